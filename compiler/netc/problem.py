@@ -1,0 +1,65 @@
+"""A mistake in a topology, as a value. How it is shown is the business of `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+KeyPath = tuple[str | int, ...]
+"""The way to a value in a topology: `("links", "edge-home", "ends", "edge", "address", 0)`."""
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a text: the file as the author named it, line and columns counted from 1, `end` exclusive."""
+
+    file: str
+    line: int
+    column: int
+    end: int
+    source: str
+    """The whole line, without its newline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong, where, and what to do about it.
+
+    `where` leads to the value (or, with `on_key`, to the key) that is wrong; `also` to the other places of a
+    collision. `place` is set only when the mistake is in a file beside the topology, such as an import.
+    """
+
+    code: str
+    where: KeyPath
+    what: str
+    hint: str = ""
+    also: tuple[KeyPath, ...] = ()
+    severity: Severity = Severity.ERROR
+    on_key: bool = False
+    place: Place | None = None
+
+
+class Mistakes(Exception):
+    """Stops a compile: at least one of these problems is an error."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(f"{len(self.problems)} problems")
+
+
+def dotted(path: KeyPath) -> str:
+    """`links.edge-home.ends.edge.address[0]`, quoted where TOML would quote."""
+    text = ""
+    for key in path:
+        if isinstance(key, int):
+            text += f"[{key}]"
+        else:
+            bare = key and all(c.isalnum() and c.isascii() or c in "-_" for c in key)
+            text += ("." if text else "") + (key if bare else f'"{key}"')
+    return text
