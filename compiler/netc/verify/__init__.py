@@ -1,0 +1,35 @@
+"""The judges of output: the files of one host go in, what each judge says of them comes out.
+
+Nothing is written or loaded outside of folders and namespaces that end with the check, and no judge needs root or
+the network; one that cannot run here says so, with what would enable it: a check that did not happen is no pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from netc.emit.file import File
+from netc.verify import bash, nft, shellcheck, systemd
+from netc.verify.verdict import Outcome, Verdict
+
+__all__ = ["JUDGES", "Outcome", "Verdict", "verify"]
+
+JUDGES: tuple[Callable[[Sequence[File]], tuple[Verdict, ...]], ...] = (
+    bash.judge,
+    shellcheck.judge,
+    nft.judge,
+    systemd.judge,
+)
+
+
+def verify(files: Sequence[File]) -> tuple[Verdict, ...]:
+    """Every judge's verdicts on one host's files, in the order of JUDGES and then of paths.
+
+    A verdict is on one file, or on all files of its kind when the judge itself could not run. The judges are
+    processes that wait for nothing of each other, hence the threads.
+    """
+    ordered = sorted(files, key=lambda file: file.path)
+    with ThreadPoolExecutor(len(JUDGES)) as pool:
+        heard = tuple(pool.map(lambda judge: judge(ordered), JUDGES))
+    return tuple(verdict for verdicts in heard for verdict in verdicts)

@@ -1,0 +1,145 @@
+"""`nft -c`: every ruleset, in a network namespace of its own, against the kernel of this machine.
+
+A copy is judged in which what the target has and this machine lacks is stood in for: files below /etc, users and
+groups that rules match, devices of flowtables. Interfaces that `iif` and `oif` name are not, since at boot, when the
+ruleset is loaded, the target has them as little as this machine. Only what the elements of a set are added to is
+loaded, into a namespace that ends with the check.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from netc.emit.file import File
+from netc.verify import nft_kernel, process, tree
+from netc.verify.verdict import Outcome, Verdict, could_not_run, trimmed, verdict
+
+JUDGE = "nft -c"
+
+SETS = "files/etc/netc/sets/"
+
+_INCLUDE = re.compile(r'^(\s*include\s+")(/[^"]*)"', re.MULTILINE)
+_OWNER = re.compile(r'(\bsk[ug]id\s+(?:[!=]=\s*)?)(?!v?map\b)"?[a-z_][\w-]*"?', re.IGNORECASE)
+_DEVICES = re.compile(r"\bdevices?\s*=?\s*(\{[^}]*\}|\S+)")
+_TO_ENABLE_NAMESPACES = (
+    "to enable: run as root, or let users make namespaces (sysctl user.max_user_namespaces, "
+    "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
+)
+_NO_VERDICT = {
+    "Message too long": "to enable: run as root; a user's namespace takes about 450 rules in one transaction",
+    "cache initialization failed": "to enable: a kernel with nf_tables (modprobe nf_tables), or run as root",
+    "Operation not permitted": _TO_ENABLE_NAMESPACES,
+    "User does not exist": "to enable: give the user's number, or make the user on this machine",
+    "Group does not exist": "to enable: give the group's number, or make the group on this machine",
+}
+"""What nft says when the trouble is this machine's, and what to do about it."""
+
+_SCRIPT = """
+for device in "${@:3}"; do
+    ip link add "$device" type dummy || ip link add "$device" type bridge
+done >/dev/null 2>&1
+if [[ $2 ]]; then nft -I files/etc -f "./$2" || exit; fi
+exec nft -c -I files/etc -f "./$1"
+"""
+
+
+def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
+    """One process a ruleset. A file that another includes is judged as a part of that one."""
+    rulesets = tuple(file for file in files if file.path.endswith(".nft"))
+    if not rulesets:
+        return ()
+    if process.find("nft") is None:
+        return could_not_run(JUDGE, rulesets, "rulesets", "nft is missing; to enable: apt-get install nftables")
+    namespace = _namespace()
+    if isinstance(namespace, process.Silence):
+        return could_not_run(JUDGE, rulesets, "rulesets", namespace.reason)
+    with tree.laid(_as_here(file) for file in rulesets) as folder:
+        whole = {file.path: _judge(file, rulesets, folder, namespace) for file in _whole(rulesets)}
+    parts = (_as_part(file, rulesets, whole) for file in rulesets)
+    return tuple(part for part in parts if part is not None)
+
+
+def _judge(file: File, rulesets: Sequence[File], folder: Path, namespace: tuple[str, ...]) -> Verdict:
+    arguments = (file.path, _beneath(file, rulesets), *_devices(rulesets))
+    bash = process.find("bash") or "bash"
+    answer = process.ask((*namespace, bash, "-c", _SCRIPT, "nft", *arguments), folder)
+    if isinstance(answer, process.Silence):
+        return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, answer.reason)
+    words = answer.words.replace(f"./{tree.ROOT}", "/")
+    if answer.status == 0:
+        return Verdict(JUDGE, file.path, Outcome.PASSED, trimmed(words))
+    for sign, enable in _NO_VERDICT.items():
+        if sign in words and words.count("Error:") == words.count(sign):
+            return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{words}\n{enable}"))
+    lacking = nft_kernel.lacking(answer.words, folder, namespace)
+    if lacking:
+        reason = f"this kernel lacks {', '.join(lacking)}; to enable: modprobe it, or build on a kernel that has it"
+        return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{reason}\n{words}"))
+    return verdict(JUDGE, file.path, process.died(answer) + words or f"exit status {answer.status}")
+
+
+def _namespace() -> tuple[str, ...] | process.Silence:
+    """The command that puts another into an empty network namespace here, tried out once."""
+    unshare = process.find("unshare")
+    if unshare is None:
+        return process.Silence("unshare is missing; to enable: apt-get install util-linux")
+    as_root, as_user = (unshare, "--net", "--"), (unshare, "--map-root-user", "--net", "--")
+    reason = ""
+    # A root without CAP_SYS_ADMIN, as in a container, may still make a namespace as users do.
+    for command in (as_root, as_user) if os.geteuid() == 0 else (as_user,):
+        answer = process.ask((*command, process.find("true") or "true"))
+        if isinstance(answer, process.Answer) and answer.status == 0:
+            return command
+        reason = answer.words if isinstance(answer, process.Answer) else answer.reason
+    return process.Silence(f"{reason.strip()}\n{_TO_ENABLE_NAMESPACES}")
+
+
+def _as_here(file: File) -> File:
+    """The file with absolute includes led into the laid tree, and owners by number: 65533 is as good as any."""
+    text = _INCLUDE.sub(lambda found: f'{found[1]}./{tree.ROOT}{found[2].lstrip("/")}"', file.text)
+    return replace(file, text=_OWNER.sub(r"\g<1>65533", text), mode=0o644)
+
+
+def _beneath(file: File, rulesets: Sequence[File]) -> str:
+    """The ruleset to load into the namespace first: for the elements of a set alone, the one that has the set."""
+    if not file.path.startswith(SETS):
+        return ""
+    declares = re.compile(rf"^\s*(?:set|map)\s+{re.escape(Path(file.path).stem)}\s*\{{", re.MULTILINE)
+    return next((other.path for other in rulesets if other is not file and declares.search(other.text)), "")
+
+
+def _devices(rulesets: Sequence[File]) -> tuple[str, ...]:
+    """Devices that nft binds to (flowtables, ingress chains): before Linux 6.16 they must exist even for a check."""
+    groups = [group for file in rulesets for group in _DEVICES.findall(file.text)]
+    return tuple(sorted({name for group in groups for name in re.findall(r"[\w.@-]+", group)} - {"lo"}))
+
+
+def _whole(rulesets: Sequence[File]) -> tuple[File, ...]:
+    return tuple(file for file in rulesets if _includer(file, rulesets) is None)
+
+
+def _includer(file: File, rulesets: Sequence[File]) -> File | None:
+    path = tree.below_root(file.path)
+    for other in rulesets:
+        patterns = (found[2] for found in _INCLUDE.finditer(other.text))
+        if other is not file and any(fnmatchcase(path, pattern) for pattern in patterns):
+            return other
+    return None
+
+
+def _as_part(file: File, rulesets: Sequence[File], whole: dict[str, Verdict]) -> Verdict | None:
+    """The verdict on the ruleset that a file ends up in."""
+    top, seen = file, {file.path}
+    while (includer := _includer(top, rulesets)) is not None and includer.path not in seen:
+        top = includer
+        seen.add(top.path)
+    found = whole.get(top.path)
+    if found is None or top is file:
+        return found
+    detail = trimmed(f"as a part of {top.path}\n{found.detail}")
+    return Verdict(JUDGE, file.path, found.outcome, detail)

@@ -1,0 +1,449 @@
+"""The judges pass what is right, fail what is wrong, and admit it when they could not look."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from netc.emit.file import File
+from netc.verify import JUDGES, Outcome, Verdict, bash, nft, nft_kernel, process, shellcheck, systemd, verify
+
+needs_systemd = pytest.mark.skipif(process.find("systemd-analyze") is None, reason="no systemd-analyze")
+needs_nft = pytest.mark.skipif(
+    process.find("nft") is None or isinstance(nft._namespace(), process.Silence), reason="no nft, or no namespaces"
+)
+
+STEPS = File(
+    "files/usr/lib/netc/steps.bash",
+    """\
+# Sourced by every script of a part: source /usr/lib/netc/steps.bash PART VERB
+set -euo pipefail
+part=$1 verb=$2
+step() { printf '%s\\n' "$*" >> "/run/netc/$part"; "$@"; }
+finish() { trap - EXIT; }
+""",
+)
+UP = File(
+    "files/etc/netc/parts/link-home/up",
+    """\
+#!/usr/bin/env bash
+# links.home
+source /usr/lib/netc/steps.bash link-home up
+
+step ip link add dev wg-home type wireguard
+step ip -4 address add 10.77.0.1/31 dev wg-home
+finish
+""",
+    0o755,
+)
+DOWN = replace(UP, path="files/etc/netc/parts/link-home/down", text=UP.text.replace(" add ", " delete "))
+RULESET = File(
+    "files/etc/netc/nftables.nft",
+    """\
+table inet netc
+delete table inet netc
+table inet netc {
+    set direct {
+        type ipv4_addr
+        flags interval
+        elements = { 10.0.0.0/8, 192.168.0.0/16 }
+    }
+    chain forward {
+        type filter hook forward priority filter; policy drop
+        iifname "wg-home" ip daddr @direct accept
+        meta skgid "netc-no-such-group" drop
+    }
+}
+include "/etc/netc/sets/many.nft"
+""",
+)
+INCLUDED = File("files/etc/netc/sets/many.nft", "add element inet netc direct { 172.16.0.0/12 }\n")
+ELEMENTS = File(
+    "files/etc/netc/sets/direct.nft", "flush set inet netc direct\nadd element inet netc direct { 10.0.0.0/9 }\n"
+)
+SERVICE = File(
+    "files/etc/systemd/system/netc-link-home.service",
+    """\
+[Unit]
+Description=netc: links.home
+After=network-pre.target nftables.service
+Wants=network-pre.target
+Before=netc.target
+PartOf=netc.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/etc/netc/parts/link-home/up
+ExecStop=/etc/netc/parts/link-home/down
+ExecStopPost=-/usr/sbin/sysctl --system
+
+[Install]
+WantedBy=netc.target
+""",
+)
+DROP_IN = File(
+    "files/etc/systemd/system/transmission-daemon.service.d/50-netc.conf",
+    """\
+[Unit]
+BindsTo=netc-link-home.service
+After=netc-link-home.service
+
+[Service]
+NetworkNamespacePath=/run/netns/vpn
+BindReadOnlyPaths=/etc/netns/vpn/resolv.conf:/etc/resolv.conf
+""",
+)
+TARGET = File(
+    "files/etc/systemd/system/netc.target",
+    """\
+[Unit]
+Description=netc
+Wants=netc-link-home.service
+After=netc-link-home.service
+
+[Install]
+WantedBy=multi-user.target
+""",
+)
+TIMER = File(
+    "files/etc/systemd/system/netc-check.timer",
+    "[Unit]\nDescription=netc: check\n\n[Timer]\nOnBootSec=1min\nOnUnitActiveSec=1min\n",
+)
+CHECK = File(
+    "files/etc/systemd/system/netc-check.service",
+    "[Unit]\nDescription=netc: check\n\n[Service]\nType=oneshot\nExecStart=/usr/local/sbin/netc-host check\n",
+)
+NETC_HOST = File("files/usr/local/sbin/netc-host", "#!/usr/bin/env bash\necho fine\n", 0o755)
+INSTALL = File("install", "#!/usr/bin/env bash\nset -eu\ncp -r files/. /\n", 0o755)
+OTHER = File("files/etc/netc/wireguard/wg-home.conf", "[Interface]\nListenPort = 51820\n")
+
+UNITS = (SERVICE, DROP_IN, TARGET, TIMER, CHECK)
+HOST = (STEPS, UP, DOWN, RULESET, INCLUDED, ELEMENTS, *UNITS, NETC_HOST, INSTALL, OTHER)
+
+
+def altered(file: File, old: str, new: str) -> File:
+    assert old in file.text
+    return replace(file, text=file.text.replace(old, new))
+
+
+def with_file(changed: File) -> tuple[File, ...]:
+    return (*(file for file in HOST if file.path != changed.path), changed)
+
+
+def failures(verdicts: tuple[Verdict, ...]) -> dict[str, str]:
+    assert all(verdict.outcome is not Outcome.COULD_NOT_RUN for verdict in verdicts), verdicts
+    return {verdict.subject: verdict.detail for verdict in verdicts if verdict.outcome is Outcome.FAILED}
+
+
+def without_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(process, "ADMIN_FOLDERS", ())
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+
+# ---------------------------------------------------------------- all of them
+
+
+@needs_nft
+@needs_systemd
+def test_a_good_host_passes_every_judge() -> None:
+    verdicts = verify(HOST)
+
+    assert [v for v in verdicts if v.outcome is not Outcome.PASSED] == []
+    assert [(v.judge, v.subject) for v in verdicts] == [
+        *(("bash -n", file.path) for file in sorted((INSTALL, STEPS, UP, DOWN, NETC_HOST), key=lambda f: f.path)),
+        *(("shellcheck", file.path) for file in sorted((INSTALL, STEPS, UP, DOWN, NETC_HOST), key=lambda f: f.path)),
+        *(("nft -c", file.path) for file in sorted((RULESET, INCLUDED, ELEMENTS), key=lambda f: f.path)),
+        *(("systemd-analyze verify", file.path) for file in sorted(UNITS, key=lambda f: f.path)),
+    ]
+
+
+def test_a_verdict_does_not_depend_on_the_order_of_files() -> None:
+    assert verify(HOST) == verify(HOST[::-1])
+
+
+def test_no_files_no_verdicts() -> None:
+    assert verify(()) == ()
+
+
+def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without_programs(monkeypatch, tmp_path)
+    verdicts = verify(HOST)
+
+    assert len(verdicts) == len(JUDGES)
+    assert {verdict.outcome for verdict in verdicts} == {Outcome.COULD_NOT_RUN}
+    assert [verdict.subject for verdict in verdicts] == ["5 scripts", "5 scripts", "3 rulesets", "5 units"]
+    assert all("missing; to enable: " in verdict.detail for verdict in verdicts)
+
+
+def test_a_judge_that_hangs_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "TIMEOUT_SECONDS", 0.1)
+    answer = process.ask((process.find("sleep") or "sleep", "5"))
+
+    assert answer == process.Silence("sleep gave no answer within 0.1 s")
+
+
+def test_a_crash_is_told_apart_from_an_answer() -> None:
+    answer = process.ask((process.find("bash") or "bash", "-c", "kill -SEGV $$"))
+
+    assert isinstance(answer, process.Answer)
+    assert process.died(answer) == "the judge died of signal 11 (Segmentation fault)\n"
+
+
+# ---------------------------------------------------------------- bash -n, shellcheck
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("finish\n", "if true; then finish\n", "syntax error: unexpected end of file"),
+        ("finish\n", "finish )\n", "syntax error near unexpected token `)'"),
+        ("finish\n", 'step echo "\n', "unexpected EOF while looking for matching"),
+        ("finish\n", "cat << END\nfinish\n", "delimited by end-of-file"),
+    ],
+)
+def test_bash_refuses_what_it_cannot_read(old: str, new: str, complaint: str) -> None:
+    failed = failures(bash.judge(with_file(altered(UP, old, new))))
+
+    assert list(failed) == [UP.path]
+    assert complaint in failed[UP.path]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "code"),
+    [
+        (UP, "finish\n", 'if [ "$verb" = up ]; then\n', "SC1073"),
+        (UP, "finish\n", "step ip link set dev $device up\n", "SC2154"),
+        (UP, "finish\n", "step cat $verb\n", "SC2086"),
+        (UP, "finish\n", "step echo `date`\n", "SC2006"),
+        (UP, "#!/usr/bin/env bash\n", "", "SC2148"),
+        (UP, "finish\n", "unused=1\nfinish\n", "SC2034"),
+        (UP, "/usr/lib/netc/steps.bash", "/usr/lib/netc/stesp.bash", "SC1091"),
+        (STEPS, '"/run/netc/$part"', "/run/netc/$part", "SC2086"),
+    ],
+)
+def test_shellcheck_finds(file: File, old: str, new: str, code: str) -> None:
+    failed = failures(shellcheck.judge(with_file(altered(file, old, new))))
+
+    assert list(failed) == [file.path]
+    assert code in failed[file.path]
+
+
+def test_shellcheck_knows_what_steps_bash_sets() -> None:
+    reads = altered(UP, "finish\n", 'step echo "$part" "$verb"\nfinish\n')
+    unset = altered(STEPS, "part=$1 verb=$2", "part=$1")
+
+    assert failures(shellcheck.judge((STEPS, reads))) == {}
+    assert "SC2154" in failures(shellcheck.judge((unset, reads)))[reads.path]
+
+
+def test_what_is_no_script_is_not_judged_as_one() -> None:
+    assert shellcheck.judge((OTHER, RULESET, SERVICE)) == ()
+    assert bash.judge((OTHER, RULESET, SERVICE)) == ()
+
+
+def test_a_shellcheck_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    broken = tmp_path / "shellcheck"
+    broken.write_text("#!/bin/sh\necho out of luck >&2\nexit 4\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    (verdict,) = shellcheck.judge((UP,))
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert "status 4: out of luck" in verdict.detail
+
+
+# ---------------------------------------------------------------- nft -c
+
+
+@needs_nft
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("policy drop", "policy dorp", "syntax error"),
+        ("@direct accept", "@driect accept", "No such file or directory"),
+        ("accept\n", "jump nowhere\n", "No such file or directory"),
+        ("iifname", "iif", "Interface does not exist"),
+        ("ip daddr @direct", "ip6 daddr @direct", "datatype mismatch"),
+        ("type ipv4_addr", "type ipv4_address", "unknown datatype"),
+        ("hook forward", "hook forwrad", "unknown chain hook"),
+        ("type filter", "type nat", "Operation not supported"),
+        ("sets/many.nft", "sets/mayn.nft", "File not found: /etc/netc/sets/mayn.nft"),
+        ("delete table inet netc\n", "destroy chain inet netc x y\n", "syntax error"),
+    ],
+)
+def test_nft_refuses(old: str, new: str, complaint: str) -> None:
+    failed = failures(nft.judge((altered(RULESET, old, new), *((INCLUDED,) if "mayn" not in new else ()))))
+
+    assert RULESET.path in failed
+    assert complaint in failed[RULESET.path]
+
+
+@needs_nft
+def test_nft_judges_an_included_file_as_a_part() -> None:
+    failed = failures(nft.judge((RULESET, altered(INCLUDED, "172.16.0.0/12", "fd77::/16"))))
+
+    assert set(failed) == {RULESET.path, INCLUDED.path}
+    assert failed[INCLUDED.path].startswith(f"as a part of {RULESET.path}")
+
+
+@needs_nft
+def test_nft_judges_elements_on_top_of_the_set_that_they_belong_to() -> None:
+    failed = failures(nft.judge((RULESET, INCLUDED, altered(ELEMENTS, "10.0.0.0/9", "10.0.0.0/99"))))
+
+    assert set(failed) == {ELEMENTS.path}
+    assert set(failures(nft.judge((ELEMENTS,)))) == {ELEMENTS.path}
+
+
+@needs_nft
+def test_nft_judges_every_ruleset_alone() -> None:
+    other = File("files/etc/netc/namespaces/vpn.nft", "table inet netc {\n chain a {\n  jump forward\n }\n}\n")
+
+    assert set(failures(nft.judge((RULESET, INCLUDED, other)))) == {other.path}
+
+
+@needs_nft
+def test_nft_accepts_devices_and_owners_that_only_the_target_has() -> None:
+    ingress = 'chain i {\n type filter hook ingress device "wg-gone" priority 0\n }'
+    owner = "chain o {\n type filter hook output priority 0\n meta skuid != _gone meta skgid gone-too accept\n }"
+    ruleset = File(RULESET.path, f"table netdev netc {{\n {ingress}\n}}\ntable inet netc {{\n {owner}\n}}\n")
+
+    assert nft._devices((ruleset,)) == ("wg-gone",)
+    assert failures(nft.judge((ruleset,))) == {}
+
+
+@needs_nft
+def test_what_this_kernel_lacks_is_not_held_against_a_ruleset(monkeypatch: pytest.MonkeyPatch) -> None:
+    # `jump nowhere` is refused by every kernel, and in the same words as a feature that is not there.
+    refused = altered(RULESET, "accept\n", "jump nowhere\n")
+    monkeypatch.setitem(nft_kernel._FEATURES, "jump", nft_kernel._rule("filter hook input", "jump nowhere"))
+    (verdict,) = nft.judge((altered(refused, 'include "/etc/netc/sets/many.nft"\n', ""),))
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert verdict.detail.startswith("this kernel lacks jump; to enable: ")
+
+
+@needs_nft
+def test_a_lacking_feature_does_not_excuse_a_mistake_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(nft_kernel._FEATURES, "jump", nft_kernel._rule("filter hook input", "jump nowhere"))
+    refused = altered(RULESET, "accept\n", "jump nowhere\n        goto nirvana\n")
+
+    assert "nirvana" in failures(nft.judge((refused, INCLUDED)))[RULESET.path]
+
+
+@needs_nft
+def test_a_flowtable_is_judged_where_the_kernel_has_them() -> None:
+    flow = "flowtable f {\n hook ingress priority 0\n devices = { wg-home }\n }"
+    rule = "chain c {\n type filter hook forward priority 0\n ct state established flow add @f\n }"
+    (verdict,) = nft.judge((File(RULESET.path, f"table inet netc {{\n {flow}\n {rule}\n}}\n"),))
+    namespace = nft._namespace()
+
+    assert not isinstance(namespace, process.Silence)
+    lacks = nft_kernel._is_refused("flowtable", namespace)
+    assert verdict.outcome is (Outcome.COULD_NOT_RUN if lacks else Outcome.PASSED)
+
+
+@needs_nft
+def test_nft_without_root_judges_and_says_when_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In a namespace of users even root has no right to enlarge the buffer that a transaction must fit into.
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    namespace = nft._namespace()
+    if isinstance(namespace, process.Silence):
+        pytest.skip("users cannot make namespaces here")
+    assert "--map-root-user" in namespace
+    rules = "\n".join(f'iifname "a{n}" tcp dport {n + 1} counter accept' for n in range(5000))
+    many = File("files/etc/netc/many.nft", f"table inet many {{\n chain c {{\n {rules}\n }}\n}}\n")
+    ruleset, included, too_long = nft.judge((RULESET, INCLUDED, many))
+
+    assert (ruleset.outcome, included.outcome) == (Outcome.PASSED, Outcome.PASSED)
+    assert too_long.outcome is Outcome.COULD_NOT_RUN
+    assert "Message too long" in too_long.detail
+    assert "to enable: run as root" in too_long.detail
+
+
+def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for program, text in {"nft": "exit 0", "unshare": "echo unshare: Operation not permitted >&2; exit 1"}.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (verdict,) = nft.judge((RULESET,))
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert "Operation not permitted\nto enable: run as root, or let users make namespaces" in verdict.detail
+
+
+# ---------------------------------------------------------------- systemd-analyze verify
+
+
+@needs_systemd
+@pytest.mark.parametrize(
+    ("file", "old", "new", "complaint"),
+    [
+        (SERVICE, "[Install]", "[Instal]", "Unknown section 'Instal'"),
+        (SERVICE, "RemainAfterExit=", "RemainsAfterExit=", "Unknown key 'RemainsAfterExit'"),
+        (SERVICE, "Type=oneshot", "Type=onshot", "Failed to parse service type"),
+        (SERVICE, "RemainAfterExit=yes", "RemainAfterExit=perhaps", "Failed to parse"),
+        (SERVICE, "link-home/down", "link-hmoe/down", "/etc/netc/parts/link-hmoe/down is not executable"),
+        (SERVICE, "Type=oneshot", "Type=oneshot\nRestart=always", "isn't allowed for Type=oneshot"),
+        (SERVICE, "PartOf=netc.target", "Requires=netc-gone.service", "Unit netc-gone.service not found"),
+        (SERVICE, "PartOf=netc.target", "Before=network-pre.target sysinit.target", "ordering cycle"),
+        (DROP_IN, "NetworkNamespacePath=", "NetworkNamespace=", "Unknown key 'NetworkNamespace'"),
+        (DROP_IN, "=/run/netns/vpn", "=netns/vpn", "path is not absolute"),
+        (DROP_IN, "BindsTo=netc-link-home", "BindsTo=netc-link-hmoe", "netc-link-hmoe.service not found"),
+        (TARGET, "After=netc", "Before=netc", "ordering cycle"),
+        (TIMER, "OnBootSec=1min", "OnBootSec=1 miinute", "Failed to parse"),
+    ],
+)
+def test_systemd_finds(file: File, old: str, new: str, complaint: str) -> None:
+    failed = failures(systemd.judge(with_file(altered(file, old, new))))
+
+    assert complaint in failed[file.path]
+
+
+@needs_systemd
+def test_systemd_blames_only_the_file_that_is_wrong() -> None:
+    failed = failures(systemd.judge(with_file(altered(DROP_IN, "NetworkNamespacePath=", "NetworkNamespace="))))
+
+    assert set(failed) == {DROP_IN.path}
+
+
+@needs_systemd
+def test_systemd_wants_commands_of_netc_to_be_there_and_executable() -> None:
+    without = tuple(file for file in HOST if file is not NETC_HOST)
+
+    assert "netc-host is not executable" in failures(systemd.judge(without))[CHECK.path]
+    assert "is not executable" in failures(systemd.judge(with_file(replace(UP, mode=0o644))))[SERVICE.path]
+
+
+@needs_systemd
+def test_systemd_judges_drop_ins_of_templates() -> None:
+    drop_in = replace(DROP_IN, path="files/etc/systemd/system/ss-server@.service.d/50-netc.conf")
+    no_namespace = altered(drop_in, "BindsTo=netc-link-home", "BindsTo=netc-link-hmoe")
+
+    assert failures(systemd.judge((*HOST, drop_in))) == {}
+    assert set(failures(systemd.judge((*HOST, no_namespace)))) == {drop_in.path}
+
+
+@needs_systemd
+def test_systemd_is_not_asked_about_units_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "netc-link-home.service").write_text("[Unit]\nNonsense=1\n")
+    monkeypatch.setenv("SYSTEMD_UNIT_PATH", f"{tmp_path}:")
+
+    assert failures(systemd.judge(HOST)) == {}
+
+
+@pytest.mark.parametrize("words", ["Option --root is only supported for cat-config", ""])
+def test_a_systemd_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str) -> None:
+    program = tmp_path / "systemd-analyze"
+    program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (verdict,) = systemd.judge(HOST)
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert words in verdict.detail
