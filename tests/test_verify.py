@@ -310,11 +310,21 @@ def test_nft_judges_every_ruleset_alone() -> None:
 @needs_nft
 def test_nft_accepts_devices_and_owners_that_only_the_target_has() -> None:
     ingress = 'chain i {\n type filter hook ingress device "wg-gone" priority 0\n }'
-    owner = "chain o {\n type filter hook output priority 0\n meta skuid != _gone meta skgid gone-too accept\n }"
+    owner = "chain o {\n type filter hook output priority 0\n oif "wg-gone" meta skuid != _gone meta skgid gone-too accept\n }"
     ruleset = File(RULESET.path, f"table netdev netc {{\n {ingress}\n}}\ntable inet netc {{\n {owner}\n}}\n")
 
-    assert nft._devices((ruleset,)) == ("wg-gone",)
+    # `oif` wants the device on every kernel, the chain only before Linux 6.16.
     assert failures(nft.judge((ruleset,))) == {}
+
+
+@needs_nft
+def test_an_unknown_group_is_no_verdict_and_excuses_no_mistake() -> None:
+    unknown = altered(RULESET, '"netc-no-such-group"', '{ "netc-no-such-group" }')
+    (verdict, _) = nft.judge((unknown, INCLUDED))
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert "to enable: give the group's number" in verdict.detail
+    assert RULESET.path in failures(nft.judge((altered(unknown, "@direct accept", "@driect accept"), INCLUDED)))
 
 
 @needs_nft
@@ -430,11 +440,22 @@ def test_systemd_judges_drop_ins_of_templates() -> None:
 
 
 @needs_systemd
-def test_systemd_is_not_asked_about_units_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "netc-link-home.service").write_text("[Unit]\nNonsense=1\n")
-    monkeypatch.setenv("SYSTEMD_UNIT_PATH", f"{tmp_path}:")
+def test_the_settings_of_whoever_builds_do_not_soften_a_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYSTEMD_LOG_LEVEL", "emerg")
+    monkeypatch.setenv("SHELLCHECK_OPTS", "--exclude=SC2086")
+    unit = altered(SERVICE, "RemainAfterExit=", "RemainsAfterExit=")
+    script = altered(UP, "finish\n", "step cat $verb\n")
 
-    assert failures(systemd.judge(HOST)) == {}
+    assert set(failures(systemd.judge(with_file(unit)))) == {unit.path}
+    assert set(failures(shellcheck.judge(with_file(script)))) == {script.path}
+
+
+@needs_systemd
+def test_systemd_finds_a_cycle_with_the_order_of_a_boot() -> None:
+    early = "Wants=network.target network-online.target\nBefore=network.target\nAfter=network-online.target"
+    failed = failures(systemd.judge(with_file(altered(SERVICE, "PartOf=netc.target", early))))
+
+    assert "ordering cycle" in failed[SERVICE.path]
 
 
 @pytest.mark.parametrize("words", ["Option --root is only supported for cat-config", ""])
