@@ -60,6 +60,6 @@ def dotted(path: KeyPath) -> str:
         if isinstance(key, int):
             text += f"[{key}]"
         else:
-            bare = key and all(c.isalnum() and c.isascii() or c in "-_" for c in key)
+            bare = key and all((c.isalnum() and c.isascii()) or c in "-_" for c in key)
             text += ("." if text else "") + (key if bare else f'"{key}"')
     return text

@@ -1,0 +1,26 @@
+"""Files of a HostPlan: one printer a target language. Emitters see plans and nothing before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from netc.emit import bash, iproute2, nftables, resolver, sysctl, systemd, wireguard
+from netc.emit.file import File
+from netc.emit.manifest import manifest
+from netc.plan.host_plan import HostPlan
+
+EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
+    bash.emit,
+    iproute2.emit,
+    nftables.emit,
+    resolver.emit,
+    sysctl.emit,
+    systemd.emit,
+    wireguard.emit,
+)
+
+
+def emit(plan: HostPlan) -> tuple[File, ...]:
+    """All files of a host, MANIFEST first, then by path."""
+    files = sorted((file for emitter in EMITTERS for file in emitter(plan)), key=lambda file: file.path)
+    return (manifest(files), *files)

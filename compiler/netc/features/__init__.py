@@ -1,0 +1,20 @@
+"""What netc can do for a host. A new feature is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from netc.features import interfaces, namespaces
+from netc.language.names import HostName
+from netc.network.interface import Network
+from netc.plan.host_plan import Share
+
+
+class Feature(Protocol):
+    """What every module of this room offers (PEP 544 lets a module be one)."""
+
+    def plan(self, host: HostName, network: Network) -> Share:
+        """What the feature adds to `host`, from a network without mistakes."""
+
+
+FEATURES: tuple[Feature, ...] = (interfaces, namespaces)

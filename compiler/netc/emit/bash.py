@@ -1,0 +1,107 @@
+"""The scripts of a part: up, down, and where they make sense reload and endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from netc.emit.file import File
+from netc.emit.render import about, plain, render
+from netc.plan.host_plan import HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
+from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
+
+LIBRARY = "files/usr/lib/netc"
+SCRIPT = 0o755
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    order = "".join(f"{part.name}\n" for part in plan.parts)
+    yield File("files/etc/netc/order", f"# The parts of {plan.host}, in the order in which they come up.\n{order}")
+    yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
+    if any(map(wireguard, plan.parts)):
+        yield File(f"{LIBRARY}/wireguard.bash", plain("bash/wireguard.bash"))
+    if any(part.endpoints for part in plan.parts):
+        yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
+    for part in plan.parts:
+        yield from _part(part)
+
+
+def wireguard(part: Part) -> bool:
+    return any(isinstance(device, Wireguard) for device in part.devices)
+
+
+def _part(part: Part) -> Iterator[File]:
+    folder = f"files/etc/netc/parts/{part.name}"
+    shared = {"about": about(part.about), "part": part.name}
+    done = steps(part)
+    undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
+    yield _script(
+        f"{folder}/up", "up.j2", **shared, wireguard=wireguard(part), asks=tuple(_asks(part)), groups=_groups(done)
+    )
+    yield _script(f"{folder}/down", "down.j2", **shared, commands=undone)
+    if commands := tuple(reload(part)):
+        yield _script(f"{folder}/reload", "reload.j2", **shared, wireguard=wireguard(part), commands=commands)
+    if part.endpoints:
+        yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
+
+
+def _script(path: str, template: str, **values: object) -> File:
+    return File(path, render("bash", template, **values), SCRIPT)
+
+
+def _groups(done: tuple[Step, ...]) -> list[list[Step]]:
+    """Paragraphs: a device with all that configures it, then addresses, then routes."""
+    return [list(group) for _, group in groupby(done, key=_paragraph)]
+
+
+def _paragraph(step: Step) -> str:
+    nouns = ("address", "link", "route", "rule", "nft")
+    found = next((noun for noun in nouns if noun in step.up), "device")
+    return "device" if found == "link" else found
+
+
+def _asks(part: Part) -> Iterator[Command]:
+    """What must hold before anything is touched."""
+    if part.rulesets:
+        yield ("need", "nft", "nftables")
+    if wireguard(part):
+        yield ("need_wireguard",)
+    for thing in (*part.namespaces, *part.devices):
+        match thing:
+            case Namespace():
+                yield ("unused_namespace", thing.name)
+            case Wireguard() | PlainTunnel() | Veth():
+                yield ("unused_link", thing.name)
+    for device in part.devices:
+        if isinstance(device, Wireguard):
+            yield ("secret", device.private_key)
+            for peer in device.peers:
+                if peer.preshared_key:
+                    yield ("secret", peer.preshared_key)
+
+
+def reload(part: Part) -> Iterator[Command]:
+    """What can change while the part is up: the peers of a device and the rules of a table."""
+    for device in part.devices:
+        if isinstance(device, Wireguard):
+            inside = (device.namespace,) if device.namespace else ()
+            yield ("sync_wireguard", device.name, device.private_key, *inside)
+            enter = ("ip", "netns", "exec", device.namespace) if device.namespace else ()
+            for peer in device.peers:
+                if peer.preshared_key:
+                    shared = ("peer", peer.public_key, "preshared-key", peer.preshared_key)
+                    yield (*enter, "wg", "set", device.name, *shared)
+    for ruleset in part.rulesets:
+        enter = ("ip", "netns", "exec", ruleset.namespace) if ruleset.namespace else ()
+        yield (*enter, "nft", "-f", ruleset_path(ruleset))
+    if part.forwarding:
+        yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
+
+
+def _endpoints(part: Part) -> Iterator[Command]:
+    for named in part.endpoints:
+        there = named.peer.endpoint
+        assert there is not None
+        assert there.port is not None
+        inside = (named.namespace,) if named.namespace else ()
+        yield (named.device, named.peer.public_key, str(there.host), there.port, *inside)

@@ -1,0 +1,114 @@
+"""The one door to templates/. A language is a folder of templates, with a printer that every value passes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import CredentialName, Name
+from netc.language.values import Endpoint
+from netc.problem import KeyPath, dotted
+
+
+class Verbatim(str):
+    """Text that passes every printer as it is: made only of what a printer or a checked name gave."""
+
+    __slots__ = ()
+
+
+def origin(path: KeyPath) -> Verbatim:
+    """A key path of names that the language checked, for comments and descriptions."""
+    text = dotted(path)
+    if not re.fullmatch(r"[A-Za-z0-9_.\[\]-]+", text):
+        raise TypeError(f"{text!r} is no path of checked names")
+    return Verbatim(text)
+
+
+def about(text: str) -> Verbatim:
+    """What a part says of itself: a key path and plain words."""
+    if not re.fullmatch(r"[A-Za-z0-9_., \[\]-]+", text):
+        raise TypeError(f"{text!r} is not plain")
+    return Verbatim(text)
+
+
+def word(value: object) -> str:
+    """bash: everything is quoted where it needs to be; a credential is found by its variable."""
+    match value:
+        case Verbatim():
+            return value
+        case CredentialName():
+            return f'"$CREDENTIALS_DIRECTORY/{value}"'
+        case str() | IPAddress() | IPNetwork():
+            return shlex.quote(str(value))
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case _:
+            raise TypeError(f"no bash spelling for {value!r}")
+
+
+def token(value: object) -> str:
+    """Everything else: only what was checked when it was made is printed; a bare string is refused."""
+    match value:
+        case Verbatim() | Name() | IPAddress() | IPNetwork() | Endpoint():
+            return str(value)
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case _:
+            raise TypeError(f"no spelling for {value!r}, which was not checked")
+
+
+def argv(words: Iterable[object]) -> Verbatim:
+    return Verbatim(" ".join(map(word, words)))
+
+
+def comment(text: str) -> Verbatim:
+    """netc's own words, said in a comment."""
+    return Verbatim(text.replace("\n", " "))
+
+
+def listed(values: Iterable[object]) -> Verbatim:
+    return Verbatim(", ".join(map(token, values)))
+
+
+def units(parts: Iterable[object]) -> Verbatim:
+    return Verbatim(" ".join(f"netc-{token(part)}.service" for part in parts))
+
+
+def templates() -> Path:
+    """Inside the package in a wheel; at the top of a checkout."""
+    package = Path(str(files("netc")))
+    packaged = package / "templates"
+    return packaged if packaged.is_dir() else package.parent.parent / "templates"
+
+
+@cache
+def language(folder: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(templates() / folder),
+        finalize=word if folder == "bash" else token,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "units": units}
+    return environment
+
+
+def render(folder: str, template: str, **values: object) -> str:
+    """The text of one file; runs of empty lines are one."""
+    text = language(folder).get_template(template).render(**values)
+    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+
+
+def plain(path: str) -> str:
+    """A file of templates/ that is the same on every host."""
+    return (templates() / path).read_text()

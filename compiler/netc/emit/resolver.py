@@ -1,0 +1,19 @@
+"""What is asked for names inside a namespace: resolv.conf(5) and nsswitch.conf(5) below /etc/netns (ip-netns(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.emit.file import File
+from netc.emit.render import origin, render
+from netc.plan.host_plan import HostPlan
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    for part in plan.parts:
+        for namespace in part.namespaces:
+            folder = f"files/etc/netns/{namespace.name}"
+            asked = namespace.resolvers
+            values = {"origin": origin(part.origin), "resolvers": asked, "none": not asked}
+            yield File(f"{folder}/resolv.conf", render("resolver", "resolv.conf.j2", **values))
+            yield File(f"{folder}/nsswitch.conf", render("resolver", "nsswitch.conf.j2", origin=origin(part.origin)))

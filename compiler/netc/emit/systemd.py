@@ -1,0 +1,61 @@
+"""Units: one for each part, `netc.target` over all, timers for endpoints and drop-ins for confined services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.emit.bash import reload
+from netc.emit.file import File
+from netc.emit.render import about, render
+from netc.language.names import CredentialName
+from netc.plan.host_plan import Confined, HostPlan, Part, Wireguard
+
+UNITS = "files/etc/systemd/system"
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    parts = [part.name for part in plan.parts]
+    target = render("systemd", "netc.target.j2", host=plan.host, network=plan.network, parts=parts)
+    yield File(f"{UNITS}/netc.target", target)
+    for part in plan.parts:
+        yield from _part(part)
+    for confined in plan.confined:
+        yield _confined(confined)
+
+
+def _part(part: Part) -> Iterator[File]:
+    shared = {"about": about(part.about), "part": part.name}
+    unit = render(
+        "systemd",
+        "part.service.j2",
+        **shared,
+        early=part.kind == "firewall",
+        after=part.after,
+        bound=part.bound,
+        endpoints=part.endpoints,
+        credentials=_credentials(part),
+        reloads=any(True for _ in reload(part)),
+    )
+    yield File(f"{UNITS}/netc-{part.name}.service", unit)
+    if part.endpoints:
+        for kind in ("service", "timer"):
+            text = render("systemd", f"endpoints.{kind}.j2", **shared)
+            yield File(f"{UNITS}/netc-endpoints-{part.name}.{kind}", text)
+
+
+def _credentials(part: Part) -> list[CredentialName]:
+    devices = [device for device in part.devices if isinstance(device, Wireguard)]
+    keys = {key for device in devices for key in (device.private_key, *(p.preshared_key for p in device.peers))}
+    return sorted(key for key in keys if isinstance(key, CredentialName))
+
+
+def _confined(confined: Confined) -> File:
+    text = render(
+        "systemd",
+        "confined.conf.j2",
+        namespace=confined.namespace,
+        part=confined.part,
+        tunnel=confined.after,
+        service=confined.unit.endswith(".service"),
+    )
+    return File(f"{UNITS}/{confined.unit}.d/50-netc.conf", text)

@@ -1,0 +1,31 @@
+"""Device files for `wg addconf` and `wg syncconf` (wg(8), CONFIGURATION FILE FORMAT): no keys, no names to look up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from netc.emit.file import File
+from netc.emit.render import about, render
+from netc.language.names import DnsName
+from netc.network.interface import Peer
+from netc.plan.host_plan import HostPlan, Part, Wireguard
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    for part in plan.parts:
+        for device in part.devices:
+            if isinstance(device, Wireguard):
+                yield File(f"files/etc/netc/wireguard/{device.name}.conf", _text(device, part))
+
+
+def _text(device: Wireguard, part: Part) -> str:
+    head = render("wireguard", "device.j2", about=about(part.about), port=device.port)
+    return "\n".join((head, *(_peer(peer, device.keepalive) for peer in device.peers)))
+
+
+@lru_cache(maxsize=8192)
+def _peer(peer: Peer, keepalive: int) -> str:
+    """Peers of a mesh look alike from most hosts, so each is printed once."""
+    named = peer.endpoint is None or isinstance(peer.endpoint.host, DnsName)
+    return render("wireguard", "peer.j2", peer=peer, endpoint=None if named else peer.endpoint, keepalive=keepalive)

@@ -1,0 +1,93 @@
+"""Links, meshes and tunnels: every interface is a part of its own.
+
+[links.edge-home]
+kind = "wireguard"
+between = ["edge", "home"]
+"""
+
+from __future__ import annotations
+
+from netaddr import IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import DnsName, HostName, PartName
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Interface, Network
+from netc.plan.host_plan import (
+    Address,
+    Carrier,
+    Device,
+    NamedEndpoint,
+    Part,
+    PlainTunnel,
+    Route,
+    Share,
+    Wireguard,
+)
+from netc.problem import dotted
+
+
+def plan(host: HostName, network: Network) -> Share:
+    return Share(parts=tuple(map(_part, network.interfaces[host])))
+
+
+def _part(interface: Interface) -> Part:
+    inside = interface.namespace
+    holder = (PartName(f"namespace-{inside}"),) if inside else ()
+    return Part(
+        name=interface.part,
+        origin=interface.origin,
+        about=_about(interface),
+        after=holder,
+        bound=holder,
+        devices=(_device(interface),),
+        addresses=tuple(
+            Address(net, interface.name, inside, nodad=net.version == 6 and interface.kind == Kind.VXLAN)
+            for net in interface.addresses
+        ),
+        carriers=(Carrier(interface.name, interface.mtu.value, inside),),
+        routes=tuple(Route(to, interface.name, namespace=inside) for to in _routes(interface)),
+        endpoints=tuple(
+            NamedEndpoint(interface.name, peer, inside)
+            for peer in interface.peers
+            if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
+        ),
+    )
+
+
+def _about(interface: Interface) -> str:
+    name = dotted(interface.origin)
+    return name if interface.origin[0] == "hosts" else f"{name}, the end on {interface.host}"
+
+
+def _routes(interface: Interface) -> tuple[IPNetwork, ...]:
+    """Inside a namespace the tunnel is the way to everywhere, in each family that it has an address of."""
+    if not interface.namespace:
+        return interface.routes
+    families = {net.version for net in interface.addresses}
+    return interface.routes or tuple(net for net in EVERYTHING if net.version in families)
+
+
+def _device(interface: Interface) -> Device:
+    if interface.kind == Kind.WIREGUARD:
+        assert interface.private_key is not None
+        return Wireguard(
+            interface.name,
+            interface.private_key,
+            interface.peers,
+            interface.keepalive,
+            interface.port,
+            interface.namespace,
+        )
+    assert interface.local is not None
+    return PlainTunnel(
+        interface.name,
+        interface.kind,
+        interface.local,
+        interface.remote,
+        interface.ttl,
+        interface.key,
+        interface.vni,
+        interface.port,
+        interface.namespace,
+    )

@@ -1,0 +1,159 @@
+"""A service that can only leave through a tunnel.
+
+    [hosts.seedbox.namespaces.vpn]
+    tunnel = "azire"
+    access = ["10.200.0.0/31", "fd00:200::/127"]
+    publish = [{ port = "9091/tcp", on = "198.51.100.7", allow = ["203.0.113.0/24"] }]
+    services = ["transmission-daemon.service"]
+
+The namespace holds the tunnel and, with `access`, one end of a veth pair. Two guards keep the pair from being a second
+way out: inside, only replies may leave by it; on the host, only replies are taken from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import HostName, InterfaceName, NamespaceName, PartName
+from netc.language.namespaces import Namespace as Settings
+from netc.language.namespaces import Publish
+from netc.language.values import Family
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Interface, Network
+from netc.plan.host_plan import (
+    Address,
+    Carrier,
+    Confined,
+    DestinationNat,
+    Forwarding,
+    Namespace,
+    Part,
+    RepliesOnly,
+    Route,
+    Rule,
+    Ruleset,
+    Share,
+    Veth,
+)
+from netc.problem import KeyPath
+
+INNER = InterfaceName("access")
+"""The inner end of the veth pair."""
+
+TABLE = 7000
+"""The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""
+
+REPLY_PRIORITY = 7000
+"""Rules that send replies back by the veth pair come before main (32766)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One family of `access`: the host's end and the namespace's."""
+
+    family: Family
+    host: IPNetwork
+    inner: IPNetwork
+
+
+def pairs(settings: Settings) -> tuple[Pair, ...]:
+    return tuple(map(_pair, settings.access))
+
+
+def _pair(prefix: IPNetwork) -> Pair:
+    """RFC 3021 and 6164: a prefix of two has two usable addresses; in a larger one the first is the network's."""
+    first = prefix.first if prefix.size <= 2 else prefix.first + 1
+    ends = [IPNetwork(f"{IPAddress(first + n, prefix.version)}/{prefix.prefixlen}") for n in (0, 1)]
+    return Pair(4 if prefix.version == 4 else 6, *ends)
+
+
+def plan(host: HostName, network: Network) -> Share:
+    tables = network.topology.hosts[host].namespaces
+    tunnels = {i.namespace: i for i in network.interfaces[host] if i.namespace}
+    shares = [
+        _share(name, settings, tunnels[name], host, network)
+        for name, settings in sorted(tables.items())
+        if name in tunnels
+    ]
+    return Share(
+        parts=tuple(part for share in shares for part in share.parts),
+        nats=tuple(nat for share in shares for nat in share.nats),
+        replies_only=tuple(guard for share in shares for guard in share.replies_only),
+        forwarding=tuple(family for share in shares for family in share.forwarding),
+        confined=tuple(unit for share in shares for unit in share.confined),
+    )
+
+
+def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: HostName, network: Network) -> Share:
+    origin: KeyPath = ("hosts", host, "namespaces", name)
+    part = PartName(f"namespace-{name}")
+    outer = host_end(name, settings)
+    nats = tuple(nat for publish in settings.publish for nat in _nats(publish, settings, origin))
+    wan = network.topology.hosts[host].wan
+    return Share(
+        parts=(_part(part, name, settings, tunnel, origin),),
+        nats=nats,
+        replies_only=(RepliesOnly(origin, outer),) if settings.access else (),
+        forwarding=tuple(Forwarding(4 if nat.to.version == 4 else 6, wan) for nat in nats),
+        confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
+    )
+
+
+def host_end(name: NamespaceName, settings: Settings) -> InterfaceName:
+    """Raises Wrong when the derived name is too long; `checks.names` reports it first."""
+    return settings.interface or InterfaceName(f"ve-{name}")
+
+
+def _part(part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath) -> Part:
+    resolvers = settings.dns or tunnel.dns
+    if not settings.access:
+        return Part(part, origin, _about(origin), namespaces=(Namespace(name, resolvers),))
+    outer = host_end(name, settings)
+    ends = pairs(settings)
+    return Part(
+        part,
+        origin,
+        _about(origin),
+        namespaces=(Namespace(name, resolvers),),
+        rulesets=(Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),)),),
+        devices=(Veth(outer, INNER, name),),
+        addresses=(
+            *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
+            *(Address(pair.inner, INNER, name, nodad=pair.family == 6) for pair in ends),
+        ),
+        carriers=(Carrier(outer, None), Carrier(INNER, None, name)),
+        routes=tuple(_reply_route(pair, name) for pair in ends),
+        rules=tuple(_reply_rules(settings, name)),
+    )
+
+
+def _about(origin: KeyPath) -> str:
+    return f"hosts.{origin[1]}.namespaces.{origin[3]}"
+
+
+def _reply_route(pair: Pair, name: NamespaceName) -> Route:
+    everything = next(net for net in EVERYTHING if net.version == pair.family)
+    return Route(everything, INNER, pair.host.ip, pair.inner.ip, TABLE, name)
+
+
+def _reply_rules(settings: Settings, name: NamespaceName) -> Iterator[Rule]:
+    """A TCP server answers from the address that it was reached by. A UDP server that listens on every address asks
+    the routes for one first, so its replies are told by their port."""
+    for pair in pairs(settings):
+        yield Rule(pair.family, REPLY_PRIORITY, TABLE, source=pair.inner.ip, namespace=name)
+        udp = {p.to or p.port.number: p.port for p in settings.publish if p.port.protocol == "udp"}
+        for number, port in sorted(udp.items()):
+            inner = type(port)(number, port.protocol)
+            yield Rule(pair.family, REPLY_PRIORITY, TABLE, source_port=inner, namespace=name)
+
+
+def _nats(publish: Publish, settings: Settings, origin: KeyPath) -> Iterator[DestinationNat]:
+    for pair in pairs(settings):
+        on = tuple(ip for ip in publish.on if ip.version == pair.family) if publish.on else (pair.host.ip,)
+        sources = tuple(net for net in publish.allow if net.version == pair.family)
+        if not on or (publish.allow and not sources):
+            continue  # an `allow` without a prefix of this family lets nobody of it in
+        yield DestinationNat(origin, publish.port, on, sources, pair.inner.ip, publish.to or publish.port.number)

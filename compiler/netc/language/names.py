@@ -1,0 +1,191 @@
+"""Checked names: strings that were proved harmless when they were made, so that nobody proves it again.
+
+Only these (and addresses and numbers) reach nftables, BIRD, WireGuard and systemd; a bare `str` is refused there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Wrong(ValueError):
+    """A value that its type refuses; `code` is the problem's code, `hint` what to write instead."""
+
+    def __init__(self, code: str, what: str, hint: str = "") -> None:
+        self.code, self.what, self.hint = code, what, hint
+        super().__init__(what)
+
+
+class Name(str):
+    """A string that matched its class's `pattern` when it was made. Raises Wrong otherwise."""
+
+    __slots__ = ()
+    pattern: ClassVar[str]
+    code: ClassVar[str] = "NC0106"
+    noun: ClassVar[str]
+    cure: ClassVar[str]
+
+    def __new__(cls, text: str) -> Self:
+        if not re.fullmatch(cls.pattern, text, re.ASCII):
+            raise Wrong(cls.code, f"{text!r} is not {cls.noun}", cls.cure)
+        name = super().__new__(cls, text)
+        name.check()
+        return name
+
+    def check(self) -> None:
+        """Raises Wrong for what a pattern cannot say."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+class Label(Name):
+    """What an author calls a table: it becomes part of file, unit, set and interface names."""
+
+    pattern = r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?"
+    noun = "a name"
+    cure = "use 1 to 32 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`"
+
+
+class HostName(Label):
+    noun = "a host's name"
+
+    def check(self) -> None:
+        if self in ("all", "internet"):
+            raise Wrong(self.code, f"`{self}` has a meaning of its own", "choose another name for the host")
+
+
+class Member(Label):
+    """A host of a mesh, or `all`."""
+
+    noun = "a host's name"
+
+
+class LinkName(Label):
+    noun = "a link's name"
+
+
+class MeshName(Label):
+    noun = "a mesh's name"
+
+
+class TunnelName(Label):
+    noun = "a tunnel's name"
+
+
+class NamespaceName(Label):
+    """Also the name below /run/netns and /etc/netns (ip-netns(8))."""
+
+    noun = "a namespace's name"
+
+
+class PartName(Name):
+    """`link-edge-home`: a part's folder, its journal and, with `netc-` before it, its unit."""
+
+    pattern = r"[a-z][a-z0-9-]{0,99}"
+    noun = "a part's name"
+    cure = "use a-z, 0-9 and `-`"
+
+
+RESERVED_INTERFACES = frozenset(
+    # Names with a meaning in sysctl, and the devices that tunnel modules make for themselves.
+    [
+        "lo",
+        "all",
+        "default",
+        "gre0",
+        "gretap0",
+        "erspan0",
+        "ip6gre0",
+        "sit0",
+        "tunl0",
+        "ip6tnl0",
+        "ip_vti0",
+        "ip6_vti0",
+    ]
+)
+
+
+class InterfaceName(Name):
+    """A network interface: at most 15 bytes (IFNAMSIZ - 1, <linux/if.h>), no `/`, no space, not reserved."""
+
+    pattern = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
+    code = "NC0107"
+    noun = "an interface's name"
+    cure = "the kernel takes at most 15 bytes; use A-Z, a-z, 0-9, `_`, `.` and `-`"
+
+    def check(self) -> None:
+        if self in RESERVED_INTERFACES:
+            raise Wrong("NC0108", f"the interface name `{self}` is taken by the kernel", "choose another name")
+
+
+class UnitName(Name):
+    """A service or socket unit, also with an instance: `shadowsocks-libev@vpn.service` (systemd.unit(5))."""
+
+    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.(service|socket)"
+    code = "NC0109"
+    noun = "a unit that can be confined"
+    cure = "write the whole name, with `.service` or `.socket`"
+
+    def check(self) -> None:
+        if len(self) > 255:
+            raise Wrong(self.code, "a unit's name has at most 255 characters")
+        if self.startswith("netc-"):
+            raise Wrong(self.code, f"`{self}` is one of netc's own units", "name the service itself")
+
+
+class DnsName(Name):
+    """A name that is looked up on the host (RFC 1123 section 2.1)."""
+
+    pattern = r"(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    code = "NC0111"
+    noun = "an address or a DNS name"
+    cure = "write `192.0.2.1`, `2001:db8::1` or `vpn.example.net`"
+
+
+class PublicKey(Name):
+    """A WireGuard public key: 32 bytes in base64 (wg(8))."""
+
+    pattern = r"[A-Za-z0-9+/=]{1,100}"
+    code = "NC0113"
+    noun = "a WireGuard public key"
+    cure = "a key is 44 characters: `wg pubkey` prints it"
+
+    def check(self) -> None:
+        try:
+            raw = base64.b64decode(self, validate=True)
+        except binascii.Error:
+            raw = b""
+        if len(raw) != 32 or base64.b64encode(raw).decode() != self:
+            raise Wrong(self.code, f"`{self}` is not the base64 of 32 bytes", self.cure)
+        if not any(raw):
+            raise Wrong(self.code, "a key of nothing but zeros is no key", self.cure)
+
+
+class HostPath(Name):
+    """An absolute path on the target."""
+
+    pattern = r"(/[A-Za-z0-9_.+@=:-]{1,100}){1,20}"
+    code = "NC0114"
+    noun = "an absolute path on the host"
+    cure = "write it from `/`, with A-Z, a-z, 0-9 and `_.+@=:-`"
+
+    def check(self) -> None:
+        if ".." in PurePosixPath(self).parts:
+            raise Wrong(self.code, f"`{self}` climbs with `..`", "write the path that it means")
+
+
+class CredentialName(Name):
+    """A systemd credential (systemd.exec(5), CREDENTIALS)."""
+
+    pattern = r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}"
+    noun = "a credential's name"
+    cure = "use A-Z, a-z, 0-9, `_`, `.` and `-`"

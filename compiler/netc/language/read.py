@@ -1,0 +1,98 @@
+"""Reads a topology: text in, a Topology and everything that is wrong with it out.
+
+What is wrong in one table does not hide what is wrong in another: a table that cannot be read is left out, noted in
+`broken`, and the rest goes on to the checks.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from netc.language.imports import with_imports
+from netc.language.mistakes import problems_of
+from netc.language.topology import Topology
+from netc.problem import KeyPath, Place, Problem
+
+ReadFile = Callable[[str], str]
+"""Reads a file beside the topology, by its name there; raises Wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    topology: Topology | None
+    """None when the text is no TOML."""
+    problems: tuple[Problem, ...]
+    broken: frozenset[KeyPath]
+    """Tables that were left out, such as `("hosts", "edge")`."""
+
+
+def read(text: str, file: str, read_file: ReadFile) -> Reading:
+    """`file` is the topology's name in messages."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        return Reading(None, (_syntax(str(error), text, file),), frozenset())
+    except RecursionError:
+        return Reading(None, (_syntax("Nested too deeply", text, file),), frozenset())
+    topology, problems, broken = _validate(data)
+    topology, import_problems, bad_imports = with_imports(topology, read_file)
+    return Reading(topology, (*problems, *import_problems), broken | bad_imports)
+
+
+def _syntax(message: str, text: str, file: str) -> Problem:
+    """tomllib says the place in words."""
+    found = re.search(r"(.*) \(at line (\d+), column (\d+)\)", message)
+    lines = text.splitlines() or [""]
+    if found:
+        line, column = int(found[2]), int(found[3])
+    else:
+        line, column = len(lines), len(lines[-1]) + 1
+    source = lines[line - 1] if line <= len(lines) else ""
+    what = (found[1] if found else message.removesuffix(" (at end of document)")).strip()
+    place = Place(file, line, column, column + 1, source)
+    return Problem("NC0001", (), f"this is not TOML: {what}", "see https://toml.io for the form", place=place)
+
+
+def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:
+    """Takes out what cannot be read until the rest can."""
+    problems: list[Problem] = []
+    broken: set[KeyPath] = set()
+    while True:
+        try:
+            return Topology.model_validate(data), problems, frozenset(broken)
+        except ValidationError as error:
+            problems += problems_of(error, data)
+            owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
+            for owner in owners:
+                data = _without(data, owner)
+            broken |= owners
+
+
+def _owner(loc: KeyPath) -> KeyPath:
+    """The smallest table that can be left out."""
+    if loc[0] == "hosts" and len(loc) > 4 and loc[2] in ("tunnels", "namespaces"):
+        return loc[:4]
+    if loc[0] == "hosts" and len(loc) > 2 and loc[2] in ("tunnels", "namespaces"):
+        return loc[:3]
+    if loc[0] in ("hosts", "links", "meshes"):
+        return loc[:2]
+    return loc[:1]
+
+
+STAND_IN: dict[str, Any] = {"version": 1, "network": {"name": "x"}, "hosts": {}}
+"""What takes the place of a top table that must be there."""
+
+
+def _without(data: dict[str, Any], owner: KeyPath) -> dict[str, Any]:
+    head, rest = str(owner[0]), owner[1:]
+    if not rest:
+        trimmed = {key: value for key, value in data.items() if key != head}
+        return trimmed | ({head: STAND_IN[head]} if head in STAND_IN else {})
+    inner = data.get(head, {})
+    return data | {head: _without(inner, rest) if isinstance(inner, dict) else {}}

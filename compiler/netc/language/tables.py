@@ -1,0 +1,30 @@
+"""The base of every table that an author writes, and small tables that several others hold."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from netc.language.names import CredentialName, HostPath, Wrong
+
+
+class Table(BaseModel):
+    """Frozen; an unknown key is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Secret(Table):
+    """Where a host finds a secret: a path on it, or a systemd credential. Never the secret itself."""
+
+    file: HostPath | None = None
+    credential: CredentialName | None = None
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Secret:
+        if (self.file is None) == (self.credential is None):
+            raise Wrong(
+                "NC0115",
+                "a secret has one place",
+                'write `{ file = "/etc/netc/keys/NAME.key" }` or `{ credential = "NAME" }`',
+            )
+        return self

@@ -1,0 +1,61 @@
+"""Topology: all that an author may write, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from netc.language.links import Link, Mesh
+from netc.language.names import (
+    HostName,
+    InterfaceName,
+    Label,
+    LinkName,
+    MeshName,
+    NamespaceName,
+    PublicKey,
+    TunnelName,
+)
+from netc.language.namespaces import Namespace
+from netc.language.tables import Secret, Table
+from netc.language.tunnels import Tunnel
+from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, OneOrMany, PortNumber
+
+HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
+
+
+class Network(Table):
+    name: Label
+
+
+class Host(Table):
+    """A machine that netc writes for."""
+
+    id: HostId = Field(description="Small and unique: what derived numbers hang on.")
+    wan: InterfaceName | None = Field(None, description="The uplink; configured by the image, never by netc.")
+    mtu: Mtu = Field(1500, description="The uplink's MTU, in bytes.")
+    addresses: OneOrMany[InterfaceAddress] = Field((), description="What the uplink holds.")
+    ssh: PortNumber = Field(22, description="Stays reachable, whatever else is compiled.")
+    public_key: PublicKey | None = Field(None, description="The host's WireGuard identity.")
+    private_key: Secret | None = Field(
+        None, description="Its private half on the host; default: /etc/netc/keys/host.key."
+    )
+    endpoint: DialledOrNot | None = Field(
+        None, description="What others dial; default: a public address of `addresses`; false: behind NAT."
+    )
+    target: Literal["debian-12"] = Field("debian-12", description="What tools the host has.")
+    netfilter: Literal["nftables"] = "nftables"
+    tunnels: Mapping[TunnelName, Tunnel] = Field(default_factory=dict)
+    namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
+
+
+class Topology(Table):
+    """A whole network."""
+
+    version: Literal[1]
+    network: Network
+    hosts: Mapping[HostName, Host]
+    links: Mapping[LinkName, Link] = Field(default_factory=dict)
+    meshes: Mapping[MeshName, Mesh] = Field(default_factory=dict)

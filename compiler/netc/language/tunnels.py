@@ -1,0 +1,53 @@
+"""Tunnels: the far end is someone else's."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from netc.language.links import GreKey, OuterFamily, Seconds, Ttl, Vni
+from netc.language.names import InterfaceName, PublicKey
+from netc.language.tables import Secret, Table
+from netc.language.values import (
+    Address,
+    Dialled,
+    InterfaceAddress,
+    Mtu,
+    OneOrMany,
+    PortNumber,
+    Prefix,
+)
+
+TunnelKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan", "6to4"]
+
+
+class TunnelPeer(Table):
+    """The far end of a WireGuard tunnel, as its owner told."""
+
+    public_key: PublicKey
+    endpoint: Dialled | None = Field(None, description="Address or name, with port.")
+    allowed_ips: OneOrMany[Prefix] = Field(description="What may come from there, and go there.")
+    keepalive: Seconds | None = None
+    preshared_key: Secret | None = None
+
+
+class Tunnel(Table):
+    """A tunnel of one host."""
+
+    kind: TunnelKind
+    import_: str | None = Field(None, alias="import", description="A provider's wg-quick file beside the topology.")
+    interface: InterfaceName | None = Field(None, description="Name on the host; default: kind and tunnel.")
+    address: OneOrMany[InterfaceAddress] = ()
+    dns: OneOrMany[Address] = Field((), description="Resolvers that are reached through the tunnel.")
+    mtu: Mtu | None = None
+    port: PortNumber | None = Field(None, description="UDP port; wireguard: default any, vxlan: 4789.")
+    private_key: Secret | None = None
+    peer: OneOrMany[TunnelPeer] = ()
+    routes: OneOrMany[Prefix] = Field((), description="Prefixes that the host reaches through the tunnel.")
+    local: Address | None = Field(None, description="Outer source; default: the host's own address.")
+    remote: Address | None = Field(None, description="Outer destination.")
+    family: OuterFamily | None = None
+    key: GreKey | None = None
+    vni: Vni | None = None
+    ttl: Ttl = 64

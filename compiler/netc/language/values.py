@@ -1,0 +1,137 @@
+"""Values that an author writes: addresses, ports, endpoints. All address arithmetic is netaddr's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from netaddr import AddrFormatError, IPAddress, IPNetwork
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic_core import CoreSchema, core_schema
+
+from netc.language.names import DnsName, Wrong
+
+Family = Literal[4, 6]
+
+T = TypeVar("T")
+
+
+class FromText:
+    """Pydantic: a value that is read from a string by `read`, which raises Wrong."""
+
+    def __init__(self, read: Callable[[str], object]) -> None:
+        self.read = read
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema())
+
+
+def address(text: str) -> IPAddress:
+    """`192.0.2.1` or `2001:db8::1`; no zone, no prefix length."""
+    try:
+        found = IPAddress(text)
+    except (AddrFormatError, ValueError):
+        hint = "an address alone has no `/`" if "/" in text else "write `192.0.2.1` or `2001:db8::1`"
+        raise Wrong("NC0110", f"{text!r} is not an IP address", hint) from None
+    if found.is_ipv4_mapped():
+        raise Wrong("NC0110", f"`{text}` is an IPv4 address in IPv6 clothes", f"write `{found.ipv4()}`")
+    return found
+
+
+def interface_address(text: str) -> IPNetwork:
+    """`10.77.0.1/31`: an address as an interface holds it, with the length of its prefix."""
+    bare, slash, length = text.partition("/")
+    ip = address(bare)
+    bits = 32 if ip.version == 4 else 128
+    if not slash:
+        raise Wrong("NC0110", f"`{text}` has no prefix length", f"write `{text}/{bits}` if it stands for itself alone")
+    if not re.fullmatch(r"[0-9]{1,3}", length) or int(length) > bits:
+        raise Wrong("NC0110", f"`/{length}` is not a prefix length of {bits} bits", f"use 0 to {bits}")
+    return IPNetwork(f"{ip}/{int(length)}")
+
+
+def prefix(text: str) -> IPNetwork:
+    """`10.0.0.0/8`: a range, with no host bits set."""
+    network = interface_address(text)
+    if network.ip != network.network:
+        raise Wrong("NC0110", f"`{text}` has host bits set", f"the prefix that it lies in is `{network.cidr}`")
+    return network
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a peer is dialled: an address or a DNS name, and a UDP port unless the peer's own is meant."""
+
+    host: IPAddress | DnsName
+    port: int | None = None
+
+    @property
+    def family(self) -> Family | None:
+        """The outer family; None for a name, which may be either."""
+        if isinstance(self.host, DnsName):
+            return None
+        return 4 if self.host.version == 4 else 6
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if self.family == 6 and self.port else str(self.host)
+        return f"{host}:{self.port}" if self.port else host
+
+
+def endpoint(text: str) -> Endpoint:
+    """`192.0.2.1`, `vpn.example.net:51820`, `[2001:db8::1]:51820`, `2001:db8::1`."""
+    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", text)
+    plain = re.fullmatch(r"([^:]*)(?::([0-9]{1,5}))?", text)
+    match = bracketed or plain
+    host, digits = (match[1], match[2]) if match else (text, None)
+    port = None if digits is None else int(digits)
+    if port is not None and not 1 <= port <= 65535:
+        raise Wrong("NC0105", f"{port} is not a port", "ports are 1 to 65535")
+    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+        return Endpoint(address(host), port)
+    return Endpoint(DnsName(host), port)
+
+
+def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
+    """An endpoint, or `false` for a host that nobody can dial."""
+    if value is False:
+        return False
+    if not isinstance(value, str):
+        raise Wrong("NC0103", "an endpoint is a string, or `false` behind NAT", 'write `"vpn.example.net"`')
+    return endpoint(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """`9091/tcp`: a transport port with its protocol."""
+
+    number: int
+    protocol: Literal["tcp", "udp"]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.protocol}"
+
+
+def port(text: str) -> Port:
+    match = re.fullmatch(r"([0-9]{1,5})/(tcp|udp)", text)
+    if not match or not 1 <= int(match[1]) <= 65535:
+        raise Wrong("NC0112", f"{text!r} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
+    return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed)]
+"""A value alone or a list of them."""
+
+Address = Annotated[IPAddress, FromText(address)]
+InterfaceAddress = Annotated[IPNetwork, FromText(interface_address)]
+Prefix = Annotated[IPNetwork, FromText(prefix)]
+Dialled = Annotated[Endpoint, FromText(endpoint)]
+DialledOrNot = Annotated[Endpoint | Literal[False], PlainValidator(endpoint_or_not)]
+ServicePort = Annotated[Port, FromText(port)]
+PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
+Mtu = Annotated[int, Field(strict=True, ge=576, le=65535)]

@@ -1,0 +1,174 @@
+"""A provider's wg-quick file, read as it came (wg-quick(8), wg(8) CONFIGURATION FILE FORMAT).
+
+    [Interface]                      Address, DNS and AllowedIPs may be lists and may be repeated;
+    PrivateKey = …                   keys are compared without case; `#` begins a comment anywhere.
+    Address = 10.5.0.2/32, fd7d::2
+    [Peer]
+    …
+
+Secrets never leave this module: of a PrivateKey or PresharedKey only its presence is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import PublicKey, Wrong
+from netc.language.values import Endpoint, address, endpoint, interface_address
+
+SECRETS = ("privatekey", "presharedkey")
+HOOKS = ("preup", "postup", "predown", "postdown")
+IGNORED = (*HOOKS, "saveconfig", "table", "fwmark")
+"""What wg-quick would do to the whole host, and netc does its own way or not at all."""
+
+
+@dataclass(slots=True)
+class QuickPeer:
+    line: int
+    public_key: PublicKey | None = None
+    endpoint: Endpoint | None = None
+    allowed_ips: list[IPNetwork] = field(default_factory=list)
+    keepalive: int | None = None
+    has_preshared_key: bool = False
+
+
+@dataclass(slots=True)
+class Quick:
+    """What a wg-quick file says; `ignored` are (line, key) of lines that netc does not act upon."""
+
+    addresses: list[IPNetwork] = field(default_factory=list)
+    dns: list[IPAddress] = field(default_factory=list)
+    mtu: int | None = None
+    port: int | None = None
+    has_private_key: bool = False
+    peers: list[QuickPeer] = field(default_factory=list)
+    ignored: list[tuple[int, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """`line` counts from 1; `column` and `end` frame the value, counted from 1, `end` exclusive."""
+
+    line: int
+    column: int
+    end: int
+    error: Wrong
+
+
+def read_quick(text: str) -> tuple[Quick, tuple[BadLine, ...]]:
+    """All of a file, and everything in it that is wrong."""
+    quick, bad = Quick(), []
+    section = ""
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.split("#", 1)[0].rstrip()
+        start = len(line) - len(line.lstrip())
+        try:
+            if header := re.fullmatch(r"\s*\[(\w+)\]", line):
+                section = header[1].lower()
+                _open(section, quick, number)
+            elif pair := re.fullmatch(r"\s*(\w+)\s*=\s*(.*)", line):
+                start = pair.start(2)
+                _take(section, pair[1], pair[2], quick, number)
+            elif line.strip():
+                raise Wrong("NC0121", "this line is no `Key = value`", "compare it with what the provider sent")
+        except Wrong as wrong:
+            bad.append(BadLine(number, start + 1, max(len(line), start + 1) + 1, wrong))
+    return quick, tuple(bad)
+
+
+def _open(section: str, quick: Quick, line: int) -> None:
+    if section == "peer":
+        quick.peers.append(QuickPeer(line))
+    elif section != "interface":
+        raise Wrong("NC0121", f"wg-quick has no section `[{section}]`", "it has `[Interface]` and `[Peer]`")
+
+
+def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
+    name = key.lower()
+    if section == "interface" and name in IGNORED:
+        quick.ignored.append((line, key))
+    elif section == "interface" and name in INTERFACE:
+        INTERFACE[name](quick, value)
+    elif section == "peer" and name in PEER:
+        PEER[name](quick.peers[-1], value)
+    else:
+        where = f"`[{section.capitalize()}]`" if section else "the top"
+        raise Wrong("NC0121", f"wg-quick has no key `{key}` in {where}", "compare it with wg-quick(8)")
+
+
+def _items(value: str) -> Iterator[str]:
+    return (item for item in re.split(r"[\s,]+", value) if item)
+
+
+def _network(text: str) -> IPNetwork:
+    """wg-quick takes an address without a length as one alone."""
+    return interface_address(text if "/" in text else f"{text}/{128 if ':' in text else 32}")
+
+
+def _number(value: str, low: int, high: int) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
+        raise Wrong("NC0105", f"`{value}` is not a number from {low} to {high}")
+    return int(value)
+
+
+def _dns(quick: Quick, value: str) -> None:
+    """Search domains may stand among the addresses; a namespace has no use for them."""
+    quick.dns += [address(item) for item in _items(value) if re.fullmatch(r"[0-9.]+|.*:.*", item)]
+
+
+def _address(quick: Quick, value: str) -> None:
+    quick.addresses += map(_network, _items(value))
+
+
+def _mtu(quick: Quick, value: str) -> None:
+    quick.mtu = _number(value, 576, 65535)
+
+
+def _port(quick: Quick, value: str) -> None:
+    quick.port = _number(value, 0, 65535) or None
+
+
+def _private_key(quick: Quick, value: str) -> None:
+    quick.has_private_key = bool(value)
+
+
+def _public_key(peer: QuickPeer, value: str) -> None:
+    peer.public_key = PublicKey(value)
+
+
+def _preshared_key(peer: QuickPeer, value: str) -> None:
+    peer.has_preshared_key = bool(value)
+
+
+def _endpoint(peer: QuickPeer, value: str) -> None:
+    peer.endpoint = endpoint(value)
+    if peer.endpoint.port is None:
+        raise Wrong("NC0111", f"the endpoint `{value}` has no port", "write `host:port`")
+
+
+def _allowed_ips(peer: QuickPeer, value: str) -> None:
+    peer.allowed_ips += [_network(item).cidr for item in _items(value)]
+
+
+def _keepalive(peer: QuickPeer, value: str) -> None:
+    peer.keepalive = 0 if value == "off" else _number(value, 0, 65535)
+
+
+INTERFACE: dict[str, Callable[[Quick, str], None]] = {
+    "address": _address,
+    "dns": _dns,
+    "listenport": _port,
+    "mtu": _mtu,
+    "privatekey": _private_key,
+}
+PEER: dict[str, Callable[[QuickPeer, str], None]] = {
+    "allowedips": _allowed_ips,
+    "endpoint": _endpoint,
+    "persistentkeepalive": _keepalive,
+    "presharedkey": _preshared_key,
+    "publickey": _public_key,
+}

@@ -1,0 +1,58 @@
+"""Names and numbers that an author leaves out. They hang on names and declared ids, never on a position."""
+
+from __future__ import annotations
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import CredentialName, HostPath
+from netc.language.tables import Secret
+
+PORT_BASE = 51820
+"""A link's UDP port on a host is this plus the id of the host at the other end."""
+
+VXLAN_PORT = 4789
+"""RFC 7348."""
+
+KEEPALIVE_SECONDS = 25
+"""Shorter than what NATs remember a UDP flow for (30 s and up)."""
+
+PREFIX = {
+    Kind.WIREGUARD: "wg-",
+    Kind.GRE: "gre-",
+    Kind.IP6GRE: "gre6-",
+    Kind.IPIP: "ipip-",
+    Kind.SIT: "sit-",
+    Kind.VXLAN: "vx-",
+    Kind.SIX_TO_FOUR: "6to4-",
+}
+"""What an interface's name begins with."""
+
+EVERYTHING = (IPNetwork("0.0.0.0/0"), IPNetwork("::/0"))
+
+
+def link_local(host_id: int) -> IPNetwork:
+    """`fe80::id/64`: the same on every interface of a host, so a far end can be told by its id."""
+    return IPNetwork(f"fe80::{host_id:x}/64")
+
+
+def vni(one_id: int, other_id: int) -> int:
+    """The same from both ends; ids have 12 bits and a VNI 24."""
+    return min(one_id, other_id) << 12 | max(one_id, other_id)
+
+
+def in_subnet(subnet: IPNetwork, host_id: int) -> IPNetwork:
+    """The host's address in a shared subnet, with the subnet's length."""
+    return IPNetwork(f"{IPAddress(int(subnet.network) + host_id, subnet.version)}/{subnet.prefixlen}")
+
+
+def alone(address: IPNetwork) -> IPNetwork:
+    """An interface's address as a prefix of its own: /32 or /128."""
+    return IPNetwork(f"{address.ip}/{32 if address.version == 4 else 128}")
+
+
+def secret(given: Secret | None, default: str | None) -> HostPath | CredentialName | None:
+    """Where the host finds a secret; `default` is the name of a file in /etc/netc/keys."""
+    if given is not None:
+        return given.credential or given.file
+    return HostPath(f"/etc/netc/keys/{default}") if default else None

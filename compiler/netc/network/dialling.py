@@ -1,0 +1,86 @@
+"""Who dials whom, where, and over which family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import End, OuterFamily
+from netc.language.topology import Host
+from netc.language.values import Endpoint, Family
+
+PRIVATE = tuple(
+    # Nobody else can dial these: RFC 1918, 6598, 3927, 1122, 4193, 4291.
+    map(
+        IPNetwork,
+        [
+            "10.0.0.0/8",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "100.64.0.0/10",
+            "169.254.0.0/16",
+            "127.0.0.0/8",
+            "fc00::/7",
+            "fe80::/10",
+            "::1/128",
+        ],
+    )
+)
+FAMILY: dict[OuterFamily | None, Family | None] = {"ipv4": 4, "ipv6": 6, None: None}
+
+
+def public(address: IPAddress) -> bool:
+    return not any(address in private for private in PRIVATE)
+
+
+def candidates(host: Host, end: End | None = None) -> tuple[Endpoint, ...]:
+    """What others may dial to reach `host`, best first; empty behind NAT."""
+    given = end.endpoint if end and end.endpoint is not None else host.endpoint
+    if given is False:
+        return ()
+    if given is not None:
+        return (given,)
+    return tuple(Endpoint(net.ip) for net in host.addresses if public(net.ip))
+
+
+def families(host: Host) -> frozenset[Family]:
+    """The outer families that a host can speak; both when it declares no address."""
+    found: set[Family] = {4 if net.version == 4 else 6 for net in host.addresses}
+    return frozenset(found or {4, 6})
+
+
+def dial(near: Host, far: tuple[Endpoint, ...], family: Family | None) -> Endpoint | None:
+    """The first of `far` that `near` can speak to, in `family` where one is asked for."""
+    wanted = {family} if family else families(near)
+    return next((endpoint for endpoint in far if endpoint.family is None or endpoint.family in wanted), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outer:
+    """The outer addresses of one end of a tunnel without ports."""
+
+    local: IPAddress | None
+    remote: IPAddress | None
+
+
+def outer(near: Host, near_end: End, far: Host, far_end: End, family: Family) -> Outer:
+    """`local` is what the uplink holds, `remote` what the other side is known as (behind NAT these differ)."""
+    return Outer(
+        near_end.local or next(_held(near, near_end, family), None),
+        next(_known(far, far_end, family), None),
+    )
+
+
+def _known(host: Host, end: End, family: Family) -> Iterator[IPAddress]:
+    for endpoint in candidates(host, end):
+        if endpoint.family == family and isinstance(endpoint.host, IPAddress):
+            yield endpoint.host
+
+
+def _held(host: Host, end: End, family: Family) -> Iterator[IPAddress]:
+    """An endpoint that the uplink itself holds, else any of its addresses of the family."""
+    own = [net.ip for net in host.addresses if net.version == family]
+    yield from (ip for ip in _known(host, end, family) if ip in own or not own)
+    yield from own

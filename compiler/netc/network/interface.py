@@ -1,0 +1,91 @@
+"""Interface: one end of a link, mesh or tunnel on a host, with every value in force."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import (
+    CredentialName,
+    HostName,
+    HostPath,
+    InterfaceName,
+    NamespaceName,
+    PartName,
+    PublicKey,
+)
+from netc.language.topology import Topology
+from netc.language.values import Endpoint, Family
+from netc.problem import KeyPath
+
+Key = HostPath | CredentialName
+"""Where a host finds a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port."""
+
+    name: str
+    public_key: PublicKey
+    allowed_ips: tuple[IPNetwork, ...]
+    endpoint: Endpoint | None = None
+    preshared_key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mtu:
+    """`value` bytes inside; what it was made of is kept for the messages. `given`: set by the author."""
+
+    value: int
+    under: int
+    overhead: int
+    under_name: str
+    given: bool
+
+    @property
+    def room(self) -> int:
+        """The largest MTU that the underlay carries in one piece."""
+        return self.under - self.overhead
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """`origin` is the table that it comes from; `where` the most exact place to point at on this host."""
+
+    host: HostName
+    origin: KeyPath
+    where: KeyPath
+    part: PartName
+    name: InterfaceName
+    kind: Kind
+    addresses: tuple[IPNetwork, ...]
+    mtu: Mtu
+    outer: Family | None
+    """None where a DNS name decides."""
+    far: HostName | None = None
+    """The host at the other end, when there is one alone and it is ours."""
+    port: int | None = None
+    private_key: Key | None = None
+    keepalive: int = 0
+    peers: tuple[Peer, ...] = ()
+    local: IPAddress | None = None
+    remote: IPAddress | None = None
+    key: int | None = None
+    vni: int | None = None
+    ttl: int = 64
+    routes: tuple[IPNetwork, ...] = ()
+    dns: tuple[IPAddress, ...] = ()
+    namespace: NamespaceName | None = None
+    """Where it is moved after it was born among the host's own interfaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A topology and every interface that follows from it, by host, in a fixed order."""
+
+    topology: Topology
+    interfaces: Mapping[HostName, tuple[Interface, ...]]

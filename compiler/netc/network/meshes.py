@@ -1,0 +1,143 @@
+"""The interfaces of a mesh: one for every peer, or one for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.links import Kind, Mesh
+from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
+from netc.language.topology import Host, Topology
+from netc.language.values import Endpoint, Family
+from netc.network.derive import EVERYTHING, PREFIX, alone, in_subnet, link_local
+from netc.network.dialling import FAMILY, candidates, dial, families
+from netc.network.interface import Interface, Peer
+from netc.network.links import host_key, keepalive, no_public_key
+from netc.network.mtu import mtu, overhead
+from netc.problem import KeyPath, Problem
+
+
+def members(mesh: Mesh, topology: Topology) -> tuple[HostName, ...]:
+    """The hosts of a mesh that exist, sorted by name so that their order in the topology means nothing."""
+    if "all" in mesh.hosts:
+        return tuple(sorted(topology.hosts))
+    return tuple(sorted(topology.hosts.keys() & set(map(str, mesh.hosts))))
+
+
+def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[Interface | Problem]:
+    origin: KeyPath = ("meshes", name)
+    hosts = {host: topology.hosts[host] for host in members(mesh, topology)}
+    keyless = [host for host, table in hosts.items() if table.public_key is None]
+    for host in keyless:
+        yield no_public_key(host, f"the mesh `{name}` needs it")
+    hosts = {host: table for host, table in hosts.items() if host not in keyless}
+    make = _shared if mesh.interfaces == "shared" else _per_peer
+    try:
+        yield from make(name, mesh, hosts, origin)
+    except Wrong as wrong:
+        key = "interface" if mesh.interfaces == "shared" else "prefix"
+        yield Problem(wrong.code, origin, f"{wrong.what} (derived)", f"set a shorter `{key}`", on_key=True)
+
+
+def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:
+    peers = _Peers(mesh, hosts)
+    interface = mesh.interface or InterfaceName(f"{PREFIX[Kind.WIREGUARD]}{name}")
+    smallest = min(hosts, key=lambda host: hosts[host].mtu, default=None)
+    for host, table in hosts.items():
+        others = tuple(peers.seen_by(table, far) for far in hosts if far != host)
+        outer = _common([peer.endpoint for peer in others if peer.endpoint])
+        under = hosts[smallest].mtu if smallest else 1500
+        yield Interface(
+            host=host,
+            origin=origin,
+            where=origin,
+            part=PartName(f"mesh-{name}"),
+            name=interface,
+            kind=Kind.WIREGUARD,
+            addresses=tuple(in_subnet(subnet, table.id) for subnet in mesh.subnet),
+            # One interface serves every pair, so the pair with the largest overhead decides for all.
+            mtu=mtu(mesh.mtu, under, f"uplink of {smallest}", overhead(Kind.WIREGUARD, peers.outer, keyed=False)),
+            outer=outer,
+            port=mesh.port,
+            private_key=host_key(table),
+            keepalive=keepalive(None, table),
+            peers=others,
+        )
+
+
+class _Peers:
+    """Every member as its peers see it. Members that look the same to two hosts are one value: a mesh of 1,000 hosts
+    has a million pairs and few different views."""
+
+    def __init__(self, mesh: Mesh, hosts: dict[HostName, Host]) -> None:
+        self.mesh, self.hosts = mesh, hosts
+        self.offers = {host: candidates(table) for host, table in hosts.items()}
+        self.views: dict[tuple[HostName, frozenset[Family]], Peer] = {}
+        wanted = FAMILY[mesh.family]
+        spoken = {frozenset({wanted}) if wanted else families(table) for table in hosts.values()}
+        dialled = [self.view(far, families_).endpoint for far in hosts for families_ in spoken]
+        self.outer = _common([endpoint for endpoint in dialled if endpoint])
+
+    def seen_by(self, near: Host, far: HostName) -> Peer:
+        wanted = FAMILY[self.mesh.family]
+        return self.view(far, frozenset({wanted}) if wanted else families(near))
+
+    def view(self, far: HostName, spoken: frozenset[Family]) -> Peer:
+        if (far, spoken) not in self.views:
+            table = self.hosts[far]
+            there = next((e for e in self.offers[far] if e.family is None or e.family in spoken), None)
+            assert table.public_key is not None
+            self.views[far, spoken] = Peer(
+                name=far,
+                public_key=table.public_key,
+                allowed_ips=tuple(alone(in_subnet(subnet, table.id)) for subnet in self.mesh.subnet),
+                endpoint=Endpoint(there.host, there.port or self.mesh.port) if there else None,
+            )
+        return self.views[far, spoken]
+
+
+def _common(endpoints: list[Endpoint]) -> Family | None:
+    """The one outer family of all; None when they differ or a name decides."""
+    found = {endpoint.family for endpoint in endpoints}
+    return found.pop() if len(found) == 1 else None
+
+
+def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:
+    before = f"{name}-" if mesh.prefix is None else mesh.prefix
+    names = {host: InterfaceName(f"{before}{host}") for host in hosts}
+    offers = {host: candidates(table) for host, table in hosts.items()}
+    for host, near in hosts.items():
+        for far_name, far in hosts.items():
+            if far_name == host:
+                continue
+            there = dial(near, offers[far_name], FAMILY[mesh.family])
+            back = dial(far, offers[host], FAMILY[mesh.family])
+            outer = _common([endpoint for endpoint in (there, back) if endpoint])
+            smaller = min((host, near), (far_name, far), key=lambda side: side[1].mtu)
+            assert far.public_key is not None
+            peer = Peer(
+                name=far_name,
+                public_key=far.public_key,
+                allowed_ips=EVERYTHING,
+                endpoint=Endpoint(there.host, there.port or mesh.port + near.id) if there else None,
+            )
+            yield Interface(
+                host=host,
+                origin=origin,
+                where=origin,
+                part=PartName(f"mesh-{name}-{far_name}"),
+                name=names[far_name],
+                kind=Kind.WIREGUARD,
+                addresses=(link_local(near.id),),
+                mtu=mtu(
+                    mesh.mtu,
+                    smaller[1].mtu,
+                    f"uplink of {smaller[0]}",
+                    overhead(Kind.WIREGUARD, outer, keyed=False),
+                ),
+                outer=outer,
+                far=far_name,
+                port=mesh.port + far.id,
+                private_key=host_key(near),
+                keepalive=keepalive(None, near),
+                peers=(peer,),
+            )

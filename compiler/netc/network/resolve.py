@@ -1,0 +1,71 @@
+"""Network of a Topology: every interface of every host, with nothing left to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netc.language.names import HostName
+from netc.language.topology import Topology
+from netc.network.interface import Interface, Network
+from netc.network.links import link_interfaces
+from netc.network.meshes import mesh_interfaces
+from netc.network.tunnels import tunnel_interface
+from netc.network.underlay import Underlay
+from netc.problem import Problem
+
+
+def resolve(topology: Topology) -> tuple[Network, tuple[Problem, ...]]:
+    """What can be derived, and a Problem for each thing that cannot. References to nothing are passed over here:
+    `checks.references` reports them."""
+    found = tuple(_everything(topology))
+    by_host: dict[HostName, list[Interface]] = {host: [] for host in sorted(topology.hosts)}
+    for interface in found:
+        if isinstance(interface, Interface):
+            by_host[interface.host].append(interface)
+    network = Network(topology, {host: tuple(sorted(i, key=_order)) for host, i in by_host.items()})
+    return _settled(network), tuple(problem for problem in found if isinstance(problem, Problem))
+
+
+def _order(interface: Interface) -> tuple[str, str]:
+    return interface.part, interface.name
+
+
+def _everything(topology: Topology) -> Iterator[Interface | Problem]:
+    for name, link in sorted(topology.links.items()):
+        if link.between[0] != link.between[1] and set(link.between) <= set(topology.hosts):
+            yield from link_interfaces(name, link, topology)
+    for mesh_name, mesh in sorted(topology.meshes.items()):
+        yield from mesh_interfaces(mesh_name, mesh, topology)
+    for host_name, host in sorted(topology.hosts.items()):
+        for tunnel_name, tunnel in sorted(host.tunnels.items()):
+            yield from tunnel_interface(host_name, host, tunnel_name, tunnel)
+
+
+DEEPEST = 8
+"""Tunnels in tunnels that are settled; a ring of them would go on for ever and is reported by `checks.underlay`."""
+
+
+def _settled(network: Network) -> Network:
+    """A derived MTU follows the tunnel that carries it, from the outermost inwards."""
+    for _ in range(DEEPEST):
+        underlay = Underlay(network)
+        inner = {
+            host: tuple(_nested(interface, underlay) for interface in interfaces)
+            for host, interfaces in network.interfaces.items()
+        }
+        if inner == network.interfaces:
+            break
+        network = Network(network.topology, inner)
+    return network
+
+
+def _nested(interface: Interface, underlay: Underlay) -> Interface:
+    carrier = underlay.carrier(interface)
+    if carrier is None or carrier == interface or carrier.mtu.value >= interface.mtu.under:
+        return interface
+    size = interface.mtu
+    value = size.value if size.given else carrier.mtu.value - size.overhead
+    return replace(
+        interface, mtu=replace(size, under=carrier.mtu.value, value=value, under_name=f"{carrier.name} below it")
+    )

@@ -1,0 +1,52 @@
+"""The whole compiler, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from netc.checks import check
+from netc.emit import emit
+from netc.emit.file import File
+from netc.features import FEATURES
+from netc.language.names import HostName
+from netc.language.read import read
+from netc.network.interface import Network
+from netc.network.resolve import resolve
+from netc.plan.host_plan import HostPlan
+from netc.plan.join import join
+from netc.problem import Mistakes, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A network without mistakes, and what its author should still know."""
+
+    network: Network
+    notes: tuple[Problem, ...]
+
+
+def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked:
+    """Reads and checks a topology. Raises Mistakes with all of them."""
+    reading = read(text, file, read_file)
+    if reading.topology is None:
+        raise Mistakes(reading.problems)
+    network, underived = resolve(reading.topology)
+    problems = (*reading.problems, *underived, *check(network, reading.broken))
+    if any(problem.severity == Severity.ERROR for problem in problems):
+        raise Mistakes(problems)
+    return Checked(network, problems)
+
+
+def plan(host: HostName, network: Network) -> HostPlan:
+    shares = (feature.plan(host, network) for feature in FEATURES)
+    return join(network.topology.network.name, host, shares)
+
+
+def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tuple[HostName, tuple[File, ...]]]:
+    """One host after the other, so that a large network is never held whole."""
+    for host in sorted(network.topology.hosts):
+        if only in (None, host):
+            yield host, emit(plan(host, network))
+
+

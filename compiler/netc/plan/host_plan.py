@@ -1,0 +1,209 @@
+"""HostPlan: what one host will own, as facts in the words of the domain. Emitters read this and nothing else.
+
+A fact's `namespace` says in which network namespace it holds; None is the host's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
+from netc.language.values import Family, Port
+from netc.network.interface import Key, Peer
+from netc.problem import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A network namespace and the resolvers that are asked inside."""
+
+    name: NamespaceName
+    resolvers: tuple[IPAddress, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Wireguard:
+    """A WireGuard device, born among the host's interfaces and then moved: its socket stays where it was born."""
+
+    name: InterfaceName
+    private_key: Key
+    peers: tuple[Peer, ...]
+    keepalive: int
+    port: int | None = None
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTunnel:
+    """A tunnel without keys. `remote` is None where the far ends are many (6to4)."""
+
+    name: InterfaceName
+    kind: Kind
+    local: IPAddress
+    remote: IPAddress | None
+    ttl: int
+    key: int | None = None
+    vni: int | None = None
+    port: int | None = None
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Veth:
+    """A pair: `name` on the host, `inner` in the namespace."""
+
+    name: InterfaceName
+    inner: InterfaceName
+    namespace: NamespaceName
+
+
+Device = Wireguard | PlainTunnel | Veth
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    network: IPNetwork
+    device: InterfaceName
+    namespace: NamespaceName | None = None
+    nodad: bool = False
+    """Usable at once: nobody else can have it (RFC 4862 section 5.4 is for shared links)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """The device is up, with this MTU in bytes."""
+
+    device: InterfaceName
+    mtu: int | None
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`to` is a prefix; all of a family is its default route. `table` None is main."""
+
+    to: IPNetwork
+    device: InterfaceName
+    via: IPAddress | None = None
+    source: IPAddress | None = None
+    table: int | None = None
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A policy routing rule: what matches all that is given looks in `table`."""
+
+    family: Family
+    priority: int
+    table: int
+    source: IPAddress | None = None
+    source_port: Port | None = None
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationNat:
+    """What arrives for `port` at one of `on`, from one of `sources`, goes to `to`; nobody's source is changed."""
+
+    origin: KeyPath
+    port: Port
+    on: tuple[IPAddress, ...]
+    sources: tuple[IPNetwork, ...]
+    to: IPAddress
+    to_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class RepliesOnly:
+    """Nothing begins at this interface: only answers to what entered by it come back out of it."""
+
+    origin: KeyPath
+    device: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """One nftables table. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
+    arrives from it."""
+
+    origin: KeyPath
+    namespace: NamespaceName | None = None
+    nats: tuple[DestinationNat, ...] = ()
+    replies_only: tuple[RepliesOnly, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NamedEndpoint:
+    """A peer that is dialled by name: looked up on the host, again and again."""
+
+    device: InterfaceName
+    peer: Peer
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """The host forwards packets of a family between its interfaces; `wan` goes on hearing its router (RFC 4861)."""
+
+    family: Family
+    wan: InterfaceName | None
+
+
+@dataclass(frozen=True, slots=True)
+class Confined:
+    """A unit that runs inside a namespace."""
+
+    unit: UnitName
+    namespace: NamespaceName
+    part: PartName
+    """Without this part it stops."""
+    after: PartName
+    """It waits for this one, and survives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
+    `bound`, the part goes down when they do."""
+
+    name: PartName
+    origin: KeyPath
+    about: str
+    after: tuple[PartName, ...] = ()
+    bound: tuple[PartName, ...] = ()
+    namespaces: tuple[Namespace, ...] = ()
+    rulesets: tuple[Ruleset, ...] = ()
+    devices: tuple[Device, ...] = ()
+    addresses: tuple[Address, ...] = ()
+    carriers: tuple[Carrier, ...] = ()
+    routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    endpoints: tuple[NamedEndpoint, ...] = ()
+    forwarding: tuple[Forwarding, ...] = ()
+    kind: Literal["part", "firewall", "forwarding"] = "part"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What a feature adds to a host: parts of its own, and facts for the parts that all features share."""
+
+    parts: tuple[Part, ...] = ()
+    nats: tuple[DestinationNat, ...] = ()
+    replies_only: tuple[RepliesOnly, ...] = ()
+    forwarding: tuple[Forwarding, ...] = ()
+    confined: tuple[Confined, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlan:
+    """`parts` in the order in which they come up."""
+
+    network: Label
+    host: HostName
+    parts: tuple[Part, ...]
+    confined: tuple[Confined, ...]

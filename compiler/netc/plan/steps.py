@@ -1,0 +1,218 @@
+"""The steps of a part. `up` runs them in this order, `down` in the reverse of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import CredentialName, HostPath, Name
+from netc.plan.host_plan import (
+    Address,
+    Carrier,
+    Device,
+    Namespace,
+    Part,
+    PlainTunnel,
+    Route,
+    Rule,
+    Ruleset,
+    Veth,
+    Wireguard,
+)
+
+PROTOCOL = 77
+"""netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
+
+Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
+Command = tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """Taken back by taking back what it stands on: an address goes when its device goes."""
+
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change to a host, and the change that takes it back. `why` is printed where a reader would ask."""
+
+    up: Command
+    down: Command | Falls
+    why: str = ""
+
+
+def steps(part: Part) -> tuple[Step, ...]:
+    """Every step of `part`, in groups that belong together."""
+    return (
+        *(_forwarding(part)),
+        *(step for namespace in part.namespaces for step in _namespace(namespace)),
+        *map(_ruleset, part.rulesets),
+        *(step for device in part.devices for step in _device(device)),
+        *map(_address, part.addresses),
+        *map(_carrier, part.carriers),
+        *map(_route, part.routes),
+        *map(_rule, part.rules),
+    )
+
+
+def ip(namespace: str | None, *words: Word) -> Command:
+    return ("ip", *(("-n", namespace) if namespace else ()), *words)
+
+
+def _forwarding(part: Part) -> Iterator[Step]:
+    if part.forwarding:
+        path = "/etc/sysctl.d/60-netc.conf"
+        yield Step(
+            up=("sysctls", path),
+            down=("keep_sysctls", path),
+        )
+
+
+def _namespace(namespace: Namespace) -> Iterator[Step]:
+    yield Step(
+        up=("ip", "netns", "add", namespace.name),
+        down=("ip", "netns", "delete", namespace.name),
+    )
+    yield Step(
+        up=ip(namespace.name, "link", "set", "dev", "lo", "up"),
+        down=Falls(namespace.name),
+    )
+
+
+def ruleset_path(ruleset: Ruleset) -> str:
+    return f"/etc/netc/namespaces/{ruleset.namespace}.nft" if ruleset.namespace else "/etc/netc/nftables.nft"
+
+
+def _ruleset(ruleset: Ruleset) -> Step:
+    if ruleset.namespace:
+        return Step(
+            up=("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset)),
+            down=Falls(ruleset.namespace),
+            why="The guard stands before there is anything to guard.",
+        )
+    return Step(
+        up=("nft", "-f", ruleset_path(ruleset)),
+        down=("nft", "delete", "table", "inet", "netc"),
+    )
+
+
+def _device(device: Device) -> Iterator[Step]:
+    match device:
+        case Wireguard():
+            yield from _wireguard(device)
+        case PlainTunnel():
+            yield Step(
+                up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *_tunnel(device)),
+                down=("remove_link", device.name),
+            )
+            yield from _move(device)
+        case Veth():
+            pair = ("type", "veth", "peer", "name", device.inner, "netns", device.namespace)
+            yield Step(
+                up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *pair),
+                down=("remove_link", device.name),
+            )
+        case _:
+            assert_never(device)
+
+
+def _wireguard(device: Wireguard) -> Iterator[Step]:
+    yield Step(
+        up=("wireguard", device.name),
+        down=("remove_link", device.name),
+    )
+    yield Step(
+        up=("wg", "addconf", device.name, f"/etc/netc/wireguard/{device.name}.conf"),
+        down=Falls(device.name),
+    )
+    yield Step(
+        up=("wg", "set", device.name, "private-key", device.private_key),
+        down=Falls(device.name),
+    )
+    for peer in device.peers:
+        if peer.preshared_key:
+            yield Step(
+                up=("wg", "set", device.name, "peer", peer.public_key, "preshared-key", peer.preshared_key),
+                down=Falls(device.name),
+            )
+    yield from _move(device)
+
+
+def _move(device: Wireguard | PlainTunnel) -> Iterator[Step]:
+    if device.namespace:
+        yield Step(
+            up=("ip", "link", "set", "dev", device.name, "netns", device.namespace),
+            down=("remove_link", device.name, device.namespace),
+            why="Born here, moved there: its outer packets still leave by the host's own uplink.",
+        )
+
+
+def _tunnel(device: PlainTunnel) -> Command:
+    """The type and its options (ip-link(8)). A fixed TTL: an inner TTL of 1 would not survive the way."""
+    ends: Command = ("local", device.local, "remote", device.remote or "any", "ttl", device.ttl)
+    key: Command = () if device.key is None else ("key", device.key)
+    match device.kind:
+        case Kind.GRE:
+            return ("type", "gre", *ends, *key)
+        case Kind.IP6GRE:
+            return ("type", "ip6gre", *ends, "encaplimit", "none", *key)
+        case Kind.IPIP:
+            return ("type", "ipip", *ends)
+        case Kind.SIT | Kind.SIX_TO_FOUR:
+            return ("type", "sit", *ends)
+        case Kind.VXLAN:
+            return ("type", "vxlan", "id", device.vni or 0, *ends, "dstport", device.port or 0)
+        case Kind.WIREGUARD:
+            raise TypeError("a wireguard device is no plain tunnel")
+        case _:
+            assert_never(device.kind)
+
+
+def _flag(family: int) -> str:
+    return f"-{family}"
+
+
+def _address(address: Address) -> Step:
+    words: Command = ("address", "add", address.network, "dev", address.device, *(("nodad",) if address.nodad else ()))
+    return Step(
+        up=ip(address.namespace, _flag(address.network.version), *words),
+        down=Falls(address.device),
+    )
+
+
+def _carrier(carrier: Carrier) -> Step:
+    size: Command = ("mtu", carrier.mtu) if carrier.mtu else ()
+    return Step(
+        up=ip(carrier.namespace, "link", "set", "dev", carrier.device, *size, "up"),
+        down=Falls(carrier.device),
+    )
+
+
+def _route(route: Route) -> Step:
+    to: Word = "default" if route.to.prefixlen == 0 else route.to
+    words: Command = ("route", "add", to)
+    words += ("via", route.via) if route.via else ()
+    words += ("dev", route.device)
+    words += ("src", route.source) if route.source else ()
+    words += ("table", route.table) if route.table else ()
+    return Step(
+        up=ip(route.namespace, _flag(route.to.version), *words, "protocol", PROTOCOL),
+        down=Falls(route.device),
+    )
+
+
+def _rule(rule: Rule) -> Step:
+    match_: Command = ("from", rule.source or "all")
+    if rule.source_port:
+        match_ += ("ipproto", rule.source_port.protocol, "sport", rule.source_port.number)
+    words = ("priority", rule.priority, *match_, "lookup", rule.table, "protocol", PROTOCOL)
+    return Step(
+        up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),
+        down=Falls(rule.namespace) if rule.namespace else ip(None, _flag(rule.family), "rule", "delete", *words),
+    )
