@@ -1,0 +1,1 @@
+"""What was compiled, run unchanged on hosts made of namespaces."""

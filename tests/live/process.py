@@ -1,0 +1,75 @@
+"""Programs that the lab started: from an argument vector to what it said and how it ended.
+
+Output goes to files, not to pipes: a daemon that a script leaves behind keeps its output open, and nobody waits for it.
+Each program has a session of its own, so that it can be ended with all that it started, and nothing else.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+class Late(RuntimeError):
+    """Something did not happen in time."""
+
+
+class Process:
+    def __init__(self, argv: Sequence[str], out: Path, err: Path, env: Mapping[str, str], input: str) -> None:
+        self.argv = tuple(argv)
+        self.out = out
+        self.err = err
+        given = out.with_suffix(".in")
+        given.write_text(input)
+        with given.open("rb") as stdin, out.open("wb") as stdout, err.open("wb") as stderr:
+            self.popen = subprocess.Popen(
+                argv, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(env), cwd="/", start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.popen.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.popen.poll() is None
+
+    def texts(self) -> tuple[str, str]:
+        return self.out.read_text(errors="replace"), self.err.read_text(errors="replace")
+
+    def said(self) -> str:
+        return "".join(self.texts())
+
+    def wait(self, timeout: float) -> int:
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            self.stop()
+            raise Late(f"`{' '.join(self.argv)}` did not end within {timeout} s:\n{self.said()}") from error
+
+    def wait_for(self, text: str, timeout: float = 30) -> None:
+        """Until the program has said this."""
+        end = time.monotonic() + timeout
+        while text not in self.said():
+            if not self.alive:
+                raise RuntimeError(f"`{' '.join(self.argv)}` ended before it said `{text}`:\n{self.said()}")
+            if time.monotonic() > end:
+                raise Late(f"`{' '.join(self.argv)}` did not say `{text}` within {timeout} s:\n{self.said()}")
+            time.sleep(0.01)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """Gently, then not."""
+        if not self.alive:
+            return
+        for child in self._children():  # nsenter waits for its child, and would not pass a signal on
+            os.kill(child, by)
+        try:
+            self.popen.wait(3)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.pid, signal.SIGKILL)
+            self.popen.wait()
+
+    def _children(self) -> list[int]:
+        return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
