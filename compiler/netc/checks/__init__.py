@@ -1,6 +1,26 @@
+"""What only the whole network can show. One file a subject; each yields all that is wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from netc.checks import addresses, kinds, names, namespaces, numbers, peers, ports, references, underlay
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
 
+CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
+    kinds.check,
+    addresses.check,
+    names.check,
+    ports.check,
+    peers.check,
+    underlay.check,
+    namespaces.check,
+    numbers.check,
+)
+
 
 def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
-    return ()
+    """All problems; `broken` are tables that could not be read, so what refers to them is not to blame."""
+    found = (problem for one in CHECKS for problem in one(network))
+    return (*references.check(network, broken), *found)

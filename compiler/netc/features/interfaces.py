@@ -7,10 +7,13 @@ between = ["edge", "home"]
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from netaddr import IPNetwork
 
 from netc.language.links import Kind
 from netc.language.names import DnsName, HostName, PartName
+from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.plan.host_plan import (
@@ -21,6 +24,7 @@ from netc.plan.host_plan import (
     Part,
     PlainTunnel,
     Route,
+    Rule,
     Share,
     Wireguard,
 )
@@ -46,7 +50,8 @@ def _part(interface: Interface) -> Part:
             for net in interface.addresses
         ),
         carriers=(Carrier(interface.name, interface.mtu.value, inside),),
-        routes=tuple(Route(to, interface.name, namespace=inside) for to in _routes(interface)),
+        routes=tuple(Route(to, interface.name, table=interface.table, namespace=inside) for to in _routes(interface)),
+        rules=tuple(_rules(interface)),
         endpoints=tuple(
             NamedEndpoint(interface.name, peer, inside)
             for peer in interface.peers
@@ -66,6 +71,16 @@ def _routes(interface: Interface) -> tuple[IPNetwork, ...]:
         return interface.routes
     families = {net.version for net in interface.addresses}
     return interface.routes or tuple(net for net in EVERYTHING if net.version in families)
+
+
+def _rules(interface: Interface) -> Iterator[Rule]:
+    """With a table of its own, an interface answers for what comes from its addresses and for nothing else."""
+    if interface.table is None or interface.priority is None:
+        return
+    for net in interface.addresses:
+        if not net.ip.is_link_local():
+            family: Family = 4 if net.version == 4 else 6
+            yield Rule(family, interface.priority, interface.table, source=net.ip, namespace=interface.namespace)
 
 
 def _device(interface: Interface) -> Device:

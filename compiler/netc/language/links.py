@@ -38,6 +38,8 @@ Seconds = Annotated[int, Field(strict=True, ge=0, le=65535)]
 GreKey = Annotated[int, Field(strict=True, ge=0, le=0xFFFFFFFF)]
 Vni = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFF)]
 Ttl = Annotated[int, Field(strict=True, ge=1, le=255)]
+TableNumber = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFFFF)]
+Priority = Annotated[int, Field(strict=True, ge=1, le=32765)]
 OuterFamily = Literal["ipv4", "ipv6"]
 
 
@@ -54,6 +56,8 @@ class End(Table):
     preshared_key: Secret | None = Field(None, description="Where the host keeps the pair's shared key.")
     keepalive: Seconds | None = Field(None, description="Seconds; default: 25 behind NAT, else off (0).")
     routes: OneOrMany[Prefix] = Field((), description="Prefixes that this end reaches through the link.")
+    table: TableNumber | None = Field(None, description="Routes go here, for what comes from this end's addresses.")
+    priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
     allowed_ips: OneOrMany[Prefix] | None = Field(None, description="Default: the peer's and `routes`.")
 
 

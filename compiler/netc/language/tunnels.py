@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from netc.language.links import GreKey, OuterFamily, Seconds, Ttl, Vni
+from netc.language.links import GreKey, OuterFamily, Priority, Seconds, TableNumber, Ttl, Vni
 from netc.language.names import InterfaceName, PublicKey
 from netc.language.tables import Secret, Table
 from netc.language.values import (
@@ -45,6 +45,8 @@ class Tunnel(Table):
     private_key: Secret | None = None
     peer: OneOrMany[TunnelPeer] = ()
     routes: OneOrMany[Prefix] = Field((), description="Prefixes that the host reaches through the tunnel.")
+    table: TableNumber | None = Field(None, description="Routes go here, for what comes from the tunnel's addresses.")
+    priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
     local: Address | None = Field(None, description="Outer source; default: the host's own address.")
     remote: Address | None = Field(None, description="Outer destination.")
     family: OuterFamily | None = None

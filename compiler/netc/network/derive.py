@@ -41,8 +41,13 @@ def vni(one_id: int, other_id: int) -> int:
     return min(one_id, other_id) << 12 | max(one_id, other_id)
 
 
+def fits(subnet: IPNetwork, host_id: int) -> bool:
+    """Whether subnet + id is an address that a host can hold: in IPv4 the last one is for broadcast (RFC 919)."""
+    return host_id < subnet.size - (1 if subnet.version == 4 else 0)
+
+
 def in_subnet(subnet: IPNetwork, host_id: int) -> IPNetwork:
-    """The host's address in a shared subnet, with the subnet's length."""
+    """The host's address in a shared subnet that it fits in, with the subnet's length."""
     return IPNetwork(f"{IPAddress(int(subnet.network) + host_id, subnet.version)}/{subnet.prefixlen}")
 
 

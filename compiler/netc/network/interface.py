@@ -13,6 +13,7 @@ from netc.language.names import (
     HostName,
     HostPath,
     InterfaceName,
+    Label,
     NamespaceName,
     PartName,
     PublicKey,
@@ -29,7 +30,7 @@ Key = HostPath | CredentialName
 class Peer:
     """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port."""
 
-    name: str
+    name: Label
     public_key: PublicKey
     allowed_ips: tuple[IPNetwork, ...]
     endpoint: Endpoint | None = None
@@ -78,6 +79,9 @@ class Interface:
     vni: int | None = None
     ttl: int = 64
     routes: tuple[IPNetwork, ...] = ()
+    table: int | None = None
+    """Where `routes` go; None is main."""
+    priority: int | None = None
     dns: tuple[IPAddress, ...] = ()
     namespace: NamespaceName | None = None
     """Where it is moved after it was born among the host's own interfaces."""

@@ -97,6 +97,8 @@ def _interface(
         outer=family,
         far=far.name,
         routes=end.routes,
+        table=end.table,
+        priority=end.priority or end.table,
         ttl=link.ttl,
         key=link.key,
     )

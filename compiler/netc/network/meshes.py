@@ -8,7 +8,7 @@ from netc.language.links import Kind, Mesh
 from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
 from netc.language.topology import Host, Topology
 from netc.language.values import Endpoint, Family
-from netc.network.derive import EVERYTHING, PREFIX, alone, in_subnet, link_local
+from netc.network.derive import EVERYTHING, PREFIX, alone, fits, in_subnet, link_local
 from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Peer
 from netc.network.links import host_key, keepalive, no_public_key
@@ -20,7 +20,8 @@ def members(mesh: Mesh, topology: Topology) -> tuple[HostName, ...]:
     """The hosts of a mesh that exist, sorted by name so that their order in the topology means nothing."""
     if "all" in mesh.hosts:
         return tuple(sorted(topology.hosts))
-    return tuple(sorted(topology.hosts.keys() & set(map(str, mesh.hosts))))
+    named = set(map(str, mesh.hosts))
+    return tuple(sorted(host for host in topology.hosts if host in named))
 
 
 def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[Interface | Problem]:
@@ -30,6 +31,17 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     for host in keyless:
         yield no_public_key(host, f"the mesh `{name}` needs it")
     hosts = {host: table for host, table in hosts.items() if host not in keyless}
+    unfit = [(host, subnet) for host, t in hosts.items() for subnet in mesh.subnet if not fits(subnet, t.id)]
+    for host, subnet in unfit:
+        what = f"{subnet} + {hosts[host].id}, the id of {host}, is not an address of the subnet"
+        hint = "choose a larger subnet, or a smaller id"
+        yield Problem("NC0305", (*origin, "subnet"), what, hint, also=(("hosts", host, "id"),))
+    beyond = [host for host, table in hosts.items() if mesh.interfaces == "per-peer" and mesh.port + table.id > 65535]
+    for host in beyond:
+        what = f"port {mesh.port} + {hosts[host].id}, the id of {host}, is beyond 65535"
+        yield Problem("NC0306", (*origin, "port"), what, "choose a smaller `port`", also=(("hosts", host, "id"),))
+    out = {*beyond, *(host for host, _ in unfit)}
+    hosts = {host: table for host, table in hosts.items() if host not in out}
     make = _shared if mesh.interfaces == "shared" else _per_peer
     try:
         yield from make(name, mesh, hosts, origin)

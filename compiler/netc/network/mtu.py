@@ -1,8 +1,8 @@
 """What a tunnel leaves of its underlay's MTU.
 
-Overheads in bytes, without the outer IP header: WireGuard 40 (UDP 8, its header 16, tag 16; wireguard.com/papers), GRE 4
-and its key 4 more (RFC 2784, 2890), VXLAN 30 with the inner Ethernet header (RFC 7348), IPIP and 6in4 nothing (RFC 2003,
-4213). Outer headers: IPv4 20 (RFC 791), IPv6 40 (RFC 8200).
+Overheads in bytes, without the outer IP header: WireGuard 40 (UDP 8, its header 16, tag 16; wireguard.com/papers),
+GRE 4 and its key 4 more (RFC 2784, 2890), VXLAN 30 with the inner Ethernet header (RFC 7348), IPIP and 6in4 nothing
+(RFC 2003, 4213). Outer headers: IPv4 20 (RFC 791), IPv6 40 (RFC 8200).
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         mtu=_mtu(tunnel, host, host_name, outer),
         outer=outer,
         routes=tunnel.routes,
+        table=tunnel.table,
+        priority=tunnel.priority or tunnel.table,
         ttl=tunnel.ttl,
         key=tunnel.key,
         dns=tunnel.dns,

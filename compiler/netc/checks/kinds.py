@@ -1,0 +1,84 @@
+"""Keys that belong to the kind of link that they are written for, and addresses that the kind can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPNetwork
+
+from netc.language.links import Kind, Mesh
+from netc.language.tables import Table
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+WIREGUARD = frozenset(("wireguard",))
+VXLAN = frozenset(("vxlan",))
+GRE = frozenset(("gre", "ip6gre"))
+CHOOSES_FAMILY = WIREGUARD | VXLAN
+NO_KEYS = frozenset(Kind) - WIREGUARD
+
+LINK: dict[str, frozenset[str]] = {"key": GRE, "vni": VXLAN, "port": VXLAN, "family": CHOOSES_FAMILY, "ttl": NO_KEYS}
+END: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("port", "public_key", "private_key", "preshared_key", "keepalive", "allowed_ips"), WIREGUARD),
+    "local": NO_KEYS,
+}
+TUNNEL: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("import_", "private_key", "peer", "dns"), WIREGUARD),
+    "remote": NO_KEYS - {"6to4"},
+    "local": NO_KEYS,
+    "ttl": NO_KEYS,
+    "key": GRE,
+    "vni": VXLAN,
+    "port": CHOOSES_FAMILY,
+    "family": CHOOSES_FAMILY,
+}
+"""Key, and the kinds that know it. `dns` comes with a provider's tunnel."""
+
+INNER: dict[str, int] = {"ipip": 4, "sit": 6, "6to4": 6}
+"""Kinds that carry one family alone."""
+
+
+def check(network: Network) -> Iterator[Problem]:
+    topology = network.topology
+    for name, link in topology.links.items():
+        where: KeyPath = ("links", name)
+        yield from _keys(link, link.kind, LINK, where)
+        for host, end in link.ends.items():
+            yield from _keys(end, link.kind, END, (*where, "ends", host))
+            yield from _inner((*end.address, *end.routes), link.kind, (*where, "ends", host, "address"))
+    for host, table in topology.hosts.items():
+        for tunnel_name, tunnel in table.tunnels.items():
+            where = ("hosts", host, "tunnels", tunnel_name)
+            yield from _keys(tunnel, tunnel.kind, TUNNEL, where)
+            yield from _inner((*tunnel.address, *tunnel.routes), tunnel.kind, (*where, "address"))
+    for mesh_name, mesh in topology.meshes.items():
+        yield from _mesh(mesh, ("meshes", mesh_name))
+
+
+def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyPath) -> Iterator[Problem]:
+    for key in sorted(table.model_fields_set & known.keys()):
+        if kind not in known[key]:
+            shown = key.rstrip("_")
+            what = f"`{shown}` means nothing to the kind `{kind}`"
+            hint = f"it belongs to {', '.join(sorted(known[key]))}"
+            yield Problem("NC0206", (*where, shown), what, hint, on_key=True)
+
+
+def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
+    family = INNER.get(kind)
+    wrong = [net for net in networks if family and net.version != family]
+    if wrong:
+        what = f"{kind} carries IPv{family} alone, and {wrong[0]} is IPv{wrong[0].version}"
+        yield Problem("NC0207", where, what, "use gre for both families")
+
+
+def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Problem]:
+    shared = mesh.interfaces == "shared"
+    if shared and not mesh.subnet:
+        what = "a mesh of shared interfaces needs a `subnet`"
+        yield Problem("NC0208", where, what, "a host's address is subnet + its id", on_key=True)
+    for key in ("prefix",) if shared else ("interface", "subnet"):
+        if key in mesh.model_fields_set:
+            what = f"`{key}` means nothing to a mesh of {mesh.interfaces} interfaces"
+            hint = f'it belongs to `interfaces = "{"per-peer" if shared else "shared"}"`'
+            yield Problem("NC0206", (*where, key), what, hint, on_key=True)

@@ -1,0 +1,49 @@
+"""Names that netc derives: short enough, and each one thing's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.features.namespaces import INNER, host_end
+from netc.language.names import HostName, Wrong
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host in network.topology.hosts:
+        yield from _interfaces(host, network)
+        yield from _parts(host, network)
+
+
+def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
+    """A device is born among the host's own, so names are one room even for what is moved away."""
+    table = network.topology.hosts[host]
+    seen: dict[str, KeyPath] = {table.wan: ("hosts", host, "wan")} if table.wan else {}
+    named = [(str(i.name), i.where) for i in network.interfaces[host]]
+    for name, settings in sorted(table.namespaces.items()):
+        where: KeyPath = ("hosts", host, "namespaces", name)
+        try:
+            outer = host_end(name, settings)
+        except Wrong as wrong:
+            yield Problem(wrong.code, where, f"{wrong.what} (derived)", 'set `interface = "…"`', on_key=True)
+            continue
+        if settings.access:
+            named.append((outer, where))
+    for device, where in named:
+        other = seen.setdefault(device, where)
+        if other != where:
+            what = f"two interfaces of {host} are called `{device}`"
+            yield Problem("NC0801", where, what, 'set `interface = "…"` for one of them', (other,), on_key=True)
+        if device == INNER:
+            what = f"`{INNER}` is what the inner end of a namespace's pair is called"
+            yield Problem("NC0801", where, what, 'set another `interface = "…"`', on_key=True)
+
+
+def _parts(host: HostName, network: Network) -> Iterator[Problem]:
+    seen: dict[str, KeyPath] = {}
+    for interface in network.interfaces[host]:
+        other = seen.setdefault(interface.part, interface.origin)
+        if other != interface.origin:
+            what = f"two parts of {host} would be called `{interface.part}`"
+            yield Problem("NC0802", interface.origin, what, "rename one of the two", (other,), on_key=True)

@@ -1,0 +1,104 @@
+"""Namespaces: one tunnel each, one namespace for each service, and a way in that leads somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress
+
+from netc.features.namespaces import pairs
+from netc.language.names import HostName, NamespaceName
+from netc.language.namespaces import Namespace, Publish
+from netc.language.topology import Host
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath, Problem, Severity
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in network.topology.hosts.items():
+        tunnels: dict[str, KeyPath] = {}
+        services: dict[str, KeyPath] = {}
+        for name, settings in sorted(table.namespaces.items()):
+            where: KeyPath = ("hosts", host, "namespaces", name)
+            yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
+            for index, unit in enumerate(settings.services):
+                yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
+            yield from _access(settings, where)
+            own = {*_addresses(host, table, network), *_ends(settings)}
+            for index, publish in enumerate(settings.publish):
+                yield from _publish(publish, settings, own, (*where, "publish", index), host)
+            if tunnel := _tunnel(name, host, network):
+                yield from _inside(settings, tunnel, where)
+
+
+def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: str) -> Iterator[Problem]:
+    first = seen.setdefault(name, where)
+    if first != where:
+        yield Problem(code, where, f"{noun} `{name}` is in a namespace already", "it can be in one", (first,))
+
+
+def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+    families: dict[int, int] = {}
+    for index, prefix in enumerate(settings.access):
+        at = (*where, "access", index)
+        if prefix.version in families:
+            what = f"`access` has two prefixes of IPv{prefix.version}"
+            yield Problem("NC0903", at, what, "one a family", ((*where, "access", families[prefix.version]),))
+        families.setdefault(prefix.version, index)
+        if prefix.size < 2:
+            what = f"{prefix} has no room for two ends"
+            yield Problem("NC0903", at, what, "give it a /31 or a /127")
+        elif prefix.ip != prefix.network:
+            what = f"{prefix} has host bits set"
+            yield Problem(
+                "NC0903", at, what, f"the host has the first address, the namespace the next: `{prefix.cidr}`"
+            )
+
+
+def _tunnel(name: NamespaceName, host: HostName, network: Network) -> Interface | None:
+    return next((i for i in network.interfaces[host] if i.namespace == name), None)
+
+
+def _addresses(host: HostName, table: Host, network: Network) -> Iterator[IPAddress]:
+    yield from (net.ip for net in table.addresses)
+    for interface in network.interfaces[host]:
+        if interface.namespace is None:
+            yield from (net.ip for net in interface.addresses)
+
+
+def _ends(settings: Namespace) -> Iterator[IPAddress]:
+    return (pair.host.ip for pair in pairs(settings) if pair.host.size > 1)
+
+
+def _publish(
+    publish: Publish, settings: Namespace, own: set[IPAddress], where: KeyPath, host: HostName
+) -> Iterator[Problem]:
+    inside = {prefix.version for prefix in settings.access}
+    if not inside:
+        what = f"{publish.port} has no way in: the namespace has no `access`"
+        yield Problem("NC0904", where, what, 'give it `access = ["10.200.0.0/31"]`')
+        return
+    for index, address in enumerate(publish.on):
+        at = (*where, "on", index)
+        if address not in own:
+            what = f"{address} is no address of {host}"
+            yield Problem("NC0905", at, what, f"{host} has " + ", ".join(map(str, sorted(own))))
+        elif address.version not in inside:
+            what = f"{address} is IPv{address.version}, and `access` has no prefix of it"
+            yield Problem("NC0906", at, what, "the client's address is kept, so the family stays: add one to `access`")
+    for index, prefix in enumerate(publish.allow):
+        if prefix.version not in ({address.version for address in publish.on} or inside):
+            what = f"nobody of {prefix} can come: nothing is published in IPv{prefix.version}"
+            yield Problem("NC0906", (*where, "allow", index), what, "add an address of the family to `on`")
+
+
+def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Problem]:
+    if not tunnel.addresses:
+        what = f"the tunnel `{settings.tunnel}` has no address, so nothing inside can speak"
+        yield Problem("NC0907", (*tunnel.where, "address"), what, "its owner knows it", ((*where, "tunnel"),))
+    if tunnel.table is not None:
+        what = "inside a namespace the tunnel is the only way: a `table` of its own would hide it"
+        yield Problem("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
+    if settings.services and not (settings.dns or tunnel.dns):
+        what = "no resolver is known inside, so the services can look up no name"
+        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.NOTE, on_key=True)

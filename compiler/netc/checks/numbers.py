@@ -1,0 +1,51 @@
+"""Tables and rule priorities: netc's own are nobody else's, and each is one interface's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.network.interface import Interface, Network
+from netc.problem import Problem
+
+TABLES = {253: "default", 254: "main", 255: "local"}
+"""rt_tables of iproute2."""
+
+OTHERS = {52: "Tailscale", 51820: "wg-quick"}
+"""Tables that widely used programs take for themselves and empty."""
+
+TAILSCALE = range(5210, 5271)
+"""The rule priorities of Tailscale, which flushes them."""
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for interfaces in network.interfaces.values():
+        tables: dict[int, Interface] = {}
+        priorities: dict[int, Interface] = {}
+        for interface in interfaces:
+            if interface.table is None or interface.priority is None:
+                continue
+            yield from _reserved(interface, interface.table, interface.priority)
+            yield from _taken("NC1001", "table", interface.table, interface, tables)
+            yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
+
+
+def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Problem]:
+    owner = TABLES.get(table) or OTHERS.get(table)
+    if owner:
+        what = f"table {table} is that of {owner}"
+        yield Problem("NC1003", (*interface.where, "table"), what, "7000 to 7999 are free for netc")
+    if priority in TAILSCALE:
+        what = f"priority {priority} is among those of Tailscale"
+        yield Problem(
+            "NC1003", (*interface.where, "priority"), what, "5210 to 5270 are Tailscale's; 7000 to 7999 are free"
+        )
+    if priority > 32765:
+        what = f"priority {priority} comes after `main`, so the rule would never be reached"
+        yield Problem("NC1003", (*interface.where, "table"), what, "set a `priority` from 1 to 32765")
+
+
+def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
+    other = seen.setdefault(number, interface)
+    if other is not interface:
+        what = f"{key} {number} of {interface.host} is that of {other.name} too"
+        yield Problem(code, (*interface.where, key), what, "choose another for one of them", ((*other.where, key),))

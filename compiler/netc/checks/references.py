@@ -1,0 +1,63 @@
+"""What names something names something that is there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from netc.language.links import Mesh
+from netc.language.mistakes import did_you_mean
+from netc.language.names import MeshName
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+
+def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    topology = network.topology
+    hosts = {*topology.hosts, *(str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2)}
+    for name, link in topology.links.items():
+        where: KeyPath = ("links", name)
+        for index, host in enumerate(link.between):
+            yield from _host(host, hosts, (*where, "between", index), broken)
+        if link.between[0] == link.between[1]:
+            what = f"`{name}` leads from {link.between[0]} to itself"
+            yield Problem("NC0203", (*where, "between", 1), what, "name two hosts")
+        for host in link.ends.keys() - set(link.between):
+            hint = did_you_mean(host, list(link.between)) or "it is between " + " and ".join(link.between)
+            yield Problem("NC0204", (*where, "ends", host), f"`{name}` has no end on `{host}`", hint, on_key=True)
+    for mesh_name, mesh in topology.meshes.items():
+        yield from _mesh(mesh_name, mesh, hosts, broken)
+    for host_name, table in topology.hosts.items():
+        for space, settings in table.namespaces.items():
+            lost = ("hosts", host_name, "tunnels")
+            there = {*table.tunnels, *(str(path[3]) for path in broken if path[:3] == lost and len(path) > 3)}
+            if settings.tunnel not in there and lost not in broken:
+                hint = (
+                    did_you_mean(settings.tunnel, list(there)) or f"write [hosts.{host_name}.tunnels.{settings.tunnel}]"
+                )
+                at = ("hosts", host_name, "namespaces", space, "tunnel")
+                yield Problem("NC0202", at, f"{host_name} has no tunnel `{settings.tunnel}`", hint)
+
+
+def _host(host: str, hosts: Iterable[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    known = sorted(hosts)
+    if host not in known and ("hosts",) not in broken:
+        hint = did_you_mean(host, known) or ("the hosts are " + ", ".join(known) if known else "there are no hosts")
+        yield Problem("NC0201", where, f"no host is called `{host}`", hint)
+
+
+def _mesh(name: MeshName, mesh: Mesh, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    where: KeyPath = ("meshes", name, "hosts")
+    everyone = "all" in mesh.hosts
+    if everyone and len(mesh.hosts) > 1:
+        yield Problem("NC0205", where, "`all` leaves nobody else to name", 'write `hosts = "all"`')
+    for index, host in enumerate(mesh.hosts):
+        if host != "all":
+            yield from _host(host, hosts, (*where, index), broken)
+    for host, times in Counter(mesh.hosts).items():
+        if times > 1:
+            at = [index for index, other in enumerate(mesh.hosts) if other == host]
+            also = ((*where, at[0]),)
+            yield Problem("NC0205", (*where, at[1]), f"{host} is in the mesh twice", "name it once", also=also)
+    if not everyone and len(set(mesh.hosts)) < 2:
+        yield Problem("NC0205", where, "a mesh has at least two hosts", 'name them, or write `hosts = "all"`')

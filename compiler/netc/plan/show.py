@@ -1,0 +1,57 @@
+"""A HostPlan for people: one fact a line, with the fields that say something; what a fact holds stands under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
+
+from netc.language.values import Endpoint, Port
+from netc.plan.host_plan import HostPlan, Part
+from netc.problem import dotted
+
+VALUES = (Endpoint, Port)
+"""Dataclasses that print as one word."""
+
+
+def show(plan: HostPlan) -> str:
+    lines = [f"host {plan.host} of {plan.network}"]
+    for part in plan.parts:
+        lines += ["", f"part {part.name}: {part.about}", *_part(part)]
+    if plan.confined:
+        lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
+    return "\n".join(lines) + "\n"
+
+
+def _part(part: Part) -> Iterator[str]:
+    for name in ("after", "bound"):
+        if names := getattr(part, name):
+            yield f"  {name} {' '.join(names)}"
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, tuple) and value and is_dataclass(value[0]):
+            for fact in value:
+                yield from _fact(fact, 1)
+
+
+def _fact(fact: Any, depth: int) -> Iterator[str]:
+    said = [field for field in fields(fact) if getattr(fact, field.name) not in (None, (), False)]
+    own = [field for field in said if not _holds_facts(getattr(fact, field.name))]
+    words = "".join(f" {field.name}={_value(field, getattr(fact, field.name))}" for field in own)
+    yield f"{'  ' * depth}{type(fact).__name__}{words}"
+    for field in said:
+        value = getattr(fact, field.name)
+        if _holds_facts(value):
+            for inner in value if isinstance(value, tuple) else (value,):
+                yield from _fact(inner, depth + 1)
+
+
+def _holds_facts(value: object) -> bool:
+    first = value[0] if isinstance(value, tuple) and value else value
+    return is_dataclass(first) and not isinstance(first, VALUES)
+
+
+def _value(field: Field[Any], value: object) -> str:
+    if field.name == "origin" and isinstance(value, tuple):
+        return dotted(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
