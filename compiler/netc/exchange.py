@@ -1,0 +1,209 @@
+"""Replaces a folder as a whole: whoever looks, and whoever pulls the plug, finds the old tree or the new one.
+
+The new tree grows in a hidden folder beside the old one, takes over by hard link what stays as it is, and is
+exchanged with the old one in one system call. `write` decides what changes; this module only makes it so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_NO_LOCK_ON_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOTSUP)
+
+
+class WriteRefused(Exception):
+    """Writing would harm something that is not ours. Nothing was changed."""
+
+
+def home(directory: Path) -> Path:
+    """Where the tree really is: a directory that is a link stays one. Refuses what cannot be exchanged."""
+    root, here = Path(os.path.realpath(directory)), Path(os.path.realpath(os.curdir))
+    if root == here or root in here.parents:
+        raise WriteRefused(f"`{directory}` is where netc runs, or lies around it: name a folder of its own")
+    if os.path.ismount(root):
+        raise WriteRefused(f"`{directory}` is a mount point, which cannot be exchanged: name a folder inside")
+    if root.exists() and not root.is_dir():
+        raise WriteRefused(f"`{directory}` is not a folder")
+    return root
+
+
+@contextmanager
+def building(root: Path) -> Iterator[Path]:
+    """Gives where the new tree is to grow, alone among all builds. What is not committed vanishes at the end."""
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(root):
+        # Whoever held the lock before may have been killed.
+        _tidy(root)
+        try:
+            yield _hidden(root) / "new"
+        finally:
+            _tidy(root)
+
+
+def put(new: Path, path: str, text: str, mode: int) -> None:
+    _begin(new)
+    target = new / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target, "xb") as out:
+        out.write(text.encode())
+        os.fchmod(out.fileno(), mode)
+
+
+def commit(new: Path, root: Path, changed: Set[str]) -> None:
+    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); exchanges."""
+    _begin(new)
+    new.mkdir(exist_ok=True)
+    if root.exists():
+        touched = {above for path in changed for above in parents(path)}
+        _carry(root, new, changed, touched, device=root.stat().st_dev)
+    _sync(new)
+    _swap(new, root)
+    _sync(root.parent)
+
+
+def parents(path: str) -> list[str]:
+    """`a` and `a/b` of `a/b/c`"""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+
+
+def _hidden(root: Path) -> Path:
+    """Holds `new`, and while two renames stand in for an exchange also `old`."""
+    return root.parent / f".{root.name}.netc-build"
+
+
+def _begin(new: Path) -> None:
+    # Closed to others: folders get the mode of the old ones only when they are full.
+    new.parent.mkdir(mode=0o700, exist_ok=True)
+    if new.parent.lstat().st_uid != os.geteuid():
+        raise WriteRefused(f"`{new.parent}` belongs to another user: build in a folder of your own")
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """The kernel lets go of the lock when its holder dies."""
+    lock = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCK_ON_FOLDERS:
+                raise
+            # NFS locks only what is open for writing. The file stays: removing it would let two builds in.
+            os.close(lock)
+            beside = root.parent / f".{root.name}.netc-lock"
+            lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _tidy(root: Path) -> None:
+    hidden = _hidden(root)
+    if not os.path.lexists(hidden):
+        return
+    if hidden.is_symlink():
+        raise WriteRefused(f"`{hidden}` is a link where netc builds: remove it")
+    if (hidden / "old").is_dir() and not root.exists():
+        # Stopped between the two renames of `_swap`.
+        os.rename(hidden / "old", root)
+    for folder, _, _ in os.walk(hidden):
+        # A folder that is closed to its owner would keep what it holds.
+        with suppress(OSError):
+            os.chmod(folder, 0o700)
+    shutil.rmtree(hidden)
+
+
+def _carry(old: Path, new: Path, changed: Set[str], touched: Set[str], device: int, prefix: str = "") -> None:
+    """Fills `new` with what stays of `old`. `touched` holds the folders of `changed`: those may be left empty."""
+    _check_folder(old, device)
+    new.mkdir(exist_ok=True)
+    with os.scandir(old) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if path in changed:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                _carry(Path(entry.path), new / entry.name, changed, touched, device, f"{path}/")
+            else:
+                _take_over(entry, new / entry.name)
+    is_touched = prefix.removesuffix("/") in touched
+    if is_touched and not any(new.iterdir()):
+        new.rmdir()
+        return
+    with suppress(PermissionError):
+        shutil.chown(new, old.stat().st_uid, old.stat().st_gid)
+    shutil.copystat(old, new)
+    if is_touched:
+        os.utime(new)
+
+
+def _check_folder(folder: Path, device: int) -> None:
+    """Refuses a folder that we could not clear away after the exchange."""
+    if folder.stat().st_dev != device:
+        raise WriteRefused(f"`{folder}` is a mount point, which cannot be exchanged: unmount it")
+    if folder.stat().st_uid != os.geteuid() and not os.access(folder, os.W_OK | os.X_OK):
+        raise WriteRefused(f"`{folder}` belongs to another user and is closed to you: move it")
+
+
+def _take_over(entry: os.DirEntry[str], target: Path) -> None:
+    try:
+        os.link(entry.path, target, follow_symlinks=False)
+    except OSError:
+        # Another user's file, a file system without hard links, or too many of them.
+        status = entry.stat(follow_symlinks=False)
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+            raise
+        shutil.copyfile(entry.path, target, follow_symlinks=False)
+        with suppress(PermissionError):
+            os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+        shutil.copystat(entry.path, target, follow_symlinks=False)
+
+
+def _sync(path: Path) -> None:
+    """The whole file system at once: thousands of single fsyncs take minutes."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if _LIBC.syncfs(folder) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(folder)
+
+
+def _swap(new: Path, root: Path) -> None:
+    """Afterwards `new` is the old tree, if there was one."""
+    if not root.exists():
+        os.rename(new, root)
+    elif not _exchange(new, root):
+        old = new.parent / "old"
+        os.rename(root, old)
+        os.rename(new, root)
+        # Under this name nobody will put it back.
+        os.rename(old, new)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """False where the kernel, the C library or the file system cannot."""
+    rename = getattr(_LIBC, "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _UNSUPPORTED:
+        return False
+    raise OSError(code, os.strerror(code), str(other))

@@ -1,0 +1,733 @@
+"""Claims about putting compiled trees on disk: as a whole or not at all, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import random
+import shutil
+import signal
+import stat
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from netc import exchange
+from netc.emit.file import File
+from netc.write import MANIFEST, Hosts, Outcome, WriteRefused, stale, write
+
+Tree = dict[str, tuple[int, str]]
+"""By path: mode and type, and the text of a file or the target of a link."""
+
+
+def host(name: str, files: dict[str, str], modes: dict[str, int] | None = None) -> tuple[str, tuple[File, ...]]:
+    made = [File(path, text, (modes or {}).get(path, 0o644)) for path, text in files.items()]
+    lines = sorted((f.path, f"{hashlib.sha256(f.text.encode()).hexdigest()}  {f.mode:04o}  {f.path}\n") for f in made)
+    return name, (*made, File(MANIFEST, "".join(line for _, line in lines)))
+
+
+OLD = (
+    host("edge", {"up.sh": "up\n", "files/etc/nft": "nft\n", "files/etc/gone/x": "x\n"}, {"up.sh": 0o755}),
+    host("home", {"up.sh": "home\n", "key": "secret\n"}, {"key": 0o600}),
+    host("left", {"up.sh": "left\n"}),
+)
+NEW = (
+    host("edge", {"up.sh": "up\n", "files/etc/nft": "nft 2\n", "files/etc/bird/é": "bird\n"}, {"up.sh": 0o755}),
+    host("home", {"up.sh": "home\n", "key": "secret\n"}, {"key": 0o600}),
+    host("more", {"up.sh": "more\n"}),
+)
+
+
+def tree(directory: Path) -> Tree:
+    found: Tree = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        text = ""
+        if stat.S_ISLNK(status.st_mode):
+            text = os.readlink(path)
+        elif stat.S_ISREG(status.st_mode):
+            text = path.read_text()
+        found[str(path.relative_to(directory))] = (status.st_mode, text)
+    return found
+
+
+def identities(directory: Path) -> dict[str, tuple[int, int]]:
+    """Inode and mtime of all that is no folder."""
+    paths = [path for path in directory.rglob("*") if path.is_symlink() or not path.is_dir()]
+    return {str(p.relative_to(directory)): (p.lstat().st_ino, p.lstat().st_mtime_ns) for p in paths}
+
+
+def in_child(run: Callable[[], object]) -> int:
+    """Runs in a process of its own: 0, 1 when it raised, or the number of the signal that ended it, negative."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            run()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def two_renames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "_exchange", lambda *_folders: False)
+
+
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_kwargs: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+def nothing(_monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual machine."""
+
+
+@pytest.fixture(params=[nothing, two_renames, no_links])
+def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    request.param(monkeypatch)
+    return str(request.param.__name__)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A directory with `OLD` in it and with what belongs to someone else."""
+    directory = tmp_path / "out"
+    write(directory, OLD, complete=True)
+    (directory / "README").write_text("mine\n")
+    (directory / "edge" / "notes").write_text("mine\n")
+    (directory / "edge" / "notes").chmod(0o640)
+    (directory / "edge" / "files" / "link").symlink_to("/etc")
+    (directory / "left" / "empty").mkdir(mode=0o750)
+    (directory / "mine" / "deep").mkdir(parents=True)
+    (directory / "mine" / "deep" / "MANIFEST").write_text("not yours\n")
+    (directory / "mine" / "MANIFEST").write_text("not yours either\n")
+    os.mkfifo(directory / "home" / "pipe")
+    for path in directory.rglob("*"):
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was synced. Really syncing a file system that others use takes its time."""
+    calls: list[str] = []
+    monkeypatch.setattr(exchange, "_sync", lambda path: calls.append(path.name))
+    return calls
+
+
+STRANGERS = {
+    "README",
+    "edge/notes",
+    "edge/files/link",
+    "left/empty",
+    "mine",
+    "mine/deep",
+    "mine/deep/MANIFEST",
+    "mine/MANIFEST",
+    "home/pipe",
+}
+
+
+def siblings(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.parent.iterdir())
+
+
+# --- what is written
+
+
+def test_a_first_build_writes_every_file(tmp_path: Path) -> None:
+    outcome = write(tmp_path / "deep" / "out", OLD, complete=True)
+    made = tree(tmp_path / "deep" / "out")
+    files = {f"{name}/{file.path}": (stat.S_IFREG | file.mode, file.text) for name, fs in OLD for file in fs}
+
+    assert {path: entry for path, entry in made.items() if stat.S_ISREG(entry[0])} == files
+    assert outcome == Outcome(tuple(sorted(files)), (), 0)
+    assert siblings(tmp_path / "deep" / "out") == ["out"]
+
+
+def test_the_umask_decides_about_folders_and_not_about_files(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write(tmp_path / "out", OLD, complete=True)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "out" / "edge").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "out" / "edge" / "up.sh").stat().st_mode) == 0o755
+
+
+def test_only_what_changed_is_written(out: Path) -> None:
+    before = identities(out)
+    outcome = write(out, NEW, complete=True)
+    after = identities(out)
+
+    assert outcome == Outcome(
+        written=(
+            "edge/MANIFEST",
+            "edge/files/etc/bird/é",
+            "edge/files/etc/nft",
+            "more/MANIFEST",
+            "more/up.sh",
+        ),
+        removed=("edge/files/etc/gone/x", "left/MANIFEST", "left/up.sh"),
+        unchanged=4,
+    )
+    for path in before.keys() - {*outcome.written, *outcome.removed}:
+        assert after[path] == before[path], path
+    assert after.keys() == (before.keys() | {*outcome.written}) - {*outcome.removed}
+
+
+def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
+    if machine == "no_links":
+        (out / "home" / "pipe").unlink()  # a pipe cannot be copied
+    before = {path: entry for path, entry in tree(out).items() if path in STRANGERS}
+    write(out, NEW, complete=True)
+    after = tree(out)
+    made = {f"{name}/{file.path}": (stat.S_IFREG | file.mode, file.text) for name, files in NEW for file in files}
+
+    assert {path: entry for path, entry in after.items() if not stat.S_ISDIR(entry[0]) or path in STRANGERS} == {
+        **before,
+        **made,
+    }
+    for path in before:
+        assert (out / path).lstat().st_mtime == 1e9, path
+    assert siblings(out) == ["out"]
+
+
+def test_folders_that_we_emptied_go_and_those_of_others_stay(out: Path) -> None:
+    write(out, (), complete=True)
+
+    assert {path for path, entry in tree(out).items() if stat.S_ISDIR(entry[0])} == {
+        "edge",
+        "edge/files",
+        "home",
+        "left",
+        "left/empty",
+        "mine",
+        "mine/deep",
+    }
+    assert {path for path, entry in tree(out).items() if not stat.S_ISDIR(entry[0])} <= STRANGERS
+
+
+def test_nothing_to_change_touches_nothing(out: Path) -> None:
+    before = (tree(out), identities(out), out.parent.stat().st_mtime_ns, out.stat().st_ino, out.stat().st_ctime_ns)
+    outcome = write(out, OLD, complete=True)
+    after = (tree(out), identities(out), out.parent.stat().st_mtime_ns, out.stat().st_ino, out.stat().st_ctime_ns)
+
+    assert outcome == Outcome((), (), 9)
+    assert after == before
+
+
+def test_an_empty_build_makes_no_directory(tmp_path: Path) -> None:
+    assert write(tmp_path / "out", (), complete=True) == Outcome((), (), 0)
+    assert not (tmp_path / "out").exists()
+
+
+def test_one_host_alone_leaves_the_others(out: Path) -> None:
+    before = tree(out)
+    outcome = write(out, [host("home", {"up.sh": "new\n"})], complete=False)
+
+    assert outcome == Outcome(("home/MANIFEST", "home/up.sh"), ("home/key",), 0)
+    assert {p: e for p, e in tree(out).items() if not p.startswith("home/")} == {
+        p: e for p, e in before.items() if not p.startswith("home/")
+    }
+
+
+def test_files_of_ours_that_were_altered_are_written_again(out: Path) -> None:
+    clean = tree(out)
+    (out / "edge" / "up.sh").write_text("hacked\n")
+    (out / "edge" / "files" / "etc" / "nft").chmod(0o666)
+    (out / "home" / "up.sh").unlink()
+    (out / "home" / "up.sh").symlink_to("key")
+    (out / "left" / "up.sh").unlink()
+    outcome = write(out, OLD, complete=True)
+
+    assert outcome.written == ("edge/files/etc/nft", "edge/up.sh", "home/up.sh", "left/up.sh")
+    assert tree(out) == clean
+    assert (out / "home" / "key").read_text() == "secret\n"
+
+
+def test_a_file_may_become_a_folder_and_a_folder_a_file(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, [host("h", {"a": "1\n", "b/c/d": "2\n"})], complete=True)
+    outcome = write(out, [host("h", {"a/x": "3\n", "b": "4\n"})], complete=True)
+
+    assert outcome == Outcome(("h/MANIFEST", "h/a/x", "h/b"), ("h/a", "h/b/c/d"), 0)
+    assert {p: t for p, (_, t) in tree(out / "h").items() if p != MANIFEST} == {"a": "", "a/x": "3\n", "b": "4\n"}
+
+
+def test_a_directory_that_is_a_link_stays_one(out: Path) -> None:
+    link = out.parent / "elsewhere" / "link"
+    link.parent.mkdir()
+    link.symlink_to(out)
+    write(link, NEW, complete=True)
+
+    assert link.is_symlink()
+    assert (out / "more" / "up.sh").read_text() == "more\n"
+    assert siblings(link) == ["link"]
+
+
+def test_a_folder_of_someone_else_that_is_closed_to_writing_moves_along(out: Path) -> None:
+    (out / "mine" / "deep").chmod(0o555)
+    write(out, NEW, complete=True)
+
+    assert stat.S_IMODE((out / "mine" / "deep").stat().st_mode) == 0o555
+    assert (out / "mine" / "deep" / "MANIFEST").read_text() == "not yours\n"
+    (out / "mine" / "deep").chmod(0o755)
+    assert siblings(out) == ["out"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owners_stay(out: Path, machine: str) -> None:
+    if machine == "no_links":
+        (out / "home" / "pipe").unlink()
+    for path in ("mine/deep", "mine/deep/MANIFEST", "edge/files/link"):
+        os.chown(out / path, 1234, 1235, follow_symlinks=False)
+    write(out, NEW, complete=True)
+
+    for path in ("mine/deep", "mine/deep/MANIFEST", "edge/files/link"):
+        assert ((out / path).lstat().st_uid, (out / path).lstat().st_gid) == (1234, 1235)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_folder_that_could_not_be_cleared_away_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.chown(out / "mine" / "deep", 1234, 1235)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    before = (tree(out), identities(out))
+
+    with pytest.raises(WriteRefused, match="belongs to another user"):
+        write(out, NEW, complete=True)
+    assert (tree(out), identities(out)) == before
+    assert siblings(out) == ["out"]
+
+
+def test_only_a_few_hosts_are_in_memory_at_once(tmp_path: Path) -> None:
+    def many() -> Iterator[tuple[str, tuple[File, ...]]]:
+        for number in range(60):
+            yield host(f"h{number}", {"big": str(number) * 200_000})
+
+    tracemalloc.start()
+    write(tmp_path / "out", many(), complete=True)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert peak < 4_000_000
+
+
+# --- what a check says
+
+
+def test_a_check_says_what_a_build_would_do_and_does_nothing(out: Path) -> None:
+    before = (tree(out), identities(out), siblings(out), out.parent.stat().st_mtime_ns)
+    said = stale(out, NEW, complete=True)
+
+    assert said == (
+        "write edge/MANIFEST",
+        "write edge/files/etc/bird/é",
+        "remove edge/files/etc/gone/x",
+        "write edge/files/etc/nft",
+        "remove left/MANIFEST",
+        "remove left/up.sh",
+        "write more/MANIFEST",
+        "write more/up.sh",
+    )
+    assert (tree(out), identities(out), siblings(out), out.parent.stat().st_mtime_ns) == before
+    outcome = write(out, NEW, complete=True)
+    assert {line.split(" ", 1)[1] for line in said} == {*outcome.written, *outcome.removed}
+    assert stale(out, NEW, complete=True) == ()
+
+
+def test_a_check_of_nothing_built_yet_lists_every_file(tmp_path: Path) -> None:
+    assert stale(tmp_path / "no" / "out", OLD[2:], complete=True) == ("write left/MANIFEST", "write left/up.sh")
+    assert siblings(tmp_path / "out") == []
+
+
+# --- what is refused
+
+
+def link_over_the_host(out: Path) -> None:
+    (out / "more").symlink_to(out / "mine")
+
+
+def link_over_a_folder(out: Path) -> None:
+    (out / "more").mkdir()
+    (out / "more" / "up.sh").symlink_to("/etc/passwd")
+
+
+def a_file_where_a_folder_must_be(out: Path) -> None:
+    (out / "edge" / "files" / "etc" / "bird").write_text("mine\n")
+
+
+def a_link_where_a_folder_must_be(out: Path) -> None:
+    (out / "edge" / "files" / "etc" / "bird").symlink_to(out / "mine")
+
+
+def a_folder_where_a_file_must_be(out: Path) -> None:
+    (out / "edge" / "files" / "etc" / "bird" / "é").mkdir(parents=True)
+
+
+def a_file_with_the_very_text(out: Path) -> None:
+    (out / "more").mkdir()
+    (out / "more" / "up.sh").write_text("more\n")
+
+
+def a_manifest_that_is_not_ours(out: Path) -> None:
+    (out / "home" / MANIFEST).write_text("<<<<<<< HEAD\n")
+
+
+def a_manifest_that_is_a_link(out: Path) -> None:
+    (out / "home" / MANIFEST).rename(out / "home" / "real")
+    (out / "home" / MANIFEST).symlink_to("real")
+
+
+IN_THE_WAY = [
+    link_over_the_host,
+    link_over_a_folder,
+    a_file_where_a_folder_must_be,
+    a_link_where_a_folder_must_be,
+    a_folder_where_a_file_must_be,
+    a_file_with_the_very_text,
+    a_manifest_that_is_not_ours,
+    a_manifest_that_is_a_link,
+]
+
+
+@pytest.mark.parametrize("put_in_the_way", IN_THE_WAY)
+def test_what_is_in_the_way_and_not_ours_is_refused(out: Path, put_in_the_way: Callable[[Path], None]) -> None:
+    put_in_the_way(out)
+    before = (tree(out), identities(out))
+
+    with pytest.raises(WriteRefused, match="in the way"):
+        write(out, NEW, complete=True)
+    with pytest.raises(WriteRefused, match="in the way"):
+        stale(out, NEW, complete=True)
+    assert (tree(out), identities(out)) == before
+    assert siblings(out) == ["out"]
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "a//x", "./x", "a/", "", ".", "..", "a\nb", "a\0"])
+def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, path: str) -> None:
+    with pytest.raises(WriteRefused):
+        write(tmp_path / "out", [host("h", {path: "x"})], complete=True)
+    assert siblings(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/etc", "a\n"])
+def test_hosts_that_are_no_folder_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(WriteRefused):
+        write(tmp_path / "out", [host(name, {"x": "x"})], complete=True)
+    assert siblings(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        [("h", ())],
+        [("h", (File("x", "x"),))],
+        [("h", (*host("h", {"x": "x"})[1], File("y", "y")))],
+        [("h", (*host("h", {"x": "x"})[1], File("x", "y")))],
+        [host("h", {"x": "x", "x/y": "y"})],
+        [host("h", {"x": "x"}), host("h", {"y": "y"})],
+    ],
+)
+def test_what_a_manifest_could_not_describe_is_refused(tmp_path: Path, hosts: Hosts) -> None:
+    with pytest.raises(WriteRefused):
+        write(tmp_path / "out", hosts, complete=True)
+    assert siblings(tmp_path / "out") == []
+
+
+def test_a_forged_manifest_removes_nothing_outside(out: Path) -> None:
+    victims = [out.parent / "victim", out / "mine" / "victim"]
+    for victim in victims:
+        victim.write_text("precious\n")
+    (out / "left" / "way").symlink_to(out / "mine")
+    listed = ["../../victim", str(victims[0]), "way/victim", "../mine/victim"]
+    (out / "left" / MANIFEST).write_text("".join(f"{'0' * 64}  0644  {path}\n" for path in listed))
+    outcome = write(out, NEW, complete=True)
+
+    assert {path for path in outcome.removed if path.startswith("left")} == {"left/MANIFEST"}
+    assert [victim.read_text() for victim in victims] == ["precious\n"] * 2
+
+
+def test_the_folder_that_netc_runs_in_is_never_exchanged(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (out.parent / "link").symlink_to(out)
+    monkeypatch.chdir(out / "edge")
+    before = tree(out)
+
+    for directory in (".", "..", str(out), "/", str(out.parent), "../../link", "../edge"):
+        with pytest.raises(WriteRefused):
+            write(Path(directory), NEW, complete=True)
+        with pytest.raises(WriteRefused):
+            stale(Path(directory), NEW, complete=True)
+    assert tree(out) == before
+
+
+def test_a_file_is_no_directory(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine\n")
+
+    with pytest.raises(WriteRefused, match="not a folder"):
+        write(tmp_path / "out", OLD, complete=True)
+    assert (tmp_path / "out").read_text() == "mine\n"
+
+
+def test_a_mount_point_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == out)
+
+    with pytest.raises(WriteRefused, match="mount"):
+        write(out, NEW, complete=True)
+
+
+# --- all or nothing
+
+
+class Later(Exception):
+    """A mistake in a later host."""
+
+
+def test_a_mistake_in_a_later_host_leaves_the_old_tree(out: Path) -> None:
+    def broken() -> Iterator[tuple[str, tuple[File, ...]]]:
+        yield from NEW[:2]
+        raise Later
+
+    before = (tree(out), identities(out))
+    with pytest.raises(Later):
+        write(out, broken(), complete=True)
+
+    assert (tree(out), identities(out)) == before
+    assert siblings(out) == ["out"]
+
+
+def end_at_event(number: int, end: Callable[[], None]) -> None:
+    """Ends this process, or raises, right before the `number`th thing that Python does to the world."""
+    count = 0
+
+    def hook(event: str, _args: object) -> None:
+        nonlocal count
+        if event.split(".")[0] in ("open", "os", "shutil", "fcntl", "ctypes"):
+            count += 1
+            if count == number:
+                end()
+
+    sys.addaudithook(hook)
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("machine", [nothing, two_renames], indirect=True)
+@pytest.mark.parametrize("end", [kill, interrupt])
+def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
+    out: Path, machine: str, end: Callable[[], None]
+) -> None:
+    keep = out.parent / "keep"
+    shutil.copytree(out, keep, symlinks=True, copy_function=copy_any)
+    before = tree(out)
+    write(out, NEW, complete=True)
+    after = tree(out)
+    found = after
+    seen = []
+
+    for number in range(1, 10_000):
+        if found == after:
+            shutil.rmtree(out)
+            shutil.copytree(keep, out, symlinks=True, copy_function=copy_any)
+
+        def run(number: int = number) -> None:
+            end_at_event(number, end)
+            write(out, NEW, complete=True)
+
+        code = in_child(run)
+        if not out.exists():
+            assert machine == "two_renames", "an exchange has no moment without a directory"
+            assert end is kill, "what is interrupted puts itself right"
+            with exchange.building(out):
+                pass
+        found = tree(out)
+        assert found in (before, after), f"step {number}"
+        seen.append(found == after)
+        if code == 0:
+            break
+        # Now and then the next build clears up; otherwise what is left would count among its steps.
+        if number % 7 == 0:
+            write(out, OLD if found == before else NEW, complete=True)
+            assert tree(out) == found
+            assert siblings(out) == ["keep", "out"]
+        shutil.rmtree(out.parent / ".out.netc-build", ignore_errors=True)
+
+    assert seen == sorted(seen)
+    assert seen.count(False) > 50
+    assert seen.count(True) > 5
+
+
+def copy_any(source: str, target: str) -> None:
+    if stat.S_ISFIFO(os.lstat(source).st_mode):
+        os.mkfifo(target)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def test_a_kill_at_any_moment_leaves_the_old_tree_or_the_new(tmp_path: Path) -> None:
+    def hosts(text: str) -> Hosts:
+        return [host(f"h{n}", {f"d{m}/f": f"{text} {n} {m}\n" for m in range(12)} | {text: text}) for n in range(6)]
+
+    out = tmp_path / "out"
+    trees = []
+    for text in ("even", "odd"):
+        write(out, hosts(text), complete=True)
+        (out / "h1" / "mine").write_text("mine\n")
+        trees.append(tree(out))
+
+    parent = os.getpid()
+
+    def build_for_ever() -> None:
+        while os.getppid() == parent:
+            for text in ("even", "odd"):
+                write(out, hosts(text), complete=True)
+
+    moments = random.Random(7)
+    for _ in range(60):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                build_for_ever()
+            finally:
+                os._exit(1)
+        time.sleep(moments.uniform(0.0, 0.15))
+        os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+        assert tree(out) in trees
+    write(out, hosts("even"), complete=True)
+    assert tree(out) == trees[0]
+    assert siblings(out) == ["out"]
+
+
+def test_the_new_tree_is_on_disk_before_it_is_exchanged(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[str, Tree]] = []
+    monkeypatch.setattr(exchange, "_sync", lambda path: seen.append((path.name, tree(path))))
+    monkeypatch.setattr(exchange, "_swap", lambda new, root: seen.append((f"swap {root.name}", tree(new))))
+    write(out, NEW, complete=True)
+
+    assert [name for name, _ in seen] == ["new", "swap out", out.parent.name]
+    assert seen[0] == ("new", seen[1][1])
+
+
+def test_a_folder_can_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    (tmp_path / "file").write_text("x")
+    exchange._sync(tmp_path)
+
+    with pytest.raises(NotADirectoryError):
+        exchange._sync(tmp_path / "file")
+
+
+def test_a_build_works_alone(out: Path) -> None:
+    tried = []
+
+    def hosts() -> Iterator[tuple[str, tuple[File, ...]]]:
+        lock = os.open(out.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tried.append("locked")
+        os.close(lock)
+        yield from NEW
+
+    write(out, hosts(), complete=True)
+
+    assert tried == ["locked"]
+
+
+@pytest.mark.parametrize("locks_folders", [True, False])
+def test_two_builds_at_once_end_in_the_tree_of_one(
+    out: Path, monkeypatch: pytest.MonkeyPatch, locks_folders: bool
+) -> None:
+    if not locks_folders:
+        real = fcntl.flock
+
+        def like_nfs(lock: int, operation: int) -> None:
+            if stat.S_ISDIR(os.fstat(lock).st_mode):
+                raise OSError(errno.EBADF, "not open for writing")
+            real(lock, operation)
+
+        monkeypatch.setattr(fcntl, "flock", like_nfs)
+    (out / "home" / "pipe").unlink()
+    results = []
+    for hosts in (OLD, NEW):
+        write(out, hosts, complete=True)
+        results.append({p: e for p, e in tree(out).items() if not stat.S_ISDIR(e[0])})
+
+    children = []
+    for hosts in (OLD, NEW):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                for _ in range(15):
+                    write(out, hosts, complete=True)
+                code = 0
+            finally:
+                os._exit(code)
+        children.append(pid)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children]
+
+    assert codes == [0, 0]
+    assert {p: e for p, e in tree(out).items() if not stat.S_ISDIR(e[0])} in results
+    assert siblings(out) == (["out"] if locks_folders else [".out.netc-lock", "out"])
+
+
+def test_what_a_killed_build_left_is_cleared_even_when_nothing_changes(out: Path) -> None:
+    left = out.parent / ".out.netc-build"
+    (left / "new" / "edge").mkdir(parents=True)
+    (left / "new" / "edge").chmod(0o555)
+
+    assert write(out, OLD, complete=True) == Outcome((), (), 9)
+    assert siblings(out) == ["out"]
+
+
+def test_a_half_done_swap_is_put_right_by_the_next_build(out: Path) -> None:
+    before = (tree(out), identities(out))
+    (out.parent / ".out.netc-build" / "new").mkdir(parents=True)
+    out.rename(out.parent / ".out.netc-build" / "old")
+
+    assert write(out, OLD, complete=True) == Outcome((), (), 9)
+    assert (tree(out), identities(out)) == before
+    assert siblings(out) == ["out"]
+
+
+def test_the_hidden_folder_is_closed_to_others(out: Path) -> None:
+    modes = []
+
+    def hosts() -> Iterator[tuple[str, tuple[File, ...]]]:
+        for entry in NEW:
+            yield entry
+            modes.append(stat.S_IMODE((out.parent / ".out.netc-build").stat().st_mode))
+
+    write(out, hosts(), complete=True)
+
+    assert modes == [0o700] * 3
+
+
+def test_a_kernel_without_exchange_is_told_from_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(exchange, "_RENAME_EXCHANGE", 1 << 20)
+    assert exchange._exchange(tmp_path / "a", tmp_path / "b") is False
+
+    monkeypatch.undo()
+    with pytest.raises(FileNotFoundError):
+        exchange._exchange(tmp_path / "a", tmp_path / "b")
