@@ -1,0 +1,20 @@
+"""Options and settings that all tests share."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+# The same commit says the same thing twice; `--hypothesis-profile=wide` looks further, and elsewhere each time.
+settings.register_profile("netc", deadline=None, derandomize=True, max_examples=25)
+settings.register_profile("wide", deadline=None, max_examples=1000)
+settings.load_profile("netc")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="Write what is expected anew; git diff reviews it.")
+
+
+@pytest.fixture
+def update(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update"))

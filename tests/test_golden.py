@@ -1,0 +1,68 @@
+"""Every example compiles to exactly what `out/` holds. `pytest --update` writes it anew; git diff is the review."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from examples import EXAMPLES, OUT, differences, netc, tree
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+
+
+@each_example
+def test_an_example_compiles_to_what_out_holds(example: Path, tmp_path: Path, update: bool) -> None:
+    if update:
+        shutil.rmtree(OUT / example.stem, ignore_errors=True)
+        assert netc("build", example, "-o", OUT / example.stem).code == 0
+    ran = netc("build", example, "-o", tmp_path / "made")
+
+    assert ran.code == 0, ran.err
+    assert differences(tree(OUT / example.stem), tree(tmp_path / "made")) == []
+
+
+@each_example
+def test_a_manifest_lists_every_other_file_of_its_host(example: Path, tmp_path: Path) -> None:
+    netc("build", example, "-o", tmp_path / "made")
+    hosts = sorted((tmp_path / "made").iterdir())
+
+    assert hosts
+    for host in hosts:
+        wanted = {
+            str(path.relative_to(host)): (sha256(path.read_bytes()).hexdigest(), stat.S_IMODE(path.stat().st_mode))
+            for path in host.rglob("*")
+            if path.is_file() and path != host / "MANIFEST"
+        }
+        lines = (host / "MANIFEST").read_text().splitlines()
+        found = [re.fullmatch(r"([0-9a-f]{64})  ([0-7]{4})  (\S+)", line) for line in lines]
+        listed = {line[3]: (line[1], int(line[2], 8)) for line in found if line}
+
+        assert listed == wanted
+        assert len(lines) == len(wanted)
+        assert [line.split("  ")[2] for line in lines] == sorted(wanted)
+
+
+def test_out_holds_nothing_but_the_examples(update: bool) -> None:
+    names = {example.stem for example in EXAMPLES}
+    if update:
+        for stranger in OUT.iterdir():
+            if stranger.is_dir() and stranger.name not in names:
+                shutil.rmtree(stranger)
+
+    assert {path.name for path in OUT.iterdir()} == names
+
+
+def test_nothing_compiled_is_executable_but_scripts() -> None:
+    wrong = [
+        path
+        for example in EXAMPLES
+        for path, (mode, text) in tree(OUT / example.stem).items()
+        if (mode == 0o755) != text.startswith(b"#!")
+    ]
+
+    assert wrong == []
