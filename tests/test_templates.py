@@ -1,0 +1,188 @@
+"""Templates print and never decide; what they print was checked or is quoted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import Environment, nodes
+from netaddr import IPAddress, IPNetwork
+
+from examples import ROOT
+from netc.emit.render import Verbatim, about, argv, listed, origin, token, units, word
+from netc.language.names import CredentialName, DnsName, HostPath, InterfaceName, PartName
+from netc.language.values import Endpoint
+
+TEMPLATES = tuple(sorted((ROOT / "templates").rglob("*.j2")))
+each_template = pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}/{path.name}")
+
+PRINTING = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Filter,
+    nodes.For,
+    nodes.If,
+    nodes.Include,
+    nodes.Const,
+)
+"""Nothing that sets, compares, computes or calls. A Const is the name of an included template."""
+
+
+@each_template
+def test_a_template_only_prints(path: Path) -> None:
+    parsed = Environment().parse(path.read_text())
+    deciding = [f"{n.lineno}: {type(n).__name__}" for n in parsed.find_all(nodes.Node) if not isinstance(n, PRINTING)]
+
+    assert deciding == []
+
+
+@each_template
+def test_a_filter_of_a_template_takes_its_value_alone(path: Path) -> None:
+    """A filter with arguments, such as `default(…)`, decides."""
+    parsed = Environment().parse(path.read_text())
+    decided = [f"{n.lineno}: {n.name}" for n in parsed.find_all(nodes.Filter) if n.args or n.kwargs]
+
+    assert decided == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{% set x = 1 %}", "{{ a + 1 }}", "{% if a == b %}{% endif %}", "{{ a() }}", "{% macro m() %}{% endmacro %}"],
+)
+def test_what_decides_is_told_from_what_prints(text: str) -> None:
+    found = [node for node in Environment().parse(text).find_all(nodes.Node) if not isinstance(node, PRINTING)]
+
+    assert found
+
+
+@each_template
+def test_a_template_quotes_nothing_itself(path: Path) -> None:
+    """The printer's quotes would land inside. In a comment a quote is an apostrophe."""
+    lines = [(number, line) for number, line in enumerate(path.read_text().splitlines(), 1) if line[:1] != "#"]
+    quoted = [f"{number}: {line}" for number, line in lines if holds_quoted_value(line)]
+
+    assert quoted == []
+
+
+def holds_quoted_value(line: str) -> bool:
+    quote = ""
+    for piece in re.split(r"({{.*?}}|{%.*?%})", line):
+        if piece.startswith("{{") and quote:
+            return True
+        if piece.startswith(("{{", "{%")):
+            continue
+        for character in piece:
+            if character in "\"'" and quote in ("", character):
+                quote = "" if quote else character
+    return False
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"), [('x "{{ a }}"', True), ("'a {{ b }}", True), ('"a" {{ b }} "c"', False), ("{{ a }}", False)]
+)
+def test_a_value_in_quotes_is_seen(line: str, wrong: bool) -> None:
+    assert holds_quoted_value(line) == wrong
+
+
+def test_what_is_the_same_on_every_host_asks_for_no_value() -> None:
+    plain = [path for path in (ROOT / "templates").rglob("*") if path.is_file() and path.suffix != ".j2"]
+    asking = [path for path in plain if "{{ " in path.read_text() or "{% " in path.read_text()]
+
+    assert plain
+    assert asking == []
+
+
+def test_every_template_is_named_where_its_folder_is_emitted() -> None:
+    """A template that nobody prints is found here; `{kind}` in a printer's name of it stands for anything."""
+    said = " ".join(path.read_text() for path in (ROOT / "compiler/netc/emit").glob("*.py"))
+    names = "|".join(re.sub(r"\\{\w+\\}", r"\\w+", re.escape(name)) for name in re.findall(r'"([^"\n]+)"', said))
+    unnamed = [
+        path
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file() and not re.fullmatch(rf"(?:\w+/)?(?:{names})", path.name) and path.name not in said
+    ]
+
+    assert unnamed == []
+
+
+UNCHECKED = ["netc; flush ruleset", "", "eth0", 'a"b', None, True, False, 1.5, b"x", ["a"], {"a": 1}, object()]
+
+
+@pytest.mark.parametrize("value", UNCHECKED, ids=repr)
+def test_a_token_is_a_checked_value_or_it_is_refused(value: object) -> None:
+    with pytest.raises(TypeError):
+        token(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (InterfaceName("wg-home"), "wg-home"),
+        (IPAddress("2001:db8::1"), "2001:db8::1"),
+        (IPNetwork("10.0.0.0/8"), "10.0.0.0/8"),
+        (Endpoint(DnsName("vpn.example.net"), 51820), "vpn.example.net:51820"),
+        (7000, "7000"),
+        (Verbatim("{ a, b }"), "{ a, b }"),
+    ],
+    ids=str,
+)
+def test_a_checked_value_is_printed_as_it_is(value: object, printed: str) -> None:
+    assert token(value) == printed
+
+
+@pytest.mark.parametrize("value", [None, True, False, 1.5, b"x", ["a"], object()], ids=repr)
+def test_what_is_no_word_is_refused(value: object) -> None:
+    with pytest.raises(TypeError):
+        word(value)
+
+
+@pytest.mark.parametrize("filter_", [listed, units])
+def test_a_filter_checks_each_of_its_values(filter_: object) -> None:
+    assert callable(filter_)
+    with pytest.raises(TypeError):
+        filter_([PartName("fine"), "netc; flush ruleset"])
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a;b", "$(a)", "a`b`", "a%n", 'a"b', "a\\"])
+def test_what_is_said_of_a_part_cannot_leave_its_line(text: str) -> None:
+    with pytest.raises(TypeError):
+        about(text)
+    with pytest.raises(TypeError):
+        origin(("links", text))
+
+
+words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=40)
+@given(st.lists(words, min_size=1, max_size=20))
+def test_bash_reads_a_word_as_it_was_written(texts: list[str]) -> None:
+    command = f"printf '%s\\0' {argv(texts)}"
+    # A locale of single bytes, so that bash has no opinion on what is a character.
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, env={"LC_ALL": "C"})
+
+    assert done.stdout.decode().split("\0")[:-1] == texts
+
+
+@given(words)
+def test_a_word_is_one_line_as_long_as_its_text_is(text: str) -> None:
+    assert ("\n" in word(text)) == ("\n" in text)
+
+
+def test_a_credential_is_found_where_systemd_lays_it() -> None:
+    command = f"printf '%s' {word(CredentialName('home.key'))}"
+    environment = {"CREDENTIALS_DIRECTORY": "/run/credentials/a b"}
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, text=True, env=environment)
+
+    assert done.stdout == "/run/credentials/a b/home.key"
+
+
+def test_a_path_of_the_host_is_a_plain_word() -> None:
+    assert word(HostPath("/etc/netc/keys/host.key")) == "/etc/netc/keys/host.key"
