@@ -1,0 +1,301 @@
+"""The verbs: what they print, what they write, and how they end (0 fine, 1 mistakes in the topology, 2 wrong use)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from examples import EXAMPLES, ROOT, netc, tree
+from netc import verify as judges
+from netc.emit.file import File
+from netc.report import verdicts
+from netc.verify import Outcome, Verdict
+
+MESH = ROOT / "examples" / "mesh.toml"
+SEEDBOX = ROOT / "examples" / "seedbox.toml"
+TWO_MISTAKES = """\
+version = 1
+network.name = "x"
+hosts.edge = { id = 0, wan = "eth0" }
+links.a = { kind = "wireguard", between = ["edge", "nobody"] }
+"""
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def wrong(tmp_path: Path) -> Path:
+    path = tmp_path / "wrong.toml"
+    path.write_text(TWO_MISTAKES)
+    return path
+
+
+def test_build_writes_a_folder_a_host_and_says_what_changed(out: Path) -> None:
+    first = netc("build", MESH, "-o", out)
+    again = netc("build", MESH, "-o", out)
+    count = len(tree(out))
+
+    assert (first.code, first.err) == (0, "")
+    assert first.out == f"{out}: {count} written, 0 removed, 0 unchanged\n"
+    assert again.out == f"{out}: 0 written, 0 removed, {count} unchanged\n"
+    assert sorted(path.name for path in out.iterdir()) == ["ams", "fra", "nyc", "sfo", "tyo"]
+
+
+@pytest.mark.parametrize("verb", ["build", "check", "plan"])
+def test_mistakes_end_every_verb_with_1_and_write_nothing(verb: str, wrong: Path, out: Path) -> None:
+    rest: list[str | Path] = {"build": ["-o", out], "plan": ["edge"]}.get(verb, [])
+    ran = netc(verb, wrong, *rest)
+
+    assert ran.code == 1
+    assert ran.out == ""
+    assert "error[NC0105]" in ran.err
+    assert "error[NC0201]" in ran.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("verb", ["build", "check", "plan"])
+@pytest.mark.parametrize("kind", ["absent", "a folder", "a pipe", "closed by its path"])
+def test_a_topology_that_cannot_be_read_is_wrong_use(verb: str, kind: str, tmp_path: Path, out: Path) -> None:
+    topo = tmp_path / "topo.toml"
+    if kind == "a folder":
+        topo.mkdir()
+    elif kind == "a pipe":
+        os.mkfifo(topo)
+    elif kind == "closed by its path":
+        (tmp_path / "file").touch()
+        topo = tmp_path / "file" / "topo.toml"
+    rest: list[str | Path] = {"build": ["-o", out], "plan": ["edge"]}.get(verb, [])
+    ran = netc(verb, topo, *rest)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(f"netc: cannot read {topo}: ")
+    assert not out.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_topology_that_is_closed_to_us_is_wrong_use(tmp_path: Path) -> None:
+    topo = tmp_path / "topo.toml"
+    topo.write_text("")
+    topo.chmod(0)
+
+    assert netc("check", topo).code == 2
+
+
+def test_a_topology_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+    topo = tmp_path / "topo.toml"
+    topo.write_bytes(b"version = 1 # \xff")
+    ran = netc("check", topo)
+
+    assert ran.code == 1
+    assert "error[NC0002]" in ran.err
+
+
+@pytest.mark.parametrize("words", [[], ["make"], ["build"], ["build", str(MESH), "--fast"], ["plan", str(MESH)]])
+def test_wrong_words_are_wrong_use(words: list[str]) -> None:
+    assert netc(*words).code == 2
+
+
+def test_help_names_every_verb() -> None:
+    ran = netc("--help")
+
+    assert ran.code == 0
+    assert all(re.search(rf"^\W*{verb}\b", ran.out, re.MULTILINE) for verb in ("build", "check", "plan"))
+
+
+def test_version_is_that_of_the_package() -> None:
+    assert netc("--version").out == f"netc {version('netc')}\n"
+
+
+def test_check_says_that_nothing_is_wrong_and_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert netc("check", MESH).out == f"{MESH}: 5 hosts, nothing wrong\n"
+    assert netc("check", SEEDBOX).out == f"{SEEDBOX}: 1 host, nothing wrong\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["build", "check", "plan"])
+def test_notes_go_to_stderr_and_stop_nothing(verb: str, out: Path) -> None:
+    rest: list[str | Path] = {"build": ["-o", out], "plan": ["seedbox"]}.get(verb, [])
+    ran = netc(verb, SEEDBOX, *rest)
+
+    assert ran.code == 0
+    assert "note[NC0123]" in ran.err
+    assert "NC0123" not in ran.out
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_plan_prints_the_facts_of_one_host(example: Path) -> None:
+    host = sorted((ROOT / "out" / example.stem).iterdir())[0]
+    order = (host / "files/etc/netc/order").read_text().splitlines()
+    ran = netc("plan", example, host.name)
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[0].startswith(f"host {host.name} of ")
+    assert re.findall(r"^part ([a-z0-9-]+):", ran.out, re.MULTILINE) == order[1:]
+
+
+def test_check_of_a_build_lists_what_is_stale_and_writes_nothing(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    order = out / "fra/files/etc/netc/order"
+    order.write_text("mine\n")
+    (out / "nyc/files/etc/netc/order").unlink()
+    (out / "sfo/MANIFEST").chmod(0o600)
+    before = tree(out)
+    ran = netc("build", MESH, "-o", out, "--check")
+
+    assert ran.code == 1
+    assert ran.out.splitlines() == [
+        "write fra/files/etc/netc/order",
+        "write nyc/files/etc/netc/order",
+        "write sfo/MANIFEST",
+    ]
+    assert ran.err == f"{out} is not what the topology compiles to\n"
+    assert tree(out) == before
+
+
+def test_check_of_a_build_lists_a_host_that_is_gone(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    netc("build", SEEDBOX, "-o", out, "--host", "seedbox")
+    ran = netc("build", MESH, "-o", out, "--check")
+
+    assert ran.code == 1
+    assert "remove seedbox/MANIFEST" in ran.out.splitlines()
+    assert all(line.startswith("remove seedbox/") for line in ran.out.splitlines())
+
+
+def test_check_of_a_build_that_is_fresh_is_0(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    ran = netc("build", MESH, "-o", out, "--check")
+
+    assert (ran.code, ran.out) == (0, f"{out} is up to date\n")
+
+
+def test_check_of_a_build_that_never_was_makes_no_folder(out: Path) -> None:
+    assert netc("build", MESH, "-o", out, "--check").code == 1
+    assert not out.exists()
+
+
+def test_one_host_is_built_and_others_are_left_alone(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    whole = tree(out)
+    for host in ("fra", "nyc"):
+        (out / host / "MANIFEST").write_text("mine\n")
+        (out / host / "files/etc/netc/order").write_text("mine\n")
+    (out / "fra/MANIFEST").write_bytes(whole["fra/MANIFEST"][1])
+    ran = netc("build", MESH, "-o", out, "--host", "fra")
+    after = tree(out)
+
+    assert ran.code == 0
+    assert ran.out.startswith(f"{out}: 1 written, 0 removed")
+    assert {path for path in whole if whole[path] != after[path]} == {"nyc/MANIFEST", "nyc/files/etc/netc/order"}
+
+
+def test_one_host_alone_makes_one_folder(out: Path) -> None:
+    netc("build", MESH, "-o", out, "--host", "fra")
+
+    assert [path.name for path in out.iterdir()] == ["fra"]
+
+
+def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    (out / "nyc/files/etc/netc/order").write_text("mine\n")
+
+    assert netc("build", MESH, "-o", out, "--host", "fra", "--check").code == 0
+
+
+@pytest.mark.parametrize("words", [["build", MESH, "--host", "fry"], ["plan", MESH, "fry"]], ids=["build", "plan"])
+def test_a_host_that_is_not_there_is_wrong_use(words: list[str | Path], out: Path) -> None:
+    ran = netc(*words, *(["-o", out] if words[0] == "build" else []))
+
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "netc: no host is called 'fry'\n   = hint: did you mean `fra`?\n"
+    assert not out.exists()
+
+
+def test_a_file_in_the_way_is_wrong_use(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("mine")
+    ran = netc("build", MESH, "-o", out)
+
+    assert ran.code == 2
+    assert ran.err.startswith("netc: ")
+    assert out.read_text() == "mine"
+
+
+def judge(outcome: Outcome, detail: str = "") -> object:
+    def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
+        return tuple(Verdict("oracle", file.path, outcome, detail) for file in files if file.path.endswith("/order"))
+
+    return judge
+
+
+def test_judges_are_heard_for_every_host(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.PASSED),))
+    ran = netc("build", MESH, "-o", out, "--verify")
+
+    assert ran.code == 0
+    assert ran.err == "".join(f"{host}: oracle: 1 passed\n" for host in ("ams", "fra", "nyc", "sfo", "tyo"))
+    assert len(list(out.iterdir())) == 5
+
+
+def test_nothing_is_judged_unless_one_asks(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.FAILED),))
+
+    assert netc("build", MESH, "-o", out).code == 0
+
+
+def test_a_judge_that_could_not_look_is_told_of_and_stops_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.COULD_NOT_RUN, "apt-get install oracle"),))
+    ran = netc("build", SEEDBOX, "-o", out, "--verify")
+
+    assert ran.code == 0
+    assert "seedbox: oracle: 1 could-not-run" in ran.err
+    assert "apt-get install oracle" in ran.err
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]], ids=["build", "check"])
+def test_a_judge_that_fails_one_host_stops_the_write_of_all(
+    check: list[str], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_fra(files: Sequence[File]) -> tuple[Verdict, ...]:
+        of_fra = any(file.path.endswith("/order") and " fra," in file.text for file in files)
+        return (Verdict("oracle", "MANIFEST", Outcome.FAILED if of_fra else Outcome.PASSED, "I do not like it"),)
+
+    monkeypatch.setattr(judges, "JUDGES", (fails_fra,))
+    netc("build", SEEDBOX, "-o", out)
+    before = tree(out)
+    ran = netc("build", MESH, "-o", out, "--verify", *check)
+
+    assert ran.code == 1
+    assert "ams: oracle: 1 passed\nfra: oracle: 1 failed\n  MANIFEST: failed\n    I do not like it\n" in ran.err
+    assert "nyc: oracle: 1 passed" in ran.err
+    assert "which is netc's fault" in ran.err
+    assert tree(out) == before
+
+
+def test_verdicts_are_counted_in_the_order_of_outcomes() -> None:
+    heard = [Verdict("bash", "a", Outcome.FAILED, "line 1\nline 2"), Verdict("bash", "b", Outcome.PASSED)]
+
+    assert verdicts.render("fra", heard) == "fra: bash: 1 passed, 1 failed\n  a: failed\n    line 1\n    line 2\n"
+
+
+def test_the_command_is_the_same_program(out: Path) -> None:
+    command = Path(sys.executable).with_name("netc")
+    if not command.exists():
+        pytest.skip("netc is not installed beside python")
+    done = subprocess.run([command, "build", SEEDBOX, "-o", out], capture_output=True, text=True)
+
+    assert done.returncode == 0
+    assert done.stdout == f"{out}: {len(tree(out))} written, 0 removed, 0 unchanged\n"
+    assert "note[NC0123]" in done.stderr
