@@ -166,6 +166,7 @@ def test_carets_stand_under_what_they_mean(indent: str) -> None:
     _, _, _, source, caret, *_ = render([error(place=place)], "f", "").splitlines()
     columns = "".join(c * 2 if unicodedata.east_asian_width(c) == "W" else c for c in source if c != "\u0301")
 
+    assert "\t" not in source
     assert columns[caret.index("^") : caret.rindex("^") + 1] == "bad"
 
 
