@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
@@ -14,6 +15,8 @@ from netc.language.wg_quick import HOOKS, SECRETS, BadLine, Quick, QuickPeer, re
 from netc.problem import KeyPath, Place, Problem, Severity
 
 Result = tuple[Tunnel | None, list[Problem]]
+
+LOOKS_SECRET = re.compile(r"[A-Za-z0-9+/]{20,}=*")
 
 
 def with_imports(
@@ -87,9 +90,11 @@ def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
 
 
 def _shown(line: str) -> str:
-    """A line of the file without the secret that it may hold."""
+    """A line of the file without the secret that it may hold, also under a name that is misspelt."""
     key, equals, _ = line.partition("=")
-    return f"{key}{equals} (secret)" if key.strip().lower() in SECRETS else line
+    if key.strip().lower() in SECRETS:
+        return f"{key}{equals} (secret)"
+    return line if key.strip().lower() == "publickey" else LOOKS_SECRET.sub("(secret)", line)
 
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:
@@ -100,7 +105,7 @@ def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iter
     for peer in quick.peers:
         if peer.public_key is None:
             line = lines[peer.line - 1]
-            place = Place(file, peer.line, 1, len(line) + 1, line)
+            place = Place(file, peer.line, 1, len(line) + 1, _shown(line))
             yield Problem("NC0121", where, "this peer has no PublicKey", "is it the whole file?", place=place)
 
 

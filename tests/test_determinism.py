@@ -1,0 +1,261 @@
+"""Output is a function of the topology, and of what it says, not of how it is written."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tomllib
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from examples import EXAMPLES, OUT, ROOT, Tree, compiled, differences, netc, tree
+from netc.cli import app
+from netc.emit.file import File
+
+Table = dict[str, Any]
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+
+BUILD_ALL = """
+import os, sys
+from netc.cli import app
+os.umask(int(sys.argv[1]))
+for topo in sys.argv[2:]:
+    app(args=["build", topo, "-o", os.path.basename(topo)], standalone_mode=False)
+"""
+
+
+def built(folder: Path, topologies: list[Path], umask: int, **environment: str) -> Tree:
+    """All examples, compiled in one fresh process."""
+    folder.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", BUILD_ALL, str(umask), *map(str, topologies)],
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        env=os.environ | environment,
+    )
+    return tree(folder)
+
+
+def test_where_when_and_by_whom_is_no_matter(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "zz-elsewhere"
+    elsewhere.mkdir()
+    for path in (ROOT / "examples").iterdir():
+        (elsewhere / path.name).write_bytes(path.read_bytes())
+    moved = [elsewhere / example.name for example in EXAMPLES]
+    one = built(tmp_path / "one", list(EXAMPLES), 0o022, PYTHONHASHSEED="1", TZ="UTC", USER="root", LANG="C.UTF-8")
+    other = built(tmp_path / "two", moved, 0o077, PYTHONHASHSEED="2", TZ="Asia/Tokyo", USER="zz-me", LANG="tr_TR.UTF-8")
+
+    assert one
+    assert differences(one, other) == []
+
+
+def written(value: object) -> str:
+    """TOML, all in inline tables, so that every order of keys can be written."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {written(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value)
+
+
+def document(topology: Table) -> str:
+    return "".join(f"{json.dumps(key)} = {written(value)}\n" for key, value in topology.items())
+
+
+@cache
+def parsed(example: Path) -> Table:
+    return tomllib.loads(example.read_text())
+
+
+@cache
+def wanted(example: Path) -> dict[str, tuple[File, ...]]:
+    return compiled(example.read_text())
+
+
+def shuffled(draw: st.DrawFn, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: shuffled(draw, value[key]) for key in draw(st.permutations(sorted(value)))}
+    if isinstance(value, list):
+        return [shuffled(draw, inner) for inner in value]
+    return value
+
+
+reordered = st.composite(shuffled)
+
+
+@each_example
+def test_a_topology_can_be_written_anew(example: Path) -> None:
+    assert tomllib.loads(document(parsed(example))) == parsed(example)
+
+
+@each_example
+@settings(max_examples=10)
+@given(data=st.data())
+def test_the_order_of_tables_and_keys_is_no_matter(example: Path, data: st.DataObject) -> None:
+    topology = data.draw(reordered(parsed(example)))
+
+    assert compiled(document(topology)) == wanted(example)
+
+
+@each_example
+def test_the_order_of_members_and_of_ends_is_no_matter(example: Path) -> None:
+    topology = parsed(example)
+    links = {name: link | {"between": link["between"][::-1]} for name, link in topology.get("links", {}).items()}
+    meshes = {
+        name: mesh | {"hosts": mesh["hosts"] if mesh["hosts"] == "all" else mesh["hosts"][::-1]}
+        for name, mesh in topology.get("meshes", {}).items()
+    }
+
+    assert compiled(document(topology | {"links": links, "meshes": meshes})) == wanted(example)
+
+
+def explicit(topology: Table) -> Table:
+    """With no mesh of `all`."""
+    everyone = sorted(topology["hosts"])
+    meshes = {
+        name: mesh | {"hosts": everyone if mesh["hosts"] == "all" else mesh["hosts"]}
+        for name, mesh in topology.get("meshes", {}).items()
+    }
+    return topology | {"meshes": meshes}
+
+
+def key(owner: str) -> str:
+    return b64encode(sha256(owner.encode()).digest()).decode()
+
+
+NEW = {
+    "id": 4094,
+    "wan": "eth0",
+    "addresses": ["192.0.2.94/24", "2001:db8:94::1/64"],
+    "public_key": key("zzz-new"),
+}
+
+
+def with_host(topology: Table, name: str) -> Table:
+    return topology | {"hosts": {**topology["hosts"], name: NEW}}
+
+
+@each_example
+@pytest.mark.parametrize("name", ["aaa-new", "zzz-new"])
+def test_an_unrelated_host_changes_no_byte_of_another(example: Path, name: str) -> None:
+    before = compiled(document(explicit(parsed(example))))
+    after = compiled(document(with_host(explicit(parsed(example)), name)))
+
+    assert after.keys() - before.keys() == {name}
+    assert {host: after[host] for host in before} == before
+
+
+@each_example
+@pytest.mark.parametrize("kind", ["wireguard", "vxlan"])
+def test_a_link_changes_its_two_hosts_and_on_them_no_other_part(example: Path, kind: str) -> None:
+    topology = with_host(explicit(parsed(example)), "zzz-new")
+    old = sorted(topology["hosts"])[0]
+    topology["hosts"][old] = {"public_key": key(old)} | topology["hosts"][old]
+    link = {"kind": kind, "between": ["zzz-new", old]}
+    before = compiled(document(topology))
+    after = compiled(document(topology | {"links": {**topology.get("links", {}), "aaa-new": link}}))
+    changed = {host for host in before if after[host] != before[host]}
+    lists = {"MANIFEST", "files/etc/netc/order", "files/etc/systemd/system/netc.target"}
+    old_files, new_files = ({file.path: file for file in files[old]} for files in (before, after))
+
+    assert changed == {"zzz-new", old}
+    assert old_files.keys() <= new_files.keys()
+    assert {path for path in old_files if old_files[path] != new_files[path]} == lists
+
+
+def texts() -> dict[str, str]:
+    return {f"{path.parent}/{path.name}": path.read_text() for path in OUT.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\b20\d\d-[01]\d-[0-3]\d\b",
+        r"\b[0-2]\d:[0-5]\d:[0-5]\d\b",
+        r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? ",
+        r"/tmp\b|/home/|/root/|/work/",
+        rf"(?<![\d.]){re.escape(version('netc'))}(?![\d.])",
+        r"[Pp]ython|jinja",
+    ],
+)
+def test_nothing_of_the_build_is_told(pattern: str) -> None:
+    found = [
+        f"{path}: {line}" for path, text in texts().items() for line in text.splitlines() if re.search(pattern, line)
+    ]
+
+    assert found == []
+
+
+def test_the_place_of_the_build_is_not_told() -> None:
+    names = {str(ROOT), socket.gethostname(), os.environ.get("USER", "root")} - {"root", "localhost", ""}
+    found = [f"{path}: {name}" for path, text in texts().items() for name in names if re.search(rf"\b{name}\b", text)]
+
+    assert found == []
+
+
+def secrets() -> set[str]:
+    """What stands in a provider's file and may stand nowhere else."""
+    files = [path.read_text() for path in (ROOT / "examples").iterdir() if path.suffix == ".conf"]
+    return {key for text in files for key in re.findall(r"(?im)^(?:Private|Preshared)Key\s*=\s*(\S+)", text)}
+
+
+def test_no_secret_is_compiled() -> None:
+    found = [path for path, text in texts().items() if any(secret in text for secret in secrets())]
+
+    assert secrets()
+    assert found == []
+
+
+def test_no_verb_says_a_secret(tmp_path: Path) -> None:
+    """A broken provider's file is shown to its author, and its keys are not."""
+    breaks: list[Callable[[str], str]] = [
+        lambda text: text,
+        lambda text: text.replace("Key =", "Kye ="),
+        lambda text: text.replace("Key =", "Key"),
+        lambda text: text.replace("PrivateKey", "PresharedKey"),
+        lambda text: text.replace("[Interface]", ""),
+        lambda text: text.replace("[Interface]", "[Peer]"),
+        lambda text: text.replace("Address = ", "Address = x"),
+        lambda text: text.replace("PrivateKey = ", "PrivateKey = x "),
+        lambda text: text[:-20],
+    ]
+    said = []
+    for number, (broken, example) in enumerate(product(breaks, EXAMPLES)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / example.name).write_text(example.read_text())
+        for path in (ROOT / "examples").glob("*.conf"):
+            (folder / path.name).write_text(broken(path.read_text()))
+        said += verbs(folder / example.name)
+
+    assert any("NC01" in text for text in said)
+    assert [text for text in said for secret in secrets() if secret in text] == []
+
+
+def verbs(topo: Path) -> list[str]:
+    """All that is said by all verbs; a new verb has to be tried here too."""
+    host = sorted(parsed(ROOT / "examples" / topo.name)["hosts"])[0]
+    words: dict[str, list[list[str]]] = {
+        "build": [["-o", str(topo.parent / "out")], ["-o", str(topo.parent / "out"), "--check"]],
+        "check": [[]],
+        "plan": [[host]],
+    }
+    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
+    assert known == words.keys()
+    ran = [netc(verb, topo, *rest) for verb, several in words.items() for rest in several]
+    return [each.out + each.err for each in ran]
