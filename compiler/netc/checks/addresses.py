@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netaddr import IPNetwork
 
+from netc.features.namespaces import pairs
 from netc.language.links import Link
 from netc.language.names import HostName, NamespaceName
 from netc.network.dialling import public
@@ -49,8 +50,10 @@ def _held(network: Network) -> Iterator[Held]:
                     at = (*interface.where, key)
                     yield Held(net, at, host, interface.name, interface.namespace, ours or public(net.ip))
         for name, settings in table.namespaces.items():
-            for net in settings.access:
-                yield Held(net, ("hosts", host, "namespaces", name, "access"), host, f"access of {name}", None, False)
+            for pair in pairs(settings):
+                at = ("hosts", host, "namespaces", name, "access")
+                yield Held(pair.host, at, host, f"access of {name}", None, False)
+                yield Held(pair.inner, at, host, f"access of {name}", name, False)
 
 
 def _ids(network: Network) -> Iterator[Problem]:

@@ -1,0 +1,345 @@
+"""Topologies that netc accepts, for claims that hold for all of them; and TOML of a topology."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from itertools import combinations
+from typing import Any
+
+from hypothesis import strategies as st
+
+Table = dict[str, Any]
+
+NAMES = ("edge", "home", "fra", "nyc", "a", "z-9")
+PREFIX = {"wireguard": "wg-", "gre": "gre-", "ip6gre": "gre6-", "ipip": "ipip-", "sit": "sit-", "vxlan": "vx-"}
+OUTER = {"gre": 4, "ipip": 4, "sit": 4, "ip6gre": 6}
+INNER = {"ipip": (4,), "sit": (6,), "6to4": (6,)}
+
+
+def document(topology: Table) -> str:
+    return "".join(f"{json.dumps(key)} = {written(value)}\n" for key, value in topology.items())
+
+
+def written(value: object) -> str:
+    """TOML, all in inline tables, so that every order of keys can be written."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {written(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(written, value)) + "]"
+    return json.dumps(value)
+
+
+def key(owner: str) -> str:
+    return b64encode(sha256(owner.encode()).digest()).decode()
+
+
+@dataclass
+class Machine:
+    """A host while it is thought of. `reach` is how others know it: both, v4, v6, nat or named."""
+
+    name: str
+    id: int
+    reach: str
+    wan: str | None
+    devices: set[str] = field(default_factory=set)
+    ports: set[int] = field(default_factory=set)
+
+    @property
+    def speaks(self) -> frozenset[int]:
+        return frozenset({"v4": [4], "v6": [6], "nat": [4]}.get(self.reach, [4, 6]))
+
+    @property
+    def known(self) -> frozenset[int]:
+        """Families of addresses that others can write into a tunnel without ports."""
+        return frozenset({"both": [4, 6], "v4": [4], "v6": [6]}.get(self.reach, []))
+
+    @property
+    def dialled(self) -> frozenset[int]:
+        return frozenset([4, 6]) if self.reach == "named" else self.known
+
+
+@dataclass
+class Maker:
+    """Draws tables, and keeps count of what is given out: names, subnets, ports, tables."""
+
+    draw: st.DrawFn
+    count: int = 0
+    pairs: set[tuple[str, ...]] = field(default_factory=set)
+
+    def next(self) -> int:
+        self.count += 1
+        return self.count
+
+    def one(self, *values: Any) -> Any:
+        return self.draw(st.sampled_from(values))
+
+    def chance(self) -> bool:
+        return self.draw(st.booleans())
+
+    def some(self, values: list[Any]) -> list[Any]:
+        return [value for value in values if self.chance()]
+
+    def host(self, machine: Machine) -> Table:
+        n = machine.id
+        table: Table = {"id": n, "public_key": key(machine.name)}
+        addresses = [f"198.51.{n}.1/24"] * (4 in machine.known) + [f"2001:db8:{n:x}::1/64"] * (6 in machine.known)
+        if machine.wan:
+            table["wan"] = machine.wan
+        if machine.reach == "nat":
+            table |= {"addresses": [f"192.168.{n}.2/24"], "endpoint": False}
+        elif machine.reach == "named":
+            table["endpoint"] = f"{machine.name}.example.net"
+        else:
+            table["addresses"] = addresses
+        if self.chance():
+            table["mtu"] = self.one(1400, 1492, 9000)
+        if self.chance():
+            table["private_key"] = self.secret()
+        return table
+
+    def secret(self) -> Table:
+        n = self.next()
+        return self.one({"credential": f"key-{n}"}, {"file": f"/etc/netc/keys/k{n}.key"})
+
+    def device(self, machine: Machine, derived: str) -> str | None:
+        """A name to write, or None where the derived one is free and wanted."""
+        if derived in machine.devices or len(derived) > 15 or self.chance():
+            return f"if{self.next()}"
+        machine.devices.add(derived)
+        return None
+
+    def port(self, machine: Machine, derived: int) -> int | None:
+        if derived in machine.ports or self.chance():
+            return 20000 + self.next()
+        machine.ports.add(derived)
+        return None
+
+    def routes(self, kind: str) -> list[str]:
+        n = self.next()
+        prefixes = {4: f"172.{16 + n // 256}.{n % 256}.0/24", 6: f"fd99:{n:x}::/48"}
+        return self.some([prefixes[family] for family in INNER.get(kind, (4, 6))])
+
+    def steering(self) -> Table:
+        """A table of its own, with or without a priority."""
+        n = self.next()
+        return self.one(
+            {}, {}, {"table": 7100 + n}, {"table": 7100 + n, "priority": 100 + n}, {"table": 10**6 + n, "priority": n}
+        )
+
+    # ---- links -------------------------------------------------------------------------------------------
+
+    def link(self, one: Machine, other: Machine) -> Table | None:
+        kind = self.one("wireguard", "wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan")
+        link: Table = {"kind": kind, "between": [one.name, other.name]}
+        if kind == "wireguard":
+            if not (one.speaks & other.dialled or other.speaks & one.dialled):
+                return None
+        elif not self.plain(link, kind, one, other):
+            return None
+        if one.known == other.known == {4, 6} and kind in ("wireguard", "vxlan") and self.chance():
+            link["family"] = self.one("ipv4", "ipv6")
+        if self.chance():
+            link["mtu"] = 1280
+        ends = ({}, {})
+        if self.chance():
+            for end, addresses in zip(ends, self.addresses(kind), strict=True):
+                end["address"] = addresses
+        shared = kind == "wireguard" and self.chance()
+        for near, far, end in ((one, other, ends[0]), (other, one, ends[1])):
+            self.end(end, kind, near, far, shared)
+        link["ends"] = {near.name: end for near, end in zip((one, other), ends, strict=True) if end}
+        return link
+
+    def plain(self, link: Table, kind: str, one: Machine, other: Machine) -> bool:
+        """The kernel tells such tunnels apart by their ends and, where the kind has one, by their key."""
+        known = one.known & other.known
+        if not known or (kind in OUTER and OUTER[kind] not in known):
+            return False
+        pair = (kind, *sorted((one.name, other.name)))
+        again = pair in self.pairs
+        self.pairs.add(pair)
+        if kind in ("gre", "ip6gre") and (again or self.chance()):
+            link["key"] = self.next()
+        elif kind == "vxlan":
+            if again or self.chance():
+                link["vni"] = self.next()
+            if self.chance():
+                link["port"] = 4700 + self.next()
+        elif again:
+            return False
+        if self.chance():
+            link["ttl"] = self.one(1, 64, 255)
+        return True
+
+    def addresses(self, kind: str) -> tuple[list[str], list[str]]:
+        n = self.next()
+        four = [f"10.{100 + n // 256}.{n % 256}"] * 2
+        subnets = {
+            4: self.one(
+                (f"{four[0]}.0/31", f"{four[1]}.1/31"),
+                (f"{four[0]}.1/30", f"{four[1]}.2/30"),
+                (f"{four[0]}.7/32", f"{four[1]}.8/32"),
+            ),
+            6: self.one((f"fd10:{n:x}::/127", f"fd10:{n:x}::1/127"), (f"fd10:{n:x}::a/64", f"fd10:{n:x}::b/64")),
+        }
+        families = INNER.get(kind) or self.one((4,), (6,), (4, 6), (6, 4))
+        return [subnets[family][0] for family in families], [subnets[family][1] for family in families]
+
+    def end(self, end: Table, kind: str, near: Machine, far: Machine, shared: bool) -> None:
+        name = self.device(near, PREFIX[kind] + far.name)
+        if name:
+            end["interface"] = name
+        if routes := self.routes(kind):
+            end |= {"routes": routes, **self.steering()}
+        if kind != "wireguard":
+            return
+        if port := self.port(near, 51820 + far.id):
+            end["port"] = port
+        if shared:
+            end["preshared_key"] = self.secret()
+        if self.chance():
+            end["keepalive"] = self.one(0, 15)
+        if self.chance():
+            end["private_key"] = self.secret()
+        if self.chance():
+            end["public_key"] = key(f"{near.name} {self.next()}")
+        if self.chance():
+            end["allowed_ips"] = ["0.0.0.0/0", "::/0"]
+        if near.reach in ("both", "named") and self.chance():
+            end["endpoint"] = f"{self.one('vpn.example.org', f'203.0.113.{near.id}')}:{end.get('port', 51820 + far.id)}"
+
+    # ---- meshes ------------------------------------------------------------------------------------------
+
+    def mesh(self, machines: list[Machine]) -> Table | None:
+        members = self.some(machines)
+        if len(members) < 2 or sum(not member.dialled for member in members) > 1:
+            return None
+        n = self.next()
+        everyone = len(members) == len(machines) and self.chance()
+        mesh: Table = {"hosts": "all" if everyone else [member.name for member in members]}
+        if self.chance():
+            mesh |= {"interfaces": "shared", "port": 40000 + n}
+            mesh["subnet"] = self.one([f"10.9.{n}.0/24"], [f"fd50:{n:x}::/64"], [f"10.9.{n}.0/24", f"fd50:{n:x}::/64"])
+            mesh |= self.one({}, {"interface": f"mesh{n}"})
+        else:
+            mesh |= {"interfaces": "per-peer", "port": 41000 + 300 * n}
+            mesh |= self.one({}, {"prefix": f"p{n}-"})
+        return mesh | self.one({}, {"mtu": 1280}, {"family": "ipv4"}, {"family": "ipv6"})
+
+    # ---- tunnels and namespaces --------------------------------------------------------------------------
+
+    def tunnel(self, machine: Machine, name: str, kind: str) -> Table:
+        n = self.next()
+        tunnel: Table = {"kind": kind}
+        if device := self.device(machine, {**PREFIX, "6to4": "6to4-"}[kind] + name):
+            tunnel["interface"] = device
+        if kind != "6to4":
+            nets = {4: f"10.64.{n}.2/24", 6: f"fd64:{n:x}::2/64"}
+            families = INNER.get(kind) or self.one((4,), (6,), (4, 6))
+            tunnel["address"] = [nets[family] for family in families]
+        if self.chance():
+            tunnel["mtu"] = 1280
+        if kind == "wireguard":
+            return tunnel | self.strangers(n)
+        if kind == "6to4":
+            return tunnel | {"local": f"203.0.113.{machine.id}"}
+        tunnel["remote"] = f"2001:db8:fff0::{n:x}" if kind == "ip6gre" else f"192.0.2.{n}"
+        if OUTER.get(kind, 4) not in machine.known or self.chance():
+            tunnel["local"] = f"2001:db8:ffff::{machine.id:x}" if kind == "ip6gre" else f"203.0.113.{machine.id}"
+        if kind == "vxlan":
+            tunnel |= {"vni": 5000 + n} | self.one({}, {"port": 4800 + n})
+        elif kind in ("gre", "ip6gre") and self.chance():
+            tunnel["key"] = n
+        return tunnel
+
+    def strangers(self, n: int) -> Table:
+        found: Table = self.one({}, {"port": 22000 + n}) | self.one({}, {"private_key": self.secret()})
+        allowed: list[list[str]] = self.one([["0.0.0.0/0", "::/0"]], [["172.30.0.0/16"], ["172.31.0.0/16", "::/0"]])
+        peers: list[Table] = [
+            {"public_key": key(f"stranger {n} {i}"), "allowed_ips": ips} for i, ips in enumerate(allowed)
+        ]
+        for peer in peers:
+            peer["endpoint"] = self.one(f"192.0.2.{n}:51820", f"[2001:db8:fff1::{n:x}]:443", f"p{n}.example.com:51820")
+            peer |= self.one({}, {"preshared_key": self.secret()})
+            peer |= self.one({}, {"keepalive": 15})
+        return found | {"peer": peers} | self.one({}, {"dns": ["10.64.0.1", "fd64::1"]})
+
+    def outside(self, tunnel: Table) -> Table:
+        """What a tunnel may have that stays among the host's own."""
+        if tunnel["kind"] == "wireguard":
+            return {"routes": ["172.31.7.0/24"], **self.steering()} if self.chance() and not self.taken() else {}
+        if routes := self.routes(tunnel["kind"]):
+            return {"routes": routes, **self.steering()}
+        return {}
+
+    def taken(self) -> bool:
+        """One tunnel routes what its strangers are allowed to have; a second one would route the same."""
+        again = ("routes",) in self.pairs
+        self.pairs.add(("routes",))
+        return again
+
+    def namespace(self, machine: Machine, name: str, tunnel: str) -> Table:
+        n = self.next()
+        prefixes = {4: self.one(f"10.200.{n}.0/31", f"10.200.{n}.0/30"), 6: f"fd20:{n:x}::/127"}
+        families: tuple[int, ...] = self.one((), (4,), (6,), (4, 6), (6, 4))
+        space: Table = {"tunnel": tunnel, "access": [prefixes[family] for family in families]}
+        if device := self.device(machine, f"ve-{name}"):
+            space["interface"] = device
+        if self.chance():
+            space["dns"] = ["10.64.0.53", "fd64::53"]
+        units = ["web.service", "dns.socket", "ss@x.service", "ss@y.service"]
+        space["services"] = [f"{name}-{unit}" for unit in self.some(units)]
+        if families:
+            space["publish"] = [self.publish(machine, families) for _ in range(self.one(0, 1, 3))]
+        return space
+
+    def publish(self, machine: Machine, families: tuple[int, ...]) -> Table:
+        n = self.next()
+        found: Table = {"port": f"{9000 + n}/{self.one('tcp', 'udp')}"} | self.one({}, {"to": 80 + n})
+        own = {4: f"198.51.{machine.id}.1", 6: f"2001:db8:{machine.id:x}::1"}
+        if on := self.some([own[family] for family in families if family in machine.known]):
+            found["on"] = on
+        shown = {6 if ":" in address else 4 for address in on} or set(families)
+        sources = {4: ["203.0.113.0/24", "192.0.2.0/25"], 6: ["2001:db8:113::/48"]}
+        if allow := self.some([prefix for family in sorted(shown) for prefix in sources[family]]):
+            found["allow"] = allow
+        return found
+
+
+@st.composite
+def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
+    make = Maker(draw)
+    names = draw(st.lists(st.sampled_from(NAMES), min_size=least_hosts, max_size=4, unique=True))
+    ids = draw(st.lists(st.integers(1, 200), min_size=len(names), max_size=len(names), unique=True))
+    machines = [
+        Machine(name, number, make.one("both", "both", "v4", "v6", "nat", "named"), make.one("eth0", "ens3", None))
+        for name, number in zip(names, ids, strict=True)
+    ]
+    hosts = {machine.name: make.host(machine) for machine in machines}
+    pairs = [pair for pair in combinations(machines, 2) for _ in range(2)]
+    links = [link for pair in make.some(pairs) if (link := make.link(*pair))]
+    meshes = [mesh for _ in range(make.one(0, 1, 2)) if (mesh := make.mesh(machines))]
+    for machine in machines:
+        hosts[machine.name] |= tunnels(make, machine)
+    return {
+        "version": 1,
+        "network": {"name": "drawn"},
+        "hosts": hosts,
+        "links": {f"l{number}": link for number, link in enumerate(links)},
+        "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
+    }
+
+
+def tunnels(make: Maker, machine: Machine) -> Table:
+    kinds = make.draw(st.lists(st.sampled_from([*PREFIX, "wireguard", "6to4"]), max_size=3))
+    if kinds.count("6to4") > 1:
+        kinds = [*dict.fromkeys(kinds)]
+    found = {f"t{number}": make.tunnel(machine, f"t{number}", kind) for number, kind in enumerate(kinds)}
+    inside = make.some([name for name in found if found[name]["kind"] != "6to4"])
+    spaces = {f"n-{name}": make.namespace(machine, f"n-{name}", name) for name in inside}
+    found = {name: tunnel | ({} if name in inside else make.outside(tunnel)) for name, tunnel in found.items()}
+    return {"tunnels": found, "namespaces": spaces}
