@@ -1,0 +1,326 @@
+"""A host that exists in thought: it understands the commands that a Step can be, and no other.
+
+Everything that a command adds is a Thing, which may stand on others and goes with them. What a kernel would refuse is
+refused: something added twice, an address on a missing device, a route over a device that is down, two tunnels that
+could not be told apart.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from netaddr import IPNetwork
+
+GROUP = 77
+PLAIN = {
+    "gre": {"local", "remote", "ttl", "key"},
+    "ip6gre": {"local", "remote", "ttl", "key", "encaplimit"},
+    "ipip": {"local", "remote", "ttl"},
+    "sit": {"local", "remote", "ttl"},
+    "vxlan": {"local", "remote", "ttl", "id", "dstport"},
+}
+"""Kinds of devices and their options (ip-link(8))."""
+
+INNER = {"ipip": (4,), "sit": (6,)}
+
+
+class Refused(Exception):
+    """The host says no."""
+
+
+class Missing(Refused):
+    """`Cannot find device`, `No such file`: what is to be taken back is gone, which an undo forgives."""
+
+
+class NotLast(Exception):
+    """Something was taken away before what was built after it."""
+
+
+@dataclass(eq=False, slots=True)
+class Thing:
+    kind: str
+    place: str | None
+    """The namespace that it is in."""
+    name: str
+    on: tuple[Thing, ...]
+    state: dict[str, Any] = field(default_factory=dict)
+    is_taken_back: bool = False
+    """By a command of its own, and not by the fall of what it stands on."""
+
+    def __str__(self) -> str:
+        said = " ".join(f"{key}={value}" for key, value in sorted(self.state.items()))
+        return f"{self.kind} {self.name} in {self.place or 'the host'} {said}".rstrip()
+
+
+@dataclass
+class Host:
+    """`files` are those that netc wrote for it, by their path on the host."""
+
+    files: dict[str, str]
+    things: list[Thing] = field(default_factory=list)
+    sysctls: set[str] = field(default_factory=set)
+    is_strict: bool = False
+    """Everything goes in the reverse of the order in which it came."""
+
+    def look(self) -> list[str]:
+        return [str(thing) for thing in self.things]
+
+    def run(self, command: tuple[Any, ...], place: str | None = None) -> list[Thing]:
+        """What the host gained."""
+        before = len(self.things)
+        self._run(tuple(map(str, command)), place)
+        return self.things[before:]
+
+    def undo(self, command: tuple[Any, ...]) -> None:
+        with suppress(Missing):
+            self._run(tuple(map(str, command)), None)
+
+    # ---- commands ----------------------------------------------------------------------------------------
+
+    def _run(self, command: tuple[str, ...], place: str | None) -> None:
+        match command:
+            case ("ip", "-n", inside, *words) if place is None and words[0] != "netns":
+                self.find("namespace", None, inside)
+                self._ip(tuple(words), inside)
+            case ("ip", "netns", "exec", inside, *words) if place is None:
+                self.find("namespace", None, inside)
+                self._run(tuple(words), inside)
+            case ("ip", *words):
+                self._ip(tuple(words), place)
+            case ("nft", "-f", path):
+                self._load(path, place)
+            case ("nft", "delete", "table", "inet", "netc"):
+                self._lose(self.find("table", place, "netc"))
+            case ("wg", *words):
+                self._wg(tuple(words), place)
+            case ("wireguard", name):
+                self._new_link(name, "wireguard", {})
+            case ("sync_wireguard", name, _):
+                self._configure(name, None)
+            case ("sync_wireguard", name, _, inside):
+                self._configure(name, inside)
+            case ("remove_link", name):
+                self._lose(self.find("link", None, name))
+            case ("remove_link", name, inside):
+                self._lose(self.find("link", inside, name))
+            case ("setting", path, value, *inside) if len(inside) < 2:
+                self._setting(path, value, inside[0] if inside else None)
+            case ("sysctls", path):
+                self.sysctls |= {line for line in self._read(path).splitlines() if line[:1] != "#"}
+            case ("keep_sysctls", path):
+                self._read(path)
+            case _:
+                raise Refused(f"unexpected command: {' '.join(command)}")
+
+    def _ip(self, words: tuple[str, ...], place: str | None) -> None:
+        match words:
+            case ("netns", "add", name) if place is None:
+                self._gain("namespace", None, name)
+                self._gain("link", name, "lo", (self.find("namespace", None, name),), type="loopback", up=False)
+            case ("netns", "delete", name) if place is None:
+                self._lose(self.find("namespace", None, name))
+            case ("link", "add", "dev", name, "group", "77", "type", "veth", "peer", "name", inner, "netns", inside):
+                self._pair(name, inner, inside)
+            case ("link", "add", "dev", name, "group", "77", "type", kind, *options) if kind in PLAIN:
+                self._new_link(name, kind, pairs(tuple(options), PLAIN[kind]))
+            case ("link", "set", "dev", name, "netns", inside) if place is None:
+                self._move(name, inside)
+            case ("link", "set", "dev", name, "mtu", size, "up"):
+                self._up(self.find("link", place, name), int(size))
+            case ("link", "set", "dev", name, "up"):
+                self._up(self.find("link", place, name), None)
+            case ("-4" | "-6" as flag, "address", "add", net, "dev", name):
+                self._address(int(flag[1]), net, name, place)
+            case ("-6", "address", "add", net, "dev", name, "nodad"):
+                self._address(6, net, name, place)
+            case ("-4" | "-6" as flag, "route", "add", to, *options):
+                self._route(int(flag[1]), to, pairs(tuple(options), ROUTE), place)
+            case ("-4" | "-6" as flag, "rule", "add", *options):
+                self._rule(int(flag[1]), pairs(tuple(options), RULE), place)
+            case ("-4" | "-6" as flag, "rule", "delete", *options):
+                name = rule_name(int(flag[1]), pairs(tuple(options), RULE))
+                self._lose(self.find("rule", place, name))
+            case _:
+                raise Refused(f"unexpected command: ip {' '.join(words)}")
+
+    def _wg(self, words: tuple[str, ...], place: str | None) -> None:
+        match words:
+            case ("addconf", name, path) if path == f"/etc/netc/wireguard/{name}.conf":
+                self._configure(name, place)
+                self._gain("peers", place, name, (self.find("link", place, name),))
+            case ("set", name, "private-key", path) if path:
+                link = self._wireguard(name, place)
+                self._gain("key", place, name, (link,), path=path)
+            case ("set", name, "peer", public, "preshared-key", path) if path:
+                link = self._wireguard(name, place)
+                if f"PublicKey = {public}\n" not in self._read(f"/etc/netc/wireguard/{name}.conf"):
+                    raise Refused(f"{name} has no peer {public}")
+                self._gain("shared key", place, f"{name} {public}", (link,), again=True, path=path)
+            case _:
+                raise Refused(f"unexpected command: wg {' '.join(words)}")
+
+    # ---- what they do ------------------------------------------------------------------------------------
+
+    def _configure(self, name: str, place: str | None) -> None:
+        self._wireguard(name, place)
+        self._read(f"/etc/netc/wireguard/{name}.conf")
+
+    def _wireguard(self, name: str, place: str | None) -> Thing:
+        link = self.find("link", place, name)
+        if link.state["type"] != "wireguard":
+            raise Refused(f"{name} is no WireGuard device")
+        return link
+
+    def _new_link(self, name: str, kind: str, options: dict[str, str]) -> None:
+        if len(name) > 15:
+            raise Refused(f"{name} is too long")
+        told = told_by(kind, options)
+        for link in self.things:
+            if told and link.state.get("told") == told:
+                raise Refused(f"{name} could not be told from {link.name}: {told}")
+        self._gain("link", None, name, type=kind, up=False, told=told)
+
+    def _pair(self, name: str, inner: str, inside: str) -> None:
+        space = self.find("namespace", None, inside)
+        self._gain("link", None, name, type="veth", up=False)
+        self._gain("link", inside, inner, (space, self.find("link", None, name)), type="veth", up=False)
+
+    def _move(self, name: str, inside: str) -> None:
+        link, space = self.find("link", None, name), self.find("namespace", None, inside)
+        if any(link in thing.on and thing.kind in ("address", "route") for thing in self.things) or link.state["up"]:
+            raise Refused(f"{name} would lose its addresses and routes on the way to {inside}")
+        if self._seek("link", inside, name):
+            raise Refused(f"{inside} has a {name}")
+        link.place, link.on = inside, (*link.on, space)
+        for thing in self.things:
+            if link in thing.on:
+                thing.place = inside
+
+    def _up(self, link: Thing, size: int | None) -> None:
+        if link.state["up"]:
+            raise Refused(f"{link.name} is up")
+        six = any(thing.kind == "address" and link in thing.on and ":" in thing.name for thing in self.things)
+        if size is not None and size < (1280 if six else 68):
+            raise Refused(f"an mtu of {size} is too small for {link.name}")
+        link.state |= {"up": True, "mtu": size}
+
+    def _setting(self, path: str, value: str, place: str | None) -> None:
+        match path.split("/"):
+            case ["net", "ipv4" | "ipv6", "conf", name, _]:
+                self._gain("setting", place, path, (self.find("link", place, name),), value=value)
+            case _:
+                raise Refused(f"no such setting: {path}")
+
+    def _address(self, family: int, net: str, name: str, place: str | None) -> None:
+        link = self.find("link", place, name)
+        if IPNetwork(net).version != family or family not in INNER.get(link.state["type"], (4, 6)):
+            raise Refused(f"{net} on {name}, a {link.state['type']}, by way of -{family}")
+        self._gain("address", place, f"{net} {name}", (link,))
+
+    def _route(self, family: int, to: str, options: dict[str, str], place: str | None) -> None:
+        link = self.find("link", place, options["dev"])
+        if not link.state["up"]:
+            raise Refused(f"{link.name} is down")
+        if to != "default" and IPNetwork(to).version != family:
+            raise Refused(f"{to} by way of -{family}")
+        table = options.get("table", "main")
+        connected = [
+            IPNetwork(thing.name.split()[0])
+            for thing in self.things
+            if thing.kind == "address" and thing.place == place and link in thing.on
+        ]
+        if family == 4 and table == "main" and to in [str(net.cidr) for net in connected]:
+            raise Refused(f"{to} is connected to {link.name}")
+        if "via" in options and not any(options["via"] in net for net in connected):
+            raise Refused(f"{options['via']} is not reached by {link.name}")
+        if "src" in options and options["src"] not in [str(net.ip) for net in connected]:
+            raise Refused(f"{options['src']} is no address of {link.name}")
+        self._gain("route", place, f"-{family} {to} table {table}", (link,), **options)
+
+    def _rule(self, family: int, options: dict[str, str], place: str | None) -> None:
+        space = (self.find("namespace", None, place),) if place else ()
+        self._gain("rule", place, rule_name(family, options), space)
+
+    def _load(self, path: str, place: str | None) -> None:
+        self._read(path)
+        there = self._seek("table", place, "netc")
+        if there and there.state["path"] != path:
+            raise Refused(f"{path} would replace {there.state['path']}")
+        if not there:
+            space = (self.find("namespace", None, place),) if place else ()
+            self._gain("table", place, "netc", space, path=path)
+
+    def _read(self, path: str) -> str:
+        if path not in self.files:
+            raise Refused(f"{path} is not among the files of the host")
+        return self.files[path]
+
+    # ---- things ------------------------------------------------------------------------------------------
+
+    def find(self, kind: str, place: str | None, name: str) -> Thing:
+        found = self._seek(kind, place, name)
+        if found is None:
+            raise Missing(f"there is no {kind} {name} in {place or 'the host'}")
+        return found
+
+    def _seek(self, kind: str, place: str | None, name: str) -> Thing | None:
+        wanted = (kind, place, name)
+        return next((thing for thing in self.things if (thing.kind, thing.place, thing.name) == wanted), None)
+
+    def _gain(
+        self, kind: str, place: str | None, name: str, on: tuple[Thing, ...] = (), again: bool = False, **state: Any
+    ) -> None:
+        if there := self._seek(kind, place, name):
+            if again and there.state == state:
+                return
+            raise Refused(f"there is a {kind} {name} in {place or 'the host'} already")
+        self.things.append(Thing(kind, place, name, on, state))
+
+    def _lose(self, thing: Thing) -> None:
+        """The thing and all that stands on it; what was built later and does not fall must be gone."""
+        lost = {thing}
+        for other in self.things:
+            if lost & set(other.on):
+                lost.add(other)
+        if any(link.kind == "link" and link.state["type"] not in ("veth", "loopback") for link in lost - {thing}):
+            raise Refused(f"{thing.name} would take a device with it that is to be removed first")
+        first = min(self.things.index(each) for each in lost)
+        late = [each for each in self.things[first:] if each.is_taken_back and each not in lost]
+        self.things = [each for each in self.things if each not in lost]
+        if late and self.is_strict:
+            raise NotLast(f"{thing} went before {late[-1]}")
+
+
+ROUTE = {"via", "dev", "src", "table", "protocol"}
+RULE = {"priority", "from", "ipproto", "sport", "lookup", "protocol"}
+
+
+def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
+    found = dict(zip(words[::2], words[1::2], strict=True))
+    if found.keys() - known or len(found) * 2 != len(words):
+        raise Refused(f"unexpected options: {' '.join(words)}")
+    return found
+
+
+def told_by(kind: str, options: dict[str, str]) -> str:
+    """What the kernel tells tunnels of a kind apart by."""
+    if kind == "wireguard":
+        return ""
+    if {"local", "remote", "ttl"} - options.keys():
+        raise Refused(f"a {kind} needs local, remote and ttl")
+    six = ":" in options["local"]
+    if six != (kind == "ip6gre") and kind != "vxlan":
+        raise Refused(f"{options['local']} is no outer address of {kind}")
+    if options["remote"] != "any" and six != (":" in options["remote"]):
+        raise Refused(f"{options['local']} and {options['remote']} are of two families")
+    if kind == "vxlan":
+        return f"vxlan {options['id']} {options['dstport']} {six}"
+    return f"{kind} {options['local']} {options['remote']} {options.get('key')}"
+
+
+def rule_name(family: int, options: dict[str, str]) -> str:
+    if {"priority", "from", "lookup", "protocol"} - options.keys():
+        raise Refused(f"a rule of too few words: {options}")
+    return f"-{family} " + " ".join(f"{key} {options[key]}" for key in sorted(options))

@@ -1,0 +1,331 @@
+"""What up builds, down takes back: for every step of every part of topologies that nobody wrote."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from examples import EXAMPLES, compiled
+from fake_host import Host, Missing, NotLast, Refused, Thing
+from netc.emit import emit
+from netc.emit.bash import reload
+from netc.language.links import Kind
+from netc.pipeline import plan, understand
+from netc.plan.host_plan import HostPlan, Part, PlainTunnel, Wireguard
+from netc.plan.steps import Falls, Step, steps
+from netc.problem import Mistakes
+from topologies import Table, document, topologies
+
+Gains = list[tuple[Step, list[Thing]]]
+
+
+def no_imports(name: str) -> str:
+    raise AssertionError(name)
+
+
+@cache
+def plans_of(text: str) -> tuple[HostPlan, ...]:
+    network = understand(text, "topo.toml", no_imports).network
+    return tuple(plan(host, network) for host in sorted(network.topology.hosts))
+
+
+def drawn_plans(topology: Table) -> tuple[HostPlan, ...]:
+    return plans_of(document(topology))
+
+
+plans = topologies().map(drawn_plans)
+
+
+def fresh(of: HostPlan) -> Host:
+    """With a loopback device, an uplink and an administrator's rule, which are nobody's business."""
+    host = Host({file.path.removeprefix("files"): file.text for file in emit(of)})
+    host.things += [
+        Thing("link", None, "lo", (), {"type": "loopback", "up": True}),
+        Thing("link", None, "uplink0", (), {"type": "ether", "up": True}),
+        Thing("rule", None, "-4 from all lookup main priority 32766", ()),
+    ]
+    return host
+
+
+def up(host: Host, part: Part) -> Gains:
+    return [(step, climb(host, step)) for step in steps(part)]
+
+
+def climb(host: Host, step: Step) -> list[Thing]:
+    gained = host.run(step.up)
+    for thing in gained:
+        thing.is_taken_back = not isinstance(step.down, Falls)
+    return gained
+
+
+def down(host: Host, gains: Gains) -> None:
+    """Checks on the way that what falls with its owner is gone when its owner was taken back."""
+    falling: list[tuple[str, Thing]] = []
+    for step, gained in reversed(gains):
+        if isinstance(step.down, Falls):
+            falling += ((step.down.on, thing) for thing in gained)
+            continue
+        host.undo(step.down)
+        owners = {thing.name for thing in gained}
+        left = [str(thing) for on, thing in falling if on in owners and thing in host.things]
+        assert left == [], f"{step.down} left what falls with it"
+        falling = [(on, thing) for on, thing in falling if on not in owners]
+    assert [f"{thing} never fell with {on}" for on, thing in falling] == []
+
+
+@given(plans)
+def test_down_is_the_mirror_of_up(hosts: tuple[HostPlan, ...]) -> None:
+    """In the reverse order, each loss is of what was gained last, and nothing is left."""
+    for of in hosts:
+        host = fresh(of)
+        before = host.look()
+        host.is_strict = True
+        gains = [up(host, part) for part in of.parts]
+        for gained in reversed(gains):
+            down(host, gained)
+
+        assert host.look() == before
+
+
+@settings(max_examples=10)
+@given(plans)
+def test_half_an_up_is_taken_back_by_the_whole_down(hosts: tuple[HostPlan, ...]) -> None:
+    for of in hosts:
+        host = fresh(of)
+        for part in of.parts:
+            before = host.look()
+            build = steps(part)
+            for built in range(len(build)):
+                for step in build[:built]:
+                    host.run(step.up)
+                for step in reversed(build):
+                    if not isinstance(step.down, Falls):
+                        host.undo(step.down)
+
+                assert host.look() == before, f"{part.name} after {built} steps"
+            up(host, part)
+
+
+@given(plans)
+def test_a_part_goes_and_comes_alone(hosts: tuple[HostPlan, ...]) -> None:
+    """Forty tunnels stay while the forty-first changes: a part and what needs it go; all others are as before."""
+    for of in hosts:
+        host = fresh(of)
+        gains = {part.name: up(host, part) for part in of.parts}
+        whole = Counter(host.look())
+        for part in of.parts:
+            going = [other for other in of.parts if other is part or part.name in other.after]
+            own = {thing for other in going for _, gained in gains[other.name] for thing in gained}
+            rest = Counter(str(thing) for thing in host.things if thing not in own)
+            for other in reversed(going):
+                down(host, gains[other.name])
+
+            assert Counter(host.look()) == rest
+            gains |= {other.name: up(host, other) for other in going}
+            assert Counter(host.look()) == whole
+
+
+@given(plans)
+def test_what_needs_a_part_comes_after_it_and_goes_with_it(hosts: tuple[HostPlan, ...]) -> None:
+    """A part that touches another one's namespace is bound to it."""
+    for of in hosts:
+        home = {namespace.name: part.name for part in of.parts for namespace in part.namespaces}
+        seen: set[str] = set()
+        for part in of.parts:
+            wanted = {home[device.namespace] for device in part.devices if device.namespace} - {part.name}
+
+            assert set(part.after) <= seen
+            assert set(part.bound) <= set(part.after)
+            assert wanted <= set(part.bound)
+            seen.add(part.name)
+
+
+@given(plans)
+def test_a_reload_changes_nothing_that_is_not_new(hosts: tuple[HostPlan, ...]) -> None:
+    for of in hosts:
+        host = fresh(of)
+        for part in of.parts:
+            up(host, part)
+        before = host.look()
+        for part in of.parts:
+            for command in reload(part):
+                host.run(command)
+
+        assert host.look() == before
+
+
+def owned(part: Part) -> Iterator[tuple[object, ...]]:
+    """What a part has for itself alone. VXLAN devices share a socket, and so a port."""
+    for namespace in part.namespaces:
+        yield "namespace", namespace.name
+    for device in part.devices:
+        yield "device", device.name
+        if isinstance(device, Wireguard) and device.port:
+            yield "UDP port", device.port
+        if isinstance(device, PlainTunnel) and device.port and device.kind != Kind.VXLAN:
+            yield "UDP port", device.port
+    for route in part.routes:
+        if route.table:
+            yield "table", route.namespace, route.table, route.to.version
+    for rule in part.rules:
+        yield "priority", rule.namespace, rule.priority, rule.family
+    for ruleset in part.rulesets:
+        yield "ruleset", ruleset.namespace
+
+
+@given(plans)
+def test_parts_share_no_device_port_table_or_priority(hosts: tuple[HostPlan, ...]) -> None:
+    for of in hosts:
+        names = [part.name for part in of.parts]
+        shared = [
+            (one.name, other.name, *both)
+            for one, other in combinations(of.parts, 2)
+            if (both := set(owned(one)) & set(owned(other)))
+        ]
+
+        assert len(set(names)) == len(names)
+        assert shared == []
+
+
+@given(topologies())
+def test_most_of_what_is_drawn_is_accepted(topology: Table) -> None:
+    """The claims above are about something."""
+    assert accepted(topology)
+
+
+def accepted(topology: Table) -> bool:
+    try:
+        return bool(compiled(document(topology)))
+    except Mistakes as mistakes:
+        raise AssertionError([(problem.code, problem.what) for problem in mistakes.problems]) from None
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_go_down_as_they_came_up(example: Path) -> None:
+    network = understand(example.read_text(), "t", lambda name: (example.parent / name).read_text()).network
+    for name in network.topology.hosts:
+        of = plan(name, network)
+        host = fresh(of)
+        before = host.look()
+        host.is_strict = True
+        gains = [up(host, part) for part in of.parts]
+        for gained in reversed(gains):
+            down(host, gained)
+
+        assert host.look() == before
+
+
+# ---- the fake host itself ------------------------------------------------------------------------------------
+
+FILES = {"/etc/netc/nftables.nft": "", "/etc/netc/wireguard/w.conf": "[Peer]\nPublicKey = P\n", "/s": "a = 1\n"}
+GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
+
+
+@pytest.mark.parametrize(
+    ("story", "reason"),
+    [
+        ("reboot", "unexpected command"),
+        ("ip link add dev g type bridge", "unexpected command"),
+        (f"ip link add dev g {GRE}", "unexpected command"),  # without the group
+        (f"ip link add dev g group 77 {GRE} tos 1", "unexpected options"),
+        (f"ip link add dev g group 77 {GRE}; ip link add dev g group 77 {GRE} key 1", "already"),
+        (f"ip link add dev g group 77 {GRE}; ip link add dev h group 77 {GRE}", "told from"),
+        ("ip link set dev g up", "no link g"),
+        (f"ip link add dev g group 77 {GRE}; ip link set dev g up; ip link set dev g up", "is up"),
+        (f"ip link add dev g group 77 {GRE}; ip link set dev g netns n", "no namespace n"),
+        ("ip -4 address add 10.0.0.1/31 dev g", "no link g"),
+        (f"ip link add dev g group 77 {GRE}; ip -6 address add 10.0.0.1/31 dev g", "by way of -6"),
+        (f"ip link add dev g group 77 {GRE}; ip -4 route add 10.0.0.0/8 dev g protocol 77", "is down"),
+        ("ip netns add n; ip netns add n", "already"),
+        ("ip -n n link set dev lo up", "no namespace n"),
+        ("ip netns exec n nft -f /etc/netc/nftables.nft", "no namespace n"),
+        ("nft -f /etc/netc/other.nft", "not among the files"),
+        ("wg addconf w /etc/netc/wireguard/w.conf", "no link w"),
+        ("wireguard w; wireguard w", "already"),
+        ("wireguard w; wg set w peer Q preshared-key /k", "no peer Q"),
+        ("ip -4 rule add priority 5 lookup 5 protocol 77", "too few words"),
+        ("ip -4 rule delete priority 5 from all lookup 5 protocol 77", "no rule"),
+        ("ip netns add n; wireguard w; ip link set dev w netns n; ip netns delete n", "removed first"),
+        ("ip netns add n; wireguard w; ip link set dev w up; ip link set dev w netns n", "on the way"),
+        ("sysctls /t", "not among the files"),
+        ("setting net/ipv6/conf/g/accept_dad 0", "no link g"),
+    ],
+)
+def test_a_fake_host_refuses_what_a_host_would(story: str, reason: str) -> None:
+    host = Host(FILES)
+    *fine, wrong = (tuple(command.split()) for command in story.split("; "))
+    for command in fine:
+        host.run(command)
+
+    with pytest.raises(Refused, match=reason):
+        host.run(wrong)
+
+
+def test_a_fake_host_forgives_only_what_is_gone() -> None:
+    host = Host(FILES)
+    host.undo(("remove_link", "g"))
+
+    with pytest.raises(Missing):
+        host.run(("remove_link", "g"))
+    with pytest.raises(Refused):
+        host.undo(("ip", "link", "delete", "g"))
+
+
+RICH = {
+    "version": 1,
+    "network": {"name": "rich"},
+    "hosts": {
+        "a": {
+            "id": 1,
+            "addresses": ["198.51.100.1/24"],
+            "tunnels": {
+                "t": {"kind": "gre", "remote": "192.0.2.1", "address": "10.1.0.1/31"},
+                "u": {
+                    "kind": "gre",
+                    "remote": "192.0.2.2",
+                    "address": "10.2.0.1/31",
+                    "routes": "10.9.0.0/16",
+                    "table": 9,
+                },
+            },
+            "namespaces": {"n": {"tunnel": "t", "access": "10.3.0.0/31", "publish": {"port": "80/tcp"}}},
+        }
+    },
+}
+
+
+def test_a_step_without_its_down_is_noticed() -> None:
+    """Each command of each down is taken out in turn."""
+    (of,) = drawn_plans(RICH)
+    parts = [steps(part) for part in of.parts]
+    nothing = ("keep_sysctls", "/etc/sysctl.d/60-netc.conf")
+    unnoticed = [
+        step.down
+        for step in (step for part in parts for step in part if not isinstance(step.down, Falls))
+        if mirrored(of, [[replace(s, down=nothing) if s is step else s for s in part] for part in parts])
+    ]
+
+    assert unnoticed == [
+        nothing,
+        ("remove_link", "gre-t"),  # for an up that ended before the device was moved
+    ]
+
+
+def mirrored(of: HostPlan, parts: Sequence[Sequence[Step]]) -> bool:
+    host = fresh(of)
+    host.is_strict = True
+    before = host.look()
+    gains = [[(step, climb(host, step)) for step in part] for part in parts]
+    try:
+        for gained in reversed(gains):
+            down(host, gained)
+    except (AssertionError, Refused, NotLast):
+        return False
+    return host.look() == before
