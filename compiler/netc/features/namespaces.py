@@ -29,6 +29,7 @@ from netc.plan.host_plan import (
     Confined,
     DestinationNat,
     Forwarding,
+    LinkSetting,
     Namespace,
     Part,
     RepliesOnly,
@@ -120,6 +121,11 @@ def _part(part: PartName, name: NamespaceName, settings: Settings, tunnel: Inter
         namespaces=(Namespace(name, resolvers),),
         rulesets=(Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),)),),
         devices=(Veth(outer, INNER, name),),
+        settings=(
+            # Two ends that nobody else shares: waiting for a duplicate would lose the first packets.
+            LinkSetting(outer, "ipv6", "accept_dad", 0),
+            LinkSetting(INNER, "ipv6", "accept_dad", 0, name),
+        ),
         addresses=(
             *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
             *(Address(pair.inner, INNER, name, nodad=pair.family == 6) for pair in ends),

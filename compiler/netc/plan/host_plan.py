@@ -65,6 +65,17 @@ Device = Wireguard | PlainTunnel | Veth
 
 
 @dataclass(frozen=True, slots=True)
+class LinkSetting:
+    """A sysctl of one device, below /proc/sys/net/FAMILY/conf/DEVICE; it goes with the device."""
+
+    device: InterfaceName
+    family: Literal["ipv4", "ipv6"]
+    key: Literal["accept_dad"]
+    value: int
+    namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     network: IPNetwork
     device: InterfaceName
@@ -179,6 +190,7 @@ class Part:
     namespaces: tuple[Namespace, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
     devices: tuple[Device, ...] = ()
+    settings: tuple[LinkSetting, ...] = ()
     addresses: tuple[Address, ...] = ()
     carriers: tuple[Carrier, ...] = ()
     routes: tuple[Route, ...] = ()

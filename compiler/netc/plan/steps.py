@@ -14,6 +14,7 @@ from netc.plan.host_plan import (
     Address,
     Carrier,
     Device,
+    LinkSetting,
     Namespace,
     Part,
     PlainTunnel,
@@ -54,6 +55,7 @@ def steps(part: Part) -> tuple[Step, ...]:
         *(step for namespace in part.namespaces for step in _namespace(namespace)),
         *map(_ruleset, part.rulesets),
         *(step for device in part.devices for step in _device(device)),
+        *map(_setting, part.settings),
         *map(_address, part.addresses),
         *map(_carrier, part.carriers),
         *map(_route, part.routes),
@@ -172,6 +174,14 @@ def _tunnel(device: PlainTunnel) -> Command:
             raise TypeError("a wireguard device is no plain tunnel")
         case _:
             assert_never(device.kind)
+
+
+def _setting(setting: LinkSetting) -> Step:
+    path = f"net/{setting.family}/conf/{setting.device}/{setting.key}"
+    return Step(
+        up=("setting", path, setting.value, *((setting.namespace,) if setting.namespace else ())),
+        down=Falls(setting.device),
+    )
 
 
 def _flag(family: int) -> str:

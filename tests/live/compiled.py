@@ -1,0 +1,58 @@
+"""Compiled trees for the lab: what `netc build` writes, laid on hosts unchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from netc.pipeline import compile_hosts, understand
+
+from live.keys import private_key
+from live.lab import Host, Lab
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def compiled(topology: Path | str, folder: Path) -> dict[str, Path]:
+    """Compiles an example by its path, or a text that imports nothing; `files` by host."""
+    text = topology.read_text() if isinstance(topology, Path) else topology
+    beside = topology.parent if isinstance(topology, Path) else folder
+    checked = understand(text, "topology.toml", lambda name: (beside / name).read_text())
+    trees = {}
+    for host, files in compile_hosts(checked.network):
+        for file in files:
+            path = folder / host / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(file.text)
+            path.chmod(file.mode)
+        trees[str(host)] = folder / host / "files"
+    return trees
+
+
+def install(lab: Lab, name: str, trees: dict[str, Path], key: str = "host") -> Host:
+    """A host with its tree and its identity."""
+    host = lab.host(name, trees[name])
+    give_key(host, key, name)
+    return host
+
+
+def give_key(host: Host, file: str, owner: str) -> None:
+    host.write(f"/etc/netc/keys/{file}.key", private_key(owner) + "\n", 0o600)
+
+
+def parts(host: Host) -> list[str]:
+    """In the order in which they come up."""
+    return [line for line in host.read("/etc/netc/order").splitlines() if not line.startswith("#")]
+
+
+def script(part: str, verb: str) -> list[str]:
+    return ["bash", f"/etc/netc/parts/{part}/{verb}"]
+
+
+def up(host: Host) -> None:
+    for part in parts(host):
+        host.run(script(part, "up"))
+
+
+def down(host: Host) -> None:
+    for part in reversed(parts(host)):
+        host.run(script(part, "down"))

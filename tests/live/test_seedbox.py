@@ -1,0 +1,225 @@
+"""System S1: services that can only leave through a provider's tunnel, on a server that stays reachable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from live.compiled import EXAMPLES, compiled, down, give_key, install, parts, script, up
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+from live.state import FORWARDING, difference, without
+from live.traffic import Capture, Proto, client, dns, echo, lookup
+
+pytestmark = pytest.mark.live
+
+PROVIDER = ("192.0.2.77", "2001:db8:77::77")
+RESOLVERS = ("91.231.153.2", "2001:67c:15ec:1337::2")
+WORLD = ("203.0.113.80", "2001:db8:80::80")
+"""A server somewhere: reached by the provider, and from the seedbox's own uplink."""
+
+SERVER = ("198.51.100.7", "2001:db8:7::7")
+OFFICE = ("203.0.113.9", "2001:db8:113::9")
+STRANGER = ("203.0.114.9", "2001:db8:114::9")
+
+
+@dataclass
+class Scene:
+    seedbox: Host
+    provider: Host
+    visitor: Host
+    """The rest of the world: routes between everyone, and is the office and a stranger."""
+
+
+@pytest.fixture
+def scene(lab: Lab, tmp_path: Path) -> Iterator[Scene]:
+    seedbox = install(lab, "seedbox", compiled(EXAMPLES / "seedbox.toml", tmp_path), key="azire")
+    provider, visitor = lab.host("provider"), lab.host("visitor")
+    lab.wire(
+        seedbox,
+        "eth0",
+        visitor,
+        "seedbox",
+        a_addresses=("198.51.100.7/24", "2001:db8:7::7/64"),
+        b_addresses=("198.51.100.1/24", "2001:db8:7::1/64"),
+    )
+    lab.wire(
+        provider,
+        "eth0",
+        visitor,
+        "provider",
+        a_addresses=("192.0.2.77/24", "2001:db8:77::77/64"),
+        b_addresses=("192.0.2.1/24", "2001:db8:77::1/64"),
+    )
+    for address in (*OFFICE, *STRANGER, *WORLD):
+        visitor.run(["ip", "address", "add", address, "dev", "lo"])
+    for host, four, six in ((seedbox, "198.51.100.1", "2001:db8:7::1"), (provider, "192.0.2.1", "2001:db8:77::1")):
+        host.run(["ip", "-4", "route", "add", "default", "via", four])
+        host.run(["ip", "-6", "route", "add", "default", "via", six])
+    for host in (visitor, provider):
+        host.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+    _serve_tunnel(provider)
+    # What the real file names, the lab answers for.
+    seedbox.write("/etc/hosts", "192.0.2.77 se-sto.azirevpn.net\n")
+    give_key(seedbox, "azire", "seedbox")
+    yield Scene(seedbox, provider, visitor)
+
+
+def _serve_tunnel(provider: Host) -> None:
+    """The provider: the far end of the tunnel, its resolvers, and masquerading to the world."""
+    create = "ip link add dev wg0 type wireguard 2>/dev/null || wireguard-go wg0 >/dev/null 2>&1"
+    provider.run(["bash", "-c", create])
+    provider.write("/etc/provider.key", private_key("azire"), 0o600)
+    peer = public_key(private_key("seedbox"))
+    allowed = "10.10.18.201/32,2a0e:1c80:1337:1:10:0:18:201/128"
+    own = ["private-key", "/etc/provider.key", "listen-port", "51820"]
+    provider.run(["wg", "set", "wg0", *own, "peer", peer, "allowed-ips", allowed])
+    for address in ("10.10.0.1/19", "2a0e:1c80:1337:1::1/64", *RESOLVERS):
+        provider.run(["ip", "address", "add", address, "dev", "wg0", *(["nodad"] if ":" in address else [])])
+    provider.run(["ip", "link", "set", "dev", "wg0", "mtu", "1420", "up"])
+    masquerade = 'table inet nat { chain p { type nat hook postrouting priority srcnat; oifname "eth0" masquerade; }; }'
+    provider.run(["nft", "-f", "-"], input=masquerade)
+    dns(provider, "192.0.2.53", *RESOLVERS)
+
+
+def dial(seedbox: Host) -> None:
+    """What the timer does: the tunnel's name is looked up."""
+    seedbox.run(script("tunnel-azire", "endpoints"))
+
+
+def test_the_world_is_reached_through_the_tunnel_alone_in_both_families_and_for_dns(scene: Scene) -> None:
+    echo(scene.visitor, 7000, *WORLD)
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    capture = Capture(scene.seedbox, "eth0")
+
+    for address, provider in zip(WORLD, PROVIDER, strict=True):
+        for protocol in ("tcp", "udp"):
+            assert client(scene.seedbox, protocol, address, 7000, namespace="vpn", timeout=5) == provider
+    assert lookup(scene.seedbox, "tracker.example", namespace="vpn") == "192.0.2.53"
+    assert capture.packets("not (udp and port 51820) and not arp and not icmp6") == []
+    assert capture.packets("udp and port 51820") != []
+
+
+def test_with_the_tunnel_cut_not_one_packet_leaves_by_the_uplink(scene: Scene) -> None:
+    echo(scene.visitor, 7000, *WORLD)
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    assert client(scene.seedbox, "tcp", WORLD[0], 7000, namespace="vpn", timeout=5) == PROVIDER[0]
+    inside = [*OFFICE, *WORLD, *RESOLVERS, "198.51.100.1", "2001:db8:7::1"]
+
+    for cut in (["link", "set", "dev", "wg-azire", "down"], ["link", "delete", "dev", "wg-azire"]):
+        scene.seedbox.run(["ip", "-n", "vpn", *cut])
+        capture = Capture(scene.seedbox, "eth0")
+        for address in inside:
+            for protocol in ("tcp", "udp"):
+                assert client(scene.seedbox, protocol, address, 53, namespace="vpn", timeout=0.5) is None
+        assert lookup(scene.seedbox, "tracker.example", namespace="vpn") is None
+        # Whatever a process inside says it is, it does not get out by the access pair either.
+        for source in ("10.200.0.1", "fd00:200::1"):
+            address = WORLD[1] if ":" in source else WORLD[0]
+            for protocol in ("tcp", "udp"):
+                asked = client(scene.seedbox, protocol, address, 7000, namespace="vpn", timeout=0.5, source=source)
+                assert asked is None
+        # Not of the namespace: the host answers the provider that its socket is gone.
+        gone = "(icmp and dst host 192.0.2.77)"
+        assert capture.packets(f"not arp and not icmp6 and not (udp and port 51820) and not {gone}") == []
+        capture.stop()
+
+
+@pytest.mark.parametrize("flushed", [False, True], ids=["guarded twice", "host's rules flushed"])
+def test_the_host_cannot_be_reached_from_inside(scene: Scene, flushed: bool) -> None:
+    """The host's resolver and its services are as far away as the rest of the world, even when somebody flushes the
+    host's own rules: the guard that counts is inside."""
+    up(scene.seedbox)
+    echo(scene.seedbox, 7001)
+    if flushed:
+        scene.seedbox.run(["nft", "flush", "ruleset"])
+
+    for address in ("10.200.0.0", "fd00:200::", *SERVER):
+        for protocol in ("tcp", "udp"):
+            assert client(scene.seedbox, protocol, address, 7001, namespace="vpn", timeout=0.5) is None
+
+
+@pytest.mark.parametrize("strict", [0, 1, 2])
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize("protocol", ["tcp", "udp"])
+def test_a_published_port_answers_with_the_clients_address_kept(
+    scene: Scene, protocol: Proto, family: int, strict: int
+) -> None:
+    for scope in ("all", "default", "eth0"):
+        scene.seedbox.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter={strict}"])
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    echo(scene.seedbox, 8388, namespace="vpn")  # listens on every address, as servers do
+    at, visitor = (SERVER[0], STRANGER[0]) if family == 4 else (SERVER[1], STRANGER[1])
+
+    assert client(scene.visitor, protocol, at, 8388, source=visitor) == visitor
+    assert client(scene.seedbox, protocol, at, 8388) == at  # the host itself, at its own address
+
+
+def test_only_those_who_may_come_in(scene: Scene) -> None:
+    up(scene.seedbox)
+    echo(scene.seedbox, 9091, namespace="vpn")
+
+    for at, office, stranger in zip(SERVER, OFFICE, STRANGER, strict=True):
+        assert client(scene.visitor, "tcp", at, 9091, source=office) == office
+        assert client(scene.visitor, "tcp", at, 9091, source=stranger, timeout=0.5) is None
+
+
+def test_what_is_not_published_is_not_reached_past_the_host(scene: Scene) -> None:
+    """A neighbour that sends to the inner address by way of the host."""
+    up(scene.seedbox)
+    echo(scene.seedbox, 7002, namespace="vpn")
+    scene.visitor.run(["ip", "route", "add", "10.200.0.0/31", "via", "198.51.100.7"])
+    scene.visitor.run(["ip", "route", "add", "fd00:200::/127", "via", "2001:db8:7::7"])
+
+    for address in ("10.200.0.1", "fd00:200::1"):
+        assert client(scene.visitor, "tcp", address, 7002, timeout=0.5) is None
+        assert client(scene.seedbox, "tcp", address, 7002) is not None  # the host may
+
+
+def test_the_server_itself_stays_reachable_and_goes_out_by_its_uplink(scene: Scene) -> None:
+    echo(scene.visitor, 7000, *WORLD)
+    echo(scene.seedbox, 22)
+    up(scene.seedbox)
+    dial(scene.seedbox)
+
+    for at, visitor, world in zip(SERVER, STRANGER, WORLD, strict=True):
+        assert client(scene.visitor, "tcp", at, 22, source=visitor) == visitor
+        assert client(scene.seedbox, "tcp", world, 7000) == at
+
+
+def test_down_leaves_no_trace(scene: Scene) -> None:
+    before = scene.seedbox.state()
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    once = scene.seedbox.state()
+    up(scene.seedbox)
+    assert difference(once, scene.seedbox.state()) == ""
+    down(scene.seedbox)
+
+    after = scene.seedbox.state()
+    known = (FORWARDING, "/eth0/accept_ra = ")  # forwarding stays on, with what a forwarding host needs
+    assert difference(without(before, *known), without(after, *known)) == ""
+
+
+def test_parts_come_up_in_the_order_that_they_need(scene: Scene) -> None:
+    assert parts(scene.seedbox) == ["forwarding", "firewall", "namespace-vpn", "tunnel-azire"]
+    early = scene.seedbox.run(script("tunnel-azire", "up"), check=False)
+
+    assert early.returncode != 0  # its namespace is not there yet, and nothing of it stays
+    assert not scene.seedbox.run(["ip", "link", "show", "dev", "wg-azire"], check=False).stdout
+
+
+def test_the_private_key_is_in_no_file_that_was_compiled_and_in_no_command_line(scene: Scene) -> None:
+    up(scene.seedbox)
+    secret = private_key("seedbox")
+    found = scene.seedbox.run(["grep", "-rlF", secret, "/etc", "/run", "/usr/lib/netc"], check=False).stdout.split()
+    commands = scene.seedbox.run(["bash", "-c", "cat /proc/[0-9]*/cmdline"]).stdout
+
+    assert found == ["/etc/netc/keys/azire.key"]
+    assert secret not in commands
