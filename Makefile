@@ -1,0 +1,49 @@
+# `make demo` and `make test` work on a fresh Debian or Ubuntu with python3: they make their own environment in .venv.
+SHELL := bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+
+# What the live, machine and VM tests run: the tools of a target, userspace WireGuard, a stock kernel and what boots it.
+PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go tcpdump conntrack iputils-ping procps kmod \
+	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 util-linux
+
+.PHONY: demo test check bench clean packages
+
+demo: $(VENV)/.ready
+	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
+	@cd .cache/demo && find . -type f | sort
+
+# Everything. As root, or in CI, it installs what it needs; elsewhere it ends with what could not run and how to enable it.
+test: packages $(VENV)/.tested check
+	$(PYTHON) -m pytest -p no:cacheprovider
+
+check: $(VENV)/.tested
+	$(VENV)/bin/ruff check compiler tests
+	$(VENV)/bin/mypy
+
+bench: $(VENV)/.tested
+	$(PYTHON) tests/bench.py
+
+# Ubuntu keeps its kernel under another name; where the packages cannot be had, the tests say what they miss.
+packages:
+	@if [ "$$(id -u)" = 0 ]; then \
+		dpkg -s $(PACKAGES) >/dev/null 2>&1 || { apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null; }; \
+	fi
+
+$(VENV)/bin/python:
+	python3 -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+		echo "python3 cannot make an environment here: apt-get install python3-venv" >&2; \
+		[ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -qq -y python3-venv >/dev/null && \
+		python3 -m venv $(VENV); }
+
+$(VENV)/.ready: pyproject.toml | $(VENV)/bin/python
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml | $(VENV)/bin/python
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.ready
+
+clean:
+	rm -rf $(VENV) .cache
