@@ -122,11 +122,15 @@ def _report(problems: tuple[Problem, ...], topo: Path, text: str) -> None:
 
 def _text(topo: Path) -> str:
     try:
-        return _regular(topo).decode()
+        data = _regular(topo)
     except OSError as error:
         raise _wrong_use(f"cannot read {topo}: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        typer.echo(f"error[NC0002]: {topo} is not UTF-8 (byte {error.start})\n   = hint: TOML is UTF-8", err=True)
+        from netc.language.syntax import not_utf8
+
+        _report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"))
         raise typer.Exit(1) from None
 
 
@@ -143,7 +147,7 @@ def _regular(path: Path) -> bytes:
 
 def _beside(topo: Path) -> Callable[[str], str]:
     """Reads files that a topology names: only in its own folder or below, also after links are followed."""
-    from netc.language.names import Wrong
+    from netc.language.names import Wrong, quoted
 
     folder = topo.resolve().parent
 
@@ -152,13 +156,13 @@ def _beside(topo: Path) -> Callable[[str], str]:
         try:
             path = (folder / name).resolve()
             if not path.is_relative_to(folder):
-                raise Wrong("NC0003", f"{name!r} is outside the topology's folder", hint)
-            return _regular(path).decode()
+                raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
+            return _regular(path).decode("utf-8-sig")
         except (OSError, ValueError) as error:
             if isinstance(error, Wrong):
                 raise
             reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
-            raise Wrong("NC0003", f"cannot read {name!r}: {reason}", hint) from None
+            raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
 
     return read_file
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Callable, Iterator
-from pathlib import PurePosixPath
 
-from netc.language.names import HostName, HostPath, TunnelName, Wrong
+from netc.language.names import HostName, HostPath, TunnelName, Wrong, quoted
+from netc.language.secrets import masked, without_keys
 from netc.language.tables import Secret
 from netc.language.topology import Host, Topology
 from netc.language.tunnels import Tunnel, TunnelPeer
-from netc.language.wg_quick import HOOKS, SECRETS, BadLine, Quick, QuickPeer, read_quick
+from netc.language.wg_quick import HOOKS, BadLine, Quick, QuickPeer, read_quick
 from netc.problem import KeyPath, Place, Problem, Severity
+
+WHOLE = "is it the whole file, as the provider sent it?"
 
 Result = tuple[Tunnel | None, list[Problem]]
 
@@ -53,7 +56,7 @@ def _merge(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
         return None, [Problem(wrong.code, here, wrong.what, wrong.hint)]
     quick, bad = read_quick(text)
     problems = [_bad_line(line, text, tunnel.import_, here) for line in bad]
-    problems += _incomplete(quick, text, tunnel, here)
+    problems = problems or list(_incomplete(quick, text, tunnel, here))
     if problems:
         return None, problems
     return _laid_under(tunnel, name, quick), list(_notes(quick, tunnel, name, host, here))
@@ -85,58 +88,45 @@ def _peer(peer: QuickPeer, name: TunnelName, several: bool) -> TunnelPeer:
 
 
 def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
-    place = Place(file, bad.line, bad.column, bad.end, _shown(text.splitlines()[bad.line - 1]))
-    return Problem(bad.error.code, where, bad.error.what, bad.error.hint, place=place)
-
-
-def _shown(line: str) -> str:
-    """A line of the file without the secret that it may hold, also under a name that is misspelt."""
-    key, equals, _ = line.partition("=")
-    if key.strip().lower() in SECRETS:
-        return f"{key}{equals} (secret)"
-    return line if key.strip().lower() == "publickey" else LOOKS_SECRET.sub("(secret)", line)
+    place = Place(file, bad.line, bad.column, bad.end, masked(text.splitlines()[bad.line - 1]))
+    return Problem(bad.error.code, where, without_keys(bad.error.what), bad.error.hint, place=place)
 
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:
     file = tunnel.import_ or ""
     lines = text.splitlines()
     if not quick.peers and not tunnel.peer:
-        yield Problem("NC0121", where, f"`{file}` has no `[Peer]`", "is it the whole file?")
+        yield Problem("NC0121", where, f"{quoted(file)} has no `[Peer]`", WHOLE)
     for peer in quick.peers:
+        line = masked(lines[peer.line - 1])
+        place = Place(file, peer.line, 1, len(line) + 1, line)
         if peer.public_key is None:
-            line = lines[peer.line - 1]
-            place = Place(file, peer.line, 1, len(line) + 1, _shown(line))
-            yield Problem("NC0121", where, "this peer has no PublicKey", "is it the whole file?", place=place)
+            yield Problem("NC0121", where, "this peer has no PublicKey", WHOLE, place=place)
+        if not peer.allowed_ips:
+            what = "this peer has no AllowedIPs, so nothing would go there or come from there"
+            yield Problem("NC0121", where, what, WHOLE, place=place)
 
 
 def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
     """Tells the author where the secrets go, and what of the file is not acted upon."""
-    file = tunnel.import_ or ""
-    shown = PurePosixPath(file).name
+    file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
-        yield Problem(
-            "NC0123",
-            where,
-            f"the private key in `{shown}` stays there; on {host} it belongs in /etc/netc/keys/{name}.key, mode 0600",
-            f"sed -n 's/^PrivateKey *= *//p' {shown} | ssh root@{host} 'umask 077; mkdir -p /etc/netc/keys; "
-            f"cat > /etc/netc/keys/{name}.key'",
-            severity=Severity.NOTE,
-        )
+        key = f"/etc/netc/keys/{name}.key"
+        what = f"the private key in {file} stays there; on {host} it belongs in {key}, mode 0600"
+        yield Problem("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
     if any(peer.has_preshared_key for peer in quick.peers):
-        yield Problem(
-            "NC0123",
-            where,
-            f"the preshared key in `{shown}` stays there; on {host} it belongs in /etc/netc/keys, mode 0600",
-            f"`netc plan` names the file; for one peer it is /etc/netc/keys/{name}.psk",
-            severity=Severity.NOTE,
-        )
+        what = f"the preshared key in {file} stays there; on {host} it belongs in /etc/netc/keys, mode 0600"
+        hint = f"`netc plan` names the file; for one peer it is /etc/netc/keys/{name}.psk"
+        yield Problem("NC0123", where, what, hint, severity=Severity.NOTE)
     dropped = sorted({key for _, key in quick.ignored})
     if dropped:
+        what = f"{file} has lines that are not acted upon: {', '.join(dropped)}"
         hooks = any(key.lower() in HOOKS for key in dropped)
-        yield Problem(
-            "NC0124",
-            where,
-            f"`{shown}` has lines that are not acted upon: {', '.join(dropped)}",
-            "commands of a provider are never run" if hooks else "netc chooses tables and marks itself",
-            severity=Severity.NOTE,
-        )
+        hint = "commands of a provider are never run" if hooks else "netc chooses tables and marks itself"
+        yield Problem("NC0124", where, what, hint, severity=Severity.NOTE)
+
+
+def _copy(file: str, host: str, key: str) -> str:
+    """What a shell copies a private key to its host with, past whatever stands around it."""
+    take = f"sed -nE 's/^ *PrivateKey *= *([^ #\\r]*).*/\\1/Ip' {shlex.quote(file)}"
+    return f"{take} | ssh root@{host} 'umask 077; mkdir -p /etc/netc/keys; cat > {key}'"

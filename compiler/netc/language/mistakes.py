@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from netc.language.names import Wrong
+from netc.language.names import Wrong, quoted
+from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 from netc.problem import KeyPath, Problem, dotted
-
-SECRET_KEY = re.compile(r"private|preshared|psk|passw|secret", re.IGNORECASE)
 
 
 def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
     """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
     for detail in error.errors(include_url=False):
-        path = _path(detail["loc"], data)
-        yield _problem(detail["type"], path, detail.get("ctx", {}), detail["input"], detail["loc"])
+        loc, value = detail["loc"], detail["input"]
+        problem = _problem(detail["type"], _path(loc, data), detail.get("ctx", {}), value, loc)
+        if problem.code != "NC0113":  # whose text is a public key, or was meant to be
+            problem = replace(problem, what=without_keys(problem.what))
+        yield problem
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
@@ -31,53 +34,119 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
             continue
         path.append(key)
         if isinstance(data, dict) and isinstance(key, str):
-            data = data.get(key, data.get("import") if key == "import_" else None)
+            data = data.get(key)
         elif isinstance(data, list) and isinstance(key, int) and key < len(data):
             data = data[key]
     return tuple(path)
 
 
 def _problem(kind: str, path: KeyPath, context: dict[str, Any], value: Any, loc: KeyPath) -> Problem:
-    key = path[-1] if path else ""
     cause = context.get("error")
+    if _is_secret(kind, path, value):
+        return _secret(path)
     if isinstance(cause, Wrong):
         return Problem(cause.code, path, cause.what, cause.hint, on_key=loc[-1] == "[key]")
-    if isinstance(key, str) and SECRET_KEY.search(key) and kind in ("extra_forbidden", "model_type"):
-        return Problem(
-            "NC0116",
-            path,
-            f"`{key}` is a secret, and secrets never stand in a topology",
-            'keep it on the host and write `{ file = "/etc/netc/keys/NAME.key" }`; this one is no secret any more',
-            on_key=True,
-        )
     match kind:
         case "extra_forbidden":
-            return Problem("NC0101", path, f"`{key}` is no key of this table", _known(path), on_key=True)
+            return Problem("NC0101", path, f"{quoted(str(path[-1]))} is no key {_of(path)}", _known(path), on_key=True)
         case "missing" if isinstance(loc[-1], int):
-            return Problem("NC0103", path, f"`{path[-2]}` needs {loc[-1] + 1} values", "name each end")
+            return _not_two(path[:-1])
+        case "too_long":
+            return _not_two(path)
         case "missing":
-            return Problem("NC0102", path[:-1], f"`{key}` is missing", f"add `{key}` here", on_key=True)
-        case "literal_error":
-            hint = f"it can be {context['expected']}".replace("'", "`")
-            return Problem("NC0104", path, f"`{value}` is not one of the choices", hint)
+            return Problem("NC0102", path[:-1], f"`{path[-1]}` is missing{_in(path)}", _wish(path), on_key=True)
+        case "literal_error" if isinstance(value, str):
+            return _choice(path, value, context["expected"])
         case "greater_than_equal" | "less_than_equal":
-            bound = context.get("ge", context.get("le"))
-            word = "at least" if "ge" in context else "at most"
-            return Problem("NC0105", path, f"{value} is out of range", f"`{key}` is {word} {bound}")
+            bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
+            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"it is {bound}")
         case _:
-            name = key if isinstance(key, str) else dotted(path)
-            return Problem("NC0103", path, f"`{name}` is {_type(value)}", f"it should be {_wanted(kind)}")
+            return Problem("NC0103", path, f"`{_name(path)}` is {_type(value)}", _wanted(kind, value))
+
+
+def _name(path: KeyPath) -> str:
+    """`mtu`, `addresses[0]`"""
+    start = next((at for at in range(len(path) - 1, -1, -1) if isinstance(path[at], str)), 0)
+    return dotted(path[start:])
+
+
+def _of(path: KeyPath) -> str:
+    return f"of {dotted(path[:-1])}" if len(path) > 1 else "of a topology"
+
+
+def _in(path: KeyPath) -> str:
+    return f" in {dotted(path[:-1])}" if len(path) > 1 else ""
+
+
+def _is_secret(kind: str, path: KeyPath, value: Any) -> bool:
+    """A value under a key that names a secret, or the secret itself where its place should be written."""
+    if any(map(is_secret_key, path[:-1])):
+        slip = did_you_mean(str(path[-1]), ["file", "credential"])
+        return is_wireguard_key(value) or (kind == "extra_forbidden" and not slip)
+    return is_secret_key(path[-1] if path else "") and kind in ("extra_forbidden", "model_type")
+
+
+def _secret(path: KeyPath) -> Problem:
+    return Problem(
+        "NC0116",
+        path,
+        f"`{_name(path)}` holds a secret, and no secret stands in a topology",
+        'make a new one on the host, this one has been seen; here write `{ file = "/etc/netc/keys/NAME.key" }`',
+        on_key=True,
+    )
+
+
+def _not_two(path: KeyPath) -> Problem:
+    return Problem("NC0103", path, f"`{_name(path)}` does not have two values", 'name the two ends: `["a", "b"]`')
+
+
+def _choice(path: KeyPath, value: str, expected: str) -> Problem:
+    hint = "it can be " + expected.replace("'", "`")
+    if close := did_you_mean(value, re.findall("'([^']*)'", expected)):
+        hint = f"{close} {hint}"
+    return Problem("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", hint)
+
+
+def _number(value: Any) -> str:
+    return str(value) if not isinstance(value, int) or abs(value) < 10**20 else "so large a number"
 
 
 def _type(value: Any) -> str:
     names = {bool: "a boolean", int: "a number", float: "a float", str: "a string", dict: "a table", list: "a list"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    return names.get(type(value), "a date or time")
 
 
-def _wanted(kind: str) -> str:
-    wanted = {"int": "a whole number", "string": "a string", "bool": "`true` or `false`"}
-    wanted |= {"model": "a table", "mapping": "a table", "dict": "a table", "too": "a list of the right length"}
-    return wanted.get(kind.split("_")[0], "a list")
+def _wanted(kind: str, value: Any) -> str:
+    word = kind.split("_")[0]
+    if word in ("int", "literal") and isinstance(value, str) and value.strip().isdecimal():
+        return f"write it without quotes: `{quoted(value.strip()).strip('`')}`"
+    wanted = {"int": "a whole number", "string": "a string, in quotes", "literal": "a string, in quotes"}
+    wanted |= {"model": "a table", "mapping": "a table", "dict": "a table"}
+    return "it should be " + wanted.get(word, "a list")
+
+
+TOP = {
+    "version": "write `version = 1` first",
+    "network": "write `[network]`, and a `name` in it",
+    "hosts": "write `[hosts.NAME]` for each machine",
+}
+
+
+def _wish(path: KeyPath) -> str:
+    """What a missing key is for."""
+    if len(path) == 1:
+        return TOP.get(str(path[0]), "")
+    table = _table(path[:-1])
+    field = next((f for n, f in table.model_fields.items() if path[-1] in (n, f.alias)), None) if table else None
+    choices = _choices(field.annotation) if field else ()
+    if choices:
+        return "it can be " + ", ".join(f"`{choice}`" for choice in choices)
+    about = field.description if field else None
+    return about[0].lower() + about[1:].rstrip(".") if about else f"add `{path[-1]}`"
+
+
+def _choices(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
 def _known(path: KeyPath) -> str:
@@ -91,7 +160,7 @@ def _known(path: KeyPath) -> str:
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """A hint that names the nearest of `known`, or nothing."""
-    close = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    close = get_close_matches(word[:100].lower(), sorted(known), n=1, cutoff=0.6)
     return f"did you mean `{close[0]}`?" if close else ""
 
 

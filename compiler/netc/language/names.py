@@ -23,6 +23,13 @@ class Wrong(ValueError):
         super().__init__(what)
 
 
+def quoted(text: str) -> str:
+    """What an author wrote, as a message names it: in backticks, and cut where it would fill a screen."""
+    if not text:
+        return "an empty string"
+    return f"`{text}`" if len(text) <= 80 else f"`{text[:60]}…`"
+
+
 class Name(str):
     """A string that matched its class's `pattern` when it was made. Raises Wrong otherwise."""
 
@@ -34,7 +41,7 @@ class Name(str):
 
     def __new__(cls, text: str) -> Self:
         if not re.fullmatch(cls.pattern, text, re.ASCII):
-            raise Wrong(cls.code, f"{text!r} is not {cls.noun}", cls.cure)
+            raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure)
         name = super().__new__(cls, text)
         name.check()
         return name
@@ -165,7 +172,7 @@ class PublicKey(Name):
         except binascii.Error:
             raw = b""
         if len(raw) != 32 or base64.b64encode(raw).decode() != self:
-            raise Wrong(self.code, f"`{self}` is not the base64 of 32 bytes", self.cure)
+            raise Wrong(self.code, f"{quoted(self)} is not the base64 of 32 bytes", self.cure)
         if not any(raw):
             raise Wrong(self.code, "a key of nothing but zeros is no key", self.cure)
 

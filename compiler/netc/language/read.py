@@ -6,7 +6,6 @@ What is wrong in one table does not hide what is wrong in another: a table that 
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from pydantic import ValidationError
 
 from netc.language.imports import with_imports
 from netc.language.mistakes import problems_of
+from netc.language.syntax import not_toml
 from netc.language.topology import Topology
-from netc.problem import KeyPath, Place, Problem
+from netc.problem import KeyPath, Problem
 
 ReadFile = Callable[[str], str]
 """Reads a file beside the topology, by its name there; raises Wrong."""
@@ -36,27 +36,11 @@ def read(text: str, file: str, read_file: ReadFile) -> Reading:
     """`file` is the topology's name in messages."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return Reading(None, (_syntax(str(error), text, file),), frozenset())
-    except RecursionError:
-        return Reading(None, (_syntax("Nested too deeply", text, file),), frozenset())
+    except (ValueError, RecursionError) as error:
+        return Reading(None, (not_toml(error, text, file),), frozenset())
     topology, problems, broken = _validate(data)
     topology, import_problems, bad_imports = with_imports(topology, read_file)
     return Reading(topology, (*problems, *import_problems), broken | bad_imports)
-
-
-def _syntax(message: str, text: str, file: str) -> Problem:
-    """tomllib says the place in words."""
-    found = re.search(r"(.*) \(at line (\d+), column (\d+)\)", message)
-    lines = text.splitlines() or [""]
-    if found:
-        line, column = int(found[2]), int(found[3])
-    else:
-        line, column = len(lines), len(lines[-1]) + 1
-    source = lines[line - 1] if line <= len(lines) else ""
-    what = (found[1] if found else message.removesuffix(" (at end of document)")).strip()
-    place = Place(file, line, column, column + 1, source)
-    return Problem("NC0001", (), f"this is not TOML: {what}", "see https://toml.io for the form", place=place)
 
 
 def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:
@@ -76,7 +60,7 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
 
 def _owner(loc: KeyPath) -> KeyPath:
     """The smallest table that can be left out."""
-    if loc[0] == "hosts" and len(loc) > 4 and loc[2] in ("tunnels", "namespaces"):
+    if loc[0] == "hosts" and len(loc) > 3 and loc[2] in ("tunnels", "namespaces"):
         return loc[:4]
     if loc[0] == "hosts" and len(loc) > 2 and loc[2] in ("tunnels", "namespaces"):
         return loc[:3]

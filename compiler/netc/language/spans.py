@@ -41,7 +41,10 @@ class Spans:
         self._file = file
         self._lines = body.split(b"\n")
         parsed = Parser(_TOML).parse(_CONTINUED.sub(lambda found: b"." * len(found[0]), body))
-        self._spots = _spots(parsed.root_node)
+        try:
+            self._spots = _spots(parsed.root_node)
+        except RecursionError:
+            self._spots = {}  # nobody who nests so deeply was in need of places
 
     def of(self, path: KeyPath, *, on_key: bool = False) -> Place:
         """The place of the value (or key) at `path`, else of the key of the nearest table or list around it.

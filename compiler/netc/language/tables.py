@@ -10,7 +10,7 @@ from netc.language.names import CredentialName, HostPath, Wrong
 class Table(BaseModel):
     """Frozen; an unknown key is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Secret(Table):

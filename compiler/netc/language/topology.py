@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from netc.language.links import Link, Mesh
 from netc.language.names import (
@@ -17,6 +17,7 @@ from netc.language.names import (
     NamespaceName,
     PublicKey,
     TunnelName,
+    Wrong,
 )
 from netc.language.namespaces import Namespace
 from netc.language.tables import Secret, Table
@@ -26,8 +27,16 @@ from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, OneOrMany,
 HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 
 
+def _version(value: object) -> object:
+    if type(value) is not int:
+        raise Wrong("NC0103", "`version` is no whole number", "write `version = 1`")
+    if value != 1:
+        raise Wrong("NC0104", "this netc does not know that version of the language", "it knows `version = 1`")
+    return value
+
+
 class Network(Table):
-    name: Label
+    name: Label = Field(description="What the whole is called.")
 
 
 class Host(Table):
@@ -54,7 +63,7 @@ class Host(Table):
 class Topology(Table):
     """A whole network."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_version)]
     network: Network
     hosts: Mapping[HostName, Host]
     links: Mapping[LinkName, Link] = Field(default_factory=dict)

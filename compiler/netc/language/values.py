@@ -11,7 +11,7 @@ from netaddr import AddrFormatError, IPAddress, IPNetwork
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, core_schema
 
-from netc.language.names import DnsName, Wrong
+from netc.language.names import DnsName, Wrong, quoted
 
 Family = Literal[4, 6]
 
@@ -33,11 +33,18 @@ def address(text: str) -> IPAddress:
     try:
         found = IPAddress(text)
     except (AddrFormatError, ValueError):
-        hint = "an address alone has no `/`" if "/" in text else "write `192.0.2.1` or `2001:db8::1`"
-        raise Wrong("NC0110", f"{text!r} is not an IP address", hint) from None
+        raise Wrong("NC0110", f"{quoted(text)} is not an IP address", _address_hint(text)) from None
     if found.is_ipv4_mapped():
-        raise Wrong("NC0110", f"`{text}` is an IPv4 address in IPv6 clothes", f"write `{found.ipv4()}`")
+        raise Wrong("NC0110", f"{quoted(text)} is an IPv4 address in IPv6 clothes", f"write `{found.ipv4()}`")
     return found
+
+
+def _address_hint(text: str) -> str:
+    if "/" in text:
+        return "an address alone has no `/`"
+    if "%" in text:
+        return "leave out the `%` and what follows: the interface is known from the table"
+    return "write `192.0.2.1` or `2001:db8::1`"
 
 
 def interface_address(text: str) -> IPNetwork:
@@ -46,9 +53,11 @@ def interface_address(text: str) -> IPNetwork:
     ip = address(bare)
     bits = 32 if ip.version == 4 else 128
     if not slash:
-        raise Wrong("NC0110", f"`{text}` has no prefix length", f"write `{text}/{bits}` if it stands for itself alone")
+        hint = f"write `{text}/{bits}` if it stands for itself alone"
+        raise Wrong("NC0110", f"{quoted(text)} has no prefix length", hint)
     if not re.fullmatch(r"[0-9]{1,3}", length) or int(length) > bits:
-        raise Wrong("NC0110", f"`/{length}` is not a prefix length of {bits} bits", f"use 0 to {bits}")
+        what = f"{quoted('/' + length)} is not a prefix length of IPv{ip.version}"
+        raise Wrong("NC0110", what, f"use `/0` to `/{bits}`")
     return IPNetwork(f"{ip}/{int(length)}")
 
 
@@ -98,7 +107,7 @@ def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
     if value is False:
         return False
     if not isinstance(value, str):
-        raise Wrong("NC0103", "an endpoint is a string, or `false` behind NAT", 'write `"vpn.example.net"`')
+        raise Wrong("NC0103", "this endpoint is no string", 'write `"vpn.example.net"`, or `false` behind NAT')
     return endpoint(value)
 
 
@@ -116,7 +125,7 @@ class Port:
 def port(text: str) -> Port:
     match = re.fullmatch(r"([0-9]{1,5})/(tcp|udp)", text)
     if not match or not 1 <= int(match[1]) <= 65535:
-        raise Wrong("NC0112", f"{text!r} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
+        raise Wrong("NC0112", f"{quoted(text)} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
 
 

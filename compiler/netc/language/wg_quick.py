@@ -12,15 +12,15 @@ Secrets never leave this module: of a PrivateKey or PresharedKey only its presen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import PublicKey, Wrong
+from netc.language.names import PublicKey, Wrong, quoted
 from netc.language.values import Endpoint, address, endpoint, interface_address
 
-SECRETS = ("privatekey", "presharedkey")
 HOOKS = ("preup", "postup", "predown", "postdown")
 IGNORED = (*HOOKS, "saveconfig", "table", "fwmark")
 """What wg-quick would do to the whole host, and netc does its own way or not at all."""
@@ -95,9 +95,18 @@ def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
         INTERFACE[name](quick, value)
     elif section == "peer" and name in PEER:
         PEER[name](quick.peers[-1], value)
-    else:
-        where = f"`[{section.capitalize()}]`" if section else "the top"
-        raise Wrong("NC0121", f"wg-quick has no key `{key}` in {where}", "compare it with wg-quick(8)")
+    elif section in SECTIONS:
+        raise Wrong("NC0121", f"{quoted(key)} is no key of `[{section.capitalize()}]`", _known(name, section))
+    elif not section:
+        raise Wrong("NC0121", f"{quoted(key)} stands before `[Interface]`", "is it a wg-quick file, and whole?")
+
+
+def _known(name: str, section: str) -> str:
+    other = "peer" if section == "interface" else "interface"
+    if name in SECTIONS[other]:
+        return f"it belongs to `[{other.capitalize()}]`"
+    close = get_close_matches(name, sorted(SECTIONS[section]), n=1)
+    return f"did you mean `{close[0]}`?" if close else "compare it with wg-quick(8)"
 
 
 def _items(value: str) -> Iterator[str]:
@@ -111,7 +120,7 @@ def _network(text: str) -> IPNetwork:
 
 def _number(value: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-        raise Wrong("NC0105", f"`{value}` is not a number from {low} to {high}")
+        raise Wrong("NC0105", f"{quoted(value)} is not a number from {low} to {high}")
     return int(value)
 
 
@@ -147,7 +156,7 @@ def _preshared_key(peer: QuickPeer, value: str) -> None:
 def _endpoint(peer: QuickPeer, value: str) -> None:
     peer.endpoint = endpoint(value)
     if peer.endpoint.port is None:
-        raise Wrong("NC0111", f"the endpoint `{value}` has no port", "write `host:port`")
+        raise Wrong("NC0111", f"the endpoint {quoted(value)} has no port", "write `host:port`")
 
 
 def _allowed_ips(peer: QuickPeer, value: str) -> None:
@@ -172,3 +181,4 @@ PEER: dict[str, Callable[[QuickPeer, str], None]] = {
     "presharedkey": _preshared_key,
     "publickey": _public_key,
 }
+SECTIONS: dict[str, Set[str]] = {"interface": {*INTERFACE, *IGNORED}, "peer": PEER.keys()}

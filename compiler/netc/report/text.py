@@ -1,7 +1,7 @@
 """Problems as text for people, in the form of rustc: what is wrong, the line it stands in, what to do.
 
 Problems and the topology's text in, one string out. Whatever came from a file is shown with its control
-characters escaped, so that a topology cannot steer the terminal of whoever checks it.
+characters escaped, so that a topology cannot steer the terminal of whoever checks it, and without its secrets.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from netc.language.secrets import masked
 from netc.problem import KeyPath, Place, Problem, Severity, dotted
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
+
+LONGEST = 600
+"""Characters of a message, a hint or a path; what an author wrote there may be of any length."""
 
 _Block = tuple[str, Place, KeyPath]
 """An arrow, a place and the key path that leads there."""
@@ -30,11 +35,11 @@ def render(problems: Iterable[Problem], file: str, text: str) -> str:
     """
     from netc.language.spans import Spans  # tree-sitter is loaded only when there is something to show
 
-    spans = Spans(file, text)
-    found = [(problem, _blocks(problem, spans)) for problem in problems]
+    spans, hidden = Spans(file, text), _hidden_lines(text)
+    found = [(problem, [_hide(block, hidden) for block in _blocks(problem, spans)]) for problem in problems]
     found.sort(key=_order(file))
-    shown = [_problem(problem, blocks) for problem, blocks in found]
-    return "\n".join([*shown, _summary(problem for problem, _ in found)]) if shown else ""
+    said = [_problem(problem, blocks) for problem, blocks in found]
+    return "\n".join([*said, _summary(problem for problem, _ in found)]) if said else ""
 
 
 def _blocks(problem: Problem, spans: Spans) -> list[_Block]:
@@ -44,6 +49,21 @@ def _blocks(problem: Problem, spans: Spans) -> list[_Block]:
         place = problem.place or spans.of(problem.where, on_key=problem.on_key)
         first = [("-->", place, problem.where)]
     return first + [(":::", spans.of(path), path) for path in problem.also]
+
+
+def _hidden_lines(text: str) -> dict[tuple[int, str], str]:
+    """Lines of the topology that hold secrets, without them, by number and what they hold."""
+    hidden = masked(text.removeprefix("\ufeff")).split("\n")
+    lines = zip(text.removeprefix("\ufeff").split("\n"), hidden, strict=True)
+    pairs = ((old.removesuffix("\r"), new.removesuffix("\r")) for old, new in lines)
+    return {(number, old): new for number, (old, new) in enumerate(pairs, 1) if old != new}
+
+
+def _hide(block: _Block, hidden: dict[tuple[int, str], str]) -> _Block:
+    """Without secrets: in the topology they are known by all of it, in a file beside it by the line alone."""
+    arrow, place, path = block
+    source = hidden.get((place.line, place.source)) or masked(place.source)
+    return arrow, replace(place, source=source), path
 
 
 def _order(file: str) -> Callable[[tuple[Problem, list[_Block]]], tuple[object, ...]]:
@@ -120,6 +140,8 @@ def _shown(character: str) -> str:
 
 def _escaped(text: str) -> str:
     """For what is shown outside of source lines, where a line break would forge a line of ours."""
+    if len(text) > LONGEST:
+        text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
     return "".join(_shown(character) for character in text)
 
 
