@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
-from netc.features.namespaces import pairs
+from netc.checks.namespaces import usable_pairs
 from netc.language.links import Link
 from netc.language.names import HostName, NamespaceName
+from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,10 @@ def check(network: Network) -> Iterator[Problem]:
     yield from _ids(network)
     yield from _twice(held)
     yield from _overlaps(held)
+    yield from _subnets(held)
     yield from map(_unusable, (one for one in held if _is_edge(one.net)))
+    yield from _never(network, held)
+    yield from _routed_twice(network)
     for name, link in network.topology.links.items():
         yield from _one_subnet(name, link)
 
@@ -50,10 +55,10 @@ def _held(network: Network) -> Iterator[Held]:
                     at = (*interface.where, key)
                     yield Held(net, at, host, interface.name, interface.namespace, ours or public(net.ip))
         for name, settings in table.namespaces.items():
-            for pair in pairs(settings):
+            for pair in usable_pairs(settings):
                 at = ("hosts", host, "namespaces", name, "access")
-                yield Held(pair.host, at, host, f"access of {name}", None, False)
-                yield Held(pair.inner, at, host, f"access of {name}", name, False)
+                yield Held(pair.host, at, host, f"the way into {name}", None, False)
+                yield Held(pair.inner, at, host, f"the way into {name}", name, False)
 
 
 def _ids(network: Network) -> Iterator[Problem]:
@@ -72,9 +77,19 @@ def _twice(held: Iterable[Held]) -> Iterator[Problem]:
         for scope in ("", one.host) if one.shared else (one.host,):
             key = (f"{scope} {one.net.version}", int(one.net.ip))
             other = seen.setdefault(key, one)
-            if other is not one and not (scope == "" and other.host == one.host):
+            if other is one or (scope == "" and other.host == one.host) or _unnumbered(one, other):
+                continue
+            if (other.host, other.device) == (one.host, one.device):
+                yield Problem("NC0402", one.where, f"{one.net.ip} is there twice", "name it once")
+            else:
                 what = f"{one.net.ip} is on {other.device} of {other.host} too"
                 yield Problem("NC0402", one.where, what, "give each place its own address", (other.where,))
+
+
+def _unnumbered(one: Held, other: Held) -> bool:
+    """An address alone may be that of several tunnels of one host, as neighbours over fe80 have it."""
+    alone = one.net.size == other.net.size == 1
+    return alone and one.host == other.host and one.namespace == other.namespace and one.device != other.device
 
 
 def _overlaps(held: Iterable[Held]) -> Iterator[Problem]:
@@ -87,10 +102,77 @@ def _overlaps(held: Iterable[Held]) -> Iterator[Problem]:
         widest = place[0]
         for one in place[1:]:
             if one.device != widest.device and one.net.first <= widest.net.last and one.net.ip != widest.net.ip:
-                what = f"{one.net} of {one.device} overlaps {widest.net} of {widest.device}, on {one.host}"
+                what = f"on {one.host}, {one.net.cidr} of {one.device} overlaps {widest.net.cidr} of {widest.device}"
                 yield Problem("NC0403", one.where, what, "give each interface a subnet of its own", (widest.where,))
             if one.net.last > widest.net.last:
                 widest = one
+
+
+def _subnets(held: Iterable[Held]) -> Iterator[Problem]:
+    """Links and meshes that no host has in common: nothing clashes there, and no route could lead to both."""
+    nets = [one for one in held if one.where[0] in ("links", "meshes") and one.net.size > 1]
+    nets.sort(key=lambda one: (one.net.version, one.net.first, -one.net.last, dotted(one.where)))
+    hosts: dict[KeyPath, set[HostName]] = {}
+    for one in nets:
+        hosts.setdefault(one.where[:2], set()).add(one.host)
+    told: set[KeyPath] = set()
+    widest: Held | None = None
+    for one in nets:
+        if widest is None or one.net.version != widest.net.version or one.net.first > widest.net.last:
+            widest = one
+        elif not hosts[one.where[:2]] & hosts[widest.where[:2]] and one.where[:2] not in told:
+            told.add(one.where[:2])
+            what = f"{one.net.cidr} overlaps {widest.net.cidr} of {dotted(widest.where[:2])}"
+            yield Problem("NC0403", one.where, what, "give each link a subnet of its own", (widest.where,))
+
+
+def _never(network: Network, held: Iterable[Held]) -> Iterator[Problem]:
+    """Addresses that no host can have, where one is held or dialled."""
+    for one in held:
+        if kind := _no_host(one.net.ip):
+            yield Problem("NC0406", one.where, f"{one.net.ip} is {kind}", "give it an address of a host")
+    for where, endpoint in _dialled(network):
+        if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
+            yield Problem("NC0406", where, f"{endpoint.host} is {kind}", "name what others reach the host by")
+
+
+def _no_host(ip: IPAddress) -> str:
+    if ip.is_loopback():
+        return "a loopback address, which every host has"
+    if ip.is_multicast():
+        return "a multicast address, which is no host's"
+    return "no address of a host" if int(ip) == 0 or (ip.version == 4 and int(ip) >= 0xF0000000) else ""
+
+
+def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[False] | None]]:
+    for host, table in network.topology.hosts.items():
+        yield ("hosts", host, "endpoint"), table.endpoint
+        for name, tunnel in table.tunnels.items():
+            for index, peer in enumerate(tunnel.peer):
+                yield ("hosts", host, "tunnels", name, "peer", index, "endpoint"), peer.endpoint
+            if tunnel.remote:
+                yield ("hosts", host, "tunnels", name, "remote"), Endpoint(tunnel.remote)
+    for link_name, link in network.topology.links.items():
+        for host, end in link.ends.items():
+            yield ("links", link_name, "ends", host, "endpoint"), end.endpoint
+
+
+def _routed_twice(network: Network) -> Iterator[Problem]:
+    """The kernel refuses the second of two equal routes of one table."""
+    for host, interfaces in network.interfaces.items():
+        seen: dict[object, tuple[str, KeyPath]] = {}
+        for interface in interfaces:
+            for net in interface.addresses:
+                if interface.table is None and not net.ip.is_link_local():
+                    place = (interface.name, (*interface.where, "address"))
+                    seen.setdefault((interface.namespace, None, net.cidr), place)
+        for interface in interfaces:
+            at: KeyPath = (*interface.where, "routes")
+            for net in interface.routes:
+                device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
+                if there != at:
+                    what = f"{net} leads into {device} of {host} already"
+                    yield Problem("NC0407", at, what, "route it into one of the two", (there,))
 
 
 def _is_edge(net: IPNetwork) -> bool:

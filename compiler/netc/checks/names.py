@@ -26,7 +26,8 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         try:
             outer = host_end(name, settings)
         except Wrong as wrong:
-            yield Problem(wrong.code, where, f"{wrong.what} (derived)", 'set `interface = "…"`', on_key=True)
+            what = f"{wrong.what}, and {host} would call its end of the way in so"
+            yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
             continue
         if settings.access:
             named.append((outer, where))
@@ -35,7 +36,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         if other != where:
             what = f"two interfaces of {host} are called `{device}`"
             yield Problem("NC0801", where, what, 'set `interface = "…"` for one of them', (other,), on_key=True)
-        if device == INNER:
+        if device == INNER and table.namespaces:
             what = f"`{INNER}` is what the inner end of a namespace's pair is called"
             yield Problem("NC0801", where, what, 'set another `interface = "…"`', on_key=True)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
-from netc.features.namespaces import pairs
+from netc.features.namespaces import Pair, pairs
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.topology import Host
@@ -67,7 +67,13 @@ def _addresses(host: HostName, table: Host, network: Network) -> Iterator[IPAddr
 
 
 def _ends(settings: Namespace) -> Iterator[IPAddress]:
-    return (pair.host.ip for pair in pairs(settings) if pair.host.size > 1)
+    return (pair.host.ip for pair in usable_pairs(settings))
+
+
+def usable_pairs(settings: Namespace) -> tuple[Pair, ...]:
+    """Of prefixes that have room for two ends; `_access` tells of the others."""
+    roomy = tuple(prefix for prefix in settings.access if prefix.size > 1)
+    return pairs(settings.model_copy(update={"access": roomy}))
 
 
 def _publish(

@@ -23,10 +23,29 @@ def check(network: Network) -> Iterator[Problem]:
         priorities: dict[int, Interface] = {}
         for interface in interfaces:
             if interface.table is None or interface.priority is None:
+                yield from _without_table(interface)
                 continue
+            yield from _unused(interface)
             yield from _reserved(interface, interface.table, interface.priority)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
+
+
+def _without_table(interface: Interface) -> Iterator[Problem]:
+    if interface.priority is not None:
+        what = "`priority` is that of the rules that lead to a `table`, and there is none"
+        yield Problem("NC1004", (*interface.where, "priority"), what, "set a `table`, or leave it out", on_key=True)
+
+
+def _unused(interface: Interface) -> Iterator[Problem]:
+    """A table that holds nothing, or that nothing leads to."""
+    where = (*interface.where, "table")
+    if not interface.routes:
+        what = f"table {interface.table} would be empty: there are no `routes`"
+        yield Problem("NC1004", where, what, "write `routes`, or leave `table` out")
+    elif all(net.ip.is_link_local() for net in interface.addresses):
+        what = f"nothing would use table {interface.table}: rules lead there from the interface's own addresses"
+        yield Problem("NC1004", where, what, "give it an `address`, or leave `table` out")
 
 
 def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Problem]:
@@ -40,7 +59,7 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Probl
             "NC1003", (*interface.where, "priority"), what, "5210 to 5270 are Tailscale's; 7000 to 7999 are free"
         )
     if priority > 32765:
-        what = f"priority {priority} comes after `main`, so the rule would never be reached"
+        what = f"a priority like the table's, {priority}, comes after `main` and would never be reached"
         yield Problem("NC1003", (*interface.where, "table"), what, "set a `priority` from 1 to 32765")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from netaddr import IPNetwork
 
 from netc.language.links import Kind, Link, Mesh
-from netc.language.names import HostName, LinkName, MeshName, PublicKey
-from netc.network.dialling import FAMILY, candidates, dial
+from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
+from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Network
 from netc.network.meshes import members
 from netc.problem import KeyPath, Problem, Severity
@@ -17,6 +18,7 @@ from netc.problem import KeyPath, Problem, Severity
 def check(network: Network) -> Iterator[Problem]:
     topology = network.topology
     yield from _keys(network)
+    yield from _key_files(network)
     for name, link in topology.links.items():
         if link.kind == "wireguard":
             yield from _shared_key(name, link)
@@ -36,7 +38,7 @@ def _keys(network: Network) -> Iterator[Problem]:
     seen: dict[PublicKey, tuple[HostName, KeyPath]] = {}
     for where, host, key in _declared(network):
         owner = seen.setdefault(key, (host, where))
-        if owner[1] != where:
+        if owner[0] != host:
             what = f"this key is that of {owner[0]} too"
             yield Problem(
                 "NC0602", where, what, "make a pair on each host; no private key is in two places", (owner[1],)
@@ -46,11 +48,16 @@ def _keys(network: Network) -> Iterator[Problem]:
             if interface.origin[0] != "hosts":
                 continue
             for index, peer in enumerate(interface.peers):
-                if peer.public_key in seen:
+                earlier = [n for n, each in enumerate(interface.peers[:index]) if each.public_key == peer.public_key]
+                if earlier:
+                    at, there = ((*interface.where, "peer", n, "public_key") for n in (index, earlier[0]))
+                    what = f"two peers of {interface.name} have one key, and only the last would be there"
+                    yield Problem("NC0602", at, what, "make them one peer, with all `allowed_ips`", (there,))
+                elif peer.public_key in seen:
                     at = (*interface.where, "peer", index, "public_key")
                     host, there = seen[peer.public_key]
-                    what = f"the key of this stranger is that of {host}"
-                    yield Problem("NC0602", at, what, "between hosts of one topology a link says it once", (there,))
+                    what = f"this key is that of {host}, which is a host of this topology"
+                    yield Problem("NC0602", at, what, "write a link between the two, and no tunnel", (there,))
 
 
 def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]:
@@ -61,6 +68,32 @@ def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]
         for host, end in link.ends.items():
             if end.public_key:
                 yield ("links", name, "ends", host, "public_key"), host, end.public_key
+
+
+def _key_files(network: Network) -> Iterator[Problem]:
+    """A file that netc names by itself and that would have to hold two keys."""
+    for host, interfaces in network.interfaces.items():
+        seen: dict[object, tuple[object, KeyPath]] = {}
+        for interface in interfaces:
+            if interface.kind == Kind.WIREGUARD and (identity := _identity(interface, network)) is not None:
+                other, there = seen.setdefault(interface.private_key, (identity, interface.where))
+                if other != identity:
+                    what = f"{interface.private_key} of {host} would have to hold two keys"
+                    hint = "set `private_key = { file = … }` for one of them, or rename it"
+                    yield Problem("NC0608", interface.where, what, hint, (there,), on_key=True)
+
+
+def _identity(interface: Interface, network: Network) -> object:
+    """What stands for the key that the author means; None where a file was named for it."""
+    table, origin = network.topology.hosts[interface.host], interface.origin
+    if origin[0] == "hosts":
+        tunnel = table.tunnels.get(TunnelName(str(origin[-1])))
+        return None if tunnel and tunnel.private_key else origin
+    link = network.topology.links.get(LinkName(str(origin[-1]))) if origin[0] == "links" else None
+    end = link.ends.get(interface.host) if link else None
+    if end and (end.private_key or end.public_key):
+        return None if end.private_key else end.public_key
+    return None if table.private_key else table.public_key
 
 
 def _shared_key(name: LinkName, link: Link) -> Iterator[Problem]:
@@ -88,9 +121,28 @@ def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Proble
     hosts = network.topology.hosts
     hidden = [host for host in members(mesh, network.topology) if not candidates(hosts[host])]
     if len(hidden) > 1:
-        what = f"{' and '.join(hidden[:3])} can not be dialled, so they would never meet"
-        hint = "give all of them but one an `endpoint` or a public address; or link them to a host that has one"
+        some = ", ".join(hidden[:3]) + (f" and {len(hidden) - 3} more" if len(hidden) > 3 else "")
+        what = f"no two of these would meet, as none of them can be dialled: {some}"
+        hint = "give all of them but one an `endpoint` or a public address"
         yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
+    else:
+        yield from _no_common_family(name, mesh, network)
+
+
+def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Problem]:
+    """The first pair of which neither speaks what the other can be dialled at; hosts that are alike count once."""
+    hosts = network.topology.hosts
+    alike: dict[object, HostName] = {}
+    for host in members(mesh, network.topology):
+        offered = frozenset(endpoint.family for endpoint in candidates(hosts[host]))
+        alike.setdefault((families(hosts[host]), offered), host)
+    for one, other in combinations(alike.values(), 2):
+        ways = ((one, other), (other, one))
+        if not any(dial(hosts[a], candidates(hosts[b]), FAMILY[mesh.family]) for a, b in ways):
+            what = f"{one} and {other} have no family in common to meet in"
+            hint = "give one of them an address of the other's family, or leave it out of the mesh"
+            yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
+            return
 
 
 def _tunnel(interface: Interface) -> Iterator[Problem]:
@@ -108,8 +160,8 @@ def _overlapping(interface: Interface) -> Iterator[Problem]:
     """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of."""
     mine = [(net, index) for index, peer in enumerate(interface.peers) for net in set(peer.allowed_ips)]
     mine.sort(key=lambda pair: (pair[0].version, pair[0].first, -pair[0].last, pair[1]))
-    for (wide, one), (net, other) in ((a, b) for i, a in enumerate(mine) for b in mine[i + 1 :]):
-        if one == other or wide.version != net.version or net.first > wide.last:
+    for (wide, one), (net, other) in _within(mine):
+        if one == other:
             continue
         at, also = (*interface.where, "peer", other, "allowed_ips"), ((*interface.where, "peer", one, "allowed_ips"),)
         if net == wide:
@@ -118,6 +170,15 @@ def _overlapping(interface: Interface) -> Iterator[Problem]:
         else:
             what = f"{net} lies in {wide} of another peer; what is in both goes here"
             yield Problem("NC0606", at, what, "", also, Severity.NOTE)
+
+
+def _within(nets: list[tuple[IPNetwork, int]]) -> Iterator[tuple[tuple[IPNetwork, int], tuple[IPNetwork, int]]]:
+    """Each of some sorted prefixes with each that lies in it."""
+    for at, (wide, index) in enumerate(nets):
+        for net, other in nets[at + 1 :]:
+            if net.version != wide.version or net.first > wide.last:
+                break
+            yield (wide, index), (net, other)
 
 
 def _unroutable(interface: Interface) -> Iterator[Problem]:

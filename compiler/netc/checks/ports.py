@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.checks.namespaces import usable_pairs
 from netc.language.links import Kind
 from netc.language.names import HostName
 from netc.language.values import Port
@@ -16,6 +17,7 @@ from netc.problem import KeyPath, Problem
 def check(network: Network) -> Iterator[Problem]:
     for host, interfaces in network.interfaces.items():
         yield from _listening(interfaces)
+        yield from _same_tunnel(interfaces)
         yield from _published(host, network)
 
 
@@ -33,6 +35,31 @@ def _listening(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
             )
 
 
+def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
+    """Without ports, the kernel tells tunnels apart by their outer addresses and key, VXLANs by their number."""
+    seen: dict[object, Interface] = {}
+    for interface in interfaces:
+        if interface.kind == Kind.WIREGUARD:
+            continue
+        vxlan = interface.kind == Kind.VXLAN
+        ends = (interface.port, interface.vni) if vxlan else (interface.local, interface.remote, interface.key)
+        other = seen.setdefault((interface.kind, *ends), interface)
+        if other is not interface:
+            code, key = ("NC0504", "vni") if vxlan else ("NC0505", "remote")
+            same = f"the VNI {interface.vni}" if vxlan else "the same outer addresses"
+            what = f"{interface.name} and {other.name} of {interface.host} have {same}"
+            where: KeyPath = (*interface.where, key)
+            yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),), on_key=True)
+
+
+def _apart(kind: Kind) -> str:
+    if kind == Kind.VXLAN:
+        return "choose another `vni` for one of them"
+    if kind in (Kind.GRE, Kind.IP6GRE):
+        return "give each a `key` of its own"
+    return "the kernel takes one of them: make them a single tunnel"
+
+
 def _port_key(interface: Interface) -> KeyPath:
     return (*interface.where, "port")
 
@@ -40,7 +67,7 @@ def _port_key(interface: Interface) -> KeyPath:
 def _published(host: HostName, network: Network) -> Iterator[Problem]:
     table = network.topology.hosts[host]
     taken = {Port(i.port, "udp"): i for i in network.interfaces[host] if i.port}
-    seen: dict[tuple[Port, IPAddress | None], KeyPath] = {}
+    seen: dict[tuple[Port, IPAddress], KeyPath] = {}
     for name, settings in sorted(table.namespaces.items()):
         for index, publish in enumerate(settings.publish):
             where: KeyPath = ("hosts", host, "namespaces", name, "publish", index, "port")
@@ -52,11 +79,9 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
                 yield Problem(
                     "NC0503", where, what, "publish another port; `to` keeps the one inside", (_port_key(other),)
                 )
-            for address in publish.on or (None,):
-                key = (publish.port, address)
-                first = seen.setdefault(key, where)
-                if first != where and (address is not None or first[3] == name):
-                    at = f" of {address}" if address else ""
-                    yield Problem(
-                        "NC0502", where, f"{publish.port}{at} is published twice", "keep one of the two", (first,)
-                    )
+            for address in publish.on or [pair.host.ip for pair in usable_pairs(settings)]:
+                first = seen.setdefault((publish.port, address), where)
+                if first != where:
+                    what = f"{publish.port} of {address} is published twice"
+                    yield Problem("NC0502", where, what, "keep one of the two", (first,))
+                    break

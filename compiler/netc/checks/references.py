@@ -54,6 +54,8 @@ def _mesh(name: MeshName, mesh: Mesh, hosts: set[str], broken: frozenset[KeyPath
     for index, host in enumerate(mesh.hosts):
         if host != "all":
             yield from _host(host, hosts, (*where, index), broken)
+    if mesh.hosts == ("all",) and len(hosts) == 1 and ("hosts",) not in broken:
+        yield Problem("NC0205", where, f"{min(hosts)} is the only host", "a mesh has at least two: add another host")
     for host, times in Counter(mesh.hosts).items():
         if times > 1:
             at = [index for index, other in enumerate(mesh.hosts) if other == host]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.language.names import DnsName
 from netc.network.interface import Interface, Network
 from netc.network.underlay import Underlay
 from netc.problem import KeyPath, Problem
@@ -11,14 +12,31 @@ from netc.problem import KeyPath, Problem
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
 
+IPV4_MINIMUM = 576
+"""What every host takes (RFC 791 section 3.1), and the least that an author may write."""
+
 
 def check(network: Network) -> Iterator[Problem]:
     underlay = Underlay(network)
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             yield from _ring(interface, underlay)
+            yield from _swallowed(interface, underlay)
             yield from _size(interface)
     yield from _unequal(network)
+
+
+def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
+    """A far end whose address a DNS name holds back lies in a route to everywhere, whatever it turns out to be."""
+    named = any(peer.endpoint and isinstance(peer.endpoint.host, DnsName) for peer in interface.peers)
+    everywhere = any(net.prefixlen <= (1 if net.version == 4 else 3) for net in interface.routes)
+    in_main = interface.table is None and interface.namespace is None
+    if named and everywhere and in_main and underlay.carrier(interface) != interface:
+        what = f"the far end of {interface.name} would be reached through {interface.name} itself"
+        yield Problem("NC0701", (*interface.where, "routes"), what, OUT)
+
+
+OUT = "route less into it, give it a `table`, or put the tunnel in a namespace"
 
 
 def _ring(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
@@ -28,13 +46,12 @@ def _ring(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
             through = " -> ".join(each.name for each in (*chain, carrier))
             if len(chain) == 1:
                 what = f"the far end of {interface.name} would be reached through {interface.name} itself"
-                hint = "take its address out of what is routed into the tunnel, or put the tunnel in a namespace"
-                yield Problem("NC0701", interface.where, what, hint, on_key=True)
-            else:
-                what = f"these tunnels carry each other: {through}"
-                yield Problem(
-                    "NC0702", interface.where, what, "let one of them end at an uplink's address", on_key=True
-                )
+                yield Problem("NC0701", interface.where, what, OUT, on_key=True)
+            elif interface.name == min(each.name for each in chain):  # once for all that are in it
+                what = f"these tunnels of {interface.host} carry each other: {through}"
+                also = tuple(each.where for each in chain[1:])
+                hint = "let one of them end at an address that the uplink reaches"
+                yield Problem("NC0702", interface.where, what, hint, also, on_key=True)
             return
         if carrier in chain:
             return  # a ring further out, told at its own members
@@ -48,10 +65,14 @@ def _size(interface: Interface) -> Iterator[Problem]:
     if mtu.given and mtu.value > mtu.room:
         what = f"mtu {mtu.value} > {sum_}"
         yield Problem("NC0703", where, what, f"leave `mtu` out, or set it to {mtu.room} or less")
-    elif mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
-        made = "" if mtu.given else f" = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
+        return
+    made = "" if mtu.given else f" = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
+    if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
         what = f"mtu {mtu.value}{made} is under {IPV6_MINIMUM}, and {interface.name} on {interface.host} has IPv6"
         yield Problem("NC0704", where, what, "IPv6 needs 1280 bytes: give the link IPv4 alone, or a wider underlay")
+    elif mtu.value < IPV4_MINIMUM:
+        what = f"mtu {mtu.value}{made} is under {IPV4_MINIMUM}, on {interface.name} of {interface.host}"
+        yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: let fewer tunnels carry each other")
 
 
 def _unequal(network: Network) -> Iterator[Problem]:

@@ -74,9 +74,12 @@ def outer(near: Host, near_end: End, far: Host, far_end: End, family: Family) ->
 
 
 def _known(host: Host, end: End, family: Family) -> Iterator[IPAddress]:
-    for endpoint in candidates(host, end):
-        if endpoint.family == family and isinstance(endpoint.host, IPAddress):
-            yield endpoint.host
+    """A DNS name is no address that a tunnel without ports could end at, so the host's own are next."""
+    offers = candidates(host, end)
+    addresses = [endpoint.host for endpoint in offers if isinstance(endpoint.host, IPAddress)]
+    if offers and not addresses:
+        addresses = [net.ip for net in host.addresses if public(net.ip)]
+    yield from (ip for ip in addresses if ip.version == family)
 
 
 def _held(host: Host, end: End, family: Family) -> Iterator[IPAddress]:

@@ -66,8 +66,8 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
         try:
             yield from _interface(name, link, near, far, family, size)
         except Wrong as wrong:
-            hint = f'set `ends.{near.name} = {{ interface = "…" }}`'
-            yield Problem(wrong.code, ("links", name), f"{wrong.what} (derived for {near.name})", hint, on_key=True)
+            what = f"{wrong.what}, and {near.name} would call its end of `{name}` so"
+            yield Problem(wrong.code, ("links", name), what, f'set `ends.{near.name}.interface = "…"`', on_key=True)
 
 
 def _family(one: Side, other: Side) -> Family | None:
@@ -183,13 +183,9 @@ def _plain(bare: Interface, link: Link, near: Side, far: Side, family: Family | 
     found = outer(near.host, near.end, far.host, far.end, used)
     for side, ip in ((near, found.local), (far, found.remote)):
         if ip is None:
-            yield Problem(
-                "NC0302",
-                bare.origin,
-                f"a {link.kind} link needs an IPv{used} address of {side.name}, and none is known",
-                f"give hosts.{side.name} one in `addresses`, or set `ends.{side.name}.endpoint`",
-                on_key=True,
-            )
+            what = f"{link.kind} needs an IPv{used} address of {side.name}, and knows none that can be reached"
+            hint = f"give hosts.{side.name} a public one in `addresses`, or set `ends.{side.name}.endpoint`"
+            yield Problem("NC0302", bare.origin, what, hint, on_key=True)
             return
     vxlan = bare.kind == Kind.VXLAN
     yield replace(

@@ -47,7 +47,8 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
         yield from make(name, mesh, hosts, origin)
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
-        yield Problem(wrong.code, origin, f"{wrong.what} (derived)", f"set a shorter `{key}`", on_key=True)
+        what = f"{wrong.what}, and an interface of `{name}` would be called so"
+        yield Problem(wrong.code, origin, what, f"set a shorter `{key}`", on_key=True)
 
 
 def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:

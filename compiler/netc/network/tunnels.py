@@ -28,7 +28,8 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
     try:
         interface = tunnel.interface or InterfaceName(f"{PREFIX[kind]}{name}")
     except Wrong as wrong:
-        yield Problem(wrong.code, where, f"{wrong.what} (derived)", 'set `interface = "…"`', on_key=True)
+        what = f"{wrong.what}, and {host_name} would call this tunnel so"
+        yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
         return
     outer = OUTER_OF.get(kind) or _family(tunnel)
     bare = Interface(

@@ -38,7 +38,8 @@ class Underlay:
                 _range(net, interface)
                 for interface in self.network.interfaces[host]
                 if interface.namespace is None
-                for net in (*interface.addresses, *interface.routes)
+                # A table of its own is for what comes from the interface's addresses, and outer packets do not.
+                for net in (*interface.addresses, *(interface.routes if interface.table is None else ()))
                 if not net.ip.is_link_local()
             ]
             self.ranges[host] = wan + own
