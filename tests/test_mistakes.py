@@ -1,0 +1,72 @@
+"""Claims about what authors are told: every topology in `mistakes/` says exactly what its `.txt` holds."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from examples import ROOT, netc
+
+MISTAKES = ROOT / "tests" / "mistakes"
+CASES = tuple(sorted(path.stem for path in MISTAKES.glob("*.toml")))
+CODE = re.compile(r"NC\d{4}")
+SECRET = "TOPSECRET"
+"""Stands in every secret of the cases."""
+
+
+@cache
+def said(case: str, folder: Path = MISTAKES) -> str:
+    with pytest.MonkeyPatch.context() as here:
+        here.chdir(folder)
+        ran = netc("check", f"{case}.toml")
+
+    assert ran.code == (1 if "error[" in ran.err else 0)
+    return ran.err + ran.out
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_mistake_is_told_in_exactly_these_words(case: str, update: bool) -> None:
+    expected = MISTAKES / f"{case}.txt"
+    if update:
+        expected.write_text(said(case))
+
+    assert expected.exists(), "`pytest --update` writes it"
+    assert said(case) == expected.read_text()
+
+
+def test_every_text_has_its_topology() -> None:
+    assert {path.stem for path in MISTAKES.glob("*.txt")} <= set(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_is_named_after_a_code_that_it_shows(case: str) -> None:
+    assert f"[{case[:6]}]" in said(case)
+
+
+def test_every_code_has_a_case() -> None:
+    shown = {code for case in CASES for code in CODE.findall(said(case))}
+
+    assert codes() - shown == set()
+
+
+def codes() -> set[str]:
+    """Every code that stands in the compiler as a string."""
+    return {
+        node.value
+        for module in (ROOT / "compiler" / "netc").rglob("*.py")
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_secret_is_never_shown(case: str) -> None:
+    assert SECRET not in said(case)
+
+
+def test_some_cases_hold_secrets() -> None:
+    assert sum(SECRET in path.read_text(errors="replace") for path in MISTAKES.iterdir()) >= 10
