@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2329 # the wrappers are called by the script
+# shellcheck shell=bash
 # Breaks a script at one of its steps, from outside: bash reads this file first (BASH_ENV), and the script runs unchanged.
 # FAULT is the moment, FAULT_STEP the number of the step, from 1.
 #
@@ -7,12 +7,13 @@
 #   noted   killed between note and command: in doubt, not done
 #   done    killed between command and whatever follows it: in doubt, done
 #
-# `step` and `finish` come with steps.bash, so they are wrapped at the first command after it. A step's command is caught
-# where steps.bash runs it, by a function of the command's own name.
+# A step is what follows `step` on the way up and `undo` on the way down. These come with steps.bash, so they are wrapped
+# at the first command after it. A step's command is caught where steps.bash runs it, by a function of the command's name.
 unset BASH_ENV # not in the scripts that the steps run
 __fault_step=0
+exec {__fault_said}>&2 # steps.bash may have other uses for what a command says
 
-__fault_say() { printf 'fault: %s at step %s: %s\n' "$FAULT" "$__fault_step" "$*" >&2; }
+__fault_say() { printf 'fault: %s at step %s: %s\n' "$FAULT" "$__fault_step" "$*" >&"$__fault_said"; }
 
 __fault_die() {
     kill -9 $$ $BASHPID
@@ -22,31 +23,24 @@ __fault_die() {
 __fault_copy() { eval "$2$(declare -f "$1" | sed '1s/^[^ ]*//')"; }
 
 __fault_wrap() {
-    declare -F step >/dev/null || return 1
-    __fault_copy step __fault_step_of_script
-    step() {
-        __fault_before "$@"
-        __fault_step_of_script "$@"
-    }
-    if declare -F finish >/dev/null; then
-        __fault_copy finish __fault_finish_of_script
-        finish() {
-            __fault_before finish
-            __fault_finish_of_script "$@"
-        }
-    fi
-    return 0
+    local word
+    declare -F finish >/dev/null || return 1
+    for word in step undo finish; do
+        if declare -F "$word" >/dev/null; then
+            __fault_copy "$word" "__fault_${word}_of_script"
+            eval "$word() { __fault_before $word \"\$@\"; __fault_${word}_of_script \"\$@\"; }"
+        fi
+    done
 }
 
-__fault_before() {
+__fault_before() { # WORD [COMMAND …]
     __fault_step=$((__fault_step + 1))
     ((__fault_step == FAULT_STEP)) || return 0
     if [[ $FAULT == before ]]; then
         __fault_say "$*"
         __fault_die
     fi
-    [[ $1 != finish ]] || return 0
-    __fault_catch "$@"
+    [[ $1 == finish ]] || __fault_catch "${@:2}"
 }
 
 # The next time exactly this command runs, it meets its fault; other uses of its name are left alone.

@@ -27,8 +27,8 @@ class Fault:
 
 
 def steps_of(text: str) -> list[str]:
-    """The steps of a compiled script, in order."""
-    return re.findall(r"^step (.*)$", text, re.MULTILINE)
+    """The steps of a compiled script, up or down, in order."""
+    return re.findall(r"^(?:step|undo) (.*)$", text, re.MULTILINE)
 
 
 def failures(steps: int) -> list[Fault]:

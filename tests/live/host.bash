@@ -6,27 +6,28 @@ set -euo pipefail
 
 read -r pid _ </proc/self/stat # as seen from outside: /proc is still the machine's
 printf '%s\n' "$1" >/proc/sys/kernel/hostname
-mount -t proc proc /proc
 
 # Nothing inside can write to the machine's own file systems, …
-findmnt --real --list --noheadings --output TARGET | while read -r target; do
-    mount -o remount,bind,ro "$target"
-done
+while read -r _ _ _ _ place _; do
+    [[ $place =~ ^/(dev|proc|run|sys)(/|$) || ! -e $place ]] || mount -o remount,bind,ro "$place"
+done < <(sort -u -k 5,5 /proc/self/mountinfo)
 
 # … and what is written in these places goes to memory. The machine's root may be read-only.
 mount -t tmpfs -o mode=0755 layers /run
+mkdir -p /run/{etc,tmp,usr/lib,usr/local,var}/{upper,work} /run/cgroup
+chmod 1777 /run/tmp/upper
 for place in /etc /tmp /usr/lib /usr/local /var; do
-    mkdir -p "/run$place/upper" "/run$place/work"
-    chmod --reference="$place" "/run$place/upper"
-    mount -t overlay -o "lowerdir=$place,upperdir=/run$place/upper,workdir=/run$place/work" "lab$place" "$place"
-done
+    echo "lab$place $place overlay lowerdir=$place,upperdir=/run$place/upper,workdir=/run$place/work"
+done >/run/layers
 
-# /sys shows the network of whoever mounted it. The cgroups stay as they are.
-mkdir /run/cgroup
-mount --rbind /sys/fs/cgroup /run/cgroup
-mount -t sysfs sysfs /sys
+# /proc is of these processes. /sys shows the network of whoever mounts it; the cgroups stay as they are.
+cat >>/run/layers <<'.'
+lab/proc /proc proc defaults
+/sys/fs/cgroup /run/cgroup none rbind
+lab/sys /sys sysfs defaults
+.
+mount --all --fstab /run/layers
 mount --move /run/cgroup /sys/fs/cgroup
-
 umount --lazy /run # the layers stay, unseen, as long as something is mounted from them
 mount -t tmpfs -o mode=0755 run /run
 mkdir -m 1777 /run/lock

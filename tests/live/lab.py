@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
+from functools import cache
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -52,6 +53,12 @@ MODULES = (
 )
 
 
+@cache
+def load_modules() -> None:
+    """Those that this kernel has: some are built in, some it has never heard of."""
+    subprocess.run(["modprobe", "--quiet", "--all", *MODULES], check=False, stderr=subprocess.DEVNULL)
+
+
 class Lab:
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="lab-")
@@ -60,7 +67,7 @@ class Lab:
         self._hosts: list[Host] = []
 
     def __enter__(self) -> Self:
-        subprocess.run(["modprobe", "--quiet", "--all", *MODULES], check=False, stderr=subprocess.DEVNULL)
+        load_modules()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -78,6 +85,10 @@ class Lab:
         if files is not None:
             host.lay(files)
         return host
+
+    def adopt(self, host: "Host") -> None:
+        """A host of another make, which ends with this lab."""
+        self._hosts.append(host)
 
     def switch(self, name: str) -> "Switch":
         """A bridge in a place of its own, for `plug`."""

@@ -23,7 +23,6 @@ LIVE = {
     "modprobe": "kmod",
     "unshare": "util-linux",
     "nsenter": "util-linux",
-    "findmnt": "util-linux",
     "ps": "procps",
     "tar": "tar",
 }

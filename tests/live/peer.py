@@ -96,7 +96,7 @@ def ask(proto: str, address: str, port: str, seconds: str, source: str = "") -> 
         mine.connect((address, int(port)))
         if kind == socket.SOCK_DGRAM:
             mine.send(b"?")
-        print(mine.recv(100).decode())
+        print(mine.recv(1000).decode())
 
 
 VERBS: dict[str, Callable[..., None]] = {"echo": echo, "dns": dns, "ask": ask}

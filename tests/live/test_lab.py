@@ -57,11 +57,11 @@ def test_hosts_share_neither_files_nor_names_nor_namespaces(lab: Lab) -> None:
     a.run(["ip", "netns", "add", "only-a"])
     a.run(["ip", "link", "add", "dev", "only-a", "type", "bridge"])
 
-    seen = b.run(["find", "/etc/netc", "/run", "/usr/local", "/tmp", "/var/lib", "-name", "only-a"], check=False)
-    assert seen.stdout == ""
+    places = ("/etc/netc", "/run", "/usr/local/sbin", "/usr/lib", "/tmp", "/var/lib")
+    assert b.run(["ls", "-d", *(f"{place}/only-a" for place in places)], check=False).stdout == ""
     assert "only-a" not in b.run(["ip", "netns", "list"]).stdout + b.run(["ip", "link"]).stdout
     assert a.read("/proc/sys/kernel/hostname") == "a\n"
-    assert not [place for place in ("/etc/netc", "/run", "/usr/lib", "/tmp") if Path(place, "only-a").exists()]
+    assert not [place for place in places if Path(place, "only-a").exists()]
     assert machine() == before
 
 
@@ -334,6 +334,11 @@ step() {
     exit 1
 }
 
+undo() {
+    local said
+    said=$("$@" 2>&1) || echo "not undone: $*" >&2
+}
+
 finish() { echo finished >>"$journal"; }
 """
 UP = """#!/usr/bin/env bash
@@ -344,12 +349,21 @@ step tell the world
 step mkdir /run/two
 finish
 """
+DOWN = """#!/usr/bin/env bash
+source /usr/lib/netc/steps.bash sample down
+
+undo rmdir /run/two
+undo rm /run/told
+undo rmdir /run/one
+finish
+"""
 
 
 @pytest.fixture
 def sample(host: Host, tmp_path: Path) -> Host:
-    for path, text in (("usr/lib/netc/steps.bash", STEPS), ("etc/netc/parts/sample/up", UP)):
-        (tmp_path / path).parent.mkdir(parents=True)
+    for path, text in (("usr/lib/netc/steps.bash", STEPS), (UP_PATH, UP), (DOWN_PATH, DOWN)):
+        path = path.removeprefix("/")
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(text)
         (tmp_path / path).chmod(0o755)
     host.lay(tmp_path)
@@ -357,6 +371,7 @@ def sample(host: Host, tmp_path: Path) -> Host:
 
 
 UP_PATH = "/etc/netc/parts/sample/up"
+DOWN_PATH = "/etc/netc/parts/sample/down"
 LINES = ["mkdir /run/one", "tell the world", "mkdir /run/two"]
 
 
@@ -394,6 +409,23 @@ def test_a_kill_leaves_what_was_noted_and_done_by_then(sample: Host, fault: Faul
     assert result.returncode == -9
     assert journal(sample) == LINES[: fault.step - (fault.moment == "before")]
     assert done(sample) == LINES[: fault.step - (fault.moment != "done")]
+
+
+@pytest.mark.parametrize("fault", kills(3), ids=str)
+def test_a_kill_on_the_way_down_leaves_what_was_not_yet_undone(sample: Host, fault: Fault) -> None:
+    sample.run([UP_PATH])
+    result = run_with(sample, [DOWN_PATH], fault)
+
+    assert result.returncode == -9
+    assert done(sample) == LINES[: len(LINES) + 1 - fault.step - (fault.moment == "done")]
+
+
+def test_a_step_that_cannot_be_undone_was_not_run(sample: Host) -> None:
+    sample.run([UP_PATH])
+    result = run_with(sample, [DOWN_PATH], Fault("fails", 3))
+
+    assert "not undone: rmdir /run/one" in result.stderr
+    assert done(sample) == LINES[:1]
 
 
 def test_without_its_fault_a_script_is_not_touched(sample: Host) -> None:
