@@ -39,7 +39,7 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
 
 
 def plan(host: HostName, network: Network) -> HostPlan:
-    shares = (feature.plan(host, network) for feature in FEATURES)
+    shares = (share for feature in FEATURES for share in feature.plan(host, network))
     return join(network.topology.network.name, host, shares)
 
 
@@ -48,5 +48,3 @@ def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tu
     for host in sorted(network.topology.hosts):
         if only in (None, host):
             yield host, emit(plan(host, network))
-
-

@@ -32,6 +32,7 @@ def _part(part: Part) -> Iterator[File]:
         early=part.kind == "firewall",
         after=part.after,
         bound=part.bound,
+        wants=part.wants,
         endpoints=part.endpoints,
         credentials=_credentials(part),
         reloads=any(True for _ in reload(part)),

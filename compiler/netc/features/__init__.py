@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from netc.features import interfaces, namespaces
@@ -13,8 +14,8 @@ from netc.plan.host_plan import Share
 class Feature(Protocol):
     """What every module of this room offers (PEP 544 lets a module be one)."""
 
-    def plan(self, host: HostName, network: Network) -> Share:
-        """What the feature adds to `host`, from a network without mistakes."""
+    def plan(self, host: HostName, network: Network) -> Iterator[Share]:
+        """What the feature adds to `host`, a Share for each thing, from a network without mistakes."""
 
 
 FEATURES: tuple[Feature, ...] = (interfaces, namespaces)

@@ -31,8 +31,8 @@ from netc.plan.host_plan import (
 from netc.problem import dotted
 
 
-def plan(host: HostName, network: Network) -> Share:
-    return Share(parts=tuple(map(_part, network.interfaces[host])))
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    yield Share(parts=tuple(map(_part, network.interfaces[host])))
 
 
 def _part(interface: Interface) -> Part:

@@ -71,21 +71,11 @@ def _pair(prefix: IPNetwork) -> Pair:
     return Pair(4 if prefix.version == 4 else 6, *ends)
 
 
-def plan(host: HostName, network: Network) -> Share:
-    tables = network.topology.hosts[host].namespaces
+def plan(host: HostName, network: Network) -> Iterator[Share]:
     tunnels = {i.namespace: i for i in network.interfaces[host] if i.namespace}
-    shares = [
-        _share(name, settings, tunnels[name], host, network)
-        for name, settings in sorted(tables.items())
-        if name in tunnels
-    ]
-    return Share(
-        parts=tuple(part for share in shares for part in share.parts),
-        nats=tuple(nat for share in shares for nat in share.nats),
-        replies_only=tuple(guard for share in shares for guard in share.replies_only),
-        forwarding=tuple(family for share in shares for family in share.forwarding),
-        confined=tuple(unit for share in shares for unit in share.confined),
-    )
+    for name, settings in sorted(network.topology.hosts[host].namespaces.items()):
+        if name in tunnels:
+            yield _share(name, settings, tunnels[name], host, network)
 
 
 def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: HostName, network: Network) -> Share:

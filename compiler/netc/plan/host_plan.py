@@ -180,13 +180,14 @@ class Confined:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
-    `bound`, the part goes down when they do."""
+    `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without."""
 
     name: PartName
     origin: KeyPath
     about: str
     after: tuple[PartName, ...] = ()
     bound: tuple[PartName, ...] = ()
+    wants: tuple[PartName, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
     devices: tuple[Device, ...] = ()

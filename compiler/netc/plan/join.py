@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from netc.language.names import HostName, Label, PartName
 from netc.plan.host_plan import HostPlan, Part, Ruleset, Share
@@ -12,34 +13,31 @@ FORWARDING = PartName("forwarding")
 
 
 def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become the parts `firewall` and `forwarding`, which come up before all others: systemd by way of
-    network-pre.target, people by /etc/netc/order."""
-    share = _sum(shares)
-    shared = tuple(_shared(share, host))
-    confined = tuple(sorted(share.confined, key=lambda c: c.unit))
-    return HostPlan(network, host, (*shared, *_ordered(share.parts)), confined)
+    """Shared facts become the parts `firewall` and `forwarding`, which come up before all others."""
+    shares = tuple(shares)
+    own = (part for share in shares for part in _wanting(share))
+    confined = (unit for share in shares for unit in share.confined)
+    parts = (*_shared(shares, host), *_ordered(own))
+    return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))
 
 
-def _sum(shares: Iterable[Share]) -> Share:
-    total = Share()
-    for share in shares:
-        total = Share(
-            parts=total.parts + share.parts,
-            nats=total.nats + share.nats,
-            replies_only=total.replies_only + share.replies_only,
-            forwarding=total.forwarding + share.forwarding,
-            confined=total.confined + share.confined,
-        )
-    return total
+def _wanting(share: Share) -> Iterator[Part]:
+    """The parts of a share bring up what it adds to."""
+    firewall = (FIREWALL,) if share.nats or share.replies_only else ()
+    wants = (*((FORWARDING,) if share.forwarding else ()), *firewall)
+    return (replace(part, wants=wants) for part in share.parts)
 
 
-def _shared(share: Share, host: HostName) -> Iterator[Part]:
+def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
     origin = ("hosts", host)
-    if share.forwarding:
-        wanted = tuple(sorted(set(share.forwarding), key=lambda f: f.family))
+    forwarding = {fact for share in shares for fact in share.forwarding}
+    nats = tuple(nat for share in shares for nat in share.nats)
+    guards = tuple(guard for share in shares for guard in share.replies_only)
+    if forwarding:
+        wanted = tuple(sorted(forwarding, key=lambda fact: fact.family))
         yield Part(FORWARDING, origin, f"packets pass through {host}", forwarding=wanted, kind="forwarding")
-    if share.nats or share.replies_only:
-        ruleset = Ruleset(origin, nats=share.nats, replies_only=share.replies_only)
+    if nats or guards:
+        ruleset = Ruleset(origin, nats=nats, replies_only=guards)
         yield Part(FIREWALL, origin, f"the packet filter of {host}", rulesets=(ruleset,), kind="firewall")
 
 

@@ -24,7 +24,7 @@ def show(plan: HostPlan) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
-    for name in ("after", "bound"):
+    for name in ("after", "bound", "wants"):
         if names := getattr(part, name):
             yield f"  {name} {' '.join(names)}"
     for field in fields(part):

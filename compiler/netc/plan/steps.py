@@ -28,6 +28,9 @@ from netc.plan.host_plan import (
 PROTOCOL = 77
 """netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
 
+IPPROTO = {"tcp": 6, "udp": 17}
+"""By number: a minimal Debian has no /etc/protocols to look the names up in."""
+
 Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
 Command = tuple[Word, ...]
 
@@ -220,7 +223,7 @@ def _route(route: Route) -> Step:
 def _rule(rule: Rule) -> Step:
     match_: Command = ("from", rule.source or "all")
     if rule.source_port:
-        match_ += ("ipproto", rule.source_port.protocol, "sport", rule.source_port.number)
+        match_ += ("ipproto", IPPROTO[rule.source_port.protocol], "sport", rule.source_port.number)
     words = ("priority", rule.priority, *match_, "lookup", rule.table, "protocol", PROTOCOL)
     return Step(
         up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),

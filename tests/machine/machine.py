@@ -1,0 +1,123 @@
+"""A machine: a Debian root that boots, with its own systemd, wired like any other host of a lab.
+
+It keeps its disk over a reboot, as a server does. systemd-nspawn(1) runs it in a mount namespace of its own, over an
+overlay whose lower layer is the cached root.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+from live.lab import ENVIRONMENT, Host, Lab
+from machine.root import debian_root
+
+BOOT = """
+mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
+exec systemd-nspawn --quiet --directory="$2/root" --hostname="$3" --boot --register=no --keep-unit \
+    --private-network --bind=/dev/net/tun --link-journal=no --console=pipe
+"""
+SECONDS_TO_BOOT = 60
+
+
+class Machine(Host):
+    def __init__(self, name: str, lab: Lab) -> None:
+        super().__init__(name, lab)
+        self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
+        for folder in ("upper", "work", "root"):
+            (self._disk / folder).mkdir()
+        self._runner: subprocess.Popen[bytes] | None = None
+
+    def boot(self) -> None:
+        """Until systemd has started all that it wants to start."""
+        script = ["bash", "-ec", BOOT, "boot", str(debian_root()), str(self._disk), self.name]
+        with self._lab.file(".console").open("wb") as console:
+            self._runner = subprocess.Popen(
+                ["unshare", "--mount", "--propagation=private", *script],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env=ENVIRONMENT,
+                start_new_session=True,
+            )
+        self.pid = self._first_process()
+        state = self.run(["systemctl", "is-system-running", "--wait"], check=False).stdout.strip()
+        if state not in ("running", "degraded"):
+            raise RuntimeError(f"{self.name} is `{state}`:\n{Path(console.name).read_text()[-2000:]}")
+
+    def _first_process(self) -> int:
+        assert self._runner is not None
+        end = time.monotonic() + SECONDS_TO_BOOT
+        while time.monotonic() < end and self._runner.poll() is None:
+            for pid in _below(self._runner.pid):
+                if _is_first(pid) and Path(f"/proc/{pid}/root/run/systemd/private").exists():
+                    return pid
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} did not boot")
+
+    def power_off(self) -> None:
+        """As by the button: systemd stops its units."""
+        if self._runner is None:
+            return
+        self.run(["systemctl", "poweroff"], check=False)
+        self._wait(30)
+
+    def power_cut(self) -> None:
+        """As by the cable: nothing is told."""
+        for pid in _below(self._runner.pid) if self._runner else ():
+            if _is_first(pid):
+                subprocess.run(["kill", "-9", str(pid)], check=False)
+        self._wait(10)
+
+    def _wait(self, seconds: float) -> None:
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        try:
+            runner.wait(seconds)
+        except subprocess.TimeoutExpired:
+            runner.kill()
+            runner.wait()
+
+    def close(self) -> None:
+        for process in reversed(self._started):
+            process.stop()
+        self.power_cut()
+        subprocess.run(["rm", "-rf", "--one-file-system", str(self._disk)], check=False)
+
+    def _inside(self, path: str) -> str:
+        if not path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"`{path}` is no path from the root")
+        return path
+
+
+def machine(lab: Lab, name: str) -> Machine:
+    """A machine that has booted; it ends with the lab."""
+    made = Machine(name, lab)
+    lab.adopt(made)
+    made.boot()
+    return made
+
+
+def _below(pid: int) -> Iterator[int]:
+    """Every process that descends from `pid`."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return
+    for child in map(int, children):
+        yield child
+        yield from _below(child)
+
+
+def _is_first(pid: int) -> bool:
+    """Whether it is process 1 of a namespace of its own."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    numbers = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[1:]
+    return len(numbers) > 1 and numbers[-1] == "1"
