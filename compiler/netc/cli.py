@@ -161,6 +161,8 @@ def _beside(topo: Path) -> Callable[[str], str]:
         except (OSError, ValueError) as error:
             if isinstance(error, Wrong):
                 raise
+            if isinstance(error, IsADirectoryError):
+                raise Wrong("NC0003", f"{quoted(name)} is a folder" if name else "no file is named", hint) from None
             reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
             raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
 

@@ -23,4 +23,5 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
 def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
     """All problems; `broken` are tables that could not be read, so what refers to them is not to blame."""
     found = (problem for one in CHECKS for problem in one(network))
-    return (*references.check(network, broken), *found)
+    # What is told of both ends of a link in the same words is told once.
+    return tuple(dict.fromkeys((*references.check(network, broken), *found)))

@@ -45,18 +45,19 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _held(network: Network) -> Iterator[Held]:
     for host, table in network.topology.hosts.items():
-        for net in table.addresses:
-            yield Held(net, ("hosts", host, "addresses"), host, "the uplink", None, public(net.ip))
+        for index, net in enumerate(table.addresses):
+            yield Held(net, ("hosts", host, "addresses", index), host, "the uplink", None, public(net.ip))
         for interface in network.interfaces[host]:
-            for net in interface.addresses:
+            for index, net in enumerate(interface.addresses):
                 if not net.ip.is_link_local():
                     ours = interface.origin[0] in ("links", "meshes")
                     key = "subnet" if interface.origin[0] == "meshes" else "address"
-                    at = (*interface.where, key)
+                    at = (*interface.where, key, index)
                     yield Held(net, at, host, interface.name, interface.namespace, ours or public(net.ip))
         for name, settings in table.namespaces.items():
             for pair in usable_pairs(settings):
-                at = ("hosts", host, "namespaces", name, "access")
+                index = next(n for n, prefix in enumerate(settings.access) if pair.host.ip in prefix)
+                at = ("hosts", host, "namespaces", name, "access", index)
                 yield Held(pair.host, at, host, f"the way into {name}", None, False)
                 yield Held(pair.inner, at, host, f"the way into {name}", name, False)
 
@@ -162,13 +163,13 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[str, KeyPath]] = {}
         for interface in interfaces:
-            for net in interface.addresses:
+            for index, net in enumerate(interface.addresses):
                 if interface.table is None and not net.ip.is_link_local():
-                    place = (interface.name, (*interface.where, "address"))
+                    place = (interface.name, (*interface.where, "address", index))
                     seen.setdefault((interface.namespace, None, net.cidr), place)
         for interface in interfaces:
-            at: KeyPath = (*interface.where, "routes")
-            for net in interface.routes:
+            for index, net in enumerate(interface.routes):
+                at: KeyPath = (*interface.where, "routes", index)
                 device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
                 if there != at:
                     what = f"{net} leads into {device} of {host} already"
@@ -194,8 +195,8 @@ def _one_subnet(name: str, link: Link) -> Iterator[Problem]:
             yield Problem("NC0405", where, what, "give the other end one too, or leave both to fe80")
         return
     (one, here), (other, there) = ends
-    for net in here:
+    for index, net in enumerate(here):
         if not any(net.version == far.version and net.cidr == far.cidr for far in there) and net.size > 1:
             what = f"{net} on {one} and the addresses on {other} are in no common subnet"
-            at, also = ("links", name, "ends", one, "address"), (("links", name, "ends", other, "address"),)
+            at, also = ("links", name, "ends", one, "address", index), (("links", name, "ends", other, "address"),)
             yield Problem("NC0405", at, what, "both ends of a link share a subnet, such as a /31 and a /127", also)

@@ -31,6 +31,8 @@ TUNNEL: dict[str, frozenset[str]] = {
     "vni": VXLAN,
     "port": CHOOSES_FAMILY,
     "family": CHOOSES_FAMILY,
+    # Ethernet needs a gateway to route by, and a stranger's is not known.
+    **dict.fromkeys(("routes", "table", "priority"), frozenset(Kind) - VXLAN),
 }
 """Key, and the kinds that know it. `dns` comes with a provider's tunnel."""
 
@@ -45,12 +47,14 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _keys(link, link.kind, LINK, where)
         for host, end in link.ends.items():
             yield from _keys(end, link.kind, END, (*where, "ends", host))
-            yield from _inner((*end.address, *end.routes), link.kind, (*where, "ends", host, "address"))
+            yield from _inner(end.address, link.kind, (*where, "ends", host, "address"))
+            yield from _inner(end.routes, link.kind, (*where, "ends", host, "routes"))
     for host, table in topology.hosts.items():
         for tunnel_name, tunnel in table.tunnels.items():
             where = ("hosts", host, "tunnels", tunnel_name)
             yield from _keys(tunnel, tunnel.kind, TUNNEL, where)
-            yield from _inner((*tunnel.address, *tunnel.routes), tunnel.kind, (*where, "address"))
+            yield from _inner(tunnel.address, tunnel.kind, (*where, "address"))
+            yield from _inner(tunnel.routes, tunnel.kind, (*where, "routes"))
     for mesh_name, mesh in topology.meshes.items():
         yield from _mesh(mesh, ("meshes", mesh_name))
 
@@ -66,10 +70,10 @@ def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyP
 
 def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
     family = INNER.get(kind)
-    wrong = [net for net in networks if family and net.version != family]
-    if wrong:
-        what = f"{kind} carries IPv{family} alone, and {wrong[0]} is IPv{wrong[0].version}"
-        yield Problem("NC0207", where, what, "use gre for both families")
+    for index, net in enumerate(networks):
+        if family and net.version != family:
+            what = f"{kind} carries IPv{family} alone, and {net} is IPv{net.version}"
+            yield Problem("NC0207", (*where, index), what, "use gre for both families")
 
 
 def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Problem]:

@@ -26,7 +26,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         try:
             outer = host_end(name, settings)
         except Wrong as wrong:
-            what = f"{wrong.what}, and {host} would call its end of the way in so"
+            what = f"no name for {host}'s end of the way into `{name}`: {wrong.what}"
             yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
             continue
         if settings.access:
@@ -35,7 +35,8 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         other = seen.setdefault(device, where)
         if other != where:
             what = f"two interfaces of {host} are called `{device}`"
-            yield Problem("NC0801", where, what, 'set `interface = "…"` for one of them', (other,), on_key=True)
+            key = "prefix" if "meshes" in (where[0], other[0]) else "interface"
+            yield Problem("NC0801", where, what, f'set `{key} = "…"` for one of them', (other,), on_key=True)
         if device == INNER and table.namespaces:
             what = f"`{INNER}` is what the inner end of a namespace's pair is called"
             yield Problem("NC0801", where, what, 'set another `interface = "…"`', on_key=True)

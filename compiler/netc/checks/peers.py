@@ -112,7 +112,7 @@ def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Proble
     family = FAMILY[link.family]
     ways = ((one, other), (other, one))
     if not any(dial(hosts[near], candidates(hosts[far], link.ends.get(far)), family) for near, far in ways):
-        what = f"neither {one} nor {other} can be dialled"
+        what = f"neither {one} nor {other} can be dialled by the other"
         hint = "give one of them an `endpoint`, or a public address of a family that both speak"
         yield Problem("NC0603", ("links", name, "between"), what, hint, on_key=True)
 
@@ -186,10 +186,10 @@ def _unroutable(interface: Interface) -> Iterator[Problem]:
     if interface.kind != Kind.WIREGUARD:
         return
     allowed = [net for peer in interface.peers for net in peer.allowed_ips]
-    for to in interface.routes:
+    for index, to in enumerate(interface.routes):
         if not _covered(to, allowed):
             what = f"{to} is routed into {interface.name}, and no peer there is allowed to have it"
-            yield Problem("NC0607", (*interface.where, "routes"), what, "add it to `allowed_ips`")
+            yield Problem("NC0607", (*interface.where, "routes", index), what, "add it to `allowed_ips`")
 
 
 def _covered(to: IPNetwork, allowed: list[IPNetwork]) -> bool:

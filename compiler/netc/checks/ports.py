@@ -15,8 +15,12 @@ from netc.problem import KeyPath, Problem
 
 
 def check(network: Network) -> Iterator[Problem]:
+    told: set[tuple[KeyPath, KeyPath]] = set()  # two meshes that clash do so on every host
     for host, interfaces in network.interfaces.items():
-        yield from _listening(interfaces)
+        for problem in _listening(interfaces):
+            if (problem.where, problem.also[0]) not in told:
+                told.add((problem.where, problem.also[0]))
+                yield problem
         yield from _same_tunnel(interfaces)
         yield from _published(host, network)
 
@@ -49,7 +53,7 @@ def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
             same = f"the VNI {interface.vni}" if vxlan else "the same outer addresses"
             what = f"{interface.name} and {other.name} of {interface.host} have {same}"
             where: KeyPath = (*interface.where, key)
-            yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),), on_key=True)
+            yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),))
 
 
 def _apart(kind: Kind) -> str:

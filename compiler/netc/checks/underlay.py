@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netc.language.names import DnsName
 from netc.network.interface import Interface, Network
 from netc.network.underlay import Underlay
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
@@ -68,11 +68,11 @@ def _size(interface: Interface) -> Iterator[Problem]:
         return
     made = "" if mtu.given else f" = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
     if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
-        what = f"mtu {mtu.value}{made} is under {IPV6_MINIMUM}, and {interface.name} on {interface.host} has IPv6"
+        what = f"mtu {mtu.value}{made} is under {IPV6_MINIMUM}, and {dotted(interface.origin)} carries IPv6"
         yield Problem("NC0704", where, what, "IPv6 needs 1280 bytes: give the link IPv4 alone, or a wider underlay")
     elif mtu.value < IPV4_MINIMUM:
-        what = f"mtu {mtu.value}{made} is under {IPV4_MINIMUM}, on {interface.name} of {interface.host}"
-        yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: let fewer tunnels carry each other")
+        what = f"mtu {mtu.value}{made} is under {IPV4_MINIMUM}"
+        yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: give the link a wider underlay")
 
 
 def _unequal(network: Network) -> Iterator[Problem]:

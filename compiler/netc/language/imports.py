@@ -54,6 +54,9 @@ def _merge(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
         text = read_file(tunnel.import_)
     except Wrong as wrong:
         return None, [Problem(wrong.code, here, wrong.what, wrong.hint)]
+    if not re.search(r"^\s*\[(interface|peer)\]", text, re.IGNORECASE | re.MULTILINE):
+        what = f"{quoted(tunnel.import_)} is no wg-quick file: it has neither `[Interface]` nor `[Peer]`"
+        return None, [Problem("NC0121", here, what, WHOLE)]
     quick, bad = read_quick(text)
     problems = [_bad_line(line, text, tunnel.import_, here) for line in bad]
     problems = problems or list(_incomplete(quick, text, tunnel, here))
@@ -89,7 +92,8 @@ def _peer(peer: QuickPeer, name: TunnelName, several: bool) -> TunnelPeer:
 
 def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
     place = Place(file, bad.line, bad.column, bad.end, masked(text.splitlines()[bad.line - 1]))
-    return Problem(bad.error.code, where, without_keys(bad.error.what), bad.error.hint, place=place)
+    what = bad.error.what if bad.error.code == "NC0113" else without_keys(bad.error.what)
+    return Problem(bad.error.code, where, what, bad.error.hint, place=place)
 
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:

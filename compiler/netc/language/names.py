@@ -124,12 +124,15 @@ RESERVED_INTERFACES = frozenset(
 class InterfaceName(Name):
     """A network interface: at most 15 bytes (IFNAMSIZ - 1, <linux/if.h>), no `/`, no space, not reserved."""
 
-    pattern = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}"
+    pattern = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
     code = "NC0107"
     noun = "an interface's name"
-    cure = "the kernel takes at most 15 bytes; use A-Z, a-z, 0-9, `_`, `.` and `-`"
+    cure = "use 1 to 15 of A-Z, a-z, 0-9, `_`, `.` and `-`"
 
     def check(self) -> None:
+        if len(self) > 15:
+            what = f"{quoted(self)} has {len(self)} characters, and an interface's name at most 15"
+            raise Wrong(self.code, what, "choose a shorter name")
         if self in RESERVED_INTERFACES:
             raise Wrong("NC0108", f"the interface name `{self}` is taken by the kernel", "choose another name")
 

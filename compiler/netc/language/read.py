@@ -53,7 +53,7 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
         except ValidationError as error:
             problems += problems_of(error, data)
             owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
-            for owner in owners:
+            for owner in sorted(owners, key=str):
                 data = _without(data, owner)
             broken |= owners
 
@@ -75,6 +75,8 @@ STAND_IN: dict[str, Any] = {"version": 1, "network": {"name": "x"}, "hosts": {}}
 
 def _without(data: dict[str, Any], owner: KeyPath) -> dict[str, Any]:
     head, rest = str(owner[0]), owner[1:]
+    if rest and head not in data:
+        return data  # it went with a table around it
     if not rest:
         trimmed = {key: value for key, value in data.items() if key != head}
         return trimmed | ({head: STAND_IN[head]} if head in STAND_IN else {})

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 _WORDS = r"(?:priv(?:ate)?[_-]?key|pre[_-]?shared[_-]?key|psk|passw(?:or)?d|passphrase|secret)s?"
 _SECRET_KEY = re.compile(rf"[\w-]*?{_WORDS}", re.IGNORECASE)
 
-_WIREGUARD_KEY = re.compile(r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40,44}={0,2}(?![A-Za-z0-9+/=])")
+_WIREGUARD_KEY = re.compile(
+    r"(?<![A-Za-z0-9+/])(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])[A-Za-z0-9+/]{40,44}={0,2}(?![A-Za-z0-9+/=])"
+)
 """Also one that lost a character. Private, preshared and public keys look the same (wg(8)): what stands before `=`
 says which one it is."""
 
@@ -31,7 +33,7 @@ _VALUE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_QUOTED = re.compile(r"\"(?P<text>(?:\\.|[^\"\\\n])*)|'(?P<literal>[^'\n]*)")
+_QUOTED = re.compile(r"\"(?P<text>(?:\\.|[^\"\\\n])*)\"?|'(?P<literal>[^'\n]*)'?")
 _PLACES = ("file", "credential")
 """Keys that say where a secret is, and so hold none."""
 
@@ -47,7 +49,7 @@ def is_wireguard_key(value: object) -> bool:
 
 def without_keys(message: str) -> str:
     """A message that quotes what an author wrote, without what may be a private key."""
-    return _WIREGUARD_KEY.sub("(a key)", message)
+    return re.sub(f"`?{_WIREGUARD_KEY.pattern}`?", "what looks like a key", message)
 
 
 def masked(text: str) -> str:

@@ -52,11 +52,22 @@ class Spans:
         Only the first line of a value that spans lines. The value of a table with a header is that header's
         key; an item of a list has no key and stands for it itself.
         """
+        path = self._written(path)
         for length in range(len(path), 0, -1):
             spot = self._spots.get(path[:length])
             if spot is not None:
                 return self._place(spot.value if length == len(path) and not on_key else spot.key)
         return Place(self._file, line=1, column=1, end=1, source=self._source(0))
+
+    def _written(self, path: KeyPath) -> KeyPath:
+        """Without the index of a value that stands alone for a list of one."""
+        written: KeyPath = ()
+        for key in path:
+            spot = self._spots.get(written)
+            alone = spot is not None and spot.named and spot.value.type != "array" and (*written, 0) not in self._spots
+            if not (isinstance(key, int) and alone):
+                written += (key,)
+        return written
 
     def _place(self, node: Node) -> Place:
         (row, start), (last_row, end) = node.start_point, node.end_point

@@ -11,10 +11,10 @@ SAID: tuple[tuple[str, str, str], ...] = (
     ("Unterminated string|Illegal character '.n'", "a string is not closed", "close it with the quote it began with"),
     ("Expected '=' after a key", "a key is not followed by `=`", "write `key = value`"),
     ("Expected newline or end", "something follows the value", "strings stand in quotes; each key has its own line"),
-    ("Invalid value", "this is no value", 'strings stand in quotes: `name = "edge"`; `true` and `false` are small'),
-    ("Cannot (overwrite|mutate|redefine)", "this key or table is there already", "keep one of the two"),
+    ("Invalid value", "no value is written like this", 'strings stand in quotes: `name = "edge"`'),
+    ("Cannot (overwrite|mutate|redefine)", "this is there already", "keep one of the two"),
     (r"Cannot declare .* twice", "this table is there already", "put the keys of both under one header"),
-    ("Duplicate inline table key", "this key is there already", "keep one of the two"),
+    ("Duplicate inline table key", "this is there already", "keep one of the two"),
     ("Unescaped '.{1,2}' in a string", "a `\\` stands alone in a string", "write `\\\\`, or use single quotes"),
     ("Unclosed array", "a list is not closed", "close it with `]`"),
     ("Unclosed inline table", "a table is not closed", "close it with `}`, on the same line"),
@@ -33,6 +33,9 @@ SAID: tuple[tuple[str, str, str], ...] = (
 """What tomllib says, and what is shown in its place: the mistake and its cure."""
 
 
+NO_KEY = "no key begins so"
+
+
 def not_toml(error: Exception, text: str, file: str) -> Problem:
     """tomllib says the place in words, and points behind what is wrong."""
     message = str(error)
@@ -44,8 +47,12 @@ def not_toml(error: Exception, text: str, file: str) -> Problem:
         line = next((n for n, each in enumerate(lines, 1) if re.search(r"[0-9]{4000}", each)), _last_line(lines))
         column = len(lines[line - 1].rstrip()) + 1
     what, hint = _said(message)
+    if what == NO_KEY and "{" in lines[line - 1] and column > len(lines[line - 1].rstrip()):
+        what, hint = "a table in braces goes on in the next line", "write it in one line, or as `[table]`"
     source = masked(text).split("\n")[line - 1].removesuffix("\r")
     start, end = _marked(what, source, min(column, len(source) + 1))
+    if "there already" in what and (first := _first(lines[: line - 1], source, source[start - 1 : end - 1])):
+        what += f", since line {first}"
     place = Place(file, line, start, end, source)
     return Problem("NC0001", (), f"this is not TOML: {what}", hint, place=place)
 
@@ -72,8 +79,23 @@ def _said(message: str) -> tuple[str, str]:
     return plain[:1].lower() + plain[1:], "see https://toml.io for the form"
 
 
+def _first(before: list[str], source: str, key: str) -> int | None:
+    """The line of the same header, or of the same key under the same header."""
+    header = source.lstrip().startswith("[")
+    for number in range(len(before), 0, -1):
+        each = before[number - 1].strip()
+        if (each.strip("[] ") if header else each.partition("=")[0].strip()) == key:
+            return number
+        if each.startswith("[") and not header:
+            return None
+    return None
+
+
 def _marked(what: str, source: str, column: int) -> tuple[int, int]:
     """Start and end of the caret: the key or header for one that is there already, else where reading stopped."""
+    if "there already" in what and "{" in source:
+        keys = [key.span(1) for key in re.finditer(r"([\w-]+)\s*=", source[: column - 1])]
+        return (keys[-1][0] + 1, keys[-1][1] + 1) if keys else (column, column + 1)
     if "there already" in what and (key := re.match(r"\s*(\[+\s*)?([^=\]]*[^=\]\s])", source)):
         return key.start(2) + 1, key.end(2) + 1
     if "number has" in what and (digits := re.search(r"[0-9]+", source)):

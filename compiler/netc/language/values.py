@@ -90,6 +90,8 @@ class Endpoint:
 
 def endpoint(text: str) -> Endpoint:
     """`192.0.2.1`, `vpn.example.net:51820`, `[2001:db8::1]:51820`, `2001:db8::1`."""
+    if "://" in text:
+        raise Wrong("NC0111", f"{quoted(text)} is a URL", "write the name alone, such as `vpn.example.net`")
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", text)
     plain = re.fullmatch(r"([^:]*)(?::([0-9]{1,5}))?", text)
     match = bracketed or plain
@@ -97,7 +99,7 @@ def endpoint(text: str) -> Endpoint:
     port = None if digits is None else int(digits)
     if port is not None and not 1 <= port <= 65535:
         raise Wrong("NC0105", f"{port} is not a port", "ports are 1 to 65535")
-    if ":" in host or re.fullmatch(r"[0-9.]+", host):
+    if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:.%]*:[^\]]*", host):
         return Endpoint(address(host), port)
     return Endpoint(DnsName(host), port)
 

@@ -12,7 +12,7 @@ Secrets never leave this module: of a PrivateKey or PresharedKey only its presen
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -65,26 +65,28 @@ def read_quick(text: str) -> tuple[Quick, tuple[BadLine, ...]]:
     section = ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.split("#", 1)[0].rstrip()
-        start = len(line) - len(line.lstrip())
+        start, key = len(line) - len(line.lstrip()), None
         try:
             if header := re.fullmatch(r"\s*\[(\w+)\]", line):
                 section = header[1].lower()
-                _open(section, quick, number)
+                _open(header[1], quick, number)
             elif pair := re.fullmatch(r"\s*(\w+)\s*=\s*(.*)", line):
                 start = pair.start(2)
+                key = pair.span(1)
                 _take(section, pair[1], pair[2], quick, number)
             elif line.strip():
                 raise Wrong("NC0121", "this line is no `Key = value`", "compare it with what the provider sent")
         except Wrong as wrong:
-            bad.append(BadLine(number, start + 1, max(len(line), start + 1) + 1, wrong))
+            first, end = key if key and wrong.code == "NC0121" else (start, max(len(line), start + 1))
+            bad.append(BadLine(number, first + 1, end + 1, wrong))
     return quick, tuple(bad)
 
 
 def _open(section: str, quick: Quick, line: int) -> None:
-    if section == "peer":
+    if section.lower() == "peer":
         quick.peers.append(QuickPeer(line))
-    elif section != "interface":
-        raise Wrong("NC0121", f"wg-quick has no section `[{section}]`", "it has `[Interface]` and `[Peer]`")
+    elif section.lower() != "interface":
+        raise Wrong("NC0121", f"wg-quick has no section {quoted(f'[{section}]')}", "it has `[Interface]` and `[Peer]`")
 
 
 def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
@@ -103,10 +105,11 @@ def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
 
 def _known(name: str, section: str) -> str:
     other = "peer" if section == "interface" else "interface"
-    if name in SECTIONS[other]:
+    if name in map(str.lower, SECTIONS[other]):
         return f"it belongs to `[{other.capitalize()}]`"
-    close = get_close_matches(name, sorted(SECTIONS[section]), n=1)
-    return f"did you mean `{close[0]}`?" if close else "compare it with wg-quick(8)"
+    known = {each.lower(): each for each in SECTIONS[section]}
+    close = get_close_matches(name, sorted(known), n=1)
+    return f"did you mean `{known[close[0]]}`?" if close else "compare it with wg-quick(8)"
 
 
 def _items(value: str) -> Iterator[str]:
@@ -181,4 +184,11 @@ PEER: dict[str, Callable[[QuickPeer, str], None]] = {
     "presharedkey": _preshared_key,
     "publickey": _public_key,
 }
-SECTIONS: dict[str, Set[str]] = {"interface": {*INTERFACE, *IGNORED}, "peer": PEER.keys()}
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "interface": (
+        *("Address", "DNS", "FwMark", "ListenPort", "MTU", "PostDown", "PostUp", "PreDown", "PreUp", "PrivateKey"),
+        *("SaveConfig", "Table"),
+    ),
+    "peer": ("AllowedIPs", "Endpoint", "PersistentKeepalive", "PresharedKey", "PublicKey"),
+}
+"""As wg-quick(8) and wg(8) write them."""

@@ -79,6 +79,8 @@ class Interface:
     vni: int | None = None
     ttl: int = 64
     routes: tuple[IPNetwork, ...] = ()
+    gateways: tuple[IPAddress, ...] = ()
+    """The far end's addresses, where `routes` need one: on Ethernet, which is what VXLAN carries."""
     table: int | None = None
     """Where `routes` go; None is main."""
     priority: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import End, Kind, Link
 from netc.language.names import HostName, InterfaceName, LinkName, PartName, PublicKey, Wrong
@@ -66,7 +66,7 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
         try:
             yield from _interface(name, link, near, far, family, size)
         except Wrong as wrong:
-            what = f"{wrong.what}, and {near.name} would call its end of `{name}` so"
+            what = f"no name for {near.name}'s end of `{name}`: {wrong.what}"
             yield Problem(wrong.code, ("links", name), what, f'set `ends.{near.name}.interface = "…"`', on_key=True)
 
 
@@ -97,6 +97,7 @@ def _interface(
         outer=family,
         far=far.name,
         routes=end.routes,
+        gateways=_gateways(kind, far),
         table=end.table,
         priority=end.priority or end.table,
         ttl=link.ttl,
@@ -110,6 +111,10 @@ def _interface(
 
 def _default_addresses(kind: Kind, host: Host) -> tuple[IPNetwork, ...]:
     return () if kind == Kind.IPIP else (link_local(host.id),)  # ipip carries no IPv6
+
+
+def _gateways(kind: Kind, far: Side) -> tuple[IPAddress, ...]:
+    return tuple(net.ip for net in far.addresses or (link_local(far.host.id),)) if kind == Kind.VXLAN else ()
 
 
 def _wireguard(

@@ -47,7 +47,7 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
         yield from make(name, mesh, hosts, origin)
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
-        what = f"{wrong.what}, and an interface of `{name}` would be called so"
+        what = f"no name for an interface of `{name}`: {wrong.what}"
         yield Problem(wrong.code, origin, what, f"set a shorter `{key}`", on_key=True)
 
 

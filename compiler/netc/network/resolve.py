@@ -24,7 +24,9 @@ def resolve(topology: Topology) -> tuple[Network, tuple[Problem, ...]]:
         if isinstance(interface, Interface):
             by_host[interface.host].append(interface)
     network = Network(topology, {host: tuple(sorted(i, key=_order)) for host, i in by_host.items()})
-    return _settled(network), tuple(problem for problem in found if isinstance(problem, Problem))
+    # A host without a key lacks it for each of its links, and is told of it once.
+    problems = {(p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Problem)}
+    return _settled(network), tuple(reversed(problems.values()))
 
 
 def _order(interface: Interface) -> tuple[str, str]:

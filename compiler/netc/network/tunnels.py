@@ -17,7 +17,7 @@ from netc.network.dialling import FAMILY, public
 from netc.network.interface import Interface, Mtu, Peer
 from netc.network.links import OUTER_OF, keepalive
 from netc.network.mtu import mtu, overhead
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 Found = Iterator[Interface | Problem]
 
@@ -28,7 +28,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
     try:
         interface = tunnel.interface or InterfaceName(f"{PREFIX[kind]}{name}")
     except Wrong as wrong:
-        what = f"{wrong.what}, and {host_name} would call this tunnel so"
+        what = f"no name for the interface of `{name}`: {wrong.what}"
         yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
         return
     outer = OUTER_OF.get(kind) or _family(tunnel)
@@ -110,7 +110,8 @@ def _plain(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) -> Fou
             return
     vxlan = bare.kind == Kind.VXLAN
     if vxlan and tunnel.vni is None:
-        yield Problem("NC0102", bare.where, "`vni` is missing", "the far end's owner knows it", on_key=True)
+        what = f"`vni` is missing in {dotted(bare.where)}"
+        yield Problem("NC0102", bare.where, what, "the far end's owner knows it", on_key=True)
         return
     port = (tunnel.port or VXLAN_PORT) if vxlan else None
     yield replace(bare, local=local, remote=tunnel.remote, vni=tunnel.vni, port=port)
