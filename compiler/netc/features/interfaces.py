@@ -50,7 +50,7 @@ def _part(interface: Interface) -> Part:
             for net in interface.addresses
         ),
         carriers=(Carrier(interface.name, interface.mtu.value, inside),),
-        routes=tuple(Route(to, interface.name, table=interface.table, namespace=inside) for to in _routes(interface)),
+        routes=tuple(_route(to, interface) for to in _routes(interface)),
         rules=tuple(_rules(interface)),
         endpoints=tuple(
             NamedEndpoint(interface.name, peer, inside)
@@ -71,6 +71,11 @@ def _routes(interface: Interface) -> tuple[IPNetwork, ...]:
         return interface.routes
     families = {net.version for net in interface.addresses}
     return interface.routes or tuple(net for net in EVERYTHING if net.version in families)
+
+
+def _route(to: IPNetwork, interface: Interface) -> Route:
+    via = next((ip for ip in interface.gateways if ip.version == to.version), None)
+    return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace)
 
 
 def _rules(interface: Interface) -> Iterator[Rule]:

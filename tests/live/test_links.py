@@ -1,0 +1,215 @@
+"""Links, meshes and tunnels carry packets of both families, in one piece up to their MTU and not beyond."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live.compiled import EXAMPLES, compiled, down, give_key, install, parts, script, up
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+from live.state import difference
+from live.traffic import Capture
+
+pytestmark = pytest.mark.live
+
+HEAD = """
+version = 1
+network.name = "lab"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.1/24", "2001:db8::1/64"]
+public_key = "{a}"
+
+[hosts.b]
+id = 2
+wan = "eth0"
+addresses = ["198.51.100.2/24", "2001:db8::2/64"]
+public_key = "{b}"
+"""
+BOTH = """
+[links.x]
+kind = "{kind}"
+between = ["a", "b"]
+{more}
+ends.a.address = [{one}]
+ends.b.address = [{other}]
+"""
+FOUR = ("10.77.0.0/31", "10.77.0.1/31")
+SIX = ("fd77::/127", "fd77::1/127")
+HEADERS = {4: 28, 6: 48}
+"""IP and ICMP, in bytes."""
+
+ANYWHERE = [
+    ("wireguard", 'family = "ipv4"', (FOUR, SIX), 1440),
+    ("wireguard", 'family = "ipv6"', (FOUR, SIX), 1420),
+    ("vxlan", 'family = "ipv4"', (FOUR, SIX), 1450),
+    ("vxlan", 'family = "ipv6"', (FOUR, SIX), 1430),
+]
+STOCK = [
+    ("gre", "", (FOUR, SIX), 1476),
+    ("gre", "key = 7", (FOUR, SIX), 1472),
+    ("ip6gre", "", (FOUR, SIX), 1456),
+    ("ip6gre", "key = 7", (FOUR, SIX), 1452),
+    ("ipip", "", (FOUR,), 1480),
+    ("sit", "", (SIX,), 1480),
+]
+"""Kinds that only a stock kernel has."""
+
+
+def pair(lab: Lab, tmp_path: Path, text: str) -> tuple[Host, Host]:
+    keys = {name: public_key(private_key(name)) for name in "ab"}
+    trees = compiled(HEAD.format(**keys) + text, tmp_path)
+    a, b = install(lab, "a", trees), install(lab, "b", trees)
+    ends = ("198.51.100.1/24", "2001:db8::1/64"), ("198.51.100.2/24", "2001:db8::2/64")
+    lab.wire(a, "eth0", b, "eth0", a_addresses=ends[0], b_addresses=ends[1])
+    return a, b
+
+
+def ping(host: Host, address: str, size: int | None = None, count: int = 1) -> bool:
+    """An echo there and back; with `size`, one IP packet of that many bytes that nobody may take apart."""
+    sized = [] if size is None else ["-M", "do", "-s", str(size - HEADERS[6 if ":" in address else 4])]
+    command = ["ping", "-c", str(count), "-i", "0.2", "-W", "3", *sized, address]
+    return host.run(command, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "families", "mtu"),
+    [*ANYWHERE, *(pytest.param(*each, marks=pytest.mark.stock_kernel) for each in STOCK)],
+)
+def test_a_link_carries_its_mtu_and_not_a_byte_more(
+    lab: Lab, tmp_path: Path, kind: str, more: str, families: tuple[tuple[str, str], ...], mtu: int
+) -> None:
+    ends = ["".join(f'"{family[side]}", ' for family in families) for side in (0, 1)]
+    a, b = pair(lab, tmp_path, BOTH.format(kind=kind, more=more, one=ends[0], other=ends[1]))
+    before = a.state()
+    up(a)
+    up(b)
+    outside = Capture(a, "eth0")
+
+    for _, far in families:
+        there = far.partition("/")[0]
+        assert ping(a, there, count=2)
+        assert ping(a, there, size=mtu)
+        assert not ping(a, there, size=mtu + 1)
+    whole = "ip[6:2] & 0x3fff == 0"
+    assert outside.packets(f"(ip and not ({whole})) or (ip6 and ip6[6] == 44)") == []  # no fragment on the wire
+    assert outside.packets("icmp[icmptype] == icmp-echo or icmp6[icmp6type] == 128") == []
+    down(a)
+    assert difference(before, a.state()) == ""
+
+
+def test_a_preshared_key_and_a_credential_are_found_and_used(lab: Lab, tmp_path: Path) -> None:
+    text = """
+[links.x]
+kind = "wireguard"
+between = ["a", "b"]
+ends.a = { address = "10.77.0.0/31", private_key = { credential = "x" }, preshared_key = { file = "/etc/netc/keys/x.psk" } }
+ends.b = { address = "10.77.0.1/31", preshared_key = { file = "/etc/netc/keys/other.psk" } }
+"""
+    a, b = pair(lab, tmp_path, text)
+    a.write("/run/credentials/netc/x", private_key("a"), 0o400)
+    give_key(a, "host", "nobody")  # must not be the one that is used
+    a.write("/etc/netc/keys/x.psk", private_key("shared"), 0o600)
+    b.write("/etc/netc/keys/other.psk", private_key("shared"), 0o600)
+    a.run(script("link-x", "up"), env={"CREDENTIALS_DIRECTORY": "/run/credentials/netc"})
+    up(b)
+
+    assert ping(a, "10.77.0.1", count=2)
+    b.write("/etc/netc/keys/other.psk", private_key("another"), 0o600)
+    down(b)
+    up(b)
+    assert not ping(a, "10.77.0.1")
+
+
+def test_routes_in_a_table_are_for_what_comes_from_the_links_own_address(lab: Lab, tmp_path: Path) -> None:
+    text = """
+[links.x]
+kind = "vxlan"
+between = ["a", "b"]
+ends.a = { address = ["10.77.0.0/31", "fd77::/127"], routes = ["0.0.0.0/0", "::/0"], table = 7101 }
+ends.b = { address = ["10.77.0.1/31", "fd77::1/127"] }
+"""
+    a, b = pair(lab, tmp_path, text)
+    for address in ("203.0.113.1", "2001:db8:113::1"):
+        b.run(["ip", "address", "add", address, "dev", "lo"])
+    before = a.state()
+    up(a)
+    up(b)
+
+    for far, own in (("203.0.113.1", "10.77.0.0"), ("2001:db8:113::1", "fd77::")):
+        assert a.run(["ping", "-c", "1", "-W", "3", "-I", own, far], check=False).returncode == 0
+        assert not ping(a, far)
+    down(a)
+    assert difference(before, a.state()) == ""
+
+
+def test_every_host_of_the_mesh_reaches_every_other_in_both_families(lab: Lab, tmp_path: Path) -> None:
+    trees = compiled(EXAMPLES / "mesh.toml", tmp_path)
+    world = lab.host("world")
+    world.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    hosts = {name: install(lab, name, trees) for name in trees}
+    uplinks = {
+        "fra": ("eth0", "198.51.100.10/25", "198.51.100.1/25", "2001:db8:f::10/64", "2001:db8:f::1/64"),
+        "ams": ("eth0", "198.51.100.130/25", "198.51.100.129/25", "2001:db8:a::20/64", "2001:db8:a::1/64"),
+        "nyc": ("ens3", "203.0.113.30/24", "203.0.113.1/24", "2001:db8:c::30/64", "2001:db8:c::1/64"),
+        "sfo": ("enp1s0", "192.168.7.4/24", "192.168.7.1/24"),
+        "tyo": ("ppp0", "192.0.2.50/24", "192.0.2.1/24"),
+    }
+    for name, (device, *pairs) in uplinks.items():
+        mtu = 1492 if name == "tyo" else 1500
+        lab.wire(hosts[name], device, world, name, a_addresses=pairs[::2], b_addresses=pairs[1::2], mtu=mtu)
+        for gateway in pairs[1::2]:
+            family = "-6" if ":" in gateway else "-4"
+            hosts[name].run(["ip", family, "route", "add", "default", "via", gateway.partition("/")[0]])
+    # sfo is behind NAT: nobody reaches it until it has spoken.
+    nat = 'table ip nat { chain p { type nat hook postrouting priority srcnat; iifname "sfo" masquerade; }; }'
+    world.run(["nft", "-f", "-"], input=nat)
+    for host in hosts.values():
+        host.write("/etc/hosts", "192.0.2.50 tyo.example.net\n")
+        for part in parts(host):
+            if part.startswith("mesh-"):
+                host.run(script(part, "up"))
+        host.run(["bash", "-c", 'for each in /etc/netc/parts/*/endpoints; do [[ ! -e $each ]] || "$each"; done'])
+
+    numbers = {"fra": 1, "ams": 2, "nyc": 3, "sfo": 4, "tyo": 5}
+    for name, host in hosts.items():
+        for other, number in numbers.items():
+            if other != name:
+                for address in (f"10.88.0.{number}", f"fd88::{number:x}"):
+                    assert ping(host, address) or ping(host, address), f"{name} to {other} at {address}"
+    for name, other in (("fra", "nyc"), ("nyc", "tyo"), ("tyo", "fra")):
+        assert ping(hosts[name], f"fe80::{numbers[other]}%core-{other}", count=2)
+
+
+@pytest.mark.stock_kernel
+def test_the_meshs_other_links_and_six_to_four_carry_too(lab: Lab, tmp_path: Path) -> None:
+    text = """
+[hosts.a.tunnels.out]
+kind = "6to4"
+
+[hosts.b.tunnels.out]
+kind = "6to4"
+
+[hosts.a.tunnels.he]
+kind = "sit"
+remote = "198.51.100.2"
+address = "fd66::1/64"
+
+[hosts.b.tunnels.he]
+kind = "sit"
+remote = "198.51.100.1"
+address = "fd66::2/64"
+"""
+    a, b = pair(lab, tmp_path, text)
+    before = a.state()
+    up(a)
+    up(b)
+
+    assert ping(a, "2002:c633:6402::1", size=1480)
+    assert ping(a, "fd66::2", size=1480)
+    down(a)
+    assert difference(before, a.state()) == ""
