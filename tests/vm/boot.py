@@ -1,0 +1,96 @@
+"""Boots a stock Debian kernel on this machine's files: from a kernel and a script to what the script left in a folder.
+
+    python tests/vm/boot.py [pytest arguments …]    the live tests, or some of them, by hand
+
+The machine is emulated: a stock kernel does not come up with the KVM of every cloud. vng sees to the root
+file system and the modules; what the guest finds is this machine's, read-only, with memory over /etc, /tmp and others.
+"""
+
+import os
+import re
+import select
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+KERNELS = Path("/boot")
+GUEST = Path(__file__).with_name("guest.bash")
+REPOSITORY = Path(__file__).parents[2]
+VNG = Path(sys.executable).parent / "vng"
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """What a run in the machine left behind."""
+
+    folder: Path
+    console: str
+
+    def read(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text(errors="replace") if path.exists() else ""
+
+
+def newest_kernel() -> Path | None:
+    kernels = KERNELS.glob("vmlinuz-*-amd64")
+    return max(kernels, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)], default=None)
+
+
+def live_tests(kernel: Path, folder: Path, timeout: float, arguments: Sequence[str] = ()) -> Guest:
+    """The live tests in a machine with this kernel; the folder is shared with it."""
+    script = folder / "run"
+    command = ["bash", str(GUEST), str(folder), sys.executable, str(REPOSITORY), *arguments]
+    script.write_text(f"exec {shlex.join(command)}\n")
+    return boot(kernel, script, folder, timeout)
+
+
+def boot(kernel: Path, script: Path, folder: Path, timeout: float) -> Guest:
+    """Runs a script of bash as root in a machine of its own, until it ends or the time is up."""
+    # One processor: two that are emulated spend most of their time in waiting for each other.
+    vng = [str(VNG), "--run", str(kernel), "--disable-kvm", "--cpus", "1", "--memory", "2G", "--user", "root"]
+    vng += ["--append", "mitigations=off"]  # page-table isolation is what an emulated processor does worst
+    vng += ["--rodir=/mnt=/", f"--rwdir={folder}", "--exec", shlex.join(["bash", str(script)])]
+    # Whatever vng starts ends with its process namespace, and that with this program.
+    alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    env = os.environ | {"PATH": f"{VNG.parent}:{os.environ['PATH']}"}  # vng looks for its own parts there
+    ours, its = os.openpty()  # and wants a terminal
+    machine = subprocess.Popen([*alone, *vng], stdin=its, stdout=its, stderr=its, env=env, cwd="/")
+    os.close(its)
+    try:
+        console = heard(ours, time.monotonic() + timeout)
+    finally:
+        machine.kill()
+        machine.wait()
+        os.close(ours)
+    return Guest(folder, console)
+
+
+def heard(terminal: int, end: float) -> str:
+    """What is said at the terminal, until nobody is left there or the time is up."""
+    said = b""
+    while (left := end - time.monotonic()) > 0:
+        if select.select([terminal], [], [], left)[0]:
+            try:
+                said += os.read(terminal, 65536)
+            except OSError:  # the other end is closed
+                return said.decode(errors="replace")
+    return said.decode(errors="replace") + "\nended, since its time was up\n"
+
+
+def main() -> None:
+    kernel = newest_kernel()
+    if kernel is None:
+        sys.exit("no stock kernel: apt-get install linux-image-amd64")
+    with TemporaryDirectory(prefix="guest-") as folder:
+        guest = live_tests(kernel, Path(folder), 3600, sys.argv[1:])
+        print(guest.read("log"), guest.console, sep="\n")
+        sys.exit(int(guest.read("status") or 1))
+
+
+if __name__ == "__main__":
+    main()

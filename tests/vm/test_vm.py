@@ -1,0 +1,63 @@
+"""The live tests pass on a stock Debian kernel, with its own tunnels."""
+
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+from live.needs import LIVE, missing, require
+from vm.boot import VNG, Guest, live_tests, newest_kernel
+
+pytestmark = pytest.mark.vm
+
+MACHINE = {
+    "qemu-system-x86_64": "qemu-system-x86",
+    "busybox": "busybox-static",
+    "setpriv": "util-linux",
+}
+TUNNELS = ["wireguard", "dummy", "gre", "ip6gre", "ipip", "sit", "vxlan"]
+SECONDS = 3600
+
+
+def absent() -> str:
+    """What a machine needs; none of it is in every container."""
+    reason = missing(LIVE | MACHINE)
+    if not reason and newest_kernel() is None:
+        reason = "could not run: apt-get install linux-image-amd64"
+    if not reason and not VNG.exists():
+        reason = "could not run: pip install virtme-ng"
+    return reason
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
+    require(absent())
+    kernel = newest_kernel()
+    assert kernel is not None
+    return live_tests(kernel, tmp_path_factory.mktemp("guest"), SECONDS)
+
+
+def results(guest: Guest) -> dict[str, int]:
+    """How many tests there were, failed, were skipped, by junit's names."""
+    report = ElementTree.parse(guest.folder / "junit.xml").getroot()
+    suites = list(report.iter("testsuite"))
+    return {
+        name: sum(int(suite.attrib[name]) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
+    }
+
+
+def test_the_kernel_is_the_stock_one_and_has_every_tunnel(guest: Guest) -> None:
+    kernel = newest_kernel()
+    assert kernel is not None
+
+    assert guest.read("kernel").strip() == kernel.name.removeprefix("vmlinuz-"), guest.console
+    assert guest.read("links").split() == TUNNELS, guest.read("log")
+
+
+def test_every_live_test_passes_and_none_is_skipped(guest: Guest, capsys: pytest.CaptureFixture[str]) -> None:
+    assert guest.read("status").strip() == "0", guest.read("log") + guest.console
+    counted = results(guest)
+    with capsys.disabled():
+        print(f"\n{guest.read('kernel').strip()}: {guest.read('log').splitlines()[-1].strip('= ')}")
+
+    assert counted["tests"] > 0
+    assert counted == {"tests": counted["tests"], "failures": 0, "errors": 0, "skipped": 0}
