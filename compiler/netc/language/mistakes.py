@@ -30,7 +30,8 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
     """Where the author wrote it: a value alone that stands for a list has no index."""
     path: list[str | int] = []
     for key in loc:
-        if key == "[key]" or (isinstance(key, int) and not isinstance(data, list)):
+        of_the_name = key == "[key]" and not (isinstance(data, dict) and key in data)
+        if of_the_name or (isinstance(key, int) and not isinstance(data, list)):
             continue
         path.append(key)
         if isinstance(data, dict) and isinstance(key, str):

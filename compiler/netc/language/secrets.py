@@ -21,7 +21,9 @@ says which one it is."""
 _KEY_BEFORE = re.compile(r"([\w-]+)[\"']?\s*[=:][\s\"']*$")
 
 _ASSIGNED = re.compile(rf"{_WORDS}(?![\w-])[\"']?(?P<inner>(?:\s*\.\s*[\w\"'-]+)*)\s*[=:][ \t]*", re.IGNORECASE)
-_HEADER = re.compile(rf"^[ \t]*\[[^\]\n]*{_WORDS}[\"']?\s*\]+", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(
+    r"^[ \t]*\[[^\]\n]*(?:priv(?:ate)?|pre[_-]?shared)[_-]?key[\"']?\s*\]+", re.IGNORECASE | re.MULTILINE
+)
 _NEXT_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 _VALUE = re.compile(

@@ -99,9 +99,19 @@ def endpoint(text: str) -> Endpoint:
     port = None if digits is None else int(digits)
     if port is not None and not 1 <= port <= 65535:
         raise Wrong("NC0105", f"{port} is not a port", "ports are 1 to 65535")
-    if re.fullmatch(r"[0-9.]+|[0-9A-Fa-f:.%]*:[^\]]*", host):
+    if re.fullmatch(r"[0-9.]+", host):
         return Endpoint(address(host), port)
+    if ":" in host:
+        return Endpoint(_ipv6(host), port)
     return Endpoint(DnsName(host), port)
+
+
+def _ipv6(text: str) -> IPAddress:
+    try:
+        return address(text)
+    except Wrong as wrong:
+        hint = wrong.hint if "clothes" in wrong.what else "write `2001:db8::1`, with a port `[2001:db8::1]:51820`"
+        raise Wrong("NC0111", wrong.what, hint) from None
 
 
 def endpoint_or_not(value: object) -> Endpoint | Literal[False]:

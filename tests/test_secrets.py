@@ -1,0 +1,95 @@
+"""Claims about secrets that stand where none may stand: whatever is shown of a text, they are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from netc.language.secrets import is_secret_key, masked, without_keys
+from netc.problem import Place, Problem
+from netc.report.text import render
+
+KEY = "TOPSECRET0aTOPSECRET1bTOPSECRET2cTOPSECRET3="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'private_key = "{KEY}"',
+        "private_key = 'TOPSECRET'",
+        'private_key = "TOPSECRET',
+        "private_key = TOPSECRET",
+        'private_key: "TOPSECRET"',
+        'private_key = """\nTOPSECRET\nTOPSECRET"""\n',
+        "private_key = '''TOPSECRET",
+        'private_key = "a\\"TOPSECRET"',
+        'private_key = ["TOPSECRET",\n  "TOPSECRET"]',
+        'private_key = { value = "TOPSECRET" }',
+        f'private_key = {{ file = "{KEY}" }}',
+        'private_key.value = "TOPSECRET"',
+        '"private_key" = "TOPSECRET"',
+        '[hosts.a.private_key]\nx = "TOPSECRET"\ny = "TOPSECRET"\n[hosts.b]\n',
+        'admin_password = "TOPSECRET"',
+        "PASSWD = 'TOPSECRET'",
+        'psk="TOPSECRET"',
+        '# psk = "TOPSECRET"',
+        f'key = "{KEY}"',
+        f"{KEY}",
+        f"PrivateKey {KEY[:-2]}",
+        f'peer = {{ public_key = "x", preshared_key = "{KEY}", mtu = 1400 }}',
+    ],
+)
+def test_a_secret_is_hidden(text: str) -> None:
+    assert "TOPSECRET" not in masked(text)
+    assert "TOPSECRET" not in render([Problem("NC0100", (), "is wrong", place=_place(text))], "f", text)
+
+
+def _place(text: str) -> Place:
+    last = text.rstrip("\n").split("\n")
+    return Place("f", len(last), 1, 2, last[-1])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'public_key = "{KEY}"',
+        f"PublicKey = {KEY}",
+        'private_key = { file = "/etc/netc/keys/a.key" }',
+        'private_key = { credential = "wg-key" }',
+        'private_key.file = "/etc/netc/keys/a.key"',
+        '[hosts.a.private_key]\nfile = "/etc/netc/keys/a.key"\n',
+        "# the password is on the host",
+        '[hosts.secret]\nwan = "eth0"\n',
+        'import = "/a/very/long/path/of/nothing/but/small/letters"',
+    ],
+)
+def test_what_is_no_secret_is_shown(text: str) -> None:
+    assert masked(text) == text
+
+
+@pytest.mark.parametrize("key", ["private_key", "PrivateKey", "preshared-key", "psk", "Passphrase", "admin_password"])
+def test_a_key_that_names_a_secret_is_known(key: str) -> None:
+    assert is_secret_key(key)
+
+
+@pytest.mark.parametrize("key", ["public_key", "key", "keepalive", "secret-host", "pskov", 5])
+def test_other_keys_are_not(key: object) -> None:
+    assert not is_secret_key(key)
+
+
+def test_a_message_does_not_quote_a_key() -> None:
+    assert without_keys(f"`{KEY}` is no name") == "what looks like a key is no name"
+
+
+pieces = st.sampled_from(
+    ["private_key", "psk", " = ", '"', "'", '"""', "{", "}", "[", "]", "\n", "\\", "#", KEY, "x", ":"]
+)
+
+
+@given(st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=30).map("".join))
+def test_what_is_hidden_keeps_its_columns(text: str) -> None:
+    hidden = masked(text)
+
+    assert len(hidden) == len(text)
+    assert [at for at, c in enumerate(hidden) if c == "\n"] == [at for at, c in enumerate(text) if c == "\n"]
