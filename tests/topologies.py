@@ -62,6 +62,10 @@ class Machine:
         return frozenset([4, 6]) if self.reach == "named" else self.known
 
 
+def meet(one: Machine, other: Machine, family: set[int]) -> bool:
+    return bool((one.speaks & other.dialled | other.speaks & one.dialled) & family)
+
+
 @dataclass
 class Maker:
     """Draws tables, and keeps count of what is given out: names, subnets, ports, tables."""
@@ -136,7 +140,7 @@ class Maker:
         kind = self.one("wireguard", "wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan")
         link: Table = {"kind": kind, "between": [one.name, other.name]}
         if kind == "wireguard":
-            if not (one.speaks & other.dialled or other.speaks & one.dialled):
+            if not meet(one, other, {4, 6}):
                 return None
         elif not self.plain(link, kind, one, other):
             return None
@@ -150,7 +154,7 @@ class Maker:
                 end["address"] = addresses
         shared = kind == "wireguard" and self.chance()
         for near, far, end in ((one, other, ends[0]), (other, one, ends[1])):
-            self.end(end, kind, near, far, shared)
+            self.end(end, link, near, far, shared)
         link["ends"] = {near.name: end for near, end in zip((one, other), ends, strict=True) if end}
         return link
 
@@ -178,23 +182,21 @@ class Maker:
     def addresses(self, kind: str) -> tuple[list[str], list[str]]:
         n = self.next()
         four = [f"10.{100 + n // 256}.{n % 256}"] * 2
+        apart = () if kind == "vxlan" else ((f"{four[0]}.7/32", f"{four[1]}.8/32"),)  # Ethernet has neighbours
         subnets = {
-            4: self.one(
-                (f"{four[0]}.0/31", f"{four[1]}.1/31"),
-                (f"{four[0]}.1/30", f"{four[1]}.2/30"),
-                (f"{four[0]}.7/32", f"{four[1]}.8/32"),
-            ),
+            4: self.one((f"{four[0]}.0/31", f"{four[1]}.1/31"), (f"{four[0]}.1/30", f"{four[1]}.2/30"), *apart),
             6: self.one((f"fd10:{n:x}::/127", f"fd10:{n:x}::1/127"), (f"fd10:{n:x}::a/64", f"fd10:{n:x}::b/64")),
         }
         families = INNER.get(kind) or self.one((4,), (6,), (4, 6), (6, 4))
         return [subnets[family][0] for family in families], [subnets[family][1] for family in families]
 
-    def end(self, end: Table, kind: str, near: Machine, far: Machine, shared: bool) -> None:
+    def end(self, end: Table, link: Table, near: Machine, far: Machine, shared: bool) -> None:
+        kind = link["kind"]
         name = self.device(near, PREFIX[kind] + far.name)
         if name:
             end["interface"] = name
         if routes := self.routes(kind):
-            end |= {"routes": routes, **self.steering()}
+            end |= {"routes": routes, **(self.steering() if "address" in end else {})}
         if kind != "wireguard":
             return
         if port := self.port(near, 51820 + far.id):
@@ -210,13 +212,16 @@ class Maker:
         if self.chance():
             end["allowed_ips"] = ["0.0.0.0/0", "::/0"]
         if near.reach in ("both", "named") and self.chance():
-            end["endpoint"] = f"{self.one('vpn.example.org', f'203.0.113.{near.id}')}:{end.get('port', 51820 + far.id)}"
+            known = ["vpn.example.org"] + [f"203.0.113.{near.id}"] * ("family" not in link)
+            end["endpoint"] = f"{self.one(*known)}:{end.get('port', 51820 + far.id)}"
 
     # ---- meshes ------------------------------------------------------------------------------------------
 
     def mesh(self, machines: list[Machine]) -> Table | None:
         members = self.some(machines)
-        if len(members) < 2 or sum(not member.dialled for member in members) > 1:
+        outer: Table = self.one({}, {"family": "ipv4"}, {"family": "ipv6"})
+        family = {"ipv4": {4}, "ipv6": {6}}.get(outer.get("family", ""), {4, 6})
+        if len(members) < 2 or not all(meet(one, other, family) for one, other in combinations(members, 2)):
             return None
         n = self.next()
         everyone = len(members) == len(machines) and self.chance()
@@ -228,7 +233,7 @@ class Maker:
         else:
             mesh |= {"interfaces": "per-peer", "port": 41000 + 300 * n}
             mesh |= self.one({}, {"prefix": f"p{n}-"})
-        return mesh | self.one({}, {"mtu": 1280}, {"family": "ipv4"}, {"family": "ipv6"})
+        return mesh | outer | self.one({}, {"mtu": 1280})
 
     # ---- tunnels and namespaces --------------------------------------------------------------------------
 

@@ -103,9 +103,15 @@ def _stand_in_units(ours: Sequence[File]) -> tuple[File, ...]:
     exist = {_unit_name(file.path) for file in ours if _is_unit(file.path)}
     with_drop_ins = {_unit_name(file.path) for file in ours if _is_drop_in(file.path)}
     mentioned = {name for file in ours for name in _UNIT.findall(_without_comments(file.text))}
-    wanted = {*_BOOT, *with_drop_ins, *(name for name in mentioned if not _OWN_UNIT.match(name))}
+    named = {*_BOOT, *with_drop_ins, *(name for name in mentioned if not _OWN_UNIT.match(name))}
+    wanted = {*named, *(_served_by(name) for name in named if name.endswith(".socket"))}
     stand_ins = (_stand_in(name) for name in sorted(wanted - exist))
     return tuple(file for file in stand_ins if file is not None)
+
+
+def _served_by(socket: str) -> str:
+    """A socket with Accept=yes starts instances of its template, and is refused without one."""
+    return re.sub(r"(@.*)?\.socket$", "@.service", socket)
 
 
 def _stand_in(name: str) -> File | None:

@@ -1,0 +1,351 @@
+"""Nothing is planned and then forgotten, and nothing is named that is not there."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+from hypothesis import Phase, example, given, settings
+from netaddr import IPAddress, IPNetwork
+
+from examples import EXAMPLES, OUT
+from netc.emit import emit
+from netc.emit.file import File
+from netc.language.links import Kind
+from netc.language.names import Name
+from netc.language.values import Endpoint, Port
+from netc.network.interface import Peer
+from netc.plan import host_plan
+from netc.plan.host_plan import HostPlan, Part, Share
+from netc.plan.show import show
+from netc.verify import Outcome, verify
+from test_mirror import drawn_plans, plans
+from topologies import key
+
+Files = dict[str, File]
+
+FULL = {
+    "version": 1,
+    "network": {"name": "full"},
+    "hosts": {
+        "a": {
+            "id": 1,
+            "wan": "eth0",
+            "addresses": ["198.51.100.1/24", "2001:db8:1::1/64"],
+            "public_key": key("a"),
+            "tunnels": {
+                "t": {
+                    "kind": "wireguard",
+                    "address": ["10.1.0.2/24", "fd01::2/64"],
+                    "dns": "10.1.0.1",
+                    "port": 1000,
+                    "private_key": {"credential": "t.key"},
+                    "peer": {
+                        "public_key": key("stranger"),
+                        "endpoint": "vpn.example.net:443",
+                        "allowed_ips": ["0.0.0.0/0", "::/0"],
+                        "preshared_key": {"credential": "t.psk"},
+                        "keepalive": 15,
+                    },
+                },
+                "six": {"kind": "6to4"},
+                "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
+            },
+            "namespaces": {
+                "plain": {"tunnel": "in", "services": "ssh.service"},
+                "n": {
+                    "tunnel": "t",
+                    "access": ["10.3.0.0/31", "fd03::/127"],
+                    "services": ["web.service", "web.socket"],
+                    "publish": [
+                        {"port": "80/tcp", "to": 8080, "on": "198.51.100.1", "allow": "192.0.2.0/24"},
+                        {"port": "53/udp"},
+                    ],
+                },
+            },
+        },
+        "b": {"id": 2, "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
+    },
+    "links": {
+        "wg": {
+            "kind": "wireguard",
+            "between": ["a", "b"],
+            "ends": {
+                "a": {
+                    "address": ["10.5.0.0/31", "fd05::/127"],
+                    "routes": ["10.6.0.0/16"],
+                    "table": 7001,
+                    "keepalive": 9,
+                    "preshared_key": {"file": "/etc/netc/keys/wg.psk"},
+                },
+                "b": {"address": ["10.5.0.1/31", "fd05::1/127"], "preshared_key": {"file": "/k"}},
+            },
+        },
+        "gre": {"kind": "gre", "between": ["a", "b"], "key": 5, "ends": {"a": {"routes": ["10.7.0.0/16"]}}},
+        "vx": {"kind": "vxlan", "between": ["a", "b"]},
+    },
+    "meshes": {"m": {"hosts": "all", "interfaces": "shared", "subnet": "10.8.0.0/24", "port": 700}},
+}
+
+
+def full() -> HostPlan:
+    return drawn_plans(FULL)[0]
+
+
+def files_of(plan: HostPlan) -> Files:
+    return {file.path: file for file in emit(plan)}
+
+
+# ---- every fact reaches a file -------------------------------------------------------------------------------
+
+
+def facts() -> set[type]:
+    """All dataclasses that a HostPlan can hold."""
+    here = [value for value in vars(host_plan).values() if isinstance(value, type) and is_dataclass(value)]
+    return {value for value in here if value.__module__ == host_plan.__name__} - {HostPlan, Share}
+
+
+def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
+    """`value` with one thing changed in it: what was changed (`Route.table`), and the whole with that."""
+    if is_dataclass(value) and not isinstance(value, (Endpoint, Port)):
+        for field in fields(value):
+            inside = variants(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
+            for number, (what, inner) in enumerate(inside):
+                changed = replace(value, **{field.name: inner})  # type: ignore[type-var]
+                yield what, changed
+                if number == 0:
+                    yield owner, changed
+    elif isinstance(value, tuple):
+        for index, each in enumerate(value):
+            for what, inner in variants(each, owner):
+                yield what, (*value[:index], inner, *value[index + 1 :])
+        if value:
+            yield owner, value[:-1]
+    elif (changed := other(value)) is not None:
+        yield owner, changed
+
+
+def other(value: Any) -> Any:
+    match value:
+        case None:
+            return None
+        case bool():
+            return not value
+        case Kind():
+            return {Kind.GRE: Kind.IPIP, Kind.SIX_TO_FOUR: Kind.IPIP, Kind.VXLAN: Kind.GRE}[value]
+        case int():
+            return {4: 6, 6: 4}.get(value, value + 1)
+        case Name() if value.endswith((".service", ".socket")):
+            return type(value)(f"x{value}")
+        case Name() if len(value) == 44:
+            return type(value)(key(value))
+        case Name():
+            return type(value)(f"{value}x")
+        case str():
+            return {"tcp": "udp", "udp": "tcp", "ipv6": "ipv4", "part": "firewall"}.get(value, f"{value}x")
+        case IPAddress():
+            return value + 1
+        case IPNetwork():
+            return moved(value)
+        case Port():
+            return Port(value.number + 1, value.protocol)
+        case Endpoint():
+            return Endpoint(value.host, (value.port or 0) + 1)
+        case _:
+            raise TypeError(f"no other value is known for {value!r}")
+
+
+def moved(net: IPNetwork) -> IPNetwork:
+    """Another prefix of another length."""
+    ip = IPAddress(int(net.ip) ^ 1 << (30 if net.version == 4 else 120), net.version)
+    return IPNetwork(f"{ip}/{max(net.prefixlen - 1, 1)}")
+
+
+def test_every_fact_that_is_planned_reaches_a_file() -> None:
+    plan = full()
+    before = emit(plan)
+
+    assert silent((what, emitted(changed) != before) for what, changed in variants(plan, "HostPlan")) == []
+
+
+def silent(tried: Iterable[tuple[str, bool]]) -> list[str]:
+    """What changed nothing wherever it was changed."""
+    heard: dict[str, bool] = {}
+    for what, matters in tried:
+        heard[what] = heard.get(what, False) or matters
+    return sorted(what for what, matters in heard.items() if not matters)
+
+
+def emitted(plan: HostPlan) -> tuple[File, ...] | None:
+    """None when an emitter refuses, which is no silence."""
+    try:
+        return emit(plan)
+    except TypeError:
+        return None
+
+
+def test_every_field_of_every_fact_is_tried() -> None:
+    """A new fact belongs into FULL."""
+    tried = {what for what, _ in variants(full(), "HostPlan")}
+    wanted = {f"{fact.__name__}.{field.name}" for fact in (*facts(), HostPlan, Peer) for field in fields(fact)}
+
+    assert sorted(wanted - tried) == []
+
+
+def test_every_fact_can_be_shown() -> None:
+    """All but where a part comes from, which `about` says, and its kind, which is its name."""
+    plan = full()
+    before = show(plan)
+    unshown = silent((what, show(changed) != before) for what, changed in variants(plan, "HostPlan"))
+
+    assert unshown == ["Part.kind", "Part.origin"]
+
+
+# ---- what is named is there ----------------------------------------------------------------------------------
+
+NAMED = re.compile(
+    r"(?<![\w$/-])/(?:etc/netc|etc/netns|etc/sysctl\.d|usr/lib/netc)(?:/[\w.@+:=-]*[\w@+=-])+(?![\w$/-])"
+)
+"""A whole path; one that goes on with a variable is some other's to know."""
+
+ON_THE_HOST = "/etc/netc/keys/"
+"""Secrets are brought by their owner."""
+
+
+def named_files(files: Files) -> Iterator[str]:
+    for file in files.values():
+        for line in file.text.splitlines():
+            if not line.startswith("#"):
+                yield from (path for path in NAMED.findall(line) if not path.startswith(ON_THE_HOST))
+
+
+def missing_files(files: Files) -> list[str]:
+    return sorted({path for path in named_files(files) if f"files{path}" not in files})
+
+
+def units_of(files: Files) -> dict[str, str]:
+    found = ((re.search(r"/systemd/system/([^/]+)$", path), file) for path, file in files.items())
+    return {match[1]: file.text for match, file in found if match}
+
+
+def missing_units(files: Files) -> list[str]:
+    """systemd says nothing when a unit that it should wait for is nowhere."""
+    units = units_of(files)
+    texts = [file.text for path, file in files.items() if "/systemd/system/" in path]
+    named = {
+        unit
+        for text in texts
+        for line in re.findall(r"(?m)^[A-Z][A-Za-z]+=(.*)$", text)
+        for unit in re.findall(r"\bnetc(?:-[a-z0-9-]+)?\.(?:service|timer|target|socket|path)\b", line)
+    }
+    # A timer starts the service of its own name.
+    named |= {unit.replace(".timer", ".service") for unit in units if unit.endswith(".timer")}
+    return sorted(named - units.keys())
+
+
+@given(plans)
+def test_every_file_that_is_named_is_written(hosts: tuple[HostPlan, ...]) -> None:
+    for plan in hosts:
+        assert missing_files(files_of(plan)) == []
+
+
+@given(plans)
+def test_every_unit_that_is_waited_for_is_written(hosts: tuple[HostPlan, ...]) -> None:
+    for plan in hosts:
+        assert missing_units(files_of(plan)) == []
+
+
+def out_hosts() -> Iterator[tuple[str, Files]]:
+    for topology in EXAMPLES:
+        for host in sorted((OUT / topology.stem).iterdir()):
+            paths = [path for path in host.rglob("*") if path.is_file()]
+            files = [File(str(path.relative_to(host)), path.read_text()) for path in paths]
+            yield f"{topology.stem}/{host.name}", {file.path: file for file in files}
+
+
+def test_what_out_names_is_in_out() -> None:
+    hosts = dict(out_hosts())
+
+    assert {name: missing_files(files) for name, files in hosts.items() if missing_files(files)} == {}
+    assert {name: missing_units(files) for name, files in hosts.items() if missing_units(files)} == {}
+
+
+def test_what_is_not_there_is_noticed() -> None:
+    files = files_of(full())
+    for_nobody = {
+        "MANIFEST",
+        "files/etc/netc/order",
+        "files/etc/iproute2/rt_protos.d/netc.conf",
+    }
+    lost = {
+        path
+        for path in files
+        if missing_files(rest := {p: f for p, f in files.items() if p != path}) or missing_units(rest)
+    }
+    drop_ins = {path for path in files if path.endswith(".d/50-netc.conf")}
+
+    assert files.keys() - lost == for_nobody | drop_ins
+
+
+@given(plans)
+def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
+    """A script that nothing runs and a ruleset that nothing loads are left from something."""
+    for plan in filter(lambda plan: plan.parts, hosts):
+        files = files_of(plan)
+        named = set(named_files(files))
+        apart = r"files/etc/(netc/(order|wireguard/.*)|systemd/.*|iproute2/.*|sysctl\.d/.*|netns/.*)"
+        orphans = [
+            path
+            for path in files
+            if path.startswith("files/") and path.removeprefix("files") not in named and not re.fullmatch(apart, path)
+        ]
+
+        assert orphans == []
+
+
+# ---- parts and files -----------------------------------------------------------------------------------------
+
+SHARED = re.compile(r"MANIFEST|files/(usr/lib/netc/.*|etc/netc/order|etc/iproute2/.*|etc/systemd/system/netc\.target)")
+
+
+def alone(plan: HostPlan, part: Part) -> set[str]:
+    return {path for path in files_of(replace(plan, parts=(part,), confined=())) if not SHARED.fullmatch(path)}
+
+
+@given(plans)
+def test_a_file_is_of_one_part(hosts: tuple[HostPlan, ...]) -> None:
+    for plan in hosts:
+        owners = Counter(path for part in plan.parts for path in alone(plan, part))
+        paths = [file.path for file in emit(plan)]
+        rest = {path for path in paths if not SHARED.fullmatch(path) and path not in owners}
+
+        assert [path for path, count in owners.items() if count > 1] == []
+        assert len(set(paths)) == len(paths)
+        assert all(path.endswith(".d/50-netc.conf") for path in rest)
+
+
+@given(plans)
+def test_a_part_is_printed_the_same_whatever_is_beside_it(hosts: tuple[HostPlan, ...]) -> None:
+    """So a change touches the parts that it changes and no other."""
+    for plan in hosts:
+        whole = files_of(plan)
+        for part in plan.parts:
+            lone = files_of(replace(plan, parts=(part,), confined=()))
+
+            assert {path: lone[path] for path in alone(plan, part)} == {path: whole[path] for path in alone(plan, part)}
+
+
+# ---- the judges ----------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=1, phases=[Phase.explicit, Phase.generate])  # to make a failure smaller would take minutes
+@example(drawn_plans(FULL))
+@given(plans)
+def test_no_judge_finds_fault_with_what_is_printed(hosts: tuple[HostPlan, ...]) -> None:
+    for plan in hosts:
+        faults = [f"{v.subject}: {v.detail}" for v in verify(emit(plan)) if v.outcome == Outcome.FAILED]
+
+        assert faults == []
