@@ -10,15 +10,12 @@ journal=/run/netc/$part left=0
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
 
-note() { # the folder may go between two words, when another part goes down
-  local try
-  for try in 1 2 3 4 5; do
-    mkdir -p /run/netc && printf '%s\n' "$*" 2>/dev/null >>"$journal" && return
-  done
-  refuse "cannot write $journal (try $try)"
+note() { # another part that goes down may remove the folder between two words
+  for _ in {1..5}; do { mkdir -p /run/netc && printf '%s\n' "$*" >>"$journal"; } 2>/dev/null && return; done
+  refuse "cannot write $journal"
 }
 
-# ---- asked before anything is touched ----------------------------------------------------------------
+# ---- asked before anything is touched
 need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
 unused_link() { [[ ! -e /sys/class/net/$1 ]] || refuse "an interface $1 exists, and is not of this part"; }
 unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists, and is not of this part"; }
@@ -29,18 +26,23 @@ secret() { # FILE
   [[ $owner == 0 && $mode == *00 ]] || refuse "the key $1 is not root's alone: chown root $1 && chmod 600 $1"
 }
 
-# ---- what a step can be besides a command -------------------------------------------------------------
+# ---- what a step can be besides a command
 remove_link() { # NAME [NAMESPACE]: if it is netc's
   local in=() socket=/run/wireguard/$1.sock try
   [[ $# == 1 ]] || in=(-n "$2")
   ip "${in[@]}" link show dev "$1" >/dev/null || return
-  if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $last != "wireguard $1" ]]; then
+  if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
     say "$1 is someone else's by now, and stays"
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
   for try in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
   rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
+}
+setting() { # PATH VALUE [NAMESPACE]
+  local in=()
+  [[ $# == 2 ]] || in=(ip netns exec "$3")
+  "${in[@]}" tee "/proc/sys/$1" <<<"$2" >/dev/null
 }
 sysctls() { # FILE: written only where different, since /proc/sys may be read-only
   local key value file
@@ -54,7 +56,7 @@ sysctls() { # FILE: written only where different, since /proc/sys may be read-on
 }
 keep_sysctls() { say "what $1 sets stays on, since others may rely on it by now"; }
 
-# ---- steps --------------------------------------------------------------------------------------------
+# ---- steps
 step() { note "$*"; "$@" || refuse "failed: $*"; }
 
 undo() { # what is gone already, or was never made, is no failure
