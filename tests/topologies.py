@@ -62,6 +62,71 @@ class Machine:
         return frozenset([4, 6]) if self.reach == "named" else self.known
 
 
+FULL: Table = {
+    "version": 1,
+    "network": {"name": "full"},
+    "hosts": {
+        "a": {
+            "id": 1,
+            "wan": "eth0",
+            "addresses": ["198.51.100.1/24", "2001:db8:1::1/64"],
+            "public_key": key("a"),
+            "tunnels": {
+                "t": {
+                    "kind": "wireguard",
+                    "address": ["10.1.0.2/24", "fd01::2/64"],
+                    "dns": "10.1.0.1",
+                    "port": 1000,
+                    "private_key": {"credential": "t.key"},
+                    "peer": {
+                        "public_key": key("stranger"),
+                        "endpoint": "vpn.example.net:443",
+                        "allowed_ips": ["0.0.0.0/0", "::/0"],
+                        "preshared_key": {"credential": "t.psk"},
+                        "keepalive": 15,
+                    },
+                },
+                "six": {"kind": "6to4"},
+                "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
+            },
+            "namespaces": {
+                "plain": {"tunnel": "in", "services": "ssh.service"},
+                "n": {
+                    "tunnel": "t",
+                    "access": ["10.3.0.0/31", "fd03::/127"],
+                    "services": ["web.service", "web.socket"],
+                    "publish": [
+                        {"port": "80/tcp", "to": 8080, "on": "198.51.100.1", "allow": "192.0.2.0/24"},
+                        {"port": "53/udp"},
+                    ],
+                },
+            },
+        },
+        "b": {"id": 2, "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
+    },
+    "links": {
+        "wg": {
+            "kind": "wireguard",
+            "between": ["a", "b"],
+            "ends": {
+                "a": {
+                    "address": ["10.5.0.0/31", "fd05::/127"],
+                    "routes": ["10.6.0.0/16"],
+                    "table": 7001,
+                    "keepalive": 9,
+                    "preshared_key": {"file": "/etc/netc/keys/wg.psk"},
+                },
+                "b": {"address": ["10.5.0.1/31", "fd05::1/127"], "preshared_key": {"file": "/k"}},
+            },
+        },
+        "gre": {"kind": "gre", "between": ["a", "b"], "key": 5, "ends": {"a": {"routes": ["10.7.0.0/16"]}}},
+        "vx": {"kind": "vxlan", "between": ["a", "b"]},
+    },
+    "meshes": {"m": {"hosts": "all", "interfaces": "shared", "subnet": "10.8.0.0/24", "port": 700}},
+}
+"""A topology of two hosts that makes a fact of every kind, with a value in every field."""
+
+
 def meet(one: Machine, other: Machine, family: set[int]) -> bool:
     return bool((one.speaks & other.dialled | other.speaks & one.dialled) & family)
 
