@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netc.pipeline import compile_hosts, understand
-
 from live.keys import private_key
 from live.lab import Host, Lab
+from netc.pipeline import compile_hosts, understand
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,14 +67,14 @@ class Scene:
 
 
 @pytest.fixture
-def scene(lab: Lab, tmp_path: Path) -> Iterator[Scene]:
+def scene(lab: Lab, tmp_path: Path) -> Scene:
     keys = {name: public_key(private_key(name)) for name in ("near", "far")}
     trees = compiled(TEXT.format(**keys), tmp_path)
     near, far = install(lab, "near", trees), install(lab, "far", trees)
     ends = ("198.51.100.1/24", "2001:db8::1/64"), ("198.51.100.2/24", "198.51.100.3/24", "2001:db8::2/64")
     lab.wire(near, "eth0", far, "eth0", a_addresses=ends[0], b_addresses=ends[1])
     up(far)
-    yield Scene(near, far)
+    return Scene(near, far)
 
 
 def test_a_link_comes_up_without_dns_and_asks_nobody_for_a_name(scene: Scene) -> None:

@@ -107,7 +107,9 @@ def test_a_preshared_key_and_a_credential_are_found_and_used(lab: Lab, tmp_path:
 [links.x]
 kind = "wireguard"
 between = ["a", "b"]
-ends.a = { address = "10.77.0.0/31", private_key = { credential = "x" }, preshared_key = { file = "/etc/netc/keys/x.psk" } }
+ends.a.address = "10.77.0.0/31"
+ends.a.private_key = { credential = "x" }
+ends.a.preshared_key = { file = "/etc/netc/keys/x.psk" }
 ends.b = { address = "10.77.0.1/31", preshared_key = { file = "/etc/netc/keys/other.psk" } }
 """
     a, b = pair(lab, tmp_path, text)

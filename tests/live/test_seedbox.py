@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(lab: Lab, tmp_path: Path) -> Iterator[Scene]:
+def scene(lab: Lab, tmp_path: Path) -> Scene:
     seedbox = install(lab, "seedbox", compiled(EXAMPLES / "seedbox.toml", tmp_path), key="azire")
     provider, visitor = lab.host("provider"), lab.host("visitor")
     lab.wire(
@@ -65,7 +64,7 @@ def scene(lab: Lab, tmp_path: Path) -> Iterator[Scene]:
     # What the real file names, the lab answers for.
     seedbox.write("/etc/hosts", "192.0.2.77 se-sto.azirevpn.net\n")
     give_key(seedbox, "azire", "seedbox")
-    yield Scene(seedbox, provider, visitor)
+    return Scene(seedbox, provider, visitor)
 
 
 def _serve_tunnel(provider: Host) -> None:

@@ -26,9 +26,12 @@ Key = HostPath | CredentialName
 """Where a host finds a secret."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Peer:
-    """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port."""
+    """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port.
+
+    A peer is itself and nothing else (`eq=False`): a mesh of 1,000 hosts looks at a million of them.
+    """
 
     name: Label
     public_key: PublicKey
