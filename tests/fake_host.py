@@ -157,7 +157,7 @@ class Host:
                 link = self._wireguard(name, place)
                 if f"PublicKey = {public}\n" not in self._read(f"/etc/netc/wireguard/{name}.conf"):
                     raise Refused(f"{name} has no peer {public}")
-                self._gain("shared key", place, f"{name} {public}", (link,), again=True, path=path)
+                self._gain("shared key", place, f"{name} {public}", (link,), path=path)
             case _:
                 raise Refused(f"unexpected command: wg {' '.join(words)}")
 
@@ -269,11 +269,9 @@ class Host:
         wanted = (kind, place, name)
         return next((thing for thing in self.things if (thing.kind, thing.place, thing.name) == wanted), None)
 
-    def _gain(
-        self, kind: str, place: str | None, name: str, on: tuple[Thing, ...] = (), again: bool = False, **state: Any
-    ) -> None:
+    def _gain(self, kind: str, place: str | None, name: str, on: tuple[Thing, ...] = (), **state: Any) -> None:
         if there := self._seek(kind, place, name):
-            if again and there.state == state:
+            if kind == "shared key" and there.state == state:
                 return
             raise Refused(f"there is a {kind} {name} in {place or 'the host'} already")
         self.things.append(Thing(kind, place, name, on, state))

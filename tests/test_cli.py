@@ -28,6 +28,11 @@ links.a = { kind = "wireguard", between = ["edge", "nobody"] }
 """
 
 
+def words(verb: str, host: str, out: Path) -> tuple[str | Path, ...]:
+    """What a verb needs after the topology."""
+    return {"build": ("-o", out), "plan": (host,)}.get(verb, ())
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
@@ -53,7 +58,7 @@ def test_build_writes_a_folder_a_host_and_says_what_changed(out: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["build", "check", "plan"])
 def test_mistakes_end_every_verb_with_1_and_write_nothing(verb: str, wrong: Path, out: Path) -> None:
-    rest: list[str | Path] = {"build": ["-o", out], "plan": ["edge"]}.get(verb, [])
+    rest = words(verb, "edge", out)
     ran = netc(verb, wrong, *rest)
 
     assert ran.code == 1
@@ -74,7 +79,7 @@ def test_a_topology_that_cannot_be_read_is_wrong_use(verb: str, kind: str, tmp_p
     elif kind == "closed by its path":
         (tmp_path / "file").touch()
         topo = tmp_path / "file" / "topo.toml"
-    rest: list[str | Path] = {"build": ["-o", out], "plan": ["edge"]}.get(verb, [])
+    rest = words(verb, "edge", out)
     ran = netc(verb, topo, *rest)
 
     assert (ran.code, ran.out) == (2, "")
@@ -126,7 +131,7 @@ def test_check_says_that_nothing_is_wrong_and_writes_nothing(tmp_path: Path, mon
 
 @pytest.mark.parametrize("verb", ["build", "check", "plan"])
 def test_notes_go_to_stderr_and_stop_nothing(verb: str, out: Path) -> None:
-    rest: list[str | Path] = {"build": ["-o", out], "plan": ["seedbox"]}.get(verb, [])
+    rest = words(verb, "seedbox", out)
     ran = netc(verb, SEEDBOX, *rest)
 
     assert ran.code == 0
@@ -214,9 +219,10 @@ def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
     assert netc("build", MESH, "-o", out, "--host", "fra", "--check").code == 0
 
 
-@pytest.mark.parametrize("words", [["build", MESH, "--host", "fry"], ["plan", MESH, "fry"]], ids=["build", "plan"])
-def test_a_host_that_is_not_there_is_wrong_use(words: list[str | Path], out: Path) -> None:
-    ran = netc(*words, *(["-o", out] if words[0] == "build" else []))
+@pytest.mark.parametrize("words", [["build", "--host", "fry", "-o"], ["plan", "fry"]], ids=["build", "plan"])
+def test_a_host_that_is_not_there_is_wrong_use(words: list[str], out: Path) -> None:
+    verb, *rest = words
+    ran = netc(verb, MESH, *rest, *([out] if verb == "build" else []))
 
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "netc: no host is called 'fry'\n   = hint: did you mean `fra`?\n"

@@ -78,13 +78,23 @@ FULL: Table = {
                     "dns": "10.1.0.1",
                     "port": 1000,
                     "private_key": {"credential": "t.key"},
-                    "peer": {
-                        "public_key": key("stranger"),
-                        "endpoint": "vpn.example.net:443",
-                        "allowed_ips": ["0.0.0.0/0", "::/0"],
-                        "preshared_key": {"credential": "t.psk"},
-                        "keepalive": 15,
-                    },
+                    "peer": [
+                        {
+                            "public_key": key("stranger"),
+                            "endpoint": "vpn.example.net:443",
+                            "allowed_ips": ["0.0.0.0/0", "::/0"],
+                            "preshared_key": {"credential": "t.psk"},
+                            "keepalive": 15,
+                        },
+                        *(
+                            {
+                                "public_key": key(f"stranger {n}"),
+                                "allowed_ips": f"10.1.{n}.0/24",
+                                "preshared_key": {"credential": f"psk-{n}"},
+                            }
+                            for n in (7, 8, 9)
+                        ),
+                    ],
                 },
                 "six": {"kind": "6to4"},
                 "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
@@ -146,6 +156,9 @@ class Maker:
     def one(self, *values: Any) -> Any:
         return self.draw(st.sampled_from(values))
 
+    def table(self, *tables: Table) -> Table:
+        return self.draw(st.sampled_from(tables))
+
     def chance(self) -> bool:
         return self.draw(st.booleans())
 
@@ -172,7 +185,7 @@ class Maker:
 
     def secret(self) -> Table:
         n = self.next()
-        return self.one({"credential": f"key-{n}"}, {"file": f"/etc/netc/keys/k{n}.key"})
+        return self.table({"credential": f"key-{n}"}, {"file": f"/etc/netc/keys/k{n}.key"})
 
     def device(self, machine: Machine, derived: str) -> str | None:
         """A name to write, or None where the derived one is free and wanted."""
@@ -195,7 +208,7 @@ class Maker:
     def steering(self) -> Table:
         """A table of its own, with or without a priority."""
         n = self.next()
-        return self.one(
+        return self.table(
             {}, {}, {"table": 7100 + n}, {"table": 7100 + n, "priority": 100 + n}, {"table": 10**6 + n, "priority": n}
         )
 
@@ -213,7 +226,7 @@ class Maker:
             link["family"] = self.one("ipv4", "ipv6")
         if self.chance():
             link["mtu"] = 1280
-        ends = ({}, {})
+        ends: tuple[Table, Table] = ({}, {})
         if self.chance():
             for end, addresses in zip(ends, self.addresses(kind), strict=True):
                 end["address"] = addresses
@@ -298,7 +311,7 @@ class Maker:
         else:
             mesh |= {"interfaces": "per-peer", "port": 41000 + 300 * n}
             mesh |= self.one({}, {"prefix": f"p{n}-"})
-        return mesh | outer | self.one({}, {"mtu": 1280})
+        return mesh | outer | self.table({}, {"mtu": 1280})
 
     # ---- tunnels and namespaces --------------------------------------------------------------------------
 
@@ -336,7 +349,7 @@ class Maker:
             peer["endpoint"] = self.one(f"192.0.2.{n}:51820", f"[2001:db8:fff1::{n:x}]:443", f"p{n}.example.com:51820")
             peer |= self.one({}, {"preshared_key": self.secret()})
             peer |= self.one({}, {"keepalive": 15})
-        return found | {"peer": peers} | self.one({}, {"dns": ["10.64.0.1", "fd64::1"]})
+        return found | {"peer": peers} | self.table({}, {"dns": ["10.64.0.1", "fd64::1"]})
 
     def outside(self, tunnel: Table) -> Table:
         """What a tunnel may have that stays among the host's own."""
