@@ -9,7 +9,7 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.checks.namespaces import usable_pairs
-from netc.language.links import Link
+from netc.language.links import Kind, Link
 from netc.language.names import HostName, NamespaceName
 from netc.language.values import Endpoint
 from netc.network.dialling import public
@@ -39,6 +39,7 @@ def check(network: Network) -> Iterator[Problem]:
     yield from map(_unusable, (one for one in held if _is_edge(one.net)))
     yield from _never(network, held)
     yield from _routed_twice(network)
+    yield from _no_gateway(network)
     for name, link in network.topology.links.items():
         yield from _one_subnet(name, link)
 
@@ -174,6 +175,19 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
                 if there != at:
                     what = f"{net} leads into {device} of {host} already"
                     yield Problem("NC0407", at, what, "route it into one of the two", (there,))
+
+
+def _no_gateway(network: Network) -> Iterator[Problem]:
+    """VXLAN carries Ethernet: a route leads to a neighbour there, which has to be one in the route's family."""
+    for interfaces in network.interfaces.values():
+        for interface in interfaces:
+            if interface.kind != Kind.VXLAN:
+                continue
+            for index, to in enumerate(interface.routes):
+                if not any(ip.version == to.version for ip in interface.gateways):
+                    what = f"{to} has no next hop: the far end of {interface.name} has no IPv{to.version} address here"
+                    hint = "give both ends addresses of the family in one subnet, such as a /31 or a /127"
+                    yield Problem("NC0408", (*interface.where, "routes", index), what, hint)
 
 
 def _is_edge(net: IPNetwork) -> bool:

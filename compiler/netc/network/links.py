@@ -97,7 +97,7 @@ def _interface(
         outer=family,
         far=far.name,
         routes=end.routes,
-        gateways=_gateways(kind, far),
+        gateways=_gateways(kind, near, far),
         table=end.table,
         priority=end.priority or end.table,
         ttl=link.ttl,
@@ -113,8 +113,12 @@ def _default_addresses(kind: Kind, host: Host) -> tuple[IPNetwork, ...]:
     return () if kind == Kind.IPIP else (link_local(host.id),)  # ipip carries no IPv6
 
 
-def _gateways(kind: Kind, far: Side) -> tuple[IPAddress, ...]:
-    return tuple(net.ip for net in far.addresses or (link_local(far.host.id),)) if kind == Kind.VXLAN else ()
+def _gateways(kind: Kind, near: Side, far: Side) -> tuple[IPAddress, ...]:
+    """The far end's addresses that the near end has for neighbours, where a route needs one."""
+    if kind != Kind.VXLAN:
+        return ()
+    here, there = (side.addresses or (link_local(side.host.id),) for side in (near, far))
+    return tuple(net.ip for net in there if any(net.ip in own.cidr for own in here))
 
 
 def _wireguard(
