@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.features.namespaces import INNER, host_end
 from netc.language.names import HostName, Wrong
 from netc.network.interface import Network
+from netc.network.namespaces import INNER, host_end
 from netc.problem import KeyPath, Problem
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
-from netc.features.namespaces import Pair, pairs
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.topology import Host
 from netc.network.interface import Interface, Network
+from netc.network.namespaces import Pair, pairs
 from netc.problem import KeyPath, Problem, Severity
 
 

@@ -8,7 +8,9 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, render, token
-from netc.plan.host_plan import DestinationNat, HostPlan, Ruleset
+from netc.language.names import InterfaceName
+from netc.network.forwards import MARK_MASK
+from netc.plan.host_plan import DestinationNat, HostPlan, PortForward, ReturnMark, Ruleset
 from netc.plan.steps import ruleset_path
 
 
@@ -24,12 +26,54 @@ def _text(ruleset: Ruleset) -> str:
         "ruleset.j2",
         origin=origin(ruleset.origin),
         nats=[_nat(nat) for nat in ruleset.nats],
-        guards=[
-            {"origin": origin(guard.origin), "device": Verbatim(f'"{token(guard.device)}"')}
-            for guard in ruleset.replies_only
-        ],
+        guards=[{"origin": origin(guard.origin), "device": _device(guard.device)} for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
+        maps=_maps(ruleset.forwards),
+        masquerades=[{"origin": origin(m.origin), "device": _device(m.device)} for m in ruleset.masquerades],
+        clamps=[_device(clamp.device) for clamp in ruleset.clamps],
+        marks=[_mark(mark) for mark in ruleset.marks],
     )
+
+
+def _device(name: InterfaceName) -> Verbatim:
+    return Verbatim(f'"{token(name)}"')
+
+
+def _maps(forwards: Sequence[PortForward]) -> list[dict[str, object]]:
+    """One map a family and way: however many ports there are, a packet is looked up once."""
+    groups: dict[tuple[int, bool], list[PortForward]] = {}
+    for fact in forwards:
+        groups.setdefault((fact.on.version, fact.to_port is not None), []).append(fact)
+    return [_map(family, moved, facts) for (family, moved), facts in sorted(groups.items())]
+
+
+def _map(family: int, moved: bool, facts: Sequence[PortForward]) -> dict[str, object]:
+    v4 = family == 4
+    return {
+        "name": Verbatim(f"{'moved' if moved else 'forwards'}{family}"),
+        "family": Verbatim("ip" if v4 else "ip6"),
+        "type": Verbatim("ipv4_addr" if v4 else "ipv6_addr"),
+        "moved": moved,
+        "elements": [_element(fact) for fact in facts],
+    }
+
+
+def _element(fact: PortForward) -> dict[str, object]:
+    ports = fact.ports
+    span = f"{ports.first}" if ports.first == ports.last else f"{ports.first}-{ports.last}"
+    to = f"{fact.to} . {fact.to_port}" if fact.to_port is not None else str(fact.to)
+    key = f"{_device(fact.device)} . {fact.on} . {ports.protocol} . {span}"
+    return {"origin": origin(fact.origin), "text": Verbatim(f"{key} : {to}")}
+
+
+def _mark(mark: ReturnMark) -> dict[str, object]:
+    """nft 1.0.6 cannot merge two marks, so every bit is spelled out."""
+    return {
+        "device": _device(mark.device),
+        "value": Verbatim(f"{mark.mark:#010x}"),
+        "mask": Verbatim(f"{MARK_MASK:#010x}"),
+        "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),
+    }
 
 
 def _nat(nat: DestinationNat) -> dict[str, object]:

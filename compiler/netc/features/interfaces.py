@@ -20,6 +20,7 @@ from netc.plan.host_plan import (
     Address,
     Carrier,
     Device,
+    LinkSetting,
     NamedEndpoint,
     Part,
     PlainTunnel,
@@ -50,8 +51,9 @@ def _part(interface: Interface) -> Part:
             for net in interface.addresses
         ),
         carriers=(Carrier(interface.name, interface.mtu.value, inside),),
-        routes=tuple(_route(to, interface) for to in _routes(interface)),
-        rules=tuple(_rules(interface)),
+        settings=tuple(_settings(interface)),
+        routes=(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
+        rules=(*_rules(interface), *_back_rules(interface)),
         endpoints=tuple(
             NamedEndpoint(interface.name, peer, inside)
             for peer in interface.peers
@@ -86,6 +88,39 @@ def _rules(interface: Interface) -> Iterator[Rule]:
         if not net.ip.is_link_local():
             family: Family = 4 if net.version == 4 else 6
             yield Rule(family, interface.priority, interface.table, source=net.ip, namespace=interface.namespace)
+
+
+def _settings(interface: Interface) -> Iterator[LinkSetting]:
+    """A visitor's packet comes by the tunnel and its address is reached by the uplink: strict reverse path filtering
+    (RFC 3704) would drop what is forwarded on. Loose (2) wins over a strict `all`, and only here."""
+    if interface.back and interface.back.mark is not None:
+        yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
+
+
+def _back_routes(interface: Interface) -> Iterator[Route]:
+    """Replies leave by the link or not at all."""
+    if interface.back:
+        for everything in EVERYTHING:
+            if everything.version in _families(interface):
+                via = next((ip for ip in interface.gateways if ip.version == everything.version), None)
+                yield Route(everything, interface.name, via=via, table=interface.back.table)
+                yield Route(everything, None, table=interface.back.table)
+
+
+def _back_rules(interface: Interface) -> Iterator[Rule]:
+    if not interface.back:
+        return
+    table = interface.back.table
+    for net in interface.addresses:
+        if interface.back.by_source and not net.ip.is_link_local():
+            yield Rule(4 if net.version == 4 else 6, table, table, source=net.ip)
+    if interface.back.mark is not None:
+        for family in sorted(_families(interface)):
+            yield Rule(4 if family == 4 else 6, table, table, mark=interface.back.mark)
+
+
+def _families(interface: Interface) -> set[int]:
+    return {net.version for net in interface.addresses if not net.ip.is_link_local()}
 
 
 def _device(interface: Interface) -> Device:

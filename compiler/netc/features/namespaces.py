@@ -13,16 +13,13 @@ way out: inside, only replies may leave by it; on the host, only replies are tak
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from netaddr import IPAddress, IPNetwork
-
-from netc.language.names import HostName, InterfaceName, NamespaceName, PartName
+from netc.language.names import HostName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
 from netc.language.namespaces import Publish
-from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
+from netc.network.namespaces import INNER, Pair, host_end, pairs
 from netc.plan.host_plan import (
     Address,
     Carrier,
@@ -41,34 +38,11 @@ from netc.plan.host_plan import (
 )
 from netc.problem import KeyPath
 
-INNER = InterfaceName("access")
-"""The inner end of the veth pair."""
-
 TABLE = 7000
 """The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""
 
 REPLY_PRIORITY = 7000
 """Rules that send replies back by the veth pair come before main (32766)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """One family of `access`: the host's end and the namespace's."""
-
-    family: Family
-    host: IPNetwork
-    inner: IPNetwork
-
-
-def pairs(settings: Settings) -> tuple[Pair, ...]:
-    return tuple(map(_pair, settings.access))
-
-
-def _pair(prefix: IPNetwork) -> Pair:
-    """RFC 3021 and 6164: a prefix of two has two usable addresses; in a larger one the first is the network's."""
-    first = prefix.first if prefix.size <= 2 else prefix.first + 1
-    ends = [IPNetwork(f"{IPAddress(first + n, prefix.version)}/{prefix.prefixlen}") for n in (0, 1)]
-    return Pair(4 if prefix.version == 4 else 6, *ends)
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -86,16 +60,10 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
     wan = network.topology.hosts[host].wan
     return Share(
         parts=(_part(part, name, settings, tunnel, origin),),
-        nats=nats,
-        replies_only=(RepliesOnly(origin, outer),) if settings.access else (),
+        ruleset=Ruleset(origin, nats=nats, replies_only=(RepliesOnly(origin, outer),)) if settings.access else None,
         forwarding=tuple(Forwarding(4 if nat.to.version == 4 else 6, wan) for nat in nats),
         confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
     )
-
-
-def host_end(name: NamespaceName, settings: Settings) -> InterfaceName:
-    """Raises Wrong when the derived name is too long; `checks.names` reports it first."""
-    return settings.interface or InterfaceName(f"ve-{name}")
 
 
 def _part(part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath) -> Part:

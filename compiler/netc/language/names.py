@@ -80,6 +80,10 @@ class LinkName(Label):
     noun = "a link's name"
 
 
+class ForwardName(Label):
+    noun = "a forward's name"
+
+
 class MeshName(Label):
     noun = "a mesh's name"
 

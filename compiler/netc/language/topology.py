@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.forwards import Forward
 from netc.language.links import Link, Mesh
 from netc.language.names import (
+    ForwardName,
     HostName,
     InterfaceName,
     Label,
@@ -68,3 +70,4 @@ class Topology(Table):
     hosts: Mapping[HostName, Host]
     links: Mapping[LinkName, Link] = Field(default_factory=dict)
     meshes: Mapping[MeshName, Mesh] = Field(default_factory=dict)
+    forwards: Mapping[ForwardName, Forward] = Field(default_factory=dict)

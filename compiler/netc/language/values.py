@@ -141,6 +141,28 @@ def port(text: str) -> Port:
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
 
 
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """`30000-30100/udp`: ports of one protocol, both ends included; one alone is a range of itself."""
+
+    first: int
+    last: int
+    protocol: Literal["tcp", "udp"]
+
+    def __str__(self) -> str:
+        span = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+        return f"{span}/{self.protocol}"
+
+
+def ports(text: str) -> Ports:
+    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp)", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not match or not 1 <= first <= last <= 65535:
+        what = f"{quoted(text)} is not a port or a range of ports with a protocol"
+        raise Wrong("NC0112", what, "write it as `443/tcp` or `30000-30100/udp`")
+    return Ports(first, last, "tcp" if match[3] == "tcp" else "udp")
+
+
 def _listed(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else [value]
 
@@ -153,6 +175,7 @@ InterfaceAddress = Annotated[IPNetwork, FromText(interface_address)]
 Prefix = Annotated[IPNetwork, FromText(prefix)]
 Dialled = Annotated[Endpoint, FromText(endpoint)]
 DialledOrNot = Annotated[Endpoint | Literal[False], PlainValidator(endpoint_or_not)]
+ServicePorts = Annotated[Ports, FromText(ports)]
 ServicePort = Annotated[Port, FromText(port)]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Mtu = Annotated[int, Field(strict=True, ge=576, le=65535)]

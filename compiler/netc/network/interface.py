@@ -20,6 +20,7 @@ from netc.language.names import (
 )
 from netc.language.topology import Topology
 from netc.language.values import Endpoint, Family
+from netc.network.forwards import Back
 from netc.problem import KeyPath
 
 Key = HostPath | CredentialName
@@ -87,6 +88,8 @@ class Interface:
     table: int | None = None
     """Where `routes` go; None is main."""
     priority: int | None = None
+    back: Back | None = None
+    """How replies to visitors who came in by it leave by it again."""
     dns: tuple[IPAddress, ...] = ()
     namespace: NamespaceName | None = None
     """Where it is moved after it was born among the host's own interfaces."""

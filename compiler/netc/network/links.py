@@ -23,6 +23,7 @@ from netc.network.derive import (
     vni,
 )
 from netc.network.dialling import FAMILY, candidates, dial, families, outer
+from netc.network.forwards import Back, back
 from netc.network.interface import Interface, Key, Mtu, Peer
 from netc.network.mtu import mtu, overhead
 from netc.problem import KeyPath, Problem
@@ -64,10 +65,18 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
     size = mtu(link.mtu, under.host.mtu, f"uplink of {under.name}", overhead(kind, family, keyed=keyed))
     for near, far in ((one, other), (other, one)):
         try:
-            yield from _interface(name, link, near, far, family, size)
+            replies = back(name, near.name, far.host.id, topology)
+            for end in _interface(name, link, near, far, family, size):
+                yield _answering(end, replies) if isinstance(end, Interface) and replies else end
         except Wrong as wrong:
             what = f"no name for {near.name}'s end of `{name}`: {wrong.what}"
             yield Problem(wrong.code, ("links", name), what, f'set `ends.{near.name}.interface = "…"`', on_key=True)
+
+
+def _answering(interface: Interface, replies: Back) -> Interface:
+    """Visitors are everybody, so everybody may come out of the link and be answered into it."""
+    peers = tuple(replace(peer, allowed_ips=EVERYTHING) for peer in interface.peers)
+    return replace(interface, back=replies, peers=peers)
 
 
 def _family(one: Side, other: Side) -> Family | None:

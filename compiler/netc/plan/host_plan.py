@@ -12,7 +12,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
-from netc.language.values import Family, Port
+from netc.language.values import Family, Port, Ports
 from netc.network.interface import Key, Peer
 from netc.problem import KeyPath
 
@@ -70,7 +70,7 @@ class LinkSetting:
 
     device: InterfaceName
     family: Literal["ipv4", "ipv6"]
-    key: Literal["accept_dad"]
+    key: Literal["accept_dad", "rp_filter"]
     value: int
     namespace: NamespaceName | None = None
 
@@ -95,10 +95,11 @@ class Carrier:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`to` is a prefix; all of a family is its default route. `table` None is main."""
+    """`to` is a prefix; all of a family is its default route. `table` None is main, `device` None is nowhere: what
+    finds no better route in the table is refused, and does not go on to the next table."""
 
     to: IPNetwork
-    device: InterfaceName
+    device: InterfaceName | None
     via: IPAddress | None = None
     source: IPAddress | None = None
     table: int | None = None
@@ -114,6 +115,8 @@ class Rule:
     table: int
     source: IPAddress | None = None
     source_port: Port | None = None
+    mark: int | None = None
+    """Within MARK_MASK."""
     namespace: NamespaceName | None = None
 
 
@@ -127,6 +130,41 @@ class DestinationNat:
     sources: tuple[IPNetwork, ...]
     to: IPAddress
     to_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class PortForward:
+    """What enters by `device` for `ports` of `on` goes to `to`, at another port if `to_port` is given."""
+
+    origin: KeyPath
+    device: InterfaceName
+    on: IPAddress
+    ports: Ports
+    to: IPAddress
+    to_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Masquerade:
+    """What was forwarded into `device` has the host's own address there as its source."""
+
+    origin: KeyPath
+    device: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
+class ClampMss:
+    """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
+
+    device: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnMark:
+    """Replies to what came in by `device` carry `mark`, within MARK_MASK."""
+
+    device: InterfaceName
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +184,10 @@ class Ruleset:
     namespace: NamespaceName | None = None
     nats: tuple[DestinationNat, ...] = ()
     replies_only: tuple[RepliesOnly, ...] = ()
+    forwards: tuple[PortForward, ...] = ()
+    masquerades: tuple[Masquerade, ...] = ()
+    clamps: tuple[ClampMss, ...] = ()
+    marks: tuple[ReturnMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +248,8 @@ class Share:
     """What a feature adds to a host: parts of its own, and facts for the parts that all features share."""
 
     parts: tuple[Part, ...] = ()
-    nats: tuple[DestinationNat, ...] = ()
-    replies_only: tuple[RepliesOnly, ...] = ()
+    ruleset: Ruleset | None = None
+    """Joined with all others into the host's own; None when there is nothing to filter."""
     forwarding: tuple[Forwarding, ...] = ()
     confined: tuple[Confined, ...] = ()
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 from netc.language.names import HostName, Label, PartName
 from netc.plan.host_plan import HostPlan, Part, Ruleset, Share
+from netc.problem import KeyPath
+
+Fact = TypeVar("Fact")
 
 FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
@@ -23,7 +27,7 @@ def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
 
 def _wanting(share: Share) -> Iterator[Part]:
     """The parts of a share bring up what it adds to."""
-    firewall = (FIREWALL,) if share.nats or share.replies_only else ()
+    firewall = (FIREWALL,) if share.ruleset else ()
     wants = (*((FORWARDING,) if share.forwarding else ()), *firewall)
     return (replace(part, wants=wants) for part in share.parts)
 
@@ -31,14 +35,30 @@ def _wanting(share: Share) -> Iterator[Part]:
 def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
     origin = ("hosts", host)
     forwarding = {fact for share in shares for fact in share.forwarding}
-    nats = tuple(nat for share in shares for nat in share.nats)
-    guards = tuple(guard for share in shares for guard in share.replies_only)
+    rulesets = [share.ruleset for share in shares if share.ruleset]
     if forwarding:
         wanted = tuple(sorted(forwarding, key=lambda fact: fact.family))
         yield Part(FORWARDING, origin, f"packets pass through {host}", forwarding=wanted, kind="forwarding")
-    if nats or guards:
-        ruleset = Ruleset(origin, nats=nats, replies_only=guards)
+    if rulesets:
+        ruleset = _joined(rulesets, origin)
         yield Part(FIREWALL, origin, f"the packet filter of {host}", rulesets=(ruleset,), kind="firewall")
+
+
+def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
+    """Every fact once, in the order of the features."""
+    return Ruleset(
+        origin,
+        nats=_each(ruleset.nats for ruleset in rulesets),
+        replies_only=_each(ruleset.replies_only for ruleset in rulesets),
+        forwards=_each(ruleset.forwards for ruleset in rulesets),
+        masquerades=_each(ruleset.masquerades for ruleset in rulesets),
+        clamps=_each(ruleset.clamps for ruleset in rulesets),
+        marks=_each(ruleset.marks for ruleset in rulesets),
+    )
+
+
+def _each(facts: Iterable[tuple[Fact, ...]]) -> tuple[Fact, ...]:
+    return tuple(dict.fromkeys(fact for some in facts for fact in some))
 
 
 def _ordered(parts: Iterable[Part]) -> list[Part]:

@@ -10,6 +10,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
 from netc.language.names import CredentialName, HostPath, Name
+from netc.network.forwards import MARK_MASK
 from netc.plan.host_plan import (
     Address,
     Carrier,
@@ -207,7 +208,18 @@ def _carrier(carrier: Carrier) -> Step:
     )
 
 
+WORST = 4278198272
+"""The metric of a route of last resort (uint32); a device's own default is better."""
+
+
 def _route(route: Route) -> Step:
+    if route.device is None:
+        table: Command = ("table", route.table) if route.table else ()
+        refusal: Command = ("unreachable", "default", "metric", WORST, *table, "protocol", PROTOCOL)
+        return Step(
+            up=ip(route.namespace, _flag(route.to.version), "route", "add", *refusal),
+            down=ip(route.namespace, _flag(route.to.version), "route", "delete", *refusal),
+        )
     to: Word = "default" if route.to.prefixlen == 0 else route.to
     words: Command = ("route", "add", to)
     words += ("via", route.via) if route.via else ()
@@ -222,6 +234,8 @@ def _route(route: Route) -> Step:
 
 def _rule(rule: Rule) -> Step:
     match_: Command = ("from", rule.source or "all")
+    if rule.mark is not None:
+        match_ += ("fwmark", f"{rule.mark:#010x}/{MARK_MASK:#010x}")
     if rule.source_port:
         match_ += ("ipproto", IPPROTO[rule.source_port.protocol], "sport", rule.source_port.number)
     words = ("priority", rule.priority, *match_, "lookup", rule.table, "protocol", PROTOCOL)

@@ -1,0 +1,110 @@
+"""Slim edges: visitors arrive at one host, another one serves them and sees their own addresses.
+
+    [forwards.web]
+    at = "edge"
+    ports = ["80/tcp", "443/tcp"]
+    to = "home"
+    via = "edge-home"
+
+The edge changes the destination and nothing else. Where the server is among the serving host's own processes, its
+replies are told by their source, the link's own address: no marks, and strict reverse path filtering stays. Where the
+host passes visitors on, to a namespace or an address behind it, connections are marked and replies follow the mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress
+
+from netc.language.forwards import Forward, Target
+from netc.language.names import ForwardName, HostName, LinkName
+from netc.language.values import Ports
+from netc.network.dialling import public
+from netc.network.interface import Interface, Network
+from netc.network.namespaces import inner_address
+from netc.plan.host_plan import ClampMss, Forwarding, Masquerade, PortForward, ReturnMark, Ruleset, Share
+from netc.problem import KeyPath
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    for name, forward in sorted(network.topology.forwards.items()):
+        near = _end(forward.via, host, network)
+        if near and forward.at == host:
+            yield _edge(name, forward, near, network)
+        elif near and any(target.host == host and not target.local for target in forward.to):
+            yield _further(name, forward, near, network)
+
+
+def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
+    return next((i for i in network.interfaces[host] if i.origin == ("links", link)), None)
+
+
+def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
+    """Where visitors of a forward arrive."""
+    own = (net.ip for net in network.topology.hosts[forward.at].addresses)
+    return forward.on or tuple(ip for ip in own if public(ip))
+
+
+def served(target: Target, forward: Forward, network: Network, family: int) -> IPAddress | None:
+    """The serving host's end of the link: what the edge sends visitors of a family to."""
+    end = _end(forward.via, target.host, network)
+    addresses = end.addresses if end else ()
+    return next((net.ip for net in addresses if net.version == family and not net.ip.is_link_local()), None)
+
+
+def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Share:
+    origin: KeyPath = ("forwards", name)
+    wan = network.topology.hosts[forward.at].wan
+    assert wan is not None  # checks.forwards saw to it
+    forwards = tuple(
+        PortForward(origin, wan, on, ports, there, target.port if target.local else None)
+        for on in arrivals(forward, network)
+        if (target := target_of(forward, on.version)) and (there := served(target, forward, network, on.version))
+        for ports in forward.ports
+    )
+    ruleset = Ruleset(
+        origin,
+        forwards=forwards,
+        masquerades=() if forward.keep_source else (Masquerade(origin, near.name),),
+        clamps=(ClampMss(near.name),),
+    )
+    return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in forwards}, network, forward.at))
+
+
+def target_of(forward: Forward, family: int) -> Target | None:
+    """The target that serves a family: one with an address serves that of its address, any other serves both."""
+    fitting = (t for t in forward.to if t.address is None or t.address.version == family)
+    return next(fitting, None)
+
+
+def _further(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Share:
+    origin: KeyPath = ("forwards", name)
+    passed = tuple(
+        PortForward(origin, near.name, net.ip, ports, there, target.port)
+        for net in near.addresses
+        if (target := target_of(forward, net.version)) and not target.local
+        if (there := _behind(target, net.version, network))
+        for ports in forward.ports
+    )
+    back = near.back
+    marks = (ReturnMark(near.name, back.mark),) if back and back.mark is not None else ()
+    ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
+    return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in passed}, network, near.host))
+
+
+def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
+    if target.namespace is None:
+        return target.address
+    settings = network.topology.hosts[target.host].namespaces.get(target.namespace)
+    return inner_address(settings, family) if settings else None
+
+
+def _forwarding(families: set[int], network: Network, host: HostName) -> tuple[Forwarding, ...]:
+    wan = network.topology.hosts[host].wan
+    return tuple(Forwarding(4 if family == 4 else 6, wan) for family in sorted(families))
+
+
+def changed(forward: Forward, ports: Ports) -> bool:
+    """Whether some target listens at another port than the one that is dialled."""
+    return any(target.port not in (None, ports.first) for target in forward.to)

@@ -1,0 +1,69 @@
+"""Forwards: visitors arrive at one host and are served by another, which sees their own addresses."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from netaddr import IPAddress
+from pydantic import Field
+
+from netc.language.names import HostName, LinkName, NamespaceName, Wrong, quoted
+from netc.language.tables import Table
+from netc.language.values import Address, FromText, OneOrMany, ServicePorts, address
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who serves: a host, a namespace on it or an address behind it, at another port if one is said."""
+
+    host: HostName
+    namespace: NamespaceName | None = None
+    address: IPAddress | None = None
+    port: int | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether the server is among the host's own processes."""
+        return self.namespace is None and self.address is None
+
+
+TARGET = re.compile(
+    r"(?P<host>[^:/]+)"
+    r"(?:/(?P<namespace>[^:/]+)|:(?P<four>[0-9]+\.[0-9.]+)|:\[(?P<six>[^\]]+)\]|:(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F:.]+))?"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+)
+
+
+def target(text: str) -> Target:
+    """`home`, `home:8080`, `home/vpn`, `home:10.0.3.20`, `home:10.0.3.20:80`, `home:[fd00:3::20]:80`."""
+    match = TARGET.fullmatch(text)
+    if not match or not 1 <= int(match["port"] or 1) <= 65535:
+        hint = "write `home`, `home/vpn`, `home:10.0.3.20`, each with `:8080` for another port"
+        raise Wrong("NC0117", f"{quoted(text)} is not a host or a place on one", hint)
+    there = match["four"] or match["six"] or match["bare"]
+    return Target(
+        HostName(match["host"]),
+        NamespaceName(match["namespace"]) if match["namespace"] else None,
+        address(there) if there else None,
+        int(match["port"]) if match["port"] else None,
+    )
+
+
+class Forward(Table):
+    """Ports of one host that another one serves."""
+
+    at: HostName = Field(description="Where visitors arrive.")
+    ports: OneOrMany[ServicePorts] = Field(description="As visitors dial them: `443/tcp`, `30000-30100/udp`.")
+    to: OneOrMany[Annotated[Target, FromText(target)]] = Field(
+        description="Who serves: `home`, `home:8080`, `home/vpn`, `home:10.0.3.20`; one for each family."
+    )
+    via: LinkName = Field(description="The link between the two.")
+    on: OneOrMany[Address] = Field((), description="Addresses of `at`; default: its public ones.")
+    keep_source: Annotated[bool, Field(strict=True)] = Field(
+        True, description="The server sees the visitor's address; false: that of `at`."
+    )
+    bound: Annotated[bool, Field(strict=True)] = Field(
+        False, description="UDP servers on the host itself listen at the link's address, and not at every address."
+    )

@@ -1,0 +1,46 @@
+"""How replies find their way back: by the edge that the visitor came in by, whatever else the host is connected to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netc.language.names import HostName, LinkName
+from netc.language.topology import Topology
+
+TABLE_BASE = 7000
+"""The table of replies to an edge is this plus the edge's id: 7001 to 11094."""
+
+MARK_MASK = 0xFF000000
+"""The bits of a packet's mark that are netc's; Tailscale, Kubernetes and Calico keep to others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A link that visitors come in by, seen from the host that serves them.
+
+    `by_source`: servers on the host itself answer from the link's own address, which is enough to tell replies by.
+    `mark`: what is forwarded further on is told by its connection; the value lies within MARK_MASK.
+    """
+
+    table: int
+    by_source: bool
+    mark: int | None
+
+
+def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Back | None:
+    """What `near` has to do for the forwards that arrive by `link`; None when nothing arrives."""
+    arriving = [
+        target
+        for forward in topology.forwards.values()
+        if forward.via == link and forward.keep_source and forward.at != near
+        for target in forward.to
+        if target.host == near
+    ]
+    if not arriving:
+        return None
+    further = any(not target.local for target in arriving)
+    return Back(
+        table=TABLE_BASE + far_id,
+        by_source=any(target.local for target in arriving),
+        mark=(far_id % 255 + 1) << 24 if further else None,
+    )

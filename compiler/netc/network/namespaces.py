@@ -1,0 +1,44 @@
+"""The two ends of the pair that leads into a namespace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import InterfaceName, NamespaceName
+from netc.language.namespaces import Namespace as Settings
+from netc.language.values import Family
+
+INNER = InterfaceName("access")
+"""The inner end of the veth pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One family of `access`: the host's end and the namespace's."""
+
+    family: Family
+    host: IPNetwork
+    inner: IPNetwork
+
+
+def pairs(settings: Settings) -> tuple[Pair, ...]:
+    return tuple(map(_pair, settings.access))
+
+
+def _pair(prefix: IPNetwork) -> Pair:
+    """RFC 3021 and 6164: a prefix of two has two usable addresses; in a larger one the first is the network's."""
+    first = prefix.first if prefix.size <= 2 else prefix.first + 1
+    ends = [IPNetwork(f"{IPAddress(first + n, prefix.version)}/{prefix.prefixlen}") for n in (0, 1)]
+    return Pair(4 if prefix.version == 4 else 6, *ends)
+
+
+def inner_address(settings: Settings, family: int) -> IPAddress | None:
+    """Where a namespace is reached from its host."""
+    return next((pair.inner.ip for pair in pairs(settings) if pair.family == family), None)
+
+
+def host_end(name: NamespaceName, settings: Settings) -> InterfaceName:
+    """Raises Wrong when the derived name is too long; `checks.names` reports it first."""
+    return settings.interface or InterfaceName(f"ve-{name}")
