@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import EXAMPLES, compiled, down, install, up
+from live.compiled import EXAMPLES, compiled, down, install, parts, script, up
+from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, Proto, client, echo
@@ -52,8 +53,8 @@ def scene(lab: Lab, wires: Scene, trees: dict[str, Path], strict: int = 1) -> Sc
         node.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter={strict}"])
     lab.wire(node, "eth0", wires.world, "node", a_addresses=["192.168.1.30/24"], b_addresses=["192.168.1.1/24"])
     node.run(["ip", "-4", "route", "add", "default", "via", "192.168.1.1"])
-    nat = f'table ip nat {{ chain p {{ type nat hook postrouting priority srcnat; iifname "node" snat to {NODE_SEEN}; }}; }}'
-    wires.world.run(["nft", "-f", "-"], input=nat)
+    hidden = f'type nat hook postrouting priority srcnat; iifname "node" snat to {NODE_SEEN};'
+    wires.world.run(["nft", "-f", "-"], input=f"table ip nat {{ chain p {{ {hidden} }}; }}")
     inner = ("10.0.3.1/24", "fd00:3::1/64"), ("10.0.3.20/24", "fd00:3::20/64")
     lab.wire(node, "br0", wires.container, "eth0", a_addresses=inner[0], b_addresses=inner[1])
     wires.container.run(["ip", "-4", "route", "add", "default", "via", "10.0.3.1"])
@@ -94,7 +95,7 @@ def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(
     outside = Capture(there.node, "wg-edge1")
 
     assert client(there.node, "tcp", VISITOR[0], 7000) == "192.168.1.30"
-    assert outside.packets() == []
+    assert outside.packets("tcp or udp") == []
     for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
         assert client(there.world, "tcp", at, 22, source=visitor) == visitor
         assert client(there.world, "udp", at, 30101, source=visitor) == visitor
@@ -137,3 +138,134 @@ def test_segments_fit_through_the_tunnel(lab: Lab, wires: Scene, tmp_path: Path)
     # Of the answer to the visitor's SYN: 1440 (the link) - 40 (IP and TCP).
     answers = asked.packets("tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)")
     assert [line for line in answers if "mss 1400" in line] == answers != []
+
+
+LINKS = """
+version = 1
+network.name = "lab"
+
+[hosts.edge1]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.10/24", "2001:db8:10::10/64"]
+public_key = "{edge1}"
+
+[hosts.edge2]
+id = 2
+wan = "eth0"
+addresses = ["203.0.113.20/24", "2001:db8:20::20/64"]
+public_key = "{edge2}"
+
+[hosts.node]
+id = 3
+wan = "eth0"
+addresses = ["192.168.1.30/24"]
+public_key = "{node}"
+
+[links.one]
+kind = "wireguard"
+between = ["edge1", "node"]
+ends.edge1.address = ["10.77.1.0/31", "fd77:1::/127"]
+ends.node.address = ["10.77.1.1/31", "fd77:1::1/127"]
+
+[links.two]
+kind = "vxlan"
+between = ["edge1", "edge2"]
+family = "ipv4"
+ends.edge1.address = ["10.77.2.0/31", "fd77:2::/127"]
+ends.edge2.address = ["10.77.2.1/31", "fd77:2::1/127"]
+"""
+
+
+def made(lab: Lab, wires: Scene, tmp_path: Path, text: str, strict: int = 1) -> Scene:
+    keys = {name: public_key(private_key(name)) for name in ("edge1", "edge2", "node")}
+    there = scene(lab, wires, compiled(LINKS.format(**keys) + text, tmp_path), strict)
+    for host in (*there.edges.values(), there.node):
+        for part in parts(host):
+            if not part.startswith("tunnel-"):
+                host.run(script(part, "up"))
+    return there
+
+
+@pytest.mark.parametrize("strict", [0, 1, 2])
+def test_a_namespace_behind_the_node_serves_tcp_and_udp(
+    lab: Lab, wires: Scene, tmp_path: Path, strict: int
+) -> None:
+    text = """
+[hosts.node.tunnels.out]
+kind = "wireguard"
+address = ["10.9.9.2/32"]
+
+[hosts.node.tunnels.out.peer]
+public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+endpoint = "192.0.2.77:51820"
+allowed_ips = "0.0.0.0/0"
+
+[hosts.node.namespaces.box]
+tunnel = "out"
+access = ["10.200.0.0/31", "fd00:200::/127"]
+services = "server.service"
+dns = "10.9.9.1"
+
+[forwards.box]
+at = "edge1"
+ports = ["80/tcp", "5000-5010/udp"]
+to = "node/box"
+via = "one"
+"""
+    there = made(lab, wires, tmp_path, text, strict)
+    echo(there.node, 80, namespace="box")
+    echo(there.node, 5007, namespace="box")
+
+    for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
+        for port, protocol in ((80, "tcp"), (5007, "udp")):
+            assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+
+
+def test_udp_of_the_node_itself_is_served_at_the_links_address_and_ports_can_change(
+    lab: Lab, wires: Scene, tmp_path: Path
+) -> None:
+    text = """
+[forwards.voice]
+at = "edge1"
+ports = "5000/udp"
+to = "node:6000"
+via = "one"
+bound = true
+
+[forwards.plain]
+at = "edge1"
+ports = "5001/tcp"
+to = "node:6001"
+via = "one"
+keep_source = false
+"""
+    there = made(lab, wires, tmp_path, text)
+    echo(there.node, 6000, "10.77.1.1", "fd77:1::1")
+    echo(there.node, 6001)
+
+    for at, visitor, edge in zip(EDGES["edge1"], VISITOR, ("10.77.1.0", "fd77:1::"), strict=True):
+        assert client(there.world, "udp", at, 5000, source=visitor, timeout=5) == visitor
+        assert client(there.world, "tcp", at, 5001, source=visitor, timeout=5) == edge
+
+
+def test_a_chain_of_two_edges_keeps_the_visitor_too(lab: Lab, wires: Scene, tmp_path: Path) -> None:
+    text = """
+[forwards.first]
+at = "edge2"
+ports = "80/tcp"
+to = "edge1"
+via = "two"
+
+[forwards.second]
+at = "edge1"
+on = ["10.77.2.0", "fd77:2::"]
+ports = "80/tcp"
+to = "node"
+via = "one"
+"""
+    there = made(lab, wires, tmp_path, text)
+    echo(there.node, 80)
+
+    for at, visitor in zip(EDGES["edge2"], VISITOR, strict=True):
+        assert client(there.world, "tcp", at, 80, source=visitor, timeout=5) == visitor

@@ -10,7 +10,7 @@ from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
-from netc.plan.host_plan import DestinationNat, HostPlan, PortForward, ReturnMark, Ruleset
+from netc.plan.host_plan import DestinationNat, HostPlan, Masquerade, PortForward, ReturnMark, Ruleset
 from netc.plan.steps import ruleset_path
 
 
@@ -29,10 +29,22 @@ def _text(ruleset: Ruleset) -> str:
         guards=[{"origin": origin(guard.origin), "device": _device(guard.device)} for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
         maps=_maps(ruleset.forwards),
-        masquerades=[{"origin": origin(m.origin), "device": _device(m.device)} for m in ruleset.masquerades],
+        masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
         marks=[_mark(mark) for mark in ruleset.marks],
+        scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
     )
+
+
+def _masquerade(masquerade: Masquerade) -> dict[str, object]:
+    return {
+        "origin": origin(masquerade.origin),
+        "device": _device(masquerade.device),
+        "family": Verbatim("ip" if masquerade.on.version == 4 else "ip6"),
+        "on": masquerade.on,
+        "protocol": Verbatim(masquerade.ports.protocol),
+        "ports": Verbatim(masquerade.ports.span),
+    }
 
 
 def _device(name: InterfaceName) -> Verbatim:
@@ -59,10 +71,8 @@ def _map(family: int, moved: bool, facts: Sequence[PortForward]) -> dict[str, ob
 
 
 def _element(fact: PortForward) -> dict[str, object]:
-    ports = fact.ports
-    span = f"{ports.first}" if ports.first == ports.last else f"{ports.first}-{ports.last}"
     to = f"{fact.to} . {fact.to_port}" if fact.to_port is not None else str(fact.to)
-    key = f"{_device(fact.device)} . {fact.on} . {ports.protocol} . {span}"
+    key = f"{_device(fact.device)} . {fact.on} . {fact.ports.protocol} . {fact.ports.span}"
     return {"origin": origin(fact.origin), "text": Verbatim(f"{key} : {to}")}
 
 
@@ -70,6 +80,7 @@ def _mark(mark: ReturnMark) -> dict[str, object]:
     """nft 1.0.6 cannot merge two marks, so every bit is spelled out."""
     return {
         "device": _device(mark.device),
+        "scrub": mark.scrub,
         "value": Verbatim(f"{mark.mark:#010x}"),
         "mask": Verbatim(f"{MARK_MASK:#010x}"),
         "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
-from netc.language.names import ForwardName, HostName, LinkName
-from netc.language.values import Ports
+from netc.language.links import Kind
+from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
 from netc.network.dialling import public
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
@@ -32,8 +32,8 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         near = _end(forward.via, host, network)
         if near and forward.at == host:
             yield _edge(name, forward, near, network)
-        elif near and any(target.host == host and not target.local for target in forward.to):
-            yield _further(name, forward, near, network)
+        elif near and any(target.host == host for target in forward.to):
+            yield from _serving(name, forward, near, network)
 
 
 def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
@@ -46,6 +46,12 @@ def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
     return forward.on or tuple(ip for ip in own if public(ip))
 
 
+def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
+    """The interface that holds an address: of a link in a chain of forwards, else the uplink."""
+    links = (i.name for i in network.interfaces[host] if any(net.ip == on for net in i.addresses))
+    return next(links, network.topology.hosts[host].wan)
+
+
 def served(target: Target, forward: Forward, network: Network, family: int) -> IPAddress | None:
     """The serving host's end of the link: what the edge sends visitors of a family to."""
     end = _end(forward.via, target.host, network)
@@ -55,18 +61,19 @@ def served(target: Target, forward: Forward, network: Network, family: int) -> I
 
 def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Share:
     origin: KeyPath = ("forwards", name)
-    wan = network.topology.hosts[forward.at].wan
-    assert wan is not None  # checks.forwards saw to it
     forwards = tuple(
-        PortForward(origin, wan, on, ports, there, target.port if target.local else None)
+        PortForward(origin, device, on, ports, there, target.port if target.local else None)
         for on in arrivals(forward, network)
+        if (device := arrives_by(on, forward.at, network))
         if (target := target_of(forward, on.version)) and (there := served(target, forward, network, on.version))
         for ports in forward.ports
     )
     ruleset = Ruleset(
         origin,
         forwards=forwards,
-        masquerades=() if forward.keep_source else (Masquerade(origin, near.name),),
+        masquerades=()
+        if forward.keep_source
+        else tuple(Masquerade(origin, near.name, fact.on, fact.ports) for fact in forwards),
         clamps=(ClampMss(near.name),),
     )
     return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in forwards}, network, forward.at))
@@ -78,7 +85,8 @@ def target_of(forward: Forward, family: int) -> Target | None:
     return next(fitting, None)
 
 
-def _further(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Share:
+def _serving(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Iterator[Share]:
+    """What the serving host adds: nothing, where the server is among its own processes and no chain goes on."""
     origin: KeyPath = ("forwards", name)
     passed = tuple(
         PortForward(origin, near.name, net.ip, ports, there, target.port)
@@ -87,10 +95,13 @@ def _further(name: ForwardName, forward: Forward, near: Interface, network: Netw
         if (there := _behind(target, net.version, network))
         for ports in forward.ports
     )
-    back = near.back
-    marks = (ReturnMark(near.name, back.mark),) if back and back.mark is not None else ()
-    ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
-    return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in passed}, network, near.host))
+    mark = near.back.mark if near.back and forward.keep_source else None
+    if passed or mark is not None:
+        scrub = near.kind != Kind.WIREGUARD
+        marks = () if mark is None else (ReturnMark(near.name, mark, scrub),)
+        ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
+        families: set[int] = {fact.on.version for fact in passed}
+        yield Share(ruleset=ruleset, forwarding=_forwarding(families, network, near.host))
 
 
 def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
@@ -103,8 +114,3 @@ def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
 def _forwarding(families: set[int], network: Network, host: HostName) -> tuple[Forwarding, ...]:
     wan = network.topology.hosts[host].wan
     return tuple(Forwarding(4 if family == 4 else 6, wan) for family in sorted(families))
-
-
-def changed(forward: Forward, ports: Ports) -> bool:
-    """Whether some target listens at another port than the one that is dialled."""
-    return any(target.port not in (None, ports.first) for target in forward.to)

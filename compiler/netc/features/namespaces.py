@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from netc.language.names import HostName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
 from netc.language.namespaces import Publish
+from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import INNER, Pair, host_end, pairs
@@ -59,14 +60,16 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
     nats = tuple(nat for publish in settings.publish for nat in _nats(publish, settings, origin))
     wan = network.topology.hosts[host].wan
     return Share(
-        parts=(_part(part, name, settings, tunnel, origin),),
+        parts=(_part(part, name, settings, tunnel, origin, _udp(settings, host, name, network)),),
         ruleset=Ruleset(origin, nats=nats, replies_only=(RepliesOnly(origin, outer),)) if settings.access else None,
         forwarding=tuple(Forwarding(4 if nat.to.version == 4 else 6, wan) for nat in nats),
         confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
     )
 
 
-def _part(part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath) -> Part:
+def _part(
+    part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath, udp: tuple[Ports, ...]
+) -> Part:
     resolvers = settings.dns or tunnel.dns
     if not settings.access:
         return Part(part, origin, _about(origin), namespaces=(Namespace(name, resolvers),))
@@ -90,7 +93,7 @@ def _part(part: PartName, name: NamespaceName, settings: Settings, tunnel: Inter
         ),
         carriers=(Carrier(outer, None), Carrier(INNER, None, name)),
         routes=tuple(_reply_route(pair, name) for pair in ends),
-        rules=tuple(_reply_rules(settings, name)),
+        rules=tuple(_reply_rules(settings, name, udp)),
     )
 
 
@@ -103,15 +106,28 @@ def _reply_route(pair: Pair, name: NamespaceName) -> Route:
     return Route(everything, INNER, pair.host.ip, pair.inner.ip, TABLE, name)
 
 
-def _reply_rules(settings: Settings, name: NamespaceName) -> Iterator[Rule]:
+def _reply_rules(settings: Settings, name: NamespaceName, udp: tuple[Ports, ...]) -> Iterator[Rule]:
     """A TCP server answers from the address that it was reached by. A UDP server that listens on every address asks
     the routes for one first, so its replies are told by their port."""
     for pair in pairs(settings):
         yield Rule(pair.family, REPLY_PRIORITY, TABLE, source=pair.inner.ip, namespace=name)
-        udp = {p.to or p.port.number: p.port for p in settings.publish if p.port.protocol == "udp"}
-        for number, port in sorted(udp.items()):
-            inner = type(port)(number, port.protocol)
-            yield Rule(pair.family, REPLY_PRIORITY, TABLE, source_port=inner, namespace=name)
+        for ports in udp:
+            yield Rule(pair.family, REPLY_PRIORITY, TABLE, source_ports=ports, namespace=name)
+
+
+def _udp(settings: Settings, host: HostName, name: NamespaceName, network: Network) -> tuple[Ports, ...]:
+    """The UDP ports inside that visitors reach, by `publish` or by a forward."""
+    published = {p.to or p.port.number for p in settings.publish if p.port.protocol == "udp"}
+    own = {Ports(number, number, "udp") for number in published}
+    forwarded = {
+        Ports(target.port, target.port, "udp") if target.port else ports
+        for forward in network.topology.forwards.values()
+        for target in forward.to
+        if target.host == host and target.namespace == name
+        for ports in forward.ports
+        if ports.protocol == "udp"
+    }
+    return tuple(sorted(own | forwarded, key=lambda ports: (ports.first, ports.last)))
 
 
 def _nats(publish: Publish, settings: Settings, origin: KeyPath) -> Iterator[DestinationNat]:

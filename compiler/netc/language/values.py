@@ -149,9 +149,12 @@ class Ports:
     last: int
     protocol: Literal["tcp", "udp"]
 
+    @property
+    def span(self) -> str:
+        return f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+
     def __str__(self) -> str:
-        span = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
-        return f"{span}/{self.protocol}"
+        return f"{self.span}/{self.protocol}"
 
 
 def ports(text: str) -> Ports:

@@ -38,7 +38,9 @@ def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Bac
     ]
     if not arriving:
         return None
-    further = any(not target.local for target in arriving)
+    held = {net.ip for net in topology.links[link].ends[near].address} if near in topology.links[link].ends else set()
+    passed_on = any(forward.at == near and held & set(forward.on) for forward in topology.forwards.values())
+    further = passed_on or any(not target.local for target in arriving)
     return Back(
         table=TABLE_BASE + far_id,
         by_source=any(target.local for target in arriving),

@@ -114,7 +114,7 @@ class Rule:
     priority: int
     table: int
     source: IPAddress | None = None
-    source_port: Port | None = None
+    source_ports: Ports | None = None
     mark: int | None = None
     """Within MARK_MASK."""
     namespace: NamespaceName | None = None
@@ -146,10 +146,12 @@ class PortForward:
 
 @dataclass(frozen=True, slots=True)
 class Masquerade:
-    """What was forwarded into `device` has the host's own address there as its source."""
+    """What was dialled at `on` and forwarded into `device` has the host's own address there as its source."""
 
     origin: KeyPath
     device: InterfaceName
+    on: IPAddress
+    ports: Ports
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +163,12 @@ class ClampMss:
 
 @dataclass(frozen=True, slots=True)
 class ReturnMark:
-    """Replies to what came in by `device` carry `mark`, within MARK_MASK."""
+    """Replies to what came in by `device` carry `mark`, within MARK_MASK; with `scrub` only up to there, since the
+    tunnel's own packets would keep it (all kinds but WireGuard)."""
 
     device: InterfaceName
     mark: int
+    scrub: bool
 
 
 @dataclass(frozen=True, slots=True)

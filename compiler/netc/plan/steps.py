@@ -236,8 +236,8 @@ def _rule(rule: Rule) -> Step:
     match_: Command = ("from", rule.source or "all")
     if rule.mark is not None:
         match_ += ("fwmark", f"{rule.mark:#010x}/{MARK_MASK:#010x}")
-    if rule.source_port:
-        match_ += ("ipproto", IPPROTO[rule.source_port.protocol], "sport", rule.source_port.number)
+    if rule.source_ports:
+        match_ += ("ipproto", IPPROTO[rule.source_ports.protocol], "sport", rule.source_ports.span)
     words = ("priority", rule.priority, *match_, "lookup", rule.table, "protocol", PROTOCOL)
     return Step(
         up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),
