@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netc.checks import addresses, kinds, names, namespaces, numbers, peers, ports, references, underlay
+from netc.checks import (
+    addresses,
+    forward_families,
+    forward_ports,
+    forwards,
+    kinds,
+    names,
+    namespaces,
+    numbers,
+    peers,
+    ports,
+    references,
+    underlay,
+)
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
 
@@ -17,6 +30,9 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     underlay.check,
     namespaces.check,
     numbers.check,
+    forwards.check,
+    forward_families.check,
+    forward_ports.check,
 )
 
 

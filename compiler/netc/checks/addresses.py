@@ -157,6 +157,9 @@ def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[Fal
     for link_name, link in network.topology.links.items():
         for host, end in link.ends.items():
             yield ("links", link_name, "ends", host, "endpoint"), end.endpoint
+    for forward_name, forward in network.topology.forwards.items():
+        for index, target in enumerate(forward.to):
+            yield ("forwards", forward_name, "to", index), Endpoint(target.address) if target.address else None
 
 
 def _routed_twice(network: Network) -> Iterator[Problem]:

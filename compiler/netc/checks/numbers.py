@@ -21,12 +21,16 @@ def check(network: Network) -> Iterator[Problem]:
     for interfaces in network.interfaces.values():
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}
+        replies: dict[int, Interface] = {}
+        for interface in interfaces:
+            yield from _replies_twice(interface, replies)
         for interface in interfaces:
             if interface.table is None or interface.priority is None:
                 yield from _without_table(interface)
                 continue
             yield from _unused(interface)
             yield from _reserved(interface, interface.table, interface.priority)
+            yield from _of_replies(interface, interface.table, interface.priority, replies)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
 
@@ -68,3 +72,23 @@ def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[in
     if other is not interface:
         what = f"{key} {number} of {interface.host} is that of {other.name} too"
         yield Problem(code, (*interface.where, key), what, "choose another for one of them", ((*other.where, key),))
+
+
+def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
+    """The table hangs on the edge's id, so one edge has one link."""
+    if interface.back is None:
+        return
+    other = seen.setdefault(interface.back.table, interface)
+    if other is not interface:
+        names = f"{other.name} and {interface.name}"
+        what = f"visitors of {interface.far} come to {interface.host} by {names}, and replies could not tell which"
+        hint = "let all forwards of the edge come by one link"
+        yield Problem("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
+
+
+def _of_replies(interface: Interface, table: int, priority: int, replies: dict[int, Interface]) -> Iterator[Problem]:
+    for code, key, number in (("NC1001", "table", table), ("NC1002", "priority", priority)):
+        if other := replies.get(number):
+            what = f"{key} {number} of {interface.host} is that of replies to visitors of {other.far}"
+            yield Problem(code, (*interface.where, key), what, "choose another", (other.origin,))
+            return

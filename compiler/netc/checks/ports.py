@@ -34,9 +34,7 @@ def _listening(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
         other = seen.setdefault(interface.port, interface)
         if other is not interface and not interface.kind == other.kind == Kind.VXLAN:
             what = f"UDP port {interface.port} of {interface.host} is that of {other.name} too"
-            yield Problem(
-                "NC0501", _port_key(interface), what, "set another `port` for one of them", (_port_key(other),)
-            )
+            yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
 
 
 def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
@@ -64,7 +62,7 @@ def _apart(kind: Kind) -> str:
     return "the kernel takes one of them: make them a single tunnel"
 
 
-def _port_key(interface: Interface) -> KeyPath:
+def port_key(interface: Interface) -> KeyPath:
     return (*interface.where, "port")
 
 
@@ -81,7 +79,7 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
             if other := taken.get(publish.port):
                 what = f"{publish.port} is the port of {other.name} on {host}"
                 yield Problem(
-                    "NC0503", where, what, "publish another port; `to` keeps the one inside", (_port_key(other),)
+                    "NC0503", where, what, "publish another port; `to` keeps the one inside", (port_key(other),)
                 )
             for address in publish.on or [pair.host.ip for pair in usable_pairs(settings)]:
                 first = seen.setdefault((publish.port, address), where)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.mistakes import did_you_mean
 from netc.language.names import MeshName
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -27,6 +28,8 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
             yield Problem("NC0204", (*where, "ends", host), f"`{name}` has no end on `{host}`", hint, on_key=True)
     for mesh_name, mesh in topology.meshes.items():
         yield from _mesh(mesh_name, mesh, hosts, broken)
+    for forward_name, forward in topology.forwards.items():
+        yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
     for host_name, table in topology.hosts.items():
         for space, settings in table.namespaces.items():
             lost = ("hosts", host_name, "tunnels")
@@ -44,6 +47,31 @@ def _host(host: str, hosts: Iterable[str], where: KeyPath, broken: frozenset[Key
     if host not in known and ("hosts",) not in broken:
         hint = did_you_mean(host, known) or ("the hosts are " + ", ".join(known) if known else "there are no hosts")
         yield Problem("NC0201", where, f"no host is called `{host}`", hint)
+
+
+def _forward(
+    where: KeyPath, forward: Forward, network: Network, hosts: set[str], broken: frozenset[KeyPath]
+) -> Iterator[Problem]:
+    topology = network.topology
+    yield from _host(forward.at, hosts, (*where, "at"), broken)
+    for index, target in enumerate(forward.to):
+        yield from _host(target.host, hosts, (*where, "to", index), broken)
+        if target.namespace and target.host in topology.hosts:
+            lost: KeyPath = ("hosts", target.host, "namespaces")
+            there = [*map(str, topology.hosts[target.host].namespaces), *_broken(lost, broken)]
+            if target.namespace not in there and lost not in broken:
+                hint = did_you_mean(target.namespace, there) or f"write [{dotted((*lost, target.namespace))}]"
+                what = f"{target.host} has no namespace `{target.namespace}`"
+                yield Problem("NC0210", (*where, "to", index), what, hint)
+    links = [*map(str, topology.links), *_broken(("links",), broken)]
+    if forward.via not in links and ("links",) not in broken:
+        hint = did_you_mean(forward.via, links) or f"write [links.{forward.via}]"
+        yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
+
+
+def _broken(table: KeyPath, broken: frozenset[KeyPath]) -> list[str]:
+    """The names below `table` that could not be read."""
+    return sorted(str(path[len(table)]) for path in broken if path[: len(table)] == table and len(path) > len(table))
 
 
 def _mesh(name: MeshName, mesh: Mesh, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:

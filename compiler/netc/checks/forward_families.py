@@ -1,0 +1,105 @@
+"""Each family that visitors of a forward arrive in is served, or its author is told that it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netaddr import IPAddress
+
+from netc.checks.forwards import Way, ways
+from netc.checks.kinds import INNER
+from netc.features.forwards import arrivals, served, target_of
+from netc.language.links import Kind
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath, Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Why a family is not served. `astray`: its packets would be sent on all the same, by another way."""
+
+    why: str
+    hint: str
+    astray: bool = False
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for way in ways(network):
+        arriving = arrivals(way.forward, network)
+        found = ((family, _gap(way, family, network)) for family in sorted({ip.version for ip in arriving}))
+        gaps: dict[int, Gap] = {family: gap for family, gap in found if gap}
+        if way.forward.on:
+            yield from _chosen(way, gaps)
+        else:
+            yield from _by_default(way, gaps, {ip.version for ip in arriving} > gaps.keys())
+        yield from _unvisited(way, {ip.version for ip in arriving})
+
+
+def _chosen(way: Way, gaps: dict[int, Gap]) -> Iterator[Problem]:
+    for index, ip in enumerate(way.forward.on):
+        if gap := gaps.get(ip.version):
+            where: KeyPath = (*way.where, "on", index)
+            yield Problem("NC1107", where, f"{ip} is not served: {gap.why}", gap.hint)
+
+
+def _by_default(way: Way, gaps: dict[int, Gap], is_served: bool) -> Iterator[Problem]:
+    for family, gap in gaps.items():
+        severity = Severity.NOTE if is_served and not gap.astray else Severity.ERROR
+        what = f"visitors who come by IPv{family} are not served: {gap.why}"
+        yield Problem("NC1107", way.where, what, gap.hint, severity=severity, on_key=True)
+
+
+def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
+    for index, target in enumerate(way.forward.to):
+        if target.address and arriving and target.address.version not in arriving:
+            family = f"IPv{target.address.version}"
+            what = f"nobody comes to {target.address}: `{way.name}` has no {family} address to arrive at"
+            where: KeyPath = (*way.where, "to", index)
+            yield Problem("NC1107", where, what, "leave it out, or add one to `on`", severity=Severity.NOTE)
+
+
+def _gap(way: Way, family: int, network: Network) -> Gap | None:
+    only = INNER.get(way.node.kind)
+    if only not in (None, family):
+        return Gap(f"{way.node.kind} carries IPv{only} alone", "use wireguard or gre for both families")
+    target = target_of(way.forward, family)
+    if target is None:
+        return Gap(f"no target has an IPv{family} address", f"name an IPv{family} address in `to` too")
+    if target.namespace:
+        access = network.topology.hosts[target.host].namespaces[target.namespace].access
+        if not any(prefix.version == family for prefix in access):
+            prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
+            return Gap(
+                f"the namespace `{target.namespace}` has no IPv{family} way in", f'give it `access = ["{prefix}"]`'
+            )
+    return _no_way(way, family, served(target, way.forward, network, family))
+
+
+def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
+    """Between the two ends of the link."""
+    link = way.forward.via
+    both = f"give both ends one, such as {'a /31' if family == 4 else 'a /127'}"
+    if there is None:
+        return Gap(f"`{link}` has no IPv{family} address on {way.node.host}", both)
+    near = tuple(_addresses(way.edge, family))
+    if not near:
+        return Gap(f"`{link}` has no IPv{family} address on {way.edge.host}", both, astray=True)
+    # A visitor's own address needs no route back but the link; a neighbour on Ethernet and a masked source do.
+    is_asked = not way.forward.keep_source or way.node.kind == Kind.VXLAN
+    back = is_asked and not any(_reaches(way.node, ip) for ip in near)
+    for end, ip, is_lost in ((way.edge, there, not _reaches(way.edge, there)), (way.node, near[0], back)):
+        if is_lost:
+            hint = "give both ends addresses in one subnet, such as " + ("a /31" if family == 4 else "a /127")
+            return Gap(f"{end.host} does not reach {ip} by `{link}`", hint, astray=True)
+    return None
+
+
+def _addresses(interface: Interface, family: int) -> Iterator[IPAddress]:
+    return (net.ip for net in interface.addresses if net.version == family and not net.ip.is_link_local())
+
+
+def _reaches(near: Interface, there: IPAddress) -> bool:
+    """By its own subnet, or by what it routes for everyone; Ethernet asks for a neighbour."""
+    routes = near.routes if near.table is None and near.kind != Kind.VXLAN else ()
+    return any(there in net for net in routes) or any(there in net.cidr for net in near.addresses)

@@ -1,0 +1,195 @@
+"""A port of an address is forwarded once, and never one that the host itself needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from netaddr import IPAddress
+
+from netc.checks.forwards import Way, ways
+from netc.checks.namespaces import usable_pairs
+from netc.checks.ports import port_key
+from netc.features.forwards import arrivals, served, target_of
+from netc.language.forwards import Target
+from netc.language.names import HostName
+from netc.language.values import Ports
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+BGP = 179
+"""RFC 4271."""
+
+
+class Form(Enum):
+    AT_THE_EDGE = auto()
+    SERVED = auto()
+    """By the host itself."""
+    PASSED_ON = auto()
+    """To a namespace of the host, or an address behind it."""
+    PUBLISHED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What becomes of ports of one address of a host. `name`: of the forward or namespace that says so."""
+
+    host: HostName
+    address: IPAddress
+    ports: Ports
+    form: Form
+    name: str
+    where: KeyPath
+    target: Target | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Ports that a host needs for itself, for what, and where the author may have chosen them."""
+
+    ports: Ports
+    owner: str
+    also: tuple[KeyPath, ...] = ()
+
+
+def check(network: Network) -> Iterator[Problem]:
+    claims = tuple(_claims(network))
+    needs = {host: _needs(host, network) for host in {claim.host for claim in claims}}
+    told: set[tuple[KeyPath, HostName]] = set()
+    for claim in claims:
+        if claim.form in (Form.AT_THE_EDGE, Form.PASSED_ON) and (claim.where, claim.host) not in told:
+            told.add((claim.where, claim.host))
+            yield from _needed(claim, needs[claim.host])
+    yield from _twice(claims)
+
+
+# ---- what becomes of ports -----------------------------------------------------------------------------------
+
+
+def _claims(network: Network) -> Iterator[Claim]:
+    for way in ways(network):
+        for index, ports in enumerate(way.forward.ports):
+            where: KeyPath = (*way.where, "ports", index)
+            for ip in dict.fromkeys(arrivals(way.forward, network)):
+                yield Claim(way.edge.host, ip, ports, Form.AT_THE_EDGE, way.name, where)
+            yield from _at_the_node(way, ports, where, network)
+    for host, table in sorted(network.topology.hosts.items()):
+        for name, settings in sorted(table.namespaces.items()):
+            for index, publish in enumerate(settings.publish):
+                where = ("hosts", host, "namespaces", name, "publish", index, "port")
+                one = Ports(publish.port.number, publish.port.number, publish.port.protocol)
+                for ip in publish.on or [pair.host.ip for pair in usable_pairs(settings)]:
+                    yield Claim(host, ip, one, Form.PUBLISHED, name, where)
+
+
+def _at_the_node(way: Way, ports: Ports, where: KeyPath, network: Network) -> Iterator[Claim]:
+    arriving = {ip.version for ip in arrivals(way.forward, network)}
+    for family in (4, 6):
+        target = target_of(way.forward, family)
+        if target is None:
+            continue
+        if not target.local:
+            for net in way.node.addresses:
+                if net.version == family:
+                    yield Claim(way.node.host, net.ip, ports, Form.PASSED_ON, way.name, where, target)
+        elif family in arriving and (there := served(target, way.forward, network, family)):
+            port = target.port
+            inner = ports if port is None else Ports(port, port, ports.protocol)
+            yield Claim(way.node.host, there, inner, Form.SERVED, way.name, where, target)
+
+
+# ---- what the host needs -------------------------------------------------------------------------------------
+
+
+def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
+    ssh = network.topology.hosts[host].ssh
+    tunnels = {interface.port: interface for interface in network.interfaces[host] if interface.port}
+    return (
+        Need(Ports(ssh, ssh, "tcp"), "ssh", (("hosts", host, "ssh"),) if ssh != 22 else ()),
+        Need(Ports(BGP, BGP, "tcp"), "BGP"),
+        *(Need(Ports(port, port, "udp"), i.name, (port_key(i),)) for port, i in sorted(tunnels.items())),
+    )
+
+
+def _needed(claim: Claim, needs: tuple[Need, ...]) -> Iterator[Problem]:
+    """One problem for a range, however much it takes."""
+    lost = sorted((need for need in needs if _overlap(need.ports, claim.ports)), key=lambda need: need.ports.first)
+    if not lost:
+        return
+    first = lost[0]
+    alone = claim.ports.first == claim.ports.last
+    what = f"{first.ports} is the port of {first.owner} on {claim.host}"
+    if len(lost) > 1:
+        what += f", and {len(lost) - 1} more of {claim.ports} are taken there"
+    if claim.form == Form.PASSED_ON:
+        what += ", which would pass it on"
+    hint = "forward another port; `to` keeps the one of the server" if alone else _split(claim.ports, lost)
+    yield Problem("NC1103", claim.where, what, hint, first.also)
+
+
+def _split(ports: Ports, lost: list[Need]) -> str:
+    pieces: list[Ports] = []
+    start = ports.first
+    for number in [*(need.ports.first for need in lost), ports.last + 1]:
+        if start < number:
+            pieces.append(Ports(start, number - 1, ports.protocol))
+        start = number + 1
+    if len(pieces) > 4:
+        return "forward fewer ports"
+    return "leave it out: " + ", ".join(f'"{piece}"' for piece in pieces)
+
+
+# ---- each port once ------------------------------------------------------------------------------------------
+
+
+def _twice(claims: tuple[Claim, ...]) -> Iterator[Problem]:
+    places: dict[tuple[HostName, IPAddress, str], list[Claim]] = {}
+    for claim in claims:
+        places.setdefault((claim.host, claim.address, claim.ports.protocol), []).append(claim)
+    told: set[frozenset[KeyPath]] = set()
+    for place in places.values():
+        for one, other in _overlapping(place):
+            pair = frozenset((one.where, other.where))
+            if pair not in told:
+                told.add(pair)
+                yield _collision(one, other)
+
+
+def _overlapping(place: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
+    place = sorted(place, key=lambda claim: claim.ports.first)
+    for index, one in enumerate(place):
+        for other in place[index + 1 :]:
+            if other.ports.first > one.ports.last:
+                break
+            if not _agree(one, other):
+                yield one, other
+
+
+def _agree(one: Claim, other: Claim) -> bool:
+    forms = {one.form, other.form}
+    if forms == {Form.PASSED_ON}:
+        return one.ports == other.ports and one.target == other.target
+    # A server may have many ways to it, and the next edge of a chain passes on what arrives for it.
+    return forms in ({Form.SERVED}, {Form.SERVED, Form.AT_THE_EDGE}, {Form.PUBLISHED})
+
+
+def _collision(one: Claim, other: Claim) -> Problem:
+    if one.form == Form.PUBLISHED or (one.where > other.where and other.form != Form.PUBLISHED):
+        one, other = other, one
+    common = Ports(max(one.ports.first, other.ports.first), min(one.ports.last, other.ports.last), one.ports.protocol)
+    if other.form == Form.PUBLISHED:
+        what = f"{common} of {one.address} is published into `{other.name}`"
+        return Problem("NC1104", one.where, what, "keep one of the two", (other.where,))
+    if one.form == other.form == Form.AT_THE_EDGE:
+        what = f"{common} of {one.address} is forwarded twice"
+        return Problem("NC1104", other.where, what, "keep one of the two", (one.where,))
+    what = (
+        f"{common} arrives at {one.address} of {one.host} by `{one.name}` and by `{other.name}`, to go on to two places"
+    )
+    hint = "send both to one place, or let visitors dial another port: `to` keeps the one of the server"
+    return Problem("NC1105", other.where, what, hint, (one.where,))
+
+
+def _overlap(one: Ports, other: Ports) -> bool:
+    return one.protocol == other.protocol and one.first <= other.last and other.first <= one.last

@@ -1,0 +1,241 @@
+"""Forwards: a link between the two hosts, a place to arrive at, and a way back for every family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from netaddr import IPAddress
+
+from netc.checks.namespaces import usable_pairs
+from netc.features.forwards import arrivals, served
+from netc.language.forwards import Forward, Target
+from netc.language.links import Kind
+from netc.language.names import ForwardName, HostName
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A forward with the two ends of its link: `edge` where visitors arrive, `node` where they are served."""
+
+    name: ForwardName
+    forward: Forward
+    edge: Interface
+    node: Interface
+
+    @property
+    def where(self) -> KeyPath:
+        return ("forwards", self.name)
+
+
+def ways(network: Network) -> Iterator[Way]:
+    """Those that lead somewhere; what is wrong with the others is told by `references` and by `check`."""
+    for name, forward in sorted(network.topology.forwards.items()):
+        hosts = {target.host for target in forward.to}
+        if known(forward, network) and len(hosts) == 1 and forward.at not in hosts:
+            edge, node = (_end(forward, host, network) for host in (forward.at, *hosts))
+            if edge and node:
+                yield Way(name, forward, edge, node)
+
+
+def known(forward: Forward, network: Network) -> bool:
+    """Whether all that a forward names is there."""
+    hosts, link = network.topology.hosts, network.topology.links.get(forward.via)
+    named = {forward.at, *(target.host for target in forward.to), *(link.between if link else ())}
+    spaces = all(t.namespace is None or t.namespace in hosts[t.host].namespaces for t in forward.to if t.host in hosts)
+    return link is not None and named <= set(hosts) and spaces
+
+
+def _end(forward: Forward, host: HostName, network: Network) -> Interface | None:
+    return next((i for i in network.interfaces[host] if i.origin == ("links", forward.via)), None)
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for name, forward in sorted(network.topology.forwards.items()):
+        if known(forward, network):
+            yield from _joined(name, forward, network)
+            yield from _targets(name, forward, network)
+        if forward.at in network.topology.hosts:
+            yield from _arrivals(name, forward, network)
+    for way in ways(network):
+        yield from _bound(way, network)
+        yield from _not_allowed(way, network)
+    yield from _no_wan(network)
+    for host, interfaces in network.interfaces.items():
+        yield from _marks(host, interfaces)
+        for interface in interfaces:
+            yield from _replaced(interface, network)
+
+
+# ---- who serves ----------------------------------------------------------------------------------------------
+
+
+def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+    for index, target in enumerate(forward.to):
+        at: KeyPath = ("forwards", name, "to", index)
+        if target.host == forward.at:
+            what = f"visitors arrive at {forward.at} already, and there is nowhere to forward them to"
+            yield Problem("NC1101", at, what, "name the host at the other end of `via`", (("forwards", name, "at"),))
+            return
+        if target.host != forward.to[0].host:
+            what = f"`{name}` is served by {forward.to[0].host} and by {target.host}"
+            hint = "one link leads to one host: write a forward for each"
+            yield Problem("NC1101", at, what, hint, (("forwards", name, "to", 0),))
+            return
+    pair = {forward.at, forward.to[0].host}
+    if set(network.topology.links[forward.via].between) != pair:
+        what = f"`{forward.via}` does not join {forward.at} and {forward.to[0].host}"
+        joining = [f"`{link}`" for link, table in sorted(network.topology.links.items()) if set(table.between) == pair]
+        verb = "does" if len(joining) == 1 else "do"
+        hint = f"{', '.join(joining)} {verb}" if joining else "write a link between the two"
+        also: tuple[KeyPath, ...] = (("links", forward.via, "between"),)
+        yield Problem("NC1101", ("forwards", name, "via"), what, hint, also)
+
+
+def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+    first: dict[int, int] = {}
+    for index, target in enumerate(forward.to):
+        at: KeyPath = ("forwards", name, "to", index)
+        families = (4, 6) if target.address is None else (target.address.version,)
+        twice = next((family for family in families if family in first), None)
+        if twice is not None:
+            what = f"two targets of `{name}` serve IPv{twice}"
+            hint = "one for each family: with an address it serves that of its address, else both"
+            yield Problem("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
+        first |= {family: index for family in families if family not in first}
+        yield from _behind(target, at, network)
+        for number, ports in enumerate(forward.ports):
+            if target.port is not None and ports.first != ports.last:
+                what = f"{ports} are many ports, and {target.port} is one"
+                hint = f"leave out `:{target.port}`, or write a forward for each port"
+                yield Problem("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
+
+
+def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Problem]:
+    """What is passed on must leave the host: its own processes answer for it without marks."""
+    ip, table = target.address, network.topology.hosts[target.host]
+    if ip is None:
+        return
+    if ip.is_link_local():
+        what = f"{ip} is link-local, and stands on every link of {target.host} for another"
+        yield Problem("NC1102", where, what, "name an address that is routed")
+    if ip in {*(net.ip for net in table.addresses), *_held(target.host, network)}:
+        port = f":{target.port}" if target.port else ""
+        what = f"{ip} is an address of {target.host} itself"
+        yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')
+    for space, settings in table.namespaces.items():
+        ends = usable_pairs(settings)
+        if ip in {pair.host.ip for pair in ends} | {pair.inner.ip for pair in ends}:
+            what = f"{ip} is an end of the way into the namespace `{space}`"
+            yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
+
+
+def _held(host: HostName, network: Network) -> Iterator[IPAddress]:
+    """The addresses of a host's tunnels that are not in a namespace."""
+    return (net.ip for i in network.interfaces[host] if i.namespace is None for net in i.addresses)
+
+
+# ---- where visitors arrive -----------------------------------------------------------------------------------
+
+
+def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+    own = {*(net.ip for net in network.topology.hosts[forward.at].addresses), *_held(forward.at, network)}
+    for index, address in enumerate(forward.on):
+        if address not in own:
+            at: KeyPath = ("forwards", name, "on", index)
+            there = sorted(ip for ip in own if not ip.is_link_local())
+            hint = f"{forward.at} has " + ", ".join(map(str, there)) if there else f"{forward.at} declares none"
+            yield Problem("NC1106", at, f"{address} is no address of {forward.at}", hint)
+    if not arrivals(forward, network):
+        what = f"{forward.at} has no public address that visitors could arrive at"
+        hint = "set `on` to the address that they reach it by, as the uplink holds it"
+        yield Problem("NC1106", ("forwards", name, "at"), what, hint)
+
+
+def _no_wan(network: Network) -> Iterator[Problem]:
+    """Told once for a host, however many forwards it has."""
+    told: set[HostName] = set()
+    for name, forward in sorted(network.topology.forwards.items()):
+        host = network.topology.hosts.get(forward.at)
+        if host is None or host.wan or forward.at in told:
+            continue
+        if {net.ip for net in host.addresses} & set(arrivals(forward, network)):
+            told.add(forward.at)
+            what = f"{forward.at} has no `wan`, and visitors arrive there"
+            hint = 'name the uplink, so that what only passes through is left alone: `wan = "eth0"`'
+            also = (("forwards", name, "at"),)
+            yield Problem("NC1106", ("hosts", forward.at), what, hint, also, on_key=True)
+
+
+# ---- what comes out of a link --------------------------------------------------------------------------------
+
+
+def _bound(way: Way, network: Network) -> Iterator[Problem]:
+    """A UDP server at every address asks the routes for one to answer from, and they lead to the uplink."""
+    forward = way.forward
+    local = [target for target in forward.to if target.local]
+    udp = [n for n, ports in enumerate(forward.ports) if ports.protocol == "udp" and not _passed_on(way, n, network)]
+    matters = bool(local and udp and forward.keep_source)
+    if forward.bound and not matters:
+        what = f"`bound` means nothing to `{way.name}`"
+        hint = "it is for UDP servers on the host itself that see the visitor's address: leave it out"
+        yield Problem("NC1110", (*way.where, "bound"), what, hint, on_key=True)
+    if matters and not forward.bound:
+        ends = " and ".join(str(net.ip) for net in way.node.addresses if not net.ip.is_link_local())
+        what = f"a UDP server on {way.node.host} would answer from its uplink's address, which no visitor has asked"
+        hint = (
+            f'serve it from a namespace, `to = "{way.node.host}/NAME"`, '
+            f"or let it listen at {ends or 'the address of the link'} and say `bound = true`"
+        )
+        yield Problem("NC1109", (*way.where, "ports", udp[0]), what, hint)
+
+
+def _passed_on(way: Way, number: int, network: Network) -> bool:
+    """Whether the serving host is the next edge of a chain for these ports."""
+    ports = way.forward.ports[number]
+    ends = {net.ip for net in way.node.addresses}
+    return any(
+        forward.at == way.node.host and ends & set(forward.on) and other.protocol == ports.protocol
+        for forward in network.topology.forwards.values()
+        for other in forward.ports
+        if other.first <= ports.first and ports.last <= other.last
+    )
+
+
+def _replaced(interface: Interface, network: Network) -> Iterator[Problem]:
+    link = next((table for name, table in network.topology.links.items() if interface.origin == ("links", name)), None)
+    end = link.ends.get(interface.host) if link else None
+    if interface.back and end and end.allowed_ips is not None and set(end.allowed_ips) != set(EVERYTHING):
+        what = f"visitors are everybody, so everything may come out of {interface.name}, and not these alone"
+        yield Problem("NC1112", (*interface.where, "allowed_ips"), what, "leave it out")
+
+
+def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
+    """WireGuard drops what no peer is allowed to have, on its way there and on its way back."""
+    for family in {ip.version for ip in arrivals(way.forward, network)}:
+        there = served(way.forward.to[0], way.forward, network, family)
+        ends = [(way.edge, there)]
+        if not way.forward.keep_source:
+            masked = (net.ip for net in way.edge.addresses if net.version == family and not net.ip.is_link_local())
+            ends.append((way.node, next(masked, None)))
+        for near, ip in ends:
+            allowed = [net for peer in near.peers for net in peer.allowed_ips]
+            if ip and near.kind == Kind.WIREGUARD and not any(ip in net for net in allowed):
+                what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer there is allowed to have it"
+                yield Problem("NC0607", (*near.where, "allowed_ips"), what, "add it to `allowed_ips`", (way.where,))
+
+
+def _marks(host: HostName, interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
+    """A mark has 8 bits and an id 12."""
+    seen: dict[int, Interface] = {}
+    for interface in interfaces:
+        if interface.back is None or interface.back.mark is None:
+            continue
+        other = seen.setdefault(interface.back.mark, interface)
+        if other.far != interface.far and other.far and interface.far:
+            what = f"on {host}, replies to {interface.far} and to {other.far} would carry the same mark"
+            hint = "marks hang on the edge's id, and 255 later they begin again: choose another id for one of them"
+            yield Problem("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))
