@@ -79,7 +79,7 @@ def _gap(way: Way, family: int, network: Network) -> Gap | None:
 def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
     """Between the two ends of the link."""
     link = way.forward.via
-    both = f"give both ends one, such as {'a /31' if family == 4 else 'a /127'}"
+    both = f"give both ends one, of {'a /31' if family == 4 else 'a /127'} for instance"
     if there is None:
         return Gap(f"`{link}` has no IPv{family} address on {way.node.host}", both)
     near = tuple(_addresses(way.edge, family))

@@ -117,15 +117,15 @@ def _needed(claim: Claim, needs: tuple[Need, ...]) -> Iterator[Problem]:
     lost = sorted((need for need in needs if _overlap(need.ports, claim.ports)), key=lambda need: need.ports.first)
     if not lost:
         return
-    first = lost[0]
-    alone = claim.ports.first == claim.ports.last
-    what = f"{first.ports} is the port of {first.owner} on {claim.host}"
+    needed = f"{lost[0].ports} is the port of {lost[0].owner} on {claim.host}"
     if len(lost) > 1:
-        what += f", and {len(lost) - 1} more of {claim.ports} are taken there"
-    if claim.form == Form.PASSED_ON:
-        what += ", which would pass it on"
+        some = ", ".join(f"{need.ports} ({need.owner})" for need in lost[:3])
+        rest = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        needed = f"{claim.ports} holds what {claim.host} needs itself: {some}{rest}"
+    what = needed if claim.form == Form.AT_THE_EDGE else f"{needed}; {claim.host} would pass it on"
+    alone = claim.ports.first == claim.ports.last
     hint = "forward another port; `to` keeps the one of the server" if alone else _split(claim.ports, lost)
-    yield Problem("NC1103", claim.where, what, hint, first.also)
+    yield Problem("NC1103", claim.where, what, hint, lost[0].also)
 
 
 def _split(ports: Ports, lost: list[Need]) -> str:
@@ -137,7 +137,7 @@ def _split(ports: Ports, lost: list[Need]) -> str:
         start = number + 1
     if len(pieces) > 4:
         return "forward fewer ports"
-    return "leave it out: " + ", ".join(f'"{piece}"' for piece in pieces)
+    return "write " + ", ".join(f'"{piece}"' for piece in pieces)
 
 
 # ---- each port once ------------------------------------------------------------------------------------------

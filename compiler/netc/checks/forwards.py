@@ -101,7 +101,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
         at: KeyPath = ("forwards", name, "to", index)
         families = (4, 6) if target.address is None else (target.address.version,)
         twice = next((family for family in families if family in first), None)
-        if twice is not None:
+        if twice is not None and target.host == forward.to[0].host:
             what = f"two targets of `{name}` serve IPv{twice}"
             hint = "one for each family: with an address it serves that of its address, else both"
             yield Problem("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
