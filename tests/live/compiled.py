@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from live.keys import private_key
@@ -45,6 +46,16 @@ def parts(host: Host) -> list[str]:
 
 def script(part: str, verb: str) -> list[str]:
     return ["bash", f"/etc/netc/parts/{part}/{verb}"]
+
+
+def met(host: Host, device: str, namespace: str | None = None) -> None:
+    """Waits until the tunnel has heard of all its peers: WireGuard tries again every 5 s."""
+    for _ in range(200):
+        said = host.run(["wg", "show", device, "latest-handshakes"], namespace=namespace).stdout.split()
+        if "0" not in said[1::2]:
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"{device} of {host.name} met nobody")
 
 
 def up(host: Host) -> None:

@@ -63,7 +63,8 @@ class Scene:
         return self.near.run(["wg", "show", "wg-far", "endpoints"]).stdout.split()[1]
 
     def reaches(self) -> bool:
-        return self.near.run(["ping", "-c", "2", "-i", "0.2", "-W", "3", "10.77.0.1"], check=False).returncode == 0
+        ask = ["ping", "-c", "1", "-W", "3", "10.77.0.1"]
+        return any(self.near.run(ask, check=False).returncode == 0 for _ in range(6))
 
 
 @pytest.fixture

@@ -60,9 +60,12 @@ STOCK = [
 """Kinds that only a stock kernel has."""
 
 
+def head() -> str:
+    return HEAD.format(**{name: public_key(private_key(name)) for name in "ab"})
+
+
 def pair(lab: Lab, tmp_path: Path, text: str) -> tuple[Host, Host]:
-    keys = {name: public_key(private_key(name)) for name in "ab"}
-    trees = compiled(HEAD.format(**keys) + text, tmp_path)
+    trees = compiled(head() + text, tmp_path)
     a, b = install(lab, "a", trees), install(lab, "b", trees)
     ends = ("198.51.100.1/24", "2001:db8::1/64"), ("198.51.100.2/24", "2001:db8::2/64")
     lab.wire(a, "eth0", b, "eth0", a_addresses=ends[0], b_addresses=ends[1])
@@ -76,30 +79,37 @@ def ping(host: Host, address: str, size: int | None = None, count: int = 1) -> b
     return host.run(command, check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "more", "families", "mtu"),
-    [*ANYWHERE, *(pytest.param(*each, marks=pytest.mark.stock_kernel) for each in STOCK)],
-)
-def test_a_link_carries_its_mtu_and_not_a_byte_more(
-    lab: Lab, tmp_path: Path, kind: str, more: str, families: tuple[tuple[str, str], ...], mtu: int
-) -> None:
-    ends = ["".join(f'"{family[side]}", ' for family in families) for side in (0, 1)]
-    a, b = pair(lab, tmp_path, BOTH.format(kind=kind, more=more, one=ends[0], other=ends[1]))
-    before = a.state()
-    up(a)
-    up(b)
-    outside = Capture(a, "eth0")
+def reached(host: Host, address: str) -> bool:
+    """At the first try or a later one: WireGuard's first word may be lost, and its second comes after 5 s."""
+    return any(ping(host, address) for _ in range(6))
 
-    for _, far in families:
-        there = far.partition("/")[0]
-        assert ping(a, there, count=2)
-        assert ping(a, there, size=mtu)
-        assert not ping(a, there, size=mtu + 1)
-    whole = "ip[6:2] & 0x3fff == 0"
-    assert outside.packets(f"(ip and not ({whole})) or (ip6 and ip6[6] == 44)") == []  # no fragment on the wire
-    assert outside.packets("icmp[icmptype] == icmp-echo or icmp6[icmp6type] == 128") == []
-    down(a)
-    assert difference(before, a.state()) == ""
+
+@pytest.mark.parametrize("links", [ANYWHERE, pytest.param(STOCK, marks=pytest.mark.stock_kernel)])
+def test_a_link_carries_its_mtu_and_not_a_byte_more(
+    lab: Lab, tmp_path: Path, links: list[tuple[str, str, tuple[tuple[str, str], ...], int]]
+) -> None:
+    a, b = pair(lab, tmp_path, "")
+    before = a.state()
+    for kind, more, families, mtu in links:
+        ends = ["".join(f'"{family[side]}", ' for family in families) for side in (0, 1)]
+        trees = compiled(head() + BOTH.format(kind=kind, more=more, one=ends[0], other=ends[1]), tmp_path / kind / more)
+        for host in (a, b):
+            host.lay(trees[host.name])
+            up(host)
+        outside = Capture(a, "eth0")
+
+        for _, far in families:
+            there = far.partition("/")[0]
+            assert reached(a, there), f"{kind} {more}"
+            assert ping(a, there, size=mtu), f"{kind} {more}"
+            assert not ping(a, there, size=mtu + 1), f"{kind} {more}"
+        whole = "ip[6:2] & 0x3fff == 0"
+        assert outside.packets(f"(ip and not ({whole})) or (ip6 and ip6[6] == 44)") == []  # no fragment on the wire
+        assert outside.packets("icmp[icmptype] == icmp-echo or icmp6[icmp6type] == 128") == []
+        outside.stop()
+        for host in (a, b):
+            down(host)
+        assert difference(before, a.state()) == ""
 
 
 def test_a_preshared_key_and_a_credential_are_found_and_used(lab: Lab, tmp_path: Path) -> None:
@@ -120,7 +130,7 @@ ends.b = { address = "10.77.0.1/31", preshared_key = { file = "/etc/netc/keys/ot
     a.run(script("link-x", "up"), env={"CREDENTIALS_DIRECTORY": "/run/credentials/netc"})
     up(b)
 
-    assert ping(a, "10.77.0.1", count=2)
+    assert reached(a, "10.77.0.1")
     b.write("/etc/netc/keys/other.psk", private_key("another"), 0o600)
     down(b)
     up(b)
@@ -182,9 +192,9 @@ def test_every_host_of_the_mesh_reaches_every_other_in_both_families(lab: Lab, t
         for other, number in numbers.items():
             if other != name:
                 for address in (f"10.88.0.{number}", f"fd88::{number:x}"):
-                    assert ping(host, address) or ping(host, address), f"{name} to {other} at {address}"
+                    assert reached(host, address), f"{name} to {other} at {address}"
     for name, other in (("fra", "nyc"), ("nyc", "tyo"), ("tyo", "fra")):
-        assert ping(hosts[name], f"fe80::{numbers[other]}%core-{other}", count=2)
+        assert reached(hosts[name], f"fe80::{numbers[other]}%core-{other}")
 
 
 @pytest.mark.stock_kernel

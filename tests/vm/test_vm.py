@@ -29,35 +29,37 @@ def absent() -> str:
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Guest:
+def guests(tmp_path_factory: pytest.TempPathFactory) -> list[Guest]:
     require(absent())
     kernel = newest_kernel()
     assert kernel is not None
-    return live_tests(kernel, tmp_path_factory.mktemp("guest"), SECONDS)
+    return live_tests(kernel, tmp_path_factory.mktemp("guests"), SECONDS)
 
 
 def results(guest: Guest) -> dict[str, int]:
     """How many tests there were, failed, were skipped, by junit's names."""
     report = ElementTree.parse(guest.folder / "junit.xml").getroot()
     suites = list(report.iter("testsuite"))
-    return {
-        name: sum(int(suite.attrib[name]) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
-    }
+    names = ("tests", "failures", "errors", "skipped")
+    return {name: sum(int(suite.attrib[name]) for suite in suites) for name in names}
 
 
-def test_the_kernel_is_the_stock_one_and_has_every_tunnel(guest: Guest) -> None:
+def test_the_kernel_is_the_stock_one_and_has_every_tunnel(guests: list[Guest]) -> None:
     kernel = newest_kernel()
     assert kernel is not None
 
-    assert guest.read("kernel").strip() == kernel.name.removeprefix("vmlinuz-"), guest.console
-    assert guest.read("links").split() == TUNNELS, guest.read("log")
+    for guest in guests:
+        assert guest.read("kernel").strip() == kernel.name.removeprefix("vmlinuz-"), guest.console
+        assert guest.read("links").split() == TUNNELS, guest.read("log")
 
 
-def test_every_live_test_passes_and_none_is_skipped(guest: Guest, capsys: pytest.CaptureFixture[str]) -> None:
-    assert guest.read("status").strip() == "0", guest.read("log") + guest.console
-    counted = results(guest)
+def test_every_live_test_passes_and_none_is_skipped(guests: list[Guest], capsys: pytest.CaptureFixture[str]) -> None:
+    for guest in guests:
+        assert guest.read("status").strip() == "0", guest.read("log") + guest.console
     with capsys.disabled():
-        print(f"\n{guest.read('kernel').strip()}: {guest.read('log').splitlines()[-1].strip('= ')}")
+        for guest in guests:
+            print(f"\n{guest.read('kernel').strip()}: {guest.read('log').splitlines()[-1].strip('= ')}")
 
-    assert counted["tests"] > 0
-    assert counted == {"tests": counted["tests"], "failures": 0, "errors": 0, "skipped": 0}
+    for counted in map(results, guests):
+        assert counted["tests"] > 0
+        assert counted == {"tests": counted["tests"], "failures": 0, "errors": 0, "skipped": 0}
