@@ -135,6 +135,10 @@ class Host:
                 self._address(int(flag[1]), net, name, place)
             case ("-6", "address", "add", net, "dev", name, "nodad"):
                 self._address(6, net, name, place)
+            case ("-4" | "-6" as flag, "route", "add", "unreachable", "default", *options):
+                self._gain("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL)), self._in(place))
+            case ("-4" | "-6" as flag, "route", "delete", "unreachable", "default", *options):
+                self._lose(self.find("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL))))
             case ("-4" | "-6" as flag, "route", "add", to, *options):
                 self._route(int(flag[1]), to, pairs(tuple(options), ROUTE), place)
             case ("-4" | "-6" as flag, "rule", "add", *options):
@@ -208,7 +212,7 @@ class Host:
 
     def _setting(self, path: str, value: str, place: str | None) -> None:
         match path.split("/"):
-            case ["net", "ipv4" | "ipv6", "conf", name, _]:
+            case ["net", "ipv6", "conf", name, "accept_dad"] | ["net", "ipv4", "conf", name, "rp_filter"]:
                 self._gain("setting", place, path, (self.find("link", place, name),), value=value)
             case _:
                 raise Refused(f"no such setting: {path}")
@@ -240,8 +244,7 @@ class Host:
         self._gain("route", place, f"-{family} {to} table {table}", (link,), **options)
 
     def _rule(self, family: int, options: dict[str, str], place: str | None) -> None:
-        space = (self.find("namespace", None, place),) if place else ()
-        self._gain("rule", place, rule_name(family, options), space)
+        self._gain("rule", place, rule_name(family, options), self._in(place))
 
     def _load(self, path: str, place: str | None) -> None:
         self._read(path)
@@ -249,8 +252,11 @@ class Host:
         if there and there.state["path"] != path:
             raise Refused(f"{path} would replace {there.state['path']}")
         if not there:
-            space = (self.find("namespace", None, place),) if place else ()
-            self._gain("table", place, "netc", space, path=path)
+            self._gain("table", place, "netc", self._in(place), path=path)
+
+    def _in(self, place: str | None) -> tuple[Thing, ...]:
+        """What falls with a namespace that it is in."""
+        return (self.find("namespace", None, place),) if place else ()
 
     def _read(self, path: str) -> str:
         if path not in self.files:
@@ -292,7 +298,8 @@ class Host:
 
 
 ROUTE = {"via", "dev", "src", "table", "protocol"}
-RULE = {"priority", "from", "ipproto", "sport", "lookup", "protocol"}
+REFUSAL = {"metric", "table", "protocol"}
+RULE = {"priority", "from", "fwmark", "ipproto", "sport", "lookup", "protocol"}
 
 
 def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
@@ -321,4 +328,15 @@ def told_by(kind: str, options: dict[str, str]) -> str:
 def rule_name(family: int, options: dict[str, str]) -> str:
     if {"priority", "from", "lookup", "protocol"} - options.keys():
         raise Refused(f"a rule of too few words: {options}")
+    if "fwmark" in options:
+        mark, mask = (int(number, 16) for number in options["fwmark"].split("/"))
+        if not mark or mark & ~mask:
+            raise Refused(f"no packet carries the mark {options['fwmark']}")
     return f"-{family} " + " ".join(f"{key} {options[key]}" for key in sorted(options))
+
+
+def refusal_name(family: int, options: dict[str, str]) -> str:
+    """Of a route that leads nowhere. It stands on no device, so nothing takes it away but its own command."""
+    if REFUSAL - options.keys():
+        raise Refused(f"it would refuse more than is meant: {options}")
+    return f"-{family} unreachable default " + " ".join(f"{key} {options[key]}" for key in sorted(options))

@@ -273,6 +273,10 @@ GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
         ("ip netns add n; wireguard w; ip link set dev w up; ip link set dev w netns n", "on the way"),
         ("sysctls /t", "not among the files"),
         ("setting net/ipv6/conf/g/accept_dad 0", "no link g"),
+        ("setting net/ipv6/conf/g/rp_filter 2", "no such setting"),
+        ("ip -4 rule add priority 5 from all fwmark 0x02000000/0x01000000 lookup 5 protocol 77", "no packet"),
+        ("ip -4 route add unreachable default metric 9 protocol 77", "more than is meant"),
+        ("ip -4 route delete unreachable default metric 9 table 5 protocol 77", "no route"),
     ],
 )
 def test_a_fake_host_refuses_what_a_host_would(story: str, reason: str) -> None:
@@ -313,14 +317,26 @@ RICH = {
                 },
             },
             "namespaces": {"n": {"tunnel": "t", "access": "10.3.0.0/31", "publish": {"port": "80/tcp"}}},
+        },
+        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24"]},
+    },
+    "links": {
+        "l": {
+            "kind": "gre",
+            "between": ["a", "b"],
+            "ends": {"a": {"address": "10.4.0.0/31"}, "b": {"address": "10.4.0.1/31"}},
         }
+    },
+    "forwards": {
+        "far": {"at": "b", "ports": "80/tcp", "to": "a:10.5.0.9", "via": "l"},
+        "near": {"at": "b", "ports": "81/tcp", "to": "a", "via": "l"},
     },
 }
 
 
 def test_a_step_without_its_down_is_noticed() -> None:
     """Each command of each down is taken out in turn."""
-    (of,) = drawn_plans(RICH)
+    of, _ = drawn_plans(RICH)
     parts = [steps(part) for part in of.parts]
     nothing = ("keep_sysctls", "/etc/sysctl.d/60-netc.conf")
     unnoticed = [

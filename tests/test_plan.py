@@ -16,7 +16,7 @@ from netc.emit import emit
 from netc.emit.file import File
 from netc.language.links import Kind
 from netc.language.names import HostName, Label, Name, PartName
-from netc.language.values import Endpoint, Port
+from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
 from netc.plan import host_plan
 from netc.plan.host_plan import HostPlan, Part, Share
@@ -48,7 +48,7 @@ def facts() -> set[type]:
 
 def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
     """`value` with one thing changed in it: what was changed (`Route.table`), and the whole with that."""
-    if is_dataclass(value) and not isinstance(value, (Endpoint, Port)):
+    if is_dataclass(value) and not isinstance(value, (Endpoint, Port, Ports)):
         for field in fields(value):
             inside = variants(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
             for number, (what, inner) in enumerate(inside):
@@ -90,6 +90,8 @@ def other(value: Any) -> Any:
             return moved(value)
         case Port():
             return Port(value.number + 1, value.protocol)
+        case Ports():
+            return Ports(value.first, value.last + 1, value.protocol)
         case Endpoint():
             return Endpoint(value.host, (value.port or 0) + 1)
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,34 @@ class Machine:
         return frozenset([4, 6]) if self.reach == "named" else self.known
 
 
+@dataclass
+class Line:
+    """A link as forwards see it: families in which its ends share a subnet, and in which they have addresses apart."""
+
+    name: str
+    ends: Table
+
+    @property
+    def joined(self) -> set[int]:
+        return {family for family, wide in self.families() if wide}
+
+    @property
+    def apart(self) -> set[int]:
+        return {family for family, wide in self.families() if not wide}
+
+    def families(self) -> list[tuple[int, bool]]:
+        first = next(iter(self.ends.values()), {}).get("address", [])
+        return [(6 if ":" in net else 4, not net.endswith("/32")) for net in first]
+
+
+def own(machine: Machine) -> dict[int, str]:
+    """What its uplink holds."""
+    if machine.reach == "nat":
+        return {4: f"192.168.{machine.id}.2"}
+    addresses = {4: f"198.51.{machine.id}.1", 6: f"2001:db8:{machine.id:x}::1"}
+    return {family: addresses[family] for family in sorted(machine.known)}
+
+
 FULL: Table = {
     "version": 1,
     "network": {"name": "full"},
@@ -112,7 +141,7 @@ FULL: Table = {
                 },
             },
         },
-        "b": {"id": 2, "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
+        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
     },
     "links": {
         "wg": {
@@ -133,6 +162,13 @@ FULL: Table = {
         "vx": {"kind": "vxlan", "between": ["a", "b"]},
     },
     "meshes": {"m": {"hosts": "all", "interfaces": "shared", "subnet": "10.8.0.0/24", "port": 700}},
+    "forwards": {
+        "out": {"at": "a", "ports": ["8000/tcp", "8100-8200/udp"], "to": "b", "via": "wg", "bound": True},
+        "hidden": {"at": "a", "ports": "8080/tcp", "to": "b:80", "via": "wg", "keep_source": False},
+        "own": {"at": "b", "ports": "90/tcp", "to": "a", "via": "wg"},
+        "behind": {"at": "b", "ports": "91/tcp", "to": ["a:10.9.0.9:9000", "a:fd09::9"], "via": "wg"},
+        "inside": {"at": "b", "ports": "92-93/udp", "to": "a/n", "via": "wg"},
+    },
 }
 """A topology of two hosts that makes a fact of every kind, with a value in every field."""
 
@@ -148,6 +184,7 @@ class Maker:
     draw: st.DrawFn
     count: int = 0
     pairs: set[tuple[str, ...]] = field(default_factory=set)
+    replies: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def next(self) -> int:
         self.count += 1
@@ -209,7 +246,7 @@ class Maker:
         """A table of its own, with or without a priority."""
         n = self.next()
         return self.table(
-            {}, {}, {"table": 7100 + n}, {"table": 7100 + n, "priority": 100 + n}, {"table": 10**6 + n, "priority": n}
+            {}, {}, {"table": 7300 + n}, {"table": 7300 + n, "priority": 100 + n}, {"table": 10**6 + n, "priority": n}
         )
 
     # ---- links -------------------------------------------------------------------------------------------
@@ -274,6 +311,9 @@ class Maker:
         if name:
             end["interface"] = name
         if routes := self.routes(kind):
+            held = {6 if ":" in net else 4 for net in end.get("address", [])}
+            routes = [to for to in routes if kind != "vxlan" or (6 if ":" in to else 4) in held]  # by a neighbour
+        if routes:
             end |= {"routes": routes, **(self.steering() if "address" in end else {})}
         if kind != "wireguard":
             return
@@ -312,6 +352,60 @@ class Maker:
             mesh |= {"interfaces": "per-peer", "port": 41000 + 300 * n}
             mesh |= self.one({}, {"prefix": f"p{n}-"})
         return mesh | outer | self.table({}, {"mtu": 1280})
+
+    # ---- forwards ----------------------------------------------------------------------------------------
+
+    def forward(self, line: Line, edge: Machine, node: Machine, spaces: Table) -> Table | None:
+        """One that visitors of an uplink come in by; None where no family of theirs could be served."""
+        to, families, is_moved = self.target(node, spaces)
+        arrive = own(edge)
+        served = [address for family, address in arrive.items() if family in families & line.joined]
+        if not served or edge.wan is None:
+            return None
+        forward: Table = {"at": edge.name, "to": to, "via": line.name, "keep_source": self.keeps(line, edge, node)}
+        if edge.reach == "nat" or line.apart & arrive.keys() or self.chance():
+            forward["on"] = served
+        return self.heard(forward, is_moved)
+
+    def target(self, node: Machine, spaces: Table) -> tuple[list[str], set[int], bool]:
+        """Who serves, in which families, and whether at another port."""
+        n = self.next()
+        port = self.one("", f":{8000 + n}")
+        behind = {4: f"10.30.{n}.20", 6: f"[fd30:{n:x}::20]" if port else f"fd30:{n:x}::20"}
+        families: tuple[int, ...] = self.one((), (), (4,), (6,), (6, 4))
+        if families:
+            return [f"{node.name}:{behind[family]}{port}" for family in families], set(families), bool(port)
+        space = self.one(None, *sorted(spaces))
+        if space:
+            inside = {6 if ":" in prefix else 4 for prefix in spaces[space]["access"]}
+            return [f"{node.name}/{space}{port}"], inside, bool(port)
+        return [f"{node.name}{port}"], {4, 6}, bool(port)
+
+    def keeps(self, line: Line, edge: Machine, node: Machine) -> bool:
+        """Replies know one way to an edge, so one link of the two hosts can have them."""
+        return self.chance() and self.replies.setdefault((node.name, edge.name), line.name) == line.name
+
+    def heard(self, forward: Table, is_moved: bool) -> Table:
+        """The ports; a UDP server of the host itself has to be told of its address."""
+        first = 12000 + 8 * self.next()
+        many = self.one(f"{first}", f"{first + 1}-{first + 5}") if not is_moved else f"{first}"
+        forward["ports"] = [f"{many}/{protocol}" for protocol in self.one(("tcp",), ("udp",), ("udp", "tcp"))]
+        is_local = len(forward["to"]) == 1 and not re.search(r"/|:.*[.:]", forward["to"][0])
+        if is_local and forward["keep_source"] and any("udp" in ports for ports in forward["ports"]):
+            forward["bound"] = True
+        return forward
+
+    def chained(self, first: Table, there: list[str], line: Line, edge: Machine, node: Machine) -> Table | None:
+        """What arrives at `edge` by a link goes on to `node` by `line`."""
+        on = [net.split("/")[0] for net in there]
+        served = [ip for ip in on if (6 if ":" in ip else 4) in line.joined]
+        if first["to"] != [edge.name] or first.get("bound") or node.name == first["at"] or not served:
+            return None
+        forward = {"at": edge.name, "to": node.name, "via": line.name, "ports": first["ports"], "on": served}
+        is_kept = self.keeps(line, edge, node)
+        return (
+            forward | {"keep_source": is_kept} | ({"bound": True} if is_kept and "udp" in str(first["ports"]) else {})
+        )
 
     # ---- tunnels and namespaces --------------------------------------------------------------------------
 
@@ -355,7 +449,7 @@ class Maker:
         """What a tunnel may have that stays among the host's own."""
         if tunnel["kind"] == "wireguard":
             return {"routes": ["172.31.7.0/24"], **self.steering()} if self.chance() and not self.taken() else {}
-        if routes := self.routes(tunnel["kind"]):
+        if tunnel["kind"] != "vxlan" and (routes := self.routes(tunnel["kind"])):
             return {"routes": routes, **self.steering()}
         return {}
 
@@ -383,8 +477,8 @@ class Maker:
     def publish(self, machine: Machine, families: tuple[int, ...]) -> Table:
         n = self.next()
         found: Table = {"port": f"{9000 + n}/{self.one('tcp', 'udp')}"} | self.one({}, {"to": 80 + n})
-        own = {4: f"198.51.{machine.id}.1", 6: f"2001:db8:{machine.id:x}::1"}
-        if on := self.some([own[family] for family in families if family in machine.known]):
+        held = own(machine)
+        if on := self.some([held[family] for family in families if family in machine.known]):
             found["on"] = on
         shown = {6 if ":" in address else 4 for address in on} or set(families)
         sources = {4: ["203.0.113.0/24", "192.0.2.0/25"], 6: ["2001:db8:113::/48"]}
@@ -408,13 +502,31 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
     meshes = [mesh for _ in range(make.one(0, 1, 2)) if (mesh := make.mesh(machines))]
     for machine in machines:
         hosts[machine.name] |= tunnels(make, machine)
+    named = {f"l{number}": link for number, link in enumerate(links)}
     return {
         "version": 1,
         "network": {"name": "drawn"},
         "hosts": hosts,
-        "links": {f"l{number}": link for number, link in enumerate(links)},
+        "links": named,
         "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
+        "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
     }
+
+
+def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Table) -> Table:
+    found: list[Table] = []
+    ways = [(Line(name, link.get("ends", {})), *link["between"]) for name, link in links.items()]
+    ways += [(line, other, one) for line, one, other in ways]
+    for line, at, to in make.some(ways * 3):
+        forward = make.forward(line, machines[at], machines[to], hosts[to]["namespaces"])
+        if not forward:
+            continue
+        found.append(forward)
+        there = line.ends[to]["address"]
+        onward = [way for way in ways if way[1] == to and way[0] is not line and make.chance()]
+        chains = (make.chained(forward, there, way, machines[edge], machines[node]) for way, edge, node in onward)
+        found += [chain for chain in chains if chain][:1]
+    return {f"f{number}": forward for number, forward in enumerate(found)}
 
 
 def tunnels(make: Maker, machine: Machine) -> Table:
