@@ -7,7 +7,7 @@ PYTHON := $(VENV)/bin/python
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux
 
-.PHONY: demo test check bench clean packages
+.PHONY: demo test check vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
@@ -20,6 +20,10 @@ test: packages $(VENV)/.tested check
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests
 	$(VENV)/bin/mypy
+
+# Every live test on the stock kernel, emulated: the better part of an hour.
+vm: packages $(VENV)/.tested
+	PYTHONPATH=tests $(PYTHON) tests/vm/boot.py
 
 bench: $(VENV)/.tested
 	$(PYTHON) tests/bench.py

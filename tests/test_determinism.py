@@ -118,6 +118,7 @@ def accepted(topology: Table) -> bool:
 def test_a_link_less_changes_its_two_hosts_and_on_them_no_other_part(topology: Table, data: st.DataObject) -> None:
     assume(topology["links"] and accepted(topology))
     name = data.draw(st.sampled_from(sorted(topology["links"])))
+    topology = without_forwards(topology, name)
     rest = {other: link for other, link in topology["links"].items() if other != name}
     with_it, without = compiled(document(topology)), compiled(document(topology | {"links": rest}))
     changed = {host for host in with_it if with_it[host] != without[host]}
@@ -128,6 +129,27 @@ def test_a_link_less_changes_its_two_hosts_and_on_them_no_other_part(topology: T
         one, other = ({file.path: file for file in files[host]} for files in (with_it, without))
         touched = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
         assert {path for path in touched if not shared.fullmatch(path) and path in other} == set()
+
+
+def without_forwards(topology: Table, link: str) -> Table:
+    """Without those that go by a link or arrive at its addresses."""
+    ends = topology["links"][link].get("ends", {}).values()
+    held = {net.split("/")[0] for end in ends for net in end.get("address", [])}
+    forwards = topology["forwards"].items()
+    rest = {name: table for name, table in forwards if table["via"] != link and not held & set(table.get("on", []))}
+    return topology | {"forwards": rest}
+
+
+@given(topologies(least_hosts=2), st.data())
+def test_a_forward_less_changes_its_two_hosts_and_no_other(topology: Table, data: st.DataObject) -> None:
+    assume(topology["forwards"] and accepted(topology))
+    name = data.draw(st.sampled_from(sorted(topology["forwards"])))
+    forward = topology["forwards"][name]
+    rest = {other: table for other, table in topology["forwards"].items() if other != name}
+    with_it, without = compiled(document(topology)), compiled(document(topology | {"forwards": rest}))
+    changed = {host for host in with_it if with_it[host] != without[host]}
+
+    assert {forward["at"]} <= changed <= set(topology["links"][forward["via"]]["between"])
 
 
 @each_example

@@ -87,6 +87,7 @@ def test_a_link_comes_up_without_dns_and_asks_nobody_for_a_name(scene: Scene) ->
     assert asked.packets("port 53") == []
 
 
+@pytest.mark.stock
 def test_a_name_that_is_not_known_yet_is_a_failure_of_the_look_up_and_not_of_the_link(scene: Scene) -> None:
     up(scene.near)
     scene.knows()

@@ -84,6 +84,7 @@ def reached(host: Host, address: str) -> bool:
     return any(ping(host, address) for _ in range(6))
 
 
+@pytest.mark.stock
 @pytest.mark.parametrize("links", [ANYWHERE, pytest.param(STOCK, marks=pytest.mark.stock_kernel)])
 def test_a_link_carries_its_mtu_and_not_a_byte_more(
     lab: Lab, tmp_path: Path, links: list[tuple[str, str, tuple[tuple[str, str], ...], int]]
@@ -112,6 +113,7 @@ def test_a_link_carries_its_mtu_and_not_a_byte_more(
         assert difference(before, a.state()) == ""
 
 
+@pytest.mark.stock
 def test_a_preshared_key_and_a_credential_are_found_and_used(lab: Lab, tmp_path: Path) -> None:
     text = """
 [links.x]
@@ -197,6 +199,7 @@ def test_every_host_of_the_mesh_reaches_every_other_in_both_families(lab: Lab, t
         assert reached(hosts[name], f"fe80::{numbers[other]}%core-{other}")
 
 
+@pytest.mark.stock
 @pytest.mark.stock_kernel
 def test_the_meshs_other_links_and_six_to_four_carry_too(lab: Lab, tmp_path: Path) -> None:
     text = """

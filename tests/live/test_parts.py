@@ -41,6 +41,7 @@ def before(host: Host, part: str) -> None:
         host.run(script(earlier, "up"))
 
 
+@pytest.mark.stock
 def test_up_again_changes_nothing_and_reload_neither(host: Host) -> None:
     start = settled(host)
     up(host)
@@ -78,6 +79,7 @@ def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
         host.run(script(part, "up"))
 
 
+@pytest.mark.stock
 @pytest.mark.parametrize("then", ["up", "down"])
 def test_after_a_kill_at_any_moment_the_next_run_ends_clean(host: Host, then: str) -> None:
     for part in parts(host):

@@ -94,6 +94,7 @@ def dial(seedbox: Host) -> None:
     met(seedbox, "wg-azire", "vpn")
 
 
+@pytest.mark.stock
 def test_the_world_is_reached_through_the_tunnel_alone_in_both_families_and_for_dns(scene: Scene) -> None:
     echo(scene.visitor, 7000, *WORLD)
     up(scene.seedbox)
@@ -108,6 +109,7 @@ def test_the_world_is_reached_through_the_tunnel_alone_in_both_families_and_for_
     assert capture.packets("udp and port 51820") != []
 
 
+@pytest.mark.stock
 def test_with_the_tunnel_cut_not_one_packet_leaves_by_the_uplink(scene: Scene) -> None:
     echo(scene.visitor, 7000, *WORLD)
     up(scene.seedbox)
@@ -147,6 +149,7 @@ def test_the_host_cannot_be_reached_from_inside(scene: Scene) -> None:
                 assert client(scene.seedbox, protocol, address, 7001, namespace="vpn", timeout=0.5) is None
 
 
+@pytest.mark.stock
 def test_a_published_port_answers_with_the_clients_address_kept(scene: Scene) -> None:
     """Whatever reverse path filtering was on the host before."""
     protocols: tuple[Proto, ...] = ("tcp", "udp")
@@ -197,6 +200,7 @@ def test_the_server_itself_stays_reachable_and_goes_out_by_its_uplink(scene: Sce
         assert client(scene.seedbox, "tcp", world, 7000) == at
 
 
+@pytest.mark.stock
 def test_down_leaves_no_trace(scene: Scene) -> None:
     before = scene.seedbox.state()
     up(scene.seedbox)

@@ -73,6 +73,7 @@ def all_up(scene: Scene) -> None:
         met(scene.node, f"wg-{edge}")
 
 
+@pytest.mark.stock
 def test_every_visitor_is_seen_and_answered_by_the_edge_that_they_came_by(
     lab: Lab, wires: Scene, tmp_path: Path
 ) -> None:

@@ -46,6 +46,6 @@ made vxlan type vxlan id 1 dstport 4789 local 192.0.2.1 remote 192.0.2.2
 cd "$repository"
 printf 'up after %s s\n' "$(cut -d ' ' -f 1 /proc/uptime)"
 status=0
-env NETC_LIVE=required NETC_FAULTS_EVERY=7 PYTHONPATH=compiler PYTHONDONTWRITEBYTECODE=1 \
+env NETC_LIVE=required NETC_FAULTS_EVERY=31 PYTHONPATH=compiler PYTHONDONTWRITEBYTECODE=1 \
     "$python" -m pytest tests/live -m live --ignore=tests/live/test_lab.py -p no:cacheprovider --junit-xml="$results/junit.xml" "$@" || status=$?
 printf '%s\n' "$status" >"$results/status"

@@ -1,4 +1,8 @@
-"""The live tests pass on a stock Debian kernel, with its own tunnels."""
+"""The live tests pass on a stock Debian kernel, with its own tunnels.
+
+An emulated processor takes half a minute for what this machine does in two seconds, so `make test` runs those that a
+kernel can decide (`stock`); `make vm` runs all.
+"""
 
 import xml.etree.ElementTree as ElementTree
 
@@ -15,7 +19,7 @@ MACHINE = {
     "setpriv": "util-linux",
 }
 TUNNELS = ["wireguard", "dummy", "gre", "ip6gre", "ipip", "sit", "vxlan"]
-SECONDS = 3600
+SECONDS = 2400
 
 
 def absent() -> str:
@@ -33,7 +37,7 @@ def guests(tmp_path_factory: pytest.TempPathFactory) -> list[Guest]:
     require(absent())
     kernel = newest_kernel()
     assert kernel is not None
-    return live_tests(kernel, tmp_path_factory.mktemp("guests"), SECONDS)
+    return live_tests(kernel, tmp_path_factory.mktemp("guests"), SECONDS, ["-m", "stock"])
 
 
 def results(guest: Guest) -> dict[str, int]:
