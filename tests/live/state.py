@@ -40,7 +40,9 @@ LINK = ("link_type", "ifalias", "master", "link", "mtu", "qdisc", "group")
 KERNEL = "2"  # as a route's protocol
 TIMERS = re.compile(r"timer|_id$|^root_|^topology_change|^fdb_n_learned")
 # The kernel's WireGuard turns all/send_redirects off with its first device, for good (drivers/net/wireguard/device.c).
-VOLATILE_SYSCTL = re.compile(r"conf/all/send_redirects|nf_conntrack_count|/route/flush|/random|stable_secret|/neigh/[^/]+/gc_|tcp_fastopen_key")
+VOLATILE_SYSCTL = re.compile(
+    r"conf/all/send_redirects|nf_conntrack_count|/route/flush|/random|stable_secret|/neigh/[^/]+/gc_|tcp_fastopen_key"
+)
 # The kernel makes these with their modules, in every namespace, and nobody can remove them.
 FALLBACK = re.compile(r"\b(gre0|gretap0|erspan0|ip6gre0|tunl0|ip6tnl0|sit0|ip_vti0|ip6_vti0)\b")
 # What turning forwarding on changes, on every link: the kernel refuses redirects, and is any router of a prefix.
