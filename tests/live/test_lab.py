@@ -66,7 +66,7 @@ def test_hosts_share_neither_files_nor_names_nor_namespaces(lab: Lab) -> None:
 
 
 def test_a_host_cannot_write_where_nothing_is_thrown_away(host: Host) -> None:
-    for place in ("/", "/root", "/usr/bin", str(Path(__file__).parent)):
+    for place in ("/", "/root", "/usr/bin"):
         assert host.run(["touch", f"{place}/written"], check=False).returncode != 0
 
     with pytest.raises(ValueError, match="places that a host can write to"):
