@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress
 
-from netc.checks.forwards import Way, ways
+from netc.checks.forwards import Way, is_open, ways
 from netc.checks.kinds import INNER
 from netc.features.forwards import arrivals, served, target_of
 from netc.language.links import Kind
@@ -34,6 +34,7 @@ def check(network: Network) -> Iterator[Problem]:
         else:
             yield from _by_default(way, gaps, {ip.version for ip in arriving} > gaps.keys())
         yield from _unvisited(way, {ip.version for ip in arriving})
+        yield from _answered_elsewhere(way, network)
 
 
 def _chosen(way: Way, gaps: dict[int, Gap]) -> Iterator[Problem]:
@@ -59,6 +60,19 @@ def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
             yield Problem("NC1107", where, what, "leave it out, or add one to `on`", severity=Severity.NOTE)
 
 
+def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
+    """What arrives by a stranger's tunnel is answered by `main`, and so by the uplink unless `routes` say otherwise."""
+    tunnels = [i for i in network.interfaces[way.edge.host] if i.origin[0] == "hosts" and i.namespace is None]
+    for index, ip in enumerate(way.forward.on):
+        for tunnel in tunnels:
+            routes = tunnel.routes if tunnel.table is None else ()
+            if any(net.ip == ip for net in tunnel.addresses) and all(to.version != ip.version for to in routes):
+                what = f"{ip} is on {tunnel.name}, and visitors from beyond its subnet are answered by the uplink"
+                hint = f"add where they come from to the `routes` of `{tunnel.origin[-1]}`"
+                where: KeyPath = (*way.where, "on", index)
+                yield Problem("NC1107", where, what, hint, severity=Severity.NOTE)
+
+
 def _gap(way: Way, family: int, network: Network) -> Gap | None:
     only = INNER.get(way.node.kind)
     if only not in (None, family):
@@ -66,25 +80,22 @@ def _gap(way: Way, family: int, network: Network) -> Gap | None:
     target = target_of(way.forward, family)
     if target is None:
         return Gap(f"no target has an IPv{family} address", f"name an IPv{family} address in `to` too")
-    if target.namespace:
-        access = network.topology.hosts[target.host].namespaces[target.namespace].access
-        if not any(prefix.version == family for prefix in access):
-            prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
-            return Gap(
-                f"the namespace `{target.namespace}` has no IPv{family} way in", f'give it `access = ["{prefix}"]`'
-            )
+    if not is_open(target, family, network):
+        prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
+        why = f"the namespace `{target.namespace}` has no IPv{family} way in"
+        return Gap(why, f'give it `access = ["{prefix}"]`')
     return _no_way(way, family, served(target, way.forward, network, family))
 
 
 def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
     """Between the two ends of the link."""
     link = way.forward.via
-    both = f"give both ends one, of {'a /31' if family == 4 else 'a /127'} for instance"
+    both = f"give both ends an address, of {'a /31' if family == 4 else 'a /127'} for instance"
     if there is None:
-        return Gap(f"`{link}` has no IPv{family} address on {way.node.host}", both)
+        return Gap(f"`{link}` has no {_kind(way.node, family)} on {way.node.host}", both)
     near = tuple(_addresses(way.edge, family))
     if not near:
-        return Gap(f"`{link}` has no IPv{family} address on {way.edge.host}", both, astray=True)
+        return Gap(f"`{link}` has no {_kind(way.edge, family)} on {way.edge.host}", both, astray=True)
     # A visitor's own address needs no route back but the link; a neighbour on Ethernet and a masked source do.
     is_asked = not way.forward.keep_source or way.node.kind == Kind.VXLAN
     back = is_asked and not any(_reaches(way.node, ip) for ip in near)
@@ -93,6 +104,11 @@ def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
             hint = "give both ends addresses in one subnet, such as " + ("a /31" if family == 4 else "a /127")
             return Gap(f"{end.host} does not reach {ip} by `{link}`", hint, astray=True)
     return None
+
+
+def _kind(end: Interface, family: int) -> str:
+    local = any(net.version == family for net in end.addresses)
+    return f"IPv{family} address but a link-local one" if local else f"IPv{family} address"
 
 
 def _addresses(interface: Interface, family: int) -> Iterator[IPAddress]:

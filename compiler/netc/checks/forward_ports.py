@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from netaddr import IPAddress
 
-from netc.checks.forwards import Way, ways
+from netc.checks.forwards import Way, is_open, ways
 from netc.checks.namespaces import usable_pairs
 from netc.checks.ports import port_key
 from netc.features.forwards import arrivals, served, target_of
@@ -87,7 +87,7 @@ def _at_the_node(way: Way, ports: Ports, where: KeyPath, network: Network) -> It
     arriving = {ip.version for ip in arrivals(way.forward, network)}
     for family in (4, 6):
         target = target_of(way.forward, family)
-        if target is None:
+        if target is None or not is_open(target, family, network):
             continue
         if not target.local:
             for net in way.node.addresses:

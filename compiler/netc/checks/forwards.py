@@ -49,6 +49,14 @@ def known(forward: Forward, network: Network) -> bool:
     return link is not None and named <= set(hosts) and spaces
 
 
+def is_open(target: Target, family: int, network: Network) -> bool:
+    """Whether a family has a way into the namespace, where there is one."""
+    if target.namespace is None:
+        return True
+    access = network.topology.hosts[target.host].namespaces[target.namespace].access
+    return any(prefix.version == family for prefix in access)
+
+
 def _end(forward: Forward, host: HostName, network: Network) -> Interface | None:
     return next((i for i in network.interfaces[host] if i.origin == ("links", forward.via)), None)
 
