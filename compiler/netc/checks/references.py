@@ -65,8 +65,9 @@ def _forward(
                 yield Problem("NC0210", (*where, "to", index), what, hint)
     links = [*map(str, topology.links), *_broken(("links",), broken)]
     if forward.via not in links and ("links",) not in broken:
-        mesh = "a forward goes by a link of its own, and this is a mesh" if forward.via in map(str, topology.meshes) else ""
-        hint = mesh or did_you_mean(forward.via, links) or f"write [links.{forward.via}]"
+        hint = did_you_mean(forward.via, links) or f"write [links.{forward.via}]"
+        if forward.via in map(str, topology.meshes):
+            hint = "a forward goes by a link of its own, and this is a mesh"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 
