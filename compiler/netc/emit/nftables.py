@@ -66,7 +66,8 @@ def _map(family: int, moved: bool, facts: Sequence[PortForward]) -> dict[str, ob
         "family": Verbatim("ip" if v4 else "ip6"),
         "type": Verbatim("ipv4_addr" if v4 else "ipv6_addr"),
         "moved": moved,
-        "elements": [_element(fact) for fact in facts],
+        # Two forwards may lead the same port to the same place; the map has it once.
+        "elements": list({str(element["text"]): element for element in map(_element, facts)}.values()),
     }
 
 

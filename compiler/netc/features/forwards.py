@@ -48,7 +48,8 @@ def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
 
 def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
     """The interface that holds an address: of a link in a chain of forwards, else the uplink."""
-    links = (i.name for i in network.interfaces[host] if any(net.ip == on for net in i.addresses))
+    own = (i for i in network.interfaces[host] if i.namespace is None)
+    links = (i.name for i in own if any(net.ip == on for net in i.addresses))
     return next(links, network.topology.hosts[host].wan)
 
 
@@ -66,6 +67,7 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
         for on in arrivals(forward, network)
         if (device := arrives_by(on, forward.at, network))
         if (target := target_of(forward, on.version)) and (there := served(target, forward, network, on.version))
+        if target.local or _behind(target, on.version, network)
         for ports in forward.ports
     )
     ruleset = Ruleset(
@@ -91,6 +93,7 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
     passed = tuple(
         PortForward(origin, near.name, net.ip, ports, there, target.port)
         for net in near.addresses
+        if not net.ip.is_link_local()
         if (target := target_of(forward, net.version)) and not target.local
         if (there := _behind(target, net.version, network))
         for ports in forward.ports

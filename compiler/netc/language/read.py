@@ -64,7 +64,7 @@ def _owner(loc: KeyPath) -> KeyPath:
         return loc[:4]
     if loc[0] == "hosts" and len(loc) > 2 and loc[2] in ("tunnels", "namespaces"):
         return loc[:3]
-    if loc[0] in ("hosts", "links", "meshes"):
+    if loc[0] in ("hosts", "links", "meshes", "forwards"):
         return loc[:2]
     return loc[:1]
 
