@@ -151,10 +151,10 @@ def test_nothing_is_left_after_an_exception() -> None:
     assert network_namespaces() <= spaces
 
 
-def test_nothing_is_left_when_the_program_is_killed() -> None:
+def test_nothing_runs_on_when_the_program_is_killed(tmp_path: Path) -> None:
     script = "import os; from live.lab import Lab; print(Lab().host('a').pid, flush=True); os.kill(os.getpid(), 9)"
     require(missing({"unshare": "util-linux"}))
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
     end = time.monotonic() + 20
     while Path(f"/proc/{int(done.stdout)}").exists() and time.monotonic() < end:
