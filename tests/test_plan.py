@@ -18,7 +18,7 @@ from netc.language.links import Kind
 from netc.language.names import HostName, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
-from netc.plan import host_plan
+from netc.plan import host_plan, ruleset
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.show import show
@@ -42,8 +42,9 @@ def files_of(plan: HostPlan) -> Files:
 
 def facts() -> set[type]:
     """All dataclasses that a HostPlan can hold."""
-    here = [value for value in vars(host_plan).values() if isinstance(value, type) and is_dataclass(value)]
-    return {value for value in here if value.__module__ == host_plan.__name__} - {HostPlan, Share}
+    rooms = (host_plan, ruleset)
+    here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
+    return {value for value in here if isinstance(value, type) and is_dataclass(value)} - {HostPlan, Share}
 
 
 def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,8 @@ from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
-from netc.plan.host_plan import DestinationNat, HostPlan, Masquerade, PortForward, ReturnMark, Ruleset
+from netc.plan.host_plan import HostPlan
+from netc.plan.ruleset import DestinationNat, Masquerade, PortForward, ReturnMark, Ruleset
 from netc.plan.steps import ruleset_path
 
 

@@ -104,9 +104,9 @@ def language(folder: str) -> Environment:
 
 
 def render(folder: str, template: str, **values: object) -> str:
-    """The text of one file; runs of empty lines are one."""
+    """The text of one file; runs of empty lines are one, and none stands before what closes a block."""
     text = language(folder).get_template(template).render(**values)
-    return re.sub(r"\n{3,}", "\n\n", text).rstrip("\n") + "\n"
+    return re.sub(r"\n{2,}(?=\n|\s*\}\n)", "\n", re.sub(r"\n{3,}", "\n\n", text)).rstrip("\n") + "\n"
 
 
 def plain(path: str) -> str:

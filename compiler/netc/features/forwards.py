@@ -23,7 +23,8 @@ from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
 from netc.network.dialling import public
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
-from netc.plan.host_plan import ClampMss, Forwarding, Masquerade, PortForward, ReturnMark, Ruleset, Share
+from netc.plan.host_plan import Forwarding, Share
+from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark, Ruleset
 from netc.problem import KeyPath
 
 

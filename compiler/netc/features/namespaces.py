@@ -25,18 +25,16 @@ from netc.plan.host_plan import (
     Address,
     Carrier,
     Confined,
-    DestinationNat,
     Forwarding,
     LinkSetting,
     Namespace,
     Part,
-    RepliesOnly,
     Route,
     Rule,
-    Ruleset,
     Share,
     Veth,
 )
+from netc.plan.ruleset import DestinationNat, RepliesOnly, Ruleset
 from netc.problem import KeyPath
 
 TABLE = 7000

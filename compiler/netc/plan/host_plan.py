@@ -12,8 +12,9 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
-from netc.language.values import Family, Port, Ports
+from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
+from netc.plan.ruleset import Ruleset
 from netc.problem import KeyPath
 
 
@@ -118,80 +119,6 @@ class Rule:
     mark: int | None = None
     """Within MARK_MASK."""
     namespace: NamespaceName | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationNat:
-    """What arrives for `port` at one of `on`, from one of `sources`, goes to `to`; nobody's source is changed."""
-
-    origin: KeyPath
-    port: Port
-    on: tuple[IPAddress, ...]
-    sources: tuple[IPNetwork, ...]
-    to: IPAddress
-    to_port: int
-
-
-@dataclass(frozen=True, slots=True)
-class PortForward:
-    """What enters by `device` for `ports` of `on` goes to `to`, at another port if `to_port` is given."""
-
-    origin: KeyPath
-    device: InterfaceName
-    on: IPAddress
-    ports: Ports
-    to: IPAddress
-    to_port: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Masquerade:
-    """What was dialled at `on` and forwarded into `device` has the host's own address there as its source."""
-
-    origin: KeyPath
-    device: InterfaceName
-    on: IPAddress
-    ports: Ports
-
-
-@dataclass(frozen=True, slots=True)
-class ClampMss:
-    """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
-
-    device: InterfaceName
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnMark:
-    """Replies to what came in by `device` carry `mark`, within MARK_MASK; with `scrub` only up to there, since the
-    tunnel's own packets would keep it (all kinds but WireGuard)."""
-
-    device: InterfaceName
-    mark: int
-    scrub: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RepliesOnly:
-    """Nothing begins at this interface: only answers to what entered by it come back out of it."""
-
-    origin: KeyPath
-    device: InterfaceName
-
-
-@dataclass(frozen=True, slots=True)
-class Ruleset:
-    """One nftables table. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
-    arrives from it."""
-
-    origin: KeyPath
-    namespace: NamespaceName | None = None
-    nats: tuple[DestinationNat, ...] = ()
-    replies_only: tuple[RepliesOnly, ...] = ()
-    forwards: tuple[PortForward, ...] = ()
-    masquerades: tuple[Masquerade, ...] = ()
-    clamps: tuple[ClampMss, ...] = ()
-    marks: tuple[ReturnMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import TypeVar
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from netc.language.names import HostName, Label, PartName
-from netc.plan.host_plan import HostPlan, Part, Ruleset, Share
+from netc.plan.host_plan import HostPlan, Part, Share
+from netc.plan.ruleset import Ruleset
 from netc.problem import KeyPath
 
 Fact = TypeVar("Fact")
@@ -46,15 +47,9 @@ def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
     """Every fact once, in the order of the features."""
-    return Ruleset(
-        origin,
-        nats=_each(ruleset.nats for ruleset in rulesets),
-        replies_only=_each(ruleset.replies_only for ruleset in rulesets),
-        forwards=_each(ruleset.forwards for ruleset in rulesets),
-        masquerades=_each(ruleset.masquerades for ruleset in rulesets),
-        clamps=_each(ruleset.clamps for ruleset in rulesets),
-        marks=_each(ruleset.marks for ruleset in rulesets),
-    )
+    kinds = [field.name for field in fields(Ruleset) if field.name not in ("origin", "namespace")]
+    facts: dict[str, Any] = {kind: _each(getattr(ruleset, kind) for ruleset in rulesets) for kind in kinds}
+    return Ruleset(origin, **facts)
 
 
 def _each(facts: Iterable[tuple[Fact, ...]]) -> tuple[Fact, ...]:

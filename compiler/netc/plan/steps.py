@@ -21,10 +21,10 @@ from netc.plan.host_plan import (
     PlainTunnel,
     Route,
     Rule,
-    Ruleset,
     Veth,
     Wireguard,
 )
+from netc.plan.ruleset import Ruleset
 
 PROTOCOL = 77
 """netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
