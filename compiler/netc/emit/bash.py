@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from netc.emit.file import File
-from netc.emit.render import about, plain, render
+from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
+WIREGUARD = Verbatim("wireguard")
+UPLINKS = Verbatim("uplinks")
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
@@ -20,6 +22,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
     if any(map(wireguard, plan.parts)):
         yield File(f"{LIBRARY}/wireguard.bash", plain("bash/wireguard.bash"))
+    if any(part.kept for part in plan.parts):
+        yield File(f"{LIBRARY}/uplinks.bash", plain("bash/uplinks.bash"))
     if any(part.endpoints for part in plan.parts):
         yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
     for part in plan.parts:
@@ -35,12 +39,16 @@ def _part(part: Part) -> Iterator[File]:
     shared = {"about": about(part.about), "part": part.name}
     done = steps(part)
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
-    yield _script(
-        f"{folder}/up", "up.j2", **shared, wireguard=wireguard(part), asks=tuple(_asks(part)), groups=_groups(done)
-    )
-    yield _script(f"{folder}/down", "down.j2", **shared, commands=undone)
+    uplinks = (UPLINKS,) if part.kept else ()
+    libraries = (*((WIREGUARD,) if wireguard(part) else ()), *uplinks)
+    asks = tuple(_asks(part))
+    yield _script(f"{folder}/up", "up.j2", **shared, libraries=libraries, asks=asks, groups=_groups(done))
+    yield _script(f"{folder}/down", "down.j2", **shared, libraries=uplinks, commands=undone)
     if commands := tuple(reload(part)):
-        yield _script(f"{folder}/reload", "reload.j2", **shared, wireguard=wireguard(part), commands=commands)
+        yield _script(f"{folder}/reload", "reload.j2", **shared, libraries=libraries, commands=commands)
+    if part.kept:
+        again = [step.up for step in done if step.up[0] in ("keep", "loosen")]
+        yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
     if part.endpoints:
         yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
 
@@ -55,7 +63,7 @@ def _groups(done: tuple[Step, ...]) -> list[list[Step]]:
 
 
 def _paragraph(step: Step) -> str:
-    nouns = ("address", "link", "route", "rule", "nft")
+    nouns = ("address", "link", "route", "keep", "rule", "nft")
     found = next((noun for noun in nouns if noun in step.up), "device")
     return "device" if found == "link" else found
 

@@ -34,10 +34,13 @@ def _part(part: Part) -> Iterator[File]:
         bound=part.bound,
         wants=part.wants,
         endpoints=part.endpoints,
+        watched=part.kept,
         credentials=_credentials(part),
         reloads=any(True for _ in reload(part)),
     )
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
+    if part.kept:
+        yield File(f"{UNITS}/netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
     if part.endpoints:
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **shared)

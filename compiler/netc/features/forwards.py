@@ -19,10 +19,10 @@ from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
 from netc.language.links import Kind
-from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
-from netc.network.dialling import public
+from netc.language.names import ForwardName, HostName, LinkName
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
+from netc.network.uplinks import arrives_by, public_addresses
 from netc.plan.host_plan import Forwarding, Share
 from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark, Ruleset
 from netc.problem import KeyPath
@@ -43,15 +43,7 @@ def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
 
 def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
     """Where visitors of a forward arrive."""
-    own = (net.ip for net in network.topology.hosts[forward.at].addresses)
-    return forward.on or tuple(ip for ip in own if public(ip))
-
-
-def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
-    """The interface that holds an address: of a link in a chain of forwards, else the uplink."""
-    own = (i for i in network.interfaces[host] if i.namespace is None)
-    links = (i.name for i in own if any(net.ip == on for net in i.addresses))
-    return next(links, network.topology.hosts[host].wan)
+    return forward.on or public_addresses(forward.at, network)
 
 
 def served(target: Target, forward: Forward, network: Network, family: int) -> IPAddress | None:

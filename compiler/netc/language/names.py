@@ -92,6 +92,10 @@ class TunnelName(Label):
     noun = "a tunnel's name"
 
 
+class UplinkName(Label):
+    noun = "an uplink's name"
+
+
 class NamespaceName(Label):
     """Also the name below /run/netns and /etc/netns (ip-netns(8))."""
 

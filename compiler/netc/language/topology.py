@@ -19,11 +19,13 @@ from netc.language.names import (
     NamespaceName,
     PublicKey,
     TunnelName,
+    UplinkName,
     Wrong,
 )
 from netc.language.namespaces import Namespace
 from netc.language.tables import Secret, Table
 from netc.language.tunnels import Tunnel
+from netc.language.uplinks import Uplink
 from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, OneOrMany, PortNumber
 
 HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
@@ -60,6 +62,7 @@ class Host(Table):
     netfilter: Literal["nftables"] = "nftables"
     tunnels: Mapping[TunnelName, Tunnel] = Field(default_factory=dict)
     namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
+    uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)
 
 
 class Topology(Table):

@@ -108,13 +108,35 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptRoute:
+    """A default route by a device that comes and goes: put back whenever the device is there. `onlink`: `via` is a
+    neighbour, whatever the addresses say."""
+
+    family: Family
+    device: InterfaceName
+    table: int
+    via: IPAddress | None = None
+    onlink: bool = False
+    source: IPAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """Reverse path filtering (RFC 3704) of the image's own device is loose while the part is up, if it was strict."""
+
+    device: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """A policy routing rule: what matches all that is given looks in `table`."""
+    """A policy routing rule: what matches all that is given looks in `table`, and with `specific` finds no default
+    route there."""
 
     family: Family
     priority: int
     table: int
-    source: IPAddress | None = None
+    specific: bool = False
+    source: IPAddress | IPNetwork | None = None
     source_ports: Ports | None = None
     mark: int | None = None
     """Within MARK_MASK."""
@@ -168,6 +190,8 @@ class Part:
     addresses: tuple[Address, ...] = ()
     carriers: tuple[Carrier, ...] = ()
     routes: tuple[Route, ...] = ()
+    kept: tuple[KeptRoute, ...] = ()
+    loose: tuple[Loose, ...] = ()
     rules: tuple[Rule, ...] = ()
     endpoints: tuple[NamedEndpoint, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()

@@ -54,12 +54,14 @@ class ClampMss:
 
 @dataclass(frozen=True, slots=True)
 class ReturnMark:
-    """Replies to what came in by `device` carry `mark`, within MARK_MASK; with `scrub` only up to there, since the
-    tunnel's own packets would keep it (all kinds but WireGuard)."""
+    """Replies to what came in by `device`, for `on` if given, carry `mark`, within MARK_MASK; with `scrub` only up to
+    there, since the tunnel's own packets would keep it (all kinds but WireGuard)."""
 
     device: InterfaceName
     mark: int
     scrub: bool
+    on: tuple[IPNetwork, ...] = ()
+    """Of both families or of one."""
 
 
 @dataclass(frozen=True, slots=True)

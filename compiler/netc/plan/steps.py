@@ -15,7 +15,9 @@ from netc.plan.host_plan import (
     Address,
     Carrier,
     Device,
+    KeptRoute,
     LinkSetting,
+    Loose,
     Namespace,
     Part,
     PlainTunnel,
@@ -63,6 +65,8 @@ def steps(part: Part) -> tuple[Step, ...]:
         *map(_address, part.addresses),
         *map(_carrier, part.carriers),
         *map(_route, part.routes),
+        *map(_kept, part.kept),
+        *map(_loose, part.loose),
         *map(_rule, part.rules),
     )
 
@@ -208,6 +212,9 @@ def _carrier(carrier: Carrier) -> Step:
     )
 
 
+MAIN = 254
+"""rt_tables of iproute2."""
+
 WORST = 4278198272
 """The metric of a route of last resort (uint32); a device's own default is better."""
 
@@ -232,13 +239,39 @@ def _route(route: Route) -> Step:
     )
 
 
+def kept_words(kept: KeptRoute) -> Command:
+    """The route as `ip route` takes it, after the family."""
+    words: Command = ("default", *(("via", kept.via) if kept.via else ()), "dev", kept.device)
+    words += ("onlink",) if kept.onlink else ()
+    words += ("src", kept.source) if kept.source else ()
+    return (*words, "table", kept.table, "protocol", PROTOCOL)
+
+
+def _kept(kept: KeptRoute) -> Step:
+    flag = _flag(kept.family)
+    return Step(
+        up=("keep", flag, *kept_words(kept)),
+        down=("ip", flag, "route", "flush", "table", kept.table, "dev", kept.device, "protocol", PROTOCOL),
+    )
+
+
+def _loose(loose: Loose) -> Step:
+    return Step(
+        up=("loosen", loose.device),
+        down=("tighten", loose.device),
+        why="Whoever dials this uplink and is passed on is answered by it: strict reverse path filtering cannot know.",
+    )
+
+
 def _rule(rule: Rule) -> Step:
     match_: Command = ("from", rule.source or "all")
     if rule.mark is not None:
         match_ += ("fwmark", f"{rule.mark:#010x}/{MARK_MASK:#010x}")
     if rule.source_ports:
         match_ += ("ipproto", IPPROTO[rule.source_ports.protocol], "sport", rule.source_ports.span)
-    words = ("priority", rule.priority, *match_, "lookup", rule.table, "protocol", PROTOCOL)
+    there: Command = ("main",) if rule.table == MAIN else (rule.table,)
+    there += ("suppress_prefixlength", 0) if rule.specific else ()
+    words = ("priority", rule.priority, *match_, "lookup", *there, "protocol", PROTOCOL)
     return Step(
         up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),
         down=Falls(rule.namespace) if rule.namespace else ip(None, _flag(rule.family), "rule", "delete", *words),

@@ -1,0 +1,79 @@
+"""Several uplinks: who comes to a prefix is answered by the uplink that brings it.
+
+    [hosts.lin.uplinks.he]
+    tunnel = "he6"
+    prefixes = ["2001:470:1f05::/48"]
+
+A table for each, with its default route and nothing behind it; rules lead there by source, after all that the main
+table knows more exactly. Only what is passed on, to a container or over a link, has another source: its connections
+are marked as they come in, and their replies follow the mark. Routes go when an uplink goes, so each has a watcher.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import HostName, PartName
+from netc.language.values import Family
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Network
+from netc.network.uplinks import PREFERRED, Uplink, passes_on, uplinks
+from netc.plan.host_plan import KeptRoute, Loose, Part, Route, Rule, Share
+from netc.plan.ruleset import ReturnMark, Ruleset
+from netc.plan.steps import MAIN
+
+NEAR = 11999
+"""The priority of the rules that let the main table's own routes, all but its default, come first."""
+
+PREFERENCE = 32764
+"""And of those for all the rest, which come right before main (32766)."""
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    passed = any(True for _ in passes_on(host, network))
+    for uplink in uplinks(host, network):
+        yield _share(uplink, passed)
+
+
+def _share(uplink: Uplink, passed: bool) -> Share:
+    families: set[Family] = {way.family for way in uplink.ways}
+    needs = (uplink.tunnel,) if uplink.tunnel else ()
+    part = Part(
+        PartName(f"uplink-{uplink.name}"),
+        uplink.origin,
+        about=f"hosts.{uplink.origin[1]}.uplinks.{uplink.name}",
+        after=needs,
+        routes=tuple(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
+        kept=tuple(_kept(uplink)),
+        loose=(Loose(uplink.device),) if passed and not uplink.tunnel and 4 in families else (),
+        rules=(*_by_source(uplink), *(_by_mark(uplink) if passed else ()), *_preferred(uplink)),
+    )
+    mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=uplink.prefixes)
+    return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if passed else None)
+
+
+def _kept(uplink: Uplink) -> Iterator[KeptRoute]:
+    for table in (uplink.table, *((PREFERRED,) if uplink.preferred else ())):
+        for way in uplink.ways:
+            yield KeptRoute(way.family, uplink.device, table, way.gateway, way.onlink, way.source)
+
+
+def _by_source(uplink: Uplink) -> Iterator[Rule]:
+    for net in uplink.prefixes:
+        family: Family = 4 if net.version == 4 else 6
+        yield Rule(family, NEAR, MAIN, specific=True, source=net)
+        yield Rule(family, uplink.table, uplink.table, source=net)
+
+
+def _by_mark(uplink: Uplink) -> Iterator[Rule]:
+    for way in uplink.ways:
+        yield Rule(way.family, NEAR, MAIN, specific=True, mark=uplink.mark)
+        yield Rule(way.family, uplink.table, uplink.table, mark=uplink.mark)
+
+
+def _preferred(uplink: Uplink) -> Iterator[Rule]:
+    """A table of its own: while the uplink is down, the host's own default route serves."""
+    if uplink.preferred:
+        for way in uplink.ways:
+            yield Rule(way.family, PREFERENCE, MAIN, specific=True)
+            yield Rule(way.family, PREFERENCE + 1, PREFERRED)

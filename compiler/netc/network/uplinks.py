@@ -1,0 +1,144 @@
+"""Uplinks of a host, with every value in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from zlib import crc32
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import HostName, InterfaceName, PartName, UplinkName
+from netc.language.uplinks import Uplink as Settings
+from netc.language.values import Family
+from netc.network.derive import alone
+from netc.network.dialling import public
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath
+
+TABLES = range(12000, 13000)
+"""Where the table of an uplink is, by its name."""
+
+PREFERRED = 11998
+"""The table that holds the default routes of the preferred uplinks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The default route of one family. `onlink`: the gateway lies outside of the uplink's own prefixes."""
+
+    family: Family
+    gateway: IPAddress | None
+    onlink: bool
+    source: IPAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uplink:
+    """`addresses` are the host's own on it, `prefixes` all that it brings; `tunnel` is the part that makes the device,
+    None where the image does."""
+
+    name: UplinkName
+    origin: KeyPath
+    device: InterfaceName
+    tunnel: PartName | None
+    prefixes: tuple[IPNetwork, ...]
+    addresses: tuple[IPAddress, ...]
+    ways: tuple[Way, ...]
+    preferred: bool
+    table: int
+    mark: int
+    """Within MARK_MASK."""
+    scrub: bool
+    """The tunnel's own packets would keep the mark of what they carry."""
+
+
+def uplinks(host: HostName, network: Network) -> tuple[Uplink, ...]:
+    """By name; what refers to nothing is left out, since `checks.references` reports it."""
+    table = network.topology.hosts[host].uplinks
+    found = ((name, settings, _device(settings, host, network)) for name, settings in sorted(table.items()))
+    return tuple(_uplink(name, settings, device, host) for name, settings, device in found if device)
+
+
+def _device(settings: Settings, host: HostName, network: Network) -> Interface | InterfaceName | None:
+    if settings.tunnel is None:
+        return settings.interface
+    origin: KeyPath = ("hosts", host, "tunnels", settings.tunnel)
+    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+
+
+def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceName, host: HostName) -> Uplink:
+    tunnel = device if isinstance(device, Interface) else None
+    given = tuple(net.cidr for net in settings.prefixes)
+    held = tuple(net.ip for net in settings.prefixes if _is_address(net))
+    own = tuple(net for net in tunnel.addresses if not net.ip.is_link_local()) if tunnel else ()
+    prefixes = tuple(dict.fromkeys((*given, *(net for o in own if (net := _of(o, tunnel)) not in given))))
+    addresses = (*held, *(net.ip for net in own))
+    families = sorted({net.version for net in prefixes})
+    return Uplink(
+        name,
+        ("hosts", host, "uplinks", name),
+        tunnel.name if tunnel else InterfaceName(str(device)),
+        tunnel.part if tunnel else None,
+        prefixes,
+        addresses,
+        tuple(_way(4 if family == 4 else 6, settings, prefixes, addresses) for family in families),
+        settings.preferred,
+        settings.table or TABLES[crc32(name.encode()) % len(TABLES)],
+        (settings.mark or crc32(name.encode()) % 255 + 1) << 24,
+        scrub=tunnel is not None and tunnel.kind != Kind.WIREGUARD,
+    )
+
+
+def _is_address(net: IPNetwork) -> bool:
+    return net.ip != net.network or net.size == 1
+
+
+def _of(own: IPNetwork, tunnel: Interface | None) -> IPNetwork:
+    """A tunnel's own address brings itself, and in 6to4 the /48 of which it is the first (RFC 3056 section 2)."""
+    if tunnel and tunnel.kind == Kind.SIX_TO_FOUR:
+        return IPNetwork(f"{own.ip}/48").cidr
+    return alone(own)
+
+
+def _way(family: Family, settings: Settings, prefixes: tuple[IPNetwork, ...], held: tuple[IPAddress, ...]) -> Way:
+    gateway = next((ip for ip in settings.gateway or () if ip.version == family), None)
+    near = gateway is None or gateway.is_link_local() or any(gateway in net for net in prefixes if net.size > 1)
+    compatible = gateway is not None and settings.tunnel is not None  # 6to4: ::192.88.99.1 is no neighbour
+    return Way(family, gateway, not near and not compatible, next((ip for ip in held if ip.version == family), None))
+
+
+def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
+    """The interface that holds an address: of a link, else of the uplink with the longest prefix, else `wan`."""
+    own = (i for i in network.interfaces[host] if i.namespace is None)
+    links = (i.name for i in own if any(net.ip == on for net in i.addresses))
+    fitting = [
+        (net.prefixlen, uplink.device) for uplink in uplinks(host, network) for net in uplink.prefixes if on in net
+    ]
+    return next(links, max(fitting)[1] if fitting else network.topology.hosts[host].wan)
+
+
+def own_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
+    """What a host is reached at from the world: on `wan`, then on its uplinks."""
+    declared = (net.ip for net in network.topology.hosts[host].addresses)
+    return tuple(dict.fromkeys((*declared, *(ip for uplink in uplinks(host, network) for ip in uplink.addresses))))
+
+
+def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
+    return tuple(ip for ip in own_addresses(host, network) if public(ip))
+
+
+def ways_out(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
+    """The interfaces that lead to the world."""
+    wan = network.topology.hosts[host].wan
+    return tuple(dict.fromkeys((*((wan,) if wan else ()), *(uplink.device for uplink in uplinks(host, network)))))
+
+
+def passes_on(host: HostName, network: Network) -> Iterator[KeyPath]:
+    """What turns visitors of a host's own addresses to somebody else, so that replies have another source."""
+    topology = network.topology
+    yield from (("forwards", name) for name, forward in sorted(topology.forwards.items()) if forward.at == host)
+    for name, space in sorted(topology.hosts[host].namespaces.items()):
+        if space.publish:
+            yield ("hosts", host, "namespaces", name)

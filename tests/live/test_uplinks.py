@@ -1,0 +1,190 @@
+"""System S3: what comes to an address is answered by the uplink that brings it, also after it was away for a while."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, down, install, script, up
+from live.lab import Host, Lab
+from live.process import Process
+from live.state import FORWARDING, difference, without
+from live.traffic import Proto, client, echo
+
+pytestmark = pytest.mark.live
+
+VISITOR = {4: "192.0.2.9", 6: "2001:db8:113::9"}
+UPLINKS = {
+    "eth0": (("198.51.100.7/24", "2001:db8:1::7/64"), ("198.51.100.1/24", "2001:db8:1::1/64")),
+    "eth1": (("203.0.113.5/28",), ("203.0.113.1/28",)),
+    "eth2": (("2001:db8:3::3/64",), ("2001:db8:3::1/64",)),
+}
+"""What the image of the server configures, and its routers' ends."""
+
+WIRES = """
+version = 1
+network.name = "wires"
+
+[hosts.lin]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:1::7/64"]
+uplinks.second = { interface = "eth1", prefixes = "203.0.113.5/28", gateway = "203.0.113.1" }
+uplinks.third = { interface = "eth2", prefixes = ["2001:db8:3::3/64"], gateway = "fe80::1" }
+
+[hosts.lin.uplinks.native]
+interface = "eth0"
+prefixes = ["198.51.100.7/24", "2001:db8:1::7/64"]
+gateway = ["198.51.100.1", "fe80::1"]
+"""
+PREFERS = WIRES.replace('gateway = "203.0.113.1"', 'gateway = "203.0.113.1", preferred = true')
+
+
+@dataclass
+class Scene:
+    world: Host
+    lin: Host
+
+
+def scene(lab: Lab, trees: dict[str, Path]) -> Scene:
+    """Each provider takes no packets but those of its own customers' addresses (BCP 38)."""
+    world, lin = lab.host("world"), install(lab, "lin", trees)
+    world.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    for address in VISITOR.values():
+        world.run(["ip", "address", "add", address, "dev", "lo"])
+    for device, (ours, routers) in UPLINKS.items():
+        lab.wire(lin, device, world, device, a_addresses=ours, b_addresses=routers)
+        world.run(["ip", "address", "add", "fe80::1/64", "dev", device, "nodad"])
+    lin.run(["ip", "-4", "route", "add", "default", "via", "198.51.100.1"])
+    lin.run(["ip", "-6", "route", "add", "default", "via", "fe80::1", "dev", "eth0"])
+    world.run(["nft", "-f", "-"], input=ingress())
+    return Scene(world, lin)
+
+
+def ingress() -> str:
+    rules = ""
+    for device, (_, routers) in UPLINKS.items():
+        for family, version in (("ip", 4), ("ip6", 6)):
+            nets = ", ".join(net for net in routers if (":" in net) == (version == 6))
+            rules += f'\t\tiifname "{device}" {family} saddr != {{ fe80::/10 }} ' if family == "ip6" else ""
+            rules += f'\t\tiifname "{device}" ' if family == "ip" else ""
+            rules += f"{family} saddr != {{ {nets} }} drop\n" if nets else f"meta nfproto ipv{version} drop\n"
+    return f"table inet bcp38 {{\n\tchain c {{\n\t\ttype filter hook prerouting priority raw;\n{rules}\t}}\n}}\n"
+
+
+def addresses() -> list[str]:
+    return [net.partition("/")[0] for ours, _ in UPLINKS.values() for net in ours]
+
+
+def unanswered(there: Scene, port: int = 80, protocols: tuple[Proto, ...] = ("tcp", "udp")) -> list[str]:
+    """The addresses at which a visitor is not answered, or not as who they are."""
+    return [
+        f"{protocol} {address}"
+        for address in addresses()
+        for protocol in protocols
+        if client(there.world, protocol, address, port, source=visitor(address)) != visitor(address)
+    ]
+
+
+def visitor(address: str) -> str:
+    return VISITOR[6 if ":" in address else 4]
+
+
+def watched(host: Host) -> list[Process]:
+    return [host.start(script(f"uplink-{name}", "watch")) for name in ("native", "second", "third")]
+
+
+def soon(there: Scene) -> list[str]:
+    for _ in range(10):
+        if not (left := unanswered(there, protocols=("tcp",))):
+            break
+        time.sleep(0.5)
+    return left
+
+
+def test_each_uplink_answers_for_its_own_addresses(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(WIRES, tmp_path))
+    echo(there.lin, 80, *addresses())
+    assert unanswered(there), "without netc some would go unanswered, or this shows nothing"
+    up(there.lin)
+    assert unanswered(there) == []
+    down(there.lin)
+    assert unanswered(there)
+
+
+def test_an_uplink_that_comes_back_has_its_routes_again(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(WIRES, tmp_path))
+    echo(there.lin, 80, *addresses())
+    up(there.lin)
+    watched(there.lin)
+    for device, (ours, _) in UPLINKS.items():
+        there.lin.run(["ip", "link", "set", "dev", device, "down"])
+        kept = [
+            address
+            for address in unanswered(there, protocols=("tcp",))
+            if not any(net.startswith(address.split()[1] + "/") for net in ours)
+        ]
+        assert kept == [], f"without {device}"
+        there.lin.run(["ip", "link", "set", "dev", device, "up"])
+        for net in ours:
+            there.lin.run(["ip", "address", "replace", net, "dev", device, *(("nodad",) if ":" in net else ())])
+        if device == "eth0":  # as whatever manages it would
+            there.lin.run(["ip", "-4", "route", "add", "default", "via", "198.51.100.1"])
+            there.lin.run(["ip", "-6", "route", "replace", "default", "via", "fe80::1", "dev", "eth0"])
+        assert soon(there) == [], f"after {device} came back"
+
+
+def test_what_the_host_begins_goes_by_the_preferred_uplink_while_it_is_up(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(PREFERS, tmp_path))
+    echo(there.world, 7000, VISITOR[4], VISITOR[6])
+    up(there.lin)
+    watched(there.lin)
+    assert client(there.lin, "tcp", VISITOR[4], 7000) == "203.0.113.5"
+    assert client(there.lin, "tcp", VISITOR[6], 7000) == "2001:db8:1::7"
+    there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
+    assert client(there.lin, "tcp", VISITOR[4], 7000) == "198.51.100.7"
+    there.lin.run(["ip", "link", "set", "dev", "eth1", "up"])
+    for _ in range(20):
+        if (seen := client(there.lin, "tcp", VISITOR[4], 7000)) == "203.0.113.5":
+            break
+        time.sleep(0.2)
+    assert seen == "203.0.113.5"
+
+
+def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(WIRES, tmp_path))
+    echo(there.lin, 80, *addresses())
+    there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
+    up(there.lin)
+    watched(there.lin)
+    assert unanswered(there, protocols=("tcp",)) == ["tcp 203.0.113.5"]
+    there.lin.run(["ip", "link", "set", "dev", "eth1", "up"])
+    assert soon(there) == []
+
+
+def test_what_others_route_by_stays_as_it_is(lab: Lab, tmp_path: Path) -> None:
+    """Tailscale's rules at 5210 to 5270 with its table, and an admin's own."""
+    there = scene(lab, compiled(PREFERS, tmp_path))
+    foreign = [
+        ["-4", "rule", "add", "priority", "5210", "fwmark", "0x80000/0xff0000", "lookup", "main"],
+        ["-4", "rule", "add", "priority", "5230", "fwmark", "0x80000/0xff0000", "lookup", "default"],
+        ["-4", "rule", "add", "priority", "5250", "fwmark", "0x80000/0xff0000", "unreachable"],
+        ["-4", "rule", "add", "priority", "5270", "lookup", "52"],
+        ["-4", "route", "add", "100.64.0.9/32", "dev", "eth0", "table", "52"],
+        ["-6", "rule", "add", "priority", "5270", "lookup", "52"],
+        ["-4", "rule", "add", "priority", "12000", "from", "10.99.0.0/16", "lookup", "12223"],
+    ]
+    for words in foreign:
+        there.lin.run(["ip", *words])
+    before = without(there.lin.state(), FORWARDING)
+    up(there.lin)
+    up(there.lin)
+    route = there.lin.run(["ip", "-4", "route", "get", "100.64.0.9"]).stdout
+    assert "table 52" in route
+    refused = there.lin.run(["ip", "-4", "route", "get", VISITOR[4], "mark", "0x80000"], check=False)
+    assert "dev eth0" in refused.stdout
+    down(there.lin)
+    assert difference(before, without(there.lin.state(), FORWARDING)) == ""
