@@ -109,6 +109,12 @@ class Host:
                 self._setting(path, value, inside[0] if inside else None)
             case ("sysctls", path):
                 self.sysctls |= {line for line in self._read(path).splitlines() if line[:1] != "#"}
+            case ("keep", "-4" | "-6" as flag, "default", *words):
+                self._keep(int(flag[1]), tuple(words))
+            case ("loosen", name):
+                self._gain("loose", None, name)
+            case ("tighten", name):
+                self._lose(self.find("loose", None, name))
             case ("keep_sysctls", path):
                 self._read(path)
             case _:
@@ -141,6 +147,8 @@ class Host:
                 self._lose(self.find("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL))))
             case ("-4" | "-6" as flag, "route", "add", to, *options):
                 self._route(int(flag[1]), to, pairs(tuple(options), ROUTE), place)
+            case ("-4" | "-6" as flag, "route", "flush", "table", table, "dev", name, "protocol", "77"):
+                self._lose(self.find("kept", None, f"-{flag[1]} table {table} dev {name}"))
             case ("-4" | "-6" as flag, "rule", "add", *options):
                 self._rule(int(flag[1]), pairs(tuple(options), RULE), place)
             case ("-4" | "-6" as flag, "rule", "delete", *options):
@@ -243,6 +251,13 @@ class Host:
             raise Refused(f"{options['src']} is no address of {link.name}")
         self._gain("route", place, f"-{family} {to} table {table}", (link,), **options)
 
+    def _keep(self, family: int, words: tuple[str, ...]) -> None:
+        """An uplink may be somebody else's, and away."""
+        options = pairs(tuple(word for word in words if word != "onlink"), ROUTE)
+        if any(IPNetwork(options[key]).version != family for key in ("via", "src") if key in options):
+            raise Refused(f"{' '.join(words)} by way of -{family}")
+        self._gain("kept", None, f"-{family} table {options['table']} dev {options['dev']}", **options)
+
     def _rule(self, family: int, options: dict[str, str], place: str | None) -> None:
         self._gain("rule", place, rule_name(family, options), self._in(place))
 
@@ -299,7 +314,7 @@ class Host:
 
 ROUTE = {"via", "dev", "src", "table", "protocol"}
 REFUSAL = {"metric", "table", "protocol"}
-RULE = {"priority", "from", "fwmark", "ipproto", "sport", "lookup", "protocol"}
+RULE = {"priority", "from", "fwmark", "ipproto", "sport", "lookup", "suppress_prefixlength", "protocol"}
 
 
 def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:

@@ -128,6 +128,16 @@ FULL: Table = {
                 "six": {"kind": "6to4"},
                 "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
             },
+            "uplinks": {
+                "first": {
+                    "interface": "eth0",
+                    "prefixes": ["198.51.100.1/24", "2001:db8:1::1/64"],
+                    "gateway": ["198.51.100.254", "fe80::1"],
+                    "preferred": True,
+                },
+                "second": {"interface": "eth1", "prefixes": "203.0.113.5/32", "gateway": "172.31.1.1", "mark": 77},
+                "third": {"tunnel": "six", "gateway": "::192.0.2.88", "table": 12345},
+            },
             "namespaces": {
                 "plain": {"tunnel": "in", "services": "ssh.service"},
                 "n": {
@@ -218,7 +228,17 @@ class Maker:
             table["mtu"] = self.one(1400, 1492, 9000)
         if self.chance():
             table["private_key"] = self.secret()
+        if self.chance():
+            table["uplinks"] = {"other": self.uplink(machine)}
         return table
+
+    def uplink(self, machine: Machine) -> Table:
+        n = machine.id
+        four, six = f"203.0.{n}.5/28", f"2001:db8:ff{n:02x}::5/64"
+        nets = self.one([four], [six], [four, six])
+        routers = [f"203.0.{n}.1"] * ("." in nets[0]) + ["fe80::1"] * (":" in nets[-1])
+        table: Table = {"interface": "eth7", "prefixes": nets, "gateway": self.one(routers, False), "mark": 250}
+        return table | self.table({}, {"preferred": True}, {"table": 12999})
 
     def secret(self) -> Table:
         n = self.next()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, down, install, script, up
+from live.compiled import compiled, down, install, met, script, up
+from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
 from live.state import FORWARDING, difference, without
@@ -40,7 +41,36 @@ interface = "eth0"
 prefixes = ["198.51.100.7/24", "2001:db8:1::7/64"]
 gateway = ["198.51.100.1", "fe80::1"]
 """
+KNOWN = (FORWARDING, "/eth./accept_ra = ")
 PREFERS = WIRES.replace('gateway = "203.0.113.1"', 'gateway = "203.0.113.1", preferred = true')
+
+
+def passing_on() -> str:
+    keys = {name: public_key(private_key(name)) for name in ("lin", "node")}
+    return (
+        WIRES.replace("id = 1", f'id = 1\npublic_key = "{keys["lin"]}"')
+        + f"""
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.18.0.2/24"
+public_key = "{keys["node"]}"
+
+[links.way]
+kind = "wireguard"
+between = ["lin", "node"]
+ends.lin.address = ["10.77.0.0/31", "fd77::/127"]
+ends.node.address = ["10.77.0.1/31", "fd77::1/127"]
+
+[forwards.web]
+at = "lin"
+on = ["198.51.100.7", "2001:db8:1::7", "203.0.113.5", "2001:db8:3::3"]
+ports = ["80/tcp", "80/udp"]
+to = "node"
+via = "way"
+bound = true
+"""
+    )
 
 
 @dataclass
@@ -152,6 +182,25 @@ def test_what_the_host_begins_goes_by_the_preferred_uplink_while_it_is_up(lab: L
             break
         time.sleep(0.2)
     assert seen == "203.0.113.5"
+
+
+def test_what_is_passed_on_is_answered_by_the_uplink_that_it_came_by(lab: Lab, tmp_path: Path) -> None:
+    """Whatever reverse path filtering was on before; and that is as it was when netc is gone."""
+    there = scene(lab, compiled(passing_on(), tmp_path))
+    node = install(lab, "node", {"node": tmp_path / "node" / "files"})
+    lab.wire(node, "eth0", there.world, "node", a_addresses=["198.18.0.2/24"], b_addresses=["198.18.0.1/24"])
+    node.run(["ip", "-4", "route", "add", "default", "via", "198.18.0.1"])
+    up(node)
+    echo(node, 80, "10.77.0.1", "fd77::1")
+    for strict in (0, 1, 2):
+        for scope in ("all", "eth0", "eth1"):
+            there.lin.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter={strict}"])
+        before = there.lin.state()
+        up(there.lin)
+        met(there.lin, "wg-node")
+        assert unanswered(there) == [], f"rp_filter {strict}"
+        down(there.lin)
+        assert difference(without(before, *KNOWN), without(there.lin.state(), *KNOWN)) == ""
 
 
 def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from netc.checks import (
     ports,
     references,
     underlay,
+    uplinks,
 )
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
@@ -33,6 +34,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     forwards.check,
     forward_families.check,
     forward_ports.check,
+    uplinks.check,
 )
 
 

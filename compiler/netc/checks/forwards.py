@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netaddr import IPAddress
-
 from netc.checks.namespaces import usable_pairs
 from netc.features.forwards import arrivals, served
 from netc.language.forwards import Forward, Target
@@ -14,6 +12,7 @@ from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
+from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
 
 
@@ -130,7 +129,7 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Proble
     if ip.is_link_local():
         what = f"{ip} is link-local, and stands on every link of {target.host} for another"
         yield Problem("NC1102", where, what, "name an address that is routed")
-    if ip in {*(net.ip for net in table.addresses), *_held(target.host, network)}:
+    if ip in held_addresses(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
         yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')
@@ -141,16 +140,11 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Proble
             yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
 
 
-def _held(host: HostName, network: Network) -> Iterator[IPAddress]:
-    """The addresses of a host's tunnels that are not in a namespace."""
-    return (net.ip for i in network.interfaces[host] if i.namespace is None for net in i.addresses)
-
-
 # ---- where visitors arrive -----------------------------------------------------------------------------------
 
 
 def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
-    own = {*(net.ip for net in network.topology.hosts[forward.at].addresses), *_held(forward.at, network)}
+    own = held_addresses(forward.at, network)
     for index, address in enumerate(forward.on):
         if address not in own:
             at: KeyPath = ("forwards", name, "on", index)
@@ -168,9 +162,9 @@ def _no_wan(network: Network) -> Iterator[Problem]:
     told: set[HostName] = set()
     for name, forward in sorted(network.topology.forwards.items()):
         host = network.topology.hosts.get(forward.at)
-        if host is None or host.wan or forward.at in told:
+        if host is None or forward.at in told:
             continue
-        if {net.ip for net in host.addresses} & set(arrivals(forward, network)):
+        if any(arrives_by(ip, forward.at, network) is None for ip in arrivals(forward, network)):
             told.add(forward.at)
             what = f"{forward.at} has no `wan`, and visitors arrive there"
             hint = 'name the uplink, so that what only passes through is left alone: `wan = "eth0"`'

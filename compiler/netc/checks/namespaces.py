@@ -8,9 +8,9 @@ from netaddr import IPAddress
 
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
-from netc.language.topology import Host
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import Pair, pairs
+from netc.network.uplinks import held_addresses
 from netc.problem import KeyPath, Problem, Severity
 
 
@@ -24,7 +24,7 @@ def check(network: Network) -> Iterator[Problem]:
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
             yield from _access(settings, where)
-            own = {*_addresses(host, table, network), *_ends(settings)}
+            own = {*held_addresses(host, network), *_ends(settings)}
             for index, publish in enumerate(settings.publish):
                 yield from _publish(publish, settings, own, (*where, "publish", index), host)
             if tunnel := _tunnel(name, host, network):
@@ -57,13 +57,6 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
 
 def _tunnel(name: NamespaceName, host: HostName, network: Network) -> Interface | None:
     return next((i for i in network.interfaces[host] if i.namespace == name), None)
-
-
-def _addresses(host: HostName, table: Host, network: Network) -> Iterator[IPAddress]:
-    yield from (net.ip for net in table.addresses)
-    for interface in network.interfaces[host]:
-        if interface.namespace is None:
-            yield from (net.ip for net in interface.addresses)
 
 
 def _ends(settings: Namespace) -> Iterator[IPAddress]:

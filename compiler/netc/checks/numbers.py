@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.network.interface import Interface, Network
-from netc.problem import Problem
+from netc.network.uplinks import PREFERRED, Uplink, uplinks
+from netc.problem import KeyPath, Problem
 
 TABLES = {253: "default", 254: "main", 255: "local"}
 """rt_tables of iproute2."""
@@ -18,7 +19,8 @@ TAILSCALE = range(5210, 5271)
 
 
 def check(network: Network) -> Iterator[Problem]:
-    for interfaces in network.interfaces.values():
+    for host, interfaces in network.interfaces.items():
+        yield from _of_uplinks(interfaces, uplinks(host, network))
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}
         replies: dict[int, Interface] = {}
@@ -92,3 +94,29 @@ def _of_replies(interface: Interface, table: int, priority: int, replies: dict[i
             what = f"{key} {number} of {interface.host} is that of replies to visitors of {other.far}"
             yield Problem(code, (*interface.where, key), what, "choose another", (other.origin,))
             return
+
+
+def _of_uplinks(interfaces: tuple[Interface, ...], resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+    """Derived from names, so two may meet, if seldom."""
+    tables: dict[int, tuple[str, KeyPath]] = {}
+    marks: dict[int, tuple[str, KeyPath]] = {}
+    for interface in interfaces:
+        if interface.table is not None:
+            tables[interface.table] = (interface.name, interface.where)
+        if interface.back:
+            tables[interface.back.table] = (f"replies by {interface.name}", interface.where)
+            if interface.back.mark is not None:
+                marks[interface.back.mark] = (f"replies by {interface.name}", interface.where)
+    for uplink in resolved:
+        owner = TABLES.get(uplink.table) or OTHERS.get(uplink.table)
+        if uplink.table == PREFERRED:
+            owner = "the preferred uplinks"
+        if owner:
+            what = f"table {uplink.table} is that of {owner}"
+            yield Problem("NC1003", (*uplink.origin, "table"), what, "12000 to 12999 are free for uplinks")
+        for key, number, seen in (("table", uplink.table, tables), ("mark", uplink.mark, marks)):
+            name, other = seen.setdefault(number, (uplink.name, uplink.origin))
+            if other != uplink.origin:
+                shown = number >> 24 if key == "mark" else number
+                what = f"{key} {shown} of the uplink `{uplink.name}` is that of {name} too"
+                yield Problem("NC1005", uplink.origin, what, f"set another `{key}`", (other,), on_key=True)

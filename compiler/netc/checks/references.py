@@ -31,15 +31,19 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
     for forward_name, forward in topology.forwards.items():
         yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
     for host_name, table in topology.hosts.items():
-        for space, settings in table.namespaces.items():
-            lost = ("hosts", host_name, "tunnels")
-            there = {*table.tunnels, *(str(path[3]) for path in broken if path[:3] == lost and len(path) > 3)}
-            if settings.tunnel not in there and lost not in broken:
-                hint = (
-                    did_you_mean(settings.tunnel, list(there)) or f"write [hosts.{host_name}.tunnels.{settings.tunnel}]"
-                )
-                at = ("hosts", host_name, "namespaces", space, "tunnel")
-                yield Problem("NC0202", at, f"{host_name} has no tunnel `{settings.tunnel}`", hint)
+        for kind, tables in (("namespaces", table.namespaces), ("uplinks", table.uplinks)):
+            for name_, settings in tables.items():
+                if settings.tunnel:
+                    at: KeyPath = ("hosts", host_name, kind, name_, "tunnel")
+                    yield from _tunnel(settings.tunnel, list(table.tunnels), at, broken)
+
+
+def _tunnel(tunnel: str, known: list[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    lost = (*where[:2], "tunnels")
+    there = [*map(str, known), *_broken(lost, broken)]
+    if tunnel not in there and lost not in broken:
+        hint = did_you_mean(tunnel, there) or f"write [{dotted((*lost, tunnel))}]"
+        yield Problem("NC0202", where, f"{where[1]} has no tunnel `{tunnel}`", hint)
 
 
 def _host(host: str, hosts: Iterable[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:

@@ -25,6 +25,9 @@ from netc.plan.steps import MAIN
 NEAR = 11999
 """The priority of the rules that let the main table's own routes, all but its default, come first."""
 
+OWN = 12000
+"""And of those that lead to an uplink's own table: no two uplinks have a prefix or a mark in common."""
+
 PREFERENCE = 32764
 """And of those for all the rest, which come right before main (32766)."""
 
@@ -62,13 +65,13 @@ def _by_source(uplink: Uplink) -> Iterator[Rule]:
     for net in uplink.prefixes:
         family: Family = 4 if net.version == 4 else 6
         yield Rule(family, NEAR, MAIN, specific=True, source=net)
-        yield Rule(family, uplink.table, uplink.table, source=net)
+        yield Rule(family, OWN, uplink.table, source=net)
 
 
 def _by_mark(uplink: Uplink) -> Iterator[Rule]:
     for way in uplink.ways:
         yield Rule(way.family, NEAR, MAIN, specific=True, mark=uplink.mark)
-        yield Rule(way.family, uplink.table, uplink.table, mark=uplink.mark)
+        yield Rule(way.family, OWN, uplink.table, mark=uplink.mark)
 
 
 def _preferred(uplink: Uplink) -> Iterator[Rule]:

@@ -125,6 +125,12 @@ def own_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(dict.fromkeys((*declared, *(ip for uplink in uplinks(host, network) for ip in uplink.addresses))))
 
 
+def held_addresses(host: HostName, network: Network) -> frozenset[IPAddress]:
+    """All that the host holds among its own interfaces, those of its tunnels as well."""
+    made = (i for i in network.interfaces[host] if i.namespace is None)
+    return frozenset((*own_addresses(host, network), *(net.ip for i in made for net in i.addresses)))
+
+
 def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(ip for ip in own_addresses(host, network) if public(ip))
 

@@ -1,0 +1,98 @@
+"""Uplinks: each brings prefixes of its own, by one way, and has a router where it needs one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPNetwork
+
+from netc.language.names import HostName
+from netc.language.uplinks import Uplink as Settings
+from netc.network.interface import Interface, Network
+from netc.network.uplinks import Uplink, uplinks
+from netc.problem import KeyPath, Problem
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in network.topology.hosts.items():
+        for name, settings in table.uplinks.items():
+            where: KeyPath = ("hosts", host, "uplinks", name)
+            yield from _way(host, settings, where, network)
+            yield from _gateways(settings, where)
+        resolved = uplinks(host, network)
+        for uplink in resolved:
+            if not uplink.prefixes:
+                what = f"nothing comes by `{uplink.name}`: it has no prefix"
+                yield Problem("NC1202", uplink.origin, what, 'write `prefixes = ["…"]`', on_key=True)
+        yield from _overlaps(resolved)
+        yield from _preferred(resolved)
+
+
+def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
+    if (settings.interface is None) == (settings.tunnel is None):
+        what = "an uplink is an interface of the image, or a tunnel"
+        yield Problem("NC1201", where, what, 'write `interface = "eth1"` or `tunnel = "…"`', on_key=True)
+        return
+    tunnel = _tunnel(host, settings, network)
+    if tunnel and tunnel.namespace:
+        what = f"the tunnel `{settings.tunnel}` is all that the namespace `{tunnel.namespace}` has, and not {host}'s"
+        yield Problem("NC1206", (*where, "tunnel"), what, "make another tunnel for one of the two")
+    elif tunnel and (tunnel.table is not None or any(net.prefixlen == 0 for net in tunnel.routes)):
+        what = f"the uplink has a table of its own, and the tunnel `{settings.tunnel}` routes elsewhere"
+        key = "table" if tunnel.table is not None else "routes"
+        yield Problem("NC1206", (*tunnel.where, key), what, "leave it out: the uplink sees to it", (where,))
+    made = next((i for i in network.interfaces[host] if i.name == settings.interface), None)
+    if made:
+        what = f"{host} has `{made.name}` from netc, not from its image"
+        hint = f'write `tunnel = "{made.origin[-1]}"`' if made.origin[0] == "hosts" else "an uplink is no link of ours"
+        yield Problem("NC1207", (*where, "interface"), what, hint, (made.where,))
+
+
+def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface | None:
+    origin = ("hosts", host, "tunnels", settings.tunnel)
+    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+
+
+def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+    given = settings.gateway or ()
+    prefixes = {net.version for net in settings.prefixes}
+    for index, ip in enumerate(given):
+        at: KeyPath = (*where, "gateway", index)
+        earlier = [other for other in given[:index] if other.version == ip.version]
+        if earlier:
+            hint = "name one, or make an uplink of each"
+            yield Problem("NC1204", at, f"two routers of IPv{ip.version}: {earlier[0]} and {ip}", hint)
+        elif settings.interface and ip.version not in prefixes:
+            what = f"a router of IPv{ip.version}, and no prefix of that family comes by it"
+            yield Problem("NC1204", at, what, "write the prefix, or leave the router out")
+        elif any(ip in net and ip == net.ip for net in settings.prefixes):
+            yield Problem("NC1204", at, f"{ip} is the host's own address", "name the router's")
+    missing = prefixes - {ip.version for ip in given}
+    if settings.interface and missing and settings.gateway != ():
+        families = " and ".join(f"IPv{version}" for version in sorted(missing))
+        what = f"no router of {families}: where would its default route lead?"
+        yield Problem("NC1204", where, what, 'write `gateway = "…"`, or `false` on a point-to-point link', on_key=True)
+
+
+def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+    """The same prefix by two ways: nobody could tell by which one to answer."""
+    seen: list[tuple[IPNetwork, Uplink]] = []
+    for uplink in resolved:
+        for net in uplink.prefixes:
+            other = next(((n, u) for n, u in seen if u != uplink and (n in net or net in n)), None)
+            if other:
+                what = f"{net} of `{uplink.name}` overlaps {other[0]} of `{other[1].name}`"
+                hint = "give each the prefixes that its provider routes to it"
+                yield Problem("NC1203", uplink.origin, what, hint, (other[1].origin,), on_key=True)
+            seen.append((net, uplink))
+
+
+def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+    seen: dict[int, Uplink] = {}
+    for uplink in resolved:
+        for way in uplink.ways if uplink.preferred else ():
+            other = seen.setdefault(way.family, uplink)
+            if other != uplink:
+                what = f"`{uplink.name}` and `{other.name}` are both preferred for IPv{way.family}"
+                where = (*uplink.origin, "preferred")
+                yield Problem("NC1205", where, what, "prefer one", ((*other.origin, "preferred"),))
