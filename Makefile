@@ -7,6 +7,9 @@ PYTHON := $(VENV)/bin/python
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux
 
+# What `make bench` measures the output beside.
+PEERS := iperf3 socat haproxy
+
 .PHONY: demo test check vm bench clean packages
 
 demo: $(VENV)/.ready
@@ -25,8 +28,14 @@ check: $(VENV)/.tested
 vm: packages $(VENV)/.tested
 	PYTHONPATH=tests $(PYTHON) tests/vm/boot.py
 
-bench: $(VENV)/.tested
+# What the compiler costs, and, as root, what its output does beside others that do the same.
+bench: packages $(VENV)/.tested
 	$(PYTHON) tests/bench.py
+	@if [ "$$(id -u)" = 0 ]; then \
+		dpkg -s $(PEERS) >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
+			--no-install-recommends $(PEERS) >/dev/null; \
+		PYTHONPATH=tests $(PYTHON) tests/bench_edge.py; \
+	else echo "the slim edge's throughput was not measured: that needs root"; fi
 
 # Ubuntu keeps its kernel under another name; where the packages cannot be had, the tests say what they miss.
 packages:

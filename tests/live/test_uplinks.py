@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, down, install, met, script, up
+from live.compiled import EXAMPLES, compiled, down, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
@@ -109,11 +110,13 @@ def addresses() -> list[str]:
     return [net.partition("/")[0] for ours, _ in UPLINKS.values() for net in ours]
 
 
-def unanswered(there: Scene, port: int = 80, protocols: tuple[Proto, ...] = ("tcp", "udp")) -> list[str]:
+def unanswered(
+    there: Scene, protocols: tuple[Proto, ...] = ("tcp", "udp"), at: Sequence[str] | None = None, port: int = 80
+) -> list[str]:
     """The addresses at which a visitor is not answered, or not as who they are."""
     return [
         f"{protocol} {address}"
-        for address in addresses()
+        for address in at or addresses()
         for protocol in protocols
         if client(there.world, protocol, address, port, source=visitor(address)) != visitor(address)
     ]
@@ -124,12 +127,12 @@ def visitor(address: str) -> str:
 
 
 def watched(host: Host) -> list[Process]:
-    return [host.start(script(f"uplink-{name}", "watch")) for name in ("native", "second", "third")]
+    return [host.start(script(part, "watch")) for part in parts(host) if part.startswith("uplink-")]
 
 
-def soon(there: Scene) -> list[str]:
+def soon(there: Scene, at: Sequence[str] | None = None) -> list[str]:
     for _ in range(10):
-        if not (left := unanswered(there, protocols=("tcp",))):
+        if not (left := unanswered(there, ("tcp",), at)):
             break
         time.sleep(0.5)
     return left
@@ -154,7 +157,7 @@ def test_an_uplink_that_comes_back_has_its_routes_again(lab: Lab, tmp_path: Path
         there.lin.run(["ip", "link", "set", "dev", device, "down"])
         kept = [
             address
-            for address in unanswered(there, protocols=("tcp",))
+            for address in unanswered(there, ("tcp",))
             if not any(net.startswith(address.split()[1] + "/") for net in ours)
         ]
         assert kept == [], f"without {device}"
@@ -209,7 +212,7 @@ def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:
     there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
     up(there.lin)
     watched(there.lin)
-    assert unanswered(there, protocols=("tcp",)) == ["tcp 203.0.113.5"]
+    assert unanswered(there, ("tcp",)) == ["tcp 203.0.113.5"]
     there.lin.run(["ip", "link", "set", "dev", "eth1", "up"])
     assert soon(there) == []
 
@@ -237,3 +240,58 @@ def test_what_others_route_by_stays_as_it_is(lab: Lab, tmp_path: Path) -> None:
     assert "dev eth0" in refused.stdout
     down(there.lin)
     assert difference(before, without(there.lin.state(), FORWARDING)) == ""
+
+
+BROKERS = """
+ip link add dev broker type sit local 192.0.2.66 remote 198.51.100.7 ttl 64
+ip address add 2001:db8:f04::1/64 dev broker
+ip link set dev broker up
+ip route add 2001:db8:f05::/48 dev broker
+ip link add dev relay type sit local 192.0.2.88 remote any ttl 64
+ip address add 2002:c000:258::1/16 dev relay
+ip link set dev relay up
+"""
+"""The far ends of the example's tunnels: a broker's, and a 6to4 relay."""
+
+
+@pytest.mark.stock_kernel
+def test_native_two_ipv4_a_broker_and_six_to_four_at_once(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(EXAMPLES / "uplinks.toml", tmp_path))
+    for address in ("192.0.2.66", "192.0.2.88"):
+        there.world.run(["ip", "address", "add", address, "dev", "lo"])
+    there.world.run(["bash", "-ec", BROKERS])
+    customers = {"broker": "2001:db8:f04::/64, 2001:db8:f05::/48", "relay": "2002:c633:6407::/48"}
+    for device, nets in customers.items():
+        there.world.run(
+            [
+                "nft",
+                "add",
+                "rule",
+                "inet",
+                "bcp38",
+                "c",
+                f'iifname "{device}" ip6 saddr != {{ fe80::/10, {nets} }} drop',
+            ]
+        )
+    up(there.lin)
+    there.lin.run(["ip", "address", "add", "2001:db8:f05::1/128", "dev", "lo"])
+    watched(there.lin)
+    everywhere = [
+        "198.51.100.7",
+        "203.0.113.5",
+        "2001:db8:1::7",
+        "2001:db8:f04::2",
+        "2001:db8:f05::1",
+        "2002:c633:6407::1",
+    ]
+    echo(there.lin, 80, *everywhere)
+    echo(there.world, 7000, VISITOR[6])
+
+    assert unanswered(there, at=everywhere) == []
+    assert client(there.lin, "tcp", VISITOR[6], 7000) == "2001:db8:f04::2", "the preferred one"
+    for device in ("he6", "eth0"):
+        there.lin.run(["ip", "link", "set", "dev", device, "down"])
+        there.lin.run(["ip", "link", "set", "dev", device, "up"])
+        for net in ("2001:db8:1::7/64",) if device == "eth0" else ("2001:db8:f04::2/64",):
+            there.lin.run(["ip", "address", "replace", net, "dev", device, "nodad"])
+        assert soon(there, everywhere) == [], f"after {device} came back"
