@@ -47,10 +47,22 @@ def _part(part: Part) -> Iterator[File]:
     if commands := tuple(reload(part)):
         yield _script(f"{folder}/reload", "reload.j2", **shared, libraries=libraries, commands=commands)
     if part.kept:
-        again = [step.up for step in done if step.up[0] in ("keep", "loosen")]
+        again = list(_again(done))
         yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
     if part.endpoints:
         yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
+
+
+def _again(done: tuple[Step, ...]) -> Iterator[Command]:
+    """What a watcher puts back: the routes, also the one behind them, and what the device is set to."""
+    for step in done:
+        match step.up:
+            case ("ip", flag, "route", "add", *words):
+                yield ("keep", flag, *words)
+            case ("keep" | "loosen", *_):
+                yield step.up
+            case _:
+                pass
 
 
 def _script(path: str, template: str, **values: object) -> File:
