@@ -8,6 +8,7 @@ from netc.checks import (
     addresses,
     forward_families,
     forward_ports,
+    forward_rings,
     forwards,
     kinds,
     names,
@@ -34,6 +35,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     forwards.check,
     forward_families.check,
     forward_ports.check,
+    forward_rings.check,
     uplinks.check,
 )
 
