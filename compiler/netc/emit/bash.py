@@ -36,13 +36,13 @@ def wireguard(part: Part) -> bool:
 
 def _part(part: Part) -> Iterator[File]:
     folder = f"files/etc/netc/parts/{part.name}"
-    shared = {"about": about(part.about), "part": part.name}
+    shared: dict[str, object] = {"about": about(part.about), "part": part.name}
     done = steps(part)
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
     uplinks = (UPLINKS,) if part.kept else ()
     libraries = (*((WIREGUARD,) if wireguard(part) else ()), *uplinks)
-    asks = tuple(_asks(part))
-    yield _script(f"{folder}/up", "up.j2", **shared, libraries=libraries, asks=asks, groups=_groups(done))
+    first = {"reasons": part.reasons, "asks": tuple(_asks(part))}
+    yield _script(f"{folder}/up", "up.j2", **shared, **first, libraries=libraries, groups=_groups(done))
     yield _script(f"{folder}/down", "down.j2", **shared, libraries=uplinks, commands=undone)
     if commands := tuple(reload(part)):
         yield _script(f"{folder}/reload", "reload.j2", **shared, libraries=libraries, commands=commands)

@@ -43,6 +43,7 @@ def _part(interface: Interface) -> Part:
         name=interface.part,
         origin=interface.origin,
         about=_about(interface),
+        reasons=tuple(_reasons(interface)),
         after=holder,
         bound=holder,
         devices=(_device(interface),),
@@ -65,6 +66,13 @@ def _part(interface: Interface) -> Part:
 def _about(interface: Interface) -> str:
     name = dotted(interface.origin)
     return name if interface.origin[0] == "hosts" else f"{name}, the end on {interface.host}"
+
+
+def _reasons(interface: Interface) -> Iterator[str]:
+    if interface.back and interface.back.by_source:
+        yield f"Visitors of {interface.far} served here: answers are told by their source, the link's own address."
+    if interface.back and interface.back.mark is not None:
+        yield f"Visitors of {interface.far} passed on from here: answers are told by a mark on their connection."
 
 
 def _routes(interface: Interface) -> tuple[IPNetwork, ...]:

@@ -180,6 +180,8 @@ class Part:
     name: PartName
     origin: KeyPath
     about: str
+    reasons: tuple[str, ...] = ()
+    """Why the compiler chose what it chose, for whoever reads the plan or the script."""
     after: tuple[PartName, ...] = ()
     bound: tuple[PartName, ...] = ()
     wants: tuple[PartName, ...] = ()

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
-from netc.language.values import Endpoint, Port
+from netc.language.values import Endpoint, Port, Ports
 from netc.plan.host_plan import HostPlan, Part
 from netc.problem import dotted
 
-VALUES = (Endpoint, Port)
+VALUES = (Endpoint, Port, Ports)
 """Dataclasses that print as one word."""
 
 
@@ -24,6 +24,7 @@ def show(plan: HostPlan) -> str:
 
 
 def _part(part: Part) -> Iterator[str]:
+    yield from (f"  # {reason}" for reason in part.reasons)
     for name in ("after", "bound", "wants"):
         if names := getattr(part, name):
             yield f"  {name} {' '.join(names)}"
@@ -54,4 +55,6 @@ def _holds_facts(value: object) -> bool:
 def _value(field: Field[Any], value: object) -> str:
     if field.name == "origin" and isinstance(value, tuple):
         return dotted(value)
+    if field.name == "mark" and isinstance(value, int):
+        return f"{value:#010x}"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
