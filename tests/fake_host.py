@@ -7,6 +7,7 @@ could not be told apart.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,6 +130,10 @@ class Host:
                 self._lose(self.find("namespace", None, name))
             case ("link", "add", "dev", name, "group", "77", "type", "veth", "peer", "name", inner, "netns", inside):
                 self._pair(name, inner, inside)
+            case ("link", "add", "dev", name, "group", "77", "address", mac, "type", "bridge", *options):
+                self._bridge(name, mac, pairs(tuple(options), {"stp_state", "forward_delay"}))
+            case ("link", "set", "dev", name, "master", bridge) if place is None:
+                self._enslave(self.find("link", None, name), self.find("link", None, bridge))
             case ("link", "add", "dev", name, "group", "77", "type", kind, *options) if kind in PLAIN:
                 self._new_link(name, kind, pairs(tuple(options), PLAIN[kind]))
             case ("link", "set", "dev", name, "netns", inside) if place is None:
@@ -194,6 +199,18 @@ class Host:
                 raise Refused(f"{name} could not be told from {link.name}: {told}")
         self._gain("link", None, name, type=kind, up=False, told=told)
 
+    def _bridge(self, name: str, mac: str, options: dict[str, str]) -> None:
+        if not re.fullmatch(r"02(:[0-9a-f]{2}){5}", mac):
+            raise Refused(f"{mac} is no address that netc may give")
+        if options != {"stp_state": "0", "forward_delay": "0"}:
+            raise Refused(f"{name} would keep new ports waiting")
+        self._new_link(name, "bridge", {})
+
+    def _enslave(self, link: Thing, bridge: Thing) -> None:
+        if bridge.state["type"] != "bridge" or "master" in link.state:
+            raise Refused(f"{link.name} cannot be a port of {bridge.name}")
+        link.state["master"] = bridge.name
+
     def _pair(self, name: str, inner: str, inside: str) -> None:
         space = self.find("namespace", None, inside)
         self._gain("link", None, name, type="veth", up=False)
@@ -220,7 +237,7 @@ class Host:
 
     def _setting(self, path: str, value: str, place: str | None) -> None:
         match path.split("/"):
-            case ["net", "ipv6", "conf", name, "accept_dad"] | ["net", "ipv4", "conf", name, "rp_filter"]:
+            case ["net", "ipv6", "conf", name, "accept_dad" | "accept_ra"] | ["net", "ipv4", "conf", name, "rp_filter"]:
                 self._gain("setting", place, path, (self.find("link", place, name),), value=value)
             case _:
                 raise Refused(f"no such setting: {path}")
@@ -326,7 +343,7 @@ def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
 
 def told_by(kind: str, options: dict[str, str]) -> str:
     """What the kernel tells tunnels of a kind apart by."""
-    if kind == "wireguard":
+    if kind in ("wireguard", "bridge"):
         return ""
     if {"local", "remote", "ttl"} - options.keys():
         raise Refused(f"a {kind} needs local, remote and ttl")

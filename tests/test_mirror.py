@@ -19,7 +19,7 @@ from netc.emit import emit
 from netc.emit.bash import reload
 from netc.language.links import Kind
 from netc.pipeline import plan, understand
-from netc.plan.host_plan import HostPlan, Part, PlainTunnel, Wireguard
+from netc.plan.host_plan import Bridge, HostPlan, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.steps import Falls, Step, steps
 from netc.problem import Mistakes
 from topologies import Table, document, topologies
@@ -143,12 +143,16 @@ def test_a_part_goes_and_comes_alone(hosts: tuple[HostPlan, ...]) -> None:
 
 @given(plans)
 def test_what_needs_a_part_comes_after_it_and_goes_with_it(hosts: tuple[HostPlan, ...]) -> None:
-    """A part that touches another one's namespace is bound to it."""
+    """A part that touches another one's namespace, or is a port of its bridge, is bound to it."""
     for of in hosts:
         home = {namespace.name: part.name for part in of.parts for namespace in part.namespaces}
+        bridges = {device.name: part.name for part in of.parts for device in part.devices if isinstance(device, Bridge)}
         seen: set[str] = set()
         for part in of.parts:
-            wanted = {home[device.namespace] for device in part.devices if device.namespace} - {part.name}
+            inside = [device for device in part.devices if not isinstance(device, Bridge)]
+            ports = [device for device in part.devices if isinstance(device, Veth) and device.bridge]
+            wanted = {home[device.namespace] for device in inside if device.namespace} - {part.name}
+            wanted |= {bridges[device.bridge] for device in ports if device.bridge}
 
             assert set(part.after) <= seen
             assert set(part.bound) <= set(part.after)

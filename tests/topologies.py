@@ -140,6 +140,12 @@ FULL: Table = {
             },
             "namespaces": {
                 "plain": {"tunnel": "in", "services": "ssh.service"},
+                "box": {
+                    "bridge": "br0",
+                    "address": ["10.11.0.2/24", "fd11::2/64"],
+                    "dns": "10.1.0.1",
+                    "services": "box.service",
+                },
                 "n": {
                     "tunnel": "t",
                     "access": ["10.3.0.0/31", "fd03::/127"],
@@ -149,6 +155,17 @@ FULL: Table = {
                         {"port": "53/udp"},
                     ],
                 },
+            },
+            "bridges": {
+                "br0": {
+                    "addresses": ["10.11.0.1/24", "fd11::1/64"],
+                    "masquerade": True,
+                    "publish": [
+                        {"port": "81/tcp", "to": "box:80", "allow": "192.0.2.0/24"},
+                        {"port": "82/udp", "to": ["10.11.0.3", "[fd11::3]:83"]},
+                    ],
+                },
+                "br1": {"addresses": "10.12.0.1/24", "snat": "198.51.100.1", "interface": "lan"},
             },
         },
         "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
@@ -397,7 +414,9 @@ class Maker:
             return [f"{node.name}:{behind[family]}{port}" for family in families], set(families), bool(port)
         space = self.one(None, *sorted(spaces))
         if space:
-            inside = {6 if ":" in prefix else 4 for prefix in spaces[space]["access"]}
+            inside = {
+                6 if ":" in prefix else 4 for prefix in spaces[space].get("access") or spaces[space].get("address", [])
+            }
             return [f"{node.name}/{space}{port}"], inside, bool(port)
         return [f"{node.name}{port}"], {4, 6}, bool(port)
 
@@ -494,6 +513,55 @@ class Maker:
             space["publish"] = [self.publish(machine, families) for _ in range(self.one(0, 1, 3))]
         return space
 
+    # ---- bridges -----------------------------------------------------------------------------------------
+
+    def bridge(self, machine: Machine, name: str) -> tuple[Table, Table]:
+        """A bridge, and namespaces on it."""
+        n = self.next()
+        families: tuple[int, ...] = self.one((4,), (6,), (4, 6), (6, 4))
+        nets = {4: [f"10.40.{n}.", "/24"], 6: [f"fd40:{n:x}::", "/64"]}
+        bridge: Table = {"addresses": [nets[family][0] + "1" + nets[family][1] for family in families]}
+        if device := self.device(machine, name):
+            bridge["interface"] = device
+        out: list[Table] = [{}]
+        if machine.wan:
+            out += [{"masquerade": True}]
+            out += (
+                [{"snat": snat}] if (snat := [ip for family, ip in own(machine).items() if family in families]) else []
+            )
+        bridge |= self.table(*out)
+        spaces: Table = {}
+        for number in range(self.one(0, 1, 2)):
+            inside = self.some(list(families)) or [families[0]]
+            space = {
+                "bridge": name,
+                "address": ["".join(nets[family]).replace("/", f"{7 + number}/") for family in inside],
+            }
+            if device := self.device(machine, f"ve-{name}-{number}"):
+                space["interface"] = device
+            spaces[f"{name}-{number}"] = space | self.table(
+                {}, {"dns": "9.9.9.9", "services": f"{name}-{number}.service"}
+            )
+        known = [family for family in families if family in own(machine)]
+        targets = [[nets[family][0] + end for family in known] for end in ("20", "21")]
+        targets += [
+            [space] for space in spaces if any((6 if ":" in a else 4) in known for a in spaces[space]["address"])
+        ]
+        if known:
+            bridge["publish"] = [self.to_container(self.one(*targets)) for _ in range(self.one(0, 1, 2))]
+        return bridge, spaces
+
+    def to_container(self, to: list[str]) -> Table:
+        n = self.next()
+        if self.chance():
+            to = [(f"[{place}]" if ":" in place else place) + f":{80 + n}" for place in to]
+        found: Table = {"port": f"{14000 + n}/{self.one('tcp', 'udp')}", "to": to}
+        families = [6 if place.count(":") > 1 else 4 for place in to if not place[0].isalpha() or "::" in place]
+        sources = {4: "203.0.113.0/24", 6: "2001:db8:113::/48"}
+        if allow := self.some([sources[family] for family in families]):
+            found["allow"] = allow
+        return found
+
     def publish(self, machine: Machine, families: tuple[int, ...]) -> Table:
         n = self.next()
         found: Table = {"port": f"{9000 + n}/{self.one('tcp', 'udp')}"} | self.one({}, {"to": 80 + n})
@@ -522,6 +590,10 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
     meshes = [mesh for _ in range(make.one(0, 1, 2)) if (mesh := make.mesh(machines))]
     for machine in machines:
         hosts[machine.name] |= tunnels(make, machine)
+        for name in make.some(["br0", "containers"]):
+            bridge, spaces = make.bridge(machine, name)
+            hosts[machine.name].setdefault("bridges", {})[name] = bridge
+            hosts[machine.name]["namespaces"] |= spaces
     named = {f"l{number}": link for number, link in enumerate(links)}
     return {
         "version": 1,

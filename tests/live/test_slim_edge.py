@@ -94,9 +94,7 @@ def test_every_visitor_is_seen_and_answered_by_the_edge_that_they_came_by(
         down(there.node)
 
 
-def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(
-    lab: Lab, wires: Scene, tmp_path: Path
-) -> None:
+def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
     all_up(there)
     echo(there.world, 7000, VISITOR[0])
@@ -228,6 +226,34 @@ via = "one"
     for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
         for port, protocol in ((80, "tcp"), (5007, "udp")):
             assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+
+
+def test_a_namespace_on_a_bridge_of_the_node_serves_tcp_and_udp(lab: Lab, wires: Scene, tmp_path: Path) -> None:
+    """Its replies leave by the edge, though all else that it starts is hidden on the uplink."""
+    text = """
+[hosts.node.bridges.boxes]
+addresses = ["10.0.7.1/24", "fd00:7::1/64"]
+masquerade = true
+
+[hosts.node.namespaces.box]
+bridge = "boxes"
+address = ["10.0.7.20/24", "fd00:7::20/64"]
+
+[forwards.box]
+at = "edge1"
+ports = ["80/tcp", "5000-5010/udp"]
+to = "node/box"
+via = "one"
+"""
+    there = made(lab, wires, tmp_path, text)
+    echo(there.node, 80, namespace="box")
+    echo(there.node, 5007, namespace="box")
+    echo(there.world, 7000, VISITOR[0])
+
+    for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
+        for port, protocol in ((80, "tcp"), (5007, "udp")):
+            assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+    assert client(there.node, "tcp", VISITOR[0], 7000, namespace="box") == "192.168.1.30"
 
 
 def test_udp_of_the_node_itself_is_served_at_the_links_address_and_ports_can_change(

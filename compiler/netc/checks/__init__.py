@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 from netc.checks import (
     addresses,
+    bridged_namespaces,
+    bridges,
     forward_families,
     forward_ports,
     forward_rings,
@@ -31,6 +33,8 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     peers.check,
     underlay.check,
     namespaces.check,
+    bridges.check,
+    bridged_namespaces.check,
     numbers.check,
     forwards.check,
     forward_families.check,

@@ -61,6 +61,14 @@ def _held(network: Network) -> Iterator[Held]:
                 at = ("hosts", host, "namespaces", name, "access", index)
                 yield Held(pair.host, at, host, f"the way into {name}", None, False)
                 yield Held(pair.inner, at, host, f"the way into {name}", name, False)
+            for index, net in enumerate(settings.address):
+                at = ("hosts", host, "namespaces", name, "address", index)
+                yield Held(net, at, host, f"the namespace {name}", name, public(net.ip))
+        for bridge_name, bridge in table.bridges.items():
+            for index, net in enumerate(bridge.addresses):
+                at = ("hosts", host, "bridges", bridge_name, "addresses", index)
+                if not net.ip.is_link_local():
+                    yield Held(net, at, host, f"the bridge {bridge_name}", None, public(net.ip))
 
 
 def _ids(network: Network) -> Iterator[Problem]:
@@ -166,6 +174,10 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
     """The kernel refuses the second of two equal routes of one table."""
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[str, KeyPath]] = {}
+        for name, bridge in network.topology.hosts[host].bridges.items():
+            for index, net in enumerate(bridge.addresses):
+                end: KeyPath = ("hosts", host, "bridges", name, "addresses", index)
+                seen.setdefault((None, None, net.cidr), (f"the bridge {name}", end))
         for interface in interfaces:
             for index, net in enumerate(interface.addresses):
                 if interface.table is None and not net.ip.is_link_local():

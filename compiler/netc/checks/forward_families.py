@@ -10,6 +10,7 @@ from netaddr import IPAddress
 from netc.checks.forwards import Way, is_open, ways
 from netc.checks.kinds import INNER
 from netc.features.forwards import arrivals, served, target_of
+from netc.language.forwards import Target
 from netc.language.links import Kind
 from netc.network.interface import Interface, Network
 from netc.problem import KeyPath, Problem, Severity
@@ -81,10 +82,17 @@ def _gap(way: Way, family: int, network: Network) -> Gap | None:
     if target is None:
         return Gap(f"no target has an IPv{family} address", f"name an IPv{family} address in `to` too")
     if not is_open(target, family, network):
-        prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
-        why = f"the namespace `{target.namespace}` has no IPv{family} way in"
-        return Gap(why, f'give it `access = ["{prefix}"]`')
+        return _closed(target, family, network)
     return _no_way(way, family, served(target, way.forward, network, family))
+
+
+def _closed(target: Target, family: int, network: Network) -> Gap:
+    """The namespace of a target has nothing of the family."""
+    assert target.namespace is not None
+    bridge = network.topology.hosts[target.host].namespaces[target.namespace].bridge
+    prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
+    hint = f"give it an IPv{family} `address` on `{bridge}`" if bridge else f'give it `access = ["{prefix}"]`'
+    return Gap(f"the namespace `{target.namespace}` has no IPv{family} way in", hint)
 
 
 def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:

@@ -9,8 +9,7 @@ from enum import Enum, auto
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
-from netc.checks.namespaces import usable_pairs
-from netc.checks.ports import port_key
+from netc.checks.ports import port_key, published
 from netc.features.forwards import arrivals, served, target_of
 from netc.language.forwards import Target
 from netc.language.names import HostName
@@ -74,13 +73,11 @@ def _claims(network: Network) -> Iterator[Claim]:
             for ip in dict.fromkeys(arrivals(way.forward, network)):
                 yield Claim(way.edge.host, ip, ports, Form.AT_THE_EDGE, way.name, where)
             yield from _at_the_node(way, ports, where, network)
-    for host, table in sorted(network.topology.hosts.items()):
-        for name, settings in sorted(table.namespaces.items()):
-            for index, publish in enumerate(settings.publish):
-                where = ("hosts", host, "namespaces", name, "publish", index, "port")
-                one = Ports(publish.port.number, publish.port.number, publish.port.protocol)
-                for ip in publish.on or [pair.host.ip for pair in usable_pairs(settings)]:
-                    yield Claim(host, ip, one, Form.PUBLISHED, name, where)
+    for host in sorted(network.topology.hosts):
+        for one in published(host, network):
+            ports = Ports(one.port.number, one.port.number, one.port.protocol)
+            for ip in one.on:
+                yield Claim(host, ip, ports, Form.PUBLISHED, one.name, one.where)
 
 
 def _at_the_node(way: Way, ports: Ports, where: KeyPath, network: Network) -> Iterator[Claim]:

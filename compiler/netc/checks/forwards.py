@@ -52,8 +52,8 @@ def is_open(target: Target, family: int, network: Network) -> bool:
     """Whether a family has a way into the namespace, where there is one."""
     if target.namespace is None:
         return True
-    access = network.topology.hosts[target.host].namespaces[target.namespace].access
-    return any(prefix.version == family for prefix in access)
+    space = network.topology.hosts[target.host].namespaces[target.namespace]
+    return any(prefix.version == family for prefix in (space.address if space.bridge else space.access))
 
 
 def _end(forward: Forward, host: HostName, network: Network) -> Interface | None:
@@ -129,7 +129,8 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Proble
     if ip.is_link_local():
         what = f"{ip} is link-local, and stands on every link of {target.host} for another"
         yield Problem("NC1102", where, what, "name an address that is routed")
-    if ip in held_addresses(target.host, network):
+    bridged = (net.ip for bridge in table.bridges.values() for net in bridge.addresses)
+    if ip in {*held_addresses(target.host, network), *bridged}:
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
         yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.names import HostName, Wrong
+from netc.network.bridges import bridge_device
 from netc.network.interface import Network
 from netc.network.namespaces import INNER, host_end
 from netc.problem import KeyPath, Problem
@@ -29,8 +30,15 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
             what = f"no name for {host}'s end of the way into `{name}`: {wrong.what}"
             yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
             continue
-        if settings.access:
+        if settings.access or settings.bridge:
             named.append((outer, where))
+    for bridge_name, bridge in sorted(table.bridges.items()):
+        where = ("hosts", host, "bridges", bridge_name)
+        try:
+            named.append((bridge_device(bridge_name, bridge), where))
+        except Wrong as wrong:
+            what = f"no name for the interface of `{bridge_name}`: {wrong.what}"
+            yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
     for device, where in named:
         other = seen.setdefault(device, where)
         if other != where:

@@ -1,4 +1,4 @@
-"""Namespaces: one tunnel each, one namespace for each service, and a way in that leads somewhere."""
+"""Namespaces in tunnels: one tunnel each, one namespace for each service, and a way in that leads somewhere."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ def check(network: Network) -> Iterator[Problem]:
         services: dict[str, KeyPath] = {}
         for name, settings in sorted(table.namespaces.items()):
             where: KeyPath = ("hosts", host, "namespaces", name)
-            yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
+            if settings.tunnel:
+                yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
+            if settings.bridge:
+                continue
             yield from _access(settings, where)
             own = {*held_addresses(host, network), *_ends(settings)}
             for index, publish in enumerate(settings.publish):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from netaddr import IPAddress
 
@@ -10,6 +11,7 @@ from netc.checks.namespaces import usable_pairs
 from netc.language.links import Kind
 from netc.language.names import HostName
 from netc.language.values import Port
+from netc.network.bridges import ways_in
 from netc.network.interface import Interface, Network
 from netc.problem import KeyPath, Problem
 
@@ -66,24 +68,45 @@ def port_key(interface: Interface) -> KeyPath:
     return (*interface.where, "port")
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A port of addresses of a host that leads into the namespace, or to somebody on the bridge, of this name."""
+
+    name: str
+    where: KeyPath
+    port: Port
+    on: tuple[IPAddress, ...]
+
+
+def published(host: HostName, network: Network) -> Iterator[Published]:
+    table = network.topology.hosts[host]
+    for name, settings in sorted(table.namespaces.items()):
+        for index, publish in enumerate(settings.publish):
+            where: KeyPath = ("hosts", host, "namespaces", name, "publish", index, "port")
+            ends = tuple(pair.host.ip for pair in usable_pairs(settings))
+            yield Published(name, where, publish.port, publish.on or ends)
+    for bridge_name, bridge in sorted(table.bridges.items()):
+        for index, container in enumerate(bridge.publish):
+            where = ("hosts", host, "bridges", bridge_name, "publish", index, "port")
+            on = tuple(ip for way in ways_in(container, table) for ip in way.on)
+            yield Published(bridge_name, where, container.port, on)
+
+
 def _published(host: HostName, network: Network) -> Iterator[Problem]:
     table = network.topology.hosts[host]
     taken = {Port(i.port, "udp"): i for i in network.interfaces[host] if i.port}
     seen: dict[tuple[Port, IPAddress], KeyPath] = {}
-    for name, settings in sorted(table.namespaces.items()):
-        for index, publish in enumerate(settings.publish):
-            where: KeyPath = ("hosts", host, "namespaces", name, "publish", index, "port")
-            if publish.port == Port(table.ssh, "tcp"):
-                what = f"{publish.port} is the port of ssh on {host}"
-                yield Problem("NC0503", where, what, "publish another port; `to` keeps the one inside")
-            if other := taken.get(publish.port):
-                what = f"{publish.port} is the port of {other.name} on {host}"
-                yield Problem(
-                    "NC0503", where, what, "publish another port; `to` keeps the one inside", (port_key(other),)
-                )
-            for address in publish.on or [pair.host.ip for pair in usable_pairs(settings)]:
-                first = seen.setdefault((publish.port, address), where)
-                if first != where:
-                    what = f"{publish.port} of {address} is published twice"
-                    yield Problem("NC0502", where, what, "keep one of the two", (first,))
-                    break
+    for one in published(host, network):
+        if one.port == Port(table.ssh, "tcp"):
+            what = f"{one.port} is the port of ssh on {host}"
+            yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+        if other := taken.get(one.port):
+            what = f"{one.port} is the port of {other.name} on {host}"
+            hint = "publish another port; `to` keeps the one inside"
+            yield Problem("NC0503", one.where, what, hint, (port_key(other),))
+        for address in one.on:
+            first = seen.setdefault((one.port, address), one.where)
+            if first != one.where:
+                what = f"{one.port} of {address} is published twice"
+                yield Problem("NC0502", one.where, what, "keep one of the two", (first,))
+                break

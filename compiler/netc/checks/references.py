@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.mistakes import did_you_mean
-from netc.language.names import MeshName
+from netc.language.names import HostName, MeshName
+from netc.language.topology import Host
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, dotted
 
@@ -31,19 +32,38 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
     for forward_name, forward in topology.forwards.items():
         yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
     for host_name, table in topology.hosts.items():
-        for kind, tables in (("namespaces", table.namespaces), ("uplinks", table.uplinks)):
-            for name_, settings in tables.items():
-                if settings.tunnel:
-                    at: KeyPath = ("hosts", host_name, kind, name_, "tunnel")
-                    yield from _tunnel(settings.tunnel, list(table.tunnels), at, broken)
+        yield from _inside_a_host(host_name, table, broken)
 
 
-def _tunnel(tunnel: str, known: list[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:
-    lost = (*where[:2], "tunnels")
+def _inside_a_host(host: HostName, table: Host, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    own: KeyPath = ("hosts", host)
+    for space, settings in table.namespaces.items():
+        at: KeyPath = (*own, "namespaces", space)
+        if settings.tunnel:
+            yield from _one_of("NC0202", settings.tunnel, "tunnel", table.tunnels, host, (*at, "tunnel"), broken)
+        if settings.bridge:
+            yield from _one_of("NC0211", settings.bridge, "bridge", table.bridges, host, (*at, "bridge"), broken)
+    for uplink_name, uplink in table.uplinks.items():
+        if uplink.tunnel:
+            at = (*own, "uplinks", uplink_name, "tunnel")
+            yield from _one_of("NC0202", uplink.tunnel, "tunnel", table.tunnels, host, at, broken)
+    for name, bridge in table.bridges.items():
+        for index, publish in enumerate(bridge.publish):
+            for number, target in enumerate(publish.to):
+                if target.namespace:
+                    at = (*own, "bridges", name, "publish", index, "to", number)
+                    yield from _one_of("NC0210", target.namespace, "namespace", table.namespaces, host, at, broken)
+
+
+def _one_of(
+    code: str, name: str, noun: str, known: Iterable[str], host: HostName, at: KeyPath, broken: frozenset[KeyPath]
+) -> Iterator[Problem]:
+    """`name` is a key of the host's table of `noun`s, or was one before it was found broken."""
+    lost: KeyPath = ("hosts", host, f"{noun}s")
     there = [*map(str, known), *_broken(lost, broken)]
-    if tunnel not in there and lost not in broken:
-        hint = did_you_mean(tunnel, there) or f"write [{dotted((*lost, tunnel))}]"
-        yield Problem("NC0202", where, f"{where[1]} has no tunnel `{tunnel}`", hint)
+    if name not in there and lost not in broken:
+        hint = did_you_mean(name, there) or f"write [{dotted((*lost, name))}]"
+        yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
 
 
 def _host(host: str, hosts: Iterable[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -61,12 +81,8 @@ def _forward(
     for index, target in enumerate(forward.to):
         yield from _host(target.host, hosts, (*where, "to", index), broken)
         if target.namespace and target.host in topology.hosts:
-            lost: KeyPath = ("hosts", target.host, "namespaces")
-            there = [*map(str, topology.hosts[target.host].namespaces), *_broken(lost, broken)]
-            if target.namespace not in there and lost not in broken:
-                hint = did_you_mean(target.namespace, there) or f"write [{dotted((*lost, target.namespace))}]"
-                what = f"{target.host} has no namespace `{target.namespace}`"
-                yield Problem("NC0210", (*where, "to", index), what, hint)
+            spaces, at = topology.hosts[target.host].namespaces, (*where, "to", index)
+            yield from _one_of("NC0210", target.namespace, "namespace", spaces, target.host, at, broken)
     links = [*map(str, topology.links), *_broken(("links",), broken)]
     if forward.via not in links and ("links",) not in broken:
         hint = did_you_mean(forward.via, links) or f"write [links.{forward.via}]"

@@ -7,7 +7,7 @@ from itertools import groupby
 
 from netc.emit.file import File
 from netc.emit.render import Verbatim, about, plain, render
-from netc.plan.host_plan import HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
+from netc.plan.host_plan import Bridge, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
@@ -90,7 +90,7 @@ def _asks(part: Part) -> Iterator[Command]:
         match thing:
             case Namespace():
                 yield ("unused_namespace", thing.name)
-            case Wireguard() | PlainTunnel() | Veth():
+            case Wireguard() | PlainTunnel() | Veth() | Bridge():
                 yield ("unused_link", thing.name)
     for device in part.devices:
         if isinstance(device, Wireguard):

@@ -11,7 +11,7 @@ from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
 from netc.plan.host_plan import HostPlan
-from netc.plan.ruleset import DestinationNat, Masquerade, PortForward, ReturnMark, Ruleset
+from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, ReturnMark, Ruleset, SourceNat
 from netc.plan.steps import ruleset_path
 
 
@@ -31,6 +31,8 @@ def _text(ruleset: Ruleset) -> str:
         inside=ruleset.namespace is not None,
         maps=_maps(ruleset.forwards),
         masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
+        sources=[_source(source) for source in ruleset.sources],
+        hairpins=[_hairpin(hairpin) for hairpin in ruleset.hairpins],
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
@@ -45,6 +47,26 @@ def _masquerade(masquerade: Masquerade) -> dict[str, object]:
         "on": masquerade.on,
         "protocol": Verbatim(masquerade.ports.protocol),
         "ports": Verbatim(masquerade.ports.span),
+    }
+
+
+def _source(source: SourceNat) -> dict[str, object]:
+    family = Verbatim("ip" if source.sources.version == 4 else "ip6")
+    return {
+        "origin": origin(source.origin),
+        "family": family,
+        "sources": source.sources,
+        "device": _device(source.leaving),
+        "verdict": Verbatim(f"snat {family} to {token(source.to)}" if source.to else "masquerade"),
+    }
+
+
+def _hairpin(hairpin: Hairpin) -> dict[str, object]:
+    return {
+        "origin": origin(hairpin.origin),
+        "family": Verbatim("ip" if hairpin.subnet.version == 4 else "ip6"),
+        "device": _device(hairpin.device),
+        "subnet": hairpin.subnet,
     }
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from netaddr import IPNetwork
 
 from netc.language.links import Kind
-from netc.language.names import DnsName, HostName, PartName
+from netc.language.names import DnsName, HostName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
+from netc.network.namespaces import part_name
 from netc.plan.host_plan import (
     Address,
     Carrier,
@@ -38,7 +39,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 def _part(interface: Interface) -> Part:
     inside = interface.namespace
-    holder = (PartName(f"namespace-{inside}"),) if inside else ()
+    holder = (part_name(inside),) if inside else ()
     return Part(
         name=interface.part,
         origin=interface.origin,

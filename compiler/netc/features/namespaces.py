@@ -20,7 +20,7 @@ from netc.language.namespaces import Publish
 from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
-from netc.network.namespaces import INNER, Pair, host_end, pairs
+from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
 from netc.plan.host_plan import (
     Address,
     Carrier,
@@ -53,7 +53,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: HostName, network: Network) -> Share:
     origin: KeyPath = ("hosts", host, "namespaces", name)
-    part = PartName(f"namespace-{name}")
+    part = part_name(name)
     outer = host_end(name, settings)
     nats = tuple(nat for publish in settings.publish for nat in _nats(publish, settings, origin))
     wan = network.topology.hosts[host].wan

@@ -96,6 +96,10 @@ class UplinkName(Label):
     noun = "an uplink's name"
 
 
+class BridgeName(Label):
+    noun = "a bridge's name"
+
+
 class NamespaceName(Label):
     """Also the name below /run/netns and /etc/netns (ip-netns(8))."""
 

@@ -58,11 +58,15 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
             broken |= owners
 
 
+INNER_TABLES = ("tunnels", "namespaces", "bridges")
+"""Tables of a host that can be left out alone."""
+
+
 def _owner(loc: KeyPath) -> KeyPath:
     """The smallest table that can be left out."""
-    if loc[0] == "hosts" and len(loc) > 3 and loc[2] in ("tunnels", "namespaces"):
+    if loc[0] == "hosts" and len(loc) > 3 and loc[2] in INNER_TABLES:
         return loc[:4]
-    if loc[0] == "hosts" and len(loc) > 2 and loc[2] in ("tunnels", "namespaces"):
+    if loc[0] == "hosts" and len(loc) > 2 and loc[2] in INNER_TABLES:
         return loc[:3]
     if loc[0] in ("hosts", "links", "meshes", "forwards"):
         return loc[:2]

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.bridges import Bridge
 from netc.language.forwards import Forward
 from netc.language.links import Link, Mesh
 from netc.language.names import (
+    BridgeName,
     ForwardName,
     HostName,
     InterfaceName,
@@ -63,6 +65,7 @@ class Host(Table):
     tunnels: Mapping[TunnelName, Tunnel] = Field(default_factory=dict)
     namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
     uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)
+    bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict)
 
 
 class Topology(Table):

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import InterfaceName, NamespaceName
+from netc.language.names import InterfaceName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
 from netc.language.values import Family
 
 INNER = InterfaceName("access")
-"""The inner end of the veth pair."""
+"""The inner end of the veth pair beside a tunnel."""
+
+ON_BRIDGE = InterfaceName("eth0")
+"""The inner end of the veth pair that leads to a bridge, as containers have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,15 @@ def _pair(prefix: IPNetwork) -> Pair:
 
 def inner_address(settings: Settings, family: int) -> IPAddress | None:
     """Where a namespace is reached from its host."""
+    if settings.bridge:
+        return next((net.ip for net in settings.address if net.version == family), None)
     return next((pair.inner.ip for pair in pairs(settings) if pair.family == family), None)
 
 
 def host_end(name: NamespaceName, settings: Settings) -> InterfaceName:
     """Raises Wrong when the derived name is too long; `checks.names` reports it first."""
     return settings.interface or InterfaceName(f"ve-{name}")
+
+
+def part_name(name: NamespaceName) -> PartName:
+    return PartName(f"namespace-{name}")

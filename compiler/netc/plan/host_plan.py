@@ -55,14 +55,23 @@ class PlainTunnel:
 
 @dataclass(frozen=True, slots=True)
 class Veth:
-    """A pair: `name` on the host, `inner` in the namespace."""
+    """A pair: `name` on the host, a port of `bridge` if there is one, and `inner` in the namespace."""
 
     name: InterfaceName
     inner: InterfaceName
     namespace: NamespaceName
+    bridge: InterfaceName | None = None
 
 
-Device = Wireguard | PlainTunnel | Veth
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """A switch of the kernel's, and the host's own port of it. `hardware_address` is six bytes, `02:…`."""
+
+    name: InterfaceName
+    hardware_address: str
+
+
+Device = Wireguard | PlainTunnel | Veth | Bridge
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class LinkSetting:
 
     device: InterfaceName
     family: Literal["ipv4", "ipv6"]
-    key: Literal["accept_dad", "rp_filter"]
+    key: Literal["accept_dad", "accept_ra", "rp_filter"]
     value: int
     namespace: NamespaceName | None = None
 

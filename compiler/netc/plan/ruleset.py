@@ -46,6 +46,26 @@ class Masquerade:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceNat:
+    """What comes from `sources` and leaves by `leaving` has `to` as its source, or the device's own address."""
+
+    origin: KeyPath
+    sources: IPNetwork
+    leaving: InterfaceName
+    to: IPAddress | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hairpin:
+    """What a neighbour in `subnet` dialled at the host and is served in `subnet` too comes from the host: the server
+    would answer its neighbour directly, who asked somebody else."""
+
+    origin: KeyPath
+    device: InterfaceName
+    subnet: IPNetwork
+
+
+@dataclass(frozen=True, slots=True)
 class ClampMss:
     """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
 
@@ -83,5 +103,7 @@ class Ruleset:
     replies_only: tuple[RepliesOnly, ...] = ()
     forwards: tuple[PortForward, ...] = ()
     masquerades: tuple[Masquerade, ...] = ()
+    sources: tuple[SourceNat, ...] = ()
+    hairpins: tuple[Hairpin, ...] = ()
     clamps: tuple[ClampMss, ...] = ()
     marks: tuple[ReturnMark, ...] = ()

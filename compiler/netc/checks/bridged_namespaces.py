@@ -1,0 +1,68 @@
+"""Namespaces on a bridge: addresses of its subnets, and none of the keys that belong to a tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import HostName, NamespaceName
+from netc.language.namespaces import Namespace
+from netc.language.topology import Host
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem, Severity
+
+OF_A_TUNNEL = {
+    "access": "on a bridge a namespace is reached by its `address`: leave it out",
+    "publish": "write it into the bridge's `publish`, with `to = {name}`",
+}
+"""Keys that mean nothing on a bridge, and what to do instead."""
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in sorted(network.topology.hosts.items()):
+        for name, settings in sorted(table.namespaces.items()):
+            where: KeyPath = ("hosts", host, "namespaces", name)
+            if settings.tunnel:
+                yield from _in_a_tunnel(settings, where)
+            else:
+                yield from _on_a_bridge(name, settings, where)
+                yield from _addresses(settings, host, table, where)
+
+
+def _in_a_tunnel(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+    if settings.address:
+        what = "`address` is that of a namespace on a bridge, and this one is in a tunnel"
+        hint = "a way in beside the tunnel is `access`: leave `address` out"
+        yield Problem("NC1301", (*where, "address"), what, hint, ((*where, "tunnel"),), on_key=True)
+
+
+def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+    for key, hint in OF_A_TUNNEL.items():
+        if getattr(settings, key):
+            what = f"`{key}` belongs to namespaces in a tunnel, and this one is on a bridge"
+            yield Problem(
+                "NC1301", (*where, key), what, hint.format(name=f'"{name}"'), ((*where, "bridge"),), on_key=True
+            )
+    if settings.services and not settings.dns:
+        what = "no resolver is known inside, so the services can look up no name"
+        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.NOTE, on_key=True)
+
+
+def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath) -> Iterator[Problem]:
+    bridge = table.bridges.get(settings.bridge) if settings.bridge else None
+    if bridge is None:
+        return
+    subnets = ", ".join(str(net.cidr) for net in bridge.addresses)
+    there: KeyPath = ("hosts", host, "bridges", str(settings.bridge), "addresses")
+    if not settings.address:
+        what = f"a namespace on `{settings.bridge}` needs an `address` there"
+        yield Problem("NC1306", where, what, f"the bridge has {subnets}", (there,), on_key=True)
+    first: dict[int, int] = {}
+    for index, net in enumerate(settings.address):
+        at: KeyPath = (*where, "address", index)
+        if net.version in first:
+            what = f"`address` has two of IPv{net.version}"
+            yield Problem("NC1306", at, what, "one a family", ((*where, "address", first[net.version]),))
+        first.setdefault(net.version, index)
+        if not any(net.cidr == own.cidr for own in bridge.addresses):
+            what = f"{net} is in no subnet of `{settings.bridge}`"
+            yield Problem("NC1306", at, what, f"the bridge has {subnets}", (there,))

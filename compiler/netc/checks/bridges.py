@@ -1,0 +1,154 @@
+"""Bridges: an address that containers' packets leave under, and published ports that lead to somebody on the bridge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.bridges import Bridge, PublishedContainer
+from netc.language.names import BridgeName, HostName
+from netc.language.topology import Host
+from netc.network.bridges import arrivals, hidden, places, ways_out
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem, Severity
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in sorted(network.topology.hosts.items()):
+        for name, bridge in sorted(table.bridges.items()):
+            where: KeyPath = ("hosts", host, "bridges", name)
+            yield from _going_out(bridge, host, network, where)
+            yield from _snat(bridge, host, network, where)
+            for index, publish in enumerate(bridge.publish):
+                at: KeyPath = (*where, "publish", index)
+                served = set(_served(publish, table))
+                yield from _targets(publish, name, host, table, at)
+                yield from _arrivals(publish, served, host, network, at)
+                yield from _allowed(publish, served, table, at)
+
+
+# ---- out -----------------------------------------------------------------------------------------------------
+
+
+def _going_out(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> Iterator[Problem]:
+    key = "snat" if bridge.snat else "masquerade"
+    if not (bridge.snat or bridge.masquerade):
+        return
+    if bridge.snat and bridge.masquerade:
+        what = "what containers start leaves under the uplink's own address or under a fixed one, and not both"
+        hint = "leave out one of the two: `snat` is for an address that stays"
+        yield Problem("NC1302", (*where, "masquerade"), what, hint, ((*where, "snat"),), on_key=True)
+        return
+    if not ways_out(host, network):
+        what = f"{host} has no `wan`, so there is no way out to hide containers on"
+        yield Problem("NC1302", (*where, key), what, 'name the uplink: `wan = "eth0"`', (("hosts", host),), on_key=True)
+    if not any(map(hidden, bridge.addresses)):
+        what = f"`{key}` means nothing here: the addresses of the bridge are public, and routed as they are"
+        yield Problem("NC1302", (*where, key), what, "leave it out", ((*where, "addresses"),), on_key=True)
+
+
+def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> Iterator[Problem]:
+    own = set(_own(host, network))
+    first: dict[int, int] = {}
+    for index, ip in enumerate(bridge.snat):
+        at: KeyPath = (*where, "snat", index)
+        if ip.version in first:
+            what = f"`snat` has two addresses of IPv{ip.version}"
+            yield Problem("NC1303", at, what, "one a family", ((*where, "snat", first[ip.version]),))
+        first.setdefault(ip.version, index)
+        if ip not in own:
+            yield Problem("NC1303", at, f"{ip} is no address of {host}", _has(host, own))
+        elif not any(hidden(net) and net.version == ip.version for net in bridge.addresses):
+            what = f"nothing would leave under {ip}: the bridge has no IPv{ip.version} prefix that needs it"
+            yield Problem("NC1303", at, what, "leave it out", ((*where, "addresses"),))
+    unnamed = {net.version for net in bridge.addresses if hidden(net)} - first.keys()
+    if first and not bridge.masquerade:
+        for family in sorted(unnamed):
+            what = f"`snat` has no IPv{family} address, so what containers start in IPv{family} is answered by nobody"
+            at, hint = (*where, "snat"), f"add an IPv{family} address that {host} has"
+            yield Problem("NC1303", at, what, hint, severity=Severity.NOTE, on_key=True)
+
+
+def _own(host: HostName, network: Network) -> Iterator[IPAddress]:
+    """What the host holds towards the world: its uplink's addresses, and those of tunnels that stay with it."""
+    yield from (net.ip for net in network.topology.hosts[host].addresses)
+    for interface in network.interfaces[host]:
+        if interface.namespace is None:
+            yield from (net.ip for net in interface.addresses if not net.ip.is_link_local())
+
+
+def _has(host: HostName, own: set[IPAddress]) -> str:
+    return f"{host} has " + ", ".join(map(str, sorted(own))) if own else f"{host} declares none"
+
+
+# ---- in ------------------------------------------------------------------------------------------------------
+
+
+def _served(publish: PublishedContainer, table: Host) -> Iterator[int]:
+    """Families in which somebody is there to serve."""
+    return (ip.version for target in publish.to for ip in places(target, table))
+
+
+def _targets(
+    publish: PublishedContainer, name: BridgeName, host: HostName, table: Host, where: KeyPath
+) -> Iterator[Problem]:
+    bridge = table.bridges[name]
+    first: dict[int, int] = {}
+    for index, target in enumerate(publish.to):
+        at: KeyPath = (*where, "to", index)
+        space = table.namespaces.get(target.namespace) if target.namespace else None
+        if space and space.bridge != name:
+            there = "in a tunnel, and is published by its own table" if space.tunnel else f"on `{space.bridge}`"
+            what = f"the namespace `{target.namespace}` is {there}"
+            also = (("hosts", host, "namespaces", str(target.namespace), "tunnel" if space.tunnel else "bridge"),)
+            yield Problem("NC1304", at, what, f"name one that is on `{name}`", also)
+        if target.address:
+            yield from _on_the_bridge(target.address, bridge.addresses, name, host, at, (*where[:-2], "addresses"))
+        families = {ip.version for ip in places(target, table)}
+        come = {ip.version for ip in publish.on} & set(_served(publish, table))
+        if target.address and come and target.address.version not in come:
+            what = f"nobody comes to {target.address}: `on` has no IPv{target.address.version} address"
+            yield Problem("NC1305", at, what, "leave it out, or add one to `on`", severity=Severity.NOTE)
+        if twice := sorted(families & first.keys()):
+            what = f"two targets serve IPv{twice[0]}"
+            yield Problem("NC1304", at, what, "one for each family", ((*where, "to", first[twice[0]]),))
+        first |= {family: index for family in families if family not in first}
+
+
+def _on_the_bridge(
+    ip: IPAddress, ends: tuple[IPNetwork, ...], name: BridgeName, host: HostName, at: KeyPath, also: KeyPath
+) -> Iterator[Problem]:
+    if any(ip == net.ip for net in ends):
+        what = f"{ip} is {host}'s own end of `{name}`"
+        yield Problem("NC1304", at, what, "name the container's address", (also,))
+    elif not any(ip in net for net in ends):
+        hint = "the bridge has " + ", ".join(str(net.cidr) for net in ends)
+        yield Problem("NC1304", at, f"{ip} is not on `{name}`", hint, (also,))
+
+
+def _arrivals(
+    publish: PublishedContainer, served: set[int], host: HostName, network: Network, where: KeyPath
+) -> Iterator[Problem]:
+    table, own = network.topology.hosts[host], set(_own(host, network))
+    own |= {net.ip for bridge in table.bridges.values() for net in bridge.addresses}
+    for index, ip in enumerate(publish.on):
+        at: KeyPath = (*where, "on", index)
+        if ip not in own:
+            yield Problem("NC1305", at, f"{ip} is no address of {host}", _has(host, own))
+        elif served and ip.version not in served:
+            what = f"{ip} is IPv{ip.version}, and nobody serves that family"
+            yield Problem("NC1305", at, what, f"name an IPv{ip.version} address in `to` too")
+    if served and not publish.on and not any(arrivals(publish, table, family) for family in served):
+        families = " or ".join(f"IPv{family}" for family in sorted(served))
+        what = f"{host} has no {families} address that visitors could arrive at"
+        yield Problem("NC1305", (*where, "to"), what, "name it in `on`, and in `addresses` of the host")
+
+
+def _allowed(publish: PublishedContainer, served: set[int], table: Host, where: KeyPath) -> Iterator[Problem]:
+    open_ = {family for family in served if arrivals(publish, table, family)}
+    for index, net in enumerate(publish.allow):
+        if open_ and net.version not in open_:
+            what = f"nobody of {net} can come: nothing is published in IPv{net.version}"
+            hint = f"name an IPv{net.version} address in `to` and `on`, or leave it out"
+            yield Problem("NC1305", (*where, "allow", index), what, hint)

@@ -1,0 +1,102 @@
+"""Containers behind a bridge.
+
+    [hosts.lin.bridges.br0]
+    addresses = ["10.0.3.1/24", "fd00:3::1/64"]
+    masquerade = true
+    publish = [{ port = "80/tcp", to = "10.0.3.20:80" }]
+
+Containers attach to it by themselves. What they start is hidden where it leaves by an uplink and nowhere else, so that
+what lies between two bridges, or a bridge and a tunnel, sees their own addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.bridges import Bridge as Settings
+from netc.language.names import BridgeName, HostName, InterfaceName
+from netc.language.topology import Host
+from netc.network.bridges import (
+    bridge_device,
+    bridge_part,
+    hardware_address,
+    source_of,
+    sources,
+    ways_in,
+    ways_out,
+)
+from netc.network.interface import Network
+from netc.plan.host_plan import Address, Bridge, Carrier, Forwarding, LinkSetting, Part, Share
+from netc.plan.ruleset import DestinationNat, Hairpin, Ruleset, SourceNat
+from netc.problem import KeyPath, dotted
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    for name, settings in sorted(network.topology.hosts[host].bridges.items()):
+        yield _share(name, settings, host, network)
+
+
+def _share(name: BridgeName, settings: Settings, host: HostName, network: Network) -> Share:
+    origin: KeyPath = ("hosts", host, "bridges", name)
+    table = network.topology.hosts[host]
+    ruleset = Ruleset(
+        origin,
+        nats=tuple(_published(settings, table, origin)),
+        hairpins=tuple(_hairpins(name, settings, table, origin)),
+        sources=tuple(_hidden(name, settings, host, network, origin)),
+    )
+    families = sorted({net.version for net in settings.addresses})
+    return Share(
+        parts=(_part(name, settings, host, origin),),
+        ruleset=ruleset if ruleset != Ruleset(origin) else None,
+        forwarding=tuple(Forwarding(4 if family == 4 else 6, table.wan) for family in families),
+    )
+
+
+def _part(name: BridgeName, settings: Settings, host: HostName, origin: KeyPath) -> Part:
+    device = bridge_device(name, settings)
+    return Part(
+        bridge_part(name),
+        origin,
+        dotted(origin),
+        devices=(Bridge(device, hardware_address(host, name)),),
+        settings=(
+            # Without a container there is no carrier, and from the first one on, duplicates would be looked for: until
+            # that ends the host asks for no neighbour.
+            LinkSetting(device, "ipv6", "accept_dad", 0),
+            # A container that called itself a router would be believed (RFC 4861), even by a host of IPv4 alone.
+            LinkSetting(device, "ipv6", "accept_ra", 0),
+        ),
+        addresses=tuple(Address(net, device, nodad=net.version == 6) for net in settings.addresses),
+        carriers=(Carrier(device, None),),
+    )
+
+
+def _passages(
+    name: BridgeName, settings: Settings, host: HostName, network: Network
+) -> Iterator[tuple[InterfaceName, InterfaceName]]:
+    """From the bridge to each way out: what containers may start. The one place that knows."""
+    for leaving in ways_out(host, network):
+        yield bridge_device(name, settings), leaving
+
+
+def _hidden(
+    name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
+) -> Iterator[SourceNat]:
+    for _, leaving in _passages(name, settings, host, network):
+        for net in sources(settings):
+            yield SourceNat(origin, net, leaving, source_of(settings, net.version))
+
+
+def _published(settings: Settings, table: Host, origin: KeyPath) -> Iterator[DestinationNat]:
+    for publish in settings.publish:
+        for way in ways_in(publish, table):
+            yield DestinationNat(origin, publish.port, way.on, way.allow, way.to, way.port)
+
+
+def _hairpins(name: BridgeName, settings: Settings, table: Host, origin: KeyPath) -> Iterator[Hairpin]:
+    """One for each subnet that serves."""
+    serving = {way.to for publish in settings.publish for way in ways_in(publish, table)}
+    for net in settings.addresses:
+        if any(ip in net for ip in serving):
+            yield Hairpin(origin, bridge_device(name, settings), net.cidr)

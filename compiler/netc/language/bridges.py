@@ -1,0 +1,66 @@
+"""Bridges: what containers attach to; netc's own end of them, and the ways in and out."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from netaddr import IPAddress
+from pydantic import Field
+
+from netc.language.names import InterfaceName, NamespaceName, Wrong, quoted
+from netc.language.tables import Table
+from netc.language.values import Address, FromText, InterfaceAddress, OneOrMany, Prefix, ServicePort, address
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Who serves behind a bridge: an address or a namespace of the host, at another port if one is said."""
+
+    address: IPAddress | None = None
+    namespace: NamespaceName | None = None
+    port: int | None = None
+
+
+CONTAINER = re.compile(
+    r"(?:(?P<four>[0-9]+\.[0-9.]+)|\[(?P<six>[^\]]+)\]|(?P<namespace>[^:.\[]+))(?::(?P<port>[0-9]{1,5}))?"
+    r"|(?P<bare>[0-9a-fA-F]*:[0-9a-fA-F]*:[0-9a-fA-F:.]*)"
+)
+
+
+def container(text: str) -> Container:
+    """`10.0.3.20`, `10.0.3.20:80`, `fd00:3::20`, `[fd00:3::20]:80`, `web`, `web:80`."""
+    match = CONTAINER.fullmatch(text)
+    if not match or not 1 <= int(match["port"] or 1) <= 65535:
+        hint = "write `10.0.3.20`, `10.0.3.20:80`, `[fd00:3::20]:80`, or the name of a namespace on the bridge"
+        raise Wrong("NC0118", f"{quoted(text)} is not a place on a bridge", hint)
+    there = match["four"] or match["six"] or match["bare"]
+    return Container(
+        address(there) if there else None,
+        NamespaceName(match["namespace"]) if match["namespace"] else None,
+        int(match["port"]) if match["port"] else None,
+    )
+
+
+class PublishedContainer(Table):
+    """A port of the host that a container serves, which sees the visitor's own address."""
+
+    port: ServicePort = Field(description="As visitors dial it: `80/tcp`.")
+    to: OneOrMany[Annotated[Container, FromText(container)]] = Field(
+        description="Who serves: `10.0.3.20:80`, or a namespace on the bridge; one for each family."
+    )
+    on: OneOrMany[Address] = Field((), description="Addresses of the host; default: its public ones.")
+    allow: OneOrMany[Prefix] = Field((), description="Who may; default: everyone.")
+
+
+class Bridge(Table):
+    """A network of containers behind a host."""
+
+    addresses: OneOrMany[InterfaceAddress] = Field(description="The host's ends: what containers route by.")
+    interface: InterfaceName | None = Field(None, description="Its name on the host; default: the table's.")
+    masquerade: Annotated[bool, Field(strict=True)] = Field(
+        False, description="What containers start goes out under the uplink's own address."
+    )
+    snat: OneOrMany[Address] = Field((), description="What it goes out under instead: one address a family.")
+    publish: OneOrMany[PublishedContainer] = ()

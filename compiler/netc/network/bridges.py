@@ -1,0 +1,92 @@
+"""Bridges: what they are called, who is reached behind them, and by which ways their containers go out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.bridges import Bridge, Container, PublishedContainer
+from netc.language.names import BridgeName, HostName, InterfaceName, PartName
+from netc.language.namespaces import Namespace
+from netc.language.topology import Host
+from netc.language.values import Family
+from netc.network.dialling import public
+from netc.network.interface import Network
+
+
+def ways_out(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
+    """The uplinks: what containers start leaves the host by one of these."""
+    wan = network.topology.hosts[host].wan
+    return (wan,) if wan else ()
+
+
+def bridge_device(name: BridgeName, bridge: Bridge) -> InterfaceName:
+    """Raises Wrong when the table's name is too long; `checks.names` reports it first."""
+    return bridge.interface or InterfaceName(name)
+
+
+def bridge_part(name: BridgeName) -> PartName:
+    return PartName(f"bridge-{name}")
+
+
+def hardware_address(host: HostName, name: BridgeName) -> str:
+    """Of nobody else's making (IEEE 802: locally administered, one station), and the same after every start."""
+    digest = sha256(f"{host} {name}".encode()).digest()[:5]
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest))
+
+
+def hidden(net: IPNetwork) -> bool:
+    """Nobody outside could answer to it (RFC 1918, 6598, 4193), so it goes out under another address. Anything else
+    is routed as it is."""
+    return not public(net.ip) and not net.ip.is_link_local()
+
+
+def sources(bridge: Bridge) -> tuple[IPNetwork, ...]:
+    """The prefixes whose packets leave the host under another address; none unless it is asked for."""
+    wanted = {4, 6} if bridge.masquerade else {ip.version for ip in bridge.snat}
+    prefixes = (net.cidr for net in bridge.addresses if hidden(net) and net.version in wanted)
+    return tuple(dict.fromkeys(prefixes))
+
+
+def source_of(bridge: Bridge, family: int) -> IPAddress | None:
+    """What they leave under; None is the uplink's own address."""
+    return next((ip for ip in bridge.snat if ip.version == family), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One family of a published port: visitors who dial it at one of `on` are served by `to`."""
+
+    on: tuple[IPAddress, ...]
+    allow: tuple[IPNetwork, ...]
+    to: IPAddress
+    port: int
+
+
+def ways_in(publish: PublishedContainer, host: Host) -> Iterator[Way]:
+    for target in publish.to:
+        for to in places(target, host):
+            family: Family = 4 if to.version == 4 else 6
+            on = arrivals(publish, host, family)
+            allow = tuple(net for net in publish.allow if net.version == family)
+            if on and (allow or not publish.allow):  # an `allow` without a prefix of the family lets nobody of it in
+                yield Way(on, allow, to, target.port or publish.port.number)
+
+
+def places(target: Container, host: Host) -> tuple[IPAddress, ...]:
+    """An address alone, or those of the namespace."""
+    if target.address:
+        return (target.address,)
+    space: Namespace | None = host.namespaces.get(target.namespace) if target.namespace else None
+    return tuple(net.ip for net in space.address) if space else ()
+
+
+def arrivals(publish: PublishedContainer, host: Host, family: int) -> tuple[IPAddress, ...]:
+    """Where visitors of a family arrive: the host's public addresses; behind NAT, those that it has."""
+    if publish.on:
+        return tuple(ip for ip in publish.on if ip.version == family)
+    own = tuple(net.ip for net in host.addresses if net.version == family)
+    return tuple(ip for ip in own if public(ip)) or own
