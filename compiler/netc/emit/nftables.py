@@ -31,6 +31,7 @@ def _text(ruleset: Ruleset) -> str:
         inside=ruleset.namespace is not None,
         maps=_maps(ruleset.forwards),
         masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
+        leaving=bool(ruleset.masquerades or ruleset.sources or ruleset.hairpins),
         sources=[_source(source) for source in ruleset.sources],
         hairpins=[_hairpin(hairpin) for hairpin in ruleset.hairpins],
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
