@@ -206,6 +206,40 @@ def test_what_is_passed_on_is_answered_by_the_uplink_that_it_came_by(lab: Lab, t
         assert difference(without(before, *KNOWN), without(there.lin.state(), *KNOWN)) == ""
 
 
+BRIDGED = """
+[hosts.lin.bridges.br0]
+addresses = ["10.0.3.1/24", "fd00:3::1/64"]
+snat = ["198.51.100.7", "2001:db8:1::7"]
+publish = [{ port = "80/tcp", to = "web" }, { port = "80/udp", to = "web" }]
+
+[hosts.lin.namespaces.web]
+bridge = "br0"
+address = ["10.0.3.20/24", "fd00:3::20/64"]
+"""
+
+
+def test_a_container_is_reached_by_each_uplink_and_leaves_under_the_address_of_its_way(
+    lab: Lab, tmp_path: Path
+) -> None:
+    there = scene(lab, compiled(PREFERS + BRIDGED, tmp_path))
+    echo(there.world, 7000, VISITOR[4], VISITOR[6])
+    for strict in (0, 1, 2):
+        for scope in ("all", "eth0", "eth1"):
+            there.lin.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter={strict}"])
+        up(there.lin)
+        watchers = watched(there.lin)
+        echo(there.lin, 80, namespace="web")
+        assert unanswered(there) == [], f"rp_filter {strict}"
+        assert client(there.lin, "tcp", VISITOR[4], 7000, namespace="web") == "203.0.113.5", "the preferred one's"
+        assert client(there.lin, "tcp", VISITOR[6], 7000, namespace="web") == "2001:db8:1::7"
+        there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
+        assert client(there.lin, "tcp", VISITOR[4], 7000, namespace="web") == "198.51.100.7", "the one of `snat`"
+        there.lin.run(["ip", "link", "set", "dev", "eth1", "up"])
+        for watcher in watchers:
+            watcher.stop()
+        down(there.lin)
+
+
 def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(WIRES, tmp_path))
     echo(there.lin, 80, *addresses())

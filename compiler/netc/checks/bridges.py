@@ -9,8 +9,9 @@ from netaddr import IPAddress, IPNetwork
 from netc.language.bridges import Bridge, PublishedContainer
 from netc.language.names import BridgeName, HostName
 from netc.language.topology import Host
-from netc.network.bridges import arrivals, hidden, places, ways_out
+from netc.network.bridges import arrivals, hidden, places
 from netc.network.interface import Network
+from netc.network.uplinks import held_addresses, own_addresses, ways_out
 from netc.problem import KeyPath, Problem, Severity
 
 
@@ -25,7 +26,7 @@ def check(network: Network) -> Iterator[Problem]:
                 served = set(_served(publish, table))
                 yield from _targets(publish, name, host, table, at)
                 yield from _arrivals(publish, served, host, network, at)
-                yield from _allowed(publish, served, table, at)
+                yield from _allowed(publish, served, host, network, at)
 
 
 # ---- out -----------------------------------------------------------------------------------------------------
@@ -49,7 +50,7 @@ def _going_out(bridge: Bridge, host: HostName, network: Network, where: KeyPath)
 
 
 def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> Iterator[Problem]:
-    own = set(_own(host, network))
+    own = set(own_addresses(host, network))
     first: dict[int, int] = {}
     for index, ip in enumerate(bridge.snat):
         at: KeyPath = (*where, "snat", index)
@@ -68,14 +69,6 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
             what = f"`snat` has no IPv{family} address, so what containers start in IPv{family} is answered by nobody"
             at, hint = (*where, "snat"), f"add an IPv{family} address that {host} has"
             yield Problem("NC1303", at, what, hint, severity=Severity.NOTE, on_key=True)
-
-
-def _own(host: HostName, network: Network) -> Iterator[IPAddress]:
-    """What the host holds towards the world: its uplink's addresses, and those of tunnels that stay with it."""
-    yield from (net.ip for net in network.topology.hosts[host].addresses)
-    for interface in network.interfaces[host]:
-        if interface.namespace is None:
-            yield from (net.ip for net in interface.addresses if not net.ip.is_link_local())
 
 
 def _has(host: HostName, own: set[IPAddress]) -> str:
@@ -130,7 +123,8 @@ def _on_the_bridge(
 def _arrivals(
     publish: PublishedContainer, served: set[int], host: HostName, network: Network, where: KeyPath
 ) -> Iterator[Problem]:
-    table, own = network.topology.hosts[host], set(_own(host, network))
+    table = network.topology.hosts[host]
+    own = {ip for ip in held_addresses(host, network) if not ip.is_link_local()}
     own |= {net.ip for bridge in table.bridges.values() for net in bridge.addresses}
     for index, ip in enumerate(publish.on):
         at: KeyPath = (*where, "on", index)
@@ -139,14 +133,16 @@ def _arrivals(
         elif served and ip.version not in served:
             what = f"{ip} is IPv{ip.version}, and nobody serves that family"
             yield Problem("NC1305", at, what, f"name an IPv{ip.version} address in `to` too")
-    if served and not publish.on and not any(arrivals(publish, table, family) for family in served):
+    if served and not publish.on and not any(arrivals(publish, host, network, family) for family in served):
         families = " or ".join(f"IPv{family}" for family in sorted(served))
         what = f"{host} has no {families} address that visitors could arrive at"
         yield Problem("NC1305", (*where, "to"), what, "name it in `on`, and in `addresses` of the host")
 
 
-def _allowed(publish: PublishedContainer, served: set[int], table: Host, where: KeyPath) -> Iterator[Problem]:
-    open_ = {family for family in served if arrivals(publish, table, family)}
+def _allowed(
+    publish: PublishedContainer, served: set[int], host: HostName, network: Network, where: KeyPath
+) -> Iterator[Problem]:
+    open_ = {family for family in served if arrivals(publish, host, network, family)}
     for index, net in enumerate(publish.allow):
         if open_ and net.version not in open_:
             what = f"nobody of {net} can come: nothing is published in IPv{net.version}"

@@ -88,7 +88,7 @@ def published(host: HostName, network: Network) -> Iterator[Published]:
     for bridge_name, bridge in sorted(table.bridges.items()):
         for index, container in enumerate(bridge.publish):
             where = ("hosts", host, "bridges", bridge_name, "publish", index, "port")
-            on = tuple(ip for way in ways_in(container, table) for ip in way.on)
+            on = tuple(ip for way in ways_in(container, host, network) for ip in way.on)
             yield Published(bridge_name, where, container.port, on)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from netc.language.bridges import Bridge as Settings
 from netc.language.names import BridgeName, HostName, InterfaceName
-from netc.language.topology import Host
 from netc.network.bridges import (
     bridge_device,
     bridge_part,
@@ -23,9 +22,9 @@ from netc.network.bridges import (
     source_of,
     sources,
     ways_in,
-    ways_out,
 )
 from netc.network.interface import Network
+from netc.network.uplinks import ways_out
 from netc.plan.host_plan import Address, Bridge, Carrier, Forwarding, LinkSetting, Part, Share
 from netc.plan.ruleset import DestinationNat, Hairpin, Ruleset, SourceNat
 from netc.problem import KeyPath, dotted
@@ -41,8 +40,8 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
     table = network.topology.hosts[host]
     ruleset = Ruleset(
         origin,
-        nats=tuple(_published(settings, table, origin)),
-        hairpins=tuple(_hairpins(name, settings, table, origin)),
+        nats=tuple(_published(settings, host, network, origin)),
+        hairpins=tuple(_hairpins(name, settings, host, network, origin)),
         sources=tuple(_hidden(name, settings, host, network, origin)),
     )
     families = sorted({net.version for net in settings.addresses})
@@ -85,18 +84,20 @@ def _hidden(
 ) -> Iterator[SourceNat]:
     for _, leaving in _passages(name, settings, host, network):
         for net in sources(settings):
-            yield SourceNat(origin, net, leaving, source_of(settings, net.version))
+            yield SourceNat(origin, net, leaving, source_of(settings, net.version, leaving, host, network))
 
 
-def _published(settings: Settings, table: Host, origin: KeyPath) -> Iterator[DestinationNat]:
+def _published(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[DestinationNat]:
     for publish in settings.publish:
-        for way in ways_in(publish, table):
+        for way in ways_in(publish, host, network):
             yield DestinationNat(origin, publish.port, way.on, way.allow, way.to, way.port)
 
 
-def _hairpins(name: BridgeName, settings: Settings, table: Host, origin: KeyPath) -> Iterator[Hairpin]:
+def _hairpins(
+    name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
+) -> Iterator[Hairpin]:
     """One for each subnet that serves."""
-    serving = {way.to for publish in settings.publish for way in ways_in(publish, table)}
+    serving = {way.to for publish in settings.publish for way in ways_in(publish, host, network)}
     for net in settings.addresses:
         if any(ip in net for ip in serving):
             yield Hairpin(origin, bridge_device(name, settings), net.cidr)

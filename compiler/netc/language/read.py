@@ -58,7 +58,7 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
             broken |= owners
 
 
-INNER_TABLES = ("tunnels", "namespaces", "bridges")
+INNER_TABLES = ("tunnels", "namespaces", "uplinks", "bridges")
 """Tables of a host that can be left out alone."""
 
 

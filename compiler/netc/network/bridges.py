@@ -15,12 +15,7 @@ from netc.language.topology import Host
 from netc.language.values import Family
 from netc.network.dialling import public
 from netc.network.interface import Network
-
-
-def ways_out(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
-    """The uplinks: what containers start leaves the host by one of these."""
-    wan = network.topology.hosts[host].wan
-    return (wan,) if wan else ()
+from netc.network.uplinks import arrives_by, own_addresses
 
 
 def bridge_device(name: BridgeName, bridge: Bridge) -> InterfaceName:
@@ -51,9 +46,13 @@ def sources(bridge: Bridge) -> tuple[IPNetwork, ...]:
     return tuple(dict.fromkeys(prefixes))
 
 
-def source_of(bridge: Bridge, family: int) -> IPAddress | None:
-    """What they leave under; None is the uplink's own address."""
-    return next((ip for ip in bridge.snat if ip.version == family), None)
+def source_of(
+    bridge: Bridge, family: int, leaving: InterfaceName, host: HostName, network: Network
+) -> IPAddress | None:
+    """What they leave under by one of the ways out; None is that one's own address. A fixed one is for its own uplink:
+    the provider of another would drop it (BCP 38)."""
+    fixed = (ip for ip in bridge.snat if ip.version == family)
+    return next((ip for ip in fixed if arrives_by(ip, host, network) == leaving), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +65,11 @@ class Way:
     port: int
 
 
-def ways_in(publish: PublishedContainer, host: Host) -> Iterator[Way]:
+def ways_in(publish: PublishedContainer, host: HostName, network: Network) -> Iterator[Way]:
     for target in publish.to:
-        for to in places(target, host):
+        for to in places(target, network.topology.hosts[host]):
             family: Family = 4 if to.version == 4 else 6
-            on = arrivals(publish, host, family)
+            on = arrivals(publish, host, network, family)
             allow = tuple(net for net in publish.allow if net.version == family)
             if on and (allow or not publish.allow):  # an `allow` without a prefix of the family lets nobody of it in
                 yield Way(on, allow, to, target.port or publish.port.number)
@@ -84,9 +83,9 @@ def places(target: Container, host: Host) -> tuple[IPAddress, ...]:
     return tuple(net.ip for net in space.address) if space else ()
 
 
-def arrivals(publish: PublishedContainer, host: Host, family: int) -> tuple[IPAddress, ...]:
+def arrivals(publish: PublishedContainer, host: HostName, network: Network, family: int) -> tuple[IPAddress, ...]:
     """Where visitors of a family arrive: the host's public addresses; behind NAT, those that it has."""
     if publish.on:
         return tuple(ip for ip in publish.on if ip.version == family)
-    own = tuple(net.ip for net in host.addresses if net.version == family)
+    own = tuple(ip for ip in own_addresses(host, network) if ip.version == family)
     return tuple(ip for ip in own if public(ip)) or own

@@ -148,3 +148,6 @@ def passes_on(host: HostName, network: Network) -> Iterator[KeyPath]:
     for name, space in sorted(topology.hosts[host].namespaces.items()):
         if space.publish:
             yield ("hosts", host, "namespaces", name)
+    for bridge_name, bridge in sorted(topology.hosts[host].bridges.items()):
+        if bridge.publish:
+            yield ("hosts", host, "bridges", bridge_name)
