@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled, down, install, parts, script, up
-from live.faults import failures, run_with, steps_of
+from live.faults import failures, kills, run_with, steps_of
 from live.lab import Host, Lab
 from live.state import FORWARDING, State, difference, without
 from live.traffic import Capture, Proto, client, echo
@@ -223,13 +223,14 @@ def test_down_leaves_the_host_as_it_was(scene: Scene) -> None:
     assert difference(before, settled(scene.lin)) == ""
 
 
-def test_a_step_that_fails_takes_back_the_whole_run(scene: Scene) -> None:
+def test_a_step_that_fails_or_is_killed_leaves_nothing(scene: Scene) -> None:
     start = settled(scene.lin)
     for part in parts(scene.lin):
-        for fault in failures(len(steps_of(scene.lin.read(script(part, "up")[1])))):
-            before = settled(scene.lin)
+        before, steps = settled(scene.lin), len(steps_of(scene.lin.read(script(part, "up")[1])))
+        for fault in (*failures(steps), *kills(steps)[::2]):
             assert run_with(scene.lin, script(part, "up"), fault).returncode != 0
-            assert difference(before, settled(scene.lin)) == ""
+            scene.lin.run(script(part, "down"))
+            assert difference(before, settled(scene.lin)) == "", f"{part}: {fault}"
         scene.lin.run(script(part, "up"))
     down(scene.lin)
 
@@ -250,6 +251,17 @@ def test_a_container_that_is_still_there_is_no_hindrance(living: Scene) -> None:
 
     assert client(living.world, "tcp", HERE[0], 80, source=WORLD[0]) == WORLD[0]
     assert living.lin.run(ask).stdout == address
+
+
+def test_the_hosts_ends_can_be_used_before_and_from_the_moment_that_somebody_attaches(lab: Lab, scene: Scene) -> None:
+    up(scene.lin)
+    tentative = ["ip", "-6", "address", "show", "dev", "br1", "tentative"]
+    assert scene.lin.run(tentative).stdout == ""
+    echo(scene.lin, 7000, "10.0.4.1", "fd00:4::1")
+    other = contain(lab, scene, "other", "br1", "10.0.4.30/24", "fd00:4::30/64")
+
+    assert scene.lin.run(tentative).stdout == ""
+    assert client(other, "tcp", "fd00:4::1", 7000) == "fd00:4::30"
 
 
 def test_a_container_that_calls_itself_a_router_is_not_believed(living: Scene) -> None:

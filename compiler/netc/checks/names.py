@@ -22,6 +22,9 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
     table = network.topology.hosts[host]
     seen: dict[str, KeyPath] = {table.wan: ("hosts", host, "wan")} if table.wan else {}
     named = [(str(i.name), i.where) for i in network.interfaces[host]]
+    for uplink_name, uplink in table.uplinks.items():
+        if uplink.interface and uplink.interface not in (device for device, _ in named):  # told by `checks.uplinks`
+            seen.setdefault(uplink.interface, ("hosts", host, "uplinks", uplink_name, "interface"))
     for name, settings in sorted(table.namespaces.items()):
         where: KeyPath = ("hosts", host, "namespaces", name)
         try:
