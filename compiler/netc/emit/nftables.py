@@ -104,10 +104,11 @@ def _element(fact: PortForward) -> dict[str, object]:
 def _mark(mark: ReturnMark) -> dict[str, object]:
     """nft 1.0.6 cannot merge two marks, so every bit is spelled out."""
     families = [tuple(net for net in mark.on if net.version == family) for family in (4, 6)]
+    to = [Verbatim(f"{'ip' if on[0].version == 4 else 'ip6'} daddr {members(on)} ") for on in families if on]
     return {
         "device": _device(mark.device),
         "scrub": mark.scrub,
-        "to": [(Verbatim("ip" if on[0].version == 4 else "ip6"), members(on)) for on in families if on],
+        "to": to or [Verbatim("")],
         "value": Verbatim(f"{mark.mark:#010x}"),
         "mask": Verbatim(f"{MARK_MASK:#010x}"),
         "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),
