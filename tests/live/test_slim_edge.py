@@ -73,24 +73,65 @@ def all_up(scene: Scene) -> None:
         met(scene.node, f"wg-{edge}")
 
 
+MORE = """
+[hosts.node.bridges.boxes]
+addresses = ["10.0.4.1/24", "fd00:4::1/64"]
+
+[hosts.node.namespaces.box]
+bridge = "boxes"
+address = ["10.0.4.20/24", "fd00:4::20/64"]
+dns = "192.0.2.53"
+services = "voice.service"
+
+[forwards.box1]
+at = "edge1"
+ports = ["8000/tcp", "8000/udp"]
+to = "node/box"
+via = "one"
+
+[forwards.box2]
+at = "edge2"
+ports = ["8000/tcp", "8000/udp"]
+to = "node/box"
+via = "two"
+
+[forwards.quic1]
+at = "edge1"
+ports = "80/udp"
+to = "node"
+via = "one"
+bound = true
+
+[forwards.quic2]
+at = "edge2"
+ports = "80/udp"
+to = "node"
+via = "two"
+bound = true
+"""
+
+
 @pytest.mark.stock
 def test_every_visitor_is_seen_and_answered_by_the_edge_that_they_came_by(
     lab: Lab, wires: Scene, tmp_path: Path
 ) -> None:
-    """Whatever reverse path filtering was on the node before."""
-    there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
-    echo(there.node, 80)
+    """Served by the node itself, in a container and in a namespace; whatever reverse path filtering was before."""
+    there = scene(lab, wires, compiled((EXAMPLES / "slim-edge.toml").read_text() + MORE, tmp_path))
     echo(there.container, 30000)
-    protocols: list[tuple[int, Proto]] = [(80, "tcp"), (30000, "tcp"), (30000, "udp")]
+    protocols: list[tuple[int, Proto]] = [(port, proto) for port in (80, 30000, 8000) for proto in ("tcp", "udp")]
 
     for strict in (0, 1, 2):
         filtering(there.node, strict)
         all_up(there)
+        own = echo(there.node, 80, "10.77.1.1", "10.77.2.1", "fd77:1::1", "fd77:2::1")
+        boxed = echo(there.node, 8000, namespace="box")
         for name, addresses in EDGES.items():
             for at, visitor in zip(addresses, VISITOR, strict=True):
                 for port, protocol in protocols:
                     seen = client(there.world, protocol, at, port, source=visitor, timeout=5)
                     assert seen == visitor, f"{protocol} {port} by {name} at {at}, rp_filter {strict}"
+        own.stop()
+        boxed.stop()
         down(there.node)
 
 
