@@ -57,7 +57,7 @@ def _source(source: SourceNat) -> dict[str, object]:
         "origin": origin(source.origin),
         "family": family,
         "sources": source.sources,
-        "device": _device(source.leaving),
+        "devices": devices(source.leaving),
         "verdict": Verbatim(f"snat {family} to {token(source.to)}" if source.to else "masquerade"),
     }
 
@@ -69,6 +69,14 @@ def _hairpin(hairpin: Hairpin) -> dict[str, object]:
         "device": _device(hairpin.device),
         "subnet": hairpin.subnet,
     }
+
+
+def devices(names: Sequence[InterfaceName]) -> Verbatim:
+    """One name alone, or a set in braces."""
+    if not names:
+        raise TypeError("a rule for no device would be one for all")
+    printed = [_device(name) for name in sorted(names)]
+    return Verbatim(printed[0] if len(printed) == 1 else "{ " + ", ".join(printed) + " }")
 
 
 def _device(name: InterfaceName) -> Verbatim:

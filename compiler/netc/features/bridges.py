@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPAddress
+
 from netc.language.bridges import Bridge as Settings
 from netc.language.names import BridgeName, HostName, InterfaceName
 from netc.network.bridges import (
@@ -42,7 +44,7 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
         origin,
         nats=tuple(_published(settings, host, network, origin)),
         hairpins=tuple(_hairpins(name, settings, host, network, origin)),
-        sources=tuple(_hidden(name, settings, host, network, origin)),
+        sources=tuple(_hidden(settings, host, network, origin)),
     )
     families = sorted({net.version for net in settings.addresses})
     return Share(
@@ -71,20 +73,12 @@ def _part(name: BridgeName, settings: Settings, host: HostName, origin: KeyPath)
     )
 
 
-def _passages(
-    name: BridgeName, settings: Settings, host: HostName, network: Network
-) -> Iterator[tuple[InterfaceName, InterfaceName]]:
-    """From the bridge to each way out: what containers may start. The one place that knows."""
-    for leaving in ways_out(host, network):
-        yield bridge_device(name, settings), leaving
-
-
-def _hidden(
-    name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
-) -> Iterator[SourceNat]:
-    for _, leaving in _passages(name, settings, host, network):
-        for net in sources(settings):
-            yield SourceNat(origin, net, leaving, source_of(settings, net.version, leaving, host, network))
+def _hidden(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[SourceNat]:
+    for net in sources(settings):
+        under: dict[IPAddress | None, list[InterfaceName]] = {}
+        for leaving in ways_out(host, network, net.version):
+            under.setdefault(source_of(settings, net.version, leaving, host, network), []).append(leaving)
+        yield from (SourceNat(origin, net, tuple(leaving), to) for to, leaving in under.items())
 
 
 def _published(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[DestinationNat]:

@@ -17,7 +17,8 @@ from netc.language.names import HostName, PartName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
-from netc.network.uplinks import PREFERRED, Uplink, passes_on, uplinks
+from netc.network.passing import families_passed_on
+from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.plan.host_plan import KeptRoute, Loose, Part, Route, Rule, Share
 from netc.plan.ruleset import ReturnMark, Ruleset
 from netc.plan.steps import MAIN
@@ -33,12 +34,12 @@ PREFERENCE = 32764
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
-    passed = any(True for _ in passes_on(host, network))
+    passed = families_passed_on(host, network)
     for uplink in uplinks(host, network):
         yield _share(uplink, passed)
 
 
-def _share(uplink: Uplink, passed: bool) -> Share:
+def _share(uplink: Uplink, passed: set[Family]) -> Share:
     families: set[Family] = {way.family for way in uplink.ways}
     needs = (uplink.tunnel,) if uplink.tunnel else ()
     part = Part(
@@ -48,11 +49,12 @@ def _share(uplink: Uplink, passed: bool) -> Share:
         after=needs,
         routes=tuple(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
         kept=tuple(_kept(uplink)),
-        loose=(Loose(uplink.device),) if passed and not uplink.tunnel and 4 in families else (),
-        rules=(*_by_source(uplink), *(_by_mark(uplink) if passed else ()), *_preferred(uplink)),
+        loose=(Loose(uplink.device),) if not uplink.tunnel and 4 in families & passed else (),
+        rules=(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
     )
-    mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=uplink.prefixes)
-    return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if passed else None)
+    marked = tuple(net for net in uplink.prefixes if net.version in passed)
+    mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=marked)
+    return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None)
 
 
 def _kept(uplink: Uplink) -> Iterator[KeptRoute]:
@@ -68,10 +70,10 @@ def _by_source(uplink: Uplink) -> Iterator[Rule]:
         yield Rule(family, OWN, uplink.table, source=net)
 
 
-def _by_mark(uplink: Uplink) -> Iterator[Rule]:
-    for way in uplink.ways:
-        yield Rule(way.family, NEAR, MAIN, specific=True, mark=uplink.mark)
-        yield Rule(way.family, OWN, uplink.table, mark=uplink.mark)
+def _by_mark(uplink: Uplink, passed: set[Family]) -> Iterator[Rule]:
+    for family in sorted(passed):
+        yield Rule(family, NEAR, MAIN, specific=True, mark=uplink.mark)
+        yield Rule(family, OWN, uplink.table, mark=uplink.mark)
 
 
 def _preferred(uplink: Uplink) -> Iterator[Rule]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from zlib import crc32
 
@@ -135,19 +134,10 @@ def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(ip for ip in own_addresses(host, network) if public(ip))
 
 
-def ways_out(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
-    """The interfaces that lead to the world."""
-    wan = network.topology.hosts[host].wan
-    return tuple(dict.fromkeys((*((wan,) if wan else ()), *(uplink.device for uplink in uplinks(host, network)))))
-
-
-def passes_on(host: HostName, network: Network) -> Iterator[KeyPath]:
-    """What turns visitors of a host's own addresses to somebody else, so that replies have another source."""
-    topology = network.topology
-    yield from (("forwards", name) for name, forward in sorted(topology.forwards.items()) if forward.at == host)
-    for name, space in sorted(topology.hosts[host].namespaces.items()):
-        if space.publish:
-            yield ("hosts", host, "namespaces", name)
-    for bridge_name, bridge in sorted(topology.hosts[host].bridges.items()):
-        if bridge.publish:
-            yield ("hosts", host, "bridges", bridge_name)
+def ways_out(host: HostName, network: Network, family: int | None = None) -> tuple[InterfaceName, ...]:
+    """The interfaces that lead to the world, in any family or in one."""
+    table = network.topology.hosts[host]
+    declared = {net.version for net in table.addresses} or {4, 6}
+    wan = (table.wan,) if table.wan and (family is None or family in declared) else ()
+    found = (u.device for u in uplinks(host, network) if family is None or any(way.family == family for way in u.ways))
+    return tuple(dict.fromkeys((*wan, *found)))

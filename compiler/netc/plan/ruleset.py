@@ -47,11 +47,11 @@ class Masquerade:
 
 @dataclass(frozen=True, slots=True)
 class SourceNat:
-    """What comes from `sources` and leaves by `leaving` has `to` as its source, or the device's own address."""
+    """What comes from `sources` and leaves by one of `leaving` has `to` as its source, or the device's own address."""
 
     origin: KeyPath
     sources: IPNetwork
-    leaving: InterfaceName
+    leaving: tuple[InterfaceName, ...]
     to: IPAddress | None
 
 

@@ -1,0 +1,33 @@
+"""What turns visitors of a host's own addresses to somebody else, so that their answers have another source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress
+
+from netc.language.names import HostName
+from netc.language.values import Family
+from netc.network.bridges import ways_in
+from netc.network.interface import Network
+from netc.network.namespaces import pairs
+from netc.network.uplinks import public_addresses
+
+
+def families_passed_on(host: HostName, network: Network) -> set[Family]:
+    return {4 if ip.version == 4 else 6 for ip in _dialled(host, network)}
+
+
+def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
+    """The addresses at which something is passed on."""
+    for forward in network.topology.forwards.values():
+        if forward.at == host:
+            yield from forward.on or public_addresses(host, network)
+    table = network.topology.hosts[host]
+    for space in table.namespaces.values():
+        for publish in space.publish:
+            yield from publish.on or (pair.host.ip for pair in pairs(space))
+    for bridge in table.bridges.values():
+        for published in bridge.publish:
+            for way in ways_in(published, host, network):
+                yield from way.on
