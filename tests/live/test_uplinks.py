@@ -296,36 +296,32 @@ def test_native_two_ipv4_a_broker_and_six_to_four_at_once(lab: Lab, tmp_path: Pa
     there.world.run(["bash", "-ec", BROKERS])
     customers = {"broker": "2001:db8:f04::/64, 2001:db8:f05::/48", "relay": "2002:c633:6407::/48"}
     for device, nets in customers.items():
-        there.world.run(
-            [
-                "nft",
-                "add",
-                "rule",
-                "inet",
-                "bcp38",
-                "c",
-                f'iifname "{device}" ip6 saddr != {{ fe80::/10, {nets} }} drop',
-            ]
-        )
+        drop = f'iifname "{device}" ip6 saddr != {{ fe80::/10, {nets} }} drop'
+        there.world.run(["nft", "add", "rule", "inet", "bcp38", "c", drop])
     up(there.lin)
-    there.lin.run(["ip", "address", "add", "2001:db8:f05::1/128", "dev", "lo"])
     watched(there.lin)
-    everywhere = [
-        "198.51.100.7",
-        "203.0.113.5",
-        "2001:db8:1::7",
-        "2001:db8:f04::2",
-        "2001:db8:f05::1",
-        "2002:c633:6407::1",
-    ]
-    echo(there.lin, 80, *everywhere)
-    echo(there.world, 7000, VISITOR[6])
+    container = lab.host("container")
+    ours = ["10.0.3.20/24", "2001:db8:f05:3::20/64"]
+    lab.wire(there.lin, "ct0", container, "eth0", b_addresses=ours)
+    there.lin.run(["ip", "link", "set", "dev", "ct0", "master", "br0"])
+    for gateway in ("10.0.3.1", "2001:db8:f05:3::1"):
+        container.run(["ip", "route", "add", "default", "via", gateway])
+    own = ["2001:db8:1::7", "2001:db8:f04::2", "2001:db8:f05:3::1", "2002:c633:6407::1"]
+    echo(there.lin, 80, "198.51.100.7", "203.0.113.5", *own)
+    echo(container, 8080, "10.0.3.20")
+    echo(container, 80, "2001:db8:f05:3::20")
+    echo(there.world, 7000, VISITOR[4], VISITOR[6])
+    published = ["198.51.100.7", "203.0.113.5", "2001:db8:f05:3::20"]
 
-    assert unanswered(there, at=everywhere) == []
+    assert unanswered(there, at=own) == []
+    assert unanswered(there, ("tcp",), published) == []
     assert client(there.lin, "tcp", VISITOR[6], 7000) == "2001:db8:f04::2", "the preferred one"
+    assert client(container, "tcp", VISITOR[6], 7000) == "2001:db8:f05:3::20", "no NAT in IPv6"
+    assert client(container, "tcp", VISITOR[4], 7000) == "198.51.100.7"
+    assert client(container, "tcp", "203.0.113.5", 80) == "10.0.3.1", "by the public address"
     for device in ("he6", "eth0"):
         there.lin.run(["ip", "link", "set", "dev", device, "down"])
         there.lin.run(["ip", "link", "set", "dev", device, "up"])
         for net in ("2001:db8:1::7/64",) if device == "eth0" else ("2001:db8:f04::2/64",):
             there.lin.run(["ip", "address", "replace", net, "dev", device, "nodad"])
-        assert soon(there, everywhere) == [], f"after {device} came back"
+        assert soon(there, [*own, *published]) == [], f"after {device} came back"
