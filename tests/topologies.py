@@ -167,6 +167,14 @@ FULL: Table = {
                 },
                 "br1": {"addresses": "10.12.0.1/24", "snat": "198.51.100.1", "interface": "lan"},
             },
+            "firewall": {
+                "allow": [
+                    {"ports": ["9100/tcp", "53/udp"], "from": ["10.77.0.0/24", "fd77::/64", "office"]},
+                    {"ports": "80-90/tcp", "interface": ["wg-b", "eth0"]},
+                ],
+                "deny": ["203.0.113.0/24", "bad"],
+                "pass": {"from": "docker0", "to": "eth0"},
+            },
         },
         "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
     },
@@ -195,6 +203,10 @@ FULL: Table = {
         "own": {"at": "b", "ports": "90/tcp", "to": "a", "via": "wg"},
         "behind": {"at": "b", "ports": "91/tcp", "to": ["a:10.9.0.9:9000", "a:fd09::9"], "via": "wg"},
         "inside": {"at": "b", "ports": "92-93/udp", "to": "a/n", "via": "wg"},
+    },
+    "sets": {
+        "office": {"prefixes": ["192.0.2.0/25", "2001:db8:100::/48"]},
+        "bad": {"prefixes": ["2001:db8:bad::/48", "192.0.2.128/26"]},
     },
 }
 """A topology of two hosts that makes a fact of every kind, with a value in every field."""
@@ -446,6 +458,26 @@ class Maker:
             forward | {"keep_source": is_kept} | ({"bound": True} if is_kept and "udp" in str(first["ports"]) else {})
         )
 
+    # ---- firewalls ---------------------------------------------------------------------------------------
+
+    def firewall(self, machine: Machine) -> Table:
+        """At random, so that what every other feature draws is drawn with and without one."""
+        if not self.chance():
+            return {}
+        sources = ["192.0.2.0/24", "2001:db8:113::/48", "office"]
+        wall: Table = {"log": self.chance(), "deny": self.some(["203.0.113.128/25", "2001:db8:bad::/48", "bad"])}
+        if self.chance():
+            wall |= {"input": "accept"}
+        else:
+            ports = [f"{10000 + self.next()}/tcp", f"{10000 + self.next()}-11000/udp", "9-90/tcp"]
+            ways = [{"ports": ports}, {"from": sources}, {"interface": ["docker0", "lan"]}, {"from": "office"}]
+            wall["allow"] = [{"interface": "lan", **way, **self.table(*ways)} for way in self.some(ways)]
+        if self.chance():
+            wall |= {"forward": "accept"}
+        elif machine.wan:
+            wall["pass"] = self.some([{"from": "docker0", "to": machine.wan}, {"from": "lan", "to": "docker0"}])
+        return {"firewall": wall}
+
     # ---- tunnels and namespaces --------------------------------------------------------------------------
 
     def tunnel(self, machine: Machine, name: str, kind: str) -> Table:
@@ -589,7 +621,7 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
     links = [link for pair in make.some(pairs) if (link := make.link(*pair))]
     meshes = [mesh for _ in range(make.one(0, 1, 2)) if (mesh := make.mesh(machines))]
     for machine in machines:
-        hosts[machine.name] |= tunnels(make, machine)
+        hosts[machine.name] |= tunnels(make, machine) | make.firewall(machine)
         for name in make.some(["br0", "containers"]):
             bridge, spaces = make.bridge(machine, name)
             hosts[machine.name].setdefault("bridges", {})[name] = bridge
@@ -602,6 +634,10 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
         "links": named,
         "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
         "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
+        "sets": {
+            "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
+            "bad": {"prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"])},
+        },
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from netc.checks import check
+from netc.checks import check, prove
 from netc.emit import emit
 from netc.emit.file import File
 from netc.features import FEATURES
@@ -35,6 +35,8 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
     problems = (*reading.problems, *underived, *check(network, reading.broken))
     if any(problem.severity == Severity.ERROR for problem in problems):
         raise Mistakes(problems)
+    if disproved := prove(network):
+        raise Mistakes((*problems, *disproved))
     return Checked(network, problems)
 
 

@@ -8,11 +8,13 @@ from netc.checks import (
     addresses,
     bridged_namespaces,
     bridges,
+    firewall,
     forward_families,
     forward_ports,
     forward_rings,
     forwards,
     kinds,
+    lockout,
     names,
     namespaces,
     numbers,
@@ -41,6 +43,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     forward_ports.check,
     forward_rings.check,
     uplinks.check,
+    firewall.check,
 )
 
 
@@ -49,3 +52,8 @@ def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
     found = (problem for one in CHECKS for problem in one(network))
     # What is told of both ends of a link in the same words is told once.
     return tuple(dict.fromkeys((*references.check(network, broken), *found)))
+
+
+def prove(network: Network) -> tuple[Problem, ...]:
+    """What only the compiled rules can show; `network` is one that `check` found no error in."""
+    return tuple(lockout.check(network))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from netc.checks.firewall import named_sources
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.mistakes import did_you_mean
-from netc.language.names import HostName, MeshName
+from netc.language.names import HostName, MeshName, SetName
 from netc.language.topology import Host
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, dotted
@@ -31,6 +32,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
         yield from _mesh(mesh_name, mesh, hosts, broken)
     for forward_name, forward in topology.forwards.items():
         yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
+    yield from _sets(network, broken)
     for host_name, table in topology.hosts.items():
         yield from _inside_a_host(host_name, table, broken)
 
@@ -89,6 +91,15 @@ def _forward(
         if forward.via in map(str, topology.meshes):
             hint = "a forward goes by a link of its own, and this is a mesh"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
+
+
+def _sets(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    known = [*map(str, network.topology.sets), *_broken(("sets",), broken)]
+    for host, table in network.topology.hosts.items():
+        for where, source in named_sources(host, table.firewall) if table.firewall else ():
+            if isinstance(source, SetName) and source not in known and ("sets",) not in broken:
+                hint = did_you_mean(source, known) or f"write [sets.{source}]"
+                yield Problem("NC1402", where, f"no set is called `{source}`", hint)
 
 
 def _broken(table: KeyPath, broken: frozenset[KeyPath]) -> list[str]:

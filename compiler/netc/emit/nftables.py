@@ -10,8 +10,23 @@ from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
 from netc.plan.host_plan import HostPlan
-from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, ReturnMark, Ruleset, SourceNat
+from netc.plan.ruleset import (
+    AddressSet,
+    Denial,
+    DestinationNat,
+    Hairpin,
+    Masquerade,
+    Opening,
+    Passage,
+    PortForward,
+    RepliesOnly,
+    ReturnMark,
+    Ruleset,
+    SourceNat,
+    Sources,
+)
 from netc.plan.steps import ruleset_path
 
 
@@ -27,8 +42,10 @@ def _text(ruleset: Ruleset) -> str:
         "ruleset.j2",
         origin=origin(ruleset.origin),
         nats=[_nat(nat) for nat in ruleset.nats],
-        guards=[{"origin": origin(guard.origin), "device": _device(guard.device)} for guard in ruleset.replies_only],
+        guards=[_device(guard.device) for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
+        sets=[printed for found in ruleset.sets for printed in _sets(found)],
+        chains=_chains(ruleset),
         maps=_maps(ruleset.forwards),
         masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
         leaving=bool(ruleset.masquerades or ruleset.sources or ruleset.hairpins),
@@ -142,3 +159,146 @@ def members(values: Sequence[IPAddress | IPNetwork]) -> Verbatim:
         raise TypeError("an empty set matches nothing or everything, and nft cannot say which")
     printed = [token(value) for value in sorted(values)]
     return Verbatim(printed[0] if len(printed) == 1 else "{ " + ", ".join(printed) + " }")
+
+
+# ---- what a host takes and passes on -------------------------------------------------------------------------
+
+ALWAYS = {
+    Always.ESTABLISHED: ("", ["ct state established,related accept"]),
+    Always.LOOPBACK: ("", ['iifname "lo" accept']),
+    Always.NEIGHBOURS: (
+        "Neighbours find each other before anything is refused.",
+        [
+            "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
+            "ip6 saddr fe80::/10 icmpv6 type"
+            " { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
+        ],
+    ),
+    Always.INVALID: ("", ["ct state invalid drop"]),
+    Always.ICMP: (
+        "Without errors no path has an MTU.",
+        [
+            "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
+            "icmpv6 type"
+            " { echo-request, destination-unreachable, packet-too-big, time-exceeded, parameter-problem } accept",
+        ],
+    ),
+    Always.DHCP: (
+        "The uplink's DHCP client asked everyone, so these are no replies.",
+        [
+            "meta nfproto ipv4 udp sport 67 udp dport 68 accept",
+            "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
+        ],
+    ),
+}
+"""Comment and rules."""
+
+FAMILIES = {4: "ip", 6: "ip6"}
+Printed = tuple[str, list[str]]
+
+
+def _chains(ruleset: Ruleset) -> list[dict[str, object]]:
+    if ruleset.namespace is not None or not (ruleset.replies_only or ruleset.filter):
+        return []
+    policies = (ruleset.filter.input, ruleset.filter.forward) if ruleset.filter else ("accept", "accept")
+    found = (("input", input_rules(ruleset)), ("forward", forward_rules(ruleset)))
+    return [
+        {
+            "name": Verbatim(name),
+            "policy": Verbatim(policy),
+            "rules": [
+                {"comment": Verbatim(comment), "lines": list(map(Verbatim, lines))}
+                for comment, lines in (_rule(rule, name, ruleset) for rule in rules)
+            ],
+            "log": bool(ruleset.filter and ruleset.filter.log and policy == "drop"),
+        }
+        for (name, rules), policy in zip(found, policies, strict=True)
+    ]
+
+
+def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printed:
+    match rule:
+        case Always():
+            return ALWAYS[rule]
+        case RepliesOnly():
+            return origin(rule.origin), _guard(rule, chain, ruleset)
+        case Denial():
+            return origin(rule.origin), [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
+        case Opening():
+            return origin(rule.origin), list(_opening(rule, ruleset))
+        case Passage():
+            return origin(rule.origin), [f"iifname {_device(rule.entering)} oifname {_device(rule.leaving)} accept"]
+        case Led():
+            return "Forwarded and published ports, by where they were led.", [_led(*way) for way in rule.ways]
+
+
+def _led(device: InterfaceName | None, to: IPAddress) -> str:
+    entering = f"iifname {_device(device)} " if device else ""
+    return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
+
+
+def _guard(guard: RepliesOnly, chain: str, ruleset: Ruleset) -> list[str]:
+    device = _device(guard.device)
+    replies = f"iifname {device} jump replies"
+    if chain == "input":
+        return [replies]
+    if ruleset.filter:  # which has more to ask of what is published
+        return [replies, f"oifname {device} ct status ! dnat drop"]
+    return [replies, f"oifname {device} ct status dnat accept", f"oifname {device} drop"]
+
+
+def _opening(opening: Opening, ruleset: Ruleset) -> Iterator[str]:
+    entering = f"iifname {_any([_device(name) for name in opening.devices])}" if opening.devices else ""
+    for source_family, source in _from(opening.sources, ruleset):
+        for family, to in _to(opening.on):
+            if None in (source_family, family) or source_family == family:
+                for what in _ports(opening):
+                    yield " ".join(filter(None, (entering, source, to, what, "accept")))
+
+
+def _to(on: Sequence[IPAddress]) -> list[tuple[int | None, str]]:
+    of = {family: [ip for ip in on if ip.version == family] for family in FAMILIES}
+    return [(family, f"{FAMILIES[family]} daddr {members(ips)}") for family, ips in of.items() if ips] or [(None, "")]
+
+
+def _ports(opening: Opening) -> list[str]:
+    if opening.protocol is not None:
+        return [f"meta l4proto {token(opening.protocol)}"]
+    protocols = dict.fromkeys(ports.protocol for ports in opening.ports)
+    spans = {protocol: [ports.span for ports in opening.ports if ports.protocol == protocol] for protocol in protocols}
+    return [f"{protocol} dport {_any(spans[protocol])}" for protocol in protocols] or [""]
+
+
+def _from(sources: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | None, str]]:
+    """A match for each family and set, with its family."""
+    if sources is None:
+        yield None, ""
+        return
+    for family, spelling in FAMILIES.items():
+        prefixes = [net for net in sources.prefixes if net.version == family]
+        if prefixes:
+            yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in prefixes])}"
+        for found in ruleset.sets:
+            if found.name in sources.sets and any(net.version == family for net in found.prefixes):
+                yield family, f"{spelling} saddr @{_set_name(found, family)}"
+
+
+def _sets(found: AddressSet) -> Iterator[dict[str, object]]:
+    for family in FAMILIES:
+        prefixes = [net for net in found.prefixes if net.version == family]
+        if prefixes:
+            kind = Verbatim(f"ipv{family}_addr")
+            yield {
+                "name": _set_name(found, family),
+                "type": kind,
+                "elements": list(map(Verbatim, map(token, prefixes))),
+            }
+
+
+def _set_name(found: AddressSet, family: int) -> Verbatim:
+    """No keyword of nft's begins so."""
+    return Verbatim(f"set{family}_{token(found.name)}")
+
+
+def _any(spellings: Sequence[str]) -> str:
+    return spellings[0] if len(spellings) == 1 else "{ " + ", ".join(spellings) + " }"

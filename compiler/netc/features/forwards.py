@@ -20,6 +20,7 @@ from netaddr import IPAddress
 from netc.language.forwards import Forward, Target
 from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName, LinkName
+from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
 from netc.network.uplinks import arrives_by, public_addresses
@@ -72,12 +73,6 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
         clamps=(ClampMss(near.name),),
     )
     return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in forwards}, network, forward.at))
-
-
-def target_of(forward: Forward, family: int) -> Target | None:
-    """The target that serves a family: one with an address serves that of its address, any other serves both."""
-    fitting = (t for t in forward.to if t.address is None or t.address.version == family)
-    return next(fitting, None)
 
 
 def _serving(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Iterator[Share]:

@@ -106,6 +106,10 @@ class NamespaceName(Label):
     noun = "a namespace's name"
 
 
+class SetName(Label):
+    noun = "a set's name"
+
+
 class PartName(Name):
     """`link-edge-home`: a part's folder, its journal and, with `netc-` before it, its unit."""
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from netc.language.bridges import Bridge
+from netc.language.firewall import Firewall
 from netc.language.forwards import Forward
 from netc.language.links import Link, Mesh
 from netc.language.names import (
@@ -20,11 +21,13 @@ from netc.language.names import (
     MeshName,
     NamespaceName,
     PublicKey,
+    SetName,
     TunnelName,
     UplinkName,
     Wrong,
 )
 from netc.language.namespaces import Namespace
+from netc.language.sets import AddressSet
 from netc.language.tables import Secret, Table
 from netc.language.tunnels import Tunnel
 from netc.language.uplinks import Uplink
@@ -66,6 +69,7 @@ class Host(Table):
     namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
     uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)
     bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict)
+    firewall: Firewall | None = Field(None, description="What reaches the host and passes through it.")
 
 
 class Topology(Table):
@@ -77,3 +81,4 @@ class Topology(Table):
     links: Mapping[LinkName, Link] = Field(default_factory=dict)
     meshes: Mapping[MeshName, Mesh] = Field(default_factory=dict)
     forwards: Mapping[ForwardName, Forward] = Field(default_factory=dict)
+    sets: Mapping[SetName, AddressSet] = Field(default_factory=dict)

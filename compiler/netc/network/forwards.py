@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from netc.language.forwards import Forward, Target
 from netc.language.names import HostName, LinkName
 from netc.language.topology import Topology
 
@@ -46,3 +47,9 @@ def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Bac
         by_source=any(target.local for target in arriving),
         mark=(far_id % 255 + 1) << 24 if further else None,
     )
+
+
+def target_of(forward: Forward, family: int) -> Target | None:
+    """The target that serves a family: one with an address serves that of its address, any other serves both."""
+    fitting = (t for t in forward.to if t.address is None or t.address.version == family)
+    return next(fitting, None)

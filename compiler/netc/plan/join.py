@@ -47,9 +47,9 @@ def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
     """Every fact once, in the order of the features."""
-    kinds = [field.name for field in fields(Ruleset) if field.name not in ("origin", "namespace")]
+    kinds = [field.name for field in fields(Ruleset) if field.name not in ("origin", "namespace", "filter")]
     facts: dict[str, Any] = {kind: _each(getattr(ruleset, kind) for ruleset in rulesets) for kind in kinds}
-    return Ruleset(origin, **facts)
+    return Ruleset(origin, filter=next((r.filter for r in rulesets if r.filter), None), **facts)
 
 
 def _each(facts: Iterable[tuple[Fact, ...]]) -> tuple[Fact, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import InterfaceName, NamespaceName
+from netc.language.names import InterfaceName, NamespaceName, SetName
 from netc.language.values import Port, Ports
 from netc.problem import KeyPath
 
@@ -93,9 +94,65 @@ class RepliesOnly:
 
 
 @dataclass(frozen=True, slots=True)
+class Filter:
+    """What becomes of packets that no rule lets in (`input`) or through (`forward`). `ssh` is a TCP port."""
+
+    origin: KeyPath
+    input: Literal["drop", "accept"]
+    forward: Literal["drop", "accept"]
+    ssh: int
+    log: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AddressSet:
+    """Prefixes with a name; none lies in another."""
+
+    name: SetName
+    prefixes: tuple[IPNetwork, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where a packet comes from: any of the prefixes, or any of the sets."""
+
+    prefixes: tuple[IPNetwork, ...] = ()
+    sets: tuple[SetName, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A way to the host itself, as far as it is said: None or () is any. `protocol` is a number of IP's (IANA)."""
+
+    origin: KeyPath
+    sources: Sources | None = None
+    devices: tuple[InterfaceName, ...] = ()
+    on: tuple[IPAddress, ...] = ()
+    ports: tuple[Ports, ...] = ()
+    protocol: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Nothing new from there reaches the host or passes through it, but ssh of the host."""
+
+    origin: KeyPath
+    sources: Sources
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Connections that enter here and leave there pass through the host; replies to them come back."""
+
+    origin: KeyPath
+    entering: InterfaceName
+    leaving: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
 class Ruleset:
     """One nftables table. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
-    arrives from it."""
+    arrives from it. Without a `filter`, nothing needs openings and passages."""
 
     origin: KeyPath
     namespace: NamespaceName | None = None
@@ -107,3 +164,8 @@ class Ruleset:
     hairpins: tuple[Hairpin, ...] = ()
     clamps: tuple[ClampMss, ...] = ()
     marks: tuple[ReturnMark, ...] = ()
+    filter: Filter | None = None
+    sets: tuple[AddressSet, ...] = ()
+    denials: tuple[Denial, ...] = ()
+    openings: tuple[Opening, ...] = ()
+    passages: tuple[Passage, ...] = ()

@@ -1,0 +1,120 @@
+"""Firewalls and sets that say something, and no part of them that undoes another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netaddr import IPAddress, IPNetwork, IPSet
+
+from netc.language.firewall import Allow, Firewall
+from netc.language.names import HostName, SetName, Wrong
+from netc.language.sets import Source
+from netc.network.interface import Interface, Network
+from netc.network.namespaces import host_end
+from netc.problem import KeyPath, Problem, Severity
+
+
+def check(network: Network) -> Iterator[Problem]:
+    used: set[str] = set()
+    for host, table in network.topology.hosts.items():
+        if table.firewall:
+            used |= {source for _, source in named_sources(host, table.firewall) if isinstance(source, SetName)}
+            yield from _firewall(host, table.firewall, network)
+    for name, settings in network.topology.sets.items():
+        if not settings.prefixes:
+            what = f"the set `{name}` is empty, and would match nobody"
+            yield Problem("NC1403", ("sets", name), what, "give it `prefixes`, or take it out", on_key=True)
+        elif name not in used:
+            what = f"nothing uses the set `{name}`"
+            yield Problem("NC1404", ("sets", name), what, severity=Severity.NOTE, on_key=True)
+
+
+def named_sources(host: HostName, wall: Firewall) -> Iterator[tuple[KeyPath, Source]]:
+    """Every source that a firewall names, and where."""
+    origin: KeyPath = ("hosts", host, "firewall")
+    for index, source in enumerate(wall.deny):
+        yield (*origin, "deny", index), source
+    for number, allow in enumerate(wall.allow):
+        for index, source in enumerate(allow.from_):
+            yield (*origin, "allow", number, "from", index), source
+
+
+def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Problem]:
+    where: KeyPath = ("hosts", host, "firewall")
+    for key, policy, said in (("allow", "input", wall.allow), ("pass", "forward", wall.pass_)):
+        if said and getattr(wall, policy) == "accept":
+            what = f'`{key}` says nothing where `{policy}` is "accept": everything may'
+            yield Problem("NC1407", (*where, key), what, f'leave it out, or write `{policy} = "drop"`', on_key=True)
+    elsewhere = dict(_elsewhere(host, network))
+    denied = _prefixes(wall.deny, network)
+    for index, allow in enumerate(wall.allow):
+        at: KeyPath = (*where, "allow", index)
+        yield from _says_something(allow, at)
+        for number, device in enumerate(allow.interface):
+            if device in elsewhere:
+                yield _never(device, elsewhere[device], (*at, "interface", number))
+        own = _prefixes(allow.from_, network)
+        if own and denied and IPSet(own).issubset(IPSet(denied)):
+            what = "`deny` comes first, and shuts out all that this allows"
+            yield Problem(
+                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.NOTE
+            )
+    for index, way in enumerate(wall.pass_):
+        for key, device in (("from", way.from_), ("to", way.to)):
+            if device in elsewhere:
+                yield _never(device, elsewhere[device], (*where, "pass", index, key))
+    yield from _denied_tunnels(network.interfaces[host], IPSet(denied), where)
+
+
+def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
+    given = allow.model_fields_set
+    if not (allow.ports or allow.from_ or allow.interface) and not given:
+        what = "this lets everybody in, everywhere"
+        yield Problem("NC1406", at, what, 'say `ports`, `from` or `interface`; or mean it: `input = "accept"`')
+    for field in ("ports", "from_", "interface"):
+        if field in given and not getattr(allow, field):
+            key = field.rstrip("_")
+            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so nothing is let in", "leave out one of the two")
+
+
+def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
+    """Interfaces by which nothing new can come to the host, and why."""
+    for interface in network.interfaces[host]:
+        if interface.namespace:
+            yield interface.name, f"it is inside the namespace `{interface.namespace}`"
+    for name, settings in sorted(network.topology.hosts[host].namespaces.items()):
+        try:
+            end = host_end(name, settings)
+        except Wrong:
+            continue  # `names` tells of it
+        if settings.access:
+            yield end, f"it leads into the namespace `{name}`, which is reached by `publish` alone"
+
+
+def _never(device: str, why: str, where: KeyPath) -> Problem:
+    return Problem(
+        "NC1405", where, f"nothing comes or goes by `{device}`: {why}", "name another interface, or take it out"
+    )
+
+
+def _prefixes(sources: Iterable[Source], network: Network) -> list[IPNetwork]:
+    """All ranges that are meant; a set that is not there has none."""
+    found: list[IPNetwork] = []
+    for source in sources:
+        if isinstance(source, IPNetwork):
+            found.append(source)
+        elif source in network.topology.sets:
+            found += network.topology.sets[source].prefixes
+    return found
+
+
+def _denied_tunnels(interfaces: Iterable[Interface], denied: IPSet, where: KeyPath) -> Iterator[Problem]:
+    """Who is denied is answered, and not heard: a tunnel to them stands only while this side speaks first."""
+    for interface in interfaces:
+        dialled = [peer.endpoint.host for peer in interface.peers if peer.endpoint]
+        far = [ip for ip in (*dialled, interface.remote) if isinstance(ip, IPAddress)]
+        shut = next((ip for ip in far if ip in denied), None)
+        if shut is not None:
+            what = f"{shut} is the far end of {interface.name}, and is heard only where {interface.host} speaks first"
+            at: KeyPath = (*where, "deny")
+            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.NOTE)

@@ -1,0 +1,159 @@
+"""Nobody is locked out: connections to ssh are walked through the rules of each host, as they will be printed.
+
+By then other checks have refused what they know to be wrong. This one knows nothing of topologies: it follows packets.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.features import FEATURES, interfaces
+from netc.language.names import HostName, InterfaceName
+from netc.language.values import Family, Ports
+from netc.network.interface import Network
+from netc.plan.filtering import Always, input_rules
+from netc.plan.host_plan import Address
+from netc.plan.join import join
+from netc.plan.ruleset import Denial, Opening, RepliesOnly, Ruleset, Sources
+from netc.problem import KeyPath, Problem, dotted
+
+UPLINK = InterfaceName("uplink")
+"""Stands for the uplink of a host that does not say its name; no rule can name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syn:
+    """The first packet of a TCP connection."""
+
+    device: InterfaceName
+    source: IPAddress
+    to: IPAddress
+    port: int
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host in sorted(network.topology.hosts):
+        port = network.topology.hosts[host].ssh
+        told: set[KeyPath] = set()
+        for ruleset, held in _rules(host, network):
+            rules = Rules(ruleset)
+            for device, to in _arrivals(host, held, network):
+                for source in rules.representatives(to.version):
+                    thief = rules.taken_by(Syn(device, source, to, port))
+                    if thief is not None and thief not in told:
+                        told.add(thief)
+                        what = f"nobody at {source} could reach ssh of {host} at {to} ({port}/tcp)"
+                        hint = "ssh stays reachable from everywhere: let this have another port"
+                        yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
+
+
+def _rules(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:
+    """The rules of a host, and addresses that features give to it. Interfaces of tunnels have no rules."""
+    shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
+    plan = join(network.topology.network.name, host, shares)
+    held = tuple(address for part in plan.parts for address in part.addresses if address.namespace is None)
+    for part in plan.parts:
+        if part.kind == "firewall":
+            yield from ((ruleset, held) for ruleset in part.rulesets)
+
+
+def _arrivals(host: HostName, held: tuple[Address, ...], network: Network) -> Iterator[tuple[InterfaceName, IPAddress]]:
+    """Every address of the host, by the uplink; those of an interface and of the uplink by that interface too."""
+    table = network.topology.hosts[host]
+    uplink = table.wan or UPLINK
+    declared = [net.ip for net in table.addresses]
+    tunnels = [i for i in network.interfaces[host] if i.namespace is None]
+    yield from ((uplink, ip) for ip in declared)
+    yield from ((uplink, address.network.ip) for address in held)
+    for interface in tunnels:
+        own = [net.ip for net in interface.addresses]
+        yield from ((uplink, ip) for ip in own if not ip.is_link_local())
+        yield from ((interface.name, ip) for ip in (*own, *declared))
+
+
+class Rules:
+    """One host's rules, asked about many packets."""
+
+    def __init__(self, ruleset: Ruleset) -> None:
+        self.ruleset = ruleset
+        self.order = tuple(input_rules(ruleset))
+        self.sets = {found.name: found.prefixes for found in ruleset.sets}
+        guarded = [rule.sources for rule in self.order if isinstance(rule, (Denial, Opening)) and rule.sources]
+        self.ranges = {sources: Ranges(self._prefixes(sources)) for sources in guarded}
+
+    def _prefixes(self, sources: Sources) -> list[IPNetwork]:
+        return [*sources.prefixes, *(net for name in sources.sets for net in self.sets[name])]
+
+    def representatives(self, version: int) -> tuple[IPAddress, ...]:
+        """One address of each part of the address space that rules could tell from another."""
+        named = [net for ranges in self.ranges.values() for net in ranges.prefixes]
+        named += [net for nat in self.ruleset.nats for net in nat.sources]
+        family: Family = 4 if version == 4 else 6
+        last = 2 ** (32 if version == 4 else 128) - 1
+        edges = {0, *(edge for net in named if net.version == version for edge in (net.first, net.last + 1))}
+        return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge <= last)
+
+    def taken_by(self, syn: Syn) -> KeyPath | None:
+        """What keeps the connection from the host's own processes; None when it reaches them."""
+        return self._led_away(syn) or self._shut_out(syn)
+
+    def _led_away(self, syn: Syn) -> KeyPath | None:
+        for forward in self.ruleset.forwards:
+            if (forward.device, forward.on) == (syn.device, syn.to) and _holds(forward.ports, syn.port):
+                return forward.origin
+        for nat in self.ruleset.nats:
+            dialled = syn.to in nat.on and (nat.port.number, nat.port.protocol) == (syn.port, "tcp")
+            if dialled and (not nat.sources or any(syn.source in net for net in nat.sources)):
+                return nat.origin
+        return None
+
+    def _shut_out(self, syn: Syn) -> KeyPath | None:
+        for rule in self.order:
+            match rule:
+                case Always():
+                    pass  # none of them is about a new TCP connection from elsewhere
+                case RepliesOnly():
+                    if rule.device == syn.device:
+                        return rule.origin
+                case Denial():
+                    if syn.source in self.ranges[rule.sources]:
+                        return rule.origin
+                case Opening():
+                    if self._lets_in(rule, syn):
+                        return None
+        policy = self.ruleset.filter
+        return policy.origin if policy and policy.input == "drop" else None
+
+    def _lets_in(self, opening: Opening, syn: Syn) -> bool:
+        return (
+            opening.protocol is None
+            and (not opening.ports or any(_holds(ports, syn.port) for ports in opening.ports))
+            and (not opening.devices or syn.device in opening.devices)
+            and (not opening.on or syn.to in opening.on)
+            and (opening.sources is None or syn.source in self.ranges[opening.sources])
+        )
+
+
+class Ranges:
+    """Prefixes, asked about many addresses."""
+
+    def __init__(self, prefixes: Iterable[IPNetwork]) -> None:
+        self.prefixes = tuple(sorted(prefixes))
+        self.bounds: dict[int, tuple[list[int], list[int]]] = {4: ([], []), 6: ([], [])}
+        for net in self.prefixes:
+            firsts, lasts = self.bounds[net.version]
+            firsts.append(net.first)
+            lasts.append(max(net.last, lasts[-1] if lasts else 0))
+
+    def __contains__(self, address: IPAddress) -> bool:
+        firsts, lasts = self.bounds[address.version]
+        before = bisect_right(firsts, int(address))
+        return before > 0 and int(address) <= lasts[before - 1]
+
+
+def _holds(ports: Ports, port: int) -> bool:
+    return ports.protocol == "tcp" and ports.first <= port <= ports.last

@@ -1,0 +1,136 @@
+"""The firewall of a host: the rest is dropped, what compiled parts need is open, and ssh always is.
+
+    [hosts.edge.firewall]
+    allow = [{ ports = ["9100/tcp"], from = ["10.77.0.0/24", "office"] }]
+    deny = "203.0.113.0/24"
+    pass = [{ from = "docker0", to = "eth0" }]
+
+Openings hang on what is compiled for the host, so a link that comes or goes takes its opening along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netaddr import IPAddress, IPNetwork, cidr_merge
+
+from netc.language.firewall import Firewall
+from netc.language.links import Kind
+from netc.language.names import HostName, SetName
+from netc.language.sets import Source
+from netc.language.values import Ports
+from netc.network.forwards import target_of
+from netc.network.interface import Interface, Network
+from netc.network.outer_sources import outer_sources
+from netc.plan.host_plan import Share
+from netc.plan.ruleset import AddressSet, Denial, Filter, Opening, Passage, Ruleset, Sources
+from netc.problem import KeyPath
+
+IP_PROTOCOL = {Kind.GRE: 47, Kind.IP6GRE: 47, Kind.IPIP: 4, Kind.SIT: 41, Kind.SIX_TO_FOUR: 41}
+"""What outer packets of kinds without ports carry (IANA, protocol numbers)."""
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    table = network.topology.hosts[host]
+    if table.firewall is None:
+        return
+    origin: KeyPath = ("hosts", host, "firewall")
+    wall = table.firewall
+    denied = sources_of(wall.deny)
+    yield Share(
+        ruleset=Ruleset(
+            origin,
+            filter=Filter(origin, wall.input, wall.forward, table.ssh, wall.log),
+            sets=tuple(_sets(wall, network)),
+            denials=(Denial((*origin, "deny"), denied),) if denied else (),
+            openings=(
+                *_tunnels(network.interfaces[host], network),
+                *_served(host, network),
+                *_allowed(wall, origin),
+            ),
+            passages=tuple(
+                Passage((*origin, "pass", index), one.from_, one.to) for index, one in enumerate(wall.pass_)
+            ),
+        )
+    )
+
+
+# ---- what compiled parts need --------------------------------------------------------------------------------
+
+
+def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Opening]:
+    """Outer packets arrive where the tunnel was born, among the host's own, also when it was moved."""
+    for interface in interfaces:
+        ports = (Ports(interface.port, interface.port, "udp"),) if interface.port else ()
+        protocol = IP_PROTOCOL.get(interface.kind)
+        if ports or protocol:
+            known = outer_sources(interface, network.topology)
+            sources = Sources(known) if known else None
+            yield Opening(interface.origin, sources, ports=ports, protocol=protocol)
+
+
+def _served(host: HostName, network: Network) -> Iterator[Opening]:
+    """Visitors of a forward that the host's own processes serve arrive by the link, at its address."""
+    for name, forward in sorted(network.topology.forwards.items()):
+        near = next((i for i in network.interfaces[host] if i.origin == ("links", forward.via)), None)
+        if near is None or forward.at == host:
+            continue
+        places: dict[tuple[Ports, ...], list[IPAddress]] = {}
+        for there in (net.ip for net in near.addresses if not net.ip.is_link_local()):
+            target = target_of(forward, there.version)
+            if target and target.local and target.host == host:
+                port = target.port
+                ports = [Ports(port, port, one.protocol) if port else one for one in forward.ports]
+                own = _merged(one for one in ports if not _goes_on(one, there, host, network))
+                places.setdefault(own, []).append(there)
+        for own, on in places.items():
+            if own:
+                yield Opening(("forwards", name), devices=(near.name,), on=tuple(on), ports=own)
+
+
+def _goes_on(ports: Ports, there: IPAddress, host: HostName, network: Network) -> bool:
+    """Whether the host passes them on, in a chain of forwards."""
+    return any(
+        forward.at == host
+        and there in forward.on
+        and (ports.protocol == one.protocol and one.first <= ports.first and ports.last <= one.last)
+        for forward in network.topology.forwards.values()
+        for one in forward.ports
+    )
+
+
+# ---- what the author allows ----------------------------------------------------------------------------------
+
+
+def _allowed(wall: Firewall, origin: KeyPath) -> Iterator[Opening]:
+    for index, allow in enumerate(wall.allow):
+        devices = tuple(sorted(set(allow.interface)))
+        yield Opening((*origin, "allow", index), sources_of(allow.from_), devices, ports=_merged(allow.ports))
+
+
+def sources_of(named: Iterable[Source]) -> Sources | None:
+    """Prefixes without overlap, and sets; None when nothing is named."""
+    named = tuple(named)
+    prefixes = tuple(cidr_merge([one for one in named if isinstance(one, IPNetwork)]))
+    sets = tuple(sorted({one for one in named if isinstance(one, SetName)}))
+    return Sources(prefixes, sets) if named else None
+
+
+def _sets(wall: Firewall, network: Network) -> Iterator[AddressSet]:
+    """Those that this firewall uses."""
+    used = {one for one in (*wall.deny, *(s for a in wall.allow for s in a.from_)) if isinstance(one, SetName)}
+    for name, table in sorted(network.topology.sets.items()):
+        if name in used:
+            yield AddressSet(name, tuple(cidr_merge(list(table.prefixes))))
+
+
+def _merged(ports: Iterable[Ports]) -> tuple[Ports, ...]:
+    """TCP before UDP, by number, without overlap."""
+    merged: list[Ports] = []
+    for one in sorted(ports, key=lambda ports: (ports.protocol, ports.first, ports.last)):
+        last = merged[-1] if merged else None
+        if last and last.protocol == one.protocol and one.first <= last.last + 1:
+            merged[-1] = Ports(last.first, max(last.last, one.last), one.protocol)
+        else:
+            merged.append(one)
+    return tuple(merged)
