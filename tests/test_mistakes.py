@@ -18,6 +18,10 @@ SECRET = "TOPSECRET"
 """Stands in every secret of the cases."""
 
 
+SECOND_NETS = {"NC1401"}
+"""What it would catch, other checks refuse before it: tests/test_lockout.py takes them away."""
+
+
 @cache
 def said(case: str, folder: Path = MISTAKES) -> str:
     with pytest.MonkeyPatch.context() as here:
@@ -50,7 +54,7 @@ def test_a_case_is_named_after_a_code_that_it_shows(case: str) -> None:
 def test_every_code_has_a_case() -> None:
     shown = {code for case in CASES for code in CODE.findall(said(case))}
 
-    assert codes() - shown == set()
+    assert codes() - shown == SECOND_NETS
 
 
 def codes() -> set[str]:

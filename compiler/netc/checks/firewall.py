@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from netaddr import IPAddress, IPNetwork, IPSet
 
 from netc.language.firewall import Allow, Firewall
-from netc.language.names import HostName, SetName, Wrong
+from netc.language.names import HostName, Wrong
 from netc.language.sets import Source
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import host_end
@@ -15,18 +15,13 @@ from netc.problem import KeyPath, Problem, Severity
 
 
 def check(network: Network) -> Iterator[Problem]:
-    used: set[str] = set()
     for host, table in network.topology.hosts.items():
         if table.firewall:
-            used |= {source for _, source in named_sources(host, table.firewall) if isinstance(source, SetName)}
             yield from _firewall(host, table.firewall, network)
     for name, settings in network.topology.sets.items():
         if not settings.prefixes:
             what = f"the set `{name}` is empty, and would match nobody"
             yield Problem("NC1403", ("sets", name), what, "give it `prefixes`, or take it out", on_key=True)
-        elif name not in used:
-            what = f"nothing uses the set `{name}`"
-            yield Problem("NC1404", ("sets", name), what, severity=Severity.NOTE, on_key=True)
 
 
 def named_sources(host: HostName, wall: Firewall) -> Iterator[tuple[KeyPath, Source]]:
@@ -74,7 +69,11 @@ def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
     for field in ("ports", "from_", "interface"):
         if field in given and not getattr(allow, field):
             key = field.rstrip("_")
-            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so nothing is let in", "leave out one of the two")
+            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so nothing is let in", _unsaid(key))
+
+
+def _unsaid(key: str) -> str:
+    return f"say which; `{key}` left out altogether means any"
 
 
 def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
@@ -115,6 +114,8 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: IPSet, where: KeyPa
         far = [ip for ip in (*dialled, interface.remote) if isinstance(ip, IPAddress)]
         shut = next((ip for ip in far if ip in denied), None)
         if shut is not None:
-            what = f"{shut} is the far end of {interface.name}, and is heard only where {interface.host} speaks first"
+            what = (
+                f"{shut} is the far end of {interface.name}, and is heard only when {interface.host} has spoken first"
+            )
             at: KeyPath = (*where, "deny")
             yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.NOTE)

@@ -12,7 +12,7 @@ from netc.language.mistakes import did_you_mean
 from netc.language.names import HostName, MeshName, SetName
 from netc.language.topology import Host
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, dotted
+from netc.problem import KeyPath, Problem, Severity, dotted
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -95,11 +95,16 @@ def _forward(
 
 def _sets(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
     known = [*map(str, network.topology.sets), *_broken(("sets",), broken)]
-    for host, table in network.topology.hosts.items():
-        for where, source in named_sources(host, table.firewall) if table.firewall else ():
-            if isinstance(source, SetName) and source not in known and ("sets",) not in broken:
-                hint = did_you_mean(source, known) or f"write [sets.{source}]"
-                yield Problem("NC1402", where, f"no set is called `{source}`", hint)
+    named = [named_sources(host, table.firewall) for host, table in network.topology.hosts.items() if table.firewall]
+    used = {where: source for sources in named for where, source in sources if isinstance(source, SetName)}
+    for where, source in used.items():
+        if source not in known and ("sets",) not in broken:
+            hint = did_you_mean(source, known) or f"write [sets.{source}]"
+            yield Problem("NC1402", where, f"no set is called `{source}`", hint)
+    if not broken and set(used.values()) <= set(known):  # what was misspelt or left out may have meant it
+        for name in sorted(set(network.topology.sets) - set(used.values())):
+            what = f"nothing uses the set `{name}`"
+            yield Problem("NC1404", ("sets", name), what, severity=Severity.NOTE, on_key=True)
 
 
 def _broken(table: KeyPath, broken: frozenset[KeyPath]) -> list[str]:

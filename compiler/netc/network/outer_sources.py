@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPNetwork
 
 from netc.language.links import End, Kind
 from netc.language.names import HostName
@@ -37,14 +37,11 @@ def _stays(far: HostName, near: Interface, topology: Topology) -> bool:
     here = candidates(topology.hosts[near.host], _end(near, near.host, topology))
     if not there or not all(_held(endpoint, far, topology) for endpoint in there):
         return False
-    literal = [endpoint for endpoint in here if isinstance(endpoint.host, IPAddress)]
-    if not all(_held(endpoint, near.host, topology) for endpoint in literal):
-        return False
-    # A route of the far host that leads to this one would take its packets into another tunnel.
+    if not all(_held(endpoint, near.host, topology) for endpoint in here):
+        return False  # a name, or an address of another tunnel: nobody knows what leads there
+    # A route of the far host that leads to this one takes its packets into another tunnel.
     routes = tuple(_routes(far, topology))
-    if len(literal) < len(here):
-        return not routes
-    return not any(endpoint.host in net for endpoint in literal for net in routes)
+    return not any(endpoint.host in net for endpoint in here for net in routes)
 
 
 def _end(near: Interface, host: HostName, topology: Topology) -> End | None:

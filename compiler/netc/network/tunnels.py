@@ -12,7 +12,7 @@ from netc.language.names import HostName, InterfaceName, NamespaceName, PartName
 from netc.language.topology import Host
 from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.values import Family
-from netc.network.derive import PREFIX, VXLAN_PORT, secret
+from netc.network.derive import KEEPALIVE_SECONDS, PREFIX, VXLAN_PORT, secret
 from netc.network.dialling import FAMILY, public
 from netc.network.interface import Interface, Mtu, Peer
 from netc.network.links import OUTER_OF, keepalive
@@ -76,6 +76,8 @@ def _wireguard(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) ->
         yield Problem("NC0303", bare.where, what, "write `peer = { … }`, or `import` the provider's file", on_key=True)
         return
     given = next((peer.keepalive for peer in tunnel.peer if peer.keepalive is not None), None)
+    if given is None and tunnel.port is None and host.firewall and host.firewall.input == "drop":
+        given = KEEPALIVE_SECONDS  # no port of it is open, so it is heard while conntrack remembers that it spoke
     yield replace(
         bare,
         port=tunnel.port,

@@ -1,0 +1,123 @@
+"""Claims about a firewall's openings: to whom a tunnel is open, and that nothing is opened twice or too wide."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from examples import compiled
+from topologies import key
+
+HEAD = f"""
+version = 1
+network.name = "t"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.1/24", "2001:db8:1::1/64"]
+public_key = "{key("a")}"
+%(a)s
+
+[hosts.b]
+id = 2
+wan = "eth0"
+addresses = ["198.51.101.1/24", "2001:db8:2::1/64"]
+public_key = "{key("b")}"
+%(b)s
+
+[links.ab]
+kind = "wireguard"
+between = ["a", "b"]
+ends.a.address = "10.77.0.0/31"
+ends.b.address = "10.77.0.1/31"
+%(link)s
+"""
+
+
+def rules(host: str = "a", a: str = "firewall = { }", b: str = "", link: str = "", more: str = "") -> list[str]:
+    """The lines of the host's table."""
+    files = compiled(HEAD % {"a": a, "b": b, "link": link} + more)[host]
+    text = next(file.text for file in files if file.path.endswith("nftables.nft"))
+    return [line.strip() for line in text.splitlines()]
+
+
+def opened(lines: list[str], what: str) -> list[str]:
+    return [line.removesuffix(f"{what} accept").strip() for line in lines if line.endswith(f"{what} accept")]
+
+
+THROUGH = 'tunnels.t = { kind = "gre", remote = "192.0.2.1", address = "10.3.0.1/31", routes = "%s" }'
+KNOWN = ["ip saddr 198.51.101.1", "ip6 saddr 2001:db8:2::1"]
+
+
+@pytest.mark.parametrize(
+    ("case", "sources"),
+    [
+        ({}, KNOWN),
+        ({"b": 'endpoint = "198.51.101.1"'}, KNOWN),
+        # It may be anywhere, and it may move.
+        ({"b": "endpoint = false"}, [""]),
+        ({"b": 'endpoint = "b.example.net"'}, [""]),
+        ({"link": "ends.b.endpoint = false"}, [""]),
+        # A forwarded port of somebody's router: what leaves by it may have another address.
+        ({"b": 'endpoint = "203.0.113.1"'}, [""]),
+        # What leads to this host, leads through another tunnel.
+        ({"b": THROUGH % "198.51.100.0/24", "link": "mtu = 1280"}, [""]),
+        ({"b": THROUGH % "203.0.113.0/24"}, KNOWN),
+        ({"a": 'firewall = { }\nendpoint = "a.example.net"'}, [""]),
+    ],
+)
+def test_a_tunnel_is_open_to_a_far_end_that_cannot_be_elsewhere(case: dict[str, str], sources: list[str]) -> None:
+    assert opened(rules(**case), "udp dport 51822") == sources
+
+
+def test_the_port_of_a_strangers_tunnel_is_open_where_it_has_one() -> None:
+    peer = f'peer = {{ public_key = "{key("x")}", endpoint = "192.0.2.1:99", allowed_ips = "0.0.0.0/0" }}'
+    text = 'firewall = {{ }}\ntunnels.t = {{ kind = "wireguard", address = "10.1.0.1/32", {port}{peer} }}'
+
+    assert opened(rules(a=text.format(port="port = 777, ", peer=peer)), "udp dport 777") == [""]
+    files = {
+        file.path: file.text
+        for file in compiled(HEAD % {"a": text.format(port="", peer=peer), "b": "", "link": ""})["a"]
+    }
+    assert "PersistentKeepalive = 25" in files["files/etc/netc/wireguard/wg-t.conf"]
+
+
+def test_ports_and_prefixes_that_overlap_are_one_and_families_are_apart() -> None:
+    wall = """firewall.allow = { ports = ["80-90/tcp", "85-99/tcp", "443/tcp", "53/udp"],
+    from = ["10.0.0.0/9", "10.128.0.0/9", "office", "fd00::/8"], interface = ["eth0", "wg-b"] }
+    """.replace("\n   ", "")
+    lines = rules(a=wall, more='[sets.office]\nprefixes = ["192.0.2.0/25", "192.0.2.0/24", "2001:db8::/32"]')
+    entering = 'iifname { "eth0", "wg-b" }'
+
+    sources = ["ip saddr 10.0.0.0/8", "ip saddr @set4_office", "ip6 saddr fd00::/8", "ip6 saddr @set6_office"]
+    assert opened(lines, "tcp dport { 80-99, 443 }") == [f"{entering} {source}" for source in sources]
+    assert opened(lines, "udp dport 53") == [f"{entering} {source}" for source in sources]
+    assert "192.0.2.0/24," in lines
+    assert "192.0.2.0/25," not in lines
+
+
+def test_a_set_of_one_family_is_printed_for_that_one() -> None:
+    lines = rules(a='firewall.deny = ["six"]', more='[sets.six]\nprefixes = "2001:db8:bad::/48"')
+
+    assert [line for line in lines if re.match("set", line)] == ["set set6_six {"]
+    assert lines.count("ip6 saddr @set6_six drop") == 2  # to the host, and through it
+
+
+def test_what_a_host_serves_for_a_forward_is_open_by_its_link_and_what_it_passes_on_is_not() -> None:
+    forwards = '[forwards.f]\nat = "b"\nports = "80/tcp"\nto = "%s"\nvia = "ab"'
+
+    assert opened(rules(more=forwards % "a"), "tcp dport 80") == ['iifname "wg-b" ip daddr 10.77.0.0']
+    assert opened(rules(more=forwards % "a:8080"), "tcp dport 8080") == ['iifname "wg-b" ip daddr 10.77.0.0']
+    behind = rules(more=forwards % "a:10.0.3.20")
+    assert opened(behind, "tcp dport 80") == []
+    assert opened(behind, "ct status dnat") == ['iifname "wg-b" ip daddr 10.0.3.20']
+
+
+def test_accept_means_all_but_those_that_are_denied() -> None:
+    lines = rules(a='firewall = { input = "accept", forward = "accept", deny = "203.0.113.0/24" }')
+
+    assert lines.count("ip saddr 203.0.113.0/24 drop") == 2
+    assert [line for line in lines if line.endswith("drop")] == ["ip saddr 203.0.113.0/24 drop"] * 2
+    assert not any(line.startswith("limit") for line in lines)

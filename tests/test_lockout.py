@@ -1,0 +1,153 @@
+"""Claims about the walk: whoever would be kept from ssh is found by it alone, with every other check away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+
+from netc.checks import lockout
+from netc.language.names import InterfaceName
+from netc.language.read import read
+from netc.network.resolve import resolve
+from netc.pipeline import understand
+from netc.plan import filtering
+from netc.plan.filtering import InputRule
+from netc.plan.ruleset import Denial, Ruleset
+from netc.problem import Mistakes, Problem
+from test_mirror import no_imports
+from topologies import FULL, Table, document, key, topologies
+
+HEAD = f"""
+version = 1
+network.name = "t"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.1/24", "2001:db8::1/64"]
+public_key = "{key("a")}"
+ssh = 2222
+firewall = {{ deny = ["203.0.113.0/24", "bad"], allow = {{ from = "192.0.2.0/24" }} }}
+tunnels.t = {{ kind = "gre", remote = "192.0.2.1", address = "10.1.0.1/31" }}
+
+[hosts.b]
+id = 2
+wan = "eth0"
+addresses = ["198.51.101.1/24"]
+public_key = "{key("b")}"
+
+[links.ab]
+kind = "wireguard"
+between = ["a", "b"]
+ends.a.address = "10.77.0.0/31"
+ends.b.address = "10.77.0.1/31"
+
+[sets.bad]
+prefixes = ["2001:db8:bad::/48", "0.0.0.0/8"]
+"""
+
+
+def walked(text: str) -> list[Problem]:
+    """By the walk and no other check."""
+    reading = read(text, "topo.toml", no_imports)
+    assert reading.topology is not None
+    assert reading.problems == ()
+    network, underived = resolve(reading.topology)
+    assert underived == ()
+    return list(lockout.check(network))
+
+
+SPACE = '[hosts.a.namespaces.n]\ntunnel = "t"\naccess = ["10.200.0.0/31", "fd20::/127"]\n'
+
+
+@pytest.mark.parametrize(
+    ("stolen", "thief"),
+    [
+        ('publish = { port = "2222/tcp", on = "198.51.100.1" }', ("hosts", "a", "namespaces", "n")),
+        ('publish = { port = "2222/tcp", on = "2001:db8::1", to = 80 }', ("hosts", "a", "namespaces", "n")),
+        # For some, and at an address that only they reach.
+        (
+            'publish = { port = "2222/tcp", on = "10.77.0.0", allow = "192.0.2.64/32" }',
+            ("hosts", "a", "namespaces", "n"),
+        ),
+        ('publish = { port = "2222/tcp" }', ("hosts", "a", "namespaces", "n")),
+        ('[forwards.f]\nat = "a"\nports = "2000-3000/tcp"\nto = "b"\nvia = "ab"', ("forwards", "f")),
+        ('[forwards.f]\nat = "a"\nports = "2222/tcp"\nto = "b:22"\nvia = "ab"', ("forwards", "f")),
+        ('[forwards.f]\nat = "b"\nports = "2222/tcp"\nto = "a/n"\nvia = "ab"', ("forwards", "f")),
+        ('[forwards.f]\nat = "b"\nports = "2222/tcp"\nto = "a:10.9.9.9"\nvia = "ab"', ("forwards", "f")),
+    ],
+)
+def test_a_dnat_that_takes_ssh_is_found(stolen: str, thief: tuple[str, ...]) -> None:
+    assert [(problem.code, problem.where) for problem in walked(HEAD + SPACE + stolen)] == [("NC1401", thief)]
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        'publish = { port = "22/tcp", on = "198.51.100.1" }',
+        'publish = { port = "2222/udp", on = "198.51.100.1" }',
+        '[forwards.f]\nat = "a"\nports = ["2221/tcp", "2222/udp"]\nto = "b"\nvia = "ab"',
+        '[forwards.f]\nat = "b"\nports = "2222/tcp"\nto = "a"\nvia = "ab"',
+    ],
+)
+def test_what_takes_something_else_is_not(harmless: str) -> None:
+    assert walked(HEAD + SPACE + harmless) == []
+
+
+def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order is written once; were it another one, this is what would be said of it."""
+
+    def denial_first(ruleset: Ruleset) -> Iterator[InputRule]:
+        return iter(sorted(filtering.input_rules(ruleset), key=lambda rule: not isinstance(rule, Denial)))
+
+    def no_ssh(ruleset: Ruleset) -> Iterator[InputRule]:
+        return (rule for rule in filtering.input_rules(ruleset) if "ssh" not in getattr(rule, "origin", ()))
+
+    for order, thief in ((denial_first, ("hosts", "a", "firewall", "deny")), (no_ssh, ("hosts", "a", "firewall"))):
+        monkeypatch.setattr(lockout, "input_rules", order)
+
+        assert thief in [problem.where for problem in walked(HEAD)]
+
+
+def test_every_part_of_the_address_space_sends_somebody() -> None:
+    reading = read(HEAD, "topo.toml", no_imports)
+    assert reading.topology is not None
+    network, _ = resolve(reading.topology)
+    host = next(iter(network.topology.hosts))
+    rules = [lockout.Rules(ruleset) for ruleset, _ in lockout._rules(host, network)]
+
+    assert [list(map(str, one.representatives(4))) for one in rules] == [
+        [
+            *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
+            *("198.51.101.1", "198.51.101.2", "203.0.113.0", "203.0.114.0"),
+        ]
+    ]
+    assert [list(map(str, one.representatives(6))) for one in rules] == [["::", "2001:db8:bad::", "2001:db8:bae::"]]
+
+
+def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
+    """It is kept in on purpose, and the walk knows what keeps it."""
+    reading = read(document(FULL), "topo.toml", no_imports)
+    assert reading.topology is not None
+    network, _ = resolve(reading.topology)
+    host = next(iter(network.topology.hosts))
+    ruleset, _ = next(lockout._rules(host, network))
+    [ip] = [net.ip for net in network.topology.hosts[host].addresses if net.version == 4]
+
+    inside = lockout.Syn(InterfaceName("ve-n"), ip, ip, 22)
+    outside = lockout.Syn(InterfaceName("eth0"), ip, ip, 22)
+    assert lockout.Rules(ruleset).taken_by(inside) == ("hosts", "a", "namespaces", "n")
+    assert lockout.Rules(ruleset).taken_by(outside) is None
+
+
+@given(topologies())
+def test_nobody_is_locked_out_of_what_is_accepted(topology: Table) -> None:
+    try:
+        network = understand(document(topology), "topo.toml", no_imports).network
+    except Mistakes as mistakes:
+        found = [problem for problem in mistakes.problems if problem.code == "NC1401"]
+    else:
+        found = list(lockout.check(network))
+    assert found == []
