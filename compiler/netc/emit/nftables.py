@@ -210,7 +210,7 @@ def _chains(ruleset: Ruleset) -> list[dict[str, object]]:
                 {"comment": Verbatim(comment), "lines": list(map(Verbatim, lines))}
                 for comment, lines in (_rule(rule, name, ruleset) for rule in rules)
             ],
-            "log": bool(ruleset.filter and ruleset.filter.log and policy == "drop"),
+            "log": Verbatim(f'"netc {name}: "') if ruleset.filter and ruleset.filter.log and policy == "drop" else None,
         }
         for (name, rules), policy in zip(found, policies, strict=True)
     ]
