@@ -15,6 +15,7 @@ from netc.features import FEATURES, interfaces
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family, Ports
 from netc.network.interface import Network
+from netc.network.uplinks import own_addresses, ways_out
 from netc.plan.filtering import Always, input_rules
 from netc.plan.host_plan import Address
 from netc.plan.join import join
@@ -62,17 +63,16 @@ def _rules(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Ad
 
 
 def _arrivals(host: HostName, held: tuple[Address, ...], network: Network) -> Iterator[tuple[InterfaceName, IPAddress]]:
-    """Every address of the host, by the uplink; those of an interface and of the uplink by that interface too."""
-    table = network.topology.hosts[host]
-    uplink = table.wan or UPLINK
-    declared = [net.ip for net in table.addresses]
+    """Every address of the host by each way to the world; those of an interface and of the uplinks by that interface
+    too."""
     tunnels = [i for i in network.interfaces[host] if i.namespace is None]
-    yield from ((uplink, ip) for ip in declared)
-    yield from ((uplink, address.network.ip) for address in held)
+    declared = own_addresses(host, network)
+    made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
+    everywhere = tuple(dict.fromkeys((*declared, *(ip for ip in made if not ip.is_link_local()))))
+    for device in ways_out(host, network) or (UPLINK,):
+        yield from ((device, ip) for ip in everywhere)
     for interface in tunnels:
-        own = [net.ip for net in interface.addresses]
-        yield from ((uplink, ip) for ip in own if not ip.is_link_local())
-        yield from ((interface.name, ip) for ip in (*own, *declared))
+        yield from ((interface.name, ip) for ip in (*(net.ip for net in interface.addresses), *declared))
 
 
 class Rules:

@@ -33,6 +33,8 @@ def outer_sources(interface: Interface, topology: Topology) -> tuple[IPNetwork, 
 
 def _stays(far: HostName, near: Interface, topology: Topology) -> bool:
     """Whether `far` sends to `near` from its uplink and from nowhere else."""
+    if topology.hosts[far].uplinks:
+        return False
     there = candidates(topology.hosts[far], _end(near, far, topology))
     here = candidates(topology.hosts[near.host], _end(near, near.host, topology))
     if not there or not all(_held(endpoint, far, topology) for endpoint in there):
