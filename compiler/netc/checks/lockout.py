@@ -47,8 +47,8 @@ def check(network: Network) -> Iterator[Problem]:
                     thief = rules.taken_by(Syn(device, source, to, port))
                     if thief is not None and thief not in told:
                         told.add(thief)
-                        what = f"nobody at {source} could reach ssh of {host} at {to} ({port}/tcp)"
-                        hint = "ssh stays reachable from everywhere: let this have another port"
+                        what = f"ssh of {host}, dialled at {to} ({port}/tcp) from {source}, would not be reached"
+                        hint = "ssh stays reachable from everywhere: let visitors of this dial another port"
                         yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 
