@@ -42,9 +42,7 @@ def caret_text(shown: str) -> str:
 
 
 def test_a_problem_shows_its_place_its_line_and_its_hint() -> None:
-    problem = error(
-        "links", "edge-home", "between", 0, what="no host is called `edgee`", hint="did you mean `edge`?"
-    )
+    problem = error("links", "edge-home", "between", 0, what="no host is called `edgee`", hint="did you mean `edge`?")
 
     assert render([problem], "topo.toml", TOPO) == (
         "error[NC0203]: no host is called `edgee`\n"

@@ -90,7 +90,7 @@ def test_dotted_keys_lead_to_each_of_their_parts() -> None:
 def test_quoted_keys_are_found_by_what_they_mean() -> None:
     text = '["a.b".\'c\\d\']\n"t\\u0061b\\t" = 1\n"" = 2\n'
 
-    assert shown(text, ("a.b", "c\\d")) == (1, 2, '"a.b".\'c\\d\'')
+    assert shown(text, ("a.b", "c\\d")) == (1, 2, "\"a.b\".'c\\d'")
     assert shown(text, ("a.b", "c\\d", "tab\t")) == (2, 16, "1")
     assert shown(text, ("a.b", "c\\d", ""), on_key=True) == (3, 1, '""')
 
@@ -131,9 +131,7 @@ def test_a_value_over_several_lines_is_shown_by_its_first() -> None:
         ((), (1, 1, "")),
     ],
 )
-def test_a_path_that_leads_nowhere_falls_back_to_the_nearest_key(
-    path: KeyPath, expected: tuple[int, int, str]
-) -> None:
+def test_a_path_that_leads_nowhere_falls_back_to_the_nearest_key(path: KeyPath, expected: tuple[int, int, str]) -> None:
     text = "[a.b]\nlist = [{x = 1}]\n"
 
     assert shown(text, path) == expected

@@ -267,6 +267,34 @@ def test_nothing_passes_that_is_not_compiled_and_what_passes_is_said(there: Scen
         assert client(there.world, "tcp", to, 7000, timeout=1) is None
 
 
+BRIDGE = """
+[hosts.edge.bridges.br0]
+addresses = ["10.0.9.1/24", "fd00:9::1/64"]
+masquerade = true
+publish = [{ port = "8081/tcp", to = ["10.0.9.20:80", "[fd00:9::20]:80"] }]
+
+[hosts.edge.namespaces.web]
+bridge = "br0"
+address = ["10.0.9.20/24", "fd00:9::20/64"]
+services = "web.service"
+dns = "192.0.2.53"
+"""
+
+
+def test_a_bridge_reaches_the_world_and_is_reached_by_what_it_publishes(there: Scene, tmp_path: Path) -> None:
+    there.edge.lay(trees(tmp_path / "bridged", links=BRIDGE)["edge"])
+    up(there.edge)
+    echo(there.edge, 80, namespace="web")
+    echo(there.world, 7001)
+
+    for family, at in enumerate(EDGE):
+        assert client(there.edge, "tcp", STRANGER[family], 7001, namespace="web", timeout=2) == at
+        assert client(there.world, "tcp", at, 8081, source=STRANGER[family], timeout=2) == STRANGER[family]
+        assert client(there.world, "tcp", at, 8081, source=DENIED[family], timeout=1) is None
+    there.world.run(["ip", "route", "add", "10.0.9.0/24", "via", EDGE[0]])
+    assert client(there.world, "tcp", "10.0.9.20", 80, timeout=1) is None
+
+
 def test_somebody_elses_dnat_opens_nothing(there: Scene) -> None:
     """Docker publishes by DNATs of its own, and its containers are reached where the author passes them."""
     start(there)

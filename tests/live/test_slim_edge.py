@@ -135,9 +135,7 @@ def test_every_visitor_is_seen_and_answered_by_the_edge_that_they_came_by(
         down(there.node)
 
 
-def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(
-    lab: Lab, wires: Scene, tmp_path: Path
-) -> None:
+def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
     all_up(there)
     echo(there.world, 7000, VISITOR[0])

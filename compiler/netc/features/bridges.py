@@ -28,7 +28,7 @@ from netc.network.bridges import (
 from netc.network.interface import Network
 from netc.network.uplinks import ways_out
 from netc.plan.host_plan import Address, Bridge, Carrier, Forwarding, LinkSetting, Part, Share
-from netc.plan.ruleset import DestinationNat, Hairpin, Ruleset, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, Passage, Ruleset, SourceNat
 from netc.problem import KeyPath, dotted
 
 
@@ -45,6 +45,7 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
         nats=tuple(_published(settings, host, network, origin)),
         hairpins=tuple(_hairpins(name, settings, host, network, origin)),
         sources=tuple(_hidden(settings, host, network, origin)),
+        passages=tuple(_passed(name, settings, host, network, origin)) if table.firewall else (),
     )
     families = sorted({net.version for net in settings.addresses})
     return Share(
@@ -79,6 +80,15 @@ def _hidden(settings: Settings, host: HostName, network: Network, origin: KeyPat
         for leaving in ways_out(host, network, net.version):
             under.setdefault(source_of(settings, net.version, leaving, host, network), []).append(leaving)
         yield from (SourceNat(origin, net, tuple(leaving), to) for to, leaving in under.items())
+
+
+def _passed(
+    name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
+) -> Iterator[Passage]:
+    """Neighbours on a bridge are no business of a filter's, but br_netfilter, which Docker loads, makes them one."""
+    device = bridge_device(name, settings)
+    yield Passage(origin, device, device)
+    yield from (Passage(origin, device, leaving) for leaving in ways_out(host, network))
 
 
 def _published(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[DestinationNat]:
