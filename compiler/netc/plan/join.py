@@ -18,19 +18,15 @@ FORWARDING = PartName("forwarding")
 
 
 def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become the parts `firewall` and `forwarding`, which come up before all others."""
+    """Shared facts become the parts `firewall` and `forwarding`, which come up before all others and along with any."""
     shares = tuple(shares)
-    own = (part for share in shares for part in _wanting(share))
+    shared = tuple(_shared(shares, host))
+    # Whatever is started first, the filter stands before it and goes with none of them.
+    wants = tuple(part.name for part in shared)
+    own = (replace(part, wants=wants) for share in shares for part in share.parts)
     confined = (unit for share in shares for unit in share.confined)
-    parts = (*_shared(shares, host), *_ordered(own))
+    parts = (*shared, *_ordered(own))
     return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))
-
-
-def _wanting(share: Share) -> Iterator[Part]:
-    """The parts of a share bring up what it adds to."""
-    firewall = (FIREWALL,) if share.ruleset else ()
-    wants = (*((FORWARDING,) if share.forwarding else ()), *firewall)
-    return (replace(part, wants=wants) for part in share.parts)
 
 
 def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
