@@ -90,10 +90,24 @@ class Host:
                 self._run(tuple(words), inside)
             case ("ip", *words):
                 self._ip(tuple(words), place)
-            case ("nft", "-f", path):
+            case ("nft", "-f", path) | ("load_rules", path):
                 self._load(path, place)
-            case ("nft", "delete", "table", "inet", "netc"):
-                self._lose(self.find("table", place, "netc"))
+            case ("nft", "delete", "table", "inet", "netc" | "netc_offload" as name):
+                self._lose(self.find("table", place, name))
+            case ("offload", path, *devices) if place is None and devices:
+                self._read(path)
+                if not self._seek("table", None, "netc_offload"):
+                    self._gain("table", None, "netc_offload", path=path)
+            case ("way_past_docker", "add", entering, leaving):
+                if not self._seek("accept", None, f"{entering} {leaving}"):
+                    self._gain("accept", None, f"{entering} {leaving}")
+            case ("way_past_docker", "remove", *way):
+                self._lose(self.find("accept", None, " ".join(way)))
+            case ("past_docker", "add", protocol, on, ports, to) if protocol in ("6", "17") and ":" in ports:
+                if not self._seek("accept", None, f"{protocol} {on} {ports} {to}"):
+                    self._gain("accept", None, f"{protocol} {on} {ports} {to}")
+            case ("past_docker", "remove", *flow):
+                self._lose(self.find("accept", None, " ".join(flow)))
             case ("wg", *words):
                 self._wg(tuple(words), place)
             case ("wireguard", name):

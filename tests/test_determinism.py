@@ -122,7 +122,9 @@ def test_a_link_less_changes_its_two_hosts_and_on_them_no_other_part(topology: T
     rest = {other: link for other, link in topology["links"].items() if other != name}
     with_it, without = compiled(document(topology)), compiled(document(topology | {"links": rest}))
     changed = {host for host in with_it if with_it[host] != without[host]}
-    shared = re.compile(r"MANIFEST|files/(etc/netc/order|etc/systemd/system/netc\.target|usr/lib/.*|etc/iproute2/.*)")
+    shared = re.compile(
+        r"MANIFEST|files/(etc/netc/order|etc/systemd/(system/netc\.target|network.*)|usr/lib/.*|etc/iproute2/.*)"
+    )
 
     assert changed == set(topology["links"][name]["between"])
     for host in changed:
@@ -209,6 +211,7 @@ def test_a_link_changes_its_two_hosts_and_on_them_no_other_part(example: Path, k
     after = compiled(document(topology | {"links": {**topology.get("links", {}), "aaa-new": link}}))
     changed = {host for host in before if after[host] != before[host]}
     lists = {"MANIFEST", "files/etc/netc/order", "files/etc/systemd/system/netc.target"}
+    lists.add("files/etc/systemd/network/10-netc.network")
     old_files, new_files = ({file.path: file for file in files[old]} for files in (before, after))
 
     assert changed == {"zzz-new", old}

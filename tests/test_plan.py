@@ -220,13 +220,15 @@ def test_what_is_not_there_is_noticed() -> None:
         "MANIFEST",
         "files/etc/netc/order",
         "files/etc/iproute2/rt_protos.d/netc.conf",
+        "files/etc/systemd/network/10-netc.network",
+        "files/etc/systemd/networkd.conf.d/50-netc.conf",
     }
     lost = {
         path
         for path in files
         if missing_files(rest := {p: f for p, f in files.items() if p != path}) or missing_units(rest)
     }
-    drop_ins = {path for path in files if path.endswith(".d/50-netc.conf")}
+    drop_ins = {path for path in files if re.search(r"\.(service|socket)\.d/50-netc", path)}
 
     assert files.keys() - lost == for_nobody | drop_ins
 
@@ -249,7 +251,10 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
 
 # ---- parts and files -----------------------------------------------------------------------------------------
 
-SHARED = re.compile(r"MANIFEST|files/(usr/lib/netc/.*|etc/netc/order|etc/iproute2/.*|etc/systemd/system/netc\.target)")
+SHARED = re.compile(
+    r"MANIFEST|files/(usr/lib/netc/.*|etc/netc/order|etc/iproute2/.*"
+    r"|etc/systemd/(system/netc\.target|network/.*|networkd\.conf\.d/.*))"
+)
 
 
 def alone(plan: HostPlan, part: Part) -> set[str]:
@@ -265,7 +270,7 @@ def test_a_file_is_of_one_part(hosts: tuple[HostPlan, ...]) -> None:
 
         assert [path for path, count in owners.items() if count > 1] == []
         assert len(set(paths)) == len(paths)
-        assert all(path.endswith(".d/50-netc.conf") for path in rest)
+        assert all("/50-netc" in path for path in rest)
 
 
 @given(plans)

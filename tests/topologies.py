@@ -100,6 +100,8 @@ FULL: Table = {
             "wan": "eth0",
             "addresses": ["198.51.100.1/24", "2001:db8:1::1/64"],
             "public_key": key("a"),
+            "offload": True,
+            "docker": True,
             "tunnels": {
                 "t": {
                     "kind": "wireguard",
@@ -652,6 +654,7 @@ def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Tab
         found.append(forward)
         there = line.ends[to]["address"]
         onward = [way for way in ways if way[1] == to and way[0] is not line and make.chance()]
+        hosts[at] |= make.table({}, {"docker": True}, {"offload": True})
         chains = (make.chained(forward, there, way, machines[edge], machines[node]) for way, edge, node in onward)
         found += [chain for chain in chains if chain][:1]
     return {f"f{number}": forward for number, forward in enumerate(found)}

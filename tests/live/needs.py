@@ -15,6 +15,7 @@ LIVE = {
     "ip": "iproute2",
     "nft": "nftables",
     "ipset": "ipset",
+    "iptables": "iptables",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
     "tcpdump": "tcpdump",

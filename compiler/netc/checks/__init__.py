@@ -8,6 +8,7 @@ from netc.checks import (
     addresses,
     bridged_namespaces,
     bridges,
+    coexistence,
     firewall,
     forward_families,
     forward_ports,
@@ -44,6 +45,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     forward_rings.check,
     uplinks.check,
     firewall.check,
+    coexistence.check,
 )
 
 

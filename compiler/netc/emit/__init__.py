@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netc.emit import bash, iproute2, nftables, resolver, sysctl, systemd, wireguard
+from netc.emit import bash, iproute2, networkd, nftables, resolver, sysctl, systemd, wireguard
 from netc.emit.file import File
 from netc.emit.manifest import manifest
 from netc.plan.host_plan import HostPlan
@@ -12,6 +12,7 @@ from netc.plan.host_plan import HostPlan
 EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
     iproute2.emit,
+    networkd.emit,
     nftables.emit,
     resolver.emit,
     sysctl.emit,

@@ -12,18 +12,15 @@ from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
-WIREGUARD = Verbatim("wireguard")
-UPLINKS = Verbatim("uplinks")
+VERBS = ("up", "down", "reload")
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     order = "".join(f"{part.name}\n" for part in plan.parts)
     yield File("files/etc/netc/order", f"# The parts of {plan.host}, in the order in which they come up.\n{order}")
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
-    if any(map(wireguard, plan.parts)):
-        yield File(f"{LIBRARY}/wireguard.bash", plain("bash/wireguard.bash"))
-    if any(part.kept for part in plan.parts):
-        yield File(f"{LIBRARY}/uplinks.bash", plain("bash/uplinks.bash"))
+    for library in sorted({library for part in plan.parts for verb in VERBS for library in _libraries(part, verb)}):
+        yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
     if any(part.endpoints for part in plan.parts):
         yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
     for part in plan.parts:
@@ -34,18 +31,29 @@ def wireguard(part: Part) -> bool:
     return any(isinstance(device, Wireguard) for device in part.devices)
 
 
+def _libraries(part: Part, verb: str) -> tuple[str, ...]:
+    """Shell that a script of a part needs beside steps.bash."""
+    wanted = {
+        "wireguard.bash": wireguard(part) and verb != "down",
+        "uplinks.bash": bool(part.kept),
+        "firewall.bash": any(ruleset.namespace is None for ruleset in part.rulesets) and verb == "reload",
+        "offload.bash": bool(part.flowtables) and verb != "down",
+        "docker.bash": bool(part.past_docker),
+    }
+    return tuple(library for library, is_wanted in wanted.items() if is_wanted)
+
+
 def _part(part: Part) -> Iterator[File]:
     folder = f"files/etc/netc/parts/{part.name}"
     shared: dict[str, object] = {"about": about(part.about), "part": part.name}
     done = steps(part)
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
-    uplinks = (UPLINKS,) if part.kept else ()
-    libraries = (*((WIREGUARD,) if wireguard(part) else ()), *uplinks)
-    first = {"reasons": part.reasons, "asks": tuple(_asks(part))}
-    yield _script(f"{folder}/up", "up.j2", **shared, **first, libraries=libraries, groups=_groups(done))
-    yield _script(f"{folder}/down", "down.j2", **shared, libraries=uplinks, commands=undone)
+    libraries = {verb: tuple(map(Verbatim, _libraries(part, verb))) for verb in VERBS}
+    up = {**shared, "reasons": part.reasons, "asks": tuple(_asks(part)), "groups": _groups(done)}
+    yield _script(f"{folder}/up", "up.j2", **up, libraries=libraries["up"])
+    yield _script(f"{folder}/down", "down.j2", **shared, commands=undone, libraries=libraries["down"])
     if commands := tuple(reload(part)):
-        yield _script(f"{folder}/reload", "reload.j2", **shared, libraries=libraries, commands=commands)
+        yield _script(f"{folder}/reload", "reload.j2", **shared, commands=commands, libraries=libraries["reload"])
     if part.kept:
         again = list(_again(done))
         yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
@@ -82,7 +90,7 @@ def _paragraph(step: Step) -> str:
 
 def _asks(part: Part) -> Iterator[Command]:
     """What must hold before anything is touched."""
-    if part.rulesets:
+    if part.rulesets or part.flowtables:
         yield ("need", "nft", "nftables")
     if wireguard(part):
         yield ("need_wireguard",)
@@ -112,10 +120,14 @@ def reload(part: Part) -> Iterator[Command]:
                     shared = ("peer", peer.public_key, "preshared-key", peer.preshared_key)
                     yield (*enter, "wg", "set", device.name, *shared)
     for ruleset in part.rulesets:
-        enter = ("ip", "netns", "exec", ruleset.namespace) if ruleset.namespace else ()
-        yield (*enter, "nft", "-f", ruleset_path(ruleset))
+        if ruleset.namespace:
+            yield ("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset))
+        else:
+            yield ("load_rules", ruleset_path(ruleset))
     if part.forwarding:
         yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
+    if part.flowtables or part.past_docker:
+        yield from (step.up for step in steps(part))
 
 
 def _endpoints(part: Part) -> Iterator[Command]:

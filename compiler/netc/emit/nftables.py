@@ -27,13 +27,17 @@ from netc.plan.ruleset import (
     SourceNat,
     Sources,
 )
-from netc.plan.steps import ruleset_path
+from netc.plan.steps import OFFLOAD_PATH, ruleset_path
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.rulesets:
             yield File(f"files{ruleset_path(ruleset)}", _text(ruleset))
+        for table in part.flowtables:
+            devices = Verbatim(", ".join(map(_device, table.devices)))
+            values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
+            yield File(f"files{OFFLOAD_PATH}", render("nftables", "offload.j2", **values))
 
 
 def _text(ruleset: Ruleset) -> str:

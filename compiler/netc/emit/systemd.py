@@ -15,7 +15,9 @@ UNITS = "files/etc/systemd/system"
 
 def emit(plan: HostPlan) -> Iterator[File]:
     parts = [part.name for part in plan.parts]
-    target = render("systemd", "netc.target.j2", host=plan.host, network=plan.network, parts=parts)
+    followers = [part.name for part in plan.parts if part.follows or part.kind == "firewall"]
+    names = {"host": plan.host, "network": plan.network}
+    target = render("systemd", "netc.target.j2", **names, parts=parts, followers=followers)
     yield File(f"{UNITS}/netc.target", target)
     for part in plan.parts:
         yield from _part(part)
@@ -31,8 +33,10 @@ def _part(part: Part) -> Iterator[File]:
         **shared,
         early=part.kind == "firewall",
         after=part.after,
+        renewed_by=part.renewed_by,
         bound=part.bound,
         wants=part.wants,
+        follows=part.follows,
         endpoints=part.endpoints,
         watched=part.kept,
         credentials=_credentials(part),
@@ -41,6 +45,8 @@ def _part(part: Part) -> Iterator[File]:
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
     if part.kept:
         yield File(f"{UNITS}/netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
+    for other in part.renewed_by:
+        yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
     if part.endpoints:
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **shared)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from netc.features import bridged_namespaces, bridges, firewall, forwards, interfaces, namespaces, uplinks
+from netc.features import (
+    bridged_namespaces,
+    bridges,
+    docker,
+    firewall,
+    forwards,
+    interfaces,
+    namespaces,
+    offload,
+    uplinks,
+)
 from netc.language.names import HostName
 from netc.network.interface import Network
 from netc.plan.host_plan import Share
@@ -18,4 +28,14 @@ class Feature(Protocol):
         """What the feature adds to `host`, a Share for each thing, from a network without mistakes."""
 
 
-FEATURES: tuple[Feature, ...] = (interfaces, uplinks, namespaces, bridges, bridged_namespaces, forwards, firewall)
+FEATURES: tuple[Feature, ...] = (
+    interfaces,
+    uplinks,
+    namespaces,
+    bridges,
+    bridged_namespaces,
+    forwards,
+    firewall,
+    offload,
+    docker,
+)

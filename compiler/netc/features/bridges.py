@@ -45,7 +45,9 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
         nats=tuple(_published(settings, host, network, origin)),
         hairpins=tuple(_hairpins(name, settings, host, network, origin)),
         sources=tuple(_hidden(settings, host, network, origin)),
-        passages=tuple(_passed(name, settings, host, network, origin)) if table.firewall else (),
+        passages=tuple(_passed(name, settings, host, network, origin))
+        if table.firewall or table.docker or table.offload
+        else (),
     )
     families = sorted({net.version for net in settings.addresses})
     return Share(

@@ -65,6 +65,12 @@ class Host(Table):
     )
     target: Literal["debian-12"] = Field("debian-12", description="What tools the host has.")
     netfilter: Literal["nftables"] = "nftables"
+    offload: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Established flows that are forwarded take a shortcut past the packet filter."
+    )
+    docker: Annotated[bool, Field(strict=True)] = Field(
+        False, description="Docker runs on the host as well, and lets what is forwarded pass."
+    )
     tunnels: Mapping[TunnelName, Tunnel] = Field(default_factory=dict)
     namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
     uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)

@@ -170,6 +170,32 @@ class Forwarding:
 
 
 @dataclass(frozen=True, slots=True)
+class Flowtable:
+    """Established flows between `devices` take a shortcut past the packet filter; all but those that carry a mark
+    within MARK_MASK."""
+
+    origin: KeyPath
+    devices: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PastDocker:
+    """Docker lets pass what was dialled at `ports` of `on` and is forwarded to `to`."""
+
+    on: IPAddress
+    ports: Ports
+    to: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class WayPastDocker:
+    """Docker lets pass what begins at `entering` and goes out by `leaving`, and what is said in reply."""
+
+    entering: InterfaceName
+    leaving: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
 class Confined:
     """A unit that runs inside a namespace."""
 
@@ -184,7 +210,8 @@ class Confined:
 @dataclass(frozen=True, slots=True)
 class Part:
     """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
-    `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without."""
+    `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without. It is up
+    while all of `follows` are, and starts none of them; it reloads when one of `renewed_by`, of others, has started."""
 
     name: PartName
     origin: KeyPath
@@ -194,6 +221,8 @@ class Part:
     after: tuple[PartName, ...] = ()
     bound: tuple[PartName, ...] = ()
     wants: tuple[PartName, ...] = ()
+    follows: tuple[PartName, ...] = ()
+    renewed_by: tuple[UnitName, ...] = ()
     namespaces: tuple[Namespace, ...] = ()
     rulesets: tuple[Ruleset, ...] = ()
     devices: tuple[Device, ...] = ()
@@ -206,6 +235,8 @@ class Part:
     rules: tuple[Rule, ...] = ()
     endpoints: tuple[NamedEndpoint, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
+    flowtables: tuple[Flowtable, ...] = ()
+    past_docker: tuple[PastDocker | WayPastDocker, ...] = ()
     kind: Literal["part", "firewall", "forwarding"] = "part"
 
 
@@ -218,6 +249,10 @@ class Share:
     """Joined with all others into the host's own; None when there is nothing to filter."""
     forwarding: tuple[Forwarding, ...] = ()
     confined: tuple[Confined, ...] = ()
+    offload: InterfaceName | None = None
+    """The uplink: flows between it and what else is forwarded by take a shortcut."""
+    docker: bool = False
+    """What is forwarded has to pass Docker too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from netc.language.names import HostName, Label, PartName
-from netc.plan.host_plan import HostPlan, Part, Share
+from netc.language.names import HostName, Label, PartName, UnitName
+from netc.language.values import Ports
+from netc.plan.host_plan import Flowtable, HostPlan, Part, PastDocker, Share, WayPastDocker
 from netc.plan.ruleset import Ruleset
 from netc.problem import KeyPath
 
@@ -15,17 +16,21 @@ Fact = TypeVar("Fact")
 
 FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
+OFFLOAD = PartName("offload")
+DOCKER = UnitName("docker.service")
+NFTABLES = UnitName("nftables.service")
+"""Debian's, which flushes the whole ruleset, netc's table too, whenever it starts, stops or reloads."""
 
 
 def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become the parts `firewall` and `forwarding`, which come up before all others and along with any."""
+    """Shared facts become parts: `firewall` and `forwarding`, before all others, `offload` and `docker`, after them."""
     shares = tuple(shares)
     shared = tuple(_shared(shares, host))
     # Whatever is started first, the filter stands before it and goes with none of them.
     wants = tuple(part.name for part in shared)
-    own = (replace(part, wants=wants) for share in shares for part in share.parts)
+    own = _ordered(replace(part, wants=wants) for share in shares for part in share.parts)
     confined = (unit for share in shares for unit in share.confined)
-    parts = (*shared, *_ordered(own))
+    parts = (*shared, *own, *_last(shares, own, host))
     return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))
 
 
@@ -38,7 +43,35 @@ def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
         yield Part(FORWARDING, origin, f"packets pass through {host}", forwarding=wanted, kind="forwarding")
     if rulesets:
         ruleset = _joined(rulesets, origin)
-        yield Part(FIREWALL, origin, f"the packet filter of {host}", rulesets=(ruleset,), kind="firewall")
+        about = f"the packet filter of {host}"
+        yield Part(FIREWALL, origin, about, renewed_by=(NFTABLES,), rulesets=(ruleset,), kind="firewall")
+
+
+def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterator[Part]:
+    """What is about all that the packet filter forwards."""
+    origin = ("hosts", host)
+    ruleset = _joined([share.ruleset for share in shares if share.ruleset], origin)
+    for wan in (share.offload for share in shares if share.offload):
+        arriving = {fact.device for fact in ruleset.forwards}
+        leaving = {fact.device for fact in ruleset.clamps} | {fact.device for fact in ruleset.replies_only}
+        passing = {device for fact in ruleset.passages for device in (fact.entering, fact.leaving)}
+        devices = {wan, *arriving, *leaving, *passing}
+        table = Flowtable((*origin, "offload"), tuple(sorted(devices)))
+        makers = tuple(part.name for part in own if any(device.name in devices for device in part.devices))
+        about = f"flows that are forwarded by {host} take a shortcut"
+        yield Part(OFFLOAD, origin, about, after=makers, follows=makers, flowtables=(table,))
+    if any(share.docker for share in shares):
+        forwards: list[PastDocker | WayPastDocker] = [
+            PastDocker(fact.on, fact.ports, fact.to) for fact in ruleset.forwards
+        ]
+        forwards += [
+            PastDocker(on, Ports(nat.port.number, nat.port.number, nat.port.protocol), nat.to)
+            for nat in ruleset.nats
+            for on in nat.on
+        ]
+        forwards += [WayPastDocker(fact.entering, fact.leaving) for fact in ruleset.passages]
+        about = f"what is forwarded by {host} passes Docker"
+        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), past_docker=_each([tuple(forwards)]))
 
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:

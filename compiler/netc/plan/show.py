@@ -25,7 +25,7 @@ def show(plan: HostPlan) -> str:
 
 def _part(part: Part) -> Iterator[str]:
     yield from (f"  # {reason}" for reason in part.reasons)
-    for name in ("after", "bound", "wants"):
+    for name in ("after", "bound", "wants", "follows", "renewed_by"):
         if names := getattr(part, name):
             yield f"  {name} {' '.join(names)}"
     for field in fields(part):

@@ -16,15 +16,18 @@ from netc.plan.host_plan import (
     Bridge,
     Carrier,
     Device,
+    Flowtable,
     KeptRoute,
     LinkSetting,
     Loose,
     Namespace,
     Part,
+    PastDocker,
     PlainTunnel,
     Route,
     Rule,
     Veth,
+    WayPastDocker,
     Wireguard,
 )
 from netc.plan.ruleset import Ruleset
@@ -69,6 +72,8 @@ def steps(part: Part) -> tuple[Step, ...]:
         *map(_kept, part.kept),
         *map(_loose, part.loose),
         *map(_rule, part.rules),
+        *map(_flowtable, part.flowtables),
+        *map(_past_docker, part.past_docker),
     )
 
 
@@ -110,6 +115,31 @@ def _ruleset(ruleset: Ruleset) -> Step:
     return Step(
         up=("nft", "-f", ruleset_path(ruleset)),
         down=("nft", "delete", "table", "inet", "netc"),
+    )
+
+
+OFFLOAD_PATH = "/etc/netc/offload.nft"
+
+
+def _flowtable(table: Flowtable) -> Step:
+    return Step(
+        up=("offload", OFFLOAD_PATH, *table.devices),
+        down=("nft", "delete", "table", "inet", "netc_offload"),
+    )
+
+
+def _past_docker(pass_: PastDocker | WayPastDocker) -> Step:
+    if isinstance(pass_, WayPastDocker):
+        way = (pass_.entering, pass_.leaving)
+        return Step(
+            up=("way_past_docker", "add", *way),
+            down=("way_past_docker", "remove", *way),
+        )
+    ports = f"{pass_.ports.first}:{pass_.ports.last}"
+    flow: Command = (IPPROTO[pass_.ports.protocol], pass_.on, ports, pass_.to)
+    return Step(
+        up=("past_docker", "add", *flow),
+        down=("past_docker", "remove", *flow),
     )
 
 

@@ -1,0 +1,37 @@
+"""`offload` and `docker`, where a host passes nothing on that they could be about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import HostName
+from netc.language.topology import Topology
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+
+def check(network: Network) -> Iterator[Problem]:
+    topology = network.topology
+    for name, host in sorted(topology.hosts.items()):
+        where: KeyPath = ("hosts", name)
+        if host.offload and not host.wan:
+            what = f"`offload` is between the uplink and others, and the uplink of {name} is not known"
+            yield Problem("NC1502", (*where, "offload"), what, f'say `wan = "eth0"` in hosts.{name}', on_key=True)
+        elif host.offload and not _forwards(name, topology, with_marks=False):
+            what = f"{name} forwards nothing that could be offloaded"
+            hint = "leave `offload` out; replies that are told by a mark, as behind a link, cannot be"
+            yield Problem("NC1501", (*where, "offload"), what, hint, on_key=True)
+        if host.docker and not _forwards(name, topology, with_marks=True):
+            what = f"{name} forwards nothing that Docker could drop"
+            hint = "leave `docker` out: netc and Docker do not meet there"
+            yield Problem("NC1503", (*where, "docker"), what, hint, on_key=True)
+
+
+def _forwards(host: HostName, topology: Topology, *, with_marks: bool) -> bool:
+    """Visitors who keep their address and are passed on by the serving host are answered by a mark."""
+    forwards = topology.forwards.values()
+    published = any(namespace.publish for namespace in topology.hosts[host].namespaces.values())
+    published = published or bool(topology.hosts[host].bridges)
+    arriving = any(forward.at == host for forward in forwards)
+    passed = [f for f in forwards if any(target.host == host and not target.local for target in f.to)]
+    return published or arriving or any(with_marks or not forward.keep_source for forward in passed)

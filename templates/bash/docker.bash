@@ -1,0 +1,30 @@
+# shellcheck shell=bash
+# Sourced after steps.bash by the part `docker`. Docker drops all that is forwarded and not its own, and a packet has to
+# pass every table. DOCKER-USER is the chain that Docker asks first and leaves to others.
+
+way_past_docker() { # add|remove ENTERING LEAVING: what containers of netc's own bridges begin, and the replies
+  local filter
+  for filter in iptables ip6tables; do
+    in_docker_user "$1" "$filter" "the way from $2 to $3" -i "$2" -o "$3"
+    in_docker_user "$1" "$filter" "the way from $3 to $2" -i "$3" -o "$2" -m conntrack --ctstate ESTABLISHED,RELATED
+  done
+}
+
+past_docker() { # add|remove PROTOCOL ADDRESS PORTS TARGET: a forward of netc's, both ways and with its ICMP errors
+  local filter=iptables
+  [[ $3 != *:* ]] || filter=ip6tables
+  in_docker_user "$1" "$filter" "$3 port $4" \
+    -m conntrack --ctstate DNAT --ctproto "$2" --ctorigdst "$3" --ctorigdstport "$4" --ctreplsrc "$5"
+}
+
+in_docker_user() { # add|remove IPTABLES WHAT RULE…
+  local filter=$2 rule=("${@:4}" -m comment --comment netc -j ACCEPT)
+  if ! command -v "$filter" >/dev/null || ! "$filter" -w -n -L DOCKER-USER >/dev/null 2>&1; then
+    [[ $1 == remove ]] || say "Docker has no $filter chain DOCKER-USER now: $3 is left to what it does later"
+    return 0
+  fi
+  case $1 in
+    add) "$filter" -w -C DOCKER-USER "${rule[@]}" 2>/dev/null || "$filter" -w -I DOCKER-USER "${rule[@]}" ;;
+    remove) while "$filter" -w -D DOCKER-USER "${rule[@]}" 2>/dev/null; do :; done ;;
+  esac
+}
