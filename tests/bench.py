@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).parents[1]
+LONG = 400_000
 NETC = [sys.executable, "-c", "from netc.cli import main; main()"]
 
 
@@ -28,6 +29,20 @@ def mesh(hosts: int, interfaces: str) -> str:
     if interfaces == "shared":
         lines += ['subnet = ["10.64.0.0/16", "fd64::/64"]']
     return "\n".join(lines) + "\n"
+
+
+def long_list(prefixes: int) -> str:
+    """A list of so many lines that cannot be merged, one in eight of them IPv6, in no order."""
+    lines = [f"{1 + n // 65536 % 200}.{n // 256 % 256}.{n % 256}.{n % 2 * 64}/27" for n in range(prefixes * 7 // 8)]
+    lines += [f"2a00:{n // 32768:x}:{n % 32768 * 2:x}::/48" for n in range(prefixes - len(lines))]
+    return "".join(f"{lines[n * 7919 % len(lines)]}\n" for n in range(len(lines)))
+
+
+LISTED = """version = 1
+network.name = "bench"
+hosts.h = { id = 1, addresses = "198.51.100.1/24", firewall = { deny = "long" } }
+sets.long = { files = "long.txt", ipset = true }
+"""
 
 
 def measured(command: Sequence[str]) -> tuple[float, float]:
@@ -72,6 +87,11 @@ def main() -> None:
             topo.write_text(mesh(hosts, interfaces))
             command = [*NETC, "build", str(topo), "-o", str(out)]
             print(row(f"netc build, {hosts} hosts, {interfaces} mesh", command, runs, out), flush=True)
+        (Path(folder) / "long.txt").write_text(long_list(LONG))
+        topo = Path(folder) / "listed.toml"
+        topo.write_text(LISTED)
+        command = [*NETC, "build", str(topo), "-o", str(out)]
+        print(row(f"netc build, a list of {LONG:,} prefixes for nft and ipset", command, 3, out), flush=True)
 
 
 if __name__ == "__main__":

@@ -108,6 +108,11 @@ class Host:
                     self._gain("accept", None, f"{protocol} {on} {ports} {to}")
             case ("past_docker", "remove", *flow):
                 self._lose(self.find("accept", None, " ".join(flow)))
+            case ("ipset", "restore", "-file", path) if place is None:
+                self._restore(path)
+            case ("remove_sets", *names):
+                for name in reversed(names):
+                    self._lose(self.find("ipset", None, name))
             case ("wg", *words):
                 self._wg(tuple(words), place)
             case ("wireguard", name):
@@ -299,6 +304,24 @@ class Host:
             raise Refused(f"{path} would replace {there.state['path']}")
         if not there:
             self._gain("table", place, "netc", self._in(place), path=path)
+
+    def _restore(self, path: str) -> None:
+        """Sets that are built beside others and take their place leave one of each."""
+        for words in (line.split() for line in self._read(path).splitlines()):
+            match words:
+                case ["create", "-exist", name, *_]:
+                    if not self._seek("ipset", None, name):
+                        self._gain("ipset", None, name)
+                case ["flush" | "add", name, *_]:
+                    self.find("ipset", None, name)
+                case ["swap", one, other]:
+                    self.find("ipset", None, one), self.find("ipset", None, other)
+                case ["destroy", name]:
+                    self._lose(self.find("ipset", None, name))
+                case ["#", *_]:
+                    pass
+                case _:
+                    raise Refused(f"no line of ipset: {words}")
 
     def _in(self, place: str | None) -> tuple[Thing, ...]:
         """What falls with a namespace that it is in."""

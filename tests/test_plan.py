@@ -57,7 +57,7 @@ def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
                 yield what, changed
                 if number == 0:
                     yield owner, changed
-    elif isinstance(value, tuple):
+    elif isinstance(value, tuple) and not is_range(value):
         for index, each in enumerate(value):
             for what, inner in variants(each, owner):
                 yield what, (*value[:index], inner, *value[index + 1 :])
@@ -67,8 +67,14 @@ def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
         yield owner, changed
 
 
+def is_range(value: tuple[Any, ...]) -> bool:
+    return len(value) == 2 and all(isinstance(end, int) for end in value)
+
+
 def other(value: Any) -> Any:
     match value:
+        case (int() as first, int() as last):
+            return first, last + 1
         case None:
             return None
         case bool():

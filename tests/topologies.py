@@ -208,7 +208,13 @@ FULL: Table = {
     },
     "sets": {
         "office": {"prefixes": ["192.0.2.0/25", "2001:db8:100::/48"]},
-        "bad": {"prefixes": ["2001:db8:bad::/48", "192.0.2.128/26"]},
+        "bad": {
+            "prefixes": ["2001:db8:bad::/48", "2001:db9::/32", "192.0.2.0/24"],
+            "sets": ["linklocal", "other"],
+            "minus": ["office", "2001:db9:1:1::1/128"],  # which leaves a long list
+            "ipset": "a",
+        },
+        "other": {"prefixes": ["203.0.113.64/26"]},
     },
 }
 """A topology of two hosts that makes a fact of every kind, with a value in every field."""
@@ -638,7 +644,11 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
         "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
         "sets": {
             "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
-            "bad": {"prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"])},
+            "bad": {
+                "prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"]),
+                **make.table({}, {"sets": ["linklocal", "office"]}, {"minus": ["private", "198.19.7.1/32"]}),
+                **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
+            },
         },
     }
 

@@ -48,7 +48,7 @@ MODULES = (
     *("wireguard", "tun", "dummy", "veth", "bridge", "vxlan", "vrf"),
     *("ip_gre", "ip6_gre", "ipip", "sit", "ip6_tunnel", "overlay"),
     *("nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_redir", "nft_fib_inet", "nft_socket", "nft_log"),
-    *("nf_conntrack", "nf_conntrack_netlink", "nft_compat", "ip_set", "ip_set_hash_net", "xt_set"),
+    *("nf_conntrack", "nf_conntrack_netlink", "nft_compat", "ip_set", "ip_set_hash_net", "ip_set_list_set", "xt_set"),
     *("ip_tables", "ip6_tables", "iptable_mangle", "iptable_nat", "ip6table_mangle", "ip6table_nat"),
 )
 

@@ -22,6 +22,7 @@ from netc.checks import (
     peers,
     ports,
     references,
+    sets,
     underlay,
     uplinks,
 )
@@ -46,6 +47,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     uplinks.check,
     firewall.check,
     coexistence.check,
+    sets.check,
 )
 
 

@@ -1,16 +1,17 @@
-"""Firewalls and sets that say something, and no part of them that undoes another."""
+"""Firewalls that say something, and no part of them that undoes another."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netaddr import IPAddress, IPNetwork, IPSet
+from netaddr import IPAddress
 
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, Wrong
 from netc.language.sets import Source
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import host_end
+from netc.network.sets import Members, members
 from netc.problem import KeyPath, Problem, Severity
 
 
@@ -18,10 +19,6 @@ def check(network: Network) -> Iterator[Problem]:
     for host, table in network.topology.hosts.items():
         if table.firewall:
             yield from _firewall(host, table.firewall, network)
-    for name, settings in network.topology.sets.items():
-        if not settings.prefixes:
-            what = f"the set `{name}` is empty, and would match nobody"
-            yield Problem("NC1403", ("sets", name), what, "give it `prefixes`, or take it out", on_key=True)
 
 
 def named_sources(host: HostName, wall: Firewall) -> Iterator[tuple[KeyPath, Source]]:
@@ -41,15 +38,15 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
             what = f'`{key}` says nothing where `{policy}` is "accept": everything may'
             yield Problem("NC1407", (*where, key), what, f'leave it out, or write `{policy} = "drop"`', on_key=True)
     elsewhere = dict(_elsewhere(host, network))
-    denied = _prefixes(wall.deny, network)
+    denied = members(wall.deny, network.sets)
     for index, allow in enumerate(wall.allow):
         at: KeyPath = (*where, "allow", index)
         yield from _says_something(allow, at)
         for number, device in enumerate(allow.interface):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*at, "interface", number))
-        own = _prefixes(allow.from_, network)
-        if own and denied and IPSet(own).issubset(IPSet(denied)):
+        own = members(allow.from_, network.sets)
+        if own and denied and not own - denied:
             what = "`deny` comes first, and shuts out all that this allows"
             yield Problem(
                 "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.NOTE
@@ -58,7 +55,7 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
         for key, device in (("from", way.from_), ("to", way.to)):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
-    yield from _denied_tunnels(network.interfaces[host], IPSet(denied), where)
+    yield from _denied_tunnels(network.interfaces[host], denied, where)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
@@ -96,18 +93,7 @@ def _never(device: str, why: str, where: KeyPath) -> Problem:
     )
 
 
-def _prefixes(sources: Iterable[Source], network: Network) -> list[IPNetwork]:
-    """All ranges that are meant; a set that is not there has none."""
-    found: list[IPNetwork] = []
-    for source in sources:
-        if isinstance(source, IPNetwork):
-            found.append(source)
-        elif source in network.topology.sets:
-            found += network.topology.sets[source].prefixes
-    return found
-
-
-def _denied_tunnels(interfaces: Iterable[Interface], denied: IPSet, where: KeyPath) -> Iterator[Problem]:
+def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: KeyPath) -> Iterator[Problem]:
     """Who is denied is answered, and not heard: a tunnel to them stands only while this side speaks first."""
     for interface in interfaces:
         dialled = [peer.endpoint.host for peer in interface.peers if peer.endpoint]

@@ -5,16 +5,17 @@ By then other checks have refused what they know to be wrong. This one knows not
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from netc.features import FEATURES, interfaces
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family, Ports
 from netc.network.interface import Network
+from netc.network.ranges import BITS
+from netc.network.sets import Members, members
 from netc.network.uplinks import own_addresses, ways_out
 from netc.plan.filtering import Always, input_rules
 from netc.plan.host_plan import Address
@@ -43,7 +44,7 @@ def check(network: Network) -> Iterator[Problem]:
         for ruleset, held in _rules(host, network):
             rules = Rules(ruleset)
             for device, to in _arrivals(host, held, network):
-                for source in rules.representatives(to.version):
+                for source in rules.representatives(to, port, device):
                     thief = rules.taken_by(Syn(device, source, to, port))
                     if thief is not None and thief not in told:
                         told.add(thief)
@@ -80,22 +81,28 @@ class Rules:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
+        self._known: dict[Sources, Members] = {}
         self.order = tuple(input_rules(ruleset))
-        self.sets = {found.name: found.prefixes for found in ruleset.sets}
-        guarded = [rule.sources for rule in self.order if isinstance(rule, (Denial, Opening)) and rule.sources]
-        self.ranges = {sources: Ranges(self._prefixes(sources)) for sources in guarded}
+        self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
 
-    def _prefixes(self, sources: Sources) -> list[IPNetwork]:
-        return [*sources.prefixes, *(net for name in sources.sets for net in self.sets[name])]
+    def members(self, sources: Sources) -> Members:
+        if sources not in self._known:
+            self._known[sources] = members((*sources.prefixes, *sources.sets), self.sets)
+        return self._known[sources]
 
-    def representatives(self, version: int) -> tuple[IPAddress, ...]:
-        """One address of each part of the address space that rules could tell from another."""
-        named = [net for ranges in self.ranges.values() for net in ranges.prefixes]
-        named += [net for nat in self.ruleset.nats for net in nat.sources]
-        family: Family = 4 if version == 4 else 6
-        last = 2 ** (32 if version == 4 else 128) - 1
-        edges = {0, *(edge for net in named if net.version == version for edge in (net.first, net.last + 1))}
-        return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge <= last)
+    def representatives(self, to: IPAddress, port: int, device: InterfaceName) -> tuple[IPAddress, ...]:
+        """One address of each part of the address space that rules could tell from another, as far as they are asked:
+        none is behind one that lets everybody in."""
+        family: Family = 4 if to.version == 4 else 6
+        edges = {0}
+        for nat in self.ruleset.nats:
+            edges |= {edge for net in nat.sources if net.version == family for edge in (net.first, net.last + 1)}
+        for rule in self.order:
+            if isinstance(rule, Opening) and rule.sources is None and self._lets_in(rule, Syn(device, to, to, port)):
+                break
+            if isinstance(rule, (Denial, Opening)) and rule.sources:
+                edges |= {edge for first, last in self.members(rule.sources).of(family) for edge in (first, last + 1)}
+        return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
 
     def taken_by(self, syn: Syn) -> KeyPath | None:
         """What keeps the connection from the host's own processes; None when it reaches them."""
@@ -120,7 +127,7 @@ class Rules:
                     if rule.device == syn.device:
                         return rule.origin
                 case Denial():
-                    if syn.source in self.ranges[rule.sources]:
+                    if syn.source in self.members(rule.sources):
                         return rule.origin
                 case Opening():
                     if self._lets_in(rule, syn):
@@ -134,25 +141,8 @@ class Rules:
             and (not opening.ports or any(_holds(ports, syn.port) for ports in opening.ports))
             and (not opening.devices or syn.device in opening.devices)
             and (not opening.on or syn.to in opening.on)
-            and (opening.sources is None or syn.source in self.ranges[opening.sources])
+            and (opening.sources is None or syn.source in self.members(opening.sources))
         )
-
-
-class Ranges:
-    """Prefixes, asked about many addresses."""
-
-    def __init__(self, prefixes: Iterable[IPNetwork]) -> None:
-        self.prefixes = tuple(sorted(prefixes))
-        self.bounds: dict[int, tuple[list[int], list[int]]] = {4: ([], []), 6: ([], [])}
-        for net in self.prefixes:
-            firsts, lasts = self.bounds[net.version]
-            firsts.append(net.first)
-            lasts.append(max(net.last, lasts[-1] if lasts else 0))
-
-    def __contains__(self, address: IPAddress) -> bool:
-        firsts, lasts = self.bounds[address.version]
-        before = bisect_right(firsts, int(address))
-        return before > 0 and int(address) <= lasts[before - 1]
 
 
 def _holds(ports: Ports, port: int) -> bool:

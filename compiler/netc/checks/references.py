@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from netc.checks.firewall import named_sources
+from netc.checks.sets import named_sets
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.mistakes import did_you_mean
 from netc.language.names import HostName, MeshName, SetName
+from netc.language.sets import BUILTIN
 from netc.language.topology import Host
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, Severity, dotted
@@ -32,7 +34,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
         yield from _mesh(mesh_name, mesh, hosts, broken)
     for forward_name, forward in topology.forwards.items():
         yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
-    yield from _sets(network, broken)
+    yield from _sets(network, hosts, broken)
     for host_name, table in topology.hosts.items():
         yield from _inside_a_host(host_name, table, broken)
 
@@ -93,16 +95,22 @@ def _forward(
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 
-def _sets(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
-    known = [*map(str, network.topology.sets), *_broken(("sets",), broken)]
-    named = [named_sources(host, table.firewall) for host, table in network.topology.hosts.items() if table.firewall]
-    used = {where: source for sources in named for where, source in sources if isinstance(source, SetName)}
+def _sets(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    known = [*map(str, network.topology.sets), *_broken(("sets",), broken), *map(str, BUILTIN)]
+    walls = [named_sources(host, table.firewall) for host, table in network.topology.hosts.items() if table.firewall]
+    others = [named_sets(name, table) for name, table in network.topology.sets.items()]
+    used = {where: one for named in (*walls, *others) for where, one in named if isinstance(one, SetName)}
     for where, source in used.items():
         if source not in known and ("sets",) not in broken:
             hint = did_you_mean(source, known) or f"write [sets.{source}]"
             yield Problem("NC1402", where, f"no set is called `{source}`", hint)
-    if not broken and set(used.values()) <= set(known):  # what was misspelt or left out may have meant it
-        for name in sorted(set(network.topology.sets) - set(used.values())):
+    for name, table in network.topology.sets.items():
+        for index, host in enumerate(table.ipset):
+            if host != "all":
+                yield from _host(host, hosts, ("sets", name, "ipset", index), broken)
+        is_used = name in used.values() or table.ipset
+        # What was misspelt or left out may have meant it.
+        if not is_used and not broken and set(used.values()) <= set(known):
             what = f"nothing uses the set `{name}`"
             yield Problem("NC1404", ("sets", name), what, severity=Severity.NOTE, on_key=True)
 

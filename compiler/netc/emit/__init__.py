@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netc.emit import bash, iproute2, networkd, nftables, resolver, sysctl, systemd, wireguard
+from netc.emit import bash, iproute2, networkd, nftables, resolver, sets, sysctl, systemd, wireguard
 from netc.emit.file import File
 from netc.emit.manifest import manifest
 from netc.plan.host_plan import HostPlan
@@ -15,6 +15,7 @@ EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     networkd.emit,
     nftables.emit,
     resolver.emit,
+    sets.emit,
     sysctl.emit,
     systemd.emit,
     wireguard.emit,

@@ -8,6 +8,7 @@ from itertools import groupby
 from netc.emit.file import File
 from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
+from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
@@ -39,6 +40,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "firewall.bash": any(ruleset.namespace is None for ruleset in part.rulesets) and verb == "reload",
         "offload.bash": bool(part.flowtables) and verb != "down",
         "docker.bash": bool(part.past_docker),
+        "sets.bash": bool(part.ipsets),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
 
@@ -92,6 +94,9 @@ def _asks(part: Part) -> Iterator[Command]:
     """What must hold before anything is touched."""
     if part.rulesets or part.flowtables:
         yield ("need", "nft", "nftables")
+    if part.ipsets:
+        yield ("need", "ipset", "ipset")
+        yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))
     if wireguard(part):
         yield ("need_wireguard",)
     for thing in (*part.namespaces, *part.devices):
@@ -109,7 +114,7 @@ def _asks(part: Part) -> Iterator[Command]:
 
 
 def reload(part: Part) -> Iterator[Command]:
-    """What can change while the part is up: the peers of a device and the rules of a table."""
+    """What can change while the part is up: the peers of a device, members and rules."""
     for device in part.devices:
         if isinstance(device, Wireguard):
             inside = (device.namespace,) if device.namespace else ()
@@ -119,6 +124,8 @@ def reload(part: Part) -> Iterator[Command]:
                 if peer.preshared_key:
                     shared = ("peer", peer.public_key, "preshared-key", peer.preshared_key)
                     yield (*enter, "wg", "set", device.name, *shared)
+    for found in part.ipsets:
+        yield ("ipset", "restore", "-file", ipset_path(found))
     for ruleset in part.rulesets:
         if ruleset.namespace:
             yield ("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset))

@@ -9,9 +9,12 @@ from netaddr import IPAddress, IPNetwork
 from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
+from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
+from netc.network.ranges import prefixes
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
 from netc.plan.host_plan import HostPlan
+from netc.plan.lists import elements_path, is_short
 from netc.plan.ruleset import (
     AddressSet,
     Denial,
@@ -48,7 +51,7 @@ def _text(ruleset: Ruleset) -> str:
         nats=[_nat(nat) for nat in ruleset.nats],
         guards=[_device(guard.device) for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
-        sets=[printed for found in ruleset.sets for printed in _sets(found)],
+        sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
         chains=_chains(ruleset),
         maps=_maps(ruleset.forwards),
         masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
@@ -197,7 +200,7 @@ ALWAYS = {
 }
 """Comment and rules."""
 
-FAMILIES = {4: "ip", 6: "ip6"}
+FAMILIES: dict[Family, str] = {4: "ip", 6: "ip6"}
 Printed = tuple[str, list[str]]
 
 
@@ -213,6 +216,7 @@ def _chains(ruleset: Ruleset) -> list[dict[str, object]]:
             "rules": [
                 {"comment": Verbatim(comment), "lines": list(map(Verbatim, lines))}
                 for comment, lines in (_rule(rule, name, ruleset) for rule in rules)
+                if lines  # a set that may be empty is
             ],
             "log": Verbatim(f'"netc {name}: "') if ruleset.filter and ruleset.filter.log and policy == "drop" else None,
         }
@@ -279,27 +283,28 @@ def _from(sources: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | Non
         yield None, ""
         return
     for family, spelling in FAMILIES.items():
-        prefixes = [net for net in sources.prefixes if net.version == family]
-        if prefixes:
-            yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in prefixes])}"
+        nets = [net for net in sources.prefixes if net.version == family]
+        if nets:
+            yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in nets])}"
         for found in ruleset.sets:
-            if found.name in sources.sets and any(net.version == family for net in found.prefixes):
+            if found.name in sources.sets and found.of(family):
                 yield family, f"{spelling} saddr @{_set_name(found, family)}"
 
 
-def _sets(found: AddressSet) -> Iterator[dict[str, object]]:
+def _sets(found: AddressSet, ruleset: Ruleset) -> Iterator[dict[str, object]]:
+    """Never auto-merge, which takes ten times as long: what the compiler worked out does not overlap."""
     for family in FAMILIES:
-        prefixes = [net for net in found.prefixes if net.version == family]
-        if prefixes:
-            kind = Verbatim(f"ipv{family}_addr")
+        if ranges := found.of(family):
+            inline = ruleset.namespace is not None or is_short(found, family)
             yield {
                 "name": _set_name(found, family),
-                "type": kind,
-                "elements": list(map(Verbatim, map(token, prefixes))),
+                "type": Verbatim(f"ipv{family}_addr"),
+                "elements": list(map(Verbatim, prefixes(ranges, family))) if inline else [],
+                "path": Verbatim(f'"{elements_path(found, family)}"'),
             }
 
 
-def _set_name(found: AddressSet, family: int) -> Verbatim:
+def _set_name(found: AddressSet, family: Family) -> Verbatim:
     """No keyword of nft's begins so."""
     return Verbatim(f"set{family}_{token(found.name)}")
 

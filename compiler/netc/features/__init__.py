@@ -14,6 +14,7 @@ from netc.features import (
     interfaces,
     namespaces,
     offload,
+    sets,
     uplinks,
 )
 from netc.language.names import HostName
@@ -38,4 +39,5 @@ FEATURES: tuple[Feature, ...] = (
     firewall,
     offload,
     docker,
+    sets,
 )

@@ -23,6 +23,7 @@ from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.outer_sources import outer_sources
 from netc.plan.host_plan import Share
+from netc.plan.lists import address_set
 from netc.plan.ruleset import AddressSet, Denial, Filter, Opening, Passage, Ruleset, Sources
 from netc.problem import KeyPath
 
@@ -119,9 +120,7 @@ def sources_of(named: Iterable[Source]) -> Sources | None:
 def _sets(wall: Firewall, network: Network) -> Iterator[AddressSet]:
     """Those that this firewall uses."""
     used = {one for one in (*wall.deny, *(s for a in wall.allow for s in a.from_)) if isinstance(one, SetName)}
-    for name, table in sorted(network.topology.sets.items()):
-        if name in used:
-            yield AddressSet(name, tuple(cidr_merge(list(table.prefixes))))
+    return (address_set(name, network.sets) for name in sorted(used))
 
 
 def _merged(ports: Iterable[Ports]) -> tuple[Ports, ...]:

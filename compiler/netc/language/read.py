@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from netc.language.imports import with_imports
 from netc.language.mistakes import problems_of
+from netc.language.set_files import with_lists
 from netc.language.syntax import not_toml
 from netc.language.topology import Topology
 from netc.problem import KeyPath, Problem
@@ -40,7 +41,8 @@ def read(text: str, file: str, read_file: ReadFile) -> Reading:
         return Reading(None, (not_toml(error, text, file),), frozenset())
     topology, problems, broken = _validate(data)
     topology, import_problems, bad_imports = with_imports(topology, read_file)
-    return Reading(topology, (*problems, *import_problems), broken | bad_imports)
+    topology, list_problems, bad_lists = with_lists(topology, read_file)
+    return Reading(topology, (*problems, *import_problems, *list_problems), broken | bad_imports | bad_lists)
 
 
 def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:

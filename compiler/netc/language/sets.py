@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Any
 
 from netaddr import IPNetwork
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from netc.language.names import SetName
+from netc.language.lists import AddressList
+from netc.language.names import Member, SetName
 from netc.language.tables import Table
 from netc.language.values import FromText, OneOrMany, Prefix, prefix
 
-
-class AddressSet(Table):
-    """Prefixes of both families, in any order; they may overlap."""
-
-    prefixes: OneOrMany[Prefix] = Field(description="Address ranges, of both families.")
+BUILTIN = {
+    # RFC 1918, RFC 4193. Not RFC 6598: behind a carrier's NAT those are the carrier's other customers.
+    SetName("private"): ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    # RFC 3927, RFC 4291.
+    SetName("linklocal"): ("169.254.0.0/16", "fe80::/10"),
+    # What IANA's special-purpose registries (RFC 6890) call not globally reachable, and multicast: no such packet comes
+    # from the internet.
+    SetName("bogons"): (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
+        *("224.0.0.0/4", "240.0.0.0/4"),
+        *("::/128", "::1/128", "::ffff:0:0/96", "64:ff9b:1::/48", "100::/64", "2001:2::/48", "2001:db8::/32"),
+        *("3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "ff00::/8"),
+    ),
+}
+"""Sets that are always there."""
 
 
 def source(text: str) -> IPNetwork | SetName:
@@ -25,3 +37,31 @@ def source(text: str) -> IPNetwork | SetName:
 
 
 Source = Annotated[IPNetwork | SetName, FromText(source)]
+
+
+def _every_host(value: Any) -> Any:
+    return {True: ["all"], False: []}[value] if isinstance(value, bool) else value
+
+
+class AddressSet(Table):
+    """Addresses of both families, in any order; what is said may overlap."""
+
+    files: OneOrMany[str] = Field((), description="Lists beside the topology: a prefix, an address or `a-b` a line.")
+    prefixes: OneOrMany[Prefix] = Field((), description="Address ranges, of both families.")
+    sets: OneOrMany[SetName] = Field((), description="Other sets that lie in this one.")
+    minus: OneOrMany[Source] = Field((), description="Prefixes and sets that are taken away.")
+    may_be_empty: Annotated[bool, Field(strict=True)] = Field(False, description="An empty set matches nothing.")
+    ipset: Annotated[OneOrMany[Member], BeforeValidator(_every_host)] = Field(
+        (), description="Hosts that hold it for other software too; true: all."
+    )
+    _lists: tuple[AddressList, ...] = PrivateAttr(default=())
+
+    @property
+    def lists(self) -> tuple[AddressList, ...]:
+        """What was read from `files`."""
+        return self._lists
+
+    def with_lists(self, lists: tuple[AddressList, ...]) -> AddressSet:
+        copy = self.model_copy()
+        copy._lists = lists
+        return copy

@@ -15,6 +15,9 @@ from netc.language.names import DnsName, Wrong, quoted
 
 Family = Literal[4, 6]
 
+Range = tuple[int, int]
+"""First and last address as numbers, both included."""
+
 T = TypeVar("T")
 
 

@@ -21,6 +21,7 @@ from netc.language.names import (
 from netc.language.topology import Topology
 from netc.language.values import Endpoint, Family
 from netc.network.forwards import Back
+from netc.network.sets import Sets
 from netc.problem import KeyPath
 
 Key = HostPath | CredentialName
@@ -97,7 +98,8 @@ class Interface:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A topology and every interface that follows from it, by host, in a fixed order."""
+    """A topology, every interface that follows from it, by host, in a fixed order, and every set of addresses."""
 
     topology: Topology
     interfaces: Mapping[HostName, tuple[Interface, ...]]
+    sets: Sets

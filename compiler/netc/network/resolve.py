@@ -1,4 +1,4 @@
-"""Network of a Topology: every interface of every host, with nothing left to guess."""
+"""Network of a Topology: every interface of every host and every set of addresses, with nothing left to guess."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.links import link_interfaces
 from netc.network.meshes import mesh_interfaces
+from netc.network.sets import worked_out
 from netc.network.tunnels import tunnel_interface
 from netc.network.underlay import Underlay
 from netc.problem import Problem
@@ -23,7 +24,8 @@ def resolve(topology: Topology) -> tuple[Network, tuple[Problem, ...]]:
     for interface in found:
         if isinstance(interface, Interface):
             by_host[interface.host].append(interface)
-    network = Network(topology, {host: tuple(sorted(i, key=_order)) for host, i in by_host.items()})
+    interfaces = {host: tuple(sorted(found, key=_order)) for host, found in by_host.items()}
+    network = Network(topology, interfaces, worked_out(topology))
     # A host without a key lacks it for each of its links, and is told of it once.
     problems = {(p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Problem)}
     return _settled(network), tuple(reversed(problems.values()))
@@ -58,7 +60,7 @@ def _settled(network: Network) -> Network:
         }
         if inner == network.interfaces:
             break
-        network = Network(network.topology, inner)
+        network = replace(network, interfaces=inner)
     return network
 
 

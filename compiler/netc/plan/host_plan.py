@@ -14,7 +14,7 @@ from netc.language.links import Kind
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
 from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
-from netc.plan.ruleset import Ruleset
+from netc.plan.ruleset import AddressSet, Ruleset
 from netc.problem import KeyPath
 
 
@@ -237,7 +237,13 @@ class Part:
     forwarding: tuple[Forwarding, ...] = ()
     flowtables: tuple[Flowtable, ...] = ()
     past_docker: tuple[PastDocker | WayPastDocker, ...] = ()
+    ipsets: tuple[AddressSet, ...] = ()
     kind: Literal["part", "firewall", "forwarding"] = "part"
+
+    @property
+    def is_early(self) -> bool:
+        """Up before any network is, as what judges packets has to be; no packet comes by it."""
+        return self.kind == "firewall" or bool(self.ipsets)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
     shared = tuple(_shared(shares, host))
     # Whatever is started first, the filter stands before it and goes with none of them.
     wants = tuple(part.name for part in shared)
-    own = _ordered(replace(part, wants=wants) for share in shares for part in share.parts)
+    own = _ordered(part if part.is_early else replace(part, wants=wants) for share in shares for part in share.parts)
     confined = (unit for share in shares for unit in share.confined)
     parts = (*shared, *own, *_last(shares, own, host))
     return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))

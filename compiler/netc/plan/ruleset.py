@@ -8,7 +8,8 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import InterfaceName, NamespaceName, SetName
-from netc.language.values import Port, Ports
+from netc.language.values import Family, Port, Ports
+from netc.network.ranges import Ranges
 from netc.problem import KeyPath
 
 
@@ -106,10 +107,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class AddressSet:
-    """Prefixes with a name; none lies in another."""
+    """Addresses with a name, by family."""
 
     name: SetName
-    prefixes: tuple[IPNetwork, ...]
+    v4: Ranges = ()
+    v6: Ranges = ()
+
+    def of(self, family: Family) -> Ranges:
+        return self.v4 if family == 4 else self.v6
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
+from itertools import islice
 from typing import Any
 
-from netc.language.values import Endpoint, Port, Ports
+from netc.language.values import Endpoint, Family, Port, Ports
+from netc.network.ranges import Ranges, prefixes
 from netc.plan.host_plan import HostPlan, Part
 from netc.problem import dotted
 
@@ -52,7 +54,18 @@ def _holds_facts(value: object) -> bool:
     return is_dataclass(first) and not isinstance(first, VALUES)
 
 
-def _value(field: Field[Any], value: object) -> str:
+FEW = 10
+
+
+def _ranges(ranges: Ranges, family: Family) -> str:
+    """The first prefixes of what may be a long list."""
+    shown = list(islice(prefixes(ranges, family), FEW + 1))
+    return ",".join(shown if len(shown) <= FEW else [*shown[:FEW], "…"])
+
+
+def _value(field: Field[Any], value: Any) -> str:
+    if field.name in ("v4", "v6"):
+        return _ranges(value, 4 if field.name == "v4" else 6)
     if field.name == "origin" and isinstance(value, tuple):
         return dotted(value)
     if field.name == "mark" and isinstance(value, int):

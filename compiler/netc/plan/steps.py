@@ -30,7 +30,8 @@ from netc.plan.host_plan import (
     WayPastDocker,
     Wireguard,
 )
-from netc.plan.ruleset import Ruleset
+from netc.plan.lists import ipset_names, ipset_path
+from netc.plan.ruleset import AddressSet, Ruleset
 
 PROTOCOL = 77
 """netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
@@ -63,6 +64,7 @@ def steps(part: Part) -> tuple[Step, ...]:
     return (
         *(_forwarding(part)),
         *(step for namespace in part.namespaces for step in _namespace(namespace)),
+        *map(_ipset, part.ipsets),
         *map(_ruleset, part.rulesets),
         *(step for device in part.devices for step in _device(device)),
         *map(_setting, part.settings),
@@ -98,6 +100,13 @@ def _namespace(namespace: Namespace) -> Iterator[Step]:
     yield Step(
         up=ip(namespace.name, "link", "set", "dev", "lo", "up"),
         down=Falls(namespace.name),
+    )
+
+
+def _ipset(found: AddressSet) -> Step:
+    return Step(
+        up=("ipset", "restore", "-file", ipset_path(found)),
+        down=("remove_sets", *ipset_names(found)),
     )
 
 

@@ -1,0 +1,67 @@
+"""Lists of addresses in files of their own: elements that a ruleset includes, and what `ipset restore` loads.
+
+One prefix a line, so that a list that changes by a prefix changes by a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.emit.file import File
+from netc.emit.render import token
+from netc.language.values import Family
+from netc.network.ranges import Ranges, prefixes
+from netc.plan.host_plan import HostPlan
+from netc.plan.lists import FAMILIES, elements_path, ipset_names, ipset_path, is_short
+from netc.plan.ruleset import AddressSet
+
+MAXELEM = 16777077
+"""How many elements an ipset may get. `create -exist` refuses an ipset of another number: it is the same for all, and
+also tells whose an ipset is."""
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    for part in plan.parts:
+        for ruleset in part.rulesets:
+            if ruleset.namespace is None:
+                for found in ruleset.sets:
+                    yield from _elements(found)
+        for found in part.ipsets:
+            yield File(f"files{ipset_path(found)}", "\n".join(_restore(found)) + "\n")
+
+
+def _elements(found: AddressSet) -> Iterator[File]:
+    for family in FAMILIES:
+        if not is_short(found, family):
+            lines = ",\n".join(prefixes(found.of(family), family))
+            text = f"# {_origin(found)}\nelements = {{\n{lines}\n}}\n"
+            yield File(f"files{elements_path(found, family)}", text)
+
+
+def _restore(found: AddressSet) -> Iterator[str]:
+    """Built beside the old one and exchanged with it, so nobody ever sees half of it. A second load does the same, also
+    after one that was killed."""
+    names = dict(zip(FAMILIES, ipset_names(found), strict=True))
+    yield f"# {_origin(found)}"
+    for family, name in names.items():
+        kind = f"hash:net family {'inet' if family == 4 else 'inet6'}"
+        size = 1 << max(10, (len(found.of(family)) - 1).bit_length())
+        yield f"create -exist {name} {kind} maxelem {MAXELEM}"
+        yield f"create -exist {name}-new {kind} hashsize {size} maxelem {MAXELEM}"
+        yield f"flush {name}-new"
+        for prefix in prefixes(_halved(found.of(family), family), family):
+            yield f"add {name}-new {prefix}"
+    for name in names.values():
+        yield f"swap {name}-new {name}"
+    for name in names.values():
+        yield f"destroy {name}-new"
+
+
+def _halved(ranges: Ranges, family: Family) -> Ranges:
+    """hash:net holds no /0."""
+    half = 1 << (31 if family == 4 else 127)
+    return ((0, half - 1), (half, 2 * half - 1)) if ranges == ((0, 2 * half - 1),) else ranges
+
+
+def _origin(found: AddressSet) -> str:
+    return f"sets.{token(found.name)}. Compiled by netc: change the topology, not this file."

@@ -1,0 +1,25 @@
+"""Sets for other software on a host, as ipsets.
+
+    [sets.china]
+    files = "china_ip_list.txt"
+    ipset = ["laptop"]
+
+Each is a part of its own, which is up before anything can ask for it: `china4` and `china6`, both of them whatever the
+list holds, so that a rule of others never misses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import HostName, PartName
+from netc.network.interface import Network
+from netc.plan.host_plan import Part, Share
+from netc.plan.lists import address_set
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    for name, table in sorted(network.topology.sets.items()):
+        if {str(host), "all"} & set(map(str, table.ipset)):
+            ipset = address_set(name, network.sets)
+            yield Share(parts=(Part(PartName(f"set-{name}"), ("sets", name), f"sets.{name}", ipsets=(ipset,)),))

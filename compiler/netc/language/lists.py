@@ -1,0 +1,125 @@
+"""Lists of addresses as the world publishes them: a prefix, an address or a range `a-b` a line, of both families.
+
+Comments begin with `#` or `;`. A line is read as numbers where it has the plain form, since lists have up to some
+400,000 of them; what is odd is left to netaddr, which knows what to say of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from netaddr import AddrFormatError
+from netaddr.strategy.ipv6 import str_to_int
+
+from netc.language.names import Wrong
+from netc.language.values import Family, Range, address, interface_address, prefix
+
+SHOWN = 10
+"""Bad lines of a file that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BadLine:
+    """Line and columns count from 1, `end` is exclusive; `source` is the line without its end."""
+
+    line: int
+    column: int
+    end: int
+    source: str
+    error: Wrong
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AddressList:
+    """Ranges in the order of the file. Of more than SHOWN bad lines the rest is counted in `more`."""
+
+    v4: tuple[Range, ...]
+    v6: tuple[Range, ...]
+    bad: tuple[BadLine, ...] = ()
+    more: int = 0
+
+
+def read_list(text: str) -> AddressList:
+    v4: list[Range] = []
+    v6: list[Range] = []
+    bad: list[BadLine] = []
+    wrong = 0
+    plain = _PLAIN.fullmatch
+    for number, line in enumerate(text.split("\n"), 1):
+        found = plain(line)
+        if found:
+            first = int(found[1]) << 24 | int(found[2]) << 16 | int(found[3]) << 8 | int(found[4])
+            size = 1 << 32 - int(found[5]) if found[5] else 1
+            if not first & size - 1:
+                v4.append((first, first + size - 1))
+                continue
+        entry = _COMMENT.sub("", line).strip()
+        if not entry:
+            continue
+        try:
+            family, both = _entry(entry)
+            (v4 if family == 4 else v6).append(both)
+        except Wrong as error:
+            wrong += 1
+            if wrong <= SHOWN:
+                column = line.index(entry) + 1
+                bad.append(BadLine(number, column, column + len(entry), line.rstrip("\r"), error))
+    return AddressList(tuple(v4), tuple(v6), tuple(bad), max(0, wrong - SHOWN))
+
+
+_BYTE = r"(0|[1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
+_PLAIN = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}(?:/([1-9]|[12][0-9]|3[0-2]))?\r?")
+_PLAIN_IPV6 = re.compile(r"([0-9a-fA-F:]+)(?:/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?")
+_COMMENT = re.compile(r"[#;].*", re.DOTALL)
+
+
+def _entry(text: str) -> tuple[Family, Range]:
+    found = _PLAIN_IPV6.fullmatch(text)
+    if found and ":" in text:
+        try:
+            first = str_to_int(found[1])
+        except AddrFormatError:
+            pass
+        else:
+            size = 1 << 128 - int(found[2] or 128)
+            if not first & size - 1 and first >> 32 != 0xFFFF:
+                return 6, (first, first + size - 1)
+    return _odd(text)
+
+
+def _odd(text: str) -> tuple[Family, Range]:
+    """What has another form, or is wrong."""
+    if "-" in text:
+        return _range(*map(str.strip, text.split("-", 1)))
+    try:
+        net = prefix(text) if "/" in text else interface_address(f"{text}/{128 if ':' in text else 32}")
+    except Wrong as wrong:
+        raise _in_a_list(wrong) from None
+    return (4 if net.version == 4 else 6), (net.first, net.last)
+
+
+def _in_a_list(wrong: Wrong) -> Wrong:
+    if "host bits" in wrong.what:
+        return Wrong("NC1602", wrong.what, wrong.hint)
+    if "is not an IP address" in wrong.what:
+        hint = "a line has one prefix, address or range `a-b`, and after `#` or `;` what you like"
+        return Wrong("NC1601", "this is no prefix, address or range", hint)
+    return Wrong("NC1601", wrong.what, wrong.hint)
+
+
+def _range(first: str, last: str) -> tuple[Family, Range]:
+    start, end = _end(first), _end(last)
+    if start[0] != end[0]:
+        raise Wrong("NC1601", f"`{first}` and `{last}` are of two families", "a range is of one family")
+    if start[1] > end[1]:
+        raise Wrong("NC1601", f"`{first}-{last}` runs backwards", f"write `{last}-{first}`")
+    return start[0], (start[1], end[1])
+
+
+def _end(text: str) -> tuple[Family, int]:
+    try:
+        found = address(text)
+    except Wrong as wrong:
+        raise _in_a_list(wrong) from None
+    return (4 if found.version == 4 else 6), int(found)

@@ -1,0 +1,59 @@
+"""Reads the lists that sets name, beside the topology."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from netc.language.lists import AddressList, BadLine, read_list
+from netc.language.names import SetName, Wrong, quoted
+from netc.language.secrets import masked, without_keys
+from netc.language.sets import AddressSet
+from netc.language.topology import Topology
+from netc.problem import KeyPath, Place, Problem
+
+Read = AddressList | Wrong
+
+
+def with_lists(
+    topology: Topology, read_file: Callable[[str], str]
+) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:
+    """The topology with every list read; sets with a list that cannot be read are left out."""
+    problems: list[Problem] = []
+    broken: set[KeyPath] = set()
+    seen: dict[str, Read] = {}
+    sets: dict[SetName, AddressSet] = {}
+    for name, table in topology.sets.items():
+        for index, file in enumerate(table.files):
+            if file not in seen:  # what is wrong in it is told once
+                seen[file] = _read(file, read_file)
+                problems += _problems(seen[file], file, ("sets", name, "files", index))
+        lists = tuple(one for one in map(seen.__getitem__, table.files) if isinstance(one, AddressList) and not one.bad)
+        if len(lists) < len(table.files):
+            broken.add(("sets", name))
+        else:
+            sets[name] = table.with_lists(lists)
+    return topology.model_copy(update={"sets": sets}), problems, frozenset(broken)
+
+
+def _read(file: str, read_file: Callable[[str], str]) -> Read:
+    try:
+        return read_list(read_file(file))
+    except Wrong as wrong:
+        return wrong
+
+
+def _problems(found: Read, file: str, where: KeyPath) -> list[Problem]:
+    if isinstance(found, Wrong):
+        return [Problem(found.code, where, found.what, found.hint)]
+    told = [_bad_line(bad, file, where) for bad in found.bad]
+    if found.more:
+        lines = "1 more line" if found.more == 1 else f"{found.more} more lines"
+        what = f"{lines} of {quoted(file)} cannot be read"
+        told.append(Problem("NC1601", where, what, "is it a list of addresses?"))
+    return told
+
+
+def _bad_line(bad: BadLine, file: str, where: KeyPath) -> Problem:
+    """Whatever was taken for a list, no key of it is shown."""
+    place = Place(file, bad.line, bad.column, bad.end, masked(bad.source))
+    return Problem(bad.error.code, where, without_keys(bad.error.what), bad.error.hint, place=place)

@@ -1,0 +1,85 @@
+"""Arithmetic on address ranges as numbers: lists of 400,000 prefixes are ordinary input.
+
+A Range is (first, last), both included; Ranges are of one family, sorted, and neither overlap nor touch.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.values import Family, Range
+
+Ranges = tuple[Range, ...]
+
+BITS: dict[Family, int] = {4: 32, 6: 128}
+
+
+def merged(ranges: Iterable[Range]) -> Ranges:
+    """What lies in any of them, which may come in any order and overlap."""
+    found: list[Range] = []
+    start, end = 0, -2
+    for first, last in sorted(ranges):
+        if first > end + 1:
+            if end >= start:
+                found.append((start, end))
+            start, end = first, last
+        elif last > end:
+            end = last
+    if end >= start:
+        found.append((start, end))
+    return tuple(found)
+
+
+def minus(ranges: Ranges, taken: Ranges) -> Ranges:
+    """What lies in `ranges` and not in `taken`."""
+    left: list[Range] = []
+    at = 0
+    for first, last in ranges:
+        while at < len(taken) and taken[at][1] < first:
+            at += 1
+        cut = at
+        while cut < len(taken) and taken[cut][0] <= last:
+            if first < taken[cut][0]:
+                left.append((first, taken[cut][0] - 1))
+            first = taken[cut][1] + 1
+            cut += 1
+        if first <= last:
+            left.append((first, last))
+    return tuple(left)
+
+
+def holds(ranges: Ranges, address: IPAddress) -> bool:
+    """Whether an address of the same family lies in one of them."""
+    before = bisect_right(ranges, int(address), key=lambda one: one[0])
+    return before > 0 and int(address) <= ranges[before - 1][1]
+
+
+def of_prefixes(prefixes: Iterable[IPNetwork], family: Family) -> Ranges:
+    """Those of one family."""
+    return merged((net.first, net.last) for net in prefixes if net.version == family)
+
+
+def blocks(ranges: Ranges, family: Family) -> Iterator[tuple[int, int]]:
+    """The fewest prefixes that are the same: network address and length."""
+    bits = BITS[family]
+    for first, last in ranges:
+        while first <= last:
+            # As large as the address is aligned to, and as there is room for.
+            size = min((first & -first).bit_length() - 1 if first else bits, (last - first + 1).bit_length() - 1)
+            yield first, bits - size
+            first += 1 << size
+
+
+def prefixes(ranges: Ranges, family: Family) -> Iterator[str]:
+    """As text; a prefix of one address is that address."""
+    whole = BITS[family]
+    for first, length in blocks(ranges, family):
+        address = _ipv4(first) if family == 4 else str(IPAddress(first, 6))
+        yield address if length == whole else f"{address}/{length}"
+
+
+def _ipv4(number: int) -> str:
+    return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"

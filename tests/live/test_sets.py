@@ -1,0 +1,190 @@
+"""Sets of addresses on a kernel: what is listed is matched, and lists are replaced while they are used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from bench import long_list
+from live.compiled import compiled, down, script, up
+from live.faults import kills, run_with
+from live.lab import Host, Lab
+from live.state import difference
+from live.traffic import client, echo
+
+pytestmark = pytest.mark.live
+
+TOPOLOGY = """version = 1
+network.name = "t"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.1/24", "2001:db8:1::1/64"]
+
+[hosts.a.firewall]
+allow = [{ ports = "80/tcp" }]
+deny = "bad"
+
+[sets.bad]
+files = "bad.list"
+minus = "good"
+ipset = true
+
+[sets.good]
+prefixes = ["192.0.2.7/32", "2001:db8:bad::7/128"]
+"""
+
+LIST = "".join(f"203.0.{n}.0/25\n" for n in range(0, 200, 2)) + "192.0.2.0/24\n2001:db8:bad::/48 # and all below\n"
+DENIED = ("192.0.2.6", "2001:db8:bad::6")
+SPARED = ("192.0.2.7", "2001:db8:bad::7")
+LATER = ("198.18.7.7", "2001:db8:5ad::7")
+"""Who is listed by LIST, who is taken away from it, and whom the next list has."""
+
+LIMIT = 512 * 1024
+"""KiB of address space: a small server."""
+
+
+def tree(folder: Path, listed: str = LIST) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "bad.list").write_text(listed)
+    (folder / "topology.toml").write_text(TOPOLOGY)
+    return compiled(folder / "topology.toml", folder)["a"]
+
+
+@pytest.fixture
+def a(lab: Lab, tmp_path: Path) -> Host:
+    return lab.host("a", tree(tmp_path / "first"))
+
+
+def has(host: Host, ipset: str, address: str) -> bool:
+    return host.run(["ipset", "test", ipset, address], check=False).returncode == 0
+
+
+def denies(host: Host, family: int, address: str) -> bool:
+    element = f"{{ {address} }}"
+    asked = host.run(["nft", "get", "element", "inet", "netc", f"set{family}_bad", element], check=False)
+    return asked.returncode == 0
+
+
+def matched(host: Host, addresses: Iterable[str]) -> list[str]:
+    """Those that the ipset and the ruleset have; they agree."""
+    of = [(6 if ":" in address else 4, address) for address in addresses]
+    found = [address for family, address in of if has(host, f"bad{family}", address)]
+    assert found == [address for family, address in of if denies(host, family, address)]
+    return found
+
+
+@pytest.mark.stock
+def test_what_is_listed_is_matched_and_nothing_else(a: Host) -> None:
+    start = a.state()
+    up(a)
+
+    assert matched(a, (*DENIED, *SPARED, *LATER)) == list(DENIED)
+    assert matched(a, ["203.0.4.127", "203.0.4.128", "203.0.198.0", "203.0.199.0"]) == ["203.0.4.127", "203.0.198.0"]
+    down(a)
+    assert difference(start, a.state()) == ""
+
+
+def test_packets_of_who_is_listed_are_dropped(lab: Lab, a: Host) -> None:
+    world = lab.host("world")
+    near = ("198.51.100.9/24", "2001:db8:1::9/64")
+    lab.wire(a, "eth0", world, "eth0", a_addresses=("198.51.100.1/24", "2001:db8:1::1/64"), b_addresses=near)
+    for address in (*DENIED, *SPARED):
+        world.run(["ip", "address", "add", address, "dev", "lo"])
+    a.run(["ip", "route", "add", "default", "via", "198.51.100.9"])
+    a.run(["ip", "route", "add", "default", "via", "2001:db8:1::9"])
+    echo(a, 80)
+    up(a)
+
+    for to, denied, spared in zip(("198.51.100.1", "2001:db8:1::1"), DENIED, SPARED, strict=True):
+        assert client(world, "tcp", to, 80, source=denied, timeout=1) is None
+        assert client(world, "tcp", to, 80, source=spared) == spared
+
+
+@pytest.mark.stock
+def test_a_list_is_loaded_again_and_replaced_while_it_is_used(a: Host, tmp_path: Path) -> None:
+    up(a)
+    for ipset in ("bad4", "bad6"):
+        a.run(["ipset", "restore"], input=f"create used-{ipset} list:set\nadd used-{ipset} {ipset}\n")
+    before = a.state()
+    a.run(["ipset", "restore", "-file", "/etc/netc/sets/bad.ipset"])
+    assert difference(before, a.state()) == ""
+
+    # Longer, so that it needs another table inside.
+    a.lay(tree(tmp_path / "next", f"{long_list(20000)}198.18.0.0/15\n2001:db8:5ad::/48\n"))
+    for part in ("firewall", "set-bad"):
+        a.run(script(part, "reload"))
+    assert matched(a, (*DENIED, *SPARED, *LATER)) == list(LATER)
+    assert "\nbad4\n" in a.run(["ipset", "list", "used-bad4"]).stdout
+
+    a.lay(tree(tmp_path / "first"))
+    for part in ("firewall", "set-bad"):
+        a.run(script(part, "reload"))
+    assert difference(settled(before), settled(a.state())) == ""
+
+
+def settled(state: dict[str, list[str]]) -> dict[str, list[str]]:
+    """An ipset that was long may keep a larger table, and the journal knows of reloads."""
+    return {name: lines for name, lines in state.items() if name != "run"}
+
+
+def test_what_others_use_stays_and_is_taken_over_again(a: Host) -> None:
+    start = a.state()
+    up(a)
+    a.run(["ipset", "restore"], input="create used list:set\nadd used bad4\n")
+    done = a.run(script("set-bad", "down"))
+
+    assert "the ipset bad4 is in use, and stays" in done.stderr
+    assert has(a, "bad4", DENIED[0])
+    assert a.run(["ipset", "list", "-name"]).stdout.split() == ["bad4", "used"]
+    a.run(script("set-bad", "up"))
+    assert matched(a, (*DENIED, *SPARED)) == list(DENIED)
+    a.run(["ipset", "destroy", "used"])
+    down(a)
+    assert difference(start, a.state()) == ""
+
+
+@pytest.mark.parametrize("name", ["bad4", "bad6", "bad6-new"])
+def test_an_ipset_of_someone_else_s_is_refused_before_anything_is_touched(a: Host, name: str) -> None:
+    a.run(["ipset", "create", name, "hash:ip", "family", "inet6" if "6" in name else "inet"])
+    start = a.state()
+    done = a.run(script("set-bad", "up"), check=False)
+
+    assert done.returncode != 0
+    assert f"an ipset {name} exists, and is not netc's" in done.stderr
+    assert difference(start, a.state()) == ""
+
+
+@pytest.mark.parametrize("then", ["up", "down"])
+def test_after_a_load_that_was_killed_the_next_run_ends_clean(a: Host, then: str) -> None:
+    start = a.state()
+    a.run(script("set-bad", "up"))
+    good = a.state()
+    a.run(script("set-bad", "down"))
+    half = "".join(a.read("/etc/netc/sets/bad.ipset").partition("create -exist bad6 ")[:1])
+    for fault in kills(1):
+        run_with(a, script("set-bad", "up"), fault)
+        a.run(["ipset", "restore", "-exist"], input=half)  # as far as ipset itself may have come
+        a.run(script("set-bad", then))
+        if fault.moment == "before" and fault.step == 1 and then == "down":
+            a.run(["ipset", "destroy", "bad4-new"])  # nothing was noted yet, so nothing of this can have been
+            a.run(["ipset", "destroy", "bad4"])
+        assert difference(good if then == "up" else start, a.state()) == "", str(fault)
+        a.run(script("set-bad", "down"))
+        assert difference(start, a.state()) == "", str(fault)
+
+
+@pytest.mark.parametrize("part", ["set-bad", "firewall"])
+def test_a_list_of_400_000_prefixes_loads_on_a_small_server(a: Host, tmp_path: Path, part: str) -> None:
+    a.lay(tree(tmp_path / "long", f"{long_list(400_000)}{LATER[0]}\n{LATER[1]}\n"))
+    limited = ["bash", "-c", 'ulimit -v "$1"; exec bash "$2"', "limited", str(LIMIT), script(part, "up")[1]]
+    a.run(limited, timeout=300)
+
+    if part == "set-bad":
+        assert [has(a, "bad4", LATER[0]), has(a, "bad6", LATER[1]), has(a, "bad4", SPARED[0])] == [True, True, False]
+    else:
+        assert denies(a, 4, LATER[0])
+    a.run(script(part, "down"), timeout=300)
