@@ -135,6 +135,16 @@ class Host:
                 self._gain("loose", None, name)
             case ("tighten", name):
                 self._lose(self.find("loose", None, name))
+            case ("foreign", name, seconds, program, *_) if int(seconds) > 0 and program:
+                self._new_link(name, "foreign", {})
+            case ("end_foreign", name, inside, *_):
+                self._lose(self._seek("link", inside, name) or self.find("link", None, name))
+            case ("instead", "-4" | "-6" as flag, to, "dev", name, "protocol", "77"):
+                self._route(int(flag[1]), to, {"dev": name, "protocol": "77"}, place)
+            case ("congestion", control, queue):
+                self._gain("congestion", None, f"{control} {queue}")
+            case ("congestion_before", control, queue):
+                self._lose(self.find("congestion", None, f"{control} {queue}"))
             case ("keep_sysctls", path):
                 self._read(path)
             case _:
@@ -161,7 +171,7 @@ class Host:
                 self._up(self.find("link", place, name), int(size))
             case ("link", "set", "dev", name, "up"):
                 self._up(self.find("link", place, name), None)
-            case ("-4" | "-6" as flag, "address", "add", net, "dev", name):
+            case ("-4" | "-6" as flag, "address", "add" | "replace", net, "dev", name):
                 self._address(int(flag[1]), net, name, place)
             case ("-6", "address", "add", net, "dev", name, "nodad"):
                 self._address(6, net, name, place)
@@ -380,7 +390,7 @@ def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
 
 def told_by(kind: str, options: dict[str, str]) -> str:
     """What the kernel tells tunnels of a kind apart by."""
-    if kind in ("wireguard", "bridge"):
+    if kind in ("wireguard", "bridge", "foreign"):
         return ""
     if {"local", "remote", "ttl"} - options.keys():
         raise Refused(f"a {kind} needs local, remote and ttl")

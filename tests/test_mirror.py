@@ -20,7 +20,8 @@ from netc.emit.bash import reload
 from netc.language.links import Kind
 from netc.pipeline import plan, understand
 from netc.plan.host_plan import Bridge, HostPlan, Part, PlainTunnel, Veth, Wireguard
-from netc.plan.steps import Falls, Step, steps
+from netc.plan.step import Falls, Step
+from netc.plan.steps import steps
 from netc.problem import Mistakes
 from topologies import Table, document, topologies
 
@@ -276,6 +277,11 @@ GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
         ("ip netns add n; wireguard w; ip link set dev w netns n; ip netns delete n", "removed first"),
         ("ip netns add n; wireguard w; ip link set dev w up; ip link set dev w netns n", "on the way"),
         ("sysctls /t", "not among the files"),
+        ("foreign t 0 /p", "unexpected command"),
+        ("foreign t 9 /p; foreign t 9 /p", "already"),
+        ("end_foreign t -", "no link t"),
+        ("instead -4 10.0.0.0/8 dev g protocol 77", "no link g"),
+        ("congestion_before bbr fq", "no congestion"),
         ("setting net/ipv6/conf/g/accept_dad 0", "no link g"),
         ("setting net/ipv6/conf/g/rp_filter 2", "no such setting"),
         ("ip -4 rule add priority 5 from all fwmark 0x02000000/0x01000000 lookup 5 protocol 77", "no packet"),

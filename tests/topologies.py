@@ -102,6 +102,7 @@ FULL: Table = {
             "public_key": key("a"),
             "offload": True,
             "docker": True,
+            "tcp_congestion": "bbr",
             "tunnels": {
                 "t": {
                     "kind": "wireguard",
@@ -129,6 +130,22 @@ FULL: Table = {
                 },
                 "six": {"kind": "6to4"},
                 "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
+                "safe": {
+                    "kind": "tunsafe",
+                    "interface": "tun0",
+                    "config": "/etc/tunsafe/safe.conf",
+                    "address": ["10.14.0.2/24", "fd14::2/64"],
+                    "routes": ["10.15.0.0/16"],
+                    "mtu": 1400,
+                },
+                "other": {
+                    "kind": "external",
+                    "interface": "tun1",
+                    "start": ["/usr/sbin/prog", "--name", "it's link 1"],
+                    "stop": ["/usr/sbin/prog", "--stop"],
+                    "wait": 30,
+                    "address": "10.13.0.2/24",
+                },
             },
             "uplinks": {
                 "first": {
@@ -148,6 +165,7 @@ FULL: Table = {
                     "dns": "10.1.0.1",
                     "services": "box.service",
                 },
+                "foreign": {"tunnel": "other", "services": "mail.service"},
                 "n": {
                     "tunnel": "t",
                     "access": ["10.3.0.0/31", "fd03::/127"],
@@ -265,6 +283,8 @@ class Maker:
             table["mtu"] = self.one(1400, 1492, 9000)
         if self.chance():
             table["private_key"] = self.secret()
+        if self.chance():
+            table["tcp_congestion"] = "bbr"
         if self.chance():
             table["uplinks"] = {"other": self.uplink(machine)}
         return table
@@ -491,6 +511,8 @@ class Maker:
     def tunnel(self, machine: Machine, name: str, kind: str) -> Table:
         n = self.next()
         tunnel: Table = {"kind": kind}
+        if kind in ("tunsafe", "external"):
+            return self.program(n, kind)
         if device := self.device(machine, {**PREFIX, "6to4": "6to4-"}[kind] + name):
             tunnel["interface"] = device
         if kind != "6to4":
@@ -511,6 +533,15 @@ class Maker:
         elif kind in ("gre", "ip6gre") and self.chance():
             tunnel["key"] = n
         return tunnel
+
+    def program(self, n: int, kind: str) -> Table:
+        tunnel: Table = {"kind": kind, "interface": f"tun{n}"} | self.table({}, {"mtu": 1300}, {"wait": 1 + n % 60})
+        tunnel["address"] = self.one([f"10.64.{n}.2/24"], [f"10.64.{n}.2/32", f"fd64:{n:x}::2/64"])
+        if kind == "tunsafe":
+            return tunnel | {"config": f"/etc/tunsafe/t{n}.conf"}
+        words = self.one([], ["--name", f"it's $({n})"], ["address", "link", "-", '"'])
+        stop: Table = self.table({}, {"stop": f"/usr/bin/stop-{n}"}, {"stop": [f"/usr/bin/stop-{n}", *words]})
+        return tunnel | {"start": [f"/usr/bin/start-{n}", *words]} | stop
 
     def strangers(self, n: int) -> Table:
         found: Table = self.one({}, {"port": 22000 + n}) | self.one({}, {"private_key": self.secret()})
@@ -671,7 +702,7 @@ def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Tab
 
 
 def tunnels(make: Maker, machine: Machine) -> Table:
-    kinds = make.draw(st.lists(st.sampled_from([*PREFIX, "wireguard", "6to4"]), max_size=3))
+    kinds = make.draw(st.lists(st.sampled_from([*PREFIX, "wireguard", "6to4", "tunsafe", "external"]), max_size=3))
     if kinds.count("6to4") > 1:
         kinds = [*dict.fromkeys(kinds)]
     found = {f"t{number}": make.tunnel(machine, f"t{number}", kind) for number, kind in enumerate(kinds)}

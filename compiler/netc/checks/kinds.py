@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork
 
-from netc.language.links import Kind, Mesh
+from netc.language.links import FOREIGN, Kind, Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
@@ -15,7 +15,7 @@ WIREGUARD = frozenset(("wireguard",))
 VXLAN = frozenset(("vxlan",))
 GRE = frozenset(("gre", "ip6gre"))
 CHOOSES_FAMILY = WIREGUARD | VXLAN
-NO_KEYS = frozenset(Kind) - WIREGUARD
+NO_KEYS = frozenset(Kind) - WIREGUARD - FOREIGN
 
 LINK: dict[str, frozenset[str]] = {"key": GRE, "vni": VXLAN, "port": VXLAN, "family": CHOOSES_FAMILY, "ttl": NO_KEYS}
 END: dict[str, frozenset[str]] = {
@@ -32,6 +32,9 @@ TUNNEL: dict[str, frozenset[str]] = {
     "port": CHOOSES_FAMILY,
     "family": CHOOSES_FAMILY,
     # Ethernet needs a gateway to route by, and a stranger's is not known.
+    "config": frozenset(("tunsafe",)),
+    **dict.fromkeys(("start", "stop"), frozenset(("external",))),
+    "wait": FOREIGN,
     **dict.fromkeys(("routes", "table", "priority"), frozenset(Kind) - VXLAN),
 }
 """Key, and the kinds that know it. `dns` comes with a provider's tunnel."""

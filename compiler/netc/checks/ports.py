@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
-from netc.language.links import Kind
+from netc.language.links import FOREIGN, Kind
 from netc.language.names import HostName
 from netc.language.values import Port
 from netc.network.bridges import ways_in
@@ -39,11 +39,14 @@ def _listening(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
             yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
 
 
+OWN_SOCKETS = FOREIGN | {Kind.WIREGUARD}
+
+
 def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
     """Without ports, the kernel tells tunnels apart by their outer addresses and key, VXLANs by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
-        if interface.kind == Kind.WIREGUARD:
+        if interface.kind in OWN_SOCKETS:
             continue
         vxlan = interface.kind == Kind.VXLAN
         ends = (interface.port, interface.vni) if vxlan else (interface.local, interface.remote, interface.key)

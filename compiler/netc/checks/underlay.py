@@ -60,6 +60,8 @@ def _ring(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
 
 def _size(interface: Interface) -> Iterator[Problem]:
     mtu = interface.mtu
+    if mtu is None:
+        return
     sum_ = f"{mtu.room} = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
     where = (*interface.where, "mtu") if interface.where[0] == "hosts" else (*interface.origin, "mtu")
     if mtu.given and mtu.value > mtu.room:
@@ -80,10 +82,10 @@ def _unequal(network: Network) -> Iterator[Problem]:
     ends: dict[tuple[KeyPath, frozenset[str]], Interface] = {}
     for interfaces in network.interfaces.values():
         for interface in interfaces:
-            if interface.far is None:
+            if interface.far is None or interface.mtu is None:
                 continue
             other = ends.setdefault((interface.origin, frozenset((interface.host, interface.far))), interface)
-            if other.mtu.value != interface.mtu.value:
+            if other.mtu and other.mtu.value != interface.mtu.value:
                 what = f"the mtu is {other.mtu.value} on {other.host} and {interface.mtu.value} on {interface.host}"
                 least = min(other.mtu.value, interface.mtu.value)
                 yield Problem("NC0705", interface.origin, what, f"set `mtu = {least}` for both", on_key=True)

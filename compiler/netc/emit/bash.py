@@ -7,9 +7,10 @@ from itertools import groupby
 
 from netc.emit.file import File
 from netc.emit.render import Verbatim, about, plain, render
-from netc.plan.host_plan import Bridge, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
+from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
-from netc.plan.steps import Command, Falls, Step, ruleset_path, steps
+from netc.plan.step import Command, Falls, Step
+from netc.plan.steps import ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -40,6 +41,8 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "firewall.bash": any(ruleset.namespace is None for ruleset in part.rulesets) and verb == "reload",
         "offload.bash": bool(part.flowtables) and verb != "down",
         "docker.bash": bool(part.past_docker),
+        "foreign.bash": any(isinstance(device, Foreign) for device in part.devices),
+        "tcp.bash": bool(part.congestion),
         "sets.bash": bool(part.ipsets),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
@@ -85,6 +88,8 @@ def _groups(done: tuple[Step, ...]) -> list[list[Step]]:
 
 
 def _paragraph(step: Step) -> str:
+    if step.up[0] in ("foreign", "instead"):  # a program's own words may be any
+        return "device" if step.up[0] == "foreign" else "route"
     nouns = ("address", "link", "route", "keep", "rule", "nft")
     found = next((noun for noun in nouns if noun in step.up), "device")
     return "device" if found == "link" else found
@@ -103,6 +108,11 @@ def _asks(part: Part) -> Iterator[Command]:
         match thing:
             case Namespace():
                 yield ("unused_namespace", thing.name)
+            case Foreign():
+                yield ("program", thing.start[0])
+                yield ("unused_link", thing.name)
+                if thing.config:
+                    yield ("secret", thing.config)
             case Wireguard() | PlainTunnel() | Veth() | Bridge():
                 yield ("unused_link", thing.name)
     for device in part.devices:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netc.emit.file import File
 from netc.plan.host_plan import HostPlan
-from netc.plan.steps import PROTOCOL
+from netc.plan.step import PROTOCOL
 
 
 def emit(plan: HostPlan) -> Iterator[File]:

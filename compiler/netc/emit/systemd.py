@@ -8,7 +8,7 @@ from netc.emit.bash import reload
 from netc.emit.file import File
 from netc.emit.render import about, render
 from netc.language.names import CredentialName
-from netc.plan.host_plan import Confined, HostPlan, Part, Wireguard
+from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
 
 UNITS = "files/etc/systemd/system"
 
@@ -33,6 +33,7 @@ def _part(part: Part) -> Iterator[File]:
         **shared,
         early=part.is_early,
         sets=part.ipsets,
+        online=any(isinstance(device, Foreign) for device in part.devices),
         after=part.after,
         renewed_by=part.renewed_by,
         bound=part.bound,

@@ -15,6 +15,7 @@ from netc.features import (
     namespaces,
     offload,
     sets,
+    tcp,
     uplinks,
 )
 from netc.language.names import HostName
@@ -40,4 +41,5 @@ FEATURES: tuple[Feature, ...] = (
     offload,
     docker,
     sets,
+    tcp,
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork
 
-from netc.language.links import Kind
+from netc.language.links import FOREIGN, Kind
 from netc.language.names import DnsName, HostName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
@@ -21,6 +21,7 @@ from netc.plan.host_plan import (
     Address,
     Carrier,
     Device,
+    Foreign,
     LinkSetting,
     NamedEndpoint,
     Part,
@@ -49,10 +50,16 @@ def _part(interface: Interface) -> Part:
         bound=holder,
         devices=(_device(interface),),
         addresses=tuple(
-            Address(net, interface.name, inside, nodad=net.version == 6 and interface.kind == Kind.VXLAN)
+            Address(
+                net,
+                interface.name,
+                inside,
+                nodad=net.version == 6 and interface.kind == Kind.VXLAN,
+                again=_is_there_already(interface),
+            )
             for net in interface.addresses
         ),
-        carriers=(Carrier(interface.name, interface.mtu.value, inside),),
+        carriers=(Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),),
         settings=tuple(_settings(interface)),
         routes=(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
         rules=(*_rules(interface), *_back_rules(interface)),
@@ -86,7 +93,13 @@ def _routes(interface: Interface) -> tuple[IPNetwork, ...]:
 
 def _route(to: IPNetwork, interface: Interface) -> Route:
     via = next((ip for ip in interface.gateways if ip.version == to.version), None)
-    return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace)
+    again = _is_there_already(interface) and interface.table is None
+    return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace, again=again)
+
+
+def _is_there_already(interface: Interface) -> bool:
+    """What the program gave its interface is still there, unless it was moved: then addresses and routes are gone."""
+    return interface.kind in FOREIGN and interface.namespace is None
 
 
 def _rules(interface: Interface) -> Iterator[Rule]:
@@ -142,6 +155,10 @@ def _device(interface: Interface) -> Device:
             interface.keepalive,
             interface.port,
             interface.namespace,
+        )
+    if interface.kind in FOREIGN:
+        return Foreign(
+            interface.name, interface.start, interface.stop, interface.wait, interface.config, interface.namespace
         )
     assert interface.local is not None
     return PlainTunnel(

@@ -22,7 +22,8 @@ from netc.language.values import (
 
 
 class Kind(StrEnum):
-    """How packets are wrapped. The outer family of gre, ipip, sit and 6to4 is IPv4, that of ip6gre IPv6."""
+    """How packets are wrapped. The outer family of gre, ipip, sit and 6to4 is IPv4, that of ip6gre IPv6; of the last
+    two another program makes the interface, and how it wraps is its own business."""
 
     WIREGUARD = "wireguard"
     GRE = "gre"
@@ -31,7 +32,12 @@ class Kind(StrEnum):
     SIT = "sit"
     VXLAN = "vxlan"
     SIX_TO_FOUR = "6to4"
+    TUNSAFE = "tunsafe"
+    EXTERNAL = "external"
 
+
+FOREIGN = frozenset((Kind.TUNSAFE, Kind.EXTERNAL))
+"""Made by another program, and so of tunnels alone."""
 
 LinkKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan"]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=65535)]

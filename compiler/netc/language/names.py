@@ -209,6 +209,14 @@ class HostPath(Name):
             raise Wrong(self.code, f"`{self}` climbs with `..`", "write the path that it means")
 
 
+class Argument(Name):
+    """A word of a command line that the host runs, without a shell."""
+
+    pattern = r"[ -~]{1,300}"
+    noun = "an argument of a program"
+    cure = "use printable ASCII, one word an entry"
+
+
 class CredentialName(Name):
     """A systemd credential (systemd.exec(5), CREDENTIALS)."""
 

@@ -63,6 +63,9 @@ class Host(Table):
     endpoint: DialledOrNot | None = Field(
         None, description="What others dial; default: a public address of `addresses`; false: behind NAT."
     )
+    tcp_congestion: Literal["bbr"] | None = Field(
+        None, description="How TCP finds its speed; default: as the image has it."
+    )
     target: Literal["debian-12"] = Field("debian-12", description="What tools the host has.")
     netfilter: Literal["nftables"] = "nftables"
     offload: Annotated[bool, Field(strict=True)] = Field(

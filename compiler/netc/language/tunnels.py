@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from netc.language.links import GreKey, OuterFamily, Priority, Seconds, TableNumber, Ttl, Vni
-from netc.language.names import InterfaceName, PublicKey
+from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.tables import Secret, Table
 from netc.language.values import (
     Address,
@@ -19,7 +19,23 @@ from netc.language.values import (
     Prefix,
 )
 
-TunnelKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan", "6to4"]
+TunnelKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan", "6to4", "tunsafe", "external"]
+
+
+def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
+    """Nothing is looked up in a PATH, and no shell takes words apart."""
+    try:
+        for first in words[:1]:
+            HostPath(first)
+    except Wrong:
+        what = f"{quoted(words[0])} is not the absolute path of a program"
+        raise Wrong("NC1802", what, 'no shell reads it: write `["/usr/sbin/prog", "--flag"]`') from None
+    return words
+
+
+Command = Annotated[OneOrMany[Argument], AfterValidator(_program)]
+WaitSeconds = Annotated[int, Field(strict=True, ge=1, le=60)]
+"""Well under the 90 s that a unit has to start in."""
 
 
 class TunnelPeer(Table):
@@ -53,3 +69,7 @@ class Tunnel(Table):
     key: GreKey | None = None
     vni: Vni | None = None
     ttl: Ttl = 64
+    config: HostPath | None = Field(None, description="tunsafe: its own file on the host, with its keys.")
+    start: Command = Field((), description="external: the program that makes the interface, and its arguments.")
+    stop: Command = Field((), description="external: what ends it; default: its processes are ended.")
+    wait: WaitSeconds | None = Field(None, description="Seconds that the interface may take to appear; default: 10.")

@@ -9,6 +9,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
 from netc.language.names import (
+    Argument,
     CredentialName,
     HostName,
     HostPath,
@@ -69,7 +70,8 @@ class Interface:
     name: InterfaceName
     kind: Kind
     addresses: tuple[IPNetwork, ...]
-    mtu: Mtu
+    mtu: Mtu | None
+    """None where the program that makes the interface knows best."""
     outer: Family | None
     """None where a DNS name decides."""
     far: HostName | None = None
@@ -94,6 +96,12 @@ class Interface:
     dns: tuple[IPAddress, ...] = ()
     namespace: NamespaceName | None = None
     """Where it is moved after it was born among the host's own interfaces."""
+    config: HostPath | None = None
+    """What the program that makes the interface reads, with its secrets."""
+    start: tuple[Argument, ...] = ()
+    stop: tuple[Argument, ...] = ()
+    wait: int = 0
+    """Seconds that the program may take."""
 
 
 @dataclass(frozen=True, slots=True)

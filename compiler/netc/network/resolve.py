@@ -66,10 +66,10 @@ def _settled(network: Network) -> Network:
 
 def _nested(interface: Interface, underlay: Underlay) -> Interface:
     carrier = underlay.carrier(interface)
-    if carrier is None or carrier == interface or carrier.mtu.value >= interface.mtu.under:
+    if carrier is None or carrier == interface:
         return interface
-    size = interface.mtu
-    value = size.value if size.given else carrier.mtu.value - size.overhead
-    return replace(
-        interface, mtu=replace(size, under=carrier.mtu.value, value=value, under_name=f"{carrier.name} below it")
-    )
+    size, below = interface.mtu, carrier.mtu
+    if size is None or below is None or below.value >= size.under:
+        return interface
+    value = size.value if size.given else below.value - size.overhead
+    return replace(interface, mtu=replace(size, under=below.value, value=value, under_name=f"{carrier.name} below it"))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
-from netc.language.names import HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong
+from netc.language.links import FOREIGN, Kind
+from netc.language.names import Argument, HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong
 from netc.language.topology import Host
 from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.values import Family
@@ -21,10 +21,17 @@ from netc.problem import KeyPath, Problem, dotted
 
 Found = Iterator[Interface | Problem]
 
+PATIENCE_SECONDS = 10
+"""A program that looks up its far end's name first is given time for that."""
+
 
 def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
     kind = Kind(tunnel.kind)
     where: KeyPath = ("hosts", host_name, "tunnels", name)
+    if missing := _missing(tunnel):
+        what = f"`{missing}` is missing in {dotted(where)}"
+        yield Problem("NC1801", where, what, NEEDED[missing], on_key=True)
+        return
     try:
         interface = tunnel.interface or InterfaceName(f"{PREFIX[kind]}{name}")
     except Wrong as wrong:
@@ -50,8 +57,26 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         dns=tunnel.dns,
         namespace=_namespace(host, name),
     )
+    if kind in FOREIGN:
+        yield _foreign(bare, tunnel)
+        return
     make = {Kind.WIREGUARD: _wireguard, Kind.SIX_TO_FOUR: _six_to_four}.get(kind, _plain)
     yield from make(bare, host, name, tunnel)
+
+
+NEEDED = {
+    "interface": "another program makes it: write the name that it gives it",
+    "config": 'write `config = "/etc/tunsafe/…"`, the file on the host',
+    "start": 'write `start = ["/usr/sbin/prog", "--flag"]`',
+}
+
+
+def _missing(tunnel: Tunnel) -> str | None:
+    """The first key that a program's tunnel cannot do without."""
+    if Kind(tunnel.kind) not in FOREIGN:
+        return None
+    wanted = "config" if tunnel.kind == "tunsafe" else "start"
+    return next((key for key in ("interface", wanted) if not getattr(tunnel, key)), None)
 
 
 def _namespace(host: Host, tunnel: TunnelName) -> NamespaceName | None:
@@ -65,7 +90,9 @@ def _family(tunnel: Tunnel) -> Family | None:
     return FAMILY[tunnel.family] or (found.pop() if len(found) == 1 else None)
 
 
-def _mtu(tunnel: Tunnel, host: Host, host_name: HostName, outer: Family | None) -> Mtu:
+def _mtu(tunnel: Tunnel, host: Host, host_name: HostName, outer: Family | None) -> Mtu | None:
+    if Kind(tunnel.kind) in FOREIGN:  # what it adds is unknown, and over TCP any size goes
+        return mtu(tunnel.mtu, tunnel.mtu, "its own", 0) if tunnel.mtu else None
     added = overhead(Kind(tunnel.kind), outer, keyed=tunnel.key is not None)
     return mtu(tunnel.mtu, host.mtu, f"uplink of {host_name}", added)
 
@@ -94,6 +121,17 @@ def _peer(peer: TunnelPeer, name: TunnelName) -> Peer:
         allowed_ips=peer.allowed_ips,
         endpoint=peer.endpoint,
         preshared_key=secret(peer.preshared_key, None),
+    )
+
+
+def _foreign(bare: Interface, tunnel: Tunnel) -> Interface:
+    wait = tunnel.wait or PATIENCE_SECONDS
+    if tunnel.kind == "external":
+        return replace(bare, start=tunnel.start, stop=tunnel.stop, wait=wait)
+    start = ("tunsafe", "start", "-n", bare.name, "-d", str(tunnel.config))
+    stop = ("tunsafe", "stop", bare.name)
+    return replace(
+        bare, config=tunnel.config, start=tuple(map(Argument, start)), stop=tuple(map(Argument, stop)), wait=wait
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
-from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
+from netc.language.names import Argument, HostName, HostPath, InterfaceName, Label, NamespaceName, PartName, UnitName
 from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
 from netc.plan.ruleset import AddressSet, Ruleset
@@ -71,7 +71,22 @@ class Bridge:
     hardware_address: str
 
 
-Device = Wireguard | PlainTunnel | Veth | Bridge
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A device that another program makes: `start` is run on the host, and the device moved if it is wanted elsewhere.
+    With an empty `stop` the program is ended by a signal."""
+
+    name: InterfaceName
+    start: tuple[Argument, ...]
+    stop: tuple[Argument, ...]
+    wait: int
+    """Seconds until it has to be there."""
+    config: HostPath | None = None
+    """Holds the program's secrets, and so is root's alone."""
+    namespace: NamespaceName | None = None
+
+
+Device = Wireguard | PlainTunnel | Veth | Bridge | Foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +107,8 @@ class Address:
     namespace: NamespaceName | None = None
     nodad: bool = False
     """Usable at once: nobody else can have it (RFC 4862 section 5.4 is for shared links)."""
+    again: bool = False
+    """The program that made the device may have given it the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,8 @@ class Route:
     source: IPAddress | None = None
     table: int | None = None
     namespace: NamespaceName | None = None
+    again: bool = False
+    """The program that made the device may have made the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +215,14 @@ class WayPastDocker:
 
 
 @dataclass(frozen=True, slots=True)
+class Congestion:
+    """How the host's TCP finds its speed, and the queue of new interfaces that goes with it (tcp(7), tc-fq(8))."""
+
+    control: Literal["bbr"]
+    queue: Literal["fq"]
+
+
+@dataclass(frozen=True, slots=True)
 class Confined:
     """A unit that runs inside a namespace."""
 
@@ -238,6 +265,7 @@ class Part:
     flowtables: tuple[Flowtable, ...] = ()
     past_docker: tuple[PastDocker | WayPastDocker, ...] = ()
     ipsets: tuple[AddressSet, ...] = ()
+    congestion: tuple[Congestion, ...] = ()
     kind: Literal["part", "firewall", "forwarding"] = "part"
 
     @property

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import assert_never
 
-from netaddr import IPAddress, IPNetwork
-
-from netc.language.links import Kind
-from netc.language.names import CredentialName, HostPath, Name
 from netc.network.forwards import MARK_MASK
+from netc.plan.devices import device_steps
 from netc.plan.host_plan import (
     Address,
-    Bridge,
     Carrier,
-    Device,
+    Congestion,
     Flowtable,
     KeptRoute,
     LinkSetting,
@@ -23,50 +17,24 @@ from netc.plan.host_plan import (
     Namespace,
     Part,
     PastDocker,
-    PlainTunnel,
     Route,
     Rule,
-    Veth,
     WayPastDocker,
-    Wireguard,
 )
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.ruleset import AddressSet, Ruleset
-
-PROTOCOL = 77
-"""netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
-
-IPPROTO = {"tcp": 6, "udp": 17}
-"""By number: a minimal Debian has no /etc/protocols to look the names up in."""
-
-Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
-Command = tuple[Word, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Falls:
-    """Taken back by taking back what it stands on: an address goes when its device goes."""
-
-    on: str
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change to a host, and the change that takes it back. `why` is printed where a reader would ask."""
-
-    up: Command
-    down: Command | Falls
-    why: str = ""
+from netc.plan.step import IPPROTO, PROTOCOL, Command, Falls, Step, Word, ip
 
 
 def steps(part: Part) -> tuple[Step, ...]:
     """Every step of `part`, in groups that belong together."""
     return (
         *(_forwarding(part)),
+        *map(_congestion, part.congestion),
         *(step for namespace in part.namespaces for step in _namespace(namespace)),
         *map(_ipset, part.ipsets),
         *map(_ruleset, part.rulesets),
-        *(step for device in part.devices for step in _device(device)),
+        *(step for device in part.devices for step in device_steps(device)),
         *map(_setting, part.settings),
         *map(_address, part.addresses),
         *map(_carrier, part.carriers),
@@ -79,10 +47,6 @@ def steps(part: Part) -> tuple[Step, ...]:
     )
 
 
-def ip(namespace: str | None, *words: Word) -> Command:
-    return ("ip", *(("-n", namespace) if namespace else ()), *words)
-
-
 def _forwarding(part: Part) -> Iterator[Step]:
     if part.forwarding:
         path = "/etc/sysctl.d/60-netc.conf"
@@ -90,6 +54,13 @@ def _forwarding(part: Part) -> Iterator[Step]:
             up=("sysctls", path),
             down=("keep_sysctls", path),
         )
+
+
+def _congestion(congestion: Congestion) -> Step:
+    return Step(
+        up=("congestion", congestion.control, congestion.queue),
+        down=("congestion_before", congestion.control, congestion.queue),
+    )
 
 
 def _namespace(namespace: Namespace) -> Iterator[Step]:
@@ -152,96 +123,6 @@ def _past_docker(pass_: PastDocker | WayPastDocker) -> Step:
     )
 
 
-def _device(device: Device) -> Iterator[Step]:
-    match device:
-        case Wireguard():
-            yield from _wireguard(device)
-        case PlainTunnel():
-            yield Step(
-                up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *_tunnel(device)),
-                down=("remove_link", device.name),
-            )
-            yield from _move(device)
-        case Veth():
-            pair = ("type", "veth", "peer", "name", device.inner, "netns", device.namespace)
-            yield Step(
-                up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *pair),
-                down=("remove_link", device.name),
-            )
-            if device.bridge:
-                yield Step(
-                    up=("ip", "link", "set", "dev", device.name, "master", device.bridge),
-                    down=Falls(device.name),
-                )
-        case Bridge():
-            yield _bridge(device)
-        case _:
-            assert_never(device)
-
-
-def _bridge(device: Bridge) -> Step:
-    """Spanning tree (IEEE 802.1D) is for loops, which containers do not make; with it, a new port would be silent for
-    twice the forward delay, 15 s, or for none when that is 0."""
-    own: Command = ("group", PROTOCOL, "address", device.hardware_address)
-    return Step(
-        up=("ip", "link", "add", "dev", device.name, *own, "type", "bridge", "stp_state", 0, "forward_delay", 0),
-        down=("remove_link", device.name),
-        why="A new port carries packets at once, and the address stays when containers come and go.",
-    )
-
-
-def _wireguard(device: Wireguard) -> Iterator[Step]:
-    yield Step(
-        up=("wireguard", device.name),
-        down=("remove_link", device.name),
-    )
-    yield Step(
-        up=("wg", "addconf", device.name, f"/etc/netc/wireguard/{device.name}.conf"),
-        down=Falls(device.name),
-    )
-    yield Step(
-        up=("wg", "set", device.name, "private-key", device.private_key),
-        down=Falls(device.name),
-    )
-    for peer in device.peers:
-        if peer.preshared_key:
-            yield Step(
-                up=("wg", "set", device.name, "peer", peer.public_key, "preshared-key", peer.preshared_key),
-                down=Falls(device.name),
-            )
-    yield from _move(device)
-
-
-def _move(device: Wireguard | PlainTunnel) -> Iterator[Step]:
-    if device.namespace:
-        yield Step(
-            up=("ip", "link", "set", "dev", device.name, "netns", device.namespace),
-            down=("remove_link", device.name, device.namespace),
-            why="Born here, moved there: its outer packets still leave by the host's own uplink.",
-        )
-
-
-def _tunnel(device: PlainTunnel) -> Command:
-    """The type and its options (ip-link(8)). A fixed TTL: an inner TTL of 1 would not survive the way."""
-    ends: Command = ("local", device.local, "remote", device.remote or "any", "ttl", device.ttl)
-    key: Command = () if device.key is None else ("key", device.key)
-    match device.kind:
-        case Kind.GRE:
-            return ("type", "gre", *ends, *key)
-        case Kind.IP6GRE:
-            return ("type", "ip6gre", *ends, "encaplimit", "none", *key)
-        case Kind.IPIP:
-            return ("type", "ipip", *ends)
-        case Kind.SIT | Kind.SIX_TO_FOUR:
-            return ("type", "sit", *ends)
-        case Kind.VXLAN:
-            return ("type", "vxlan", "id", device.vni or 0, *ends, "dstport", device.port or 0)
-        case Kind.WIREGUARD:
-            raise TypeError("a wireguard device is no plain tunnel")
-        case _:
-            assert_never(device.kind)
-
-
 def _setting(setting: LinkSetting) -> Step:
     path = f"net/{setting.family}/conf/{setting.device}/{setting.key}"
     return Step(
@@ -255,7 +136,8 @@ def _flag(family: int) -> str:
 
 
 def _address(address: Address) -> Step:
-    words: Command = ("address", "add", address.network, "dev", address.device, *(("nodad",) if address.nodad else ()))
+    verb = "replace" if address.again else "add"
+    words: Command = ("address", verb, address.network, "dev", address.device, *(("nodad",) if address.nodad else ()))
     return Step(
         up=ip(address.namespace, _flag(address.network.version), *words),
         down=Falls(address.device),
@@ -286,6 +168,11 @@ def _route(route: Route) -> Step:
             down=ip(route.namespace, _flag(route.to.version), "route", "delete", *refusal),
         )
     to: Word = "default" if route.to.prefixlen == 0 else route.to
+    if route.again:
+        return Step(
+            up=("instead", _flag(route.to.version), to, "dev", route.device, "protocol", PROTOCOL),
+            down=Falls(route.device),
+        )
     words: Command = ("route", "add", to)
     words += ("via", route.via) if route.via else ()
     words += ("dev", route.device)

@@ -20,10 +20,10 @@ need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
 unused_link() { [[ ! -e /sys/class/net/$1 ]] || refuse "an interface $1 exists, and is not of this part"; }
 unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists, and is not of this part"; }
 secret() { # FILE
-  [[ -s $1 ]] || refuse "the key $1 is missing or empty"
+  [[ -s $1 ]] || refuse "the secret $1 is missing or empty"
   local mode owner
   read -r mode owner < <(stat -L -c '%a %u' "$1")
-  [[ $owner == 0 && $mode == *00 ]] || refuse "the key $1 is not root's alone: chown root $1 && chmod 600 $1"
+  [[ $owner == 0 && $mode == *00 ]] || refuse "the secret $1 is not root's alone: chown root $1 && chmod 600 $1"
 }
 
 # ---- what a step can be besides a command

@@ -1,0 +1,38 @@
+"""One change to a host and the change that takes it back, in the words of the shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import CredentialName, HostPath, Name
+
+PROTOCOL = 77
+"""netc's routing protocol number (rtnetlink(7), rtm_protocol) and link group: what carries it is netc's."""
+
+IPPROTO = {"tcp": 6, "udp": 17}
+"""By number: a minimal Debian has no /etc/protocols to look the names up in."""
+
+Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
+Command = tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Falls:
+    """Taken back by taking back what it stands on: an address goes when its device goes."""
+
+    on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change to a host, and the change that takes it back. `why` is printed where a reader would ask."""
+
+    up: Command
+    down: Command | Falls
+    why: str = ""
+
+
+def ip(namespace: str | None, *words: Word) -> Command:
+    return ("ip", *(("-n", namespace) if namespace else ()), *words)

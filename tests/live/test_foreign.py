@@ -1,0 +1,378 @@
+"""Tunnels that another program makes, and TCP's congestion control."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, down, parts, script, up
+from live.faults import Fault, failures, kills, run_with, steps_of
+from live.lab import Host, Lab
+from live.state import State, difference, without
+from live.traffic import client, echo
+
+pytestmark = pytest.mark.live
+
+STAND_IN = Path(__file__).with_name("tunsafe.py")
+PROGRAM = "/usr/local/bin/tunsafe"
+CONFIG = "/etc/tunsafe/escape.conf"
+PART = "tunnel-escape"
+
+HEAD = """
+version = 1
+network.name = "escape"
+
+[hosts.laptop]
+id = 1
+addresses = ["198.51.100.7/24"]
+"""
+TUNSAFE = f"""
+[hosts.laptop.tunnels.escape]
+kind = "tunsafe"
+config = "{CONFIG}"
+interface = "tun0"
+address = ["10.9.0.2/24", "fd09::2/64"]
+routes = ["10.10.0.0/16", "203.0.113.0/24"]
+mtu = 1380
+wait = 3
+"""
+EXTERNAL = f"""
+[hosts.laptop.tunnels.escape]
+kind = "external"
+start = ["{PROGRAM}", "start", "-n", "tun0", "{CONFIG}"]
+interface = "tun0"
+routes = ["203.0.113.0/24"]
+wait = 3
+"""
+INSIDE = """
+[hosts.laptop.namespaces.vpn]
+tunnel = "escape"
+dns = "10.9.0.1"
+"""
+OWN = """
+address = 10.9.0.2/24
+address = fd09::2/64
+route = 0.0.0.0/0
+route = ::/0
+route = 0.0.0.0/0 default
+route = 2000::/3
+route = 10.10.0.0/16
+route = 172.16.0.0/12
+local = 198.51.100.7:4000
+peer = 198.51.100.1:4000
+"""
+
+
+def laptop(lab: Lab, folder: Path, tunnel: str, config: str = OWN) -> Host:
+    host = lab.host("laptop", compiled(HEAD + tunnel, folder)["laptop"])
+    far = lab.host("far")
+    lab.wire(host, "eth0", far, "eth0", a_addresses=("198.51.100.7/24",), b_addresses=("198.51.100.1/24",))
+    host.run(["ip", "route", "add", "default", "via", "198.51.100.1", "metric", "5"])
+    host.run(["ip", "link", "add", "dev", "theirs", "type", "bridge"])
+    for each in (host, far):
+        each.write(PROGRAM, STAND_IN.read_text(), 0o755)
+    host.write(CONFIG, config, 0o600)
+    far.write(CONFIG, "address = 10.9.0.1/24\nlocal = 198.51.100.1:4000\npeer = 198.51.100.7:4000\n", 0o600)
+    far.run([PROGRAM, "start", "-d", CONFIG])
+    for address in ("10.10.0.1", "203.0.113.1"):
+        far.run(["ip", "address", "add", f"{address}/32", "dev", "tun0"])
+    echo(far, 7000, "10.9.0.1", "10.10.0.1", "203.0.113.1")
+    return host
+
+
+def processes(host: Host) -> list[str]:
+    """Of the stand-in."""
+    return host.run(["pgrep", "-f", f"{PROGRAM} start"], check=False).stdout.split()
+
+
+def settled(host: Host) -> State:
+    assert processes(host) == []
+    return host.state()
+
+
+def routes(host: Host, family: str = "-4") -> list[str]:
+    said = host.run(["ip", family, "route", "show", "dev", "tun0"]).stdout.splitlines()
+    return sorted(line.split()[0] for line in said)
+
+
+@pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
+def test_up_again_changes_nothing_and_down_leaves_nothing(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+    host = laptop(lab, tmp_path, tunnel)
+    start = settled(host)
+    up(host)
+    once = host.state()
+    assert client(host, "udp", "203.0.113.1", 7000) == "10.9.0.2"
+    assert "group 77" in host.run(["ip", "link", "show", "dev", "tun0"]).stdout
+    assert len(processes(host)) == 1
+    up(host)
+    assert difference(once, host.state()) == ""
+    assert len(processes(host)) == 1
+    down(host)
+    assert difference(start, settled(host)) == ""
+    down(host)
+
+
+@pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
+def test_routes_to_everywhere_go_and_all_others_stay(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+    host = laptop(lab, tmp_path, tunnel)
+    up(host)
+
+    assert routes(host) == ["10.10.0.0/16", "10.9.0.0/24", "172.16.0.0/12", "203.0.113.0/24"]
+    assert [to for to in routes(host, "-6") if not to.startswith("f")] == []
+    assert host.run(["ip", "route", "get", "192.0.2.1"]).stdout.startswith("192.0.2.1 via 198.51.100.1 dev eth0")
+    own = host.run(["ip", "route", "show", "dev", "tun0", "proto", "77"]).stdout
+    assert ("10.10.0.0/16" in own) == (tunnel is TUNSAFE)
+    mtu = host.read("/sys/class/net/tun0/mtu").strip()
+    assert mtu == ("1380" if tunnel is TUNSAFE else "1420")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [("fails", "ended with status 1"), ("silent", "made no interface tun0"), ("hides", "made no interface tun0")],
+)
+@pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
+def test_a_program_that_makes_no_interface_is_named_and_ended(
+    lab: Lab, tmp_path: Path, tunnel: str, fault: str, said: str
+) -> None:
+    host = laptop(lab, tmp_path, tunnel, f"fault = {fault}\n")
+    start = settled(host)
+    begun = time.monotonic()
+    done = host.run(script(PART, "up"), check=False)
+
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "tunsafe" in done.stderr
+    assert time.monotonic() - begun < 3 + 5 + 3 + 9  # it is waited for, told to end, and ended
+    assert difference(start, settled(host)) == ""
+
+
+@pytest.mark.parametrize("inside", ["", INSIDE], ids=["host", "namespace"])
+def test_a_program_that_died_is_started_again_by_the_next_up(lab: Lab, tmp_path: Path, inside: str) -> None:
+    host = laptop(lab, tmp_path, TUNSAFE + inside)
+    start = settled(host)
+    up(host)
+    good = host.state()
+    (pid,) = processes(host)
+    host.run(["kill", "-9", pid])
+    down(host)
+    assert difference(start, settled(host)) == ""
+    up(host)
+    assert difference(good, host.state()) == ""
+    down(host)
+    assert difference(start, settled(host)) == ""
+
+
+def test_a_program_that_does_not_end_by_its_own_command_is_ended_by_a_signal(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, TUNSAFE, OWN + "fault = deaf\n")
+    start = settled(host)
+    up(host)
+    done = host.run(script(PART, "down"))
+
+    assert "did not end by its own command" in done.stderr
+    assert difference(start, settled(host)) == ""
+
+
+CASES = {"tunsafe": TUNSAFE, "external": EXTERNAL, "inside": TUNSAFE.replace('"203.0.113.0/24"', "") + INSIDE}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_that_fails_takes_back_the_whole_run(lab: Lab, tmp_path: Path, case: str) -> None:
+    host = laptop(lab, tmp_path, CASES[case])
+    for part in parts(host)[:-1]:
+        host.run(script(part, "up"))
+    start = settled(host)
+    steps = steps_of(host.read(script(PART, "up")[1]))
+    for fault in failures(len(steps)):
+        done = run_with(host, script(PART, "up"), fault)
+        assert done.returncode != 0
+        assert difference(start, settled(host)) == "", f"{fault}"
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("then", ["up", "down"])
+def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: Path, case: str, then: str) -> None:
+    host = laptop(lab, tmp_path, CASES[case])
+    for part in parts(host)[:-1]:
+        host.run(script(part, "up"))
+    start = settled(host)
+    host.run(script(PART, "up"))
+    good = host.state()
+    host.run(script(PART, "down"))
+    for fault in kills(len(steps_of(host.read(script(PART, "up")[1])))):
+        run_with(host, script(PART, "up"), fault)
+        host.run(script(PART, then))
+        if then == "up":
+            assert difference(good, host.state()) == "", f"{fault}"
+            assert len(processes(host)) == 1
+            host.run(script(PART, "down"))
+        assert difference(start, settled(host)) == "", f"{fault}"
+
+
+@pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
+@pytest.mark.parametrize("then", ["up", "down"])
+@pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.3, 1.4, 1.6])
+def test_after_a_kill_while_the_program_starts_the_next_run_ends_clean(
+    lab: Lab, tmp_path: Path, tunnel: str, then: str, moment: float
+) -> None:
+    """Between start and interface, between interface and its link group."""
+    host = laptop(lab, tmp_path, tunnel, OWN + "fault = late\n")
+    start = settled(host)
+    run = host.start(["bash", "-c", f"echo $$; exec {' '.join(script(PART, 'up'))}"])
+    run.wait_for("\n")
+    time.sleep(moment)
+    host.run(["kill", "-9", run.said().split()[0]], check=False)
+    host.run(script(PART, then))
+    if then == "up":
+        assert client(host, "udp", "203.0.113.1", 7000) == "10.9.0.2"
+        host.run(script(PART, "down"))
+    time.sleep(max(0.0, 1.2 - moment))  # what was let go would have an interface by now
+
+    # Killed before its first word in the journal, it leaves an empty folder for it.
+    assert difference(start, without(settled(host), r"^d /run/netc\s*$")) == ""
+
+
+def test_the_namespace_reaches_the_far_end_through_the_interface_alone(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, TUNSAFE.replace('routes = ["10.10.0.0/16", "203.0.113.0/24"]', "") + INSIDE)
+    start = settled(host)
+    up(host)
+
+    for address in ("10.9.0.1", "10.10.0.1", "203.0.113.1"):
+        for proto in ("tcp", "udp"):
+            assert client(host, proto, address, 7000, namespace="vpn") == "10.9.0.2"
+    assert host.run(["ip", "-n", "vpn", "-o", "link"]).stdout.count("\n") == 2
+    assert client(host, "udp", "203.0.113.1", 7000) == "198.51.100.7"  # the host's own go by its uplink
+    down(host)
+    assert difference(start, settled(host)) == ""
+
+
+def test_an_interface_of_someone_elses_is_neither_taken_nor_removed(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, TUNSAFE)
+    host.run([PROGRAM, "start", "-d", CONFIG])
+    start = host.state()
+    done = host.run(script(PART, "up"), check=False)
+    assert done.returncode != 0
+    assert "an interface tun0 exists" in done.stderr
+    host.run(script(PART, "down"))
+    assert difference(start, host.state()) == ""
+    host.run([PROGRAM, "stop", "tun0"])
+    host.run(["bash", "-c", "while [ -e /sys/class/net/tun0 ]; do sleep 0.1; done"])
+
+    up(host)
+    (pid,) = processes(host)
+    host.run(["kill", "-9", pid])
+    host.run(
+        [
+            "bash",
+            "-c",
+            f"while [ -e /sys/class/net/tun0 ]; do sleep 0.1; done; rm -r /run/wireguard; {PROGRAM} start -d {CONFIG}",
+        ]
+    )
+    start = host.state()
+    done = host.run(script(PART, "down"))
+    assert "is someone else's by now" in done.stderr
+    assert len(processes(host)) == 1
+
+
+def test_another_networks_tunnel_of_the_same_name_is_not_ended(lab: Lab, tmp_path: Path) -> None:
+    """A container's processes can be seen from its host."""
+    host = laptop(lab, tmp_path, EXTERNAL)
+    container = host.start(["unshare", "--net", "env", "NETC_TUNNEL=tun0", "sleep", "60"])
+    up(host)
+    down(host)
+
+    assert container.alive
+    container.stop(signal.SIGKILL)
+
+
+def test_what_must_hold_is_asked_before_anything_is_touched(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, TUNSAFE)
+    start = settled(host)
+    for spoil, said in (
+        (f"chmod 640 {CONFIG}", "not root's alone"),
+        (f"chmod 600 {CONFIG}; chown nobody {CONFIG}", "not root's alone"),
+        (f"rm {CONFIG}", "missing"),
+        (f"rm {PROGRAM}", "needs the program tunsafe"),
+    ):
+        host.run(["bash", "-c", spoil])
+        done = host.run(script(PART, "up"), check=False)
+        assert done.returncode != 0
+        assert said in done.stderr
+        assert difference(start, settled(host)) == ""
+
+
+# ---- TCP -----------------------------------------------------------------------------------------------------
+
+CONTROL = "/proc/sys/net/ipv4/tcp_congestion_control"
+
+
+@pytest.fixture
+def far(lab: Lab, tmp_path: Path) -> Host:
+    topology = HEAD + 'tcp_congestion = "bbr"\n'
+    host = lab.host("laptop", compiled(topology, tmp_path)["laptop"])
+    host.run(["bash", "-c", f"echo reno >{CONTROL}"])
+    return host
+
+
+def need_bbr(host: Host) -> None:
+    """A network namespace is allowed what the machine allows everybody: Reno and the machine's own default."""
+    if "bbr" not in host.read("/proc/sys/net/ipv4/tcp_available_congestion_control").split():
+        pytest.skip("could not run: this kernel has no bbr")
+    if host.run(["bash", "-c", f"echo bbr >{CONTROL} && echo reno >{CONTROL}"], check=False).returncode:
+        pytest.skip(
+            "could not run: a lab's host is allowed bbr where it is the machine's own: sysctl tcp_congestion_control"
+        )
+
+
+def test_bbr_is_on_while_the_part_is_up_and_then_what_was_before(far: Host) -> None:
+    need_bbr(far)
+    start = far.state()
+    up(far)
+    assert far.read(CONTROL) == "bbr\n"
+    up(far)
+    down(far)
+    assert difference(start, far.state()) == ""
+    for fault in kills(len(steps_of(far.read(script("tcp", "up")[1])))):
+        for then in ("up", "down"):
+            run_with(far, script("tcp", "up"), fault)
+            far.run(script("tcp", then))
+            assert far.read(CONTROL) == ("bbr\n" if then == "up" else "reno\n"), f"{fault}"
+            far.run(script("tcp", "down"))
+        assert difference(start, far.state()) == ""
+    run_with(far, script("tcp", "up"), Fault("fails", 1))
+    assert difference(start, far.state()) == ""
+
+
+def test_what_somebody_chose_meanwhile_stays(far: Host) -> None:
+    need_bbr(far)
+    far.run(["bash", "-c", f"echo bbr >{CONTROL}"])
+    up(far)
+    far.run(["bash", "-c", f"echo reno >{CONTROL}"])
+    down(far)
+
+    assert far.read(CONTROL) == "reno\n"
+
+
+def test_where_bbr_is_not_allowed_it_is_said_and_tcp_left_alone(far: Host) -> None:
+    far.write("/tmp/control", "reno\n")
+    far.run(["bash", "-c", f"mount --bind /tmp/control {CONTROL} && mount -o remount,bind,ro {CONTROL}"])
+    start = far.state()
+    done = far.run(script("tcp", "up"))
+
+    assert "TCP stays with reno" in done.stderr
+    down(far)
+    assert difference(start, far.state()) == ""
+
+
+def test_a_kernel_without_bbr_is_said_and_left_alone(far: Host) -> None:
+    far.write("/tmp/available", "reno cubic\n")
+    far.run(["mount", "--bind", "/tmp/available", "/proc/sys/net/ipv4/tcp_available_congestion_control"])
+    start = far.state()
+    done = far.run(script("tcp", "up"))
+
+    assert "this kernel has no bbr: TCP stays with reno" in done.stderr
+    assert far.read(CONTROL) == "reno\n"
+    down(far)
+    assert difference(start, far.state()) == ""
