@@ -213,7 +213,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: 
 
 @pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
 @pytest.mark.parametrize("then", ["up", "down"])
-@pytest.mark.parametrize("moment", [0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.2, 1.3, 1.4, 1.6])
+@pytest.mark.parametrize("moment", [0.05, 0.4, 1.3])
 def test_after_a_kill_while_the_program_starts_the_next_run_ends_clean(
     lab: Lab, tmp_path: Path, tunnel: str, then: str, moment: float
 ) -> None:
