@@ -90,6 +90,11 @@ class Host:
                 self._run(tuple(words), inside)
             case ("ip", *words):
                 self._ip(tuple(words), place)
+            case ("remember_ports",):
+                self._read("/etc/netc/forwarded")
+                self._gain("ports", None, "forwarded")
+            case ("forget_ports",):
+                self._lose(self.find("ports", None, "forwarded"))
             case ("nft", "-f", path) | ("load_rules", path):
                 self._load(path, place)
             case ("nft", "delete", "table", "inet", "netc" | "netc_offload" as name):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netc.emit import bash, iproute2, networkd, nftables, resolver, sets, sysctl, systemd, wireguard
+from netc.emit import bash, forwarded, iproute2, networkd, nftables, resolver, sets, sysctl, systemd, wireguard
 from netc.emit.file import File
 from netc.emit.manifest import manifest
 from netc.plan.host_plan import HostPlan
 
 EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
+    forwarded.emit,
     iproute2.emit,
     networkd.emit,
     nftables.emit,

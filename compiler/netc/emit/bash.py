@@ -38,7 +38,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     wanted = {
         "wireguard.bash": wireguard(part) and verb != "down",
         "uplinks.bash": bool(part.kept),
-        "firewall.bash": any(ruleset.namespace is None for ruleset in part.rulesets) and verb == "reload",
+        "firewall.bash": any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets),
         "offload.bash": bool(part.flowtables) and verb != "down",
         "docker.bash": bool(part.past_docker),
         "foreign.bash": any(isinstance(device, Foreign) for device in part.devices),
@@ -140,7 +140,8 @@ def reload(part: Part) -> Iterator[Command]:
         if ruleset.namespace:
             yield ("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset))
         else:
-            yield ("load_rules", ruleset_path(ruleset))
+            load: Command = ("load_rules",) if ruleset.sends_ports_elsewhere else ("nft", "-f")
+            yield (*load, ruleset_path(ruleset))
     if part.forwarding:
         yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
     if part.flowtables or part.past_docker:

@@ -174,3 +174,8 @@ class Ruleset:
     denials: tuple[Denial, ...] = ()
     openings: tuple[Opening, ...] = ()
     passages: tuple[Passage, ...] = ()
+
+    @property
+    def sends_ports_elsewhere(self) -> bool:
+        """Whether flows of the host itself depend on it for where they go."""
+        return self.namespace is None and bool(self.nats or self.forwards)

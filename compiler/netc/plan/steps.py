@@ -33,7 +33,7 @@ def steps(part: Part) -> tuple[Step, ...]:
         *map(_congestion, part.congestion),
         *(step for namespace in part.namespaces for step in _namespace(namespace)),
         *map(_ipset, part.ipsets),
-        *map(_ruleset, part.rulesets),
+        *(step for ruleset in part.rulesets for step in _ruleset(ruleset)),
         *(step for device in part.devices for step in device_steps(device)),
         *map(_setting, part.settings),
         *map(_address, part.addresses),
@@ -85,17 +85,24 @@ def ruleset_path(ruleset: Ruleset) -> str:
     return f"/etc/netc/namespaces/{ruleset.namespace}.nft" if ruleset.namespace else "/etc/netc/nftables.nft"
 
 
-def _ruleset(ruleset: Ruleset) -> Step:
+def _ruleset(ruleset: Ruleset) -> Iterator[Step]:
     if ruleset.namespace:
-        return Step(
+        yield Step(
             up=("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset)),
             down=Falls(ruleset.namespace),
             why="The guard stands before there is anything to guard.",
         )
-    return Step(
+        return
+    yield Step(
         up=("nft", "-f", ruleset_path(ruleset)),
         down=("nft", "delete", "table", "inet", "netc"),
     )
+    if ruleset.sends_ports_elsewhere:
+        yield Step(
+            up=("remember_ports",),
+            down=("forget_ports",),
+            why="A reload compares.",
+        )
 
 
 OFFLOAD_PATH = "/etc/netc/offload.nft"
