@@ -90,6 +90,8 @@ class Host:
                 self._run(tuple(words), inside)
             case ("ip", *words):
                 self._ip(tuple(words), place)
+            case ("old_rules",) | ("drop_old_rules",):
+                pass
             case ("remember_ports",):
                 self._read("/etc/netc/forwarded")
                 self._gain("ports", None, "forwarded")

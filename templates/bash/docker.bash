@@ -24,7 +24,23 @@ in_docker_user() { # add|remove IPTABLES WHAT RULE…
     return 0
   fi
   case $1 in
-    add) "$filter" -w -C DOCKER-USER "${rule[@]}" 2>/dev/null || "$filter" -w -I DOCKER-USER "${rule[@]}" ;;
+    add) "$filter" -w -I DOCKER-USER "${rule[@]}" ;;
     remove) while "$filter" -w -D DOCKER-USER "${rule[@]}" 2>/dev/null; do :; done ;;
   esac
+}
+
+old=()
+old_rules() { # of netc's, whatever they are about: they go when the new ones stand
+  local filter
+  for filter in iptables ip6tables; do
+    mapfile -t -O "${#old[@]}" old < <("$filter" -w -S DOCKER-USER 2>/dev/null |
+      sed -n "s/^-A \(.* --comment netc .*\)/$filter -w -D \1/p")
+  done
+}
+drop_old_rules() {
+  local rule words
+  for rule in "${old[@]}"; do
+    read -ra words <<<"$rule"
+    "${words[@]}" || return
+  done
 }

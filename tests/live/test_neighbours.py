@@ -119,6 +119,12 @@ def test_what_is_forwarded_passes_docker_and_its_other_rules_stay(lab: Lab, tmp_
     assert all("--comment netc" in line for line in own)
     assert there.served() == list(VISITOR)
 
+    # A rule of netc's that no forward wants any more goes with the next reload.
+    stale = ["-m", "conntrack", "--ctorigdst", "192.0.2.3", "-m", "comment", "--comment", "netc", "-j", "ACCEPT"]
+    there.edge.run(["iptables", "-I", "DOCKER-USER", *stale])
+    there.edge.run(script("docker", "reload"))
+    assert [line for line in filtered(there.edge) if line not in before] == own
+
     # Nothing else passes: not what is routed without a forward of netc's.
     there.world.run(["ip", "route", "add", "10.77.1.0/31", "via", "198.51.100.10"])
     ping = ["ping", "-c", "1", "-W", "1", "10.77.1.1"]

@@ -144,8 +144,10 @@ def reload(part: Part) -> Iterator[Command]:
             yield (*load, ruleset_path(ruleset))
     if part.forwarding:
         yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
-    if part.flowtables or part.past_docker:
+    if part.flowtables:
         yield from (step.up for step in steps(part))
+    if part.past_docker:
+        yield from (("old_rules",), *(step.up for step in steps(part)), ("drop_old_rules",))
 
 
 def _endpoints(part: Part) -> Iterator[Command]:
