@@ -148,7 +148,6 @@ def bridged_packets_are_filtered(host: Host, wanted: int) -> bool:
     return done.returncode == 0
 
 
-@pytest.mark.stock
 def test_neighbours_reach_it_by_the_public_address_again_and_again(living: Scene) -> None:
     """No redirect of the host's leads them past it. Where bridged packets are filtered, nothing goes back out of the
     port that it came by, unless whoever made that port says so: a container does not reach itself then."""
@@ -168,7 +167,6 @@ def test_neighbours_reach_it_by_the_public_address_again_and_again(living: Scene
             assert client(living.containers["other"], protocol, at, 80) == source
 
 
-@pytest.mark.stock
 def test_between_bridges_nobody_is_hidden(living: Scene) -> None:
     echo(living.containers["server"], 8080)
 
@@ -204,7 +202,6 @@ def test_nothing_leaves_the_uplink_under_a_hidden_address(living: Scene) -> None
     assert leaving.packets("net 10.0.0.0/8 or net fd00::/8") == []
 
 
-@pytest.mark.stock
 def test_down_leaves_the_host_as_it_was(scene: Scene) -> None:
     for command in (
         "nft 'add table inet theirs; add chain inet theirs c { type nat hook postrouting priority 90; }'",

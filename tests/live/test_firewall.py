@@ -196,7 +196,6 @@ def ping(host: Host, address: str, source: str = "") -> bool:
     return host.run(["ping", "-c", "1", "-W", "1", *bound, address], check=False).returncode == 0
 
 
-@pytest.mark.stock
 def test_ssh_is_for_everyone_and_an_allowed_port_for_those_it_is_allowed_to(there: Scene) -> None:
     start(there)
     for port in (22, 9100, 9101, 9205):

@@ -102,7 +102,6 @@ def filtered(host: Host) -> list[str]:
     return [line.partition(" [")[0] for line in rules(host).splitlines() if not line.startswith("#")]
 
 
-@pytest.mark.stock
 def test_what_is_forwarded_passes_docker_and_its_other_rules_stay(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path)
     there.edge.run(["bash", "-ec", DOCKER])
@@ -203,6 +202,7 @@ def offloaded(there: Scene, family: int) -> bool:
     return any("[OFFLOAD]" in line and f"src={VISITOR[family]} " in line for line in listed.splitlines())
 
 
+@pytest.mark.stock
 @pytest.mark.stock_kernel
 @pytest.mark.parametrize("kind", ["gre", "vxlan"])
 def test_established_flows_are_offloaded(lab: Lab, tmp_path: Path, kind: str) -> None:

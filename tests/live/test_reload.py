@@ -141,7 +141,6 @@ def flows(edge: Host, port: int) -> set[str]:
     return {line.rpartition("id=")[2] for line in listed.splitlines() if re.search(rf"^[^\[]*? dport={port} ", line)}
 
 
-@pytest.mark.stock
 def test_flows_of_changed_ports_follow_and_no_others_are_touched(lab: Lab, tmp_path: Path) -> None:
     world, edge, _ = scene(lab, tmp_path)
     talks = {

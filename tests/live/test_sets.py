@@ -77,7 +77,6 @@ def matched(host: Host, addresses: Iterable[str]) -> list[str]:
     return found
 
 
-@pytest.mark.stock
 def test_what_is_listed_is_matched_and_nothing_else(a: Host) -> None:
     start = a.state()
     up(a)
@@ -104,7 +103,6 @@ def test_packets_of_who_is_listed_are_dropped(lab: Lab, a: Host) -> None:
         assert client(world, "tcp", to, 80, source=spared) == spared
 
 
-@pytest.mark.stock
 def test_a_list_is_loaded_again_and_replaced_while_it_is_used(a: Host, tmp_path: Path) -> None:
     up(a)
     for ipset in ("bad4", "bad6"):

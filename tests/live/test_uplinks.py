@@ -288,6 +288,7 @@ ip link set dev relay up
 """The far ends of the example's tunnels: a broker's, and a 6to4 relay."""
 
 
+@pytest.mark.stock
 @pytest.mark.stock_kernel
 def test_native_two_ipv4_a_broker_and_six_to_four_at_once(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(EXAMPLES / "uplinks.toml", tmp_path))
