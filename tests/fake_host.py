@@ -62,6 +62,7 @@ class Host:
     files: dict[str, str]
     things: list[Thing] = field(default_factory=list)
     sysctls: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
     is_strict: bool = False
     """Everything goes in the reverse of the order in which it came."""
 
@@ -153,6 +154,10 @@ class Host:
             case ("congestion_before", control, queue):
                 self._lose(self.find("congestion", None, f"{control} {queue}"))
             case ("keep_sysctls", path):
+                self._read(path)
+            case ("make_groups", path):
+                self.groups |= {line.split()[1] for line in self._read(path).splitlines() if line[:1] == "g"}
+            case ("keep_groups", path):
                 self._read(path)
             case _:
                 raise Refused(f"unexpected command: {' '.join(command)}")
@@ -273,7 +278,9 @@ class Host:
 
     def _setting(self, path: str, value: str, place: str | None) -> None:
         match path.split("/"):
-            case ["net", "ipv6", "conf", name, "accept_dad" | "accept_ra"] | ["net", "ipv4", "conf", name, "rp_filter"]:
+            case ["net", "ipv6", "conf", name, "accept_dad" | "accept_ra"]:
+                self._gain("setting", place, path, (self.find("link", place, name),), value=value)
+            case ["net", "ipv4", "conf", name, "rp_filter" | "route_localnet"]:
                 self._gain("setting", place, path, (self.find("link", place, name),), value=value)
             case _:
                 raise Refused(f"no such setting: {path}")
@@ -315,7 +322,8 @@ class Host:
         self._gain("rule", place, rule_name(family, options), self._in(place))
 
     def _load(self, path: str, place: str | None) -> None:
-        self._read(path)
+        if unknown := set(re.findall(r'skgid (?:!= )?"([^"]+)"', self._read(path))) - self.groups:
+            raise Refused(f"Group does not exist: {', '.join(sorted(unknown))}")
         there = self._seek("table", place, "netc")
         if there and there.state["path"] != path:
             raise Refused(f"{path} would replace {there.state['path']}")

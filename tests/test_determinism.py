@@ -206,6 +206,8 @@ def test_a_link_changes_its_two_hosts_and_on_them_no_other_part(example: Path, k
     topology = with_host(explicit(parsed(example)), "zzz-new")
     old = sorted(topology["hosts"])[0]
     topology["hosts"][old] = {"public_key": key(old)} | topology["hosts"][old]
+    if topology["hosts"][old].get("endpoint") is False:
+        topology["hosts"][old]["endpoint"] = "192.0.2.99"  # or no plain tunnel could lead there
     link = {"kind": kind, "between": ["zzz-new", old]}
     before = compiled(document(topology))
     after = compiled(document(topology | {"links": {**topology.get("links", {}), "aaa-new": link}}))

@@ -109,8 +109,9 @@ def test_features_never_import_each_other() -> None:
 
 
 def test_emitters_never_import_each_other_s_printers() -> None:
-    """All but what they share: the file, the door to templates, and what a script can do that a unit offers."""
-    shared = ("netc.emit.file", "netc.emit.render", "netc.emit.bash.reload")
+    """All but what they share: the file, the door to templates, and what a script can do that a unit offers; and a
+    printer of a template's part alone."""
+    shared = ("netc.emit.file", "netc.emit.render", "netc.emit.bash.reload", "netc.emit.nftables_splits")
     emitters = inhabitants("emit")
     wrong = found(
         lambda module: (name for name in own(module) if ".emit." in name and not name.startswith(shared)), emitters

@@ -154,7 +154,7 @@ def test_every_fact_can_be_shown() -> None:
 # ---- what is named is there ----------------------------------------------------------------------------------
 
 NAMED = re.compile(
-    r"(?<![\w$/-])/(?:etc/netc|etc/netns|etc/sysctl\.d|usr/lib/netc)(?:/[\w.@+:=-]*[\w@+=-])+(?![\w$/-])"
+    r"(?<![\w$/-])/(?:etc/(?:netc|netns|sysctl\.d|sysusers\.d)|usr/lib/netc)(?:/[\w.@+:=-]*[\w@+=-])+(?![\w$/-])"
 )
 """A whole path; one that goes on with a variable is some other's to know."""
 
@@ -228,6 +228,7 @@ def test_what_is_not_there_is_noticed() -> None:
         "files/etc/iproute2/rt_protos.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",
         "files/etc/systemd/networkd.conf.d/50-netc.conf",
+        "files/usr/local/bin/t",
     }
     lost = {
         path
@@ -245,7 +246,7 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        apart = r"files/etc/(netc/(order|wireguard/.*)|systemd/.*|iproute2/.*|sysctl\.d/.*|netns/.*)"
+        apart = r"files/(etc/(netc/(order|wireguard/.*)|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/bin/.*)"
         orphans = [
             path
             for path in files

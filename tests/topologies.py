@@ -129,6 +129,17 @@ FULL: Table = {
                     ],
                 },
                 "six": {"kind": "6to4"},
+                "esc": {
+                    "kind": "wireguard",
+                    "address": ["10.15.0.2/24", "fd15::2/64"],
+                    "private_key": {"credential": "esc.key"},
+                    "peer": {
+                        "public_key": key("escape"),
+                        "endpoint": "192.0.2.12:443",
+                        "allowed_ips": ["0.0.0.0/0", "::/0"],
+                    },
+                },
+                "grey": {"kind": "gre", "remote": "192.0.2.11", "address": "10.16.0.0/31"},
                 "in": {"kind": "gre", "remote": "192.0.2.9", "address": "10.2.0.0/31"},
                 "safe": {
                     "kind": "tunsafe",
@@ -156,6 +167,18 @@ FULL: Table = {
                 },
                 "second": {"interface": "eth1", "prefixes": "203.0.113.5/32", "gateway": "172.31.1.1", "mark": 77},
                 "third": {"tunnel": "six", "gateway": "::192.0.2.88", "table": 12345},
+            },
+            "splits": {
+                "g": {
+                    "tunnel": "esc",
+                    "group": "cavorite",
+                    "direct": ["10.0.0.0/8", "2001:db8:d::/48", "private", "bad"],
+                    "dns": ["10.15.0.1", "fd15::1"],
+                    "command": "t",
+                },
+                "i": {"tunnel": "grey", "interface": "eth5", "ipv6": "direct"},
+                "o": {"tunnel": "grey", "user": "nobody", "mode": "except", "mark": 200},
+                "s": {"tunnel": "esc", "source": ["10.17.0.0/24"], "table": 13999},
             },
             "namespaces": {
                 "plain": {"tunnel": "in", "services": "ssh.service"},
@@ -296,6 +319,20 @@ class Maker:
         routers = [f"203.0.{n}.1"] * ("." in nets[0]) + ["fe80::1"] * (":" in nets[-1])
         table: Table = {"interface": "eth7", "prefixes": nets, "gateway": self.one(routers, False), "mark": 250}
         return table | self.table({}, {"preferred": True}, {"table": 12999})
+
+    def split(self, tunnel: Table, name: str) -> Table:
+        six = carries(tunnel, 6)
+        who = self.table(
+            {"group": "g", "command": "gg"},
+            {"group": "g", "mode": "except"},
+            {"user": "u", "mode": "except"},
+            {"interface": "eth9"},
+            {"source": ["10.77.0.0/16", "fd77::/32"]},
+        )
+        ipv6 = self.table({}, {"ipv6": "block"}, {"ipv6": "direct"}, *([{"ipv6": "tunnel"}] if six else []))
+        there = ["10.64.0.1", "fd64::1"] if six and ipv6.get("ipv6", "tunnel") == "tunnel" else ["10.64.0.1"]
+        direct = self.some(["private", "office", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"])
+        return {"tunnel": name, "mark": 249} | who | ipv6 | self.table({}, {"dns": there}) | {"direct": direct}
 
     def secret(self) -> Table:
         n = self.next()
@@ -709,4 +746,15 @@ def tunnels(make: Maker, machine: Machine) -> Table:
     inside = make.some([name for name in found if found[name]["kind"] != "6to4"])
     spaces = {f"n-{name}": make.namespace(machine, f"n-{name}", name) for name in inside}
     found = {name: tunnel | ({} if name in inside else make.outside(tunnel)) for name, tunnel in found.items()}
-    return {"tunnels": found, "namespaces": spaces}
+    free = [
+        name
+        for name, tunnel in found.items()
+        if name not in inside and tunnel["kind"] in ("wireguard", "gre", "ip6gre", "ipip") and carries(tunnel, 4)
+    ]
+    chosen = make.some(free)[:1]
+    splits = {"s": make.split(found[chosen[0]], chosen[0])} if chosen else {}
+    return {"tunnels": found, "namespaces": spaces, "splits": splits}
+
+
+def carries(tunnel: Table, family: int) -> bool:
+    return any((6 if ":" in net else 4) == family for net in tunnel.get("address", []))

@@ -17,9 +17,9 @@ PEER = Path(__file__).with_name("peer.py")
 ANYWHERE = ("0.0.0.0", "::")
 
 
-def echo(host: Host, port: int, *addresses: str, namespace: str | None = None) -> Process:
+def echo(host: Host, port: int, *addresses: str, namespace: str | None = None, wrapper: Sequence[str] = ()) -> Process:
     """TCP and UDP servers that answer each visitor with the visitor's address, as they saw it."""
-    return _serving(host, ["echo", str(port), *(addresses or ANYWHERE)], namespace)
+    return _serving(host, ["echo", str(port), *(addresses or ANYWHERE)], namespace, wrapper)
 
 
 def dns(host: Host, answer: str, *addresses: str, port: int = 53, namespace: str | None = None) -> Process:
@@ -89,7 +89,7 @@ def _peer(*arguments: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", PEER.read_text(), *arguments]
 
 
-def _serving(host: Host, arguments: Sequence[str], namespace: str | None) -> Process:
-    process = host.start(_peer(*arguments), namespace=namespace)
+def _serving(host: Host, arguments: Sequence[str], namespace: str | None, wrapper: Sequence[str] = ()) -> Process:
+    process = host.start([*wrapper, *_peer(*arguments)], namespace=namespace)
     process.wait_for("ready\n")
     return process

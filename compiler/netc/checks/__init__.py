@@ -23,6 +23,7 @@ from netc.checks import (
     ports,
     references,
     sets,
+    splits,
     underlay,
     uplinks,
 )
@@ -48,6 +49,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     firewall.check,
     coexistence.check,
     sets.check,
+    splits.check,
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.network.interface import Interface, Network
+from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.problem import KeyPath, Problem
 
@@ -20,7 +21,7 @@ TAILSCALE = range(5210, 5271)
 
 def check(network: Network) -> Iterator[Problem]:
     for host, interfaces in network.interfaces.items():
-        yield from _of_uplinks(interfaces, uplinks(host, network))
+        yield from _derived(interfaces, uplinks(host, network), splits(host, network))
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}
         replies: dict[int, Interface] = {}
@@ -96,7 +97,9 @@ def _of_replies(interface: Interface, table: int, priority: int, replies: dict[i
             return
 
 
-def _of_uplinks(interfaces: tuple[Interface, ...], resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+def _derived(
+    interfaces: tuple[Interface, ...], by_uplink: tuple[Uplink, ...], by_split: tuple[Split, ...]
+) -> Iterator[Problem]:
     """Derived from names, so two may meet, if seldom."""
     tables: dict[int, tuple[str, KeyPath]] = {}
     marks: dict[int, tuple[str, KeyPath]] = {}
@@ -107,16 +110,24 @@ def _of_uplinks(interfaces: tuple[Interface, ...], resolved: tuple[Uplink, ...])
             tables[interface.back.table] = (f"replies by {interface.name}", interface.where)
             if interface.back.mark is not None:
                 marks[interface.back.mark] = (f"replies by {interface.name}", interface.where)
-    for uplink in resolved:
-        owner = TABLES.get(uplink.table) or OTHERS.get(uplink.table)
-        if uplink.table == PREFERRED:
-            owner = "the preferred uplinks"
-        if owner:
-            what = f"table {uplink.table} is that of {owner}"
-            yield Problem("NC1003", (*uplink.origin, "table"), what, "12000 to 12999 are free for uplinks")
-        for key, number, seen in (("table", uplink.table, tables), ("mark", uplink.mark, marks)):
-            name, other = seen.setdefault(number, (uplink.name, uplink.origin))
-            if other != uplink.origin:
+    if by_split:
+        marks[OUTER_MARK] = ("what tunnels themselves send, beside a split,", by_split[0].origin)
+    wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
+    wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
+    for what, origin, table, mark in wanted:
+        yield from _not_free(origin, table)
+        for key, number, seen in (("table", table, tables), ("mark", mark, marks)):
+            name, other = seen.setdefault(number, (what, origin))
+            if other != origin:
                 shown = number >> 24 if key == "mark" else number
-                what = f"{key} {shown} of the uplink `{uplink.name}` is that of {name} too"
-                yield Problem("NC1005", uplink.origin, what, f"set another `{key}`", (other,), on_key=True)
+                said = f"{key} {shown} of {what} is that of {name} too"
+                yield Problem("NC1005", origin, said, f"set another `{key}`", (other,), on_key=True)
+
+
+def _not_free(origin: KeyPath, table: int) -> Iterator[Problem]:
+    owner = TABLES.get(table) or OTHERS.get(table)
+    if table == PREFERRED:
+        owner = "the preferred uplinks"
+    if owner:
+        free = "13000 to 13999 are free for splits" if origin[2] == "splits" else "12000 to 12999 are free for uplinks"
+        yield Problem("NC1003", (*origin, "table"), f"table {table} is that of {owner}", free)

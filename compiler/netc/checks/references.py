@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from netc.checks.firewall import named_sources
 from netc.checks.sets import named_sets
+from netc.checks.splits import named_directs
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.mistakes import did_you_mean
@@ -51,6 +52,9 @@ def _inside_a_host(host: HostName, table: Host, broken: frozenset[KeyPath]) -> I
         if uplink.tunnel:
             at = (*own, "uplinks", uplink_name, "tunnel")
             yield from _one_of("NC0202", uplink.tunnel, "tunnel", table.tunnels, host, at, broken)
+    for split_name, split in table.splits.items():
+        at = (*own, "splits", split_name, "tunnel")
+        yield from _one_of("NC0202", split.tunnel, "tunnel", table.tunnels, host, at, broken)
     for name, bridge in table.bridges.items():
         for index, publish in enumerate(bridge.publish):
             for number, target in enumerate(publish.to):
@@ -99,6 +103,7 @@ def _sets(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iter
     known = [*map(str, network.topology.sets), *_broken(("sets",), broken), *map(str, BUILTIN)]
     walls = [named_sources(host, table.firewall) for host, table in network.topology.hosts.items() if table.firewall]
     others = [named_sets(name, table) for name, table in network.topology.sets.items()]
+    others += [named_directs(host, table.splits) for host, table in network.topology.hosts.items()]
     used = {where: one for named in (*walls, *others) for where, one in named if isinstance(one, SetName)}
     for where, source in used.items():
         if source not in known and ("sets",) not in broken:

@@ -10,7 +10,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.step import Command, Falls, Step
-from netc.plan.steps import ruleset_path, steps
+from netc.plan.steps import groups_path, ruleset_path, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -33,6 +33,11 @@ def wireguard(part: Part) -> bool:
     return any(isinstance(device, Wireguard) for device in part.devices)
 
 
+def names_owners(part: Part) -> bool:
+    """Its ruleset tells programs by their group or user."""
+    return any(split.group or split.user for ruleset in part.rulesets for split in ruleset.splits)
+
+
 def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     """Shell that a script of a part needs beside steps.bash."""
     wanted = {
@@ -44,6 +49,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "foreign.bash": any(isinstance(device, Foreign) for device in part.devices),
         "tcp.bash": bool(part.congestion),
         "sets.bash": bool(part.ipsets),
+        "splits.bash": names_owners(part),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
 
@@ -62,6 +68,9 @@ def _part(part: Part) -> Iterator[File]:
     if part.kept:
         again = list(_again(done))
         yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
+    for launcher in part.launchers:
+        path = f"files/usr/local/bin/{launcher.command}"
+        yield _script(path, "launcher.j2", **shared, command=launcher.command, group=launcher.group)
     if part.endpoints:
         yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
 
@@ -102,6 +111,10 @@ def _asks(part: Part) -> Iterator[Command]:
     if part.ipsets:
         yield ("need", "ipset", "ipset")
         yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))
+    for user in sorted({split.user for ruleset in part.rulesets for split in ruleset.splits if split.user}):
+        yield ("need_user", user)
+    if any(split.resolvers and (split.group or split.user) for r in part.rulesets for split in r.splits):
+        yield ("look_at_names",)
     if wireguard(part):
         yield ("need_wireguard",)
     for thing in (*part.namespaces, *part.devices):
@@ -140,6 +153,7 @@ def reload(part: Part) -> Iterator[Command]:
         if ruleset.namespace:
             yield ("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset))
         else:
+            yield from (("make_groups", path) for path in filter(None, [groups_path(ruleset)]))
             load: Command = ("load_rules",) if ruleset.sends_ports_elsewhere else ("nft", "-f")
             yield (*load, ruleset_path(ruleset))
     if part.forwarding:

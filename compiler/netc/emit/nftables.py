@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.emit import nftables_splits
 from netc.emit.file import File
+from netc.emit.nftables_splits import set_name
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.language.values import Family
@@ -61,6 +63,7 @@ def _text(ruleset: Ruleset) -> str:
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
+        **nftables_splits.values(ruleset),
     )
 
 
@@ -288,7 +291,7 @@ def _from(sources: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | Non
             yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in nets])}"
         for found in ruleset.sets:
             if found.name in sources.sets and found.of(family):
-                yield family, f"{spelling} saddr @{_set_name(found, family)}"
+                yield family, f"{spelling} saddr @{set_name(found, family)}"
 
 
 def _sets(found: AddressSet, ruleset: Ruleset) -> Iterator[dict[str, object]]:
@@ -297,16 +300,11 @@ def _sets(found: AddressSet, ruleset: Ruleset) -> Iterator[dict[str, object]]:
         if ranges := found.of(family):
             inline = ruleset.namespace is not None or is_short(found, family)
             yield {
-                "name": _set_name(found, family),
+                "name": set_name(found, family),
                 "type": Verbatim(f"ipv{family}_addr"),
                 "elements": list(map(Verbatim, prefixes(ranges, family))) if inline else [],
                 "path": Verbatim(f'"{elements_path(found, family)}"'),
             }
-
-
-def _set_name(found: AddressSet, family: Family) -> Verbatim:
-    """No keyword of nft's begins so."""
-    return Verbatim(f"set{family}_{token(found.name)}")
 
 
 def _any(spellings: Sequence[str]) -> str:

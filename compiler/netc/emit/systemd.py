@@ -9,6 +9,7 @@ from netc.emit.file import File
 from netc.emit.render import about, render
 from netc.language.names import CredentialName
 from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
+from netc.plan.steps import groups_path
 
 UNITS = "files/etc/systemd/system"
 
@@ -21,6 +22,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File(f"{UNITS}/netc.target", target)
     for part in plan.parts:
         yield from _part(part)
+        yield from _sysusers(part)
     for confined in plan.confined:
         yield _confined(confined)
 
@@ -53,6 +55,12 @@ def _part(part: Part) -> Iterator[File]:
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **shared)
             yield File(f"{UNITS}/netc-endpoints-{part.name}.{kind}", text)
+
+
+def _sysusers(part: Part) -> Iterator[File]:
+    for path in filter(None, map(groups_path, part.rulesets)):
+        groups = sorted({split.group for ruleset in part.rulesets for split in ruleset.splits if split.group})
+        yield File(f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups))
 
 
 def _credentials(part: Part) -> list[CredentialName]:

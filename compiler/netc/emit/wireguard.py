@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from netc.emit.file import File
-from netc.emit.render import about, render
+from netc.emit.render import Verbatim, about, render
 from netc.language.names import DnsName
 from netc.network.interface import Peer
 from netc.plan.host_plan import HostPlan, Part, Wireguard
@@ -20,7 +20,9 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def _text(device: Wireguard, part: Part) -> str:
-    head = render("wireguard", "device.j2", about=about(part.about), port=device.port)
+    mark = None if device.mark is None else Verbatim(f"{device.mark:#010x}")
+    own = {"port": device.port, "mark": mark}
+    head = render("wireguard", "device.j2", about=about(part.about), interface=any(own.values()), **own)
     return "\n".join((head, *(_peer(peer, device.keepalive) for peer in device.peers)))
 
 

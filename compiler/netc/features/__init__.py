@@ -15,6 +15,7 @@ from netc.features import (
     namespaces,
     offload,
     sets,
+    splits,
     tcp,
     uplinks,
 )
@@ -37,6 +38,7 @@ FEATURES: tuple[Feature, ...] = (
     bridges,
     bridged_namespaces,
     forwards,
+    splits,
     firewall,
     offload,
     docker,

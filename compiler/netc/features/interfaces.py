@@ -17,6 +17,7 @@ from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import part_name
+from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.plan.host_plan import (
     Address,
     Carrier,
@@ -35,10 +36,10 @@ from netc.problem import dotted
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
-    yield Share(parts=tuple(map(_part, network.interfaces[host])))
+    yield Share(parts=tuple(_part(interface, network) for interface in network.interfaces[host]))
 
 
-def _part(interface: Interface) -> Part:
+def _part(interface: Interface, network: Network) -> Part:
     inside = interface.namespace
     holder = (part_name(inside),) if inside else ()
     return Part(
@@ -48,7 +49,7 @@ def _part(interface: Interface) -> Part:
         reasons=tuple(_reasons(interface)),
         after=holder,
         bound=holder,
-        devices=(_device(interface),),
+        devices=(_device(interface, carries_split(interface, network)),),
         addresses=tuple(
             Address(
                 net,
@@ -60,7 +61,7 @@ def _part(interface: Interface) -> Part:
             for net in interface.addresses
         ),
         carriers=(Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),),
-        settings=tuple(_settings(interface)),
+        settings=tuple(_settings(interface, network)),
         routes=(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
         rules=(*_rules(interface), *_back_rules(interface)),
         endpoints=tuple(
@@ -112,11 +113,14 @@ def _rules(interface: Interface) -> Iterator[Rule]:
             yield Rule(family, interface.priority, interface.table, source=net.ip, namespace=interface.namespace)
 
 
-def _settings(interface: Interface) -> Iterator[LinkSetting]:
-    """A visitor's packet comes by the tunnel and its address is reached by the uplink: strict reverse path filtering
-    (RFC 3704) would drop what is forwarded on. Loose (2) wins over a strict `all`, and only here."""
-    if interface.back and interface.back.mark is not None:
+def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
+    """A visitor's packet, or an answer to what a split sent, comes by the tunnel and its address is reached by the
+    uplink: strict reverse path filtering (RFC 3704) would drop it. Loose (2) wins over a strict `all`, and only here.
+    """
+    if (interface.back and interface.back.mark is not None) or carries_split(interface, network):
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
+    if answers_loopback(interface, network):
+        yield LinkSetting(interface.name, "ipv4", "route_localnet", 1)
 
 
 def _back_routes(interface: Interface) -> Iterator[Route]:
@@ -145,7 +149,7 @@ def _families(interface: Interface) -> set[int]:
     return {net.version for net in interface.addresses if not net.ip.is_link_local()}
 
 
-def _device(interface: Interface) -> Device:
+def _device(interface: Interface, is_split: bool) -> Device:
     if interface.kind == Kind.WIREGUARD:
         assert interface.private_key is not None
         return Wireguard(
@@ -155,6 +159,7 @@ def _device(interface: Interface) -> Device:
             interface.keepalive,
             interface.port,
             interface.namespace,
+            OUTER_MARK if is_split else None,
         )
     if interface.kind in FOREIGN:
         return Foreign(

@@ -100,6 +100,10 @@ class BridgeName(Label):
     noun = "a bridge's name"
 
 
+class SplitName(Label):
+    noun = "a split's name"
+
+
 class NamespaceName(Label):
     """Also the name below /run/netns and /etc/netns (ip-netns(8))."""
 
@@ -166,6 +170,39 @@ class UnitName(Name):
             raise Wrong(self.code, "a unit's name has at most 255 characters")
         if self.startswith("netc-"):
             raise Wrong(self.code, f"`{self}` is one of netc's own units", "name the service itself")
+
+
+class GroupName(Name):
+    """A group of the host, as groupadd(8) of Debian takes it without being told to take more."""
+
+    pattern = r"[a-z_][a-z0-9_-]{0,31}"
+    noun = "a group's name"
+    cure = "use 1 to 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"
+
+
+class UserName(GroupName):
+    noun = "a user's name"
+
+
+COMMON_COMMANDS = (
+    "awk bash cat chmod chown cp curl cut date dd df diff dig du echo env false find getent git grep group gzip head"
+    " host htop id ip journalctl kill less ln login ls make man mkdir more mount mv nano netc nft passwd ping ps"
+    " pwd python python3 rm rsync scp screen sed sg sh sleep sort ssh su sudo systemctl tail tar test tmux top touch"
+    " tr true umount vi vim wg wget which xargs"
+)
+"""What people and scripts call; /usr/local/bin comes first in PATH."""
+
+
+class CommandName(Name):
+    """A file in /usr/local/bin."""
+
+    pattern = r"[a-z][a-z0-9_-]{0,31}"
+    noun = "a command's name"
+    cure = "use 1 to 32 of a-z, 0-9, `_` and `-`, beginning with a letter"
+
+    def check(self) -> None:
+        if self in COMMON_COMMANDS.split():
+            raise Wrong(self.code, f"`{self}` is a command already, and would be hidden", "choose another name")
 
 
 class DnsName(Name):

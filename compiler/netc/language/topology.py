@@ -22,12 +22,14 @@ from netc.language.names import (
     NamespaceName,
     PublicKey,
     SetName,
+    SplitName,
     TunnelName,
     UplinkName,
     Wrong,
 )
 from netc.language.namespaces import Namespace
 from netc.language.sets import AddressSet
+from netc.language.splits import Split
 from netc.language.tables import Secret, Table
 from netc.language.tunnels import Tunnel
 from netc.language.uplinks import Uplink
@@ -79,6 +81,7 @@ class Host(Table):
     uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)
     bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict)
     firewall: Firewall | None = Field(None, description="What reaches the host and passes through it.")
+    splits: Mapping[SplitName, Split] = Field(default_factory=dict)
 
 
 class Topology(Table):

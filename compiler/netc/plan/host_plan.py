@@ -11,7 +11,18 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
-from netc.language.names import Argument, HostName, HostPath, InterfaceName, Label, NamespaceName, PartName, UnitName
+from netc.language.names import (
+    Argument,
+    CommandName,
+    GroupName,
+    HostName,
+    HostPath,
+    InterfaceName,
+    Label,
+    NamespaceName,
+    PartName,
+    UnitName,
+)
 from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
 from netc.plan.ruleset import AddressSet, Ruleset
@@ -36,6 +47,8 @@ class Wireguard:
     keepalive: int
     port: int | None = None
     namespace: NamespaceName | None = None
+    mark: int | None = None
+    """On the packets that it sends by the uplink."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,7 @@ class LinkSetting:
 
     device: InterfaceName
     family: Literal["ipv4", "ipv6"]
-    key: Literal["accept_dad", "accept_ra", "rp_filter"]
+    key: Literal["accept_dad", "accept_ra", "rp_filter", "route_localnet"]
     value: int
     namespace: NamespaceName | None = None
 
@@ -169,6 +182,14 @@ class Rule:
     mark: int | None = None
     """Within MARK_MASK."""
     namespace: NamespaceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Launcher:
+    """A command in /usr/local/bin that runs any program with `group` as its primary group."""
+
+    command: CommandName
+    group: GroupName
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +281,7 @@ class Part:
     kept: tuple[KeptRoute, ...] = ()
     loose: tuple[Loose, ...] = ()
     rules: tuple[Rule, ...] = ()
+    launchers: tuple[Launcher, ...] = ()
     endpoints: tuple[NamedEndpoint, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
     flowtables: tuple[Flowtable, ...] = ()

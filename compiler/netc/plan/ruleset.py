@@ -7,7 +7,8 @@ from typing import Literal
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import InterfaceName, NamespaceName, SetName
+from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SplitName, UserName
+from netc.language.splits import Ipv6Policy
 from netc.language.values import Family, Port, Ports
 from netc.network.ranges import Ranges
 from netc.problem import KeyPath
@@ -119,7 +120,7 @@ class AddressSet:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where a packet comes from: any of the prefixes, or any of the sets."""
+    """Where a packet comes from, or goes to: any of the prefixes, or any of the sets."""
 
     prefixes: tuple[IPNetwork, ...] = ()
     sets: tuple[SetName, ...] = ()
@@ -155,6 +156,40 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Outer:
+    """What a tunnel without keys sends by the uplink: IP's `protocol` number (IANA), to `remote`."""
+
+    protocol: int
+    remote: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTunnel:
+    """What is chosen carries `mark`, within MARK_MASK, leaves by `device` with its address as the source, or not at
+    all. One of `group`, `user`, `sources` and `incoming` says who; with `others` it is everybody else.
+
+    `direct` is not chosen, wherever it comes from. `mtu` is the device's, in bytes; None where another program sees to
+    it. `outer` is None for WireGuard, and where a program sends.
+    """
+
+    origin: KeyPath
+    name: SplitName
+    device: InterfaceName
+    mtu: int | None
+    mark: int
+    group: GroupName | None
+    user: UserName | None
+    sources: tuple[IPNetwork, ...]
+    incoming: InterfaceName | None
+    others: bool
+    direct: Sources
+    resolvers: tuple[IPAddress, ...]
+    """One a family at most: asked in place of any other, at port 53."""
+    ipv6: Ipv6Policy
+    outer: Outer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ruleset:
     """One nftables table. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
     arrives from it. Without a `filter`, nothing needs openings and passages."""
@@ -174,6 +209,7 @@ class Ruleset:
     denials: tuple[Denial, ...] = ()
     openings: tuple[Opening, ...] = ()
     passages: tuple[Passage, ...] = ()
+    splits: tuple[SplitTunnel, ...] = ()
 
     @property
     def sends_ports_elsewhere(self) -> bool:

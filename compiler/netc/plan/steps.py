@@ -33,6 +33,7 @@ def steps(part: Part) -> tuple[Step, ...]:
         *map(_congestion, part.congestion),
         *(step for namespace in part.namespaces for step in _namespace(namespace)),
         *map(_ipset, part.ipsets),
+        *(step for ruleset in part.rulesets for step in _groups(ruleset)),
         *(step for ruleset in part.rulesets for step in _ruleset(ruleset)),
         *(step for device in part.devices for step in device_steps(device)),
         *map(_setting, part.settings),
@@ -83,6 +84,19 @@ def _ipset(found: AddressSet) -> Step:
 
 def ruleset_path(ruleset: Ruleset) -> str:
     return f"/etc/netc/namespaces/{ruleset.namespace}.nft" if ruleset.namespace else "/etc/netc/nftables.nft"
+
+
+def groups_path(ruleset: Ruleset) -> str | None:
+    """The groups that a ruleset names, as sysusers.d(5) has them; None where it names none."""
+    return "/etc/sysusers.d/netc.conf" if any(split.group for split in ruleset.splits) else None
+
+
+def _groups(ruleset: Ruleset) -> Iterator[Step]:
+    if path := groups_path(ruleset):
+        yield Step(
+            up=("make_groups", path),
+            down=("keep_groups", path),
+        )
 
 
 def _ruleset(ruleset: Ruleset) -> Iterator[Step]:

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts of an uplink, whose device comes and goes as the image and the provider please.
+# Sourced by the scripts of uplinks and splits, whose device comes and goes as somebody else pleases.
 strict=${journal:?}.strict # how its reverse path filter was before
 
 keep() { # FAMILY ROUTE…: there now if the uplink is; if not, the watcher puts it back as soon as it can be

@@ -1,0 +1,141 @@
+"""Split tunnels in nft's words, as `split.j2` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.emit.render import Verbatim, origin, token
+from netc.language.values import Family
+from netc.network.forwards import MARK_MASK
+from netc.plan.lists import FAMILIES
+from netc.plan.ruleset import AddressSet, Ruleset, Sources, SplitTunnel
+
+TCP_OVERHEAD = {4: 40, 6: 60}
+"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
+
+
+SYN = "tcp flags syn / syn,rst tcp option maxseg size"
+
+
+def values(ruleset: Ruleset) -> dict[str, object]:
+    """All that `split.j2` prints."""
+    printed = [_printed(split, ruleset.sets) for split in ruleset.splits]
+    return {
+        "splits": printed,
+        "masks": MASKS,
+        "programs": [split for split in printed if split["chosen"]],
+        "passing": [split for split in printed if split["passed_on"]],
+        "programs_ask": [split for split in printed if split["chosen"] and split["resolvers"]],
+        "passing_ask": [split for split in printed if split["passed_on"] and split["resolvers"]],
+        "programs_refused": [split for split in printed if split["chosen"] and split["refused"]],
+        "passing_refused": [split for split in printed if split["passed_on"] and split["refused"]],
+    }
+
+
+def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object]:
+    of_programs = split.group is not None or split.user is not None
+    return {
+        "origin": origin(split.origin),
+        "name": split.name,
+        "device": Verbatim(f'"{token(split.device)}"'),
+        "chosen": _chosen(split),
+        "passed_on": _passed_on(split),
+        "back": _back(split),
+        "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
+        "direct": list(_direct(split.direct, sets)),
+        "direct6": split.ipv6 == "direct",
+        "resolvers": [{"family": _nfproto(ip.version), "ip": _ip(ip.version), "at": ip} for ip in split.resolvers],
+        "refused": list(_refused(split)),
+        "outer": _outer(split),
+        "answers_loopback": of_programs and any(ip.version == 4 for ip in split.resolvers),
+        "leaving": list(_segments(split.mtu)) or [Verbatim(f"{SYN} set rt mtu")],
+        "arriving": list(_segments(split.mtu)),
+        "value": Verbatim(f"{split.mark:#010x}"),
+    }
+
+
+def set_name(found: AddressSet, family: Family) -> Verbatim:
+    """No keyword of nft's begins so."""
+    return Verbatim(f"set{family}_{token(found.name)}")
+
+
+MASKS = {"mask": Verbatim(f"{MARK_MASK:#010x}"), "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}")}
+
+
+def _ip(version: int) -> Verbatim:
+    return Verbatim("ip" if version == 4 else "ip6")
+
+
+def _nfproto(version: int) -> Verbatim:
+    return Verbatim(f"ipv{version}")
+
+
+def _chosen(split: SplitTunnel) -> Verbatim | None:
+    """Programs; names of groups and users are looked up on the host, when the ruleset is loaded."""
+    unlike = "!= " if split.others else ""
+    if split.group:
+        return Verbatim(f'meta skgid {unlike}"{token(split.group)}"')
+    if split.user:
+        return Verbatim(f'meta skuid {unlike}"{token(split.user)}"')
+    return None
+
+
+def _passed_on(split: SplitTunnel) -> list[Verbatim]:
+    if split.incoming:
+        return [Verbatim(f'iifname "{token(split.incoming)}"')]
+    return [Verbatim(f"{_ip(family)} saddr {found}") for family, found in _by_family(split.sources)]
+
+
+def _segments(mtu: int | None) -> Iterator[Verbatim]:
+    """TCP agrees on no larger ones (RFC 6691). Where the MTU is unknown, only the route of what leaves knows it."""
+    for family, overhead in TCP_OVERHEAD.items():
+        if mtu is not None:
+            size = mtu - overhead
+            yield Verbatim(f"meta nfproto {_nfproto(family)} {SYN} > {size} tcp option maxseg size set {size}")
+
+
+def _direct(direct: Sources, sets: Sequence[AddressSet]) -> Iterator[Verbatim]:
+    for family, found in _by_family(direct.prefixes):
+        yield Verbatim(f"{_ip(family)} daddr {found}")
+    for found_set in sets:
+        for family in FAMILIES:
+            if found_set.name in direct.sets and found_set.of(family):
+                yield Verbatim(f"{_ip(family)} daddr @{set_name(found_set, family)}")
+
+
+def _back(split: SplitTunnel) -> list[Verbatim]:
+    """The way to those who were chosen."""
+    if split.incoming:
+        return [Verbatim(f'oifname "{token(split.incoming)}"')]
+    own = [Verbatim(f"{_ip(family)} daddr {found}") for family, found in _by_family(split.sources)]
+    return own or [Verbatim('oifname "lo"')]
+
+
+def _by_family(values: Sequence[IPAddress | IPNetwork]) -> list[tuple[int, Verbatim]]:
+    families = [(family, [token(v) for v in values if v.version == family]) for family in (4, 6)]
+    return [(family, _set(found)) for family, found in families if found]
+
+
+def _set(found: list[str]) -> Verbatim:
+    return Verbatim(found[0] if len(found) == 1 else "{ " + ", ".join(found) + " }")
+
+
+def _refused(split: SplitTunnel) -> Iterator[Verbatim]:
+    """IPv6 that the tunnel cannot carry; and names asked in a family without a resolver."""
+    answered = {ip.version for ip in split.resolvers}
+    unanswered = [family for family in (4, 6) if split.resolvers and family not in answered]
+    for family in (4, 6):
+        if family == 6 and split.ipv6 == "block":
+            yield Verbatim("meta nfproto ipv6 meta l4proto tcp reject with tcp reset")
+            yield Verbatim("meta nfproto ipv6 reject with icmpx admin-prohibited")
+        elif family in unanswered:
+            yield Verbatim(f"meta nfproto {_nfproto(family)} tcp dport 53 reject with tcp reset")
+            yield Verbatim(f"meta nfproto {_nfproto(family)} udp dport 53 reject with icmpx admin-prohibited")
+
+
+def _outer(split: SplitTunnel) -> Verbatim | None:
+    if split.outer is None:
+        return None
+    return Verbatim(f"{_ip(split.outer.remote.version)} daddr {split.outer.remote} meta l4proto {split.outer.protocol}")

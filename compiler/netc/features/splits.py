@@ -1,0 +1,96 @@
+"""Split tunnels: what a group of programs sends goes by a tunnel, and the rest of the host does not notice.
+
+    [hosts.laptop.splits.cavorite]
+    tunnel = "escape"
+    group = "cavorite"
+    dns = "10.66.0.1"
+    command = "t"
+
+The packet filter marks what is chosen, a rule leads the mark to a table, and there is the tunnel or nothing: a route
+that refuses stands behind it, and what is marked and would leave elsewhere all the same is dropped. The tunnel's route
+goes with its device, so a watcher puts it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPNetwork, cidr_merge
+
+from netc.language.names import HostName, PartName, SetName
+from netc.language.values import Family
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Network
+from netc.network.splits import IP_PROTOCOL, LINK_LOCAL, Split, splits
+from netc.plan.host_plan import Forwarding, KeptRoute, Launcher, Part, Route, Rule, Share
+from netc.plan.lists import address_set
+from netc.plan.ruleset import Outer, Passage, Ruleset, Sources, SplitTunnel
+
+PRIORITY = 5100
+"""Of the rules that lead a mark to its table: before Tailscale's (5210) and netc's own (7000 and up), which go by
+addresses and would lead elsewhere what has been chosen."""
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    wan = network.topology.hosts[host].wan
+    for split in splits(host, network):
+        passed_on = () if split.is_local else tuple(Forwarding(family, wan) for family in _passed_on(split))
+        sets = tuple(address_set(name, network.sets) for name in _direct(split).sets)
+        yield Share(
+            parts=(_part(split),),
+            ruleset=Ruleset(split.origin, splits=(_fact(split),), sets=sets, passages=tuple(_passages(split))),
+            forwarding=passed_on,
+        )
+
+
+def _passed_on(split: Split) -> Iterator[Family]:
+    given = {net.version for net in split.settings.source}
+    yield from (family for family in split.families if not given or family in given)
+
+
+def _passages(split: Split) -> Iterator[Passage]:
+    """Where it is known by what it comes in; what comes from a prefix is let through by the author."""
+    if split.settings.interface:
+        yield Passage(split.origin, split.settings.interface, split.tunnel.name)
+
+
+def _part(split: Split) -> Part:
+    families = [family for family in split.families if family == 4 or split.ipv6 == "tunnel"]
+    settings = split.settings
+    return Part(
+        PartName(f"split-{split.name}"),
+        split.origin,
+        about=f"hosts.{split.origin[1]}.splits.{split.name}",
+        after=(split.tunnel.part,),
+        routes=tuple(Route(net, None, table=split.table) for net in EVERYTHING if net.version in families),
+        kept=tuple(KeptRoute(family, split.tunnel.name, split.table) for family in families),
+        rules=tuple(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
+        launchers=(Launcher(settings.command, settings.group),) if settings.command and settings.group else (),
+    )
+
+
+def _direct(split: Split) -> Sources:
+    named = split.settings.direct
+    prefixes = cidr_merge([*LINK_LOCAL, *(one for one in named if isinstance(one, IPNetwork))])
+    return Sources(tuple(prefixes), tuple(sorted({one for one in named if isinstance(one, SetName)})))
+
+
+def _fact(split: Split) -> SplitTunnel:
+    settings, tunnel = split.settings, split.tunnel
+    protocol = IP_PROTOCOL.get(tunnel.kind)
+    return SplitTunnel(
+        split.origin,
+        split.name,
+        tunnel.name,
+        tunnel.mtu.value if tunnel.mtu else None,
+        split.mark,
+        group=settings.group,
+        user=settings.user,
+        sources=settings.source,
+        incoming=settings.interface,
+        others=settings.mode == "except",
+        direct=_direct(split),
+        resolvers=split.resolvers,
+        ipv6=split.ipv6,
+        outer=Outer(protocol, tunnel.remote) if protocol and tunnel.remote else None,
+    )

@@ -1,0 +1,95 @@
+"""Split tunnels of a host, with every value in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from zlib import crc32
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.links import Kind
+from netc.language.names import HostName, SplitName
+from netc.language.splits import Ipv6Policy
+from netc.language.splits import Split as Settings
+from netc.language.values import Family
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath
+
+TABLES = range(13000, 14000)
+"""Where the table of a split is, by its name."""
+
+OUTER_MARK = 0xFF000000
+"""On the packets that a WireGuard device sends by the uplink: no split takes them, also where a program makes them."""
+
+IP_PROTOCOL = {Kind.GRE: 47, Kind.IP6GRE: 47, Kind.IPIP: 4}
+"""What outer packets of kinds without ports carry (IANA, protocol numbers)."""
+
+LINK_LOCAL = tuple(map(IPNetwork, ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff02::/16")))
+"""Never routed further than the next link (RFC 3927, RFC 5771, RFC 4291): no tunnel could carry it there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """`mark` lies within MARK_MASK; `families` are those that the tunnel carries."""
+
+    name: SplitName
+    origin: KeyPath
+    settings: Settings
+    tunnel: Interface
+    resolvers: tuple[IPAddress, ...]
+    ipv6: Ipv6Policy
+    families: tuple[Family, ...]
+    table: int
+    mark: int
+
+    @property
+    def is_local(self) -> bool:
+        """It is about programs of the host, and not about what the host passes on."""
+        return self.settings.group is not None or self.settings.user is not None
+
+
+def splits(host: HostName, network: Network) -> tuple[Split, ...]:
+    """Those of everybody else come last; what refers to nothing is left out, since `checks.references` reports it."""
+    table = network.topology.hosts[host].splits
+    found = ((name, settings, _tunnel(settings, host, network)) for name, settings in sorted(table.items()))
+    made = (_split(name, settings, tunnel, host) for name, settings, tunnel in found if tunnel)
+    return tuple(sorted(made, key=lambda split: split.settings.mode == "except"))
+
+
+def _tunnel(settings: Settings, host: HostName, network: Network) -> Interface | None:
+    origin: KeyPath = ("hosts", host, "tunnels", settings.tunnel)
+    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+
+
+def carried(tunnel: Interface) -> tuple[Family, ...]:
+    held = {net.version for net in tunnel.addresses if not net.ip.is_link_local()}
+    families: tuple[Family, ...] = (4, 6)
+    return tuple(family for family in families if family in held)
+
+
+def _split(name: SplitName, settings: Settings, tunnel: Interface, host: HostName) -> Split:
+    families = carried(tunnel)
+    number = crc32(name.encode())
+    return Split(
+        name,
+        ("hosts", host, "splits", name),
+        settings,
+        tunnel,
+        settings.dns,
+        settings.ipv6 or ("tunnel" if 6 in families else "block"),
+        families,
+        settings.table or TABLES[number % len(TABLES)],
+        (settings.mark or number % 254 + 1) << 24,
+    )
+
+
+def carries_split(interface: Interface, network: Network) -> bool:
+    return any(split.tunnel == interface for split in splits(interface.host, network))
+
+
+def answers_loopback(interface: Interface, network: Network) -> bool:
+    """Programs that ask a resolver at 127.0.0.53 are answered through the tunnel."""
+    return any(
+        split.tunnel == interface and split.is_local and any(ip.version == 4 for ip in split.resolvers)
+        for split in splits(interface.host, network)
+    )
