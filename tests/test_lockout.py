@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
+from netaddr import IPAddress
 
 from netc.checks import lockout
 from netc.language.names import InterfaceName
@@ -116,15 +117,17 @@ def test_every_part_of_the_address_space_sends_somebody() -> None:
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    rules = [lockout.Rules(ruleset) for ruleset, _ in lockout._rules(host, network)]
+    [rules] = [lockout.Rules(ruleset) for ruleset, _ in lockout._rules(host, network)]
 
-    assert [list(map(str, one.representatives(4))) for one in rules] == [
-        [
-            *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
-            *("198.51.101.1", "198.51.101.2", "203.0.113.0", "203.0.114.0"),
-        ]
+    def parts(to: str, port: int) -> list[str]:
+        return list(map(str, rules.representatives(IPAddress(to), port, InterfaceName("eth0"))))
+
+    assert parts("198.51.100.1", 7) == [
+        *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
+        *("198.51.101.1", "198.51.101.2", "203.0.113.0", "203.0.114.0"),
     ]
-    assert [list(map(str, one.representatives(6))) for one in rules] == [["::", "2001:db8:bad::", "2001:db8:bae::"]]
+    assert parts("2001:db8:1::1", 7) == ["::", "2001:db8:bad::", "2001:db8:bae::"]
+    assert parts("2001:db8:1::1", 2222) == ["::"], "nobody is told from another after the rule for ssh"
 
 
 def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
