@@ -318,7 +318,7 @@ class Maker:
         nets = self.one([four], [six], [four, six])
         routers = [f"203.0.{n}.1"] * ("." in nets[0]) + ["fe80::1"] * (":" in nets[-1])
         table: Table = {"interface": "eth7", "prefixes": nets, "gateway": self.one(routers, False), "mark": 250}
-        return table | self.table({}, {"preferred": True}, {"table": 12999})
+        return table | self.table({}, {"table": 12999})
 
     def split(self, tunnel: Table, name: str) -> Table:
         six = carries(tunnel, 6)

@@ -26,6 +26,8 @@ def check(network: Network) -> Iterator[Problem]:
                 yield Problem("NC1202", uplink.origin, what, 'write `prefixes = ["…"]`', on_key=True)
         yield from _overlaps(resolved)
         yield from _preferred(resolved)
+        yield from _stranded(host, resolved, network)
+        yield from _into_itself(host, resolved, network)
 
 
 def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
@@ -96,3 +98,40 @@ def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
                 what = f"`{uplink.name}` and `{other.name}` are both preferred for IPv{way.family}"
                 where = (*uplink.origin, "preferred")
                 yield Problem("NC1205", where, what, "prefer one", ((*other.origin, "preferred"),))
+
+
+def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+    """What no uplink brings follows the preferred one, also answers: who dialled it, by ssh too, would hear nothing."""
+    table = network.topology.hosts[host]
+    prefixes = [net for uplink in resolved for net in uplink.prefixes]
+    for uplink in (u for u in resolved if u.preferred):
+        where: KeyPath = (*uplink.origin, "preferred")
+        families = {way.family for way in uplink.ways}
+        for index, own in enumerate(table.addresses):
+            if own.version in families and not any(own.ip in net for net in prefixes):
+                what = f"who dials {own.ip}, by ssh for one, would be answered by `{uplink.name}`"
+                there = f'`interface = "{table.wan or "eth0"}"`, `prefixes = "{own}"`'
+                hint = f"make an uplink of it too: {there} and its `gateway`"
+                yield Problem("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
+        if table.wan and not table.addresses and table.wan not in {u.device for u in resolved}:
+            what = f"who dials {host} at {table.wan}, by ssh for one, would be answered by `{uplink.name}`"
+            yield Problem("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
+
+
+def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+    """WireGuard's own packets have no source yet when their route is looked up, so no rule of another uplink's holds
+    them; other kinds send from `local`."""
+    table = network.topology.hosts[host]
+    near = [*table.addresses, *(net for u in resolved if not u.tunnel for net in u.prefixes)]
+    for uplink in (u for u in resolved if u.preferred):
+        made = next((i for i in network.interfaces[host] if i.name == uplink.device), None)
+        for peer in made.peers if made else ():
+            if peer.endpoint is None:
+                continue
+            there = peer.endpoint
+            outer = {there.family} if there.family else {net.version for net in table.addresses} or {4, 6}
+            inner = {way.family for way in uplink.ways} & outer
+            if inner and not any(there.host in net for net in near if there.family):
+                what = f"`{uplink.name}` is preferred, and would carry its own packets to {there.host} too"
+                hint = f"prefer another uplink, or dial the peer by an address that is not IPv{min(inner)}"
+                yield Problem("NC1209", (*uplink.origin, "preferred"), what, hint, (made.where,) if made else ())
