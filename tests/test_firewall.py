@@ -121,3 +121,12 @@ def test_accept_means_all_but_those_that_are_denied() -> None:
     assert lines.count("ip saddr 203.0.113.0/24 drop") == 2
     assert [line for line in lines if line.endswith("drop")] == ["ip saddr 203.0.113.0/24 drop"] * 2
     assert not any(line.startswith("limit") for line in lines)
+
+
+@pytest.mark.parametrize("wall", ['deny = "bogons"', 'deny = "bogons"\ninput = "accept"'])
+def test_a_denied_dhcp_server_still_renews_leases(wall: str) -> None:
+    """DHCPv6 is answered from a link-local address, and many providers' servers have a private one."""
+    lines = rules(a=f"[hosts.a.firewall]\n{wall}")
+    first_denial = next(number for number, line in enumerate(lines) if "@set4_bogons drop" in line)
+
+    assert [n < first_denial for n, line in enumerate(lines) if "dport 68" in line or "dport 546" in line] == [True] * 2

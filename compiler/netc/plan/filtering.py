@@ -53,9 +53,11 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     yield Opening((*wall.origin[:2], "ssh"), ports=(Ports(wall.ssh, wall.ssh, "tcp"),))
     if wall.input == "drop":
         yield Always.INVALID
+    if wall.input == "drop" or ruleset.denials:
+        yield Always.DHCP  # a lease that ends locks everybody out, and its server's address may be a denied one
     yield from ruleset.denials
     if wall.input == "drop":
-        yield from (Always.ICMP, Always.DHCP)
+        yield Always.ICMP
         yield from ruleset.openings
 
 
