@@ -56,6 +56,7 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
     yield from _denied_tunnels(network.interfaces[host], denied, where)
+    yield from _denied_bridges(host, denied, network)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
@@ -105,3 +106,15 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: Key
             )
             at: KeyPath = (*where, "deny")
             yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.NOTE)
+
+
+def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Problem]:
+    """`bogons` and `private` are said of the world, and hold what containers have behind the host as well."""
+    for name, bridge in sorted(network.topology.hosts[host].bridges.items()):
+        at: KeyPath = ("hosts", host, "bridges", name, "addresses")
+        for index, net in enumerate(bridge.addresses):
+            if not net.ip.is_link_local() and not members((net.cidr,), {}) - denied:
+                what = f"`deny` holds {net.cidr} of the bridge `{name}`, whose containers only answer"
+                hint = f'if they are to: deny a set of your own, which takes it away: `minus = "{net.cidr}"`'
+                wall: KeyPath = ("hosts", host, "firewall", "deny")
+                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.NOTE)
