@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
@@ -19,6 +19,7 @@ def check(network: Network) -> Iterator[Problem]:
             where: KeyPath = ("hosts", host, "uplinks", name)
             yield from _way(host, settings, where, network)
             yield from _gateways(settings, where)
+            yield from _nowhere(settings, where)
         resolved = uplinks(host, network)
         for uplink in resolved:
             if not uplink.prefixes:
@@ -28,6 +29,7 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _preferred(resolved)
         yield from _stranded(host, resolved, network)
         yield from _into_itself(host, resolved, network)
+        yield from _of_another(host, resolved, network)
 
 
 def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
@@ -74,6 +76,35 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
         families = " and ".join(f"IPv{version}" for version in sorted(missing))
         what = f"no router of {families}: where would its default route lead?"
         yield Problem("NC1204", where, what, 'write `gateway = "…"`, or `false` on a point-to-point link', on_key=True)
+
+
+def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+    """Ranges that no provider brings, and routers that nobody is."""
+    for index, net in enumerate(settings.prefixes):
+        if net.prefixlen == 0 or any(not _routable(ip) for ip in (net.network, net.ip)):
+            hint = "write what the provider routes to this host; where it leads is said by `gateway`"
+            yield Problem("NC1210", (*where, "prefixes", index), f"{net} is nothing that an uplink brings", hint)
+    for index, ip in enumerate(settings.gateway or ()):
+        broadcast = any(net.version == 4 and net.size > 2 and ip == net.broadcast for net in settings.prefixes)
+        if not (_routable(ip) or ip.is_link_local()) or broadcast:
+            hint = "write the router's own address"
+            yield Problem("NC1210", (*where, "gateway", index), f"{ip} is no router's address", hint)
+
+
+def _routable(ip: IPAddress) -> bool:
+    """An address that packets can be sent to from elsewhere (RFC 6890); `::192.0.2.1` is how 6to4 writes its relay."""
+    return not (ip.is_multicast() or ip.is_loopback() or ip.is_link_local() or int(ip) == 0)
+
+
+def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+    """`addresses` are those of `wan`; in the prefix of another interface they would be answered there."""
+    table = network.topology.hosts[host]
+    for index, own in enumerate(table.addresses):
+        holders = [uplink for uplink in resolved if any(own.ip in net for net in uplink.prefixes)]
+        if table.wan and holders and all(uplink.device != table.wan for uplink in holders):
+            what = f"{own.ip} is on {table.wan}, and would be answered by `{holders[0].name}` on {holders[0].device}"
+            hint = f"`addresses` are those of {table.wan} alone; an uplink says its own in `prefixes`"
+            yield Problem("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
 
 
 def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:

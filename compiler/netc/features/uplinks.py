@@ -49,7 +49,7 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
         after=needs,
         routes=tuple(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
         kept=tuple(_kept(uplink)),
-        loose=(Loose(uplink.device),) if not uplink.tunnel and 4 in families & passed else (),
+        loose=(Loose(uplink.device),) if 4 in families & passed else (),
         rules=(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
     )
     marked = tuple(net for net in uplink.prefixes if net.version in passed)
