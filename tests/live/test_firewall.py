@@ -174,6 +174,7 @@ def routed(host: Host, four: str, six: str) -> None:
 def start(there: Scene) -> None:
     for host in (there.edge, there.node):
         up(host)
+    ping(there.edge, "10.77.1.1")  # nobody keeps it alive, so nobody shakes hands before there is something to say
     met(there.edge, "wg-node")
 
 
