@@ -191,8 +191,7 @@ def test_a_step_that_fails_takes_back_the_whole_run(lab: Lab, tmp_path: Path, ca
         assert difference(start, settled(host)) == "", f"{fault}"
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("then", ["up", "down"])
+@pytest.mark.parametrize(("case", "then"), [("tunsafe", "up"), ("external", "down"), ("inside", "up")])
 def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: Path, case: str, then: str) -> None:
     host = laptop(lab, tmp_path, CASES[case])
     for part in parts(host)[:-1]:
