@@ -132,6 +132,7 @@ def test_the_packet_filter_comes_back_whatever_nftables_service_does(lab: Lab, t
 
     # Whoever took netc down finds it down.
     server.run(["systemctl", "disable", "--now", "netc.target"])
+    assert within(10, lambda: not active(server, "netc-firewall"))  # its parts stop after it
     server.run(["systemctl", "restart", "nftables"])
     assert not table(server)
 
