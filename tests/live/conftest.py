@@ -23,12 +23,14 @@ def host(lab: Lab) -> Host:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list.
+    """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list. And
+    what only a kernel without them can show is not on the list there.
 
     Of several machines that run the tests side by side, each takes its share: NETC_SHARE=0/2 and NETC_SHARE=1/2.
     """
-    if any(item.get_closest_marker("stock_kernel") for item in items) and not has_gre():
-        leave(config, items, [item for item in items if not item.get_closest_marker("stock_kernel")])
+    if any(item.get_closest_marker(mark) for item in items for mark in ("stock_kernel", "bare_kernel")):
+        other = "bare_kernel" if has_gre() else "stock_kernel"
+        leave(config, items, [item for item in items if not item.get_closest_marker(other)])
     if share := os.environ.get("NETC_SHARE"):
         number, machines = map(int, share.split("/"))
         leave(config, items, items[number::machines])

@@ -11,6 +11,7 @@ import pytest
 from live.compiled import compiled, down, parts, script, up
 from live.faults import Fault, failures, kills, run_with, steps_of
 from live.lab import Host, Lab
+from live.needs import require
 from live.state import State, difference, without
 from live.traffic import client, echo
 
@@ -317,12 +318,8 @@ def far(lab: Lab, tmp_path: Path) -> Host:
 
 def need_bbr(host: Host) -> None:
     """A network namespace is allowed what the machine allows everybody: Reno and the machine's own default."""
-    if "bbr" not in host.read("/proc/sys/net/ipv4/tcp_available_congestion_control").split():
-        pytest.skip("could not run: this kernel has no bbr")
-    if host.run(["bash", "-c", f"echo bbr >{CONTROL} && echo reno >{CONTROL}"], check=False).returncode:
-        pytest.skip(
-            "could not run: a lab's host is allowed bbr where it is the machine's own: sysctl tcp_congestion_control"
-        )
+    refused = host.run(["bash", "-c", f"echo bbr >{CONTROL} && echo reno >{CONTROL}"], check=False).returncode
+    require("could not run: modprobe tcp_bbr && sysctl -w net.ipv4.tcp_congestion_control=bbr" if refused else "")
 
 
 def test_bbr_is_on_while_the_part_is_up_and_then_what_was_before(far: Host) -> None:

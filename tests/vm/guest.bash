@@ -27,6 +27,8 @@ fi
 
 uname -r >"$results/kernel"
 echo 2 >/proc/sys/net/core/fb_tunnels_only_for_init_net # gre0, sit0, … in every namespace only cost time
+modprobe tcp_bbr
+echo bbr >/proc/sys/net/ipv4/tcp_congestion_control # a network namespace is allowed no other than the machine's own
 modprobe tun # no udev here to make /dev/net/tun on demand
 
 # What the kernel of the machine outside may lack: each made, and gone again.
