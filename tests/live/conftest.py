@@ -23,8 +23,8 @@ def host(lab: Lab) -> Host:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list. And
-    what only a kernel without them can show is not on the list there.
+    """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list.
+    What only a kernel without them can show is not on the list there.
 
     Of several machines that run the tests side by side, each takes its share: NETC_SHARE=0/2 and NETC_SHARE=1/2.
     """
