@@ -9,11 +9,12 @@ from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
 from netc.checks.kinds import INNER
-from netc.features.forwards import arrivals, served
+from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.links import Kind
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
+from netc.network.passing import arrivals
 from netc.problem import KeyPath, Problem, Severity
 
 

@@ -10,12 +10,13 @@ from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
 from netc.checks.ports import port_key, published
-from netc.features.forwards import arrivals, served
+from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.names import HostName
 from netc.language.values import Ports
 from netc.network.forwards import target_of
 from netc.network.interface import Network
+from netc.network.passing import arrivals
 from netc.problem import KeyPath, Problem
 
 BGP = 179

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.features.forwards import arrivals, served
+from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName
 from netc.language.values import Ports
 from netc.network.interface import Network
+from netc.network.passing import arrivals
 from netc.problem import Problem
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from netc.checks.namespaces import usable_pairs
-from netc.features.forwards import arrivals, served
+from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
+from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
 

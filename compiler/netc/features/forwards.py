@@ -23,7 +23,8 @@ from netc.language.names import ForwardName, HostName, LinkName
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
-from netc.network.uplinks import arrives_by, public_addresses
+from netc.network.passing import arrivals
+from netc.network.uplinks import arrives_by
 from netc.plan.host_plan import Forwarding, Share
 from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark, Ruleset
 from netc.problem import KeyPath
@@ -40,11 +41,6 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
     return next((i for i in network.interfaces[host] if i.origin == ("links", link)), None)
-
-
-def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
-    """Where visitors of a forward arrive."""
-    return forward.on or public_addresses(forward.at, network)
 
 
 def served(target: Target, forward: Forward, network: Network, family: int) -> IPAddress | None:

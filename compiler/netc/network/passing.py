@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.language.forwards import Forward
 from netc.language.names import HostName
 from netc.language.values import Family
 from netc.network.bridges import ways_in
 from netc.network.interface import Network
 from netc.network.namespaces import pairs
 from netc.network.uplinks import public_addresses
+
+
+def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
+    """Where visitors of a forward arrive."""
+    return forward.on or public_addresses(forward.at, network)
 
 
 def families_passed_on(host: HostName, network: Network) -> set[Family]:
@@ -22,7 +28,7 @@ def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     """The addresses at which something is passed on."""
     for forward in network.topology.forwards.values():
         if forward.at == host:
-            yield from forward.on or public_addresses(host, network)
+            yield from arrivals(forward, network)
     table = network.topology.hosts[host]
     for space in table.namespaces.values():
         for publish in space.publish:
