@@ -295,7 +295,7 @@ def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
     first, then, last = (Part(PartName(name), ("x",), name) for name in ("z", "a", "b"))
     share = Share(parts=(replace(then, after=(first.name,)), last, first))
 
-    assert [part.name for part in join(Label("net"), HostName("a"), [share]).parts] == ["b", "z", "a"]
+    assert [part.name for part in join(Label("net"), HostName("a"), "nftables", [share]).parts] == ["b", "z", "a"]
 
 
 # ---- the judges ----------------------------------------------------------------------------------------------

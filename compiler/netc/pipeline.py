@@ -42,7 +42,7 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
 
 def plan(host: HostName, network: Network) -> HostPlan:
     shares = (share for feature in FEATURES for share in feature.plan(host, network))
-    return join(network.topology.network.name, host, shares)
+    return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
 
 
 def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tuple[HostName, tuple[File, ...]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from contextvars import ContextVar
 from pathlib import Path
 
 from live.keys import private_key
@@ -11,11 +13,17 @@ from netc.pipeline import compile_hosts, understand
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
+netfilter: ContextVar[str] = ContextVar("netfilter", default="nftables")
+"""What the hosts of a topology have that does not say it."""
+
 
 def compiled(topology: Path | str, folder: Path) -> dict[str, Path]:
     """Compiles an example by its path, or a text that imports nothing; `files` by host."""
     text = topology.read_text() if isinstance(topology, Path) else topology
     beside = topology.parent if isinstance(topology, Path) else folder
+    if netfilter.get() != "nftables":
+        text, hosts = re.subn(r"(?m)^(\[hosts\.[a-z0-9-]+\])$", rf'\1\nnetfilter = "{netfilter.get()}"', text)
+        assert hosts, "a topology without hosts is printed in no language"
     checked = understand(text, "topology.toml", lambda name: (beside / name).read_text())
     trees = {}
     for host, files in compile_hosts(checked.network):

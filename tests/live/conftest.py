@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from live import compiled
 from live.lab import Host, Lab
 from live.needs import LIVE, missing, require
 
@@ -15,6 +16,20 @@ def lab() -> Iterator[Lab]:
     require(missing(LIVE))
     with Lab() as lab:
         yield lab
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("netfilters"):
+        metafunc.parametrize("netfilter", ["nftables", "iptables"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def netfilter(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What loads the packet filters of the test's hosts."""
+    name = getattr(request, "param", "nftables")
+    before = compiled.netfilter.set(name)
+    yield name
+    compiled.netfilter.reset(before)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, Proto, client, dns, echo, lookup
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 PROVIDER = ("192.0.2.77", "2001:db8:77::77")
 RESOLVERS = ("91.231.153.2", "2001:67c:15ec:1337::2")

@@ -56,7 +56,7 @@ def check(network: Network) -> Iterator[Problem]:
 def _rules(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:
     """The rules of a host, and addresses that features give to it. Interfaces of tunnels have no rules."""
     shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
-    plan = join(network.topology.network.name, host, shares)
+    plan = join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
     held = tuple(address for part in plan.parts for address in part.addresses if address.namespace is None)
     for part in plan.parts:
         if part.kind == "firewall":

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from netc.emit import bash, forwarded, iproute2, networkd, nftables, resolver, sets, sysctl, systemd, wireguard
+from netc.emit import (
+    bash,
+    forwarded,
+    iproute2,
+    iptables,
+    networkd,
+    nftables,
+    resolver,
+    sets,
+    sysctl,
+    systemd,
+    wireguard,
+)
 from netc.emit.file import File
 from netc.emit.manifest import manifest
 from netc.plan.host_plan import HostPlan
@@ -13,6 +25,7 @@ EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
     forwarded.emit,
     iproute2.emit,
+    iptables.emit,
     networkd.emit,
     nftables.emit,
     resolver.emit,

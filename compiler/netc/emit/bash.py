@@ -10,7 +10,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.step import Command, Falls, Step
-from netc.plan.steps import groups_path, ruleset_path, steps
+from netc.plan.steps import groups_path, loading, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -43,6 +43,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     wanted = {
         "wireguard.bash": wireguard(part) and verb != "down",
         "uplinks.bash": bool(part.kept),
+        "iptables.bash": any(ruleset.netfilter == "iptables" for ruleset in part.rulesets),
         "firewall.bash": any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets),
         "offload.bash": bool(part.flowtables) and verb != "down",
         "docker.bash": bool(part.past_docker),
@@ -99,15 +100,17 @@ def _groups(done: tuple[Step, ...]) -> list[list[Step]]:
 def _paragraph(step: Step) -> str:
     if step.up[0] in ("foreign", "instead"):  # a program's own words may be any
         return "device" if step.up[0] == "foreign" else "route"
-    nouns = ("address", "link", "route", "keep", "rule", "nft")
+    nouns = ("address", "link", "route", "keep", "rule", "nft", "load_tables")
     found = next((noun for noun in nouns if noun in step.up), "device")
     return "device" if found == "link" else found
 
 
 def _asks(part: Part) -> Iterator[Command]:
     """What must hold before anything is touched."""
-    if part.rulesets or part.flowtables:
+    if part.flowtables or any(ruleset.netfilter == "nftables" for ruleset in part.rulesets):
         yield ("need", "nft", "nftables")
+    if any(ruleset.netfilter == "iptables" for ruleset in part.rulesets):
+        yield ("need", "iptables-restore", "iptables")
     if part.ipsets:
         yield ("need", "ipset", "ipset")
         yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))
@@ -150,12 +153,10 @@ def reload(part: Part) -> Iterator[Command]:
     for found in part.ipsets:
         yield ("ipset", "restore", "-file", ipset_path(found))
     for ruleset in part.rulesets:
-        if ruleset.namespace:
-            yield ("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset))
-        else:
-            yield from (("make_groups", path) for path in filter(None, [groups_path(ruleset)]))
-            load: Command = ("load_rules",) if ruleset.sends_ports_elsewhere else ("nft", "-f")
-            yield (*load, ruleset_path(ruleset))
+        yield from (("make_groups", path) for path in filter(None, [groups_path(ruleset)]))
+        yield from loading(ruleset)
+        if ruleset.sends_ports_elsewhere:
+            yield ("forget_changed_ports",)
     if part.forwarding:
         yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
     if part.flowtables:

@@ -38,7 +38,8 @@ from netc.plan.steps import OFFLOAD_PATH, ruleset_path
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.rulesets:
-            yield File(f"files{ruleset_path(ruleset)}", _text(ruleset))
+            if ruleset.netfilter == "nftables":
+                yield File(f"files{ruleset_path(ruleset)}", _text(ruleset))
         for table in part.flowtables:
             devices = Verbatim(", ".join(map(_device, table.devices)))
             values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}

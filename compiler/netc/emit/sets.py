@@ -23,7 +23,7 @@ also tells whose an ipset is."""
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.rulesets:
-            if ruleset.namespace is None:
+            if ruleset.namespace is None and ruleset.netfilter == "nftables":
                 for found in ruleset.sets:
                     yield from _elements(found)
         for found in part.ipsets:

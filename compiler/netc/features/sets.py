@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import HostName, PartName
+from netc.language.names import HostName
 from netc.network.interface import Network
-from netc.plan.host_plan import Part, Share
+from netc.plan.host_plan import Share
+from netc.plan.join import set_part
 from netc.plan.lists import address_set
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     for name, table in sorted(network.topology.sets.items()):
         if {str(host), "all"} & set(map(str, table.ipset)):
-            ipset = address_set(name, network.sets)
-            yield Share(parts=(Part(PartName(f"set-{name}"), ("sets", name), f"sets.{name}", ipsets=(ipset,)),))
+            yield Share(parts=(set_part(address_set(name, network.sets)),))

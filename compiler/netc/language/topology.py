@@ -33,7 +33,7 @@ from netc.language.splits import Split
 from netc.language.tables import Secret, Table
 from netc.language.tunnels import Tunnel
 from netc.language.uplinks import Uplink
-from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, OneOrMany, PortNumber
+from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, Netfilter, OneOrMany, PortNumber
 
 HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 
@@ -69,7 +69,7 @@ class Host(Table):
         None, description="How TCP finds its speed; default: as the image has it."
     )
     target: Literal["debian-12"] = Field("debian-12", description="What tools the host has.")
-    netfilter: Literal["nftables"] = "nftables"
+    netfilter: Netfilter = Field("nftables", description="What the packet filter is loaded by.")
     offload: Annotated[bool, Field(strict=True)] = Field(
         False, description="Established flows that are forwarded take a shortcut past the packet filter."
     )

@@ -15,6 +15,8 @@ from netc.language.names import DnsName, Wrong, quoted
 
 Family = Literal[4, 6]
 
+Netfilter = Literal["nftables", "iptables"]
+
 Range = tuple[int, int]
 """First and last address as numbers, both included."""
 

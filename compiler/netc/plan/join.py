@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from netc.language.names import HostName, Label, PartName, UnitName
-from netc.language.values import Ports
+from netc.language.values import Netfilter, Ports
 from netc.plan.host_plan import Flowtable, HostPlan, Part, PastDocker, Share, WayPastDocker
-from netc.plan.ruleset import Ruleset
+from netc.plan.ruleset import AddressSet, Ruleset
 from netc.problem import KeyPath
 
 Fact = TypeVar("Fact")
@@ -18,23 +18,33 @@ FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
 OFFLOAD = PartName("offload")
 DOCKER = UnitName("docker.service")
-NFTABLES = UnitName("nftables.service")
-"""Debian's, which flushes the whole ruleset, netc's table too, whenever it starts, stops or reloads."""
+FLUSHING: dict[Netfilter, tuple[UnitName, ...]] = {
+    "nftables": (UnitName("nftables.service"),),
+    "iptables": (UnitName("netfilter-persistent.service"), UnitName("nftables.service")),
+}
+"""Debian's, which flush all rules, netc's too, whenever they start; nftables' also when it stops or reloads."""
 
 
-def join(network: Label, host: HostName, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become parts: `firewall` and `forwarding`, before all others, `offload` and `docker`, after them."""
+def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[Share]) -> HostPlan:
+    """Shared facts become parts: `firewall` and `forwarding`, before all others but the lists that the firewall names;
+    `offload` and `docker`, after them."""
     shares = tuple(shares)
-    shared = tuple(_shared(shares, host))
+    shared = tuple(_shared(shares, host, netfilter))
+    named = _lists(shared)
     # Whatever is started first, the filter stands before it and goes with none of them.
     wants = tuple(part.name for part in shared)
-    own = _ordered(part if part.is_early else replace(part, wants=wants) for share in shares for part in share.parts)
+    own = _ordered(
+        part if part.is_early else replace(_loaded_by(part, netfilter), wants=wants)
+        for share in shares
+        for part in share.parts
+        if part.name not in named
+    )
     confined = (unit for share in shares for unit in share.confined)
-    parts = (*shared, *own, *_last(shares, own, host))
+    parts = (*named.values(), *shared, *own, *_last(shares, own, host))
     return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))
 
 
-def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
+def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:
     origin = ("hosts", host)
     forwarding = {fact for share in shares for fact in share.forwarding}
     rulesets = [share.ruleset for share in shares if share.ruleset]
@@ -42,9 +52,32 @@ def _shared(shares: tuple[Share, ...], host: HostName) -> Iterator[Part]:
         wanted = tuple(sorted(forwarding, key=lambda fact: fact.family))
         yield Part(FORWARDING, origin, f"packets pass through {host}", forwarding=wanted, kind="forwarding")
     if rulesets:
-        ruleset = _joined(rulesets, origin)
-        about = f"the packet filter of {host}"
-        yield Part(FIREWALL, origin, about, renewed_by=(NFTABLES,), rulesets=(ruleset,), kind="firewall")
+        firewall = Part(
+            FIREWALL,
+            origin,
+            f"the packet filter of {host}",
+            renewed_by=FLUSHING[netfilter],
+            rulesets=(_joined(rulesets, origin),),
+            kind="firewall",
+        )
+        firewall = _loaded_by(firewall, netfilter)
+        yield replace(firewall, wants=tuple(_lists([firewall])))
+
+
+def _loaded_by(part: Part, netfilter: Netfilter) -> Part:
+    return replace(part, rulesets=tuple(replace(ruleset, netfilter=netfilter) for ruleset in part.rulesets))
+
+
+def _lists(parts: Iterable[Part]) -> dict[PartName, Part]:
+    """iptables has no sets of its own: those that its rules name are ipsets, each a part of its own."""
+    rulesets = (ruleset for part in parts for ruleset in part.rulesets if ruleset.netfilter == "iptables")
+    found = (set_part(one) for ruleset in rulesets for one in ruleset.sets)
+    return {part.name: part for part in sorted(found, key=lambda part: part.name)}
+
+
+def set_part(found: AddressSet) -> Part:
+    """What holds a list as ipsets."""
+    return Part(PartName(f"set-{found.name}"), ("sets", found.name), f"sets.{found.name}", ipsets=(found,))
 
 
 def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterator[Part]:
@@ -76,7 +109,8 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
     """Every fact once, in the order of the features."""
-    kinds = [field.name for field in fields(Ruleset) if field.name not in ("origin", "namespace", "filter")]
+    whole = ("origin", "namespace", "netfilter", "filter")
+    kinds = [field.name for field in fields(Ruleset) if field.name not in whole]
     facts: dict[str, Any] = {kind: _each(getattr(ruleset, kind) for ruleset in rulesets) for kind in kinds}
     return Ruleset(origin, filter=next((r.filter for r in rulesets if r.filter), None), **facts)
 

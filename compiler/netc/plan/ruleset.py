@@ -9,7 +9,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SplitName, UserName
 from netc.language.splits import Ipv6Policy
-from netc.language.values import Family, Port, Ports
+from netc.language.values import Family, Netfilter, Port, Ports
 from netc.network.ranges import Ranges
 from netc.problem import KeyPath
 
@@ -191,11 +191,13 @@ class SplitTunnel:
 
 @dataclass(frozen=True, slots=True)
 class Ruleset:
-    """One nftables table. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
+    """All rules of a place. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
     arrives from it. Without a `filter`, nothing needs openings and passages."""
 
     origin: KeyPath
     namespace: NamespaceName | None = None
+    netfilter: Netfilter = "nftables"
+    """What loads it."""
     nats: tuple[DestinationNat, ...] = ()
     replies_only: tuple[RepliesOnly, ...] = ()
     forwards: tuple[PortForward, ...] = ()

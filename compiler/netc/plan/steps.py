@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.plan.devices import device_steps
 from netc.plan.host_plan import (
@@ -86,6 +87,15 @@ def ruleset_path(ruleset: Ruleset) -> str:
     return f"/etc/netc/namespaces/{ruleset.namespace}.nft" if ruleset.namespace else "/etc/netc/nftables.nft"
 
 
+PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
+
+
+def rules_path(ruleset: Ruleset, family: Family) -> str:
+    """As ruleset_path, where the packet filter is iptables'."""
+    place = f"namespaces/{ruleset.namespace}." if ruleset.namespace else ""
+    return f"/etc/netc/{place}{PROGRAMS[family]}.rules"
+
+
 def groups_path(ruleset: Ruleset) -> str | None:
     """The groups that a ruleset names, as sysusers.d(5) has them; None where it names none."""
     return "/etc/sysusers.d/netc.conf" if any(split.group for split in ruleset.splits) else None
@@ -99,18 +109,24 @@ def _groups(ruleset: Ruleset) -> Iterator[Step]:
         )
 
 
+def loading(ruleset: Ruleset) -> tuple[Command, ...]:
+    """The commands that put it in the place of what is there, if anything is."""
+    place = ruleset.namespace
+    if ruleset.netfilter == "iptables":
+        families = ((program, rules_path(ruleset, family)) for family, program in PROGRAMS.items())
+        return tuple(("load_tables", program, path, *((place,) if place else ())) for program, path in families)
+    enter: Command = ("ip", "netns", "exec", place) if place else ()
+    return ((*enter, "nft", "-f", ruleset_path(ruleset)),)
+
+
 def _ruleset(ruleset: Ruleset) -> Iterator[Step]:
-    if ruleset.namespace:
-        yield Step(
-            up=("ip", "netns", "exec", ruleset.namespace, "nft", "-f", ruleset_path(ruleset)),
-            down=Falls(ruleset.namespace),
-            why="The guard stands before there is anything to guard.",
-        )
-        return
-    yield Step(
-        up=("nft", "-f", ruleset_path(ruleset)),
-        down=("nft", "delete", "table", "inet", "netc"),
-    )
+    removing: list[Command] = [("nft", "delete", "table", "inet", "netc")]
+    if ruleset.netfilter == "iptables":
+        removing = [("remove_tables", program) for program in PROGRAMS.values()]
+    why = "The guard stands before there is anything to guard." if ruleset.namespace else ""
+    for load, remove in zip(loading(ruleset), removing, strict=True):
+        yield Step(up=load, down=Falls(ruleset.namespace) if ruleset.namespace else remove, why=why)
+        why = ""
     if ruleset.sends_ports_elsewhere:
         yield Step(
             up=("remember_ports",),

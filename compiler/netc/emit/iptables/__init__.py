@@ -1,0 +1,52 @@
+"""Rules for iptables-restore(8) and ip6tables-restore(8), down to 1.8.9, in chains of netc's own.
+
+RETURN, out of a chain that the kernel's own jumps to, is here what `accept` is in a table of nftables': netc has
+nothing against the packet, and what others say of it still counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from netc.emit.file import File
+from netc.emit.iptables import filtering, mangling, nat, splits
+from netc.emit.iptables.words import TABLES, Rule
+from netc.emit.render import Verbatim, origin, render
+from netc.language.values import Family
+from netc.plan.host_plan import HostPlan
+from netc.plan.lists import FAMILIES
+from netc.plan.ruleset import Ruleset
+from netc.plan.steps import rules_path
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    for part in plan.parts:
+        for ruleset in part.rulesets:
+            if ruleset.netfilter == "iptables":
+                for family in FAMILIES:
+                    yield File(f"files{rules_path(ruleset, family)}", _text(ruleset, family))
+
+
+def _text(ruleset: Ruleset, family: Family) -> str:
+    makers = (mangling.rules, filtering.rules, splits.refused, nat.rules)
+    rules = [rule for make in makers for rule in make(ruleset, family)]
+    printed = [_table(name, [rule for rule in rules if rule.table == name]) for name in TABLES]
+    tables = [table for table in printed if table["chains"]]
+    return render("iptables", "rules.j2", origin=origin(ruleset.origin), tables=tables)
+
+
+def _table(name: str, rules: Iterable[Rule]) -> dict[str, object]:
+    """Chains in the order in which they are first spoken of. What is said once is not said again of the next rule."""
+    chains: dict[str, list[Rule]] = {}
+    for rule in rules:
+        chains.setdefault(rule.chain, []).append(rule)
+    return {"name": Verbatim(name), "chains": [_chain(chain, found) for chain, found in chains.items()]}
+
+
+def _chain(name: str, rules: list[Rule]) -> dict[str, object]:
+    before = ["", *(rule.why for rule in rules)]
+    printed = [
+        {"why": Verbatim("" if rule.why == said else rule.why), "words": Verbatim(f"-A {name} {rule.words}")}
+        for rule, said in zip(rules, before, strict=False)
+    ]
+    return {"name": Verbatim(name), "rules": printed}

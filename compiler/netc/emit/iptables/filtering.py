@@ -1,0 +1,139 @@
+"""What reaches the host, what passes through it, and what a namespace lets out.
+
+In the table `mangle`, which is asked before `filter`: there, whoever comes first and says ACCEPT has the last word, and
+Docker comes first whenever it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
+from netc.language.values import Family
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset
+
+ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
+
+
+def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    if ruleset.namespace is not None:
+        yield from _inside(ruleset)
+    else:
+        wall = ruleset.filter
+        for chain, found, policy in (
+            ("INPUT", input_rules(ruleset), wall.input if wall else "accept"),
+            ("FORWARD", forward_rules(ruleset), wall.forward if wall else "accept"),
+        ):
+            for rule in found:
+                yield from _rule(rule, chain, family, ruleset)
+            if wall and wall.log and policy == "drop":
+                log = f'-j LOG --log-prefix "netc {chain.lower()}: " --log-level info'
+                yield Rule("mangle", f"netc-{chain}", f"-m limit --limit 5/second --limit-burst 20 {log}")
+            if policy == "drop":
+                yield Rule("mangle", f"netc-{chain}", "-j DROP")
+    if ruleset.replies_only:
+        yield from _replies(family)
+
+
+def _inside(ruleset: Ruleset) -> Iterator[Rule]:
+    why = "The tunnel is the only way out: by the access pair only replies leave, and nothing passes through."
+    for guard in ruleset.replies_only:
+        yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
+        why = ""
+    yield Rule("mangle", "netc-FORWARD", "-j DROP")
+
+
+def _replies(family: Family) -> Iterator[Rule]:
+    chain = "netc-replies"
+    yield Rule("mangle", chain, f"{ESTABLISHED} --ctdir REPLY -j RETURN")
+    if family == 6:
+        yield Rule("mangle", chain, "-p icmpv6 --icmpv6-type neighbour-solicitation -j RETURN")
+        yield Rule("mangle", chain, "-p icmpv6 --icmpv6-type neighbour-advertisement -j RETURN")
+    yield Rule("mangle", chain, "-j DROP")
+
+
+def _rule(rule: InputRule | ForwardRule, hook: str, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
+    why, lines = _words(rule, hook, family, ruleset)
+    for words in lines:
+        yield Rule("mangle", f"netc-{hook}", words, why)
+        why = ""
+
+
+def _words(rule: InputRule | ForwardRule, hook: str, family: Family, ruleset: Ruleset) -> tuple[str, list[str]]:
+    match rule:
+        case Always():
+            return ALWAYS[rule][0], list(ALWAYS[rule][1].get(family, ()))
+        case RepliesOnly():
+            return because(rule.origin), _guard(rule, hook, ruleset)
+        case Denial():
+            return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
+        case Opening():
+            return because(rule.origin), [said(words, "-j RETURN") for words in _opening(rule, family, ruleset)]
+        case Passage():
+            return because(rule.origin), [f"{entering(rule.entering)} {leaving(rule.leaving)} -j RETURN"]
+        case Led():
+            why = "Forwarded and published ports, by where they were led."
+            ways = [(device, to) for device, to in rule.ways if one(family, to)]
+            return why, [
+                said(entering(device), f"-d {to} -m conntrack --ctstate DNAT -j RETURN") for device, to in ways
+            ]
+
+
+def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
+    replies = f"{entering(guard.device)} -g netc-replies"
+    out = leaving(guard.device)
+    if hook == "INPUT":
+        return [replies]
+    if ruleset.filter:  # which has more to ask of what is published
+        return [replies, f"{out} -m conntrack ! --ctstate DNAT -j DROP"]
+    return [replies, f"{out} -m conntrack --ctstate DNAT -j RETURN", f"{out} -j DROP"]
+
+
+def _opening(opening: Opening, family: Family, ruleset: Ruleset) -> Iterator[str]:
+    ports = list(dialled(opening.ports)) if opening.protocol is None else [f"-p {opening.protocol}"]
+    here = list(places(opening.on, "dst", family)) if opening.on else [""]
+    for device in opening.devices or (None,):
+        for source in sources(opening.sources, "src", family, ruleset):
+            for to in here:
+                for what in ports:
+                    yield said(entering(device), source, to, what)
+
+
+def _icmp(family: Family, *kinds: int | str) -> list[str]:
+    spelled = "-p icmp --icmp-type" if family == 4 else "-p icmpv6 --icmpv6-type"
+    return [f"{spelled} {kind} -j RETURN" for kind in kinds]
+
+
+ERRORS = ("time-exceeded", "parameter-problem", "echo-request")
+
+ALWAYS: dict[Always, tuple[str, dict[Family, list[str]]]] = {
+    Always.ESTABLISHED: ("", {family: [f"{ESTABLISHED} -j RETURN"] for family in (4, 6)}),
+    Always.LOOPBACK: ("", {family: ["-i lo -j RETURN"] for family in (4, 6)}),
+    Always.NEIGHBOURS: (
+        "Neighbours find each other before anything is refused; the numbers are MLD (RFC 3810).",
+        {
+            6: [
+                *_icmp(6, "router-solicitation", "router-advertisement"),
+                *_icmp(6, "neighbour-solicitation", "neighbour-advertisement"),
+                *(f"-s fe80::/10 {words}" for words in _icmp(6, 130, 131, 132, 143)),
+            ]
+        },
+    ),
+    Always.INVALID: ("", {family: ["-m conntrack --ctstate INVALID -j DROP"] for family in (4, 6)}),
+    Always.ICMP: (
+        "Without errors no path has an MTU.",
+        {
+            4: _icmp(4, "destination-unreachable", *ERRORS),
+            6: _icmp(6, "destination-unreachable", "packet-too-big", *ERRORS),
+        },
+    ),
+    Always.DHCP: (
+        "The uplink's DHCP client asked everyone, so these are no replies.",
+        {
+            4: ["-p udp --sport 67 --dport 68 -j RETURN"],
+            6: ["-s fe80::/10 -p udp --sport 547 --dport 546 -j RETURN"],
+        },
+    ),
+}
+"""Comment and rules, by family."""
