@@ -98,8 +98,14 @@ class Host:
                 self._gain("ports", None, "forwarded")
             case ("forget_ports",):
                 self._lose(self.find("ports", None, "forwarded"))
-            case ("nft", "-f", path) | ("load_rules", path):
+            case ("forget_changed_ports",):
+                self._read("/etc/netc/forwarded")
+            case ("nft", "-f", path):
                 self._load(path, place)
+            case ("load_tables", "iptables" | "ip6tables" as program, path, *inside) if len(inside) < 2:
+                self._load_tables(program, path, *inside)
+            case ("remove_tables", "iptables" | "ip6tables" as program):
+                self._lose(self.find("table", None, program))
             case ("nft", "delete", "table", "inet", "netc" | "netc_offload" as name):
                 self._lose(self.find("table", place, name))
             case ("offload", path, *devices) if place is None and devices:
@@ -329,6 +335,15 @@ class Host:
             raise Refused(f"{path} would replace {there.state['path']}")
         if not there:
             self._gain("table", place, "netc", self._in(place), path=path)
+
+    def _load_tables(self, program: str, path: str, place: str | None = None) -> None:
+        text = self._read(path)
+        if unknown := set(re.findall(r"--gid-owner (\S+)", text)) - self.groups:
+            raise Refused(f"unknown group: {', '.join(sorted(unknown))}")
+        for name in re.findall(r"--match-set (\S+)", text):
+            self.find("ipset", place, name)
+        if not self._seek("table", place, program):
+            self._gain("table", place, program, self._in(place), path=path)
 
     def _restore(self, path: str) -> None:
         """Sets that are built beside others and take their place leave one of each."""

@@ -26,4 +26,6 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
 
 
 def test_there_is_a_judge_for_every_language_that_is_printed() -> None:
-    assert [judge.__module__.rpartition(".")[2] for judge in JUDGES] == ["bash", "shellcheck", "nft", "systemd"]
+    judges = [judge.__module__.rpartition(".")[2] for judge in JUDGES]
+
+    assert judges == ["bash", "shellcheck", "nft", "iptables", "systemd"]

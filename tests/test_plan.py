@@ -71,6 +71,9 @@ def is_range(value: tuple[Any, ...]) -> bool:
     return len(value) == 2 and all(isinstance(end, int) for end in value)
 
 
+OTHERS = {"tcp": "udp", "udp": "tcp", "ipv6": "ipv4", "part": "firewall", "nftables": "iptables"}
+
+
 def other(value: Any) -> Any:
     match value:
         case (int() as first, int() as last):
@@ -90,7 +93,7 @@ def other(value: Any) -> Any:
         case Name():
             return type(value)(f"{value}x")
         case str():
-            return {"tcp": "udp", "udp": "tcp", "ipv6": "ipv4", "part": "firewall"}.get(value, f"{value}x")
+            return OTHERS.get(value, f"{value}x")
         case IPAddress():
             return value + 1
         case IPNetwork():
@@ -116,6 +119,23 @@ def test_every_fact_that_is_planned_reaches_a_file() -> None:
     before = emit(plan)
 
     assert silent((what, emitted(changed) != before) for what, changed in variants(plan, "HostPlan")) == []
+
+
+def test_every_fact_of_a_packet_filter_reaches_the_rules_of_iptables() -> None:
+    """But what a list holds: that is an ipset, a part of its own."""
+    loaded = (replace(r, netfilter="iptables") for part in full().parts for r in part.rulesets)
+    for plan in map(iptables_alone, loaded):
+        before = emit(plan)
+        (part,) = plan.parts
+        tried = variants(part.rulesets, "Part")
+        changed = ((what, emitted(replace(plan, parts=(replace(part, rulesets=r),))) != before) for what, r in tried)
+
+        assert silent(changed) in ([], ["AddressSet.v4", "AddressSet.v6"])
+
+
+def iptables_alone(rules: ruleset.Ruleset) -> HostPlan:
+    part = Part(PartName("firewall"), rules.origin, "a filter", rulesets=(rules,), kind="firewall")
+    return HostPlan(Label("net"), HostName("a"), (part,), ())
 
 
 def silent(tried: Iterable[tuple[str, bool]]) -> list[str]:

@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 
 from netc.emit.file import File
-from netc.verify import JUDGES, Outcome, Verdict, bash, nft, nft_kernel, process, shellcheck, systemd, verify
+from netc.verify import (
+    JUDGES,
+    Outcome,
+    Verdict,
+    bash,
+    iptables,
+    namespace,
+    nft,
+    nft_kernel,
+    process,
+    shellcheck,
+    systemd,
+    verify,
+)
 
 needs_systemd = pytest.mark.skipif(process.find("systemd-analyze") is None, reason="no systemd-analyze")
 needs_nft = pytest.mark.skipif(
-    process.find("nft") is None or isinstance(nft._namespace(), process.Silence), reason="no nft, or no namespaces"
+    process.find("nft") is None or isinstance(namespace.enter(), process.Silence), reason="no nft, or no namespaces"
 )
 
 STEPS = File(
@@ -122,8 +135,30 @@ NETC_HOST = File("files/usr/local/sbin/netc-host", "#!/usr/bin/env bash\necho fi
 INSTALL = File("install", "#!/usr/bin/env bash\nset -eu\ncp -r files/. /\n", 0o755)
 OTHER = File("files/etc/netc/wireguard/wg-home.conf", "[Interface]\nListenPort = 51820\n")
 
+RULES = File(
+    "files/etc/netc/iptables.rules",
+    """\
+*mangle
+:netc-OUTPUT - [0:0]
+-A netc-OUTPUT -m owner --gid-owner netc-no-such-group -m set --match-set china4 dst -j RETURN
+COMMIT
+""",
+)
+RULES6 = File("files/etc/netc/ip6tables.rules", RULES.text.replace("china4", "china6"))
+IPSET = File(
+    "files/etc/netc/sets/china.ipset",
+    """\
+create -exist china4 hash:net family inet maxelem 16777077
+create -exist china4-new hash:net family inet maxelem 16777077
+flush china4-new
+add china4-new 10.0.0.0/8
+swap china4-new china4
+destroy china4-new
+""",
+)
+
 UNITS = (SERVICE, DROP_IN, TARGET, TIMER, CHECK)
-HOST = (STEPS, UP, DOWN, RULESET, INCLUDED, ELEMENTS, *UNITS, NETC_HOST, INSTALL, OTHER)
+HOST = (STEPS, UP, DOWN, RULESET, INCLUDED, ELEMENTS, RULES, RULES6, IPSET, *UNITS, NETC_HOST, INSTALL, OTHER)
 
 
 def altered(file: File, old: str, new: str) -> File:
@@ -159,6 +194,7 @@ def test_a_good_host_passes_every_judge() -> None:
         *(("bash -n", file.path) for file in sorted((INSTALL, STEPS, UP, DOWN, NETC_HOST), key=lambda f: f.path)),
         *(("shellcheck", file.path) for file in sorted((INSTALL, STEPS, UP, DOWN, NETC_HOST), key=lambda f: f.path)),
         *(("nft -c", file.path) for file in sorted((RULESET, INCLUDED, ELEMENTS), key=lambda f: f.path)),
+        *(("iptables-restore", file.path) for file in (RULES6, RULES, IPSET)),
         *(("systemd-analyze verify", file.path) for file in sorted(UNITS, key=lambda f: f.path)),
     ]
 
@@ -177,7 +213,7 @@ def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch
 
     assert len(verdicts) == len(JUDGES)
     assert {verdict.outcome for verdict in verdicts} == {Outcome.COULD_NOT_RUN}
-    assert [verdict.subject for verdict in verdicts] == ["5 scripts", "5 scripts", "3 rulesets", "5 units"]
+    assert [verdict.subject for verdict in verdicts] == ["5 scripts", "5 scripts", "3 rulesets", "3 files", "5 units"]
     assert all("missing; to enable: " in verdict.detail for verdict in verdicts)
 
 
@@ -352,10 +388,10 @@ def test_a_flowtable_is_judged_where_the_kernel_has_them() -> None:
     flow = "flowtable f {\n hook ingress priority 0\n devices = { wg-home }\n }"
     rule = "chain c {\n type filter hook forward priority 0\n ct state established flow add @f\n }"
     (verdict,) = nft.judge((File(RULESET.path, f"table inet netc {{\n {flow}\n {rule}\n}}\n"),))
-    namespace = nft._namespace()
+    there = namespace.enter()
 
-    assert not isinstance(namespace, process.Silence)
-    lacks = nft_kernel._is_refused("flowtable", namespace)
+    assert not isinstance(there, process.Silence)
+    lacks = nft_kernel._is_refused("flowtable", there)
     assert verdict.outcome is (Outcome.COULD_NOT_RUN if lacks else Outcome.PASSED)
 
 
@@ -363,10 +399,10 @@ def test_a_flowtable_is_judged_where_the_kernel_has_them() -> None:
 def test_nft_without_root_judges_and_says_when_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     # In a namespace of users even root has no right to enlarge the buffer that a transaction must fit into.
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    namespace = nft._namespace()
-    if isinstance(namespace, process.Silence):
+    there = namespace.enter()
+    if isinstance(there, process.Silence):
         pytest.skip("users cannot make namespaces here")
-    assert "--map-root-user" in namespace
+    assert "--map-root-user" in there
     rules = "\n".join(f'iifname "a{n}" tcp dport {n + 1} counter accept' for n in range(5000))
     many = File("files/etc/netc/many.nft", f"table inet many {{\n chain c {{\n {rules}\n }}\n}}\n")
     ruleset, included, too_long = nft.judge((RULESET, INCLUDED, many))
@@ -386,6 +422,53 @@ def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
     assert "Operation not permitted\nto enable: run as root, or let users make namespaces" in verdict.detail
+
+
+# ---------------------------------------------------------------- iptables-restore and ipset
+
+@needs_nft
+def test_rules_and_lists_are_loaded_without_the_groups_and_sets_of_the_target() -> None:
+    heard = iptables.judge((RULES, RULES6, IPSET, OTHER))
+
+    assert [(verdict.subject, verdict.outcome) for verdict in heard] == [
+        (file.path, Outcome.PASSED) for file in (RULES, RULES6, IPSET)
+    ]
+
+
+@needs_nft
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("-j RETURN", "-j netc-nowhere", "netc-nowhere"),
+        ("--match-set china4", "--match-set", "line: 3"),
+        ("*mangle", "*mangel", "mangel"),
+        ("-j RETURN", "-j REJECT", "line 3"),
+        ("COMMIT\n", "-A netc-OUTPUT -s 2001:db8::1\nCOMMIT\n", "2001:db8::1"),
+    ],
+)
+def test_a_broken_rule_is_found_with_its_line(old: str, new: str, complaint: str) -> None:
+    failed = failures(iptables.judge((altered(RULES, old, new), RULES6)))
+
+    assert set(failed) == {RULES.path}
+    assert complaint in failed[RULES.path]
+
+
+@needs_nft
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("10.0.0.0/8", "0.0.0.0/0"), ("swap china4-new china4", "swap china4-new china6"), ("-exist", "-exits")],
+)
+def test_a_broken_list_is_found(old: str, new: str) -> None:
+    assert set(failures(iptables.judge((altered(IPSET, old, new), RULES)))) == {IPSET.path}
+
+
+def test_iptables_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = process.find
+    monkeypatch.setattr(process, "find", lambda program: None if "iptables" in program else find(program))
+    (verdict,) = iptables.judge((RULES, IPSET))
+
+    assert verdict.outcome is Outcome.COULD_NOT_RUN
+    assert "apt-get install iptables" in verdict.detail
 
 
 # ---------------------------------------------------------------- systemd-analyze verify

@@ -37,6 +37,7 @@ done
 """
 
 LINK = ("link_type", "ifalias", "master", "link", "mtu", "qdisc", "group")
+IPTABLES = ("raw", "mangle", "nat", "filter", "security")
 KERNEL = "2"  # as a route's protocol
 TIMERS = re.compile(r"timer|_id$|^root_|^topology_change|^fdb_n_learned")
 # The kernel's WireGuard turns all/send_redirects off with its first device, for good (drivers/net/wireguard/device.c).
@@ -127,14 +128,23 @@ def _routes(text: str) -> list[str]:
 
 def _ruleset(text: str) -> list[str]:
     lines = []
-    for entry in json.loads(text or '{"nftables": []}')["nftables"]:
-        ((kind, content),) = entry.items()
+    entries = [next(iter(entry.items())) for entry in json.loads(text or '{"nftables": []}')["nftables"]]
+    used = {(content["family"], content["table"]) for kind, content in entries if _is_somebodys(kind, content)}
+    for kind, content in entries:
         if kind == "metainfo":
+            continue
+        table = content.get("table", content.get("name"))
+        if table in IPTABLES and content["family"] in ("ip", "ip6") and (content["family"], table) not in used:
             continue
         if kind in ("set", "map") and "dynamic" in content.get("flags", []):
             content.pop("elem", None)
         lines.append(f"{kind} {_line(_still(content))}")
     return lines
+
+
+def _is_somebodys(kind: str, content: Json) -> bool:
+    """All but what iptables leaves of its tables once they are empty: chains of the kernel's that accept everything."""
+    return kind not in ("metainfo", "table") and not (kind == "chain" and content.get("policy") == "accept")
 
 
 def _still(value: Any) -> Any:

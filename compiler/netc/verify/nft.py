@@ -8,7 +8,6 @@ loaded, into a namespace that ends with the check.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from netc.emit.file import File
-from netc.verify import nft_kernel, process, tree
+from netc.verify import namespace, nft_kernel, process, tree
 from netc.verify.verdict import Outcome, Verdict, could_not_run, trimmed, verdict
 
 JUDGE = "nft -c"
@@ -26,14 +25,10 @@ SETS = "files/etc/netc/sets/"
 _INCLUDE = re.compile(r'^(\s*include\s+")(/[^"]*)"', re.MULTILINE)
 _OWNER = re.compile(r'(\bsk[ug]id\s+(?:[!=]=\s*)?)(?!v?map\b)"?[a-z_][\w-]*"?', re.IGNORECASE)
 _DEVICES = re.compile(r"\bdevices?\s*=?\s*(\{[^}]*\}|\S+)")
-_TO_ENABLE_NAMESPACES = (
-    "to enable: run as root, or let users make namespaces (sysctl user.max_user_namespaces, "
-    "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
-)
 _NO_VERDICT = {
     "Message too long": "to enable: run as root; a user's namespace takes about 450 rules in one transaction",
     "cache initialization failed": "to enable: a kernel with nf_tables (modprobe nf_tables), or run as root",
-    "Operation not permitted": _TO_ENABLE_NAMESPACES,
+    "Operation not permitted": namespace.TO_ENABLE,
     "User does not exist": "to enable: give the user's number, or make the user on this machine",
     "Group does not exist": "to enable: give the group's number, or make the group on this machine",
 }
@@ -55,19 +50,19 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
         return ()
     if process.find("nft") is None:
         return could_not_run(JUDGE, rulesets, "rulesets", "nft is missing; to enable: apt-get install nftables")
-    namespace = _namespace()
-    if isinstance(namespace, process.Silence):
-        return could_not_run(JUDGE, rulesets, "rulesets", namespace.reason)
+    there = namespace.enter()
+    if isinstance(there, process.Silence):
+        return could_not_run(JUDGE, rulesets, "rulesets", there.reason)
     with tree.laid(_as_here(file) for file in rulesets) as folder:
-        whole = {file.path: _judge(file, rulesets, folder, namespace) for file in _whole(rulesets)}
+        whole = {file.path: _judge(file, rulesets, folder, there) for file in _whole(rulesets)}
     parts = (_as_part(file, rulesets, whole) for file in rulesets)
     return tuple(part for part in parts if part is not None)
 
 
-def _judge(file: File, rulesets: Sequence[File], folder: Path, namespace: tuple[str, ...]) -> Verdict:
+def _judge(file: File, rulesets: Sequence[File], folder: Path, there: tuple[str, ...]) -> Verdict:
     arguments = (file.path, _beneath(file, rulesets), *_devices(rulesets))
     bash = process.find("bash") or "bash"
-    answer = process.ask((*namespace, bash, "-c", _SCRIPT, "nft", *arguments), folder)
+    answer = process.ask((*there, bash, "-c", _SCRIPT, "nft", *arguments), folder)
     if isinstance(answer, process.Silence):
         return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, answer.reason)
     words = answer.words.replace(f"./{tree.ROOT}", "/")
@@ -76,27 +71,11 @@ def _judge(file: File, rulesets: Sequence[File], folder: Path, namespace: tuple[
     for sign, enable in _NO_VERDICT.items():
         if sign in words and words.count("Error:") == words.count(sign):
             return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{words}\n{enable}"))
-    lacking = nft_kernel.lacking(answer.words, folder, namespace)
+    lacking = nft_kernel.lacking(answer.words, folder, there)
     if lacking:
         reason = f"this kernel lacks {', '.join(lacking)}; to enable: modprobe it, or build on a kernel that has it"
         return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{reason}\n{words}"))
     return verdict(JUDGE, file.path, process.died(answer) + words or f"exit status {answer.status}")
-
-
-def _namespace() -> tuple[str, ...] | process.Silence:
-    """The command that puts another into an empty network namespace here, tried out once."""
-    unshare = process.find("unshare")
-    if unshare is None:
-        return process.Silence("unshare is missing; to enable: apt-get install util-linux")
-    as_root, as_user = (unshare, "--net", "--"), (unshare, "--map-root-user", "--net", "--")
-    reason = ""
-    # A root without CAP_SYS_ADMIN, as in a container, may still make a namespace as users do.
-    for command in (as_root, as_user) if os.geteuid() == 0 else (as_user,):
-        answer = process.ask((*command, process.find("true") or "true"))
-        if isinstance(answer, process.Answer) and answer.status == 0:
-            return command
-        reason = answer.words if isinstance(answer, process.Answer) else answer.reason
-    return process.Silence(f"{reason.strip()}\n{_TO_ENABLE_NAMESPACES}")
 
 
 def _as_here(file: File) -> File:

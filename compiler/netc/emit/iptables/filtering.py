@@ -37,10 +37,9 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 
 def _inside(ruleset: Ruleset) -> Iterator[Rule]:
-    why = "The tunnel is the only way out: by the access pair only replies leave, and nothing passes through."
     for guard in ruleset.replies_only:
+        why = because(guard.origin, "the tunnel is the only way out. By the access pair only replies leave.")
         yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
-        why = ""
     yield Rule("mangle", "netc-FORWARD", "-j DROP")
 
 

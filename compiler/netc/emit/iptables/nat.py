@@ -31,15 +31,14 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 
 def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:
-    why = "Forwarded ports: the destination changes, the visitor's address does not."
     said_before: set[str] = set()
     for fact in facts:
+        why = because(fact.origin, "the destination changes, the visitor's address does not.")
         ports = f"-p {fact.ports.protocol} --dport {span(fact.ports)}"
         words = f"{entering(fact.device)} -d {fact.on} {ports} -j DNAT --to-destination {_at(fact.to, fact.to_port)}"
         if words not in said_before:  # two forwards may lead the same port to the same place
             yield Rule("nat", "netc-PREROUTING", words, why)
         said_before.add(words)
-        why = ""
 
 
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:

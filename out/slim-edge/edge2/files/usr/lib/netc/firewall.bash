@@ -8,10 +8,9 @@ wanted=/etc/netc/forwarded loaded=/run/netc/${part:?}.forwarded
 remember_ports() { cp "$wanted" "$loaded"; }
 forget_ports() { rm -f "$loaded"; }
 
-load_rules() { # FILE
+forget_changed_ports() { # and remember those of now
   local address protocol
   [[ -e $loaded ]] || : >"$loaded"
-  nft -f "$1" || return
   if command -v conntrack >/dev/null; then
     while read -r address protocol; do
       forget_flows "$address" "$protocol"
