@@ -14,6 +14,7 @@ from netc.checks import (
     forward_ports,
     forward_rings,
     forwards,
+    iptables,
     kinds,
     lockout,
     names,
@@ -50,6 +51,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     coexistence.check,
     sets.check,
     splits.check,
+    iptables.check,
 )
 
 

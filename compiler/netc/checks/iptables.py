@@ -1,0 +1,55 @@
+"""What a host with iptables cannot have, or cannot call by that name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.checks.sets import LONGEST
+from netc.language.names import HostName, SetName
+from netc.language.topology import Host
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+LONGEST_SPLIT = 28 - len("netc-split-")
+"""A chain's name has 28 bytes (XT_EXTENSION_MAXNAMELEN - 1)."""
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for name, host in sorted(network.topology.hosts.items()):
+        if host.netfilter == "iptables":
+            yield from _host(name, host)
+
+
+def _host(name: HostName, host: Host) -> Iterator[Problem]:
+    where: KeyPath = ("hosts", name)
+    if host.offload:
+        what = f"{name} has iptables, and flows take no shortcut past that"
+        hint = 'leave `offload` out, or let the host have `netfilter = "nftables"`'
+        yield Problem("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
+    for split in sorted(host.splits):
+        if len(split) > LONGEST_SPLIT:
+            what = f"`{split}` has {len(split)} characters, and a split of a host with iptables at most {LONGEST_SPLIT}"
+            hint = "choose a shorter name: it becomes the name of a chain"
+            yield Problem("NC1902", (*where, "splits", split), what, hint, on_key=True)
+    for used, at in sorted(_named_sets(host, where), key=lambda found: found[0]):
+        if len(used) > LONGEST:
+            what = f"`{used}` has {len(used)} characters, and a set that a host with iptables uses at most {LONGEST}"
+            yield Problem("NC1903", at, what, "choose a shorter name: it becomes the name of an ipset")
+
+
+def _named_sets(host: Host, where: KeyPath) -> Iterator[tuple[SetName, KeyPath]]:
+    wall = host.firewall
+    if wall:
+        for index, allow in enumerate(wall.allow):
+            for inner, source in enumerate(allow.from_):
+                yield from _if_set(source, (*where, "firewall", "allow", index, "from", inner))
+        for index, source in enumerate(wall.deny):
+            yield from _if_set(source, (*where, "firewall", "deny", index))
+    for name, split in host.splits.items():
+        for index, source in enumerate(split.direct):
+            yield from _if_set(source, (*where, "splits", name, "direct", index))
+
+
+def _if_set(source: object, at: KeyPath) -> Iterator[tuple[SetName, KeyPath]]:
+    if isinstance(source, SetName):
+        yield source, at
