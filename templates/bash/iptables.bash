@@ -2,6 +2,11 @@
 # Sourced after steps.bash where the packet filter is iptables'. netc's chains are called `netc-…`, and one that is called
 # as a chain of the kernel's is jumped to from there. Each table changes as a whole, and nothing else in it is touched.
 
+need_sets() { # NAME…: of ipsets, which other parts make
+  local name
+  for name; do ipset list -terse "$name" >/dev/null 2>&1 || refuse "needs the ipset $name: start netc-set-${name%?}.service"; done
+}
+
 load_tables() { # iptables|ip6tables FILE [NAMESPACE]
   local in=() rules
   [[ $# == 2 ]] || in=(ip netns exec "$3")

@@ -71,6 +71,14 @@ def up(host: Host) -> None:
         host.run(script(part, "up"))
 
 
+def filter_up(host: Host, *, check: bool = True) -> str:
+    """The packet filter, after the lists that it cannot do without: what it says."""
+    for part in parts(host):
+        if part.startswith("set-"):
+            host.run(script(part, "up"))
+    return host.run(script("firewall", "up"), check=check).stderr
+
+
 def down(host: Host) -> None:
     for part in reversed(parts(host)):
         host.run(script(part, "down"))

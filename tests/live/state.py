@@ -129,22 +129,27 @@ def _routes(text: str) -> list[str]:
 def _ruleset(text: str) -> list[str]:
     lines = []
     entries = [next(iter(entry.items())) for entry in json.loads(text or '{"nftables": []}')["nftables"]]
-    used = {(content["family"], content["table"]) for kind, content in entries if _is_somebodys(kind, content)}
+    used = {place(content) for kind, content in entries if kind not in ("metainfo", "table", "chain")}
+    used |= {place(content) for kind, content in entries if kind == "chain" and content.get("policy") != "accept"}
+    used |= {where[:2] for where in used}
     for kind, content in entries:
-        if kind == "metainfo":
-            continue
-        table = content.get("table", content.get("name"))
-        if table in IPTABLES and content["family"] in ("ip", "ip6") and (content["family"], table) not in used:
-            continue
+        if kind == "metainfo" or (of_iptables(content) and place(content, kind) not in used):
+            continue  # of iptables' tables stay empty chains of the kernel's, which accept everything
         if kind in ("set", "map") and "dynamic" in content.get("flags", []):
             content.pop("elem", None)
         lines.append(f"{kind} {_line(_still(content))}")
     return lines
 
 
-def _is_somebodys(kind: str, content: Json) -> bool:
-    """All but what iptables leaves of its tables once they are empty: chains of the kernel's that accept everything."""
-    return kind not in ("metainfo", "table") and not (kind == "chain" and content.get("policy") == "accept")
+def of_iptables(content: Json) -> bool:
+    return content["family"] in ("ip", "ip6") and content.get("table", content.get("name")) in IPTABLES
+
+
+def place(content: Json, kind: str = "") -> tuple[str, ...]:
+    """Family, table and chain; of a table without the last."""
+    if kind == "table":
+        return content["family"], content["name"]
+    return content["family"], content["table"], content.get("chain", content.get("name", ""))
 
 
 def _still(value: Any) -> Any:

@@ -13,7 +13,7 @@ from live.lab import Host, Lab
 from live.state import FORWARDING, State, difference, without
 from live.traffic import Capture, Proto, client, echo
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 HERE = ("198.51.100.7", "2001:db8:7::7")
 CHOSEN = ("198.51.100.8", "2001:db8:7::8")

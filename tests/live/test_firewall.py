@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, down, give_key, install, met, script, up
+from live.compiled import compiled, down, filter_up, give_key, install, met, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, Proto, client, echo
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 EDGE = ("198.51.100.10", "2001:db8:10::10")
 NODE = ("198.51.101.20", "2001:db8:20::20")
@@ -295,7 +296,7 @@ def test_a_bridge_reaches_the_world_and_is_reached_by_what_it_publishes(there: S
     assert client(there.world, "tcp", "10.0.9.20", 80, timeout=1) is None
 
 
-def test_somebody_elses_dnat_opens_nothing(there: Scene) -> None:
+def test_somebody_elses_dnat_opens_nothing(there: Scene, netfilter: str) -> None:
     """Docker publishes by DNATs of its own, and its containers are reached where the author passes them."""
     start(there)
     echo(there.inside, 7000)
@@ -303,7 +304,8 @@ def test_somebody_elses_dnat_opens_nothing(there: Scene) -> None:
     there.edge.run(["nft", "-f", "-"], input=f"table ip docker {{ chain p {{ {dnat} }}; }}")
 
     assert client(there.world, "tcp", EDGE[0], 7700, source=STRANGER[0], timeout=1) is None
-    there.edge.run(["nft", "delete", "table", "inet", "netc"])
+    nft, iptables = ["nft", "delete", "table", "inet", "netc"], ["iptables", "-t", "mangle", "-F", "netc-FORWARD"]
+    there.edge.run(nft if netfilter == "nftables" else iptables)
     assert client(there.world, "tcp", EDGE[0], 7700, source=STRANGER[0], timeout=1) == STRANGER[0]
 
 
@@ -330,7 +332,7 @@ def test_outer_packets_come_from_their_far_end_alone(there: Scene, tmp_path: Pat
     """A kernel without such tunnels says of what was let in that it knows no such protocol."""
     pairs = [(0, 47), (0, 4), (0, 41), (1, 47)]
     there.edge.lay(trees(tmp_path / "plain", "log = false", PLAIN)["edge"])
-    there.edge.run(script("firewall", "up"))
+    filter_up(there.edge)
 
     for family, protocol in pairs:
         assert is_let_in(there.node, NODE[family], EDGE[family], protocol)
@@ -341,13 +343,19 @@ def test_outer_packets_come_from_their_far_end_alone(there: Scene, tmp_path: Pat
 LIMITED = {"rate": 5, "burst": 20, "per": "second"}
 
 
-def test_what_is_dropped_is_logged_with_a_limit(there: Scene) -> None:
+def test_what_is_dropped_is_logged_with_a_limit(there: Scene, netfilter: str) -> None:
     """What the kernel logs is not seen from a namespace, so the rules are asked."""
-    there.edge.run(script("firewall", "up"))
-    listed = json.loads(there.edge.run(["nft", "-j", "list", "table", "inet", "netc"]).stdout)["nftables"]
-    rules = [entry["rule"] for entry in listed if "rule" in entry]
-
+    filter_up(there.edge)
     for chain in ("input", "forward"):
+        if netfilter == "iptables":
+            rules = there.edge.run(["iptables", "-t", "mangle", "-S", f"netc-{chain.upper()}"]).stdout
+            *_, log, drop = rules.splitlines()
+            assert "--limit 5/sec --limit-burst 20" in log
+            assert f'-j LOG --log-prefix "netc {chain}: "' in log
+            assert drop.endswith("-j DROP")
+            continue
+        listed = json.loads(there.edge.run(["nft", "-j", "list", "table", "inet", "netc"]).stdout)["nftables"]
+        rules = [entry["rule"] for entry in listed if "rule" in entry]
         *_, last = [rule["expr"] for rule in rules if rule["chain"] == chain]
         limit, log = last
         assert limit["limit"] == LIMITED
@@ -374,7 +382,7 @@ with socket.create_connection(("198.51.100.10", 9100), 5, (sys.argv[1], 0)) as t
 
 
 def test_a_reload_changes_the_rules_and_keeps_connections(there: Scene, tmp_path: Path) -> None:
-    there.edge.run(script("firewall", "up"))
+    filter_up(there.edge)
     there.edge.start(["python3", "-c", LINES]).wait_for("ready")
     talk = there.world.start(["python3", "-c", TALK, OFFICE[0]])
     talk.wait_for("heard")
@@ -382,8 +390,9 @@ def test_a_reload_changes_the_rules_and_keeps_connections(there: Scene, tmp_path
     assert client(there.world, "tcp", EDGE[0], 9205, source=OFFICE[0]) == OFFICE[0]
 
     shut = trees(tmp_path / "shut")["edge"]
-    rules = shut / "etc/netc/nftables.nft"
-    rules.write_text(rules.read_text().replace("9100, 9200-9210", "9300").replace("udp dport 9100", "udp dport 9300"))
+    for rules in (path for path in (shut / "etc/netc").iterdir() if path.suffix in (".nft", ".rules")):
+        text = re.sub("9100, ?9200[-:]9210", "9300", rules.read_text())
+        rules.write_text(re.sub(r"(udp (?:--)?dport) 9100", r"\1 9300", text))
     there.edge.lay(shut)
     there.edge.run(script("firewall", "reload"))
     before = talk.said().count("heard")

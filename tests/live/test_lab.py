@@ -132,13 +132,17 @@ def test_a_daemon_left_behind_does_not_hold_up_its_script(host: Host) -> None:
 
 def test_nothing_is_left_after_an_exception() -> None:
     require(missing({"unshare": "util-linux"}))
-    before, spaces = machine(), network_namespaces()
+    before = machine()
     pids: list[int] = []
+    spaces: set[str] = set()
 
     def fail() -> None:
         with Lab() as lab:
             a, b = wired(lab)
             a.run(["ip", "netns", "add", "vpn"])
+            inside = a.run(["readlink", "/proc/self/ns/net"], namespace="vpn").stdout.strip()
+            spaces.update({inside, *(os.readlink(f"/proc/{host.pid}/ns/net") for host in (a, b))})
+            assert spaces < network_namespaces() | {inside}
             a.run(["bash", "-c", "setsid sleep 300 & setsid ip netns exec vpn sleep 300 &"])
             pids.extend((a.pid, b.pid, a.start(["sleep", "300"]).pid, Capture(b, "eth1")._process.pid))
             raise KeyboardInterrupt
@@ -148,7 +152,8 @@ def test_nothing_is_left_after_an_exception() -> None:
 
     assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
     assert machine() == before
-    assert network_namespaces() <= spaces
+    assert len(spaces) == 3
+    assert network_namespaces() & spaces == set()
 
 
 def test_nothing_runs_on_when_the_program_is_killed(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from live.compiled import compiled, script, up
 from live.lab import Host, Lab
 from live.process import Process
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 TOPOLOGY = """
 version = 1
@@ -171,7 +171,7 @@ def test_without_conntrack_the_rules_are_loaded_and_it_is_said(lab: Lab, tmp_pat
     world, edge, _ = scene(lab, tmp_path)
     old = peer(world, TALK, "SOCK_DGRAM", AT[0], 5000)
     assert hears(old, "6000")
-    tools = "bash dirname realpath tail flock mkdir ip nft sort comm cp"
+    tools = "bash dirname realpath tail flock mkdir ip nft sort comm cp awk {iptables,ip6tables}-{save,restore}"
     edge.run(["bash", "-c", f"mkdir /tmp/bin; ln -s $(type -P {tools}) /tmp/bin/"])
     edge.lay(trees(tmp_path / "after", AFTER)["edge"])
     done = edge.run(["env", "PATH=/tmp/bin", *script("firewall", "reload")])

@@ -14,7 +14,7 @@ from live.lab import Host, Lab
 from live.state import difference
 from live.traffic import client, echo
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 TOPOLOGY = """version = 1
 network.name = "t"

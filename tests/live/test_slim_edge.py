@@ -14,7 +14,7 @@ from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, Proto, client, echo
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 EDGES = {"edge1": ("198.51.100.10", "2001:db8:10::10"), "edge2": ("203.0.113.20", "2001:db8:20::20")}
 VISITOR = ("192.0.2.9", "2001:db8:113::9")

@@ -16,7 +16,7 @@ from live.process import Process
 from live.state import FORWARDING, difference, without
 from live.traffic import Proto, client, echo
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 VISITOR = {4: "192.0.2.9", 6: "2001:db8:113::9"}
 UPLINKS = {

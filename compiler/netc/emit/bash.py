@@ -111,6 +111,10 @@ def _asks(part: Part) -> Iterator[Command]:
         yield ("need", "nft", "nftables")
     if any(ruleset.netfilter == "iptables" for ruleset in part.rulesets):
         yield ("need", "iptables-restore", "iptables")
+        yield ("need", "awk", "mawk")
+    named = [found for r in part.rulesets if r.netfilter == "iptables" for found in r.sets]
+    if named:
+        yield ("need_sets", *(name for found in named for name in ipset_names(found)))
     if part.ipsets:
         yield ("need", "ipset", "ipset")
         yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))

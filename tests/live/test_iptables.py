@@ -1,0 +1,259 @@
+"""What is iptables' own: chains among those of others, a change without a gap, and both of its implementations."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, down, filter_up, script, up
+from live.lab import Host, Lab
+from live.state import difference
+from live.traffic import client, echo
+
+pytestmark = pytest.mark.live
+
+A = ("198.51.100.1", "2001:db8:1::1")
+STRANGER = ("198.51.100.9", "2001:db8:1::9")
+OFFICE = ("192.0.2.7", "2001:db8:7::7")
+LATER = ("192.0.2.8", "2001:db8:8::8")
+PROGRAMS = ("iptables", "ip6tables")
+
+TOPOLOGY = """
+version = 1
+network.name = "lab"
+sets.office.prefixes = {office}
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.1/24", "2001:db8:1::1/64"]
+netfilter = "iptables"
+
+[hosts.a.firewall]
+allow = [{{ ports = "{port}/tcp", from = "office" }}, {{ ports = "9300/udp" }}]
+"""
+
+SPLIT = """
+[hosts.a.tunnels.vpn]
+kind = "external"
+interface = "tun0"
+start = "/usr/local/bin/vpn"
+address = "10.9.0.2/24"
+[hosts.a.splits.browser]
+tunnel = "vpn"
+group = "browser"
+dns = "10.9.0.1"
+"""
+
+
+@dataclass
+class Scene:
+    a: Host
+    world: Host
+
+
+def tree(folder: Path, more: str = "", office: tuple[str, ...] = OFFICE, port: int = 9100) -> Path:
+    listed = str([f"{ip}/128" if ":" in ip else f"{ip}/32" for ip in office])
+    return compiled(TOPOLOGY.format(office=listed, port=port) + more, folder)["a"]
+
+
+@pytest.fixture
+def there(lab: Lab, tmp_path: Path) -> Scene:
+    a, world = lab.host("a", tree(tmp_path / "first")), lab.host("world")
+    near = [f"{STRANGER[0]}/24", f"{STRANGER[1]}/64"]
+    lab.wire(a, "eth0", world, "eth0", a_addresses=[f"{A[0]}/24", f"{A[1]}/64"], b_addresses=near)
+    for address in (*OFFICE, *LATER):
+        world.run(["ip", "address", "add", address, "dev", "lo"])
+    for family, via in enumerate(STRANGER):
+        a.run(["ip", f"-{4 + 2 * family}", "route", "add", "default", "via", via])
+    echo(a, 9100)
+    return Scene(a, world)
+
+
+def heard(there: Scene, sources: tuple[str, str], port: int = 9100) -> list[bool]:
+    """In both families."""
+    asked = zip(A, sources, strict=True)
+    return [client(there.world, "tcp", to, port, source=source, timeout=0.7) == source for to, source in asked]
+
+
+def saved(host: Host) -> str:
+    """All rules of both families, without counters and dates."""
+    text = "".join(host.run([f"{program}-save"]).stdout for program in PROGRAMS)
+    return re.sub(r"\[\d+:\d+\]|^#.*\n", "", text, flags=re.MULTILINE)
+
+
+def with_legacy(host: Host) -> None:
+    """As `update-alternatives --config iptables` does it."""
+    for program in PROGRAMS:
+        for end in ("", "-save", "-restore"):
+            host.run(["ln", "-sf", f"/usr/sbin/{program}-legacy{end}", f"/etc/alternatives/{program}{end}"])
+
+
+@pytest.fixture(params=["nft", pytest.param("legacy", marks=pytest.mark.stock)])
+def either(request: pytest.FixtureRequest, there: Scene) -> Scene:
+    if request.param == "legacy":
+        with_legacy(there.a)
+    return there
+
+
+def test_rules_of_others_stay_as_they_are(either: Scene) -> None:
+    host = either.a
+    for program in PROGRAMS:
+        for rule in (
+            "-t filter -A INPUT -p udp --dport 7 -j DROP",
+            "-t mangle -N netcat",
+            "-t mangle -A PREROUTING -p udp --dport 9 -j netcat",
+            "-t mangle -A netcat -j MARK --set-xmark 0x7/0xff",
+            "-t nat -A PREROUTING -p tcp --dport 7 -j REDIRECT --to-ports 8",
+        ):
+            host.run([program, *rule.split()])
+    before, rules = host.state(), saved(host)
+    assert rules.count("netcat") == 6
+    up(host)
+    up(host)
+    host.run(script("firewall", "reload"))
+
+    assert heard(either, OFFICE) == [True, True]
+    assert heard(either, STRANGER) == [False, False]
+    assert saved(host).count("-j netc-INPUT") == 2, "a jump in each family"
+    down(host)
+    assert saved(host) == rules
+    assert difference(before, host.state()) == ""
+
+
+def test_what_others_accept_first_is_dropped_all_the_same(there: Scene) -> None:
+    """As Docker does for its containers, and an old script for whoever wrote it."""
+    up(there.a)
+    for program in PROGRAMS:
+        there.a.run([program, "-I", "INPUT", "-j", "ACCEPT"])
+
+    assert heard(there, STRANGER) == [False, False]
+    assert heard(there, OFFICE) == [True, True]
+
+
+def test_what_others_drop_stays_dropped(there: Scene) -> None:
+    up(there.a)
+    for program in PROGRAMS:
+        there.a.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "9100", "-j", "DROP"])
+
+    assert heard(there, OFFICE) == [False, False]
+
+
+KNOCK = """
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as knock:
+    print("ready", flush=True)
+    while True:
+        for port in (9300, 9301):
+            knock.sendto(b"", (sys.argv[1], port))
+        time.sleep(0.0005)
+"""
+COUNT = """
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+with socket.socket(family, socket.SOCK_DGRAM) as server:
+    server.bind((sys.argv[1], int(sys.argv[2])))
+    print("ready", flush=True)
+    while True:
+        server.recv(10)
+        print("in", flush=True)
+"""
+
+
+def test_a_change_leaves_no_gap_in_which_something_gets_in(either: Scene, tmp_path: Path) -> None:
+    """Two thousand packets a second ask, while the rules change twenty times."""
+    host = either.a
+    up(host)
+    shut = [host.start(["python3", "-c", COUNT, to, "9301"]) for to in A]
+    open_ = [host.start(["python3", "-c", COUNT, to, "9300"]) for to in A]
+    for process in (*shut, *open_):
+        process.wait_for("ready")
+    knocks = [either.world.start(["python3", "-c", KNOCK, to]) for to in A]
+    for process in knocks:
+        process.wait_for("ready")
+    for number in range(20):
+        host.lay(tree(tmp_path / f"{number}", port=9100 + number % 2))
+        host.run(script("firewall", "reload"))
+    for process in knocks:
+        process.stop()
+
+    assert [process.said().count("in\n") for process in shut] == [0, 0]
+    assert all(process.said().count("in\n") > 1000 for process in open_)
+    assert heard(either, OFFICE) == [False, False], "the last of the rules stand"
+
+
+def test_chains_that_are_no_more_are_removed(either: Scene, tmp_path: Path) -> None:
+    host = either.a
+    filter_up(host)
+    plain = saved(host)
+    host.lay(tree(tmp_path / "split", SPLIT))
+    filter_up(host)
+    host.run(["bash", "-c", "for set in /etc/netc/sets/*.ipset; do ipset restore -file $set; done"])
+    host.run(script("firewall", "reload"))
+    with_split = saved(host)
+    assert {"netc-split-browser", "netc-into-browser", "netc-no-browser"} <= set(re.findall(r"netc-[\w-]+", with_split))
+
+    host.lay(tree(tmp_path / "first"))
+    host.run(script("firewall", "reload"))
+    assert without_empty_tables(saved(host)) == without_empty_tables(plain)
+
+
+def without_empty_tables(text: str) -> str:
+    return re.sub(r"^\*\w+\n(:[A-Z]+ ACCEPT \n)*COMMIT\n", "", text, flags=re.MULTILINE)
+
+
+def test_rules_that_somebody_saved_or_flushed_are_taken_over(either: Scene) -> None:
+    """netfilter-persistent saves what is there, netc's too, and flushes before it restores."""
+    host = either.a
+    up(host)
+    rules = saved(host)
+    for program in PROGRAMS:
+        host.run(["bash", "-c", f"{program}-save >/tmp/saved && {program}-restore </tmp/saved"])
+    host.run(script("firewall", "reload"))
+    assert saved(host) == rules
+    for program in PROGRAMS:
+        for table in ("mangle", "nat"):
+            host.run(["bash", "-c", f"{program} -t {table} -F && {program} -t {table} -X"])
+    assert heard(either, STRANGER) == [True, True]
+    host.run(script("firewall", "reload"))
+    assert heard(either, STRANGER) == [False, False]
+    host.run(["rm", "-r", "/run/netc"])  # a boot, and then what was saved
+    up(host)
+    assert without_empty_tables(saved(host)) == without_empty_tables(rules)
+
+
+def test_a_list_changes_without_the_rules(there: Scene, tmp_path: Path) -> None:
+    up(there.a)
+    rules = saved(there.a)
+    first = tree(tmp_path / "first")
+    changed = tree(tmp_path / "next", office=LATER)
+    here, now = ({p.relative_to(t): p.read_text() for p in t.rglob("*") if p.is_file()} for t in (first, changed))
+    assert [str(path) for path in here if here[path] != now[path]] == ["etc/netc/sets/office.ipset"]
+    there.a.lay(changed)
+    there.a.run(script("set-office", "reload"))
+
+    assert saved(there.a) == rules
+    assert (heard(there, LATER), heard(there, OFFICE)) == ([True, True], [False, False])
+
+
+def test_without_its_lists_the_filter_says_what_to_start(there: Scene) -> None:
+    before = there.a.state()
+    refused = there.a.run(script("firewall", "up"), check=False)
+
+    assert refused.returncode == 1
+    assert "needs the ipset office4: start netc-set-office.service" in refused.stderr
+    assert difference(before, there.a.state()) == ""
+
+
+def test_a_list_that_the_rules_use_stays_until_they_are_gone(there: Scene) -> None:
+    before = there.a.state()
+    up(there.a)
+    assert "in use, and stays" in there.a.run(script("set-office", "down")).stderr
+    assert heard(there, OFFICE) == [True, True]
+    up(there.a)
+    down(there.a)
+    assert difference(before, there.a.state()) == ""
