@@ -296,6 +296,8 @@ class Maker:
         addresses = [f"198.51.{n}.1/24"] * (4 in machine.known) + [f"2001:db8:{n:x}::1/64"] * (6 in machine.known)
         if machine.wan:
             table["wan"] = machine.wan
+        if self.chance():
+            table["netfilter"] = "iptables"
         if machine.reach == "nat":
             table |= {"addresses": [f"192.168.{n}.2/24"], "endpoint": False}
         elif machine.reach == "named":
@@ -732,7 +734,7 @@ def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Tab
         found.append(forward)
         there = line.ends[to]["address"]
         onward = [way for way in ways if way[1] == to and way[0] is not line and make.chance()]
-        hosts[at] |= make.table({}, {"docker": True}, {"offload": True})
+        hosts[at] |= make.table({}, {"docker": True}, {} if "netfilter" in hosts[at] else {"offload": True})
         chains = (make.chained(forward, there, way, machines[edge], machines[node]) for way, edge, node in onward)
         found += [chain for chain in chains if chain][:1]
     return {f"f{number}": forward for number, forward in enumerate(found)}

@@ -142,7 +142,7 @@ def test_nothing_is_left_after_an_exception() -> None:
             a.run(["ip", "netns", "add", "vpn"])
             inside = a.run(["readlink", "/proc/self/ns/net"], namespace="vpn").stdout.strip()
             spaces.update({inside, *(os.readlink(f"/proc/{host.pid}/ns/net") for host in (a, b))})
-            assert spaces < network_namespaces() | {inside}
+            assert spaces - {inside} < network_namespaces()
             a.run(["bash", "-c", "setsid sleep 300 & setsid ip netns exec vpn sleep 300 &"])
             pids.extend((a.pid, b.pid, a.start(["sleep", "300"]).pid, Capture(b, "eth1")._process.pid))
             raise KeyboardInterrupt

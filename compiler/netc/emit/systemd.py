@@ -34,6 +34,7 @@ def _part(part: Part) -> Iterator[File]:
         "part.service.j2",
         **shared,
         early=part.is_early,
+        flushed=part.kind == "firewall",
         sets=part.ipsets,
         online=any(isinstance(device, Foreign) for device in part.devices),
         after=part.after,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from netc.emit.file import File
 from netc.emit.iptables import filtering, mangling, nat, splits
-from netc.emit.iptables.words import TABLES, Rule
+from netc.emit.iptables.words import HOOKS, TABLES, Rule
 from netc.emit.render import Verbatim, origin, render
 from netc.language.values import Family
 from netc.plan.host_plan import HostPlan
@@ -36,14 +36,15 @@ def _text(ruleset: Ruleset, family: Family) -> str:
 
 
 def _table(name: str, rules: Iterable[Rule]) -> dict[str, object]:
-    """Chains in the order in which they are first spoken of. What is said once is not said again of the next rule."""
-    chains: dict[str, list[Rule]] = {}
+    """Chains as packets meet them, then those that they lead to."""
+    chains: dict[str, list[Rule]] = {f"netc-{hook}": [] for hook in HOOKS}
     for rule in rules:
         chains.setdefault(rule.chain, []).append(rule)
-    return {"name": Verbatim(name), "chains": [_chain(chain, found) for chain, found in chains.items()]}
+    return {"name": Verbatim(name), "chains": [_chain(chain, found) for chain, found in chains.items() if found]}
 
 
 def _chain(name: str, rules: list[Rule]) -> dict[str, object]:
+    """What is said of a rule is not said again of the next."""
     before = ["", *(rule.why for rule in rules)]
     printed = [
         {"why": Verbatim("" if rule.why == said else rule.why), "words": Verbatim(f"-A {name} {rule.words}")}

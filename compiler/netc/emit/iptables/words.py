@@ -21,6 +21,8 @@ Table = Literal["filter", "mangle", "nat"]
 TABLES: tuple[Table, ...] = ("mangle", "filter", "nat")
 """In this order they are loaded, each as a whole: what drops stands before what leads."""
 
+HOOKS = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+
 Side = Literal["src", "dst"]
 
 ADDRESSES = 8

@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Sourced after steps.bash where the packet filter is iptables'. netc's chains are called `netc-…`, and one that is called
+# as a chain of the kernel's is jumped to from there. Each table changes as a whole, and nothing else in it is touched.
+
+need_sets() { # NAME…: of ipsets, which other parts make
+  local name
+  for name; do ipset list -terse "$name" >/dev/null 2>&1 || refuse "needs the ipset $name: start netc-set-${name%?}.service"; done
+}
+
+load_tables() { # iptables|ip6tables FILE [NAMESPACE]
+  local in=() rules
+  [[ $# == 2 ]] || in=(ip netns exec "$3")
+  rules=$("${in[@]}" "$1-save" | in_place_of_old "$2") || return
+  "${in[@]}" "$1-restore" -w --noflush <<<"$rules"
+}
+remove_tables() { # iptables|ip6tables
+  local rules
+  rules=$("$1-save" | in_place_of_old /dev/null) || return
+  [[ ! $rules ]] || "$1-restore" -w --noflush <<<"$rules"
+}
+
+in_place_of_old() { # FILE: what is there is read; what to load is said: the file, its jumps, the end of chains that it lacks
+  awk '
+    function settle(table, chain, i, n, chains) {
+      n = split(old[table], chains)
+      for (i = 1; i <= n; i++)
+        for (; jumps[table, chains[i]] > 0; jumps[table, chains[i]]--) print "-D " substr(chains[i], 6) " -j " chains[i]
+      for (i = 1; i <= n; i++) if (!((table, chains[i]) in wanted)) print "-F " chains[i]
+      for (i = 1; i <= n; i++) if (!((table, chains[i]) in wanted)) print "-X " chains[i]
+      n = split(new[table], chains)
+      for (i = 1; i <= n; i++) if (chains[i] ~ /^netc-[A-Z]+$/) print "-I " substr(chains[i], 6) " -j " chains[i]
+      delete old[table]
+    }
+    /^\*/ { table = substr($1, 2) }
+    /^:netc-/ { chain = substr($1, 2) }
+    there && /^:netc-/ { old[table] = old[table] " " chain }
+    there && NF == 4 && $1 == "-A" && $3 == "-j" && $4 == "netc-" $2 { jumps[table, $4]++ }
+    there { next }
+    /^:netc-/ { wanted[table, chain]; new[table] = new[table] " " chain }
+    $1 == "COMMIT" { settle(table) }
+    { print }
+    END { for (table in old) { print "*" table; settle(table); print "COMMIT" } }
+  ' there=1 - there=0 "$1"
+}

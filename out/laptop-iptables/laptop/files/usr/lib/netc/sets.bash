@@ -1,0 +1,24 @@
+# shellcheck shell=bash
+# Sourced after steps.bash by the scripts of parts that hold ipsets. netc's are told by a limit that no other would have.
+
+usable_sets() { # NAME…
+  local name said
+  for name in "${@/%/-new}" "$@"; do
+    said=$(ipset list -terse "$name" 2>&1) || [[ $said == *"does not exist"* ]] || refuse "$said"
+    [[ $said == *"does not exist"* || $said == *" maxelem 16777077 "* ]] || refuse "an ipset $name exists, and is not netc's"
+  done
+}
+remove_sets() { # NAME…: what rules of others use stays as it is
+  local name said failed=0
+  for name in "${@/%/-new}" "$@"; do
+    if ! said=$(ipset list -terse "$name" 2>&1); then
+      [[ $said == *"does not exist"* ]] || { say "$said"; failed=1; }
+    elif [[ $said != *" maxelem 16777077 "* ]]; then
+      say "the ipset $name is someone else's by now, and stays"
+    elif ! said=$(ipset destroy "$name" 2>&1); then
+      [[ $said == *"in use"* ]] || { say "$said"; failed=1; continue; }
+      say "the ipset $name is in use, and stays"
+    fi
+  done
+  return "$failed"
+}
