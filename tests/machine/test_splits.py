@@ -137,6 +137,7 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
     there = Scene(lab, tmp_path)
     laptop, systemctl = there.laptop, there.systemctl
     systemctl("daemon-reload")
+    systemctl("start", "nftables")
     before = laptop.state()
     systemctl("enable", "netc.target", *NAMES)
     systemctl("start", "visits.service")  # brings up what it needs
