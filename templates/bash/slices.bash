@@ -19,7 +19,10 @@ told_by_control_group() { # shown by a packet, since a kernel that counts levels
   }" || return
   (echo "$BASHPID" >"$tree/$probe/cgroup.procs" && printf x >/dev/udp/127.0.0.1/9) && said=$(nft list table inet "$probe")
   nft delete table inet "$probe"
-  for try in {1..40}; do rmdir "$tree/$probe" 2>/dev/null && break || sleep 0.05; done
+  for try in {1..40}; do
+    if rmdir "$tree/$probe" 2>/dev/null; then break; fi
+    sleep 0.05
+  done
   [[ $said =~ packets\ [1-9] ]]
 }
 

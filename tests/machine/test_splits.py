@@ -1,4 +1,4 @@
-"""System S5 on a machine that boots: programs of a group, a service and a slice go by a tunnel, from the first packet."""
+"""System S5 on a machine that boots: what is told by group, service or slice goes by a tunnel."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, give_key, met
+from live.compiled import compiled, give_key
 from live.keys import private_key, public_key
-from live.lab import Host, Lab
+from live.lab import Lab
 from live.state import FORWARDING, difference, without
 from live.test_splits import (
     EXIT,

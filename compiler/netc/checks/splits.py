@@ -153,12 +153,12 @@ def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
 
 
 def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
-    """Two splits of the same programs, or with the same command."""
+    """Two splits of the same programs, or with the same command; `split_services` sees to services."""
     who: dict[Hashable, Split] = {}
     commands: dict[str, Split] = {}
     for split in resolved:
         given = tuple(_given(split.settings).items())
-        key: Hashable = "everybody else" if split.settings.mode == "except" else given
+        key: Hashable = "everybody else" if split.settings.mode == "except" else split.slice or given
         other = who.setdefault(key, split)
         if other != split and given:
             what = f"`{other.name}` takes what `{split.name}` would take"
