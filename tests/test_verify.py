@@ -427,6 +427,7 @@ def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 # ---------------------------------------------------------------- iptables-restore and ipset
 
+
 @needs_nft
 def test_rules_and_lists_are_loaded_without_the_groups_and_sets_of_the_target() -> None:
     heard = iptables.judge((RULES, RULES6, IPSET, OTHER))
