@@ -25,22 +25,7 @@ BLOCKS = (
 WHOLE = 61
 """A block that is all in it; no real list has a /8, and a set should bear one."""
 
-LENGTHS = {24: 300, 23: 130, 22: 240, 21: 80, 20: 75, 19: 55, 18: 45, 17: 28, 16: 30, 15: 10, 14: 5, 13: 3} | {12: 1, 11: 1}
-    24: 300,
-    23: 130,
-    22: 240,
-    21: 80,
-    20: 75,
-    19: 55,
-    18: 45,
-    17: 28,
-    16: 30,
-    15: 10,
-    14: 5,
-    13: 3,
-    12: 1,
-    11: 1,
-}
+LENGTHS = dict(zip(range(24, 10, -1), (300, 130, 240, 80, 75, 55, 45, 28, 30, 10, 5, 3, 1, 1), strict=True))
 """How often a prefix has this length, of a thousand or so."""
 
 RESERVED = IPNetwork("203.0.113.0/24")
