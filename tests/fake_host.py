@@ -163,6 +163,20 @@ class Host:
                 self._read(path)
             case ("make_groups", path):
                 self.groups |= {line.split()[1] for line in self._read(path).splitlines() if line[:1] == "g"}
+            case ("make_control_groups", *paths) if paths:
+                for path in paths:
+                    if not self._seek("control group", None, path):
+                        self._gain("control group", None, path)
+            case ("need_control_groups",):
+                pass
+            case ("remove_control_groups", *paths):
+                for path in reversed(paths):
+                    self._lose(self.find("control group", None, path))
+            case ("remember_control_groups",):
+                if not self._seek("numbers", None, "of control groups"):
+                    self._gain("numbers", None, "of control groups")
+            case ("forget_control_groups",):
+                self._lose(self.find("numbers", None, "of control groups"))
             case ("keep_groups", path):
                 self._read(path)
             case _:
@@ -330,6 +344,8 @@ class Host:
     def _load(self, path: str, place: str | None) -> None:
         if unknown := set(re.findall(r'skgid (?:!= )?"([^"]+)"', self._read(path))) - self.groups:
             raise Refused(f"Group does not exist: {', '.join(sorted(unknown))}")
+        for path_ in re.findall(r'socket cgroupv2 level \d+ (?:!= )?"([^"]+)"', self._read(path)):
+            self.find("control group", None, path_)
         there = self._seek("table", place, "netc")
         if there and there.state["path"] != path:
             raise Refused(f"{path} would replace {there.state['path']}")

@@ -86,7 +86,7 @@ def other(value: Any) -> Any:
             return {Kind.GRE: Kind.IPIP, Kind.SIX_TO_FOUR: Kind.IPIP, Kind.VXLAN: Kind.GRE}[value]
         case int():
             return {4: 6, 6: 4}.get(value, value + 1)
-        case Name() if value.endswith((".service", ".socket")):
+        case Name() if value.endswith((".service", ".socket", ".slice")):
             return type(value)(f"x{value}")
         case Name() if len(value) == 44:
             return type(value)(key(value))
@@ -255,7 +255,7 @@ def test_what_is_not_there_is_noticed() -> None:
         for path in files
         if missing_files(rest := {p: f for p, f in files.items() if p != path}) or missing_units(rest)
     }
-    drop_ins = {path for path in files if re.search(r"\.(service|socket)\.d/50-netc", path)}
+    drop_ins = {path for path in files if re.search(r"\.(service|socket|slice)\.d/50-netc", path)}
 
     assert files.keys() - lost == for_nobody | drop_ins
 

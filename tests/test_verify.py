@@ -347,7 +347,8 @@ def test_nft_judges_every_ruleset_alone() -> None:
 def test_nft_accepts_devices_and_owners_that_only_the_target_has() -> None:
     ingress = 'chain i {\n type filter hook ingress device "wg-gone" priority 0\n }'
     rule = 'oif "wg-gone" meta skuid != _gone meta skgid gone-too accept'
-    owner = f"chain o {{\n type filter hook output priority 0\n {rule}\n }}"
+    group = 'socket cgroupv2 level 2 "a.slice/gone.service" accept'
+    owner = f"chain o {{\n type filter hook output priority 0\n {rule}\n {group}\n }}"
     ruleset = File(RULESET.path, f"table netdev netc {{\n {ingress}\n}}\ntable inet netc {{\n {owner}\n}}\n")
 
     # `oif` wants the device on every kernel, the chain only before Linux 6.16.
@@ -425,6 +426,7 @@ def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 # ---------------------------------------------------------------- iptables-restore and ipset
+
 
 @needs_nft
 def test_rules_and_lists_are_loaded_without_the_groups_and_sets_of_the_target() -> None:

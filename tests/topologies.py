@@ -179,6 +179,8 @@ FULL: Table = {
                 "i": {"tunnel": "grey", "interface": "eth5", "ipv6": "direct"},
                 "o": {"tunnel": "grey", "user": "nobody", "mode": "except", "mark": 200},
                 "s": {"tunnel": "esc", "source": ["10.17.0.0/24"], "table": 13999},
+                "u": {"tunnel": "esc", "service": ["tr.service", "ss@x.service"], "dns": "10.15.0.1", "mark": 201},
+                "v": {"tunnel": "esc", "slice": "media-video.slice", "mark": 202},
             },
             "namespaces": {
                 "plain": {"tunnel": "in", "services": "ssh.service"},
@@ -328,6 +330,9 @@ class Maker:
             {"group": "g", "command": "gg"},
             {"group": "g", "mode": "except"},
             {"user": "u", "mode": "except"},
+            {"service": ["sp.service", "sp@x.service"]},
+            {"service": "sp.service", "mode": "except"},
+            {"slice": "media-video.slice"},
             {"interface": "eth9"},
             {"source": ["10.77.0.0/16", "fd77::/32"]},
         )

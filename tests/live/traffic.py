@@ -44,10 +44,12 @@ def client(
     return done.stdout.strip() or None
 
 
-def lookup(host: Host, name: str, *, namespace: str | None = None, wrapper: Sequence[str] = ()) -> str | None:
+def lookup(
+    host: Host, name: str, *, namespace: str | None = None, wrapper: Sequence[str] = (), timeout: float = 2
+) -> str | None:
     """The IPv4 address of a name, as programs there find it: by nsswitch.conf and resolv.conf."""
     asking = [*wrapper, "getent", "ahostsv4", name]
-    patience = {"RES_OPTIONS": "timeout:2 attempts:1"}
+    patience = {"RES_OPTIONS": f"timeout:{max(1, round(timeout))} attempts:1"}
     said = host.run(asking, namespace=namespace, check=False, env=patience).stdout.split()
     return said[0] if said else None
 

@@ -24,6 +24,7 @@ from netc.checks import (
     ports,
     references,
     sets,
+    split_services,
     splits,
     underlay,
     uplinks,
@@ -52,6 +53,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     sets.check,
     splits.check,
     iptables.check,
+    split_services.check,
 )
 
 

@@ -36,20 +36,22 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _given(settings: Settings) -> dict[str, Hashable]:
     """How the author tells who goes in."""
-    said = {"group": settings.group, "user": settings.user, "interface": settings.interface, "source": settings.source}
+    keys = ("group", "user", "service", "slice", "interface", "source")
+    said = {key: getattr(settings, key) for key in keys}
     return {key: value for key, value in said.items() if value}
 
 
 def _who(settings: Settings, where: KeyPath) -> Iterator[Problem]:
     given = _given(settings)
     if len(given) != 1:
-        what = "a split is told by one of `group`, `user`, `interface` and `source`"
+        what = "a split is told by one of `group`, `user`, `service`, `slice`, `interface` and `source`"
         what += f", and here are {' and '.join(f'`{key}`' for key in given)}" if given else ""
         hint = "make a split of each" if given else 'write `group = "…"`'
         yield Problem("NC1701", where, what, hint, on_key=True)
-    elif settings.mode == "except" and not (settings.group or settings.user):
+    elif settings.mode == "except" and (settings.interface or settings.source):
         what = "all but some of what a host passes on would take what others send through it"
-        yield Problem("NC1701", (*where, "mode"), what, "`except` goes with `group` or `user`: name what goes in")
+        hint = "`except` goes with what tells programs: name what goes in"
+        yield Problem("NC1701", (*where, "mode"), what, hint)
 
 
 def _command(settings: Settings, where: KeyPath) -> Iterator[Problem]:
@@ -151,12 +153,12 @@ def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
 
 
 def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
-    """Two splits of the same programs, or with the same command."""
+    """Two splits of the same programs, or with the same command; `split_services` sees to services."""
     who: dict[Hashable, Split] = {}
     commands: dict[str, Split] = {}
     for split in resolved:
         given = tuple(_given(split.settings).items())
-        key: Hashable = "everybody else" if split.settings.mode == "except" else given
+        key: Hashable = "everybody else" if split.settings.mode == "except" else split.slice or given
         other = who.setdefault(key, split)
         if other != split and given:
             what = f"`{other.name}` takes what `{split.name}` would take"

@@ -10,7 +10,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.step import Command, Falls, Step
-from netc.plan.steps import groups_path, loading, steps
+from netc.plan.steps import control_groups, groups_path, loading, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -38,6 +38,11 @@ def names_owners(part: Part) -> bool:
     return any(split.group or split.user for ruleset in part.rulesets for split in ruleset.splits)
 
 
+def knows_slices(part: Part) -> bool:
+    """Its ruleset tells programs by their slice."""
+    return any(map(control_groups, part.rulesets))
+
+
 def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     """Shell that a script of a part needs beside steps.bash."""
     wanted = {
@@ -51,6 +56,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "tcp.bash": bool(part.congestion),
         "sets.bash": bool(part.ipsets),
         "splits.bash": names_owners(part),
+        "slices.bash": knows_slices(part) or (bool(part.slices) and verb == "up"),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
 
@@ -66,6 +72,8 @@ def _part(part: Part) -> Iterator[File]:
     yield _script(f"{folder}/down", "down.j2", **shared, commands=undone, libraries=libraries["down"])
     if commands := tuple(reload(part)):
         yield _script(f"{folder}/reload", "reload.j2", **shared, commands=commands, libraries=libraries["reload"])
+    if knows_slices(part):
+        yield _script(f"{folder}/hold", "hold.j2", **shared)
     if part.kept:
         again = list(_again(done))
         yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
@@ -115,6 +123,10 @@ def _asks(part: Part) -> Iterator[Command]:
     named = [found for r in part.rulesets if r.netfilter == "iptables" for found in r.sets]
     if named:
         yield ("need_sets", *(name for found in named for name in ipset_names(found)))
+    if knows_slices(part):
+        yield ("need_control_groups",)
+    for slice in part.slices:
+        yield ("look_at_services", slice.name, *slice.services)
     if part.ipsets:
         yield ("need", "ipset", "ipset")
         yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))
@@ -158,7 +170,12 @@ def reload(part: Part) -> Iterator[Command]:
         yield ("ipset", "restore", "-file", ipset_path(found))
     for ruleset in part.rulesets:
         yield from (("make_groups", path) for path in filter(None, [groups_path(ruleset)]))
+        held = control_groups(ruleset)
+        if held:
+            yield from (("need_control_groups",), ("make_control_groups", *held))
         yield from loading(ruleset)
+        if held:
+            yield ("remember_control_groups",)
         if ruleset.sends_ports_elsewhere:
             yield ("forget_changed_ports",)
     if part.forwarding:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.render import Verbatim, origin, token
+from netc.language.names import SliceName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.plan.lists import FAMILIES
@@ -35,7 +36,7 @@ def values(ruleset: Ruleset) -> dict[str, object]:
 
 
 def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object]:
-    of_programs = split.group is not None or split.user is not None
+    of_programs = _chosen(split) is not None
     return {
         "origin": origin(split.origin),
         "name": split.name,
@@ -73,12 +74,15 @@ def _nfproto(version: int) -> Verbatim:
 
 
 def _chosen(split: SplitTunnel) -> Verbatim | None:
-    """Programs; names of groups and users are looked up on the host, when the ruleset is loaded."""
+    """Programs; groups, users and control groups are looked up on the host, when the ruleset is loaded."""
     unlike = "!= " if split.others else ""
     if split.group:
         return Verbatim(f'meta skgid {unlike}"{token(split.group)}"')
     if split.user:
         return Verbatim(f'meta skuid {unlike}"{token(split.user)}"')
+    if split.slice:
+        path = SliceName(split.slice).control_group
+        return Verbatim(f'socket cgroupv2 level {path.count("/") + 1} {unlike}"{path}"')
     return None
 
 

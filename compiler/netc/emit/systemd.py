@@ -23,6 +23,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         yield from _part(part)
         yield from _sysusers(part)
+        yield from _slices(part)
     for confined in plan.confined:
         yield _confined(confined)
 
@@ -62,6 +63,19 @@ def _sysusers(part: Part) -> Iterator[File]:
     for path in filter(None, map(groups_path, part.rulesets)):
         groups = sorted({split.group for ruleset in part.rulesets for split in ruleset.splits if split.group})
         yield File(f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups))
+
+
+def _slices(part: Part) -> Iterator[File]:
+    """Drop-ins: the slices may have units of their own, or none."""
+    shared = {"about": about(part.about), "part": part.name}
+    if part.slices:
+        yield File(f"{UNITS}/netc-hold-{part.name}.service", render("systemd", "hold.service.j2", **shared))
+    for held in part.slices:
+        yield File(f"{UNITS}/{held.name}.d/50-netc.conf", render("systemd", "slice.conf.j2", **shared))
+        values = {"slice": held.name, "asks_by_packet": held.asks_by_packet}
+        for service in held.services:
+            text = render("systemd", "sliced.conf.j2", about=shared["about"], **values)
+            yield File(f"{UNITS}/{service}.d/50-netc-split.conf", text)
 
 
 def _credentials(part: Part) -> list[CredentialName]:

@@ -22,7 +22,7 @@ from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.splits import IP_PROTOCOL, LINK_LOCAL, Split, splits
-from netc.plan.host_plan import Forwarding, KeptRoute, Launcher, Part, Route, Rule, Share
+from netc.plan.host_plan import Forwarding, HeldSlice, KeptRoute, Launcher, Part, Route, Rule, Share
 from netc.plan.lists import address_set
 from netc.plan.ruleset import Outer, Passage, Ruleset, Sources, SplitTunnel
 
@@ -66,6 +66,7 @@ def _part(split: Split) -> Part:
         kept=tuple(KeptRoute(family, split.tunnel.name, split.table) for family in families),
         rules=tuple(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
         launchers=(Launcher(settings.command, settings.group),) if settings.command and settings.group else (),
+        slices=(HeldSlice(split.slice, settings.service, bool(split.resolvers)),) if split.slice else (),
     )
 
 
@@ -86,6 +87,7 @@ def _fact(split: Split) -> SplitTunnel:
         split.mark,
         group=settings.group,
         user=settings.user,
+        slice=split.slice,
         sources=settings.source,
         incoming=settings.interface,
         others=settings.mode == "except",

@@ -172,6 +172,40 @@ class UnitName(Name):
             raise Wrong(self.code, f"`{self}` is one of netc's own units", "name the service itself")
 
 
+class ServiceName(UnitName):
+    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.service"
+    noun = "a service"
+    cure = "write the whole name: `transmission-daemon.service`"
+
+
+class SliceName(Name):
+    """A slice of systemd's (systemd.slice(5)): `a-b.slice` is within `a.slice`."""
+
+    pattern = r"(?=.{1,200}$)[A-Za-z0-9:_.]+(-[A-Za-z0-9:_.]+)*\.slice"
+    code = "NC0109"
+    noun = "a slice"
+    cure = "write the whole name, as `systemctl status` of a service shows it: `media.slice`"
+
+    @property
+    def control_group(self) -> str:
+        """The folder below /sys/fs/cgroup: `a.slice/a-b.slice`."""
+        words = self.removesuffix(".slice").split("-")
+        return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
+
+
+class ServicesSlice(SliceName):
+    """A slice of the author's, for services."""
+
+    def check(self) -> None:
+        first = self.removesuffix(".slice").partition("-")[0]
+        if self == "system.slice" or first in ("user", "machine"):
+            cure = {"user": "tell people by `user`", "machine": "tell containers by `interface` or `source`"}
+            what = f"`{self}` is systemd's own, and would stop whenever the packet filter does"
+            raise Wrong(self.code, what, cure.get(first, "name a slice within it, or services"))
+        if first.startswith("netc_"):
+            raise Wrong(self.code, f"`{self}` is one of netc's own slices", "name the services themselves")
+
+
 class GroupName(Name):
     """A group of the host, as groupadd(8) of Debian takes it without being told to take more."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netc.language.links import TableNumber
-from netc.language.names import CommandName, GroupName, InterfaceName, TunnelName, UserName
+from netc.language.names import CommandName, GroupName, InterfaceName, ServiceName, ServicesSlice, TunnelName, UserName
 from netc.language.sets import Source
 from netc.language.tables import Table
 from netc.language.values import Address, OneOrMany, Prefix
@@ -19,11 +19,14 @@ Ipv6Policy = Literal["tunnel", "direct", "block"]
 
 
 class Split(Table):
-    """Who goes by a tunnel, and where to all the same not. Exactly one of group, user, source, interface says who."""
+    """Who goes by a tunnel, and where to all the same not. Exactly one of group, user, service, slice, source,
+    interface says who."""
 
     tunnel: TunnelName = Field(description="A tunnel of the host, not of a namespace.")
     group: GroupName | None = Field(None, description="Programs whose primary group it is; made if it is not there.")
     user: UserName | None = Field(None, description="Programs of this user.")
+    service: OneOrMany[ServiceName] = Field((), description="Services of systemd, with all that they start.")
+    slice: ServicesSlice | None = Field(None, description="All services of this slice.")
     source: OneOrMany[Prefix] = Field((), description="What the host passes on from these addresses.")
     interface: InterfaceName | None = Field(None, description="What the host passes on that came in here.")
     mode: Literal["only", "except"] = Field("only", description="Only these go by the tunnel, or everybody else.")

@@ -8,7 +8,7 @@ from zlib import crc32
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
-from netc.language.names import HostName, SplitName
+from netc.language.names import HostName, SliceName, SplitName
 from netc.language.splits import Ipv6Policy
 from netc.language.splits import Split as Settings
 from netc.language.values import Family
@@ -45,7 +45,14 @@ class Split:
     @property
     def is_local(self) -> bool:
         """It is about programs of the host, and not about what the host passes on."""
-        return self.settings.group is not None or self.settings.user is not None
+        return self.settings.group is not None or self.settings.user is not None or self.slice is not None
+
+    @property
+    def slice(self) -> SliceName | None:
+        """Where its services are: a slice of netc's own, or the author's."""
+        if self.settings.service:
+            return SliceName(f"netc_{self.name.replace('-', '_')}.slice")
+        return self.settings.slice
 
 
 def splits(host: HostName, network: Network) -> tuple[Split, ...]:

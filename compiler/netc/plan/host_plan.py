@@ -21,6 +21,8 @@ from netc.language.names import (
     Label,
     NamespaceName,
     PartName,
+    ServiceName,
+    SliceName,
     UnitName,
 )
 from netc.language.values import Family, Ports
@@ -256,6 +258,16 @@ class Confined:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSlice:
+    """A slice whose control group the packet filter knows before anything in it starts, and the services that are put
+    into it. With `asks_by_packet`, they ask for names themselves, and not the host's resolver daemons."""
+
+    name: SliceName
+    services: tuple[ServiceName, ...]
+    asks_by_packet: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
     `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without. It is up
@@ -282,6 +294,7 @@ class Part:
     loose: tuple[Loose, ...] = ()
     rules: tuple[Rule, ...] = ()
     launchers: tuple[Launcher, ...] = ()
+    slices: tuple[HeldSlice, ...] = ()
     endpoints: tuple[NamedEndpoint, ...] = ()
     forwarding: tuple[Forwarding, ...] = ()
     flowtables: tuple[Flowtable, ...] = ()

@@ -7,7 +7,7 @@ from typing import Literal
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SplitName, UserName
+from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SliceName, SplitName, UserName
 from netc.language.splits import Ipv6Policy
 from netc.language.values import Family, Netfilter, Port, Ports
 from netc.network.ranges import Ranges
@@ -166,7 +166,7 @@ class Outer:
 @dataclass(frozen=True, slots=True)
 class SplitTunnel:
     """What is chosen carries `mark`, within MARK_MASK, leaves by `device` with its address as the source, or not at
-    all. One of `group`, `user`, `sources` and `incoming` says who; with `others` it is everybody else.
+    all. One of `group`, `user`, `slice`, `sources` and `incoming` says who; with `others` it is everybody else.
 
     `direct` is not chosen, wherever it comes from. `mtu` is the device's, in bytes; None where another program sees to
     it. `outer` is None for WireGuard, and where a program sends.
@@ -179,6 +179,7 @@ class SplitTunnel:
     mark: int
     group: GroupName | None
     user: UserName | None
+    slice: SliceName | None
     sources: tuple[IPNetwork, ...]
     incoming: InterfaceName | None
     others: bool

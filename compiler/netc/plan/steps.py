@@ -101,6 +101,11 @@ def groups_path(ruleset: Ruleset) -> str | None:
     return "/etc/sysusers.d/netc.conf" if any(split.group for split in ruleset.splits) else None
 
 
+def control_groups(ruleset: Ruleset) -> tuple[str, ...]:
+    """Folders below /sys/fs/cgroup that a ruleset names."""
+    return tuple(sorted({split.slice.control_group for split in ruleset.splits if split.slice}))
+
+
 def _groups(ruleset: Ruleset) -> Iterator[Step]:
     if path := groups_path(ruleset):
         yield Step(
@@ -120,6 +125,13 @@ def loading(ruleset: Ruleset) -> tuple[Command, ...]:
 
 
 def _ruleset(ruleset: Ruleset) -> Iterator[Step]:
+    held = control_groups(ruleset)
+    if held:
+        yield Step(
+            up=("make_control_groups", *held),
+            down=("remove_control_groups", *held),
+            why="They are looked up when rules are loaded, and systemd takes what it finds.",
+        )
     removing: list[Command] = [("nft", "delete", "table", "inet", "netc")]
     if ruleset.netfilter == "iptables":
         removing = [("remove_tables", program) for program in PROGRAMS.values()]
@@ -127,6 +139,12 @@ def _ruleset(ruleset: Ruleset) -> Iterator[Step]:
     for load, remove in zip(loading(ruleset), removing, strict=True):
         yield Step(up=load, down=Falls(ruleset.namespace) if ruleset.namespace else remove, why=why)
         why = ""
+    if held:
+        yield Step(
+            up=("remember_control_groups",),
+            down=("forget_control_groups",),
+            why="One that is made anew has another number, and `hold` compares.",
+        )
     if ruleset.sends_ports_elsewhere:
         yield Step(
             up=("remember_ports",),

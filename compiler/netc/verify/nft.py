@@ -1,9 +1,9 @@
 """`nft -c`: every ruleset, in a network namespace of its own, against the kernel of this machine.
 
-A copy is judged in which what the target has and this machine lacks is stood in for: files below /etc, users and
-groups that rules match, devices of flowtables. Interfaces that `iif` and `oif` name are not, since at boot, when the
-ruleset is loaded, the target has them as little as this machine. Only what the elements of a set are added to is
-loaded, into a namespace that ends with the check.
+A copy is judged in which what the target has and this machine lacks is stood in for: files below /etc, users,
+groups and control groups that rules match, devices of flowtables. Interfaces that `iif` and `oif` name are not, since
+at boot, when the ruleset is loaded, the target has them as little as this machine. Only what the elements of a set are
+added to is loaded, into a namespace that ends with the check.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SETS = "files/etc/netc/sets/"
 
 _INCLUDE = re.compile(r'^(\s*include\s+")(/[^"]*)"', re.MULTILINE)
 _OWNER = re.compile(r'(\bsk[ug]id\s+(?:[!=]=\s*)?)(?!v?map\b)"?[a-z_][\w-]*"?', re.IGNORECASE)
+_CONTROL_GROUP = re.compile(r'(\bsocket\s+cgroupv2\s+level\s+\d+\s+(?:[!=]=\s*)?)"[^"]*"')
 _DEVICES = re.compile(r"\bdevices?\s*=?\s*(\{[^}]*\}|\S+)")
 _NO_VERDICT = {
     "Message too long": "to enable: run as root; a user's namespace takes about 450 rules in one transaction",
@@ -79,9 +80,11 @@ def _judge(file: File, rulesets: Sequence[File], folder: Path, there: tuple[str,
 
 
 def _as_here(file: File) -> File:
-    """The file with absolute includes led into the laid tree, and owners by number: 65533 is as good as any."""
+    """The file with absolute includes led into the laid tree, and owners by number: 65533 is as good as any, and the
+    control group that all of them are in."""
     text = _INCLUDE.sub(lambda found: f'{found[1]}./{tree.ROOT}{found[2].lstrip("/")}"', file.text)
-    return replace(file, text=_OWNER.sub(r"\g<1>65533", text), mode=0o644)
+    text = _CONTROL_GROUP.sub(r'\g<1>"."', _OWNER.sub(r"\g<1>65533", text))
+    return replace(file, text=text, mode=0o644)
 
 
 def _beneath(file: File, rulesets: Sequence[File]) -> str:

@@ -70,7 +70,7 @@ def _sent(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
             yield Rule("mangle", chain, f"-d {split.outer.remote} -p {split.outer.protocol} -j RETURN")
         for back in _back(split, family):
             words = said(back, "-m conntrack --ctstate RELATED -j RETURN")
-            yield Rule("mangle", chain, words, "What the kernel reports to whoever began a connection goes back to them.")
+            yield Rule("mangle", chain, words, "What the kernel reports to who began a connection goes back to them.")
         yield Rule("mangle", chain, f"-m connmark --mark {masked(split.mark)} -g {into(split)}", why)
     why = "Who came in is answered by the way that they came."
     yield Rule("mangle", chain, "-m conntrack --ctdir REPLY -j RETURN", why)

@@ -1,0 +1,66 @@
+"""Splits of services: a service is in one slice, that slice in one split, and none that the packet filter needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import HostName, ServiceName, SliceName
+from netc.network.interface import Network
+from netc.problem import KeyPath, Problem
+
+REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "dropbear.service"))
+"""What people come in by."""
+
+EARLIER = frozenset(
+    f"{name}.service"
+    for name in ("nftables", "netfilter-persistent", "dbus", "systemd-journald", "systemd-logind", "systemd-udevd")
+)
+"""What a machine starts before its packet filter, or cannot do without."""
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in network.topology.hosts.items():
+        services: dict[ServiceName, KeyPath] = {}
+        slices: dict[SliceName, KeyPath] = {}
+        for name, settings in sorted(table.splits.items()):
+            at: KeyPath = ("hosts", host, "splits", name)
+            for index, service in enumerate(settings.service):
+                where = (*at, "service", index)
+                yield from _service(service, where, services)
+                yield from _confined(service, where, host, network)
+            if settings.slice:
+                yield from _slice(settings.slice, (*at, "slice"), slices)
+
+
+def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPath]) -> Iterator[Problem]:
+    first = seen.setdefault(service, where)
+    if first != where:
+        yield Problem("NC1705", where, f"`{service}` is in a split already", "it can be in one", (first,))
+    if service in REMOTE:
+        what = f"`{service}` would stop whenever the packet filter does, and let nobody in to see why"
+        yield Problem("NC1711", where, what, "leave it out: who comes in is answered the way that they came")
+    elif service in EARLIER:
+        what = f"`{service}` starts before the packet filter, which has to be there before what goes by a tunnel"
+        yield Problem("NC1711", where, what, "leave it out")
+
+
+def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Network) -> Iterator[Problem]:
+    for name, namespace in sorted(network.topology.hosts[host].namespaces.items()):
+        for index, unit in enumerate(namespace.services):
+            if unit == service:
+                what = f"`{service}` runs in the namespace `{name}`, where no split of the host sees it"
+                there = ("hosts", host, "namespaces", name, "services", index)
+                yield Problem("NC1710", where, what, "choose one of the two", (there,))
+
+
+def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Problem]:
+    """Also one within the other."""
+    groups = {other: other.control_group.split("/") for other in (*seen, slice_)}
+    own = groups[slice_]
+    for other, there in seen.items():
+        if own[: len(groups[other])] == groups[other] or groups[other][: len(own)] == own:
+            what = f"what is in `{slice_}` is in `{other}` too" if len(own) >= len(groups[other]) else ""
+            what = what or f"what is in `{other}` is in `{slice_}` too"
+            yield Problem("NC1705", where, what, "name slices that have nothing in common", (there,))
+            return
+    seen[slice_] = where
