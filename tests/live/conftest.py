@@ -20,7 +20,8 @@ def lab() -> Iterator[Lab]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("netfilters"):
-        metafunc.parametrize("netfilter", ["nftables", "iptables"], indirect=True)
+        again = pytest.param("iptables", marks=pytest.mark.again)
+        metafunc.parametrize("netfilter", ["nftables", again], indirect=True)
 
 
 @pytest.fixture(autouse=True)

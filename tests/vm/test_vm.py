@@ -20,7 +20,7 @@ MACHINE = {
 }
 TUNNELS = ["wireguard", "dummy", "gre", "ip6gre", "ipip", "sit", "vxlan"]
 SECONDS = 2400
-CHOSEN = ["-m", "stock", "-k", "not (seedbox-up or tyo-down)"]
+CHOSEN = ["-m", "stock and not again", "-k", "not (seedbox-up or tyo-down)"]
 
 
 def absent() -> str:
