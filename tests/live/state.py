@@ -132,7 +132,8 @@ def _ruleset(text: str) -> list[str]:
     used = {place(content) for kind, content in entries if kind not in ("metainfo", "table", "chain")}
     used |= {place(content) for kind, content in entries if kind == "chain" and content.get("policy") != "accept"}
     used |= {where[:2] for where in used}
-    for kind, content in entries:
+    # Chains in any order, and the rules of each in theirs.
+    for kind, content in sorted(entries, key=lambda entry: () if entry[0] == "metainfo" else place(entry[1], entry[0])):
         if kind == "metainfo" or (of_iptables(content) and place(content, kind) not in used):
             continue  # of iptables' tables stay empty chains of the kernel's, which accept everything
         if kind in ("set", "map") and "dynamic" in content.get("flags", []):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import EXAMPLES, compiled, down, install, parts, script, up
+from live.compiled import EXAMPLES, compiled, down, install, netfilter, parts, script, up
 from live.faults import Fault, failures, kills, run_with, steps_of
 from live.lab import Host, Lab
 from live.state import FORWARDING, State, difference, without
@@ -17,17 +17,28 @@ pytestmark = pytest.mark.live
 EVERY = int(os.environ.get("NETC_FAULTS_EVERY", "1"))
 """Every fault is met on this machine; on an emulated one, where each takes seconds, one of so many."""
 
-HOSTS = [("seedbox", "seedbox", "azire"), ("mesh", "tyo", "host")]
-"""Example, host, and the name of its key."""
+HOSTS = [
+    pytest.param(("seedbox", "seedbox", "azire", "nftables"), id="seedbox/seedbox"),
+    pytest.param(("seedbox", "seedbox", "azire", "iptables"), id="seedbox/iptables", marks=pytest.mark.again),
+    pytest.param(("mesh", "tyo", "host", "nftables"), id="mesh/tyo"),
+]
+"""Example, host, the name of its key, and its packet filter."""
 
 
-@pytest.fixture(params=HOSTS, ids=lambda param: f"{param[0]}/{param[1]}")
+@pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest, lab: Lab, tmp_path: Path) -> Host:
-    example, name, key = request.param
+    example, name, key, filter_ = request.param
+    netfilter.set(filter_)
     host = install(lab, name, compiled(EXAMPLES / f"{example}.toml", tmp_path), key)
     wan = "ppp0" if name == "tyo" else "eth0"
     lab.wire(host, wan, lab.host("world"), "eth0", a_addresses=("198.51.100.7/24",), b_addresses=("198.51.100.1/24",))
     return host
+
+
+def tried(host: Host) -> list[str]:
+    """All parts; with iptables those that are another for it."""
+    again = netfilter.get() == "iptables"
+    return [part for part in parts(host) if not again or "load_tables" in host.read(script(part, "up")[1])]
 
 
 def settled(host: Host) -> State:
@@ -66,7 +77,7 @@ def test_down_of_what_never_was_up_is_no_failure_and_touches_nothing(host: Host)
 
 
 def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
-    for part in parts(host):
+    for part in tried(host):
         before(host, part)
         start = settled(host)
         steps = steps_of(host.read(script(part, "up")[1]))
@@ -82,7 +93,7 @@ def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
 @pytest.mark.stock
 @pytest.mark.parametrize("then", ["up", "down"])
 def test_after_a_kill_at_any_moment_the_next_run_ends_clean(host: Host, then: str) -> None:
-    for part in parts(host):
+    for part in tried(host):
         before(host, part)
         start = settled(host)
         host.run(script(part, "up"))
@@ -102,7 +113,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(host: Host, then: st
 
 
 def test_a_down_that_is_killed_is_ended_by_the_next(host: Host) -> None:
-    for part in parts(host):
+    for part in tried(host):
         before(host, part)
         start = settled(host)
         for then in ("down", "up"):
