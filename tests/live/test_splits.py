@@ -359,7 +359,6 @@ exec "${{@:2}}"
 """
 
 
-@pytest.mark.stock
 @pytest.mark.parametrize("mode", ["only", "except"])
 def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: str) -> None:
     """Here somebody else plays systemd's part; tests/machine has the units. Control groups are the machine's own."""
