@@ -10,7 +10,7 @@ need_control_groups() {
 }
 
 told_by_control_group() { # shown by a packet, since a kernel that counts levels from elsewhere says nothing
-  local probe=netc_probe said='' try
+  local probe=netc_probe$RANDOM$RANDOM said='' try
   mkdir -p "$tree/$probe" && nft -f - <<<"table inet $probe {
     chain output {
       type filter hook output priority raw

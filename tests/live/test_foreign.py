@@ -192,8 +192,12 @@ def test_a_step_that_fails_takes_back_the_whole_run(lab: Lab, tmp_path: Path, ca
         assert difference(start, settled(host)) == "", f"{fault}"
 
 
+@pytest.mark.parametrize("share", range(4))
 @pytest.mark.parametrize(("case", "then"), [("tunsafe", "up"), ("external", "down"), ("inside", "up")])
-def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: Path, case: str, then: str) -> None:
+def test_after_a_kill_at_any_moment_the_next_run_ends_clean(
+    lab: Lab, tmp_path: Path, case: str, then: str, share: int
+) -> None:
+    """All moments, in shares, since most of the time is spent in waiting for the program."""
     host = laptop(lab, tmp_path, CASES[case])
     for part in parts(host)[:-1]:
         host.run(script(part, "up"))
@@ -201,7 +205,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: 
     host.run(script(PART, "up"))
     good = host.state()
     host.run(script(PART, "down"))
-    for fault in kills(len(steps_of(host.read(script(PART, "up")[1])))):
+    for fault in kills(len(steps_of(host.read(script(PART, "up")[1]))))[share::4]:
         run_with(host, script(PART, "up"), fault)
         host.run(script(PART, then))
         if then == "up":

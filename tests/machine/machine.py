@@ -16,6 +16,8 @@ from live.lab import ENVIRONMENT, Host, Lab
 from machine.root import debian_root
 
 BOOT = """
+# Its control groups are its own, and new with each boot.
+mkdir "$4" && echo $$ >"$4/cgroup.procs"
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
 # Control groups of version 2 alone, as Debian has them, whatever this machine has.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
@@ -31,12 +33,14 @@ class Machine(Host):
         self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
         for folder in ("upper", "work", "root"):
             (self._disk / folder).mkdir()
+        self._groups = Path(_control_groups()) / self._disk.name
         self._runner: subprocess.Popen[bytes] | None = None
 
     def boot(self, plug: Callable[[], object] = bool) -> None:
         """Until systemd has started all that it wants to start; `plug` is called as soon as there is something to plug
         a wire into."""
         script = ["bash", "-ec", BOOT, "boot", str(debian_root()), str(self._disk), self.name]
+        script.append(str(self._groups))
         with self._lab.file(".console").open("wb") as console:
             self._runner = subprocess.Popen(
                 ["unshare", "--mount", "--propagation=private", *script],
@@ -85,6 +89,7 @@ class Machine(Host):
         except subprocess.TimeoutExpired:
             runner.kill()
             runner.wait()
+        subprocess.run(["find", str(self._groups), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+"], check=False)
 
     def close(self) -> None:
         for process in reversed(self._started):
@@ -101,6 +106,12 @@ class Machine(Host):
         if not path.startswith("/") or ".." in path.split("/"):
             raise ValueError(f"`{path}` is no path from the root")
         return path
+
+
+def _control_groups() -> str:
+    """Where this machine's are, of version 2."""
+    mounts = (line.split() for line in Path("/proc/mounts").read_text().splitlines())
+    return next(place for _, place, kind, *_ in mounts if kind == "cgroup2")
 
 
 def machine(lab: Lab, name: str) -> Machine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from live.compiled import compiled, give_key
 from live.keys import private_key, public_key
-from live.lab import Lab
+from live.lab import ENVIRONMENT, Host, Lab
 from live.state import FORWARDING, difference, without
 from live.test_splits import (
     EXIT,
@@ -106,6 +107,7 @@ class Scene:
     def plug(self) -> None:
         """The uplink, which an image configures, and netc never."""
         ends = [f"{LAPTOP[0]}/24"], [f"{ROUTER[0]}/24"]
+        self.world.run(["ip", "link", "delete", "dev", "laptop"], check=False)  # of a machine that was switched off
         self.lab.wire(self.laptop, "eth0", self.world, "laptop", a_addresses=ends[0], b_addresses=ends[1])
         self.laptop.run(["ip", "route", "replace", "default", "via", ROUTER[0]])
 
@@ -200,6 +202,13 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
     known = (FORWARDING, "/eth0/accept_ra = ", "^. /run/", "cavorite")
     assert difference(without(before, *known), without(laptop.state(), *known)) == ""
     assert there.leaked() == own
+
+    # Where the kernel would count levels from elsewhere, a packet shows it in time.
+    up = Host.entering(laptop, ["/etc/netc/parts/firewall/up"])
+    done = subprocess.run(up, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "does not tell packets by their control group" in done.stderr
+    assert "netc" not in laptop.run(["nft", "list", "tables"]).stdout
 
     for off in (laptop.power_off, laptop.power_cut):
         off()

@@ -17,6 +17,9 @@ TCP_OVERHEAD = {4: 40, 6: 60}
 """Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
 
 
+ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
+"""Nobody is -1; what has no socket, such as what the kernel sends, does not match."""
+
 SYN = "tcp flags syn / syn,rst tcp option maxseg size"
 
 
@@ -42,6 +45,7 @@ def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object
         "name": split.name,
         "device": Verbatim(f'"{token(split.device)}"'),
         "chosen": _chosen(split),
+        "spared": _spared(split),
         "passed_on": _passed_on(split),
         "back": _back(split),
         "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
@@ -81,9 +85,18 @@ def _chosen(split: SplitTunnel) -> Verbatim | None:
     if split.user:
         return Verbatim(f'meta skuid {unlike}"{token(split.user)}"')
     if split.slice:
-        path = SliceName(split.slice).control_group
-        return Verbatim(f'socket cgroupv2 level {path.count("/") + 1} {unlike}"{path}"')
+        return ANY_PROGRAM if split.others else _in_slice(split.slice)
     return None
+
+
+def _spared(split: SplitTunnel) -> Verbatim | None:
+    """No `!=` would do: it is untrue of programs whose control group is nearer to the root than the slice."""
+    return _in_slice(split.slice) if split.slice and split.others else None
+
+
+def _in_slice(slice_: SliceName) -> Verbatim:
+    path = SliceName(slice_).control_group
+    return Verbatim(f'socket cgroupv2 level {path.count("/") + 1} "{path}"')
 
 
 def _passed_on(split: SplitTunnel) -> list[Verbatim]:
