@@ -351,50 +351,6 @@ def test_a_user(lab: Lab, tmp_path: Path) -> None:
     assert sees(there, ANYONE) == OF_ANYONE
 
 
-GROUPS = "/sys/fs/cgroup"
-JOIN = f"""
-mkdir -p {GROUPS}/$1
-echo $BASHPID >{GROUPS}/$1/cgroup.procs
-exec "${{@:2}}"
-"""
-
-
-@pytest.mark.parametrize("mode", ["only", "except"])
-def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: str) -> None:
-    """Here somebody else plays systemd's part; tests/machine has the units. Control groups are the machine's own."""
-    text = topology(f'service = "visits.service"\nmode = "{mode}"')
-    there = scene(lab, tmp_path, text.replace("splits.cavorite", f"splits.{mode}"))
-    laptop, group = there.laptop, f"netc_{mode}.slice/visits.service"
-    service = ["bash", "-ec", JOIN, "join", group]
-    laptop.run(["mount", "-t", "tmpfs", "none", GROUPS])
-    assert f"no other, at {GROUPS}" in laptop.run(script("firewall", "up"), check=False).stderr
-    laptop.run(["mount", "-t", "cgroup2", "none", GROUPS])
-    try:
-        _told_by_control_group(there, service, ANYONE, mode, f"{GROUPS}/{group}")
-    finally:
-        laptop.run(["bash", "-c", f"cd {GROUPS} && rmdir -p {group}"], check=False)
-
-
-def _told_by_control_group(there: Scene, service: Wrapper, others: Wrapper, mode: str, group: str) -> None:
-    start(there)
-    inside, outside = (service, others) if mode == "only" else (others, service)
-    assert sees(there, inside) == OF_MEMBER
-    assert sees(there, outside) == OF_ANYONE
-
-    # Made anew, the group is another one, until the packet filter has looked.
-    there.laptop.run(["rmdir", group, str(Path(group).parent)])
-    assert seen(there, service, UNLISTED[0]) == (LAPTOP[0] if mode == "only" else EXIT[0])
-    there.laptop.run(["/etc/netc/parts/firewall/hold"])
-    assert seen(there, service, UNLISTED[0]) == (EXIT[0] if mode == "only" else LAPTOP[0])
-    there.laptop.run(["ip", "link", "delete", "dev", "wg-escape"])
-    capture = Capture(there.laptop, "eth0")
-    assert sees(there, inside, timeout=0.5) == OF_MEMBER_ALONE
-    assert leaked(capture) == []
-    there.laptop.run(["rmdir", group])
-    down(there.laptop)
-    assert Path(group).parent.name not in there.laptop.run(["ls", GROUPS]).stdout
-
-
 def test_a_user_that_is_not_there_is_asked_for(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology('user = "ann"'))
     assert "there is no user ann" in filter_up(there.laptop, check=False)

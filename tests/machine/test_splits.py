@@ -120,6 +120,10 @@ class Scene:
         words = [*wrapper, "socat", "-t1", "-T1", "-", f"TCP4:{address}:7000,connect-timeout=1"]
         return self.laptop.run(words, check=False).stdout.strip()
 
+    def member_is(self, seen: dict[str, str]) -> bool:
+        """Soon, by each of the addresses, taken for these."""
+        return within(15, lambda: all(self.asks(address, "t") == taken for address, taken in seen.items()))
+
     def lookup(self, *wrapper: str) -> str:
         return (self.laptop.run([*wrapper, "getent", "ahostsv4", "a.example"], check=False).stdout.split() or [""])[0]
 
@@ -132,7 +136,7 @@ class Scene:
         self.laptop.run(["bash", "-c", "rm -f /run/*.service.*"])
         files = {f"/run/{service}.{place}": answer for service in services for place, answer in places.items()}
         said = lambda: self.laptop.run(["head", "-n", "1", *files], check=False).stdout  # noqa: E731
-        return within(15, lambda: all(f"{file} <==\n{answer}\n" in said() for file, answer in files.items()))
+        return within(30, lambda: all(f"{file} <==\n{answer}\n" in said() for file, answer in files.items()))
 
 
 def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: Lab, tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
 
     # A group, with the resolver that the image has.
     assert laptop.run(["getent", "group", "cavorite"]).stdout
-    assert [there.asks(a, "t") for a in (LISTED[0], UNLISTED[0], PRIVATE[0])] == [LAPTOP[0], EXIT[0], LAPTOP[0]]
+    assert there.member_is({LISTED[0]: LAPTOP[0], UNLISTED[0]: EXIT[0], PRIVATE[0]: LAPTOP[0]})
     assert there.lookup("t") == TUNNELS_ANSWER
     assert there.leaked() == 0
     assert there.asks(UNLISTED[0]) == LAPTOP[0]
@@ -181,10 +185,10 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
         systemctl("start", "netc-tunnel-escape")
         laptop.run(cut)
         assert there.asks(UNLISTED[0], "t") == ""
-        assert there.asks(LISTED[0], "t") == LAPTOP[0]
+        assert there.member_is({LISTED[0]: LAPTOP[0]})
         systemctl("restart", "netc-tunnel-escape", *NAMES)
         assert there.visited()
-        assert there.asks(UNLISTED[0], "t") == EXIT[0]
+        assert there.member_is({UNLISTED[0]: EXIT[0]})
     assert there.leaked() == own
 
     # Without its filter no service runs.
@@ -215,7 +219,7 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
         laptop.boot(there.plug)
         assert active(laptop, *PARTS, *NAMES) == ["active"] * 7
         assert there.visited()
-        assert [there.asks(a, "t") for a in (LISTED[0], UNLISTED[0])] == [LAPTOP[0], EXIT[0]]
+        assert there.member_is({LISTED[0]: LAPTOP[0], UNLISTED[0]: EXIT[0]})
         assert there.leaked() == own
     assert began(laptop, "netc-firewall.service") < began(laptop, "network-pre.target")
 
