@@ -167,7 +167,7 @@ class Host:
                 for path in paths:
                     if not self._seek("control group", None, path):
                         self._gain("control group", None, path)
-            case ("need_control_groups",):
+            case ("need_control_groups" | "need_levels",):
                 pass
             case ("remove_control_groups", *paths):
                 for path in reversed(paths):

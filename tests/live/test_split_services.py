@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import down, script
+from live.compiled import down, filter_up
 from live.lab import Lab
 from live.test_splits import (
     ANYONE,
@@ -27,7 +27,7 @@ from live.test_splits import (
 )
 from live.traffic import Capture
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 GROUPS = "/sys/fs/cgroup"
 JOIN = f"""
@@ -38,14 +38,15 @@ exec "${{@:2}}"
 
 
 @pytest.mark.parametrize("mode", ["only", "except"])
-def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: str) -> None:
-    """The control groups are this machine's own."""
+def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: str, netfilter: str) -> None:
+    """The control groups are this machine's own, and so have a name a test."""
     text = topology(f'service = "visits.service"\nmode = "{mode}"')
-    there = scene(lab, tmp_path, text.replace("splits.cavorite", f"splits.{mode}"))
-    laptop, group = there.laptop, f"netc_{mode}.slice/visits.service"
+    name = f"{mode}{netfilter}"
+    there = scene(lab, tmp_path, text.replace("splits.cavorite", f"splits.{name}"))
+    laptop, group = there.laptop, f"netc_{name}.slice/visits.service"
     service = ["bash", "-ec", JOIN, "join", group]
     laptop.run(["mount", "-t", "tmpfs", "none", GROUPS])
-    assert f"no other, at {GROUPS}" in laptop.run(script("firewall", "up"), check=False).stderr
+    assert f"no other, at {GROUPS}" in filter_up(laptop, check=False)
     laptop.run(["mount", "-t", "cgroup2", "none", GROUPS])
     try:
         _told_by_control_group(there, service, ANYONE, mode, f"{GROUPS}/{group}")

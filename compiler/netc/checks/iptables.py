@@ -26,12 +26,7 @@ def _host(name: HostName, host: Host) -> Iterator[Problem]:
         what = f"{name} has iptables, and flows take no shortcut past that"
         hint = 'leave `offload` out, or let the host have `netfilter = "nftables"`'
         yield Problem("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
-    for split, settings in sorted(host.splits.items()):
-        if settings.service or settings.slice:
-            what = f"{name} has iptables, and netc tells services by rules of nftables alone"
-            hint = 'let the service have a group or user of its own and name that, or write `netfilter = "nftables"`'
-            at = (*where, "splits", split, "service" if settings.service else "slice")
-            yield Problem("NC1904", at, what, hint, ((*where, "netfilter"),), on_key=True)
+    for split in sorted(host.splits):
         if len(split) > LONGEST_SPLIT:
             what = f"`{split}` has {len(split)} characters, and a split of a host with iptables at most {LONGEST_SPLIT}"
             hint = "choose a shorter name: it becomes the name of a chain"

@@ -125,6 +125,8 @@ def _asks(part: Part) -> Iterator[Command]:
         yield ("need_sets", *(name for found in named for name in ipset_names(found)))
     if knows_slices(part):
         yield ("need_control_groups",)
+        if any(ruleset.netfilter == "nftables" for ruleset in part.rulesets):
+            yield ("need_levels",)
     for slice in part.slices:
         yield ("look_at_services", slice.name, *slice.services)
     if part.ipsets:
@@ -172,7 +174,7 @@ def reload(part: Part) -> Iterator[Command]:
         yield from (("make_groups", path) for path in filter(None, [groups_path(ruleset)]))
         held = control_groups(ruleset)
         if held:
-            yield from (("need_control_groups",), ("make_control_groups", *held))
+            yield ("make_control_groups", *held)
         yield from loading(ruleset)
         if held:
             yield ("remember_control_groups",)

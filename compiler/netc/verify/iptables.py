@@ -1,7 +1,7 @@
 """iptables-restore and `ipset restore`: every file is loaded, into a network namespace that ends with the check.
 
 Loaded, since `--test` asks the kernel nothing. A copy is judged in which what the target has and this machine lacks is
-stood in for: users and groups by a number, sets that rules name by empty ones.
+stood in for: users and groups by a number, control groups by the one that all are in, sets by empty ones.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ _PROGRAMS = {"ip6tables.rules": "ip6tables-restore", "iptables.rules": "iptables
 """By how a path ends."""
 
 _OWNER = re.compile(r"(--[ug]id-owner\s+)\S+")
+_CONTROL_GROUP = re.compile(r"(-m cgroup (?:! )?--path )\S+")
 _SET = re.compile(r"--match-set\s+(\S+)")
 
 _LOAD = {
@@ -62,7 +63,8 @@ def _program(file: File) -> str:
 
 def _judge(file: File, there: tuple[str, ...]) -> Verdict:
     program = _program(file)
-    copy = replace(file, text=_OWNER.sub(r"\g<1>65533", file.text), mode=0o644)
+    text = _CONTROL_GROUP.sub(r"\g<1>/", _OWNER.sub(r"\g<1>65533", file.text))
+    copy = replace(file, text=text, mode=0o644)
     with tree.laid([copy]) as folder:
         bash = process.find("bash") or "bash"
         sets = sorted(set(_SET.findall(file.text)))

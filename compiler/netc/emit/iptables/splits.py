@@ -33,7 +33,7 @@ def into(split: SplitTunnel) -> str:
 
 
 def of_programs(split: SplitTunnel) -> bool:
-    return split.group is not None or split.user is not None
+    return bool(split.group or split.user or split.slice)
 
 
 # ---- mangle ----------------------------------------------------------------------------------------------------
@@ -80,8 +80,10 @@ def _sent(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
 
 
 def _owner(split: SplitTunnel) -> str:
-    """Names are looked up on the host, when the rules are loaded. What the kernel sends has no owner, and is nobody
-    else's."""
+    """Names and control groups are looked up on the host, when the rules are loaded. What the kernel sends has no
+    owner, and is nobody else's."""
+    if split.slice:
+        return f"-m cgroup {'! ' if split.others else ''}--path {split.slice.control_group}"
     whose = f"--gid-owner {token(split.group)}" if split.group else f"--uid-owner {token(split.user)}"
     return f"-m owner --socket-exists ! {whose}" if split.others else f"-m owner {whose}"
 

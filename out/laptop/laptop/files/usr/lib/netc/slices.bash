@@ -1,11 +1,13 @@
 # shellcheck shell=bash
-# Sourced where programs are told by their slice. nft looks for a slice's control group when rules are loaded and keeps
+# Sourced where programs are told by their slice. nft and iptables look for a slice's control group when rules are loaded and keep
 # its number; a group that is made anew has another, and would not be known. So the packet filter makes the groups
 # before it loads its rules, systemd starts services in what it finds, and before a slice starts, `hold` compares.
 tree=/sys/fs/cgroup numbers=/run/netc/firewall.groups
 
 need_control_groups() {
   [[ -e $tree/cgroup.controllers ]] || refuse "needs version 2 of control groups, and no other, at $tree"
+}
+need_levels() { # of nft's: iptables asks whether one group is within another, which every kernel can say
   told_by_control_group || refuse "the kernel does not tell packets by their control group: it is older than 6.1, or this is a container and it is older than 6.12"
 }
 
