@@ -103,6 +103,31 @@ FULL: Table = {
             "offload": True,
             "docker": True,
             "tcp_congestion": "bbr",
+            "loopback": ["44.31.99.1/32", "2a0e:99::1/128"],
+            "bgp": {
+                "member": 4225470001,
+                "prefixes": "44.31.99.64/28",
+                "peers": {
+                    "up": {
+                        "asn": 64399,
+                        "role": "upstream",
+                        "address": "fe80::9",
+                        "local": "fe80::5",
+                        "interface": "ix0",
+                        "limit": {"ipv4": 9, "ipv6": 8, "action": "disable"},
+                        "password": {"file": "/etc/netc/keys/up.password"},
+                        "bfd": True,
+                    },
+                    "down": {
+                        "asn": 64398,
+                        "role": "downstream",
+                        "address": "192.0.2.77",
+                        "multihop": 3,
+                        "prefixes": "45.0.0.0/16",
+                        "gtsm": True,
+                    },
+                },
+            },
             "tunnels": {
                 "t": {
                     "kind": "wireguard",
@@ -221,8 +246,18 @@ FULL: Table = {
                 "pass": {"from": "docker0", "to": "eth0"},
             },
         },
-        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
+        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")}
+        | {"loopback": ["44.31.99.2/32", "2a0e:99::2/128"], "bgp": {"member": 4225470001}},
     },
+    "bgp": {
+        "asn": 64397,
+        "internal": "confederation",
+        "next_hop": "recursive",
+        "reflectors": "a",
+        "prefixes": ["44.31.99.0/24", "2a0e:99::/48"],
+        "profile": "internet",
+    },
+    "igp": {"kind": "ospf", "over": "vx"},
     "links": {
         "wg": {
             "kind": "wireguard",

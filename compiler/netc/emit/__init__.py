@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from netc.emit import (
     bash,
+    bird,
     forwarded,
     iproute2,
     iptables,
@@ -23,6 +24,7 @@ from netc.plan.host_plan import HostPlan
 
 EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
+    bird.emit,
     forwarded.emit,
     iproute2.emit,
     iptables.emit,
