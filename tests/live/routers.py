@@ -29,6 +29,7 @@ protocol bgp s{number} {{
     local {local} as {asn};
     neighbor {remote} as {remote_asn};
     interface "{device}";
+    connect delay time 1;
     {more}
     ipv4 {{ import all; export {export}; extended next hop on; next hop self on; }};
     ipv6 {{ import all; export {export}; next hop self on; }};
@@ -140,12 +141,18 @@ def protocols(host: Host) -> dict[str, str]:
 
 
 def settled(*hosts: Host) -> None:
-    """Until every session of these is established."""
+    """Until every session of these is established, and BFD watches over it."""
     for host in hosts:
-        wait(lambda host=host: (all_ := protocols(host)) and set(all_.values()) == {"Established"})  # type: ignore[misc]
+        wait(lambda host=host: is_settled(host))  # type: ignore[misc]
+
+
+def is_settled(host: Host) -> bool:
+    sessions = set(protocols(host).values())
+    watched = set(re.findall(r"(?m)^[0-9a-f]\S+ +\S+ +(\w+) ", birdc(host, "show bfd sessions")))
+    return sessions == {"Established"} and watched <= {"Up"}
 
 
 def faults(said: str) -> list[str]:
     """What BIRD's log says that should make somebody look: errors, and what a filter could not work out."""
     bad = re.compile(r"<(ERR|FATAL|BUG)>|filters, line|Invalid|Malformed|Netlink")
-    return [line for line in said.splitlines() if bad.search(line)]
+    return [line for line in said.splitlines() if bad.search(line) and "Shutdown completed" not in line]

@@ -58,7 +58,7 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
         if nets:
             yield Static(ProtocolName(f"own{family}"), family, tuple(sorted(nets)))
-    if any(session.bfd for session in router.sessions):
+    if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
         yield Bfd(ProtocolName("bfd1"))
     yield from _igp(router)
     for session in router.sessions:
@@ -74,7 +74,7 @@ def _families(router: Router) -> tuple[Family, ...]:
 
 def _igp(router: Router) -> Iterator[Protocol]:
     for family in _families(router) if router.igp else ():
-        interfaces = tuple(OspfInterface(i.device, i.cost) for i in router.igp if family in i.families)
+        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in router.igp if family in i.families)
         stubs = tuple(net for net in router.loopbacks if net.version == family)
         channel = Channel(family, True, False)
         if interfaces:
@@ -103,6 +103,7 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
         interpret_communities=session.kind != "fake",
         rr_client=session.cluster is not None,
         rr_cluster=session.cluster,
+        quick=not outer,
         bfd=session.bfd,
         gtsm=session.gtsm,
         secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,

@@ -202,6 +202,7 @@ def _area(ospf: Ospf) -> Lines:
     yield from (f"stubnet {token(net)};" for net in ospf.stubs)
     for interface in ospf.interfaces:
         inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
+        inner += ["bfd on;"] if interface.bfd else []
         yield from _block(f"interface {_device(interface.device)}", inner, ";")
 
 
@@ -253,6 +254,8 @@ def _bgp(bgp: Bgp) -> Lines:
         "ttl security on;": bgp.gtsm,
     }
     yield from (line for line, wanted in switches.items() if wanted)
+    if bgp.quick:
+        yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
     if bgp.rr_cluster:
         yield f"rr cluster id {token(bgp.rr_cluster)};"
     if bgp.secret:

@@ -260,6 +260,9 @@ class Bgp:
     interpret_communities: bool = True
     rr_client: bool = False
     rr_cluster: IPAddress | None = None
+    quick: bool = False
+    """Silence is told from death in 30 s and not in 240, if BFD has not done so before, and a session that was cut is
+    back as soon as it can be, and not after a minute."""
     bfd: bool = False
     gtsm: bool = False
     secret: HostPath | None = None
@@ -270,6 +273,7 @@ class Bgp:
 class OspfInterface:
     device: InterfaceName
     cost: int
+    bfd: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,8 @@ def _inner(end: End, bgp: Bgp, topology: Topology) -> Session:
         direct=end.device is not None,
         cost=0 if is_recursive(topology) else end.cost,
         cluster=router_id(reflector, topology) if reflector and end.is_reflected else None,
-        bfd=bgp.bfd,
+        # Between loopbacks the IGP is who notices, and finds another way for the session itself.
+        bfd=bgp.bfd and end.device is not None,
     )
 
 
@@ -200,4 +201,5 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
         other = far_end(interface, network)
         spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
         if spoken:
-            yield IgpInterface(interface.name, spoken, cost_of(interface, topology))
+            bfd = topology.bgp.bfd if topology.bgp else True
+            yield IgpInterface(interface.name, spoken, cost_of(interface, topology), bfd)

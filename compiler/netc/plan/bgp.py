@@ -95,6 +95,7 @@ class IgpInterface:
     device: InterfaceName
     families: tuple[Family, ...]
     cost: int
+    bfd: bool
 
 
 @dataclass(frozen=True, slots=True)
