@@ -27,9 +27,9 @@ from typing import Literal
 from netaddr import IPNetwork
 
 from netc.language.bgp import Bgp, BgpPeer
-from netc.language.names import HostName, PartName, PeerName, ProtocolName
+from netc.language.names import HostName, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.topology import Topology
-from netc.language.values import Family
+from netc.language.values import Family, Ports
 from netc.network.bgp import (
     LOOPBACK_PART,
     End,
@@ -50,6 +50,7 @@ from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
 from netc.plan.bgp import Accepted, IgpInterface, Inner, RouteLimit, Router, Session, System
 from netc.plan.host_plan import Forwarding, Loose, Part, Share
+from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
 from netc.problem import KeyPath
 
 BIRD = PartName("bird")
@@ -87,6 +88,9 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
         parts=(part,),
+        ruleset=_ruleset(origin, router, devices)
+        if topology.hosts[host].firewall or topology.hosts[host].docker
+        else None,
         forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
     )
 
@@ -203,3 +207,30 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
         if spoken:
             bfd = topology.bgp.bfd if topology.bgp else True
             yield IgpInterface(interface.name, spoken, cost_of(interface, topology), bfd)
+
+
+# ---- what a packet filter lets in and through ----------------------------------------------------------------
+
+BGP_PORT = Ports(179, 179, "tcp")
+BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
+"""RFC 5881, and RFC 5883 for several hops."""
+
+OSPF = 89
+
+
+def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]) -> Ruleset:
+    openings = [_opening(session) for session in router.sessions]
+    for way in router.igp:
+        openings.append(Opening(origin, devices=(way.device,), protocol=OSPF))
+        if way.bfd:
+            openings.append(Opening(origin, devices=(way.device,), ports=(BFD_PORT,)))
+    transits = (Transit(origin, devices),) if devices else ()
+    return Ruleset(origin, openings=tuple(openings), transits=transits)
+
+
+def _opening(session: Session) -> Opening:
+    bfd = BFD_PORT if session.direct else BFD_FAR_PORT
+    ports = (BGP_PORT, bfd) if session.bfd else (BGP_PORT,)
+    bits = 32 if session.remote.version == 4 else 128
+    source = Sources((IPNetwork(f"{session.remote}/{bits}"),))
+    return Opening(session.origin, source, (session.device,) if session.device else (), ports=ports)

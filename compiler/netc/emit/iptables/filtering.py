@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset, Transit
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
@@ -71,6 +71,9 @@ def _words(rule: InputRule | ForwardRule, hook: str, family: Family, ruleset: Ru
             return because(rule.origin), [said(words, "-j RETURN") for words in _opening(rule, family, ruleset)]
         case Passage():
             return because(rule.origin), [f"{entering(rule.entering)} {leaving(rule.leaving)} -j RETURN"]
+        case Transit():
+            pairs = [(one, other) for one in rule.devices for other in rule.devices]
+            return because(rule.origin), [f"{entering(a)} {leaving(b)} -j RETURN" for a, b in pairs]
         case Led():
             why = "Forwarded and published ports, by where they were led."
             ways = [(device, to) for device, to in rule.ways if one(family, to)]
