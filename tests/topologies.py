@@ -274,7 +274,14 @@ FULL: Table = {
             },
         },
         "gre": {"kind": "gre", "between": ["a", "b"], "key": 5, "ends": {"a": {"routes": ["10.7.0.0/16"]}}},
-        "vx": {"kind": "vxlan", "between": ["a", "b"]},
+        "vx": {
+            "kind": "vxlan",
+            "between": ["a", "b"],
+            "ends": {
+                "a": {"address": ["10.18.0.0/31", "fe80::1/64"]},
+                "b": {"address": ["10.18.0.1/31", "fe80::2/64"]},
+            },
+        },
     },
     "meshes": {"m": {"hosts": "all", "interfaces": "shared", "subnet": "10.8.0.0/24", "port": 700}},
     "forwards": {

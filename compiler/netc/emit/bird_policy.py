@@ -169,7 +169,10 @@ def _to_outside(session: Session, router: Router, family: Family) -> Iterator[St
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
-    if session.kind not in ("downstream", "collector"):
+    if session.kind in ("downstream", "collector"):
+        # What came in by no edge is our own, and told inside alone.
+        yield When(Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM))), (Reject(),))
+    else:
         paid = Community((system.asn, LEARNED_FROM, CLASS["downstream"]))
         yield When(Not(Has(paid)), (Reject(),))
     yield from go

@@ -149,8 +149,8 @@ def _set(of: Set) -> str:
             return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
         case Constants(names):
             return f"[ {', '.join(names)} ]"
-        case Communities(asn):
-            return f"[ ({token(asn)}, *, *) ]"
+        case Communities(asn, second):
+            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
 
 
 def _pattern(accepted: Accepted) -> str:

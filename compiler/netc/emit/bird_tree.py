@@ -61,9 +61,10 @@ class Community:
 
 @dataclass(frozen=True, slots=True)
 class Communities:
-    """All that begin with these numbers."""
+    """All of an AS's large ones, or those with this second number: `(64500, 1, *)`."""
 
     asn: int
+    second: int | None = None
 
 
 Set = Prefixes | Numbers | Constants | Communities
