@@ -103,10 +103,11 @@ FULL: Table = {
             "offload": True,
             "docker": True,
             "tcp_congestion": "bbr",
-            "loopback": ["44.31.99.1/32", "2a0e:99::1/128"],
+            "loopback": ["172.22.99.1/32", "fd42:99::1/128"],
             "bgp": {
                 "member": 4225470001,
-                "prefixes": "44.31.99.64/28",
+                "prefixes": "172.22.99.64/28",
+                "region": 41,
                 "peers": {
                     "up": {
                         "asn": 64399,
@@ -117,13 +118,14 @@ FULL: Table = {
                         "limit": {"ipv4": 9, "ipv6": 8, "action": "disable"},
                         "password": {"file": "/etc/netc/keys/up.password"},
                         "bfd": True,
+                        "dn42": {"latency": 3, "bandwidth": 24, "crypto": 34},
                     },
                     "down": {
                         "asn": 64398,
                         "role": "downstream",
                         "address": "192.0.2.77",
                         "multihop": 3,
-                        "prefixes": "45.0.0.0/16",
+                        "prefixes": "172.21.8.0/21",
                         "gtsm": True,
                     },
                 },
@@ -247,15 +249,18 @@ FULL: Table = {
             },
         },
         "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")}
-        | {"loopback": ["44.31.99.2/32", "2a0e:99::2/128"], "bgp": {"member": 4225470001}},
+        | {"loopback": ["172.22.99.2/32", "fd42:99::2/128"], "bgp": {"member": 4225470001}},
     },
     "bgp": {
         "asn": 64397,
         "internal": "confederation",
         "next_hop": "recursive",
         "reflectors": "a",
-        "prefixes": ["44.31.99.0/24", "2a0e:99::/48"],
-        "profile": "internet",
+        "prefixes": ["172.22.99.0/24", "fd42:99::/48"],
+        "profile": "dn42",
+        "refuse": "172.20.53.0/24",
+        "roa": [{"rtr": "rpki.example.net:8282"}, {"ipv6": "/etc/bird/roa6.conf"}],
+        "flaps": {"rtr": "192.0.2.99:8283"},
     },
     "igp": {"kind": "ospf", "over": "vx"},
     "links": {

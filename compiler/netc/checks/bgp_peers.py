@@ -28,6 +28,9 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _reach(host, peer, where, network)
             yield from _near(host, peer, where, network)
             yield from _says(peer, bgp, where)
+            if peer.dn42 and bgp.profile != "dn42":
+                what = f"DN42's communities mean nothing in `{bgp.profile}`"
+                yield Problem("NC2205", (*where, "dn42"), what, "leave them out", on_key=True)
             twin = seen.setdefault((peer_device(host, peer, network), peer.address), where)
             if twin != where:
                 what = f"{peer.address} has a session already, and there is one between two addresses"

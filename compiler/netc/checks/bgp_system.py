@@ -38,8 +38,14 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _member(host, topology.bgp, network)
         yield from _own_source(host, topology.bgp, network)
         yield from _parts(host, topology.bgp, network)
+        own = topology.hosts[host].bgp
+        for key in ("region", "country"):
+            if topology.bgp.profile != "dn42" and getattr(own, key):
+                what = f"DN42's communities mean nothing in `{topology.bgp.profile}`"
+                yield Problem("NC2205", ("hosts", host, "bgp", key), what, "leave it out")
     yield from _router_ids(routers, network)
     yield from _own(topology.bgp)
+    yield from _roas(topology.bgp)
 
 
 def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
@@ -174,6 +180,28 @@ def _own(bgp: Bgp) -> Iterator[Problem]:
             what = f"nobody in `{bgp.profile}` takes {net}: its range or its length is not routed there"
             hint = f"take {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"
             yield Problem("NC2007", where, what, hint if spans else "choose another `profile`")
+
+
+def _roas(bgp: Bgp) -> Iterator[Problem]:
+    for key, sources in (("roa", bgp.roa), ("flaps", bgp.flaps)):
+        for index, source in enumerate(sources):
+            where: KeyPath = ("bgp", key, index)
+            files = [name for name, path in (("ipv4", source.ipv4), ("ipv6", source.ipv6)) if path]
+            if (source.rtr is None) == (not files):
+                what = "ROAs come from a server or from files"
+                hint = 'write `{ rtr = "rpki.example:8282" }`, or `{ ipv4 = "/…", ipv6 = "/…" }`'
+                yield Problem("NC2008", where, what, hint)
+            elif source.rtr and source.rtr.port is None:
+                yield Problem(
+                    "NC2008", (*where, "rtr"), "RTR has no port of its own", "write it, as in `rpki.example:8282`"
+                )
+            for name in files:
+                if (4 if name == "ipv4" else 6) not in families(bgp):
+                    yield Problem("NC2008", (*where, name), f"what is ours has no {name}", "leave it out")
+    if bgp.roa_unknown and not bgp.roa:
+        yield Problem(
+            "NC2008", ("bgp", "roa_unknown"), "there is no `roa` that could know", "leave it out", on_key=True
+        )
 
 
 def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:

@@ -20,12 +20,15 @@ from netc.emit.bird_tree import (
     Ospf,
     OspfInterface,
     Protocol,
+    RoaStatic,
+    RoaTable,
+    Rpki,
     Static,
 )
 from netc.emit.file import File
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
-from netc.plan.bgp import Router, Session, SessionKind, System
+from netc.plan.bgp import RoaServer, Router, Session, SessionKind, System
 from netc.plan.host_plan import HostPlan
 from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH
 from netc.problem import dotted
@@ -46,7 +49,9 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def config(router: Router, about: str) -> Config:
-    return Config(about, router.id, policy.functions(router), tuple(_protocols(router)))
+    return Config(
+        about, router.id, tuple(policy.roa_tables(router)), policy.functions(router), tuple(_protocols(router))
+    )
 
 
 def _protocols(router: Router) -> Iterator[Protocol]:
@@ -61,6 +66,7 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
         yield Bfd(ProtocolName("bfd1"))
     yield from _igp(router)
+    yield from _roas(router)
     for session in router.sessions:
         assert router.system is not None
         yield _bgp(session, router, router.system)
@@ -80,6 +86,17 @@ def _igp(router: Router) -> Iterator[Protocol]:
         if interfaces:
             version: Literal["v2", "v3"] = "v2" if family == 4 else "v3"
             yield Ospf(ProtocolName(f"ospf{family}"), version, channel, stubs, interfaces)
+
+
+def _roas(router: Router) -> Iterator[Protocol]:
+    tables = tuple(policy.roa_tables(router))
+    for kind, sources in policy.roa_sources(router):
+        for number, source in enumerate(sources, 1):
+            mine = tuple(table for table in tables if table.kind == kind)
+            if isinstance(source, RoaServer):
+                yield Rpki(ProtocolName(f"{kind}-rtr{number}"), mine, source.endpoint)
+            elif (table := RoaTable(kind, source.family)) in tables:
+                yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
 
 
 def _bgp(session: Session, router: Router, system: System) -> Bgp:
@@ -121,6 +138,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             next_hop_self=True,
             extended_next_hop=over_six,
             import_limit=limit if session.kind != "collector" else None,
+            import_table=bool(system.roa or system.flaps) and session.kind != "collector",
         )
     return BgpChannel(
         family,

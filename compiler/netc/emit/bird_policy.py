@@ -8,7 +8,7 @@ them said reaches another.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import get_args
+from typing import Literal, get_args
 
 from netaddr import IPAddress, IPNetwork
 
@@ -33,14 +33,17 @@ from netc.emit.bird_tree import (
     Not,
     Note,
     Numbers,
+    Pairs,
     Prefixes,
     Reject,
+    Roa,
+    RoaTable,
     Statement,
     When,
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
-from netc.plan.bgp import Accepted, Inner, Router, Session, System
+from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Router, Session, System
 
 LEARNED_FROM = 1
 """The second number of our own large communities that say by whom a route came in."""
@@ -78,7 +81,22 @@ def functions(router: Router) -> tuple[Function, ...]:
     if system is None or not any(is_outer(session) for session in router.sessions):
         return ()
     spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
-    return (_path(system), *(_refuse(router, family) for family in spoken), _arrive(system), _leave(system))
+    measured = (_worst(),) if any(session.measures for session in router.sessions) else ()
+    return (_path(system), *(_refuse(router, family) for family in spoken), *measured, _arrive(system), _leave(system))
+
+
+def roa_sources(router: Router) -> Iterator[tuple[Literal["roa", "flap"], tuple[RoaServer | RoaFile, ...]]]:
+    """Those that are asked of: routes from inside were judged at their edge."""
+    if router.system and any(map(is_outer, router.sessions)):
+        yield "roa", router.system.roa
+        yield "flap", router.system.flaps
+
+
+def roa_tables(router: Router) -> Iterator[RoaTable]:
+    """One a purpose and family: a ROA of AS 0, of what flaps, would mean nothing beside one of the owner's."""
+    spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
+    for kind, sources in roa_sources(router):
+        yield from (RoaTable(kind, family) for family in spoken if sources)
 
 
 def is_outer(session: Session) -> bool:
@@ -107,6 +125,28 @@ def _refuse(router: Router, family: Family) -> Function:
         body.append(When(In("net", within(refused)), (Reject(),)))
     body.append(When(Not(In("net", accepted)), (Reject(),)))
     return Function(f"refuse{family}", "What is ours, and what nobody announces.", tuple(body))
+
+
+DN42 = 64511
+"""Whose communities measure ways: latency 1 to 9, the larger the worse; bandwidth 21 to 29 and encryption 31 to 36, the
+smaller the worse (dn42.dev/howto/BGP-communities)."""
+
+
+def _worst() -> Function:
+    """A way is as good as the worst link of it."""
+    beaten = [(number, 1, number - 1) for number in range(9, 1, -1)]
+    beaten += [(number, number + 1, last) for first, last in ((21, 29), (31, 36)) for number in range(first, last)]
+    body = tuple(
+        When(Has(Community((DN42, number))), (Forget("bgp_community", Pairs(DN42, first, last)),))
+        for number, first, last in beaten
+    )
+    return Function("worst", "A way is as slow, as narrow and as open as its worst link.", body)
+
+
+def _measured(session: Session) -> Iterator[Statement]:
+    if session.measures:
+        yield from (Add(Community((DN42, number))) for number in session.measures)
+        yield Call(_worst())
 
 
 def _arrive(system: System) -> Function:
@@ -138,7 +178,14 @@ def _from_outside(session: Session, system: System, router: Router, family: Fami
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Reject(),))
+    if system.roa:
+        verdict: Literal["ROA_VALID", "ROA_INVALID"] = "ROA_VALID" if system.roa_strict else "ROA_INVALID"
+        said = Roa(RoaTable("roa", family), verdict)
+        yield When(Not(said) if system.roa_strict else said, (Reject(),))
+    if system.flaps:
+        yield When(Roa(RoaTable("flap", family), "ROA_INVALID"), (Reject(),))
     yield Call(_arrive(system))
+    yield from _measured(session)
     yield Add(Community((system.asn, LEARNED_FROM, CLASS[session.kind])))
     if session.local_pref is not None:
         yield Assign("bgp_local_pref", session.local_pref)
@@ -163,9 +210,10 @@ def to_outside(session: Session, router: Router, family: Family) -> Filter:
 def _to_outside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
-    go = (Call(_leave(system)), Accept())
+    go = (*_measured(session), Call(_leave(system)), Accept())
+    tags = tuple(Add(Community((DN42, number))) for number in system.tags)
     own = All((Is("source", "RTS_STATIC"), In("net", exactly(of(router, family)))))
-    yield When(own, go)
+    yield When(own, (*tags, *go))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))

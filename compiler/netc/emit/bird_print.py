@@ -35,9 +35,14 @@ from netc.emit.bird_tree import (
     Note,
     Numbers,
     Ospf,
+    Pairs,
     Prefixes,
     Protocol,
     Reject,
+    Roa,
+    RoaStatic,
+    RoaTable,
+    Rpki,
     Set,
     Statement,
     Static,
@@ -53,6 +58,9 @@ Lines = Iterator[str]
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
+    lines += (
+        ["", *(f"roa{token(table.family)} table {_table(table)};" for table in config.tables)] if config.tables else []
+    )
     for function in config.functions:
         lines += ["", f"# {comment(function.about)}", *_block(f"function {_symbol(function)}()", _body(function.body))]
     for protocol in config.protocols:
@@ -76,6 +84,10 @@ def _one_of(word: str, words: tuple[str, ...]) -> str:
     if word not in words:
         raise TypeError(f"{word!r} is none of {words}")
     return word
+
+
+def _table(table: RoaTable) -> str:
+    return f"{_one_of(table.kind, ('roa', 'flap'))}s{token(table.family)}"  # `roa4` is a word of BIRD's own
 
 
 def _name(name: ProtocolName) -> str:
@@ -135,6 +147,8 @@ def _condition(condition: Condition) -> str:
             return f"{left} > {token(than)}"
         case Defined(attribute):
             return f"defined({attribute})"
+        case Roa(table, verdict):
+            return f"roa_check({_table(table)}, net, bgp_path.last) = {verdict}"
         case Not(inner):
             return f"! ({_condition(inner)})"
         case All(conditions):
@@ -149,6 +163,8 @@ def _set(of: Set) -> str:
             return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
         case Constants(names):
             return f"[ {', '.join(names)} ]"
+        case Pairs(asn, first, last):
+            return f"[ ({token(asn)}, {_span(first, last)}) ]"
         case Communities(asn, second):
             return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
 
@@ -190,6 +206,13 @@ def _protocol(protocol: Protocol) -> Lines:
             every = _block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             far = _block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             yield from _block(f"protocol bfd {_name(name)}", [*every, *far])
+        case Rpki(name, tables, server):
+            host = f'"{token(server.host)}"' if server.family is None else token(server.host)
+            inner = [f"roa{token(t.family)} {{ table {_table(t)}; }};" for t in tables]
+            yield from _block(f"protocol rpki {_name(name)}", [*inner, f"remote {host} port {token(server.port)};"])
+        case RoaStatic(name, table, file):
+            inner = [f"roa{token(table.family)} {{ table {_table(table)}; }};", f'include "{token(file)}";']
+            yield from _block(f"protocol static {_name(name)}", inner)
         case Bgp():
             yield f"# {about(protocol.about)}"
             yield from _block(f"protocol bgp {_name(protocol.name)}", _bgp(protocol))
@@ -217,6 +240,8 @@ def _inner_channel(channel: Channel) -> Lines:
         if channel.import_limit:
             action = _one_of(channel.import_limit.action, ("warn", "block", "disable", "restart"))
             yield f"import limit {token(channel.import_limit.routes)} action {action};"
+        if channel.import_table:
+            yield "import table on;"
         if channel.next_hop_self:
             yield "next hop self on;"
         if channel.recursive:

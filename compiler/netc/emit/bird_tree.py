@@ -11,7 +11,7 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostPath, InterfaceName, ProtocolName
-from netc.language.values import Family
+from netc.language.values import Endpoint, Family
 from netc.plan.bgp import Accepted
 
 # ---- filters -------------------------------------------------------------------------------------------------
@@ -22,7 +22,6 @@ Attribute = Literal[
     "dest",
     "bgp_path",
     "bgp_path.len",
-    "bgp_path.last",
     "bgp_next_hop",
     "bgp_local_pref",
     "bgp_med",
@@ -30,7 +29,7 @@ Attribute = Literal[
     "bgp_large_community",
     "krt_prefsrc",
 ]
-Constant = Literal["RTS_STATIC", "RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA", "RTD_UNREACHABLE", "ROA_INVALID", "ROA_VALID"]
+Constant = Literal["RTS_STATIC", "RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA", "RTD_UNREACHABLE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,15 @@ class Numbers:
     """`[ 0, 64496..131071 ]`"""
 
     spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """`[ (64511, 1..8) ]`: communities of RFC 1997."""
+
+    asn: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class Communities:
     second: int | None = None
 
 
-Set = Prefixes | Numbers | Constants | Communities
+Set = Prefixes | Numbers | Constants | Communities | Pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +111,14 @@ class Defined:
 
 
 @dataclass(frozen=True, slots=True)
+class Roa:
+    """What the table says of the route and the last AS of its path."""
+
+    table: RoaTable
+    verdict: Literal["ROA_VALID", "ROA_INVALID"]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     condition: Condition
 
@@ -112,7 +128,7 @@ class All:
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Has | Is | Longer | Defined | Not | All
+Condition = In | Has | Is | Longer | Defined | Roa | Not | All
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +226,8 @@ class BgpChannel(Channel):
     recursive: bool = False
     extended_next_hop: bool = False
     import_limit: Limit | None = None
+    import_table: bool = False
+    """What came in is kept as it came, so that it can be judged again when ROAs change."""
 
 
 BgpRole = Literal["provider", "customer", "peer", "rs_client"]
@@ -288,12 +306,35 @@ class Ospf:
     interfaces: tuple[OspfInterface, ...]
 
 
-Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf
+@dataclass(frozen=True, slots=True)
+class RoaTable:
+    """`roa4`, `flap6`"""
+
+    kind: Literal["roa", "flap"]
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Rpki:
+    name: ProtocolName
+    tables: tuple[RoaTable, ...]
+    server: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RoaStatic:
+    name: ProtocolName
+    table: RoaTable
+    file: HostPath
+
+
+Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     about: str
     router_id: IPAddress
+    tables: tuple[RoaTable, ...]
     functions: tuple[Function, ...]
     protocols: tuple[Protocol, ...]

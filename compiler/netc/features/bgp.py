@@ -26,8 +26,8 @@ from typing import Literal
 
 from netaddr import IPNetwork
 
-from netc.language.bgp import Bgp, BgpPeer
-from netc.language.names import HostName, InterfaceName, PartName, PeerName, ProtocolName
+from netc.language.bgp import Bgp, BgpPeer, RoaSource
+from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.topology import Topology
 from netc.language.values import Family, Ports
 from netc.network.bgp import (
@@ -48,7 +48,7 @@ from netc.network.interface import Network
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
-from netc.plan.bgp import Accepted, IgpInterface, Inner, RouteLimit, Router, Session, System
+from netc.plan.bgp import Accepted, IgpInterface, Inner, RoaFile, RoaServer, RouteLimit, Router, Session, System
 from netc.plan.host_plan import Forwarding, Loose, Part, Share
 from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
 from netc.problem import KeyPath
@@ -121,10 +121,22 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
         own=tuple(sorted(bgp.prefixes)),
         inside=(*alone, *sorted(here.prefixes if here else ())),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
-        refused=REFUSED[bgp.profile],
+        refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],
+        roa=tuple(_roas(bgp.roa, families(bgp))),
+        roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
+        flaps=tuple(_roas(bgp.flaps, families(bgp))),
+        tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         recursive=is_recursive(topology),
     )
+
+
+def _roas(sources: tuple[RoaSource, ...], known: tuple[Family, ...]) -> Iterator[RoaServer | RoaFile]:
+    for source in sources:
+        if source.rtr:
+            yield RoaServer(source.rtr)
+        files: tuple[tuple[Family, HostPath | None], ...] = ((4, source.ipv4), (6, source.ipv6))
+        yield from (RoaFile(family, path) for family, path in files if path and family in known)
 
 
 def _inner(end: End, bgp: Bgp, topology: Topology) -> Session:
@@ -162,6 +174,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     assert local_asn is not None
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
+    link = peer.dn42
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName(f"peer-{name}"),
@@ -177,6 +190,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         local_pref=peer.local_pref or LOCAL_PREF.get(peer.role),
         limits=tuple(_limits(peer, bgp, known)),
         only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
+        measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
         password=secret(peer.password, None),
         gtsm=peer.gtsm,
         bfd=peer.bfd,

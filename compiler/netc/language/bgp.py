@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from netc.language.names import HostName, InterfaceName, Label, PeerName, TunnelName, Wrong
+from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
 from netc.language.tables import Secret, Table
-from netc.language.values import Address, OneOrMany, Prefix
+from netc.language.values import Address, Dialled, OneOrMany, Prefix
 
 RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 """Nobody's (RFC 7607, 6793, 7300)."""
@@ -48,6 +48,22 @@ class Limit(Table):
     )
 
 
+class Measured(Table):
+    """What DN42's communities say of a session's link (64511, RFC 1997)."""
+
+    latency: Annotated[int, Field(strict=True, ge=1, le=9)] | None = Field(None, description="e to the n ms at most.")
+    bandwidth: Annotated[int, Field(strict=True, ge=21, le=29)] | None = Field(None, description="Mbit/s: 10^(n-22).")
+    crypto: Annotated[int, Field(strict=True, ge=31, le=36)] | None = Field(None, description="34: with PFS.")
+
+
+class RoaSource(Table):
+    """Who may announce what (RFC 6482): an RTR server, or files of BIRD's own on the host."""
+
+    rtr: Dialled | None = Field(None, description="Address or name, with its port (RFC 8210).")
+    ipv4: HostPath | None = Field(None, description="`route 172.20.0.0/24 max 28 as 64500;` a line.")
+    ipv6: HostPath | None = None
+
+
 class BgpPeer(Table):
     """A router of somebody else's."""
 
@@ -62,6 +78,7 @@ class BgpPeer(Table):
     prefixes: OneOrMany[Prefix] = Field((), description="All that it may announce; default: what the profile lets in.")
     local_pref: LocalPref | None = Field(None, description="Default: 300 downstream, 200 peer, 100 upstream.")
     password: Secret | None = Field(None, description="Where the host keeps the session's TCP MD5 password.")
+    dn42: Measured | None = Field(None, description="dn42: what its communities say of the link.")
     gtsm: Switch = Field(False, description="Only packets that were sent next door count (RFC 5082); at both ends.")
     bfd: Switch = Field(False, description="A dead way is noticed in seconds (RFC 5880); at both ends.")
 
@@ -73,6 +90,10 @@ class HostBgp(Table):
     router_id: Address | None = Field(None, description="Default: its IPv4 loopback, else its id.")
     prefixes: OneOrMany[Prefix] = Field((), description="Parts of the network that are here; told inside alone.")
     peers: Mapping[PeerName, BgpPeer] = Field(default_factory=dict)
+    region: Annotated[int, Field(strict=True, ge=41, le=70)] | None = Field(None, description="dn42: where it is.")
+    country: Annotated[int, Field(strict=True, ge=1000, le=1999)] | None = Field(
+        None, description="dn42: 1000 + ISO 3166-1 numeric."
+    )
 
 
 class Bgp(Table):
@@ -88,4 +109,10 @@ class Bgp(Table):
     reflectors: OneOrMany[HostName] = Field((), description="reflectors: hosts that tell all others.")
     bfd: Switch = Field(True, description="Between our own routers, a dead way is noticed in 5 s (RFC 5880).")
     prefixes: OneOrMany[Prefix] = Field(description="What is ours, and told to the world.")
+    refuse: OneOrMany[Prefix] = Field((), description="What nobody may announce any part of, beside the profile's.")
+    roa: OneOrMany[RoaSource] = Field((), description="Who may announce what.")
+    flaps: OneOrMany[RoaSource] = Field((), description="What nobody may announce for now, as ROAs of AS 0.")
+    roa_unknown: Literal["accept", "refuse"] | None = Field(
+        None, description="What no ROA is about; default: refuse in dn42, else accept."
+    )
     profile: Profile = Field(description="What the world is: which prefixes and lengths are let in.")

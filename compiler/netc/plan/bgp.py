@@ -8,8 +8,8 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.bgp import Role
-from netc.language.names import InterfaceName, ProtocolName
-from netc.language.values import Family
+from netc.language.names import HostPath, InterfaceName, ProtocolName
+from netc.language.values import Endpoint, Family
 from netc.network.interface import Key
 from netc.problem import KeyPath
 
@@ -26,6 +26,21 @@ class Accepted:
     net: IPNetwork
     least: int
     most: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoaServer:
+    """Asked by RTR (RFC 8210)."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RoaFile:
+    """On the host, with what BIRD calls routes of a ROA table."""
+
+    family: Family
+    path: HostPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +61,14 @@ class System:
     """Ranges that nobody may announce any part of."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of ASNs that no path may hold."""
+    roa: tuple[RoaServer | RoaFile, ...]
+    """Who may announce what."""
+    roa_strict: bool
+    """What no ROA is about is refused as well."""
+    flaps: tuple[RoaServer | RoaFile, ...]
+    """What nobody may announce for now. Kept apart: in one table a ROA of AS 0 beside another means nothing."""
+    tags: tuple[int, ...]
+    """Of DN42's communities (64511), on what is ours."""
     recursive: bool
     """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
 
@@ -83,6 +106,8 @@ class Session:
     limits: tuple[RouteLimit, ...] = ()
     only: tuple[Accepted, ...] = ()
     """All that the neighbour may announce; nothing more is said if it is empty."""
+    measures: tuple[int, ...] = ()
+    """Of DN42's communities (64511), of the link."""
     password: Key | None = None
     gtsm: bool = False
     bfd: bool = False

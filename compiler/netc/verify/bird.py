@@ -1,7 +1,7 @@
 """`bird -p`: can BIRD read each of its configurations to the end?
 
-A copy is judged in which what only the target has, passwords, is stood in for. It is a judge of spelling: filters that
-fail on a route, next hops that nobody reaches and a second protocol on a kernel's table pass it.
+A copy is judged in which what only the target has is stood in for: passwords, and lists of ROAs. It is a judge of
+spelling: filters that fail on a route, next hops that nobody reaches and a second protocol on a kernel's table pass it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from netc.verify.verdict import Verdict, could_not_run, verdict
 
 JUDGE = "bird -p"
 
+_LIST = re.compile(r'include "(?!/run/netc/)[^"]*";')
 _PASSWORD = re.compile(r'include "/run/netc/bird\.passwords/[^"]*";')
 
 
@@ -42,4 +43,4 @@ def _judge(bird: str, config: File, path: object) -> Verdict:
 
 
 def _as_here(file: File) -> File:
-    return replace(file, text=_PASSWORD.sub('password "stands in";', file.text), mode=0o644)
+    return replace(file, text=_PASSWORD.sub('password "stands in";', _LIST.sub("", file.text)), mode=0o644)
