@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 # What the live, machine and VM tests run: the tools of a target, userspace WireGuard, a stock kernel and what boots it.
-PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go tcpdump conntrack iputils-ping procps kmod \
+PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux
 
 # What `make bench` measures the output beside.

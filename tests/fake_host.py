@@ -155,6 +155,21 @@ class Host:
                 self._lose(self._seek("link", inside, name) or self.find("link", None, name))
             case ("instead", "-4" | "-6" as flag, to, "dev", name, "protocol", "77"):
                 self._route(int(flag[1]), to, {"dev": name, "protocol": "77"}, place)
+            case ("start_bird", path) if place is None:
+                self._read(path)
+                self._gain("daemon", None, "bird")
+            case ("bird_password", name, path) if path:
+                if not self._seek("password", None, name):
+                    self._gain("password", None, name)
+            case ("remove_address", net):
+                self._lose(self.find("address", None, f"{net} lo"))
+            case ("no_bird_password", name):
+                self._lose(self.find("password", None, name))
+            case ("end_bird",):
+                self._lose(self.find("daemon", None, "bird"))
+            case ("reload_bird", path):
+                self._read(path)
+                self.find("daemon", None, "bird")
             case ("congestion", control, queue):
                 self._gain("congestion", None, f"{control} {queue}")
             case ("congestion_before", control, queue):

@@ -244,6 +244,7 @@ def test_what_is_not_there_is_noticed() -> None:
     files = files_of(full())
     for_nobody = {
         "MANIFEST",
+        "POLICY.md",
         "files/etc/netc/order",
         "files/etc/iproute2/rt_protos.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",

@@ -103,6 +103,33 @@ FULL: Table = {
             "offload": True,
             "docker": True,
             "tcp_congestion": "bbr",
+            "loopback": ["172.22.99.1/32", "fd42:99::1/128"],
+            "bgp": {
+                "member": 4225470001,
+                "prefixes": "172.22.99.64/28",
+                "region": 41,
+                "peers": {
+                    "up": {
+                        "asn": 64399,
+                        "role": "upstream",
+                        "address": "fe80::9",
+                        "local": "fe80::5",
+                        "interface": "ix0",
+                        "limit": {"ipv4": 9, "ipv6": 8, "action": "disable"},
+                        "password": {"file": "/etc/netc/keys/up.password"},
+                        "bfd": True,
+                        "dn42": {"latency": 3, "bandwidth": 24, "crypto": 34},
+                    },
+                    "down": {
+                        "asn": 64398,
+                        "role": "downstream",
+                        "address": "192.0.2.77",
+                        "multihop": 3,
+                        "prefixes": "172.21.8.0/21",
+                        "gtsm": True,
+                    },
+                },
+            },
             "tunnels": {
                 "t": {
                     "kind": "wireguard",
@@ -221,8 +248,21 @@ FULL: Table = {
                 "pass": {"from": "docker0", "to": "eth0"},
             },
         },
-        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")},
+        "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")}
+        | {"loopback": ["172.22.99.2/32", "fd42:99::2/128"], "bgp": {"member": 4225470001}},
     },
+    "bgp": {
+        "asn": 64397,
+        "internal": "confederation",
+        "next_hop": "recursive",
+        "reflectors": "a",
+        "prefixes": ["172.22.99.0/24", "fd42:99::/48"],
+        "profile": "dn42",
+        "refuse": "172.20.53.0/24",
+        "roa": [{"rtr": "rpki.example.net:8282"}, {"ipv6": "/etc/bird/roa6.conf"}],
+        "flaps": {"rtr": "192.0.2.99:8283"},
+    },
+    "igp": {"kind": "ospf", "over": "vx"},
     "links": {
         "wg": {
             "kind": "wireguard",
@@ -239,7 +279,14 @@ FULL: Table = {
             },
         },
         "gre": {"kind": "gre", "between": ["a", "b"], "key": 5, "ends": {"a": {"routes": ["10.7.0.0/16"]}}},
-        "vx": {"kind": "vxlan", "between": ["a", "b"]},
+        "vx": {
+            "kind": "vxlan",
+            "between": ["a", "b"],
+            "ends": {
+                "a": {"address": ["10.18.0.0/31", "fe80::1/64"]},
+                "b": {"address": ["10.18.0.1/31", "fe80::2/64"]},
+            },
+        },
     },
     "meshes": {"m": {"hosts": "all", "interfaces": "shared", "subnet": "10.8.0.0/24", "port": 700}},
     "forwards": {

@@ -18,6 +18,7 @@ LIVE = {
     "iptables": "iptables",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
+    "bird": "bird2",
     "tcpdump": "tcpdump",
     "conntrack": "conntrack",
     "ping": "iputils-ping",

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 
 from netc.checks import (
     addresses,
+    bgp_peers,
+    bgp_system,
+    bgp_ways,
     bridged_namespaces,
     bridges,
     coexistence,
@@ -54,6 +57,9 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     splits.check,
     iptables.check,
     split_services.check,
+    bgp_system.check,
+    bgp_ways.check,
+    bgp_peers.check,
 )
 
 

@@ -36,6 +36,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
     for forward_name, forward in topology.forwards.items():
         yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
     yield from _sets(network, hosts, broken)
+    yield from _routing(network, hosts, broken)
     for host_name, table in topology.hosts.items():
         yield from _inside_a_host(host_name, table, broken)
 
@@ -55,12 +56,35 @@ def _inside_a_host(host: HostName, table: Host, broken: frozenset[KeyPath]) -> I
     for split_name, split in table.splits.items():
         at = (*own, "splits", split_name, "tunnel")
         yield from _one_of("NC0202", split.tunnel, "tunnel", table.tunnels, host, at, broken)
+    for peer_name, peer in table.bgp.peers.items() if table.bgp else ():
+        if peer.tunnel:
+            at = (*own, "bgp", "peers", peer_name, "tunnel")
+            yield from _one_of("NC0202", peer.tunnel, "tunnel", table.tunnels, host, at, broken)
     for name, bridge in table.bridges.items():
         for index, publish in enumerate(bridge.publish):
             for number, target in enumerate(publish.to):
                 if target.namespace:
                     at = (*own, "bridges", name, "publish", index, "to", number)
                     yield from _one_of("NC0210", target.namespace, "namespace", table.namespaces, host, at, broken)
+
+
+def _routing(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
+    topology = network.topology
+    for table, over in (
+        ("bgp", topology.bgp.over if topology.bgp else ()),
+        ("igp", topology.igp.over if topology.igp else ()),
+    ):
+        known = [
+            *map(str, (*topology.links, *topology.meshes)),
+            *_broken(("links",), broken),
+            *_broken(("meshes",), broken),
+        ]
+        for index, name in enumerate(over):
+            if str(name) not in known and not {("links",), ("meshes",)} & broken:
+                hint = did_you_mean(name, known) or f"write [links.{name}]"
+                yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
+    for index, host in enumerate(topology.bgp.reflectors if topology.bgp else ()):
+        yield from _host(host, hosts, ("bgp", "reflectors", index), broken)
 
 
 def _one_of(

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 
 from netc.emit import (
     bash,
+    bird,
     forwarded,
     iproute2,
     iptables,
     networkd,
     nftables,
+    policy,
     resolver,
     sets,
     sysctl,
@@ -23,11 +25,13 @@ from netc.plan.host_plan import HostPlan
 
 EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
+    bird.emit,
     forwarded.emit,
     iproute2.emit,
     iptables.emit,
     networkd.emit,
     nftables.emit,
+    policy.emit,
     resolver.emit,
     sets.emit,
     sysctl.emit,

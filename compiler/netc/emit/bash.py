@@ -10,7 +10,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.step import Command, Falls, Step
-from netc.plan.steps import control_groups, groups_path, loading, steps
+from netc.plan.steps import BIRD_PATH, bird_passwords, control_groups, groups_path, loading, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -47,7 +47,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     """Shell that a script of a part needs beside steps.bash."""
     wanted = {
         "wireguard.bash": wireguard(part) and verb != "down",
-        "uplinks.bash": bool(part.kept),
+        "uplinks.bash": bool(part.kept or part.loose),
         "iptables.bash": any(ruleset.netfilter == "iptables" for ruleset in part.rulesets),
         "firewall.bash": any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets),
         "offload.bash": bool(part.flowtables) and verb != "down",
@@ -57,6 +57,8 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "sets.bash": bool(part.ipsets),
         "splits.bash": names_owners(part),
         "slices.bash": knows_slices(part) or (bool(part.slices) and verb == "up"),
+        "bird.bash": bool(part.routers),
+        "loopback.bash": bool(part.loopbacks),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
 
@@ -129,6 +131,13 @@ def _asks(part: Part) -> Iterator[Command]:
             yield ("need_levels",)
     for slice in part.slices:
         yield ("look_at_services", slice.name, *slice.services)
+    if part.routers:
+        yield ("need", "bird", "bird2")
+        yield ("only_bird",)
+    for router in part.routers:
+        yield from (("secret", session.password) for session in router.sessions if session.password)
+    for loopback in part.loopbacks:
+        yield ("unused_address", loopback.network)
     if part.ipsets:
         yield ("need", "ipset", "ipset")
         yield ("usable_sets", *(name for found in part.ipsets for name in ipset_names(found)))
@@ -184,6 +193,9 @@ def reload(part: Part) -> Iterator[Command]:
         yield ("sysctls", "/etc/sysctl.d/60-netc.conf")
     if part.flowtables:
         yield from (step.up for step in steps(part))
+    for router in part.routers:
+        yield from (step.up for step in bird_passwords(router))
+        yield ("reload_bird", BIRD_PATH)
     if part.past_docker:
         yield from (("old_rules",), *(step.up for step in steps(part)), ("drop_old_rules",))
 

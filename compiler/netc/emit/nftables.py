@@ -31,6 +31,7 @@ from netc.plan.ruleset import (
     Ruleset,
     SourceNat,
     Sources,
+    Transit,
 )
 from netc.plan.steps import OFFLOAD_PATH, ruleset_path
 
@@ -240,6 +241,9 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
             return origin(rule.origin), list(_opening(rule, ruleset))
         case Passage():
             return origin(rule.origin), [f"iifname {_device(rule.entering)} oifname {_device(rule.leaving)} accept"]
+        case Transit():
+            ways = devices(rule.devices)
+            return origin(rule.origin), [f"iifname {ways} oifname {ways} accept"]
         case Led():
             return "Forwarded and published ports, by where they were led.", [_led(*way) for way in rule.ways]
 

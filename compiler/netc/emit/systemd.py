@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from netc.emit.bash import reload
 from netc.emit.file import File
-from netc.emit.render import about, render
+from netc.emit.render import Verbatim, about, render
 from netc.language.names import CredentialName
 from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
-from netc.plan.steps import groups_path
+from netc.plan.steps import BIRD_PID, groups_path
 
 UNITS = "files/etc/systemd/system"
 
@@ -45,6 +45,7 @@ def _part(part: Part) -> Iterator[File]:
         follows=part.follows,
         endpoints=part.endpoints,
         watched=part.kept,
+        daemon=Verbatim(BIRD_PID) if part.routers else None,
         credentials=_credentials(part),
         reloads=any(True for _ in reload(part)),
     )
@@ -81,6 +82,7 @@ def _slices(part: Part) -> Iterator[File]:
 def _credentials(part: Part) -> list[CredentialName]:
     devices = [device for device in part.devices if isinstance(device, Wireguard)]
     keys = {key for device in devices for key in (device.private_key, *(p.preshared_key for p in device.peers))}
+    keys |= {session.password for router in part.routers for session in router.sessions}
     return sorted(key for key in keys if isinstance(key, CredentialName))
 
 

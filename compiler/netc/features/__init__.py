@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from netc.features import (
+    bgp,
     bridged_namespaces,
     bridges,
     docker,
     firewall,
     forwards,
     interfaces,
+    loopback,
     namespaces,
     offload,
     sets,
@@ -44,4 +46,6 @@ FEATURES: tuple[Feature, ...] = (
     docker,
     sets,
     tcp,
+    loopback,
+    bgp,
 )

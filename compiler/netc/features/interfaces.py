@@ -17,6 +17,7 @@ from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import part_name
+from netc.network.routing import router_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.plan.host_plan import (
     Address,
@@ -115,9 +116,11 @@ def _rules(interface: Interface) -> Iterator[Rule]:
 
 def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
     """A visitor's packet, or an answer to what a split sent, comes by the tunnel and its address is reached by the
-    uplink: strict reverse path filtering (RFC 3704) would drop it. Loose (2) wins over a strict `all`, and only here.
+    uplink, and between routers each direction has a way of its own: strict reverse path filtering (RFC 3704) would drop
+    it. Loose (2) wins over a strict `all`, and only here.
     """
-    if (interface.back and interface.back.mark is not None) or carries_split(interface, network):
+    routed = interface.name in router_interfaces(interface.host, network)
+    if (interface.back and interface.back.mark is not None) or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
     if answers_loopback(interface, network):
         yield LinkSetting(interface.name, "ipv4", "route_localnet", 1)

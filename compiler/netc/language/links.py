@@ -46,6 +46,7 @@ Vni = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFF)]
 Ttl = Annotated[int, Field(strict=True, ge=1, le=255)]
 TableNumber = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFFFF)]
 Priority = Annotated[int, Field(strict=True, ge=1, le=32765)]
+Cost = Annotated[int, Field(strict=True, ge=1, le=65535)]
 OuterFamily = Literal["ipv4", "ipv6"]
 
 
@@ -78,6 +79,7 @@ class Link(Table):
     vni: Vni | None = Field(None, description="VXLAN network identifier; default: from the two ids.")
     port: PortNumber | None = Field(None, description="VXLAN's UDP port; default: 4789.")
     ttl: Ttl = Field(64, description="Outer TTL, so that inner ones of 1 survive (OSPF, BGP).")
+    cost: Cost = Field(10, description="Of a packet that goes this way, for OSPF and BGP.")
     ends: Mapping[HostName, End] = Field(default_factory=dict)
 
 
@@ -95,3 +97,4 @@ class Mesh(Table):
     subnet: OneOrMany[Prefix] = Field((), description="shared: a host's address is subnet + its id.")
     family: OuterFamily | None = None
     mtu: Mtu | None = None
+    cost: Cost = Field(10, description="Of each of its tunnels, for OSPF and BGP.")

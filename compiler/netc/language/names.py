@@ -114,6 +114,10 @@ class SetName(Label):
     noun = "a set's name"
 
 
+class PeerName(Label):
+    noun = "a BGP peer's name"
+
+
 class PartName(Name):
     """`link-edge-home`: a part's folder, its journal and, with `netc-` before it, its unit."""
 
@@ -155,6 +159,14 @@ class InterfaceName(Name):
             raise Wrong(self.code, what, "choose a shorter name")
         if self in RESERVED_INTERFACES:
             raise Wrong("NC0108", f"the interface name `{self}` is taken by the kernel", "choose another name")
+
+
+class ProtocolName(Name):
+    """One of BIRD's protocols, always printed in quotes; a symbol has at most 64 characters (conf/cf-lex.l)."""
+
+    pattern = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
+    noun = "a protocol's name"
+    cure = "use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
 
 
 class UnitName(Name):

@@ -70,7 +70,7 @@ def _owner(loc: KeyPath) -> KeyPath:
         return loc[:4]
     if loc[0] == "hosts" and len(loc) > 2 and loc[2] in INNER_TABLES:
         return loc[:3]
-    if loc[0] == "hosts" and len(loc) > 2 and loc[2] == "firewall":
+    if loc[0] == "hosts" and len(loc) > 2 and loc[2] in ("firewall", "bgp"):
         return loc[:3]
     if loc[0] in ("hosts", "links", "meshes", "forwards", "sets"):
         return loc[:2]

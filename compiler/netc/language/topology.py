@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.bgp import Bgp, HostBgp
 from netc.language.bridges import Bridge
 from netc.language.firewall import Firewall
 from netc.language.forwards import Forward
+from netc.language.igp import Igp
 from netc.language.links import Link, Mesh
 from netc.language.names import (
     BridgeName,
@@ -82,6 +84,8 @@ class Host(Table):
     bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict)
     firewall: Firewall | None = Field(None, description="What reaches the host and passes through it.")
     splits: Mapping[SplitName, Split] = Field(default_factory=dict)
+    loopback: OneOrMany[InterfaceAddress] = Field((), description="Its own addresses on no link: /32 and /128.")
+    bgp: HostBgp | None = Field(None, description="It is a router of the network's AS.")
 
 
 class Topology(Table):
@@ -94,3 +98,5 @@ class Topology(Table):
     meshes: Mapping[MeshName, Mesh] = Field(default_factory=dict)
     forwards: Mapping[ForwardName, Forward] = Field(default_factory=dict)
     sets: Mapping[SetName, AddressSet] = Field(default_factory=dict)
+    bgp: Bgp | None = Field(None, description="The autonomous system.")
+    igp: Igp | None = Field(None, description="How its routers find each other.")

@@ -26,6 +26,7 @@ from netc.network.dialling import FAMILY, candidates, dial, families, outer
 from netc.network.forwards import Back, back
 from netc.network.interface import Interface, Key, Mtu, Peer
 from netc.network.mtu import mtu, overhead
+from netc.network.routing import is_way
 from netc.problem import KeyPath, Problem
 
 OUTER_OF: dict[Kind, Family] = {
@@ -67,6 +68,8 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
         try:
             replies = back(name, near.name, far.host.id, topology)
             for end in _interface(name, link, near, far, family, size):
+                if isinstance(end, Interface) and is_way(end.origin, topology):
+                    end = _routed(end, near)
                 yield _answering(end, replies) if isinstance(end, Interface) and replies else end
         except Wrong as wrong:
             what = f"no name for {near.name}'s end of `{name}`: {wrong.what}"
@@ -77,6 +80,16 @@ def _answering(interface: Interface, replies: Back) -> Interface:
     """Visitors are everybody, so everybody may come out of the link and be answered into it."""
     peers = tuple(replace(peer, allowed_ips=EVERYTHING) for peer in interface.peers)
     return replace(interface, back=replies, peers=peers)
+
+
+def _routed(interface: Interface, near: Side) -> Interface:
+    """Routing leads anything through, and its daemons find each other by fe80 addresses."""
+    has_fe80 = any(net.ip.is_link_local() for net in interface.addresses) or interface.kind == Kind.IPIP
+    own = () if has_fe80 else (link_local(near.host.id),)
+    peers = interface.peers
+    if near.end.allowed_ips is None:
+        peers = tuple(replace(peer, allowed_ips=EVERYTHING) for peer in peers)
+    return replace(interface, addresses=(*interface.addresses, *own), peers=peers)
 
 
 def _family(one: Side, other: Side) -> Family | None:

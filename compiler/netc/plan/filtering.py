@@ -10,7 +10,7 @@ from netaddr import IPAddress
 
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset, Transit
 
 
 class Always(Enum):
@@ -39,7 +39,7 @@ class Led:
 
 
 InputRule = RepliesOnly | Always | Denial | Opening
-ForwardRule = RepliesOnly | Always | Denial | Led | Passage
+ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit
 
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
@@ -68,9 +68,13 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
     if wall is None:
         return
     yield Always.ESTABLISHED
+    if ruleset.transits:
+        yield from ruleset.denials
     if wall.forward == "drop":
+        yield from ruleset.transits
         yield Always.INVALID
-    yield from ruleset.denials
+    if not ruleset.transits:
+        yield from ruleset.denials
     if wall.forward == "drop":
         if ways := tuple(dict.fromkeys(_ways(ruleset))):
             yield Led(ways)

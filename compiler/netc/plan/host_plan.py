@@ -27,6 +27,7 @@ from netc.language.names import (
 )
 from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
+from netc.plan.bgp import Router
 from netc.plan.ruleset import AddressSet, Ruleset
 from netc.problem import KeyPath
 
@@ -124,6 +125,13 @@ class Address:
     """Usable at once: nobody else can have it (RFC 4862 section 5.4 is for shared links)."""
     again: bool = False
     """The program that made the device may have given it the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loopback:
+    """An address of the host itself, on no link, so that it is reached by whichever way is up."""
+
+    network: IPNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +309,8 @@ class Part:
     past_docker: tuple[PastDocker | WayPastDocker, ...] = ()
     ipsets: tuple[AddressSet, ...] = ()
     congestion: tuple[Congestion, ...] = ()
+    loopbacks: tuple[Loopback, ...] = ()
+    routers: tuple[Router, ...] = ()
     kind: Literal["part", "firewall", "forwarding"] = "part"
 
     @property

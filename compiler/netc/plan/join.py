@@ -103,6 +103,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
             for on in nat.on
         ]
         forwards += [WayPastDocker(fact.entering, fact.leaving) for fact in ruleset.passages]
+        forwards += [WayPastDocker(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
         about = f"what is forwarded by {host} passes Docker"
         yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), past_docker=_each([tuple(forwards)]))
 

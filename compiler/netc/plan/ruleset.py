@@ -156,6 +156,15 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Transit:
+    """What comes in by one of these and leaves by one of them passes. Between routers each direction has a way of its
+    own, so that conntrack may see one alone and make nothing of it."""
+
+    origin: KeyPath
+    devices: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outer:
     """What a tunnel without keys sends by the uplink: IP's `protocol` number (IANA), to `remote`."""
 
@@ -212,6 +221,7 @@ class Ruleset:
     denials: tuple[Denial, ...] = ()
     openings: tuple[Opening, ...] = ()
     passages: tuple[Passage, ...] = ()
+    transits: tuple[Transit, ...] = ()
     splits: tuple[SplitTunnel, ...] = ()
 
     @property

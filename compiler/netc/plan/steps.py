@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
+from netc.plan.bgp import Router
 from netc.plan.devices import device_steps
 from netc.plan.host_plan import (
     Address,
@@ -14,6 +15,7 @@ from netc.plan.host_plan import (
     Flowtable,
     KeptRoute,
     LinkSetting,
+    Loopback,
     Loose,
     Namespace,
     Part,
@@ -46,6 +48,8 @@ def steps(part: Part) -> tuple[Step, ...]:
         *map(_rule, part.rules),
         *map(_flowtable, part.flowtables),
         *map(_past_docker, part.past_docker),
+        *map(_loopback, part.loopbacks),
+        *(step for router in part.routers for step in _bird(router)),
     )
 
 
@@ -204,6 +208,37 @@ def _carrier(carrier: Carrier) -> Step:
     return Step(
         up=ip(carrier.namespace, "link", "set", "dev", carrier.device, *size, "up"),
         down=Falls(carrier.device),
+    )
+
+
+def _loopback(loopback: Loopback) -> Step:
+    flag = _flag(loopback.network.version)
+    return Step(
+        up=ip(None, flag, "address", "add", loopback.network, "dev", "lo"),
+        down=("remove_address", loopback.network),
+    )
+
+
+BIRD_PATH = "/etc/netc/bird.conf"
+BIRD_PASSWORDS = "/run/netc/bird.passwords"
+BIRD_PID = "/run/netc/bird.pid"
+"""Where bird.bash keeps the daemon's process id."""
+
+
+def bird_passwords(router: Router) -> Iterator[Step]:
+    for session in router.sessions:
+        if session.password:
+            yield Step(
+                up=("bird_password", session.name, session.password),
+                down=("no_bird_password", session.name),
+            )
+
+
+def _bird(router: Router) -> Iterator[Step]:
+    yield from bird_passwords(router)
+    yield Step(
+        up=("start_bird", BIRD_PATH),
+        down=("end_bird",),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from netc.emit.file import File
-from netc.verify import bash, iptables, nft, shellcheck, systemd
+from netc.verify import bash, bird, iptables, nft, shellcheck, systemd
 from netc.verify.verdict import Outcome, Verdict
 
 __all__ = ["JUDGES", "Outcome", "Verdict", "verify"]
@@ -21,6 +21,7 @@ JUDGES: tuple[Callable[[Sequence[File]], tuple[Verdict, ...]], ...] = (
     nft.judge,
     iptables.judge,
     systemd.judge,
+    bird.judge,
 )
 
 

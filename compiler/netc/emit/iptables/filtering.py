@@ -6,12 +6,14 @@ Docker comes first whenever it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset, Transit
+
+Judged = RepliesOnly | Always | Denial | Opening | Led | Passage
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
@@ -21,19 +23,38 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
         yield from _inside(ruleset)
     else:
         wall = ruleset.filter
-        for chain, found, policy in (
-            ("INPUT", input_rules(ruleset), wall.input if wall else "accept"),
-            ("FORWARD", forward_rules(ruleset), wall.forward if wall else "accept"),
-        ):
-            for rule in found:
-                yield from _rule(rule, chain, family, ruleset)
-            if wall and wall.log and policy == "drop":
-                log = f'-j LOG --log-prefix "netc {chain.lower()}: " --log-level info'
-                yield Rule("mangle", f"netc-{chain}", f"-m limit --limit 5/second --limit-burst 20 {log}")
-            if policy == "drop":
-                yield Rule("mangle", f"netc-{chain}", "-j DROP")
+        yield from _hook("INPUT", input_rules(ruleset), wall.input if wall else "accept", family, ruleset)
+        yield from _hook("FORWARD", forward_rules(ruleset), wall.forward if wall else "accept", family, ruleset)
     if ruleset.replies_only:
         yield from _replies(family)
+
+
+def _hook(
+    hook: str, found: Iterable[InputRule | ForwardRule], policy: str, family: Family, ruleset: Ruleset
+) -> Iterator[Rule]:
+    chain = f"netc-{hook}"
+    for rule in found:
+        if isinstance(rule, Transit):
+            yield from _transit(rule, chain)
+            chain = "netc-passing"
+        else:
+            yield from _rule(rule, hook, chain, family, ruleset)
+    if ruleset.filter and ruleset.filter.log and policy == "drop":
+        log = f'-j LOG --log-prefix "netc {hook.lower()}: " --log-level info'
+        yield Rule("mangle", chain, f"-m limit --limit 5/second --limit-burst 20 {log}")
+    if policy == "drop":
+        yield Rule("mangle", chain, "-j DROP")
+
+
+def _transit(fact: Transit, chain: str) -> Iterator[Rule]:
+    """As many rules as there are devices, and not as there are pairs of them: what came in by one and does not leave by
+    one goes on where the others are."""
+    for device in sorted(fact.devices):
+        yield Rule("mangle", chain, f"{entering(device)} -g netc-transit", because(fact.origin))
+    yield Rule("mangle", chain, "-g netc-passing")
+    for device in sorted(fact.devices):
+        yield Rule("mangle", "netc-transit", f"{leaving(device)} -j RETURN")
+    yield Rule("mangle", "netc-transit", "-g netc-passing")
 
 
 def _inside(ruleset: Ruleset) -> Iterator[Rule]:
@@ -52,14 +73,14 @@ def _replies(family: Family) -> Iterator[Rule]:
     yield Rule("mangle", chain, "-j DROP")
 
 
-def _rule(rule: InputRule | ForwardRule, hook: str, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
+def _rule(rule: Judged, hook: str, chain: str, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
     why, lines = _words(rule, hook, family, ruleset)
     for words in lines:
-        yield Rule("mangle", f"netc-{hook}", words, why)
+        yield Rule("mangle", chain, words, why)
         why = ""
 
 
-def _words(rule: InputRule | ForwardRule, hook: str, family: Family, ruleset: Ruleset) -> tuple[str, list[str]]:
+def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[str, list[str]]:
     match rule:
         case Always():
             return ALWAYS[rule][0], list(ALWAYS[rule][1].get(family, ()))

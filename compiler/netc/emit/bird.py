@@ -1,0 +1,150 @@
+"""/etc/netc/bird.conf: what a router knows, tells and asks, for BIRD 2 (bird.network.cz)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from netc.emit import bird_policy as policy
+from netc.emit.bird_print import printed
+from netc.emit.bird_tree import (
+    Bfd,
+    Bgp,
+    BgpChannel,
+    BgpRole,
+    Channel,
+    Config,
+    Device,
+    Kernel,
+    Limit,
+    Ospf,
+    OspfInterface,
+    Protocol,
+    RoaStatic,
+    RoaTable,
+    Rpki,
+    Static,
+)
+from netc.emit.file import File
+from netc.language.names import HostPath, ProtocolName
+from netc.language.values import Family
+from netc.plan.bgp import RoaServer, Router, Session, SessionKind, System
+from netc.plan.host_plan import HostPlan
+from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH
+from netc.problem import dotted
+
+ROLE: dict[SessionKind, BgpRole] = {
+    "upstream": "customer",
+    "downstream": "provider",
+    "peer": "peer",
+    "route-server": "rs_client",
+}
+"""What we are to a neighbour (RFC 9234, section 4.1)."""
+
+
+def emit(plan: HostPlan) -> Iterator[File]:
+    for part in plan.parts:
+        for router in part.routers:
+            yield File(f"files{BIRD_PATH}", printed(config(router, part.about)))
+
+
+def config(router: Router, about: str) -> Config:
+    return Config(
+        about, router.id, tuple(policy.roa_tables(router)), policy.functions(router), tuple(_protocols(router))
+    )
+
+
+def _protocols(router: Router) -> Iterator[Protocol]:
+    yield Device()
+    for family in _families(router):
+        yield Kernel(ProtocolName(f"kernel{family}"), Channel(family, False, policy.to_kernel(router, family)))
+    for family in _families(router):
+        system = router.system
+        nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
+        if nets:
+            yield Static(ProtocolName(f"own{family}"), family, tuple(sorted(nets)))
+    if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
+        yield Bfd(ProtocolName("bfd1"))
+    yield from _igp(router)
+    yield from _roas(router)
+    for session in router.sessions:
+        assert router.system is not None
+        yield _bgp(session, router, router.system)
+
+
+def _families(router: Router) -> tuple[Family, ...]:
+    spoken = {family for session in router.sessions for family in session.families}
+    spoken |= {family for interface in router.igp for family in interface.families}
+    return tuple(sorted(spoken))
+
+
+def _igp(router: Router) -> Iterator[Protocol]:
+    for family in _families(router) if router.igp else ():
+        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in router.igp if family in i.families)
+        stubs = tuple(net for net in router.loopbacks if net.version == family)
+        channel = Channel(family, True, False)
+        if interfaces:
+            version: Literal["v2", "v3"] = "v2" if family == 4 else "v3"
+            yield Ospf(ProtocolName(f"ospf{family}"), version, channel, stubs, interfaces)
+
+
+def _roas(router: Router) -> Iterator[Protocol]:
+    tables = tuple(policy.roa_tables(router))
+    for kind, sources in policy.roa_sources(router):
+        for number, source in enumerate(sources, 1):
+            mine = tuple(table for table in tables if table.kind == kind)
+            if isinstance(source, RoaServer):
+                yield Rpki(ProtocolName(f"{kind}-rtr{number}"), mine, source.endpoint)
+            elif (table := RoaTable(kind, source.family)) in tables:
+                yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
+
+
+def _bgp(session: Session, router: Router, system: System) -> Bgp:
+    outer = policy.is_outer(session)
+    return Bgp(
+        name=session.name,
+        about=dotted(session.origin),
+        local=session.local,
+        local_asn=session.local_asn,
+        neighbor=session.remote,
+        device=session.device,
+        neighbor_asn=session.remote_asn,
+        hops=None if session.direct else session.hops or 0,
+        channels=tuple(_channel(session, router, system, family) for family in session.families),
+        confederation=system.asn if system.form == "confederation" else None,
+        confederation_member=session.kind == "confederation",
+        role=ROLE.get(session.kind),
+        enforce_first_as=outer and session.kind not in ("route-server", "collector"),
+        allow_local_pref=session.kind == "fake",
+        med_metric=not system.recursive and bool(system.members),
+        interpret_communities=session.kind != "fake",
+        rr_client=session.cluster is not None,
+        rr_cluster=session.cluster,
+        quick=not outer,
+        bfd=session.bfd,
+        gtsm=session.gtsm,
+        secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
+    )
+
+
+def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
+    over_six = session.remote.version == 6 and family == 4
+    limit = next((Limit(one.routes, one.action) for one in session.limits if one.family == family), None)
+    if policy.is_outer(session):
+        return BgpChannel(
+            family,
+            policy.from_outside(session, router, family),
+            policy.to_outside(session, router, family),
+            next_hop_self=True,
+            extended_next_hop=over_six,
+            import_limit=limit if session.kind != "collector" else None,
+            import_table=bool(system.roa or system.flaps) and session.kind != "collector",
+        )
+    return BgpChannel(
+        family,
+        policy.from_inside(session),
+        policy.to_inside(session, router, family),
+        next_hop_self=not system.recursive,
+        recursive=system.recursive,
+        extended_next_hop=over_six and not system.recursive,
+    )

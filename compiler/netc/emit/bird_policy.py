@@ -1,0 +1,280 @@
+"""What a router takes from whom and tells to whom, as BIRD's filters.
+
+Every route from outside carries one large community of our own, (ASN, 1, class), from the edge inwards, and what others
+say in that name is taken away. To upstreams and peers goes what is ours and what downstreams say: nothing that one of
+them said reaches another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, get_args
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.emit.bird_tree import (
+    Accept,
+    Add,
+    Again,
+    All,
+    Assign,
+    Call,
+    Communities,
+    Community,
+    Constants,
+    Defined,
+    Filter,
+    Forget,
+    Function,
+    Has,
+    In,
+    Is,
+    Longer,
+    Not,
+    Note,
+    Numbers,
+    Pairs,
+    Prefixes,
+    Reject,
+    Roa,
+    RoaTable,
+    Statement,
+    When,
+)
+from netc.language.bgp import Role
+from netc.language.values import Family
+from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Router, Session, System
+
+LEARNED_FROM = 1
+"""The second number of our own large communities that say by whom a route came in."""
+
+CLASS = {"upstream": 1, "peer": 2, "route-server": 2, "downstream": 3}
+LONGEST_PATH = 64
+"""Longer ones are nobody's (a loop, or worse: BIRD before 2.17.5 could be harmed by 2048)."""
+
+GRACEFUL_SHUTDOWN = Community((65535, 0))
+"""RFC 8326."""
+
+NO_ADVERTISE, NO_EXPORT_SUBCONFED = Community((65535, 65282)), Community((65535, 65283))
+"""RFC 1997."""
+
+
+def of(router: Router, family: Family) -> tuple[IPNetwork, ...]:
+    assert router.system is not None
+    return tuple(net for net in router.system.own if net.version == family)
+
+
+def exactly(nets: tuple[IPNetwork, ...]) -> Prefixes:
+    return Prefixes(tuple(Accepted(net, net.prefixlen, net.prefixlen) for net in nets))
+
+
+def within(nets: tuple[IPNetwork, ...]) -> Prefixes:
+    return Prefixes(tuple(Accepted(net, net.prefixlen, 32 if net.version == 4 else 128) for net in nets))
+
+
+# ---- what all sessions share ---------------------------------------------------------------------------------
+
+
+def functions(router: Router) -> tuple[Function, ...]:
+    """In the order in which they are printed."""
+    system = router.system
+    if system is None or not any(is_outer(session) for session in router.sessions):
+        return ()
+    spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
+    measured = (_worst(),) if any(session.measures for session in router.sessions) else ()
+    return (_path(system), *(_refuse(router, family) for family in spoken), *measured, _arrive(system), _leave(system))
+
+
+def roa_sources(router: Router) -> Iterator[tuple[Literal["roa", "flap"], tuple[RoaServer | RoaFile, ...]]]:
+    """Those that are asked of: routes from inside were judged at their edge."""
+    if router.system and any(map(is_outer, router.sessions)):
+        yield "roa", router.system.roa
+        yield "flap", router.system.flaps
+
+
+def roa_tables(router: Router) -> Iterator[RoaTable]:
+    """One a purpose and family: a ROA of AS 0, of what flaps, would mean nothing beside one of the owner's."""
+    spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
+    for kind, sources in roa_sources(router):
+        yield from (RoaTable(kind, family) for family in spoken if sources)
+
+
+def is_outer(session: Session) -> bool:
+    if session.kind not in (*get_args(Inner), *get_args(Role)):
+        raise TypeError(f"no session is {session.kind!r}")
+    return session.kind not in get_args(Inner)
+
+
+def _path(system: System) -> Function:
+    own = tuple((asn, asn) for asn in sorted({system.asn, *system.members}))
+    body = (
+        When(Longer("bgp_path.len", LONGEST_PATH), (Reject(),)),
+        When(In("bgp_path", Numbers(own)), (Reject(),)),
+        When(In("bgp_path", Numbers(system.refused_asns)), (Reject(),)),
+    )
+    return Function("refuse_path", "What came through ourselves, or through nobody.", body)
+
+
+def _refuse(router: Router, family: Family) -> Function:
+    system = router.system
+    assert system is not None
+    refused = tuple(net for net in system.refused if net.version == family)
+    accepted = Prefixes(tuple(one for one in system.accepted if one.net.version == family))
+    body: list[Statement] = [When(In("net", within(of(router, family))), (Reject(),))]
+    if refused:
+        body.append(When(In("net", within(refused)), (Reject(),)))
+    body.append(When(Not(In("net", accepted)), (Reject(),)))
+    return Function(f"refuse{family}", "What is ours, and what nobody announces.", tuple(body))
+
+
+DN42 = 64511
+"""Whose communities measure ways: latency 1 to 9, the larger the worse; bandwidth 21 to 29 and encryption 31 to 36, the
+smaller the worse (dn42.dev/howto/BGP-communities)."""
+
+
+def _worst() -> Function:
+    """A way is as good as the worst link of it."""
+    beaten = [(number, 1, number - 1) for number in range(9, 1, -1)]
+    beaten += [(number, number + 1, last) for first, last in ((21, 29), (31, 36)) for number in range(first, last)]
+    body = tuple(
+        When(Has(Community((DN42, number))), (Forget("bgp_community", Pairs(DN42, first, last)),))
+        for number, first, last in beaten
+    )
+    return Function("worst", "A way is as slow, as narrow and as open as its worst link.", body)
+
+
+def _measured(session: Session) -> Iterator[Statement]:
+    if session.measures:
+        yield from (Add(Community((DN42, number))) for number in session.measures)
+        yield Call(_worst())
+
+
+def _arrive(system: System) -> Function:
+    body = (Forget("bgp_large_community", Communities(system.asn)), Assign("bgp_med", 0))
+    return Function("arrive", "Nobody outside speaks in our name, or chooses our ways by his own measure.", body)
+
+
+def _leave(system: System) -> Function:
+    body: list[Statement] = [Forget("bgp_large_community", Communities(system.asn))]
+    if system.form == "fake":
+        body.append(Forget("bgp_path", Numbers(tuple((asn, asn) for asn in system.members))))
+    return Function("leave", "What is ours alone stays here. The last step of all ways out, never inside.", tuple(body))
+
+
+# ---- outside -------------------------------------------------------------------------------------------------
+
+
+def from_outside(session: Session, router: Router, family: Family) -> Filter:
+    system = router.system
+    assert system is not None
+    if session.kind == "collector":
+        return False
+    return tuple(_from_outside(session, system, router, family))
+
+
+def _from_outside(session: Session, system: System, router: Router, family: Family) -> Iterator[Statement]:
+    yield Call(_path(system))
+    yield Call(_refuse(router, family))
+    if session.only:
+        only = Prefixes(tuple(one for one in session.only if one.net.version == family))
+        yield When(Not(In("net", only)), (Reject(),))
+    if system.roa:
+        verdict: Literal["ROA_VALID", "ROA_INVALID"] = "ROA_VALID" if system.roa_strict else "ROA_INVALID"
+        said = Roa(RoaTable("roa", family), verdict)
+        yield When(Not(said) if system.roa_strict else said, (Reject(),))
+    if system.flaps:
+        yield When(Roa(RoaTable("flap", family), "ROA_INVALID"), (Reject(),))
+    yield Call(_arrive(system))
+    yield from _measured(session)
+    yield Add(Community((system.asn, LEARNED_FROM, CLASS[session.kind])))
+    if session.local_pref is not None:
+        yield Assign("bgp_local_pref", session.local_pref)
+    yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
+    if system.recursive:
+        yield Assign("bgp_next_hop", source(router, family))
+    yield Accept()
+
+
+def source(router: Router, family: Family) -> IPAddress:
+    """What others resolve its routes by, and its own packets carry."""
+    found = next((ip for ip in router.sources if ip.version == family), None)
+    if found is None:
+        raise TypeError(f"a router without an IPv{family} address of its own is no next hop")
+    return found
+
+
+def to_outside(session: Session, router: Router, family: Family) -> Filter:
+    return tuple(_to_outside(session, router, family))
+
+
+def _to_outside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
+    system = router.system
+    assert system is not None
+    go = (*_measured(session), Call(_leave(system)), Accept())
+    tags = tuple(Add(Community((DN42, number))) for number in system.tags)
+    own = All((Is("source", "RTS_STATIC"), In("net", exactly(of(router, family)))))
+    yield When(own, (*tags, *go))
+    yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
+    if system.recursive:
+        yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
+    if session.kind in ("downstream", "collector"):
+        # What came in by no edge is our own, and told inside alone.
+        yield When(Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM))), (Reject(),))
+    else:
+        paid = Community((system.asn, LEARNED_FROM, CLASS["downstream"]))
+        yield When(Not(Has(paid)), (Reject(),))
+    yield from go
+
+
+# ---- inside --------------------------------------------------------------------------------------------------
+
+
+def from_inside(session: Session) -> Filter:
+    """A route from inside has all that its edge gave it; where routers are next hops, its way is measured."""
+    if not session.cost:
+        return True
+    more = (Assign("bgp_med", session.cost, added=True),)
+    return (When(Defined("bgp_med"), more, (Assign("bgp_med", session.cost),)), Accept())
+
+
+def to_inside(session: Session, router: Router, family: Family) -> Filter:
+    return tuple(_to_inside(session, router, family))
+
+
+def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
+    system = router.system
+    assert system is not None
+    inside = tuple(net for net in system.inside if net.version == family)
+    own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
+    if inside:
+        here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
+        yield When(here, (*own, Accept()))
+    yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
+    if system.recursive:
+        yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
+    if session.kind == "fake":
+        for community in (NO_ADVERTISE, NO_EXPORT_SUBCONFED):
+            yield When(Has(community), (Reject(),))
+        yield Note("Set again, or it would be left out between two ASNs.")
+        yield When(Defined("bgp_med"), (Again("bgp_med"),))
+    yield Accept()
+
+
+# ---- the kernel ----------------------------------------------------------------------------------------------
+
+
+def to_kernel(router: Router, family: Family) -> Filter:
+    """What is ours and not here is unreachable; what is here, the kernel knows better."""
+    return tuple(_to_kernel(router, family))
+
+
+def _to_kernel(router: Router, family: Family) -> Iterator[Statement]:
+    if router.system:
+        own = In("net", exactly(of(router, family)))
+        yield When(Is("source", "RTS_STATIC"), (When(own, (Accept(),)), Reject()))
+    learned = In("source", Constants(("RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA")))
+    yield When(Not(learned), (Reject(),))
+    if any(ip.version == family for ip in router.sources):
+        reached = Not(Is("dest", "RTD_UNREACHABLE"))
+        yield When(reached, (Assign("krt_prefsrc", source(router, family)),))
+    yield Accept()

@@ -1,0 +1,296 @@
+"""Prints the tree of a BIRD configuration: a line an option, a tab a block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from netc.emit.bird_tree import (
+    Accept,
+    Add,
+    Again,
+    All,
+    Assign,
+    Bfd,
+    Bgp,
+    BgpChannel,
+    Call,
+    Channel,
+    Communities,
+    Community,
+    Condition,
+    Config,
+    Constants,
+    Defined,
+    Device,
+    Filter,
+    Forget,
+    Function,
+    Has,
+    In,
+    Is,
+    Kernel,
+    Longer,
+    Not,
+    Note,
+    Numbers,
+    Ospf,
+    Pairs,
+    Prefixes,
+    Protocol,
+    Reject,
+    Roa,
+    RoaStatic,
+    RoaTable,
+    Rpki,
+    Set,
+    Statement,
+    Static,
+    When,
+)
+from netc.emit.render import about, comment, token
+from netc.language.names import InterfaceName, ProtocolName
+from netc.plan.bgp import Accepted
+
+Lines = Iterator[str]
+
+
+def printed(config: Config) -> str:
+    lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
+    lines += ["log stderr all;", f"router id {token(config.router_id)};"]
+    lines += (
+        ["", *(f"roa{token(table.family)} table {_table(table)};" for table in config.tables)] if config.tables else []
+    )
+    for function in config.functions:
+        lines += ["", f"# {comment(function.about)}", *_block(f"function {_symbol(function)}()", _body(function.body))]
+    for protocol in config.protocols:
+        lines += ["", *_protocol(protocol)]
+    return "\n".join(lines) + "\n"
+
+
+def _block(head: str, inner: Iterable[str], end: str = "") -> Lines:
+    yield f"{head} {{"
+    yield from (f"\t{line}" for line in inner)
+    yield f"}}{end}"
+
+
+def _symbol(function: Function) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", function.name):
+        raise TypeError(f"{function.name!r} is no name of a function")
+    return function.name
+
+
+def _one_of(word: str, words: tuple[str, ...]) -> str:
+    if word not in words:
+        raise TypeError(f"{word!r} is none of {words}")
+    return word
+
+
+def _table(table: RoaTable) -> str:
+    return f"{_one_of(table.kind, ('roa', 'flap'))}s{token(table.family)}"  # `roa4` is a word of BIRD's own
+
+
+def _name(name: ProtocolName) -> str:
+    return f"'{token(name)}'"
+
+
+def _device(name: InterfaceName) -> str:
+    return f'"{token(name)}"'
+
+
+# ---- filters -------------------------------------------------------------------------------------------------
+
+
+def _body(statements: Iterable[Statement]) -> Lines:
+    for statement in statements:
+        yield from _statement(statement)
+
+
+def _statement(statement: Statement) -> Lines:
+    match statement:
+        case Accept():
+            yield "accept;"
+        case Reject():
+            yield "reject;"
+        case Note(words):
+            yield f"# {comment(words)}"
+        case Call(function):
+            yield f"{_symbol(function)}();"
+        case Again(attribute):
+            yield f"{attribute} = {attribute};"
+        case Assign(attribute, value, added):
+            yield f"{attribute} = {attribute + ' + ' if added else ''}{token(value)};"
+        case Add(community):
+            yield f"{_list(community)}.add({_community(community)});"
+        case Forget(attribute, of):
+            yield f"{attribute}.delete({_set(of)});"
+        case When(condition, (inner,), ()) if not isinstance(inner, When):
+            yield f"if {_condition(condition)} then {' '.join(_statement(inner))}"
+        case When(condition, then, otherwise):
+            yield f"if {_condition(condition)} then {{"
+            yield from (f"\t{line}" for line in _body(then))
+            if otherwise:
+                yield "} else {"
+                yield from (f"\t{line}" for line in _body(otherwise))
+            yield "}"
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case In(left, of):
+            return f"{left} ~ {_set(of)}"
+        case Has(community):
+            return f"{_community(community)} ~ {_list(community)}"
+        case Is(left, constant):
+            return f"{left} = {constant}"
+        case Longer(left, than):
+            return f"{left} > {token(than)}"
+        case Defined(attribute):
+            return f"defined({attribute})"
+        case Roa(table, verdict):
+            return f"roa_check({_table(table)}, net, bgp_path.last) = {verdict}"
+        case Not(inner):
+            return f"! ({_condition(inner)})"
+        case All(conditions):
+            return " && ".join(map(_condition, conditions))
+
+
+def _set(of: Set) -> str:
+    match of:
+        case Prefixes(patterns):
+            return f"[ {', '.join(map(_pattern, patterns))} ]" if patterns else "[]"
+        case Numbers(spans):
+            return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
+        case Constants(names):
+            return f"[ {', '.join(names)} ]"
+        case Pairs(asn, first, last):
+            return f"[ ({token(asn)}, {_span(first, last)}) ]"
+        case Communities(asn, second):
+            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
+
+
+def _pattern(accepted: Accepted) -> str:
+    net, least, most = accepted.net, accepted.least, accepted.most
+    if least == most == net.prefixlen:
+        return token(net)
+    if least == net.prefixlen and most == (32 if net.version == 4 else 128):
+        return f"{token(net)}+"
+    return f"{token(net)}{{{token(least)},{token(most)}}}"
+
+
+def _span(first: int, last: int) -> str:
+    return token(first) if first == last else f"{token(first)}..{token(last)}"
+
+
+def _community(community: Community) -> str:
+    return f"({', '.join(map(token, community.numbers))})"
+
+
+def _list(community: Community) -> str:
+    return "bgp_community" if len(community.numbers) == 2 else "bgp_large_community"
+
+
+# ---- protocols -----------------------------------------------------------------------------------------------
+
+
+def _protocol(protocol: Protocol) -> Lines:
+    match protocol:
+        case Device():
+            yield from _block("protocol device", ["scan time 10;"])
+        case Kernel(name, channel):
+            yield from _block(f"protocol kernel {_name(name)}", ["scan time 60;", *_channel(channel)])
+        case Static(name, family, nets):
+            inner = [f"ipv{token(family)};", *(f"route {token(net)} unreachable;" for net in nets)]
+            yield from _block(f"protocol static {_name(name)}", inner)
+        case Bfd(name):
+            every = _block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
+            far = _block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
+            yield from _block(f"protocol bfd {_name(name)}", [*every, *far])
+        case Rpki(name, tables, server):
+            host = f'"{token(server.host)}"' if server.family is None else token(server.host)
+            inner = [f"roa{token(t.family)} {{ table {_table(t)}; }};" for t in tables]
+            yield from _block(f"protocol rpki {_name(name)}", [*inner, f"remote {host} port {token(server.port)};"])
+        case RoaStatic(name, table, file):
+            inner = [f"roa{token(table.family)} {{ table {_table(table)}; }};", f'include "{token(file)}";']
+            yield from _block(f"protocol static {_name(name)}", inner)
+        case Bgp():
+            yield f"# {about(protocol.about)}"
+            yield from _block(f"protocol bgp {_name(protocol.name)}", _bgp(protocol))
+        case Ospf():
+            head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
+            yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+
+
+def _area(ospf: Ospf) -> Lines:
+    yield from (f"stubnet {token(net)};" for net in ospf.stubs)
+    for interface in ospf.interfaces:
+        inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
+        inner += ["bfd on;"] if interface.bfd else []
+        yield from _block(f"interface {_device(interface.device)}", inner, ";")
+
+
+def _channel(channel: Channel) -> Lines:
+    yield from _block(f"ipv{token(channel.family)}", _inner_channel(channel), ";")
+
+
+def _inner_channel(channel: Channel) -> Lines:
+    yield from _policy("import", channel.import_)
+    yield from _policy("export", channel.export)
+    if isinstance(channel, BgpChannel):
+        if channel.import_limit:
+            action = _one_of(channel.import_limit.action, ("warn", "block", "disable", "restart"))
+            yield f"import limit {token(channel.import_limit.routes)} action {action};"
+        if channel.import_table:
+            yield "import table on;"
+        if channel.next_hop_self:
+            yield "next hop self on;"
+        if channel.recursive:
+            yield "gateway recursive;"
+        if channel.extended_next_hop:
+            yield "extended next hop on;"
+
+
+def _policy(verb: str, policy: Filter) -> Lines:
+    if isinstance(policy, bool):
+        yield f"{verb} {'all' if policy else 'none'};"
+    else:
+        yield from _block(f"{verb} filter", _body(policy), ";")
+
+
+def _bgp(bgp: Bgp) -> Lines:
+    yield "local " + (f"{token(bgp.local)} " if bgp.local else "") + f"as {token(bgp.local_asn)};"
+    yield f"neighbor {token(bgp.neighbor)} as {token(bgp.neighbor_asn)};"
+    if bgp.device:
+        yield f"interface {_device(bgp.device)};"
+    yield from _reach(bgp)
+    if bgp.confederation:
+        yield f"confederation {token(bgp.confederation)};"
+    if bgp.confederation_member:
+        yield "confederation member yes;"
+    if bgp.role:
+        yield f"local role {bgp.role};"
+    switches = {
+        "enforce first as on;": bgp.enforce_first_as,
+        "allow bgp_local_pref on;": bgp.allow_local_pref,
+        "med metric on;": bgp.med_metric,
+        "interpret communities off;": not bgp.interpret_communities,
+        "rr client;": bgp.rr_client,
+        "bfd on;": bgp.bfd,
+        "ttl security on;": bgp.gtsm,
+    }
+    yield from (line for line, wanted in switches.items() if wanted)
+    if bgp.quick:
+        yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
+    if bgp.rr_cluster:
+        yield f"rr cluster id {token(bgp.rr_cluster)};"
+    if bgp.secret:
+        yield f'include "{token(bgp.secret)}";'
+    for channel in bgp.channels:
+        yield from _channel(channel)
+
+
+def _reach(bgp: Bgp) -> Lines:
+    if bgp.hops is None:
+        yield "direct;"
+    else:
+        yield f"multihop {token(bgp.hops)};" if bgp.hops else "multihop;"

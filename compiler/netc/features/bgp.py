@@ -1,0 +1,250 @@
+"""Routing: the host is one of the routers of an AS, or of an IGP alone.
+
+    [bgp]
+    asn = 4242422547
+    internal = "confederation"
+    next_hop = "med"
+    members = { base = 4225470000 }
+    over = "core"
+    prefixes = ["172.22.76.184/29", "fdbc:f9dc:67ad::/48"]
+    profile = "dn42"
+
+    [hosts.hkg.bgp.peers.burble]
+    asn = 4242422601
+    role = "peer"
+    tunnel = "dn42-burble"
+    address = "fe80::42:2601"
+
+One part, `bird`, with everything that a host tells and is told. It comes after the links and the loopback addresses,
+and goes with the latter: routes whose own address is not there would not be installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from netaddr import IPNetwork
+
+from netc.language.bgp import Bgp, BgpPeer, RoaSource
+from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
+from netc.language.topology import Topology
+from netc.language.values import Family, Ports
+from netc.network.bgp import (
+    LOOPBACK_PART,
+    End,
+    ends,
+    families,
+    far_end,
+    has_members,
+    is_recursive,
+    loopback,
+    member,
+    router_id,
+    speakers,
+)
+from netc.network.derive import secret
+from netc.network.interface import Network
+from netc.network.peers import peer_device, peer_families, peer_local
+from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
+from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
+from netc.plan.bgp import Accepted, IgpInterface, Inner, RoaFile, RoaServer, RouteLimit, Router, Session, System
+from netc.plan.host_plan import Forwarding, Loose, Part, Share
+from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
+from netc.problem import KeyPath
+
+BIRD = PartName("bird")
+LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
+"""Who pays is preferred to who is paid."""
+
+FORM: dict[str, Literal["confederation", "fake", "one"]] = {
+    "confederation": "confederation",
+    "fake-confederation": "fake",
+}
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    topology = network.topology
+    igp = tuple(_igp(host, network))
+    is_speaker = topology.bgp is not None and host in speakers(topology)
+    if not is_speaker and not igp:
+        return
+    origin: KeyPath = ("hosts", host, "bgp") if is_speaker else ("igp",)
+    router = _router(host, network, igp)
+    devices = router_interfaces(host, network)
+    needs = tuple(i.part for i in network.interfaces[host] if i.name in devices)
+    own = (LOOPBACK_PART,) if topology.hosts[host].loopback else ()
+    made = {interface.name for interface in network.interfaces[host]}
+    part = Part(
+        BIRD,
+        origin,
+        f"routing of {host}",
+        after=(*own, *needs),
+        bound=own,
+        loose=tuple(Loose(device) for device in devices if device not in made),
+        routers=(router,),
+    )
+    passing = {family for session in router.sessions for family in session.families}
+    passing |= {family for interface in igp for family in interface.families}
+    yield Share(
+        parts=(part,),
+        ruleset=_ruleset(origin, router, devices)
+        if topology.hosts[host].firewall or topology.hosts[host].docker
+        else None,
+        forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
+    )
+
+
+def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> Router:
+    topology = network.topology
+    table = topology.hosts[host]
+    sources = tuple(ip for version in (4, 6) if (ip := loopback(host, version, topology)))
+    system: System | None = None
+    sessions: tuple[Session, ...] = ()
+    if topology.bgp and table.bgp:
+        system = _system(host, topology.bgp, topology)
+        inner = (_inner(end, topology.bgp, topology) for end in ends(host, network))
+        outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
+        sessions = (*inner, *outer)
+    return Router(router_id(host, topology), sources, table.loopback, system, sessions, igp)
+
+
+def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
+    numbers = {number for speaker in speakers(topology) if (number := member(speaker, topology))}
+    here = topology.hosts[host].bgp
+    # With an IGP, that is who knows loopbacks.
+    alone = () if is_recursive(topology) else topology.hosts[host].loopback
+    return System(
+        asn=bgp.asn,
+        form=FORM.get(bgp.internal, "one"),
+        members=tuple(sorted(numbers)) if has_members(bgp) else (),
+        own=tuple(sorted(bgp.prefixes)),
+        inside=(*alone, *sorted(here.prefixes if here else ())),
+        accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
+        refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
+        refused_asns=REFUSED_ASNS[bgp.profile],
+        roa=tuple(_roas(bgp.roa, families(bgp))),
+        roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
+        flaps=tuple(_roas(bgp.flaps, families(bgp))),
+        tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
+        recursive=is_recursive(topology),
+    )
+
+
+def _roas(sources: tuple[RoaSource, ...], known: tuple[Family, ...]) -> Iterator[RoaServer | RoaFile]:
+    for source in sources:
+        if source.rtr:
+            yield RoaServer(source.rtr)
+        files: tuple[tuple[Family, HostPath | None], ...] = ((4, source.ipv4), (6, source.ipv6))
+        yield from (RoaFile(family, path) for family, path in files if path and family in known)
+
+
+def _inner(end: End, bgp: Bgp, topology: Topology) -> Session:
+    local, remote = member(end.near, topology), member(end.far, topology)
+    assert local is not None
+    assert remote is not None
+    kind: Inner = "ibgp"
+    if local != remote:
+        kind = "confederation" if bgp.internal == "confederation" else "fake"
+    known = families(bgp)
+    reflector = min(bgp.reflectors, default=None)
+    return Session(
+        origin=end.origin,
+        name=ProtocolName(f"int-{end.device}" if end.device else f"ibgp-{end.far}"),
+        kind=kind,
+        families=known if end.remote.version == 6 else tuple(f for f in known if f == 4),
+        local=end.local,
+        local_asn=local,
+        remote=end.remote,
+        remote_asn=remote,
+        device=end.device,
+        direct=end.device is not None,
+        cost=0 if is_recursive(topology) else end.cost,
+        cluster=router_id(reflector, topology) if reflector and end.is_reflected else None,
+        # Between loopbacks the IGP is who notices, and finds another way for the session itself.
+        bfd=bgp.bfd and end.device is not None,
+    )
+
+
+def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> Session:
+    topology = network.topology
+    bgp = topology.bgp
+    local_asn = member(host, topology)
+    assert bgp is not None
+    assert local_asn is not None
+    fake = bgp.internal == "fake-confederation"
+    known = peer_families(peer, bgp)
+    link = peer.dn42
+    return Session(
+        origin=("hosts", host, "bgp", "peers", name),
+        name=ProtocolName(f"peer-{name}"),
+        kind=peer.role,
+        families=known,
+        local=peer_local(host, peer, network),
+        local_asn=bgp.asn if fake else local_asn,
+        remote=peer.address,
+        remote_asn=peer.asn,
+        device=peer_device(host, peer, network),
+        direct=peer.multihop is None,
+        hops=peer.multihop,
+        local_pref=peer.local_pref or LOCAL_PREF.get(peer.role),
+        limits=tuple(_limits(peer, bgp, known)),
+        only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
+        measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
+        password=secret(peer.password, None),
+        gtsm=peer.gtsm,
+        bfd=peer.bfd,
+    )
+
+
+def _longest(net: IPNetwork, bgp: Bgp) -> int:
+    """Parts of a prefix may be announced as well, as long as the profile takes them."""
+    spans = [most for span, _, most in WORLD[bgp.profile] if span.version == net.version and net in span]
+    return max([net.prefixlen, *spans])
+
+
+def _limits(peer: BgpPeer, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
+    given = peer.limit
+    for family in known:
+        default = LIMITS[bgp.profile][0 if family == 4 else 1]
+        own = (given.ipv4 if family == 4 else given.ipv6) if given else None
+        yield RouteLimit(family, own or default, (given.action if given else None) or "block")
+
+
+def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
+    topology = network.topology
+    for interface in network.interfaces[host]:
+        if interface.origin[0] == "hosts" or interface.origin[1] not in igp_ways(topology):
+            continue
+        other = far_end(interface, network)
+        spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
+        if spoken:
+            bfd = topology.bgp.bfd if topology.bgp else True
+            yield IgpInterface(interface.name, spoken, cost_of(interface, topology), bfd)
+
+
+# ---- what a packet filter lets in and through ----------------------------------------------------------------
+
+BGP_PORT = Ports(179, 179, "tcp")
+BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
+"""RFC 5881, and RFC 5883 for several hops."""
+
+OSPF = 89
+
+
+def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]) -> Ruleset:
+    openings = [_opening(session) for session in router.sessions]
+    for way in router.igp:
+        openings.append(Opening(origin, devices=(way.device,), protocol=OSPF))
+        if way.bfd:
+            openings.append(Opening(origin, devices=(way.device,), ports=(BFD_PORT,)))
+    transits = (Transit(origin, devices),) if devices else ()
+    return Ruleset(origin, openings=tuple(openings), transits=transits)
+
+
+def _opening(session: Session) -> Opening:
+    bfd = BFD_PORT if session.direct else BFD_FAR_PORT
+    ports = (BGP_PORT, bfd) if session.bfd else (BGP_PORT,)
+    bits = 32 if session.remote.version == 4 else 128
+    source = Sources((IPNetwork(f"{session.remote}/{bits}"),))
+    return Opening(session.origin, source, (session.device,) if session.device else (), ports=ports)

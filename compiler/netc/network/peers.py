@@ -1,0 +1,39 @@
+"""How a BGP neighbour of somebody else's is reached."""
+
+from __future__ import annotations
+
+from netaddr import IPAddress
+
+from netc.language.bgp import Bgp, BgpPeer
+from netc.language.names import HostName, InterfaceName
+from netc.language.values import Family
+from netc.network.bgp import families, loopback
+from netc.network.interface import Interface, Network
+
+
+def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:
+    origin = ("hosts", host, "tunnels", peer.tunnel)
+    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+
+
+def peer_device(host: HostName, peer: BgpPeer, network: Network) -> InterfaceName | None:
+    """What a direct neighbour is behind; None where a route says it."""
+    tunnel = peer_tunnel(host, peer, network)
+    return tunnel.name if tunnel else peer.interface
+
+
+def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | None:
+    """Our own address of the session; None where BIRD takes that of the interface."""
+    if peer.local:
+        return peer.local
+    if peer.multihop:
+        return loopback(host, peer.address.version, network.topology)
+    tunnel = peer_tunnel(host, peer, network)
+    held = [net.ip for net in tunnel.addresses] if tunnel else []
+    is_near = peer.address.is_link_local()
+    return next((ip for ip in held if ip.version == peer.address.version and ip.is_link_local() == is_near), None)
+
+
+def peer_families(peer: BgpPeer, bgp: Bgp) -> tuple[Family, ...]:
+    """What a session carries: IPv4 over IPv6 as well (RFC 8950), but not the other way round."""
+    return tuple(family for family in families(bgp) if family == 4 or peer.address.version == 6)

@@ -1,0 +1,54 @@
+"""Which links, meshes and tunnels carry routing, and so packets from everywhere to everywhere."""
+
+from __future__ import annotations
+
+from netaddr import IPAddress
+
+from netc.language.names import HostName, InterfaceName
+from netc.language.topology import Topology
+from netc.network.interface import Interface, Network
+from netc.problem import KeyPath
+
+
+def bgp_ways(topology: Topology) -> frozenset[str]:
+    """Names of links and meshes that carry sessions between our routers; those of the IGP unless they are said."""
+    if topology.bgp is None:
+        return frozenset()
+    igp = topology.igp.over if topology.igp else ()
+    return frozenset(map(str, topology.bgp.over or igp))
+
+
+def igp_ways(topology: Topology) -> frozenset[str]:
+    return frozenset(map(str, topology.igp.over)) if topology.igp else frozenset()
+
+
+def is_way(origin: KeyPath, topology: Topology) -> bool:
+    """Whether a link or a mesh carries routing."""
+    return origin[0] in ("links", "meshes") and origin[1] in bgp_ways(topology) | igp_ways(topology)
+
+
+def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
+    """What a router of the network passes packets on by, in the order of names: ways, and what peers are behind."""
+    table = network.topology.hosts[host]
+    peers = table.bgp.peers.values() if table.bgp else ()
+    tunnels = {peer.tunnel for peer in peers if peer.tunnel}
+    ways = {i.name for i in network.interfaces[host] if is_way(i.origin, network.topology)}
+    behind = {i.name for i in network.interfaces[host] if i.origin[0] == "hosts" and i.origin[-1] in tunnels}
+    return tuple(sorted({*ways, *behind, *(peer.interface for peer in peers if peer.interface)}))
+
+
+def cost_of(interface: Interface, topology: Topology) -> int:
+    """What a packet pays for leaving by a way."""
+    table = topology.links if interface.origin[0] == "links" else topology.meshes
+    return next(way.cost for name, way in table.items() if name == interface.origin[1])
+
+
+def joined(near: Interface, far: Interface, version: int) -> tuple[IPAddress, IPAddress] | None:
+    """Addresses of both ends that are neighbours of each other, fe80 before others; None where there are none."""
+    pairs = [
+        (own.ip, other.ip)
+        for own in near.addresses
+        for other in far.addresses
+        if own.version == other.version == version and other.ip in own.cidr and own.ip in other.cidr
+    ]
+    return min(pairs, key=lambda pair: not pair[0].is_link_local(), default=None)

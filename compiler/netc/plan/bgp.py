@@ -1,0 +1,135 @@
+"""What a router knows, tells and asks, as facts, in no daemon's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.bgp import Role
+from netc.language.names import HostPath, InterfaceName, ProtocolName
+from netc.language.values import Endpoint, Family
+from netc.network.interface import Key
+from netc.problem import KeyPath
+
+Inner = Literal["ibgp", "confederation", "fake"]
+"""Kinds of sessions between our own routers: of one AS, of two members (RFC 5065), of two private ASes."""
+
+SessionKind = Inner | Role
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What may be announced: prefixes in `net` of `least` to `most` bits."""
+
+    net: IPNetwork
+    least: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoaServer:
+    """Asked by RTR (RFC 8210)."""
+
+    endpoint: Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RoaFile:
+    """On the host, with what BIRD calls routes of a ROA table."""
+
+    family: Family
+    path: HostPath
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """The AS as one of its routers sees it. `members` are private ASNs that nobody outside may see.
+
+    `own` is told to the world, by every router; `inside` is this host's part of it, told to our own routers alone.
+    """
+
+    asn: int
+    form: Literal["confederation", "fake", "one"]
+    """How it is made: members of RFC 5065, members that are ASes of their own, or no members."""
+    members: tuple[int, ...]
+    own: tuple[IPNetwork, ...]
+    inside: tuple[IPNetwork, ...]
+    accepted: tuple[Accepted, ...]
+    refused: tuple[IPNetwork, ...]
+    """Ranges that nobody may announce any part of."""
+    refused_asns: tuple[tuple[int, int], ...]
+    """First and last of ASNs that no path may hold."""
+    roa: tuple[RoaServer | RoaFile, ...]
+    """Who may announce what."""
+    roa_strict: bool
+    """What no ROA is about is refused as well."""
+    flaps: tuple[RoaServer | RoaFile, ...]
+    """What nobody may announce for now. Kept apart: in one table a ROA of AS 0 beside another means nothing."""
+    tags: tuple[int, ...]
+    """Of DN42's communities (64511), on what is ours."""
+    recursive: bool
+    """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteLimit:
+    """Of what a neighbour announces in a family."""
+
+    family: Family
+    routes: int
+    action: Literal["warn", "block", "disable", "restart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Our end of one BGP session. `device` is what a direct neighbour is behind, where its address does not say."""
+
+    origin: KeyPath
+    name: ProtocolName
+    kind: SessionKind
+    families: tuple[Family, ...]
+    local: IPAddress | None
+    local_asn: int
+    remote: IPAddress
+    remote_asn: int
+    device: InterfaceName | None
+    direct: bool
+    hops: int | None = None
+    cost: int = 0
+    """Of a packet that goes to the neighbour; inside only."""
+    cluster: IPAddress | None = None
+    """Of a reflector, whose client the neighbour is (RFC 4456)."""
+    local_pref: int | None = None
+    """Of what a neighbour outside says."""
+    limits: tuple[RouteLimit, ...] = ()
+    only: tuple[Accepted, ...] = ()
+    """All that the neighbour may announce; nothing more is said if it is empty."""
+    measures: tuple[int, ...] = ()
+    """Of DN42's communities (64511), of the link."""
+    password: Key | None = None
+    gtsm: bool = False
+    bfd: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IgpInterface:
+    """A point-to-point link to another of our routers. OSPF's version 2 speaks IPv4 and its version 3 IPv6."""
+
+    device: InterfaceName
+    families: tuple[Family, ...]
+    cost: int
+    bfd: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Router:
+    """A host's routing. `sources` are the addresses that its own packets carry, one a family."""
+
+    id: IPAddress
+    sources: tuple[IPAddress, ...]
+    loopbacks: tuple[IPNetwork, ...]
+    system: System | None = None
+    sessions: tuple[Session, ...] = ()
+    igp: tuple[IgpInterface, ...] = ()

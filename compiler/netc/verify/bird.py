@@ -1,0 +1,46 @@
+"""`bird -p`: can BIRD read each of its configurations to the end?
+
+A copy is judged in which what only the target has is stood in for: passwords, and lists of ROAs. It is a judge of
+spelling: filters that fail on a route, next hops that nobody reaches and a second protocol on a kernel's table pass it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from netc.emit.file import File
+from netc.verify import process, tree
+from netc.verify.verdict import Verdict, could_not_run, verdict
+
+JUDGE = "bird -p"
+
+_LIST = re.compile(r'include "(?!/run/netc/)[^"]*";')
+_PASSWORD = re.compile(r'include "/run/netc/bird\.passwords/[^"]*";')
+
+
+def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
+    """One process a configuration."""
+    configs = tuple(file for file in files if file.path.endswith("/bird.conf"))
+    if not configs:
+        return ()
+    bird = process.find("bird")
+    if bird is None:
+        return could_not_run(JUDGE, configs, "configurations", "bird is missing; to enable: apt-get install bird2")
+    with tree.laid(map(_as_here, configs)) as folder:
+        return tuple(_judge(bird, config, folder / config.path) for config in configs)
+
+
+def _judge(bird: str, config: File, path: object) -> Verdict:
+    answer = process.ask((bird, "-p", "-c", str(path)))
+    if isinstance(answer, process.Silence):
+        return could_not_run(JUDGE, (config,), "configurations", answer.reason)[0]
+    complaints = process.died(answer) + answer.words.replace(f"{path}:", "line ")
+    if answer.status and not complaints:
+        complaints = f"exit status {answer.status}"
+    return verdict(JUDGE, config.path, complaints)
+
+
+def _as_here(file: File) -> File:
+    return replace(file, text=_PASSWORD.sub('password "stands in";', _LIST.sub("", file.text)), mode=0o644)

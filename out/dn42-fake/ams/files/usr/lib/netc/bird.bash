@@ -1,0 +1,60 @@
+# shellcheck shell=bash
+# Sourced after steps.bash by the part that routes: an instance of BIRD with netc's own configuration, socket and
+# process, which owns its routes and those alone.
+socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
+
+only_bird() { # two of them on one table take each other's routes away
+  local pid
+  for pid in $(pgrep -x bird); do
+    [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] ||
+      refuse "another BIRD runs here (process $pid): systemctl disable --now bird"
+  done
+}
+
+ask_bird() { birdc -s "$socket" "$@"; }
+
+bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD alone
+  local word group=root
+  word=$(<"$2")
+  [[ ${#word} -le 80 && $word =~ ^[[:graph:]]+$ && $word != *[\"\\]* ]] ||
+    { say "the password $2 is not one line of 1 to 80 characters without space, quote and backslash"; return 1; }
+  ! getent group bird >/dev/null || group=bird
+  mkdir -p "$passwords" && chown "root:$group" "$passwords" && chmod 750 "$passwords" || return
+  (umask 027 && printf 'password "%s";\n' "$word" >"$passwords/$1") && chown "root:$group" "$passwords/$1"
+}
+no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
+
+start_bird() { # FILE
+  local as=() pid try
+  ! getent passwd bird >/dev/null || as=(-u bird -g bird)
+  setsid bird -f -c "$1" -s "$socket" "${as[@]}" </dev/null 9>&- &
+  pid=$!
+  printf '%s\n' "$pid" >"$pidfile"
+  for try in {1..100}; do
+    kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; say "BIRD did not start"; return 1; }
+    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || return 0
+    sleep 0.1
+  done
+  say "BIRD does not answer"
+  return 1
+}
+
+end_bird() { # it takes its routes out of the kernel
+  local pid='' try
+  [[ ! -s $pidfile ]] || read -r pid <"$pidfile"
+  if [[ $pid && -e /proc/$pid/comm && $(<"/proc/$pid/comm") == bird ]]; then
+    kill "$pid"
+    for try in {1..100}; do
+      [[ -e /proc/$pid ]] || break
+      ((try < 100)) || { say "BIRD does not end"; return 1; }
+      sleep 0.1
+    done
+  fi
+  rm -f "$socket" "$pidfile"
+}
+
+reload_bird() { # FILE: nothing changes unless BIRD can read all of it
+  local said
+  said=$(ask_bird configure check "\"$1\"") || { say "$said"; return 1; }
+  said=$(ask_bird configure "\"$1\"") || { say "$said"; return 1; }
+}

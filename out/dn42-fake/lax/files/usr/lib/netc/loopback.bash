@@ -1,0 +1,9 @@
+# shellcheck shell=bash
+# Sourced after steps.bash by the part that holds the host's own addresses.
+
+unused_address() { # ADDRESS/LENGTH
+  [[ -z $(ip -o address show to "${1%/*}") ]] || refuse "the address ${1%/*} is there, and is not of this part"
+}
+remove_address() { # ADDRESS/LENGTH
+  [[ -z $(ip -o address show dev lo to "${1%/*}") ]] || ip address delete "$1" dev lo
+}

@@ -1,0 +1,158 @@
+"""Routers of the lab: netc's own, and neighbours of somebody else's, whose configuration is written by hand."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from live.compiled import script
+from live.lab import Host, Lab
+from live.process import Late, Process
+
+SOCKET = "/run/netc/bird.ctl"
+T = TypeVar("T")
+
+NEIGHBOUR = """
+log stderr all;
+router id {id};
+protocol device {{ scan time 1; }}
+protocol kernel {{ ipv4 {{ export filter {{ krt_prefsrc = {four}; accept; }}; }}; }}
+protocol kernel {{ ipv6 {{ export filter {{ krt_prefsrc = {six}; accept; }}; }}; }}
+protocol static own4 {{ ipv4; {routes4} }}
+protocol static own6 {{ ipv6; {routes6} }}
+"""
+SESSION = """
+protocol bgp s{number} {{
+    local {local} as {asn};
+    neighbor {remote} as {remote_asn};
+    interface "{device}";
+    connect delay time 1;
+    {more}
+    ipv4 {{ import all; export {export}; extended next hop on; next hop self on; }};
+    ipv6 {{ import all; export {export}; next hop self on; }};
+}}
+"""
+
+
+@dataclass
+class Neighbour:
+    """Somebody else's router, with a prefix of each family, and an address in it."""
+
+    host: Host
+    asn: int
+    four: str
+    six: str
+    config: str = ""
+    sessions: int = 0
+    process: Process | None = None
+
+    def session(
+        self, device: str, local: str, remote: str, remote_asn: int, export: str = "all", more: str = ""
+    ) -> None:
+        self.sessions += 1
+        self.config += SESSION.format(
+            number=self.sessions,
+            local=local,
+            asn=self.asn,
+            remote=remote,
+            remote_asn=remote_asn,
+            device=device,
+            export=export,
+            more=more,
+        )
+
+    def start(self) -> None:
+        self.host.write("/run/netc/neighbour.conf", self.config)
+        argv = ["bird", "-f", "-c", "/run/netc/neighbour.conf", "-s", SOCKET, "-P", "/run/netc/bird.pid"]
+        self.process = self.host.start(argv)
+        wait(lambda: "up and running" in birdc(self.host, "show status"))
+
+    def stop(self) -> None:
+        birdc(self.host, "down")
+
+
+def neighbour(lab: Lab, name: str, asn: int, four: str, six: str, more4: str = "", more6: str = "") -> Neighbour:
+    """`four` and `six` are prefixes of its own; it holds the first address of each."""
+    host = lab.host(name)
+    addresses = [first(four), first(six)]
+    for address in addresses:
+        host.run(["ip", "address", "add", address, "dev", "lo"])
+    host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    config = NEIGHBOUR.format(
+        id=f"192.0.2.{asn % 250 + 1}",
+        four=addresses[0],
+        six=addresses[1],
+        routes4=f"route {four} unreachable; {more4}",
+        routes6=f"route {six} unreachable; {more6}",
+    )
+    return Neighbour(host, asn, addresses[0], addresses[1], config)
+
+
+def first(prefix: str) -> str:
+    """`172.20.8.0/24`: 172.20.8.1; `fd00:8::/48`: fd00:8::1"""
+    net = prefix.partition("/")[0]
+    return f"{net}1" if ":" in net else f"{net.rpartition('.')[0]}.{int(net.rpartition('.')[2]) + 1}"
+
+
+def birdc(host: Host, command: str) -> str:
+    return host.run(["birdc", "-s", SOCKET, *command.split()], check=False).stdout
+
+
+def start_bird(host: Host) -> Process:
+    """The part `bird` comes up; the process goes on to hear what BIRD logs."""
+    process = host.start(script("bird", "up"))
+    if process.wait(30) != 0:
+        raise RuntimeError(f"{host.name}: {process.said()}")
+    return process
+
+
+def wait(true: Callable[[], T], timeout: float = 30) -> T:
+    """Until it is, and what it is then."""
+    end = time.monotonic() + timeout
+    while not (found := true()):
+        if time.monotonic() > end:
+            raise Late(f"not within {timeout} s")
+        time.sleep(0.1)
+    return found
+
+
+def path(host: Host, prefix: str) -> str | None:
+    """The AS path of the best route, as BIRD prints it; None when there is no route."""
+    said = birdc(host, f"show route all primary for {prefix}")
+    if re.search(r"Network not found|unreachable \[own", said):
+        return None
+    found = re.search(r"(?:BGP\.as_path|bgp_path):(.*)", said)
+    return found[1].strip() if found else ""
+
+
+def attributes(host: Host, prefix: str) -> dict[str, str]:
+    """Of the best route: `local_pref`, `med`, `community`, …"""
+    said = birdc(host, f"show route all primary for {prefix}")
+    return {name: value.strip() for name, value in re.findall(r"BGP\.(\w+):(.*)", said)}
+
+
+def protocols(host: Host) -> dict[str, str]:
+    """The state of every BGP session: `Established`, …"""
+    rows = (line.split() for line in birdc(host, "show protocols").splitlines())
+    return {row[0]: row[5] if len(row) > 5 else row[3] for row in rows if len(row) > 3 and row[1] == "BGP"}
+
+
+def settled(*hosts: Host) -> None:
+    """Until every session of these is established, and BFD watches over it."""
+    for host in hosts:
+        wait(lambda host=host: is_settled(host))  # type: ignore[misc]
+
+
+def is_settled(host: Host) -> bool:
+    sessions = set(protocols(host).values())
+    watched = set(re.findall(r"(?m)^[0-9a-f]\S+ +\S+ +(\w+) ", birdc(host, "show bfd sessions")))
+    return sessions == {"Established"} and watched <= {"Up"}
+
+
+def faults(said: str) -> list[str]:
+    """What BIRD's log says that should make somebody look: errors, and what a filter could not work out."""
+    bad = re.compile(r"<(ERR|FATAL|BUG)>|filters, line|Invalid|Malformed|Netlink")
+    return [line for line in said.splitlines() if bad.search(line) and "Shutdown completed" not in line]
