@@ -28,4 +28,4 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
 def test_there_is_a_judge_for_every_language_that_is_printed() -> None:
     judges = [judge.__module__.rpartition(".")[2] for judge in JUDGES]
 
-    assert judges == ["bash", "shellcheck", "nft", "iptables", "systemd", "bird"]
+    assert judges == ["bash", "shellcheck", "nft", "iptables", "bird", "systemd"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from netc.verify import (
     Outcome,
     Verdict,
     bash,
+    bird,
     iptables,
     namespace,
     nft,
@@ -157,8 +159,23 @@ destroy china4-new
 """,
 )
 
+BIRD = File(
+    "files/etc/netc/bird.conf",
+    """\
+router id 192.0.2.1;
+protocol device { }
+protocol static own4 { ipv4; route 192.0.2.0/24 unreachable; include "/etc/netc/roa.conf"; }
+protocol bgp x {
+  local as 64500;
+  neighbor 198.51.100.2 as 64501;
+  include "/run/netc/bird.passwords/x";
+  ipv4 { import none; export none; };
+}
+""",
+)
+
 UNITS = (SERVICE, DROP_IN, TARGET, TIMER, CHECK)
-HOST = (STEPS, UP, DOWN, RULESET, INCLUDED, ELEMENTS, RULES, RULES6, IPSET, *UNITS, NETC_HOST, INSTALL, OTHER)
+HOST = (STEPS, UP, DOWN, RULESET, INCLUDED, ELEMENTS, RULES, RULES6, IPSET, BIRD, *UNITS, NETC_HOST, INSTALL, OTHER)
 
 
 def altered(file: File, old: str, new: str) -> File:
@@ -195,6 +212,7 @@ def test_a_good_host_passes_every_judge() -> None:
         *(("shellcheck", file.path) for file in sorted((INSTALL, STEPS, UP, DOWN, NETC_HOST), key=lambda f: f.path)),
         *(("nft -c", file.path) for file in sorted((RULESET, INCLUDED, ELEMENTS), key=lambda f: f.path)),
         *(("iptables-restore", file.path) for file in (RULES6, RULES, IPSET)),
+        ("bird -p", BIRD.path),
         *(("systemd-analyze verify", file.path) for file in sorted(UNITS, key=lambda f: f.path)),
     ]
 
@@ -213,7 +231,8 @@ def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch
 
     assert len(verdicts) == len(JUDGES)
     assert {verdict.outcome for verdict in verdicts} == {Outcome.COULD_NOT_RUN}
-    assert [verdict.subject for verdict in verdicts] == ["5 scripts", "5 scripts", "3 rulesets", "3 files", "5 units"]
+    subjects = ["5 scripts", "5 scripts", "3 rulesets", "3 files", BIRD.path, "5 units"]
+    assert [verdict.subject for verdict in verdicts] == subjects
     assert all("missing; to enable: " in verdict.detail for verdict in verdicts)
 
 
@@ -471,6 +490,18 @@ def test_iptables_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
     assert "apt-get install iptables" in verdict.detail
+
+
+# ---------------------------------------------------------------- bird -p
+
+
+@pytest.mark.skipif(process.find("bird") is None, reason="no bird")
+@pytest.mark.parametrize(("old", "new"), [("import none", "imprt none"), ("own4 {", "own4 "), ("64501", "x")])
+def test_a_configuration_that_bird_cannot_read_is_found_with_its_line(old: str, new: str) -> None:
+    failed = failures(bird.judge((altered(BIRD, old, new),)))
+
+    assert set(failed) == {BIRD.path}
+    assert re.search(r"line \d+:\d+ syntax error|line \d+:\d+", failed[BIRD.path])
 
 
 # ---------------------------------------------------------------- systemd-analyze verify

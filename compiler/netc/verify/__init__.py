@@ -20,8 +20,8 @@ JUDGES: tuple[Callable[[Sequence[File]], tuple[Verdict, ...]], ...] = (
     shellcheck.judge,
     nft.judge,
     iptables.judge,
-    systemd.judge,
     bird.judge,
+    systemd.judge,
 )
 
 
