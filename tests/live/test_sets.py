@@ -14,7 +14,7 @@ from live.lab import Host, Lab
 from live.state import difference
 from live.traffic import client, echo
 
-pytestmark = [pytest.mark.live, pytest.mark.netfilters]
+pytestmark = pytest.mark.live
 
 TOPOLOGY = """version = 1
 network.name = "t"
@@ -87,6 +87,7 @@ def test_what_is_listed_is_matched_and_nothing_else(a: Host) -> None:
     assert difference(start, a.state()) == ""
 
 
+@pytest.mark.netfilters
 def test_packets_of_who_is_listed_are_dropped(lab: Lab, a: Host) -> None:
     world = lab.host("world")
     near = ("198.51.100.9/24", "2001:db8:1::9/64")
