@@ -30,6 +30,7 @@ protocol bgp s{number} {{
     neighbor {remote} as {remote_asn};
     interface "{device}";
     connect delay time 1;
+    error wait time 1, 2;
     {more}
     ipv4 {{ import all; export {export}; extended next hop on; next hop self on; }};
     ipv6 {{ import all; export {export}; next hop self on; }};
