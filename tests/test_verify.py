@@ -585,3 +585,52 @@ def test_a_systemd_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, 
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
     assert words in verdict.detail
+
+
+# ---------------------------------------------------------------- bird -p
+
+ROUTER = File(
+    "files/etc/netc/bird.conf",
+    """router id 192.0.2.1;
+roa4 table roas4;
+protocol static 'roa-file1' {
+	roa4 { table roas4; };
+	include "/etc/bird/roa.conf";
+}
+protocol bgp 'peer-x' {
+	local fe80::1 as 64500;
+	neighbor fe80::2 as 64501;
+	interface "x";
+	direct;
+	include "/run/netc/bird.passwords/peer-x";
+	ipv4 { import filter { if net ~ [ 10.0.0.0/8+ ] then accept; reject; }; export none; };
+}
+""",
+)
+needs_bird = pytest.mark.skipif(process.find("bird") is None, reason="no bird")
+
+
+@needs_bird
+def test_bird_reads_what_only_the_target_has() -> None:
+    assert [verdict.outcome for verdict in bird.judge((ROUTER,))] == [Outcome.PASSED]
+
+
+@needs_bird
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("direct;", "dirct;", "line 11:2 syntax error"),
+        ("[ 10.0.0.0/8+ ]", "10.0.0.0/8+", "syntax error"),
+        ("interface \"x\";", "", "Link-local addresses require defined interface"),
+        ("include \"/run/netc/bird.passwords/peer-x\";", "include \"/run/netc/elsewhere\";", "elsewhere"),
+    ],
+)
+def test_bird_finds(old: str, new: str, said: str) -> None:
+    assert said in failures(bird.judge((altered(ROUTER, old, new),)))[ROUTER.path]
+
+
+def test_without_bird_there_is_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    without_programs(monkeypatch, tmp_path)
+
+    assert [verdict.outcome for verdict in bird.judge((ROUTER,))] == [Outcome.COULD_NOT_RUN]
+    assert bird.judge((RULESET,)) == ()

@@ -25,6 +25,7 @@ def answer() -> bytes:
 
 
 server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listens", flush=True)
 while True:
     client, _ = server.accept()
     asked = client.recv(64)

@@ -35,6 +35,7 @@ id = 1
 public_key = "jzLUcnSyF+m/0SmxFzSPRkMupuVoU8M/eio75uEt8DA="
 addresses = "198.51.100.1/24"
 loopback = ["172.20.0.1/32", "fd42:1::1/128"]
+{host}
 
 [hosts.b]
 id = 2
@@ -71,9 +72,9 @@ class Pair:
         lab.wire(self.a, "ext0", self.x.host, "ext0", **ends)
         self.x.session("ext0", "fe80::1", "fe80::a", 4242422547, more=far)
 
-    def compiled(self, more: str = "", system: str = "", asn: int = 4242420001) -> dict[str, Path]:
+    def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
         self.count += 1
-        text = TOPOLOGY.format(more=more, system=system, asn=asn)
+        text = TOPOLOGY.format(more=more, system=system, asn=asn, host=host)
         return compiled(text, self.folder / str(self.count))
 
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:
@@ -102,6 +103,13 @@ def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: La
     pair.change("local_pref = 77")
     pair.a.run(script("bird", "reload"))
     assert wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
+    assert since(pair.a) == began
+
+    pair.a.lay(pair.compiled("local_pref = 77", host="bgp.drain = true")["a"])
+    pair.a.run(script("bird", "reload"))
+    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.0.0/27").get("community", ""))
+    pair.change("local_pref = 77")
+    pair.a.run(script("bird", "reload"))
     assert since(pair.a) == began
 
     good = pair.a.read("/etc/netc/bird.conf")
@@ -187,7 +195,7 @@ def test_a_cache_says_who_may_announce_what(lab: Lab, tmp_path: Path) -> None:
     assert path(pair.a, X4) is None
 
     cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
-    pair.a.start(cache)
+    pair.a.start(cache).wait_for("listens")
     pair.a.run(["birdc", "-s", SOCKET, "restart 'roa-rtr1'"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None

@@ -126,6 +126,7 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
         roa=tuple(_roas(bgp.roa, families(bgp))),
         roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
         flaps=tuple(_roas(bgp.flaps, families(bgp))),
+        drained=here.drain if here else False,
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         recursive=is_recursive(topology),
     )

@@ -4,10 +4,10 @@
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
 
 only_bird() { # two of them on one table take each other's routes away
-  local pid
-  for pid in $(pgrep -x bird); do
-    [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] ||
-      refuse "another BIRD runs here (process $pid): systemctl disable --now bird"
+  local process
+  for process in /proc/[0-9]*; do
+    [[ $(cat "$process/comm" 2>/dev/null) == bird && $process/ns/net -ef /proc/self/ns/net ]] || continue
+    refuse "another BIRD runs here (process ${process##*/}): systemctl disable --now bird"
   done
 }
 
@@ -53,8 +53,39 @@ end_bird() { # it takes its routes out of the kernel
   rm -f "$socket" "$pidfile"
 }
 
-reload_bird() { # FILE: nothing changes unless BIRD can read all of it
-  local said
-  said=$(ask_bird configure check "\"$1\"") || { say "$said"; return 1; }
-  said=$(ask_bird configure "\"$1\"") || { say "$said"; return 1; }
+heard() { # NAME STATE [ROUTES] of each BGP session; ROUTES is there if it brings any
+  local name kind state info
+  ask_bird show protocols | while read -r name kind _ _ _ info; do
+    [[ $kind == BGP ]] || continue
+    state=${info%% *}
+    printf '%s %s%s\n' "$name" "${state:-down}" \
+      "$(ask_bird "show route count protocol '$name'" | sed -n '/^[1-9][0-9]* of /{s/.*/ routes/p;q}')"
+  done
+}
+
+missed() { # BEFORE: sessions that were established, are still wanted, and are less than they were
+  local name was now
+  now=$'\n'$(heard)$'\n'
+  while read -r name was; do
+    [[ $was != Established* || $now != *$'\n'"$name "* || $now == *$'\n'"$name $was"* ]] || printf ' %s' "$name"
+  done <<<"$1"
+}
+
+unchanged() { say "$*"; note up; } # it routes as it did
+
+reload_bird() { # FILE: BIRD takes it back by itself if this script does not live to say that all is well
+  local said before end lost
+  said=$(ask_bird configure check "\"$1\"") || { unchanged "$said"; return 1; }
+  before=$(heard)
+  said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "$said"; return 1; }
+  end=$((SECONDS + ${NETC_PATIENCE:-75}))
+  while lost=$(missed "$before") && [[ $lost ]]; do
+    if ((SECONDS >= end)); then
+      ask_bird configure undo >/dev/null || true
+      unchanged "these were there and did not come back:$lost; BIRD has its old configuration, $1 is still the new one"
+      return 1
+    fi
+    sleep 0.5
+  done
+  ask_bird configure confirm >/dev/null
 }
