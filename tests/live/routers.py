@@ -110,7 +110,7 @@ def start_bird(host: Host) -> Process:
     return process
 
 
-def wait(true: Callable[[], T], timeout: float = 30) -> T:
+def wait(true: Callable[[], T], timeout: float = 60) -> T:
     """Until it is, and what it is then."""
     end = time.monotonic() + timeout
     while not (found := true()):

@@ -81,7 +81,8 @@ class Pair:
         self.a.lay(self.compiled(more, system, asn)["a"])
 
     def up(self) -> None:
-        self.a.run(script("loopback", "up"))
+        for part in ("edge-ext0", "loopback"):
+            self.a.run(script(part, "up"))
         self.log = start_bird(self.a)
         self.x.start()
         settled(self.x.host)
@@ -141,7 +142,7 @@ def test_nothing_is_left_of_a_router_and_a_killed_one_comes_back(lab: Lab, tmp_p
     said = pair.a.run(["bash", "-c", "rm /run/netc/bird; /etc/netc/parts/bird/up"], check=False)
     assert "another BIRD runs here" in said.stderr
     pair.a.run(["bash", "-c", "echo up >/run/netc/bird"])
-    for part in ("bird", "loopback"):
+    for part in ("bird", "loopback", "edge-ext0"):
         pair.a.run(script(part, "down"))
     assert difference(before, pair.a.state()) == ""
 
