@@ -3,21 +3,33 @@
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
 
-only_bird() { # two of them on one table take each other's routes away
-  local pid
-  for pid in $(pgrep -x bird); do
-    [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] ||
-      refuse "another BIRD runs here (process $pid): systemctl disable --now bird"
+birds() { # any|own: process ids, in this network namespace; netc's own is told by its socket
+  local process comm
+  for process in /proc/[0-9]*; do
+    { read -r comm <"$process/comm"; } 2>/dev/null || continue # it ended meanwhile
+    [[ $comm == bird && $process/ns/net -ef /proc/self/ns/net ]] || continue
+    [[ $1 == any ]] || grep -qszxF "$socket" "$process/cmdline" || continue
+    printf '%s\n' "${process##*/}"
   done
+}
+
+only_bird() { # two of them on one table take each other's routes away
+  local others
+  others=$(birds any)
+  [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
 }
 
 ask_bird() { birdc -s "$socket" "$@"; }
 
+no_password() {
+  say "the password $1 is not one line of 1 to 80 characters without space, quote and backslash"
+  [[ ${verb:?} != reload ]] || note up # it routes as it did
+}
 bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD alone
   local word group=root
   word=$(<"$2")
   [[ ${#word} -le 80 && $word =~ ^[[:graph:]]+$ && $word != *[\"\\]* ]] ||
-    { say "the password $2 is not one line of 1 to 80 characters without space, quote and backslash"; return 1; }
+    { no_password "$2"; return 1; }
   ! getent group bird >/dev/null || group=bird
   mkdir -p "$passwords" && chown "root:$group" "$passwords" && chmod 750 "$passwords" || return
   (umask 027 && printf 'password "%s";\n' "$word" >"$passwords/$1") && chown "root:$group" "$passwords/$1"
@@ -40,21 +52,50 @@ start_bird() { # FILE
 }
 
 end_bird() { # it takes its routes out of the kernel
-  local pid='' try
-  [[ ! -s $pidfile ]] || read -r pid <"$pidfile"
-  if [[ $pid && -e /proc/$pid/comm && $(<"/proc/$pid/comm") == bird ]]; then
-    kill "$pid"
-    for try in {1..100}; do
-      [[ -e /proc/$pid ]] || break
-      ((try < 100)) || { say "BIRD does not end"; return 1; }
-      sleep 0.1
-    done
-  fi
-  rm -f "$socket" "$pidfile"
+  local pids try
+  mapfile -t pids < <(birds own)
+  ((!${#pids[@]})) || kill "${pids[@]}" || true
+  for try in {1..100}; do
+    [[ $(birds own) ]] || { rm -f "$socket" "$pidfile"; return 0; }
+    sleep 0.1
+  done
+  say "BIRD does not end"
+  return 1
 }
 
-reload_bird() { # FILE: nothing changes unless BIRD can read all of it
-  local said
-  said=$(ask_bird configure check "\"$1\"") || { say "$said"; return 1; }
-  said=$(ask_bird configure "\"$1\"") || { say "$said"; return 1; }
+heard() { # NAME STATE [ROUTES] of each BGP session; ROUTES is there if it brings any
+  local name kind state info
+  ask_bird show protocols | while read -r name kind _ _ _ info; do
+    [[ $kind == BGP ]] || continue
+    state=${info%% *}
+    printf '%s %s%s\n' "$name" "${state:-down}" \
+      "$(ask_bird "show route count protocol '$name'" | sed -n '/^[1-9][0-9]* of /{s/.*/ routes/p;q}')"
+  done
+}
+
+missed() { # BEFORE: sessions that were established, are still wanted, and are less than they were
+  local name was now
+  now=$'\n'$(heard)$'\n'
+  while read -r name was; do
+    [[ $was != Established* || $now != *$'\n'"$name "* || $now == *$'\n'"$name $was"* ]] || printf ' %s' "$name"
+  done <<<"$1"
+}
+
+unchanged() { say "$*"; note up; } # it routes as it did
+
+reload_bird() { # FILE: BIRD takes it back by itself if this script does not live to say that all is well
+  local said before end lost
+  said=$(ask_bird configure check "\"$1\"") || { unchanged "$said"; return 1; }
+  before=$(heard)
+  said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "$said"; return 1; }
+  end=$((SECONDS + ${NETC_PATIENCE:-75}))
+  while lost=$(missed "$before") && [[ $lost ]]; do
+    if ((SECONDS >= end)); then
+      ask_bird configure undo >/dev/null || true
+      unchanged "these were there and did not come back:$lost; BIRD has its old configuration, $1 is still the new one"
+      return 1
+    fi
+    sleep 0.5
+  done
+  ask_bird configure confirm >/dev/null
 }

@@ -30,6 +30,7 @@ protocol bgp s{number} {{
     neighbor {remote} as {remote_asn};
     interface "{device}";
     connect delay time 1;
+    error wait time 1, 2;
     {more}
     ipv4 {{ import all; export {export}; extended next hop on; next hop self on; }};
     ipv6 {{ import all; export {export}; next hop self on; }};
@@ -109,7 +110,7 @@ def start_bird(host: Host) -> Process:
     return process
 
 
-def wait(true: Callable[[], T], timeout: float = 30) -> T:
+def wait(true: Callable[[], T], timeout: float = 60) -> T:
     """Until it is, and what it is then."""
     end = time.monotonic() + timeout
     while not (found := true()):

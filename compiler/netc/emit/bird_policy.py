@@ -210,7 +210,8 @@ def to_outside(session: Session, router: Router, family: Family) -> Filter:
 def _to_outside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
-    go = (*_measured(session), Call(_leave(system)), Accept())
+    last = (Add(GRACEFUL_SHUTDOWN),) if system.drained else ()
+    go = (*_measured(session), *last, Call(_leave(system)), Accept())
     tags = tuple(Add(Community((DN42, number))) for number in system.tags)
     own = All((Is("source", "RTS_STATIC"), In("net", exactly(of(router, family)))))
     yield When(own, (*tags, *go))
@@ -252,6 +253,8 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
+    if system.drained:
+        yield Assign("bgp_local_pref", 0)
     if session.kind == "fake":
         for community in (NO_ADVERTISE, NO_EXPORT_SUBCONFED):
             yield When(Has(community), (Reject(),))

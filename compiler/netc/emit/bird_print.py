@@ -209,7 +209,8 @@ def _protocol(protocol: Protocol) -> Lines:
         case Rpki(name, tables, server):
             host = f'"{token(server.host)}"' if server.family is None else token(server.host)
             inner = [f"roa{token(t.family)} {{ table {_table(t)}; }};" for t in tables]
-            yield from _block(f"protocol rpki {_name(name)}", [*inner, f"remote {host} port {token(server.port)};"])
+            inner += [f"remote {host} port {token(server.port)};", "retry keep 30;", "expire keep 172800;"]
+            yield from _block(f"protocol rpki {_name(name)}", inner)
         case RoaStatic(name, table, file):
             inner = [f"roa{token(table.family)} {{ table {_table(table)}; }};", f'include "{token(file)}";']
             yield from _block(f"protocol static {_name(name)}", inner)

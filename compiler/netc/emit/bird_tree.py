@@ -316,6 +316,8 @@ class RoaTable:
 
 @dataclass(frozen=True, slots=True)
 class Rpki:
+    """A cache that is away is asked again in half a minute, and what it said holds for two days."""
+
     name: ProtocolName
     tables: tuple[RoaTable, ...]
     server: Endpoint

@@ -21,6 +21,7 @@ and goes with the latter: routes whose own address is not there would not be ins
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Literal
 
@@ -74,25 +75,32 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     devices = router_interfaces(host, network)
     needs = tuple(i.part for i in network.interfaces[host] if i.name in devices)
     own = (LOOPBACK_PART,) if topology.hosts[host].loopback else ()
-    made = {interface.name for interface in network.interfaces[host]}
+    edges = tuple(_edges(host, network, devices))
     part = Part(
         BIRD,
         origin,
         f"routing of {host}",
-        after=(*own, *needs),
+        after=(*own, *needs, *(edge.name for edge in edges)),
         bound=own,
-        loose=tuple(Loose(device) for device in devices if device not in made),
         routers=(router,),
     )
+    is_filtered = topology.hosts[host].firewall or topology.hosts[host].docker
     passing = {family for session in router.sessions for family in session.families}
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
-        parts=(part,),
-        ruleset=_ruleset(origin, router, devices)
-        if topology.hosts[host].firewall or topology.hosts[host].docker
-        else None,
+        parts=(*edges, part),
+        ruleset=_ruleset(origin, router, devices) if is_filtered else None,
         forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
     )
+
+
+def _edges(host: HostName, network: Network, devices: tuple[InterfaceName, ...]) -> Iterator[Part]:
+    """Interfaces of the image that routers are behind: what comes in there is answered by whatever way is best."""
+    made = {interface.name for interface in network.interfaces[host]}
+    for device in sorted(set(devices) - made):
+        spelled = re.sub(r"[^a-z0-9-]", lambda found: f"-x{ord(found[0]):x}", device)
+        about = f"routing of {host}, the interface {device}"
+        yield Part(PartName(f"edge-{spelled}"), ("hosts", host, "bgp"), about, loose=(Loose(device),))
 
 
 def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> Router:
@@ -126,6 +134,7 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
         roa=tuple(_roas(bgp.roa, families(bgp))),
         roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
         flaps=tuple(_roas(bgp.flaps, families(bgp))),
+        drained=here.drain if here else False,
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         recursive=is_recursive(topology),
     )

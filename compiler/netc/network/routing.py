@@ -34,7 +34,8 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
     tunnels = {peer.tunnel for peer in peers if peer.tunnel}
     ways = {i.name for i in network.interfaces[host] if is_way(i.origin, network.topology)}
     behind = {i.name for i in network.interfaces[host] if i.origin[0] == "hosts" and i.origin[-1] in tunnels}
-    return tuple(sorted({*ways, *behind, *(peer.interface for peer in peers if peer.interface)}))
+    uplink = {table.wan} if table.wan and any(not (peer.tunnel or peer.interface) for peer in peers) else set()
+    return tuple(sorted({*ways, *behind, *uplink, *(peer.interface for peer in peers if peer.interface)}))
 
 
 def cost_of(interface: Interface, topology: Topology) -> int:

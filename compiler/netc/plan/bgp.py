@@ -67,6 +67,8 @@ class System:
     """What no ROA is about is refused as well."""
     flaps: tuple[RoaServer | RoaFile, ...]
     """What nobody may announce for now. Kept apart: in one table a ROA of AS 0 beside another means nothing."""
+    drained: bool
+    """Whoever has another way takes it: the router is about to go."""
     tags: tuple[int, ...]
     """Of DN42's communities (64511), on what is ours."""
     recursive: bool

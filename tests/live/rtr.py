@@ -1,0 +1,35 @@
+"""A cache that speaks RTR (RFC 8210, version 1): `rtr.py PORT PREFIX,MAX,ASN…`, for BIRD in the lab. Runs alone."""
+
+import ipaddress
+import socket
+import struct
+import sys
+
+PORT, LISTED = int(sys.argv[1]), sys.argv[2:]
+SESSION, SERIAL = 7, 1
+
+
+def pdu(kind: int, field: int, body: bytes = b"") -> bytes:
+    return struct.pack("!BBHI", 1, kind, field, 8 + len(body)) + body
+
+
+def answer() -> bytes:
+    """All of it, whatever was asked: cache response, prefixes, end of data."""
+    said = pdu(3, SESSION)
+    for one in LISTED:
+        prefix, longest, asn = one.split(",")
+        net = ipaddress.ip_network(prefix)
+        head = struct.pack("!BBBB", 1, net.prefixlen, int(longest), 0)
+        said += pdu(4 if net.version == 4 else 6, 0, head + net.network_address.packed + struct.pack("!I", int(asn)))
+    return said + pdu(7, SESSION, struct.pack("!IIII", SERIAL, 3600, 600, 7200))
+
+
+server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listens", flush=True)
+while True:
+    client, _ = server.accept()
+    asked = client.recv(64)
+    if asked:
+        client.sendall(answer())
+    while client.recv(64):
+        pass

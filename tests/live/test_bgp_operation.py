@@ -1,0 +1,202 @@
+"""A router is changed while it runs, dies and comes back, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, install, script
+from live.lab import Host, Lab
+from live.routers import SOCKET, attributes, birdc, faults, neighbour, path, protocols, settled, start_bird, wait
+from live.state import difference
+
+pytestmark = pytest.mark.live
+
+TOPOLOGY = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+internal = "mesh"
+prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+profile = "dn42"
+over = "none"
+{system}
+
+[meshes.none]
+hosts = ["a", "b"]
+interfaces = "per-peer"
+
+[hosts.a]
+id = 1
+public_key = "jzLUcnSyF+m/0SmxFzSPRkMupuVoU8M/eio75uEt8DA="
+addresses = "198.51.100.1/24"
+loopback = ["172.20.0.1/32", "fd42:1::1/128"]
+{host}
+
+[hosts.b]
+id = 2
+public_key = "bAwt3waR+rTc8iNdsp0QN84AKOIgzUOCZkczFNuh2RY="
+addresses = "198.51.100.2/24"
+loopback = ["172.20.0.2/32", "fd42:1::2/128"]
+bgp = {{}}
+
+[hosts.a.bgp.peers.x]
+asn = {asn}
+role = "peer"
+interface = "ext0"
+local = "fe80::a"
+address = "fe80::1"
+{more}
+"""
+RTR = Path(__file__).with_name("rtr.py")
+X4 = "172.20.8.0/24"
+ROAS = """
+roa = { ipv4 = "/etc/bird/roa4.conf", ipv6 = "/etc/bird/roa6.conf" }
+flaps = { ipv6 = "/etc/bird/flap6.conf" }
+"""
+
+
+class Pair:
+    """One router of ours, and one of somebody else's."""
+
+    def __init__(self, lab: Lab, folder: Path, more: str = "", system: str = "", far: str = "") -> None:
+        self.folder = folder
+        self.count = 0
+        self.a = install(lab, "a", self.compiled(more, system))
+        self.x = neighbour(lab, "x", 4242420001, X4, "fd42:8::/48", "route 172.20.9.0/24 unreachable;")
+        ends = {"a_addresses": ["fe80::a/64"], "b_addresses": ["fe80::1/64"]}
+        lab.wire(self.a, "ext0", self.x.host, "ext0", **ends)
+        self.x.session("ext0", "fe80::1", "fe80::a", 4242422547, more=far)
+
+    def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
+        self.count += 1
+        text = TOPOLOGY.format(more=more, system=system, asn=asn, host=host)
+        return compiled(text, self.folder / str(self.count))
+
+    def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:
+        self.a.lay(self.compiled(more, system, asn)["a"])
+
+    def up(self) -> None:
+        for part in ("edge-ext0", "loopback"):
+            self.a.run(script(part, "up"))
+        self.log = start_bird(self.a)
+        self.x.start()
+        settled(self.x.host)
+        wait(lambda: path(self.a, X4))
+
+
+def since(host: Host) -> int:
+    """When the session began, in seconds of the day: BIRD works it out anew each time."""
+    clock = next(line.split()[4] for line in birdc(host, "show protocols").splitlines() if line.startswith("peer-x"))
+    hours, minutes, seconds = clock.split(":")
+    return round(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
+
+
+def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path)
+    pair.up()
+    began = since(pair.a)
+
+    pair.change("local_pref = 77")
+    pair.a.run(script("bird", "reload"))
+    assert wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
+    assert since(pair.a) == began
+
+    pair.a.lay(pair.compiled("local_pref = 77", host="bgp.drain = true")["a"])
+    pair.a.run(script("bird", "reload"))
+    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.0.0/27").get("community", ""))
+    pair.change("local_pref = 77")
+    pair.a.run(script("bird", "reload"))
+    assert since(pair.a) == began
+
+    good = pair.a.read("/etc/netc/bird.conf")
+    pair.a.write("/etc/netc/bird.conf", good.replace("direct;", "dirct;"))
+    said = pair.a.run(script("bird", "reload"), check=False)
+    assert said.returncode != 0
+    assert "syntax error" in said.stderr
+    assert since(pair.a) == began
+
+    # A session that was there and does not come back takes the change with it.
+    pair.change(asn=4242420009)
+    said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
+    assert said.returncode != 0
+    assert "did not come back: peer-x" in said.stderr
+    wait(lambda: protocols(pair.a)["peer-x"] == "Established", 90)
+    assert attributes(pair.a, X4)["local_pref"] == "77"
+
+
+def test_nothing_is_left_of_a_router_and_a_killed_one_comes_back(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path)
+    before = pair.a.state()
+    pair.up()
+    assert pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4)
+    pair.a.run(["bash", "-c", "kill -9 $(</run/netc/bird.pid)"])
+    for verb in ("down", "up"):  # what systemd does
+        pair.a.run(script("bird", verb))
+    wait(lambda: path(pair.a, X4), 90)
+
+    said = pair.a.run(["bash", "-c", "rm /run/netc/bird; /etc/netc/parts/bird/up"], check=False)
+    assert "another BIRD runs here" in said.stderr
+    pair.a.run(["bash", "-c", "echo up >/run/netc/bird"])
+    for part in ("bird", "loopback", "edge-ext0"):
+        pair.a.run(script(part, "down"))
+    assert difference(before, pair.a.state()) == ""
+
+
+def test_passwords_and_hops_are_asked_for_at_both_ends(lab: Lab, tmp_path: Path) -> None:
+    mine = 'password = { file = "/etc/netc/keys/x.password" }\ngtsm = true\nbfd = true'
+    far = 'password "lab-secret"; ttl security on; bfd on;'
+    pair = Pair(lab, tmp_path, mine, far=far)
+    pair.x.config += "protocol bfd b1 { }\n"
+    pair.a.write("/etc/netc/keys/x.password", "lab-secret\n", 0o600)
+    pair.up()
+    wait(lambda: re.search(r"fe80::1 +ext0 +Up ", birdc(pair.a, "show bfd sessions")))
+
+    assert "lab-secret" not in pair.a.read("/etc/netc/bird.conf")
+    assert pair.a.run(["stat", "-c", "%a %U", "/run/netc/bird.passwords/peer-x"]).stdout == "640 root\n"
+    pair.a.write("/etc/netc/keys/x.password", "another\n", 0o600)
+    said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
+    assert "did not come back: peer-x" in said.stderr
+
+
+def test_only_what_a_roa_allows_is_learned_and_flaps_are_not(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path, system=ROAS)
+    allowed = f"route {X4} max 24 as 4242420001;\nroute 172.20.9.0/24 max 24 as 4242420002;\n"
+    pair.a.write("/etc/bird/roa4.conf", allowed)
+    allowed = "route fd42:8::/48 max 48 as 4242420001;\nroute fd42:1::/48 max 48 as 4242422547;\n"
+    pair.a.write("/etc/bird/roa6.conf", allowed)
+    pair.a.write("/etc/bird/flap6.conf", "")
+    pair.up()
+
+    assert path(pair.a, "172.20.9.0/24") is None
+    wait(lambda: path(pair.a, "fd42:8::/48"))
+    wait(lambda: path(pair.x.host, "fd42:1::/48") == "4242422547")
+    began = since(pair.a)
+    pair.a.write("/etc/bird/flap6.conf", "route fd42:8::/48 max 48 as 0;\n")
+    pair.a.write("/etc/bird/roa4.conf", "route 172.20.9.0/24 max 24 as 4242420001;\n")
+    pair.a.run(script("bird", "reload"))
+    wait(lambda: path(pair.a, "fd42:8::/48") is None)
+    wait(lambda: path(pair.a, "172.20.9.0/24"))
+    assert path(pair.a, X4) is None
+    assert since(pair.a) == began
+    assert faults(pair.log.said()) == []
+
+
+def test_a_cache_says_who_may_announce_what(lab: Lab, tmp_path: Path) -> None:
+    """Nothing is let in before it has spoken, and what was said before it did is judged again."""
+    pair = Pair(lab, tmp_path, system='roa = { rtr = "127.0.0.1:8282" }')
+    pair.a.run(script("loopback", "up"))
+    pair.log = start_bird(pair.a)
+    pair.x.start()
+    settled(pair.x.host)
+    assert path(pair.a, X4) is None
+
+    cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
+    pair.a.start(cache).wait_for("listens")
+    pair.a.run(["birdc", "-s", SOCKET, "restart 'roa-rtr1'"])
+    wait(lambda: path(pair.a, X4))
+    assert path(pair.a, "fd42:8::/48") is None
