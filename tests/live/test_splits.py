@@ -429,6 +429,42 @@ def test_a_program_that_binds_to_the_uplink_gets_no_further(lab: Lab, tmp_path: 
     assert leaked(capture) != []
 
 
+PATIENT = """
+import socket, time
+server = socket.create_server(("::", 7009), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+heard = [server.accept() for _ in range(2)]
+time.sleep(60)
+"""
+LAST_WORDS = """
+import socket, sys, time
+talk = socket.create_connection((sys.argv[1], 7009), 3)
+print("open", flush=True)
+time.sleep(1)
+talk.sendall(b"the last words")
+talk.close()
+print("closed", flush=True)
+"""
+
+
+def test_what_a_closed_connection_has_still_to_say_is_not_said_elsewhere(lab: Lab, tmp_path: Path) -> None:
+    """The kernel forgets masqueraded flows with their device, and a closed socket has no owner to be told by."""
+    there = scene(lab, tmp_path, topology())
+    there.world.start(["python3", "-c", PATIENT]).wait_for("ready")
+    start(there)
+    talks = [there.laptop.start([*MEMBER, "python3", "-c", LAST_WORDS, address]) for address in UNLISTED]
+    for talk in talks:
+        talk.wait_for("open")
+    there.exit.run(["ip", "link", "set", "dev", "wg0", "down"])
+    for talk in talks:
+        talk.wait_for("closed")
+    capture = Capture(there.laptop, "eth0")
+    there.laptop.run(["ip", "link", "delete", "dev", "wg-escape"])
+    time.sleep(4)
+    assert leaked(capture) == []
+    assert there.laptop.run(["ss", "-tan"]).stdout.count("FIN-WAIT-1") == 2, "or they have nothing to say"
+
+
 def test_who_comes_in_is_answered_the_way_that_they_came(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     start(there)

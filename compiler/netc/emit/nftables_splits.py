@@ -57,6 +57,7 @@ def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object
         "answers_loopback": of_programs and any(ip.version == 4 for ip in split.resolvers),
         "leaving": list(_segments(split.mtu)) or [Verbatim(f"{SYN} set rt mtu")],
         "arriving": list(_segments(split.mtu)),
+        "leaving_from": [{"family": _ip(ip.version), "ip": ip} for ip in split.addresses],
         "value": Verbatim(f"{split.mark:#010x}"),
     }
 

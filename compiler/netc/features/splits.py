@@ -76,6 +76,10 @@ def _direct(split: Split) -> Sources:
     return Sources(tuple(prefixes), tuple(sorted({one for one in named if isinstance(one, SetName)})))
 
 
+def _is_of(net: IPNetwork, family: Family) -> bool:
+    return bool(net.version == family and not net.ip.is_link_local())
+
+
 def _fact(split: Split) -> SplitTunnel:
     settings, tunnel = split.settings, split.tunnel
     protocol = IP_PROTOCOL.get(tunnel.kind)
@@ -83,6 +87,7 @@ def _fact(split: Split) -> SplitTunnel:
         split.origin,
         split.name,
         tunnel.name,
+        tuple(next(net.ip for net in tunnel.addresses if _is_of(net, family)) for family in split.families),
         tunnel.mtu.value if tunnel.mtu else None,
         split.mark,
         group=settings.group,

@@ -174,8 +174,9 @@ class Outer:
 
 @dataclass(frozen=True, slots=True)
 class SplitTunnel:
-    """What is chosen carries `mark`, within MARK_MASK, leaves by `device` with its address as the source, or not at
-    all. One of `group`, `user`, `slice`, `sources` and `incoming` says who; with `others` it is everybody else.
+    """What is chosen carries `mark`, within MARK_MASK, leaves by `device` from one of `addresses`, or not at all.
+
+    One of `group`, `user`, `slice`, `sources` and `incoming` says who; with `others` it is everybody else.
 
     `direct` is not chosen, wherever it comes from. `mtu` is the device's, in bytes; None where another program sees to
     it. `outer` is None for WireGuard, and where a program sends.
@@ -184,6 +185,8 @@ class SplitTunnel:
     origin: KeyPath
     name: SplitName
     device: InterfaceName
+    addresses: tuple[IPAddress, ...]
+    """The device's own, one a family that it carries."""
     mtu: int | None
     mark: int
     group: GroupName | None

@@ -27,7 +27,7 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     for source in ruleset.sources:
         if one(family, source.sources):
             yield from _source(source)
-    yield from splits.leaving_named(ruleset)
+    yield from splits.leaving_from(ruleset, family)
 
 
 def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:

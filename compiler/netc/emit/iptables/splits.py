@@ -183,7 +183,11 @@ def asked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
                 why = ""
 
 
-def leaving_named(ruleset: Ruleset) -> Iterator[Rule]:
+def leaving_from(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    """Not by MASQUERADE, which is forgotten with the device: what a closed connection has still to say would go by the
+    uplink."""
+    why = "The source was chosen for the way that it would have gone."
     for split in ruleset.splits:
-        words = f"{leaving(split.device)} -m connmark --mark {masked(split.mark)} -j MASQUERADE"
-        yield Rule("nat", "netc-POSTROUTING", words, "The source was chosen for the way that it would have gone.")
+        for address in (ip for ip in split.addresses if one(family, ip)):
+            words = f"{leaving(split.device)} -m connmark --mark {masked(split.mark)} -j SNAT --to-source {address}"
+            yield Rule("nat", "netc-POSTROUTING", words, why)
