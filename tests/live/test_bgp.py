@@ -58,6 +58,7 @@ loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
 firewall = {{}}
 [hosts.{name}.bgp]
 {member}
+{here}
 """
 LINK = """
 [links.{one}{other}]
@@ -71,6 +72,9 @@ ends.{other}.address = "10.99.{n}.1/31"
 IDS = {"c": 1, "a": 2, "b": 3, "d": 4}
 """C has the lowest router id, so it wins every tie: a detour that only a measure of ways can beat."""
 
+PART = "172.20.0.16/29"
+"""Of what is ours, at d."""
+
 LINKS = ("ab", "bc", "ca", "bd")
 
 
@@ -79,7 +83,8 @@ def topology(mode: str) -> str:
     text = TOPOLOGY.format(mode=MODES[mode])
     for name, id in IDS.items():
         member = "member = 4225470003" if name == "d" and confederation else ""
-        text += HOST.format(name=name, id=id, member=member)
+        here = f'prefixes = "{PART}"' if name == "d" else ""
+        text += HOST.format(name=name, id=id, member=member, here=here)
     for n, pair in enumerate(LINKS):
         text += LINK.format(one=pair[0], other=pair[1])
         if "ospf" in MODES[mode]:  # version 2 needs addresses; all else lives on fe80 alone
@@ -156,6 +161,10 @@ def test_one_as_outside_and_the_shortest_way_inside(lab: Lab, tmp_path: Path, mo
     for id in IDS.values():
         wait(lambda id=id: reached(x.host, x.four, f"172.20.0.{id}"))  # type: ignore[misc]
         assert reached(e.host, e.six, f"fd42:1::{id}")
+    ours["d"].run(["ip", "address", "add", "172.20.0.17/29", "dev", "lo"])
+    wait(lambda: reached(x.host, x.four, "172.20.0.17"))
+    for outside in (x.host, e.host):
+        assert PART not in birdc(outside, "show route")
     assert "422547000" not in birdc(x.host, "show route all") + birdc(e.host, "show route all")
 
     # Inside the shortest way wins, and what the edge said of a route is known everywhere.
