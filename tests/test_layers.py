@@ -109,13 +109,11 @@ def test_features_never_import_each_other() -> None:
 
 
 def test_emitters_never_import_each_other_s_printers() -> None:
-    """All but what they share: the file, the door to templates, and what a script can do that a unit offers; and a
-    printer of a template's part alone."""
+    """All but what they share: the file, the door to templates, and what a script can do that a unit offers."""
     shared = (
         "netc.emit.file",
         "netc.emit.render",
         "netc.emit.bash.reload",
-        "netc.emit.nftables_splits",
         "netc.emit.bird_",
     )
     emitters = inhabitants("emit")

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit import nftables_splits
 from netc.emit.file import File
-from netc.emit.nftables_splits import set_name
+from netc.emit.nftables import splits
+from netc.emit.nftables.splits import set_name
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.language.values import Family
@@ -65,7 +65,7 @@ def _text(ruleset: Ruleset) -> str:
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
-        **nftables_splits.values(ruleset),
+        **splits.values(ruleset),
     )
 
 
