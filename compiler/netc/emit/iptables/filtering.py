@@ -35,8 +35,9 @@ def _hook(
     chain = f"netc-{hook}"
     for rule in found:
         if isinstance(rule, Transit):
-            yield from _transit(rule, chain)
-            chain = "netc-passing"
+            rest = f"netc-passing{ruleset.transits.index(rule) or ''}"
+            yield from _transit(rule, chain, rest)
+            chain = rest
         else:
             yield from _rule(rule, hook, chain, family, ruleset)
     if ruleset.filter and ruleset.filter.log and policy == "drop":
@@ -46,15 +47,16 @@ def _hook(
         yield Rule("mangle", chain, "-j DROP")
 
 
-def _transit(fact: Transit, chain: str) -> Iterator[Rule]:
+def _transit(fact: Transit, chain: str, rest: str) -> Iterator[Rule]:
     """As many rules as there are devices, and not as there are pairs of them: what came in by one and does not leave by
-    one goes on where the others are."""
+    one goes on in `rest`, where all others are."""
+    between = rest.replace("passing", "transit")
     for device in sorted(fact.devices):
-        yield Rule("mangle", chain, f"{entering(device)} -g netc-transit", because(fact.origin))
-    yield Rule("mangle", chain, "-g netc-passing")
+        yield Rule("mangle", chain, f"{entering(device)} -g {between}", because(fact.origin))
+    yield Rule("mangle", chain, f"-g {rest}")
     for device in sorted(fact.devices):
-        yield Rule("mangle", "netc-transit", f"{leaving(device)} -j RETURN")
-    yield Rule("mangle", "netc-transit", "-g netc-passing")
+        yield Rule("mangle", between, f"{leaving(device)} -j RETURN")
+    yield Rule("mangle", between, f"-g {rest}")
 
 
 def _inside(ruleset: Ruleset) -> Iterator[Rule]:
