@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, install, parts, script
+from live.compiled import compiled, install, netfilter, parts, script
 from live.lab import Host, Lab
 from live.process import Process
 from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
@@ -148,6 +148,8 @@ X4, X6, QUIET = "172.20.8.0/24", "fd42:8::/48", "172.20.7.0/24"
 
 @pytest.mark.parametrize("mode", MODES)
 def test_one_as_outside_and_the_shortest_way_inside(lab: Lab, tmp_path: Path, mode: str) -> None:
+    """In one of the forms the routers' firewalls are iptables'."""
+    netfilter.set("iptables" if mode == "mesh" else "nftables")
     net = Net(lab, tmp_path, mode)
     x, e, ours = net.x, net.e, net.ours
 
