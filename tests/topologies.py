@@ -263,6 +263,16 @@ FULL: Table = {
         "flaps": {"rtr": "192.0.2.99:8283"},
     },
     "igp": {"kind": "ospf", "over": "vx"},
+    "anycast": {
+        "dns": {
+            "addresses": ["44.31.99.53/32", "44.31.98.53/24", "2a0e:99::53/128"],
+            "hosts": ["a", "b"],
+            "services": ["unbound.service", "unbound.socket"],
+            "check": {"command": ["/usr/bin/dig", "it's"], "interval": "1m", "timeout": "900ms", "rise": 9, "fall": 8},
+            "drain": "7s",
+        },
+        "web": {"addresses": "44.31.99.80/32", "hosts": "a", "check": {"command": "/bin/true"}, "drain": "0s"},
+    },
     "links": {
         "wg": {
             "kind": "wireguard",

@@ -46,6 +46,7 @@ from netc.emit.bird_tree import (
     Set,
     Statement,
     Static,
+    Switched,
     When,
 )
 from netc.emit.render import about, comment, token
@@ -202,6 +203,11 @@ def _protocol(protocol: Protocol) -> Lines:
         case Static(name, family, nets):
             inner = [f"ipv{token(family)};", *(f"route {token(net)} unreachable;" for net in nets)]
             yield from _block(f"protocol static {_name(name)}", inner)
+        case Switched(name, family, nets, device, switch, attributes):
+            inner = [f'include "{token(switch)}";', f"ipv{token(family)};"]
+            for net in nets:
+                inner += _route(f"route {token(net)} via {_device(device)}", attributes)
+            yield from _block(f"protocol static {_name(name)}", inner)
         case Bfd(name):
             every = _block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             far = _block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
@@ -220,6 +226,13 @@ def _protocol(protocol: Protocol) -> Lines:
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
             yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+
+
+def _route(head: str, attributes: tuple[Statement, ...]) -> Lines:
+    if attributes:
+        yield from _block(head, _body(attributes), ";")
+    else:
+        yield f"{head};"
 
 
 def _area(ospf: Ospf) -> Lines:

@@ -252,6 +252,20 @@ class Static:
 
 
 @dataclass(frozen=True, slots=True)
+class Switched:
+    """Routes to what is behind a device, there while a switch is on."""
+
+    name: ProtocolName
+    family: Family
+    nets: tuple[IPNetwork, ...]
+    device: InterfaceName
+    switch: HostPath
+    """A file with one line, which says whether; it outlives a change of all else."""
+    attributes: tuple[Statement, ...]
+    """What is said of each."""
+
+
+@dataclass(frozen=True, slots=True)
 class Bfd:
     """Half a second of silence is nothing on a tunnel around the world; five packets in a row are."""
 
@@ -330,7 +344,7 @@ class RoaStatic:
     file: HostPath
 
 
-Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Rpki | RoaStatic
+Protocol = Device | Kernel | Static | Switched | Bfd | Bgp | Ospf | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)

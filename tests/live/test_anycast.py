@@ -1,0 +1,143 @@
+"""Anycast: whoever answers is told of, whoever does not is not, and nobody who asks notices a planned end."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, install, parts, script
+from live.lab import Host, Lab
+from live.process import Process
+from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
+from live.test_bgp import HOST, leaves_by, reached
+from live.traffic import echo
+
+pytestmark = pytest.mark.live
+
+ASN = 4242422547
+PORT = 5300
+INSIDE4, INSIDE6, WORLD4 = "172.20.0.30/32", "fd42:1::53/128", "172.22.0.53/32"
+"""Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
+
+INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = {ASN}
+prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+profile = "dn42"
+internal = "confederation"
+next_hop = "med"
+members.base = 4225470000
+over = ["ac", "bc"]
+
+[hosts.c.bgp.peers.e]
+asn = 4242420002
+role = "peer"
+interface = "ext0"
+local = "fe80::c"
+address = "fe80::1"
+
+[anycast.dns]
+addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
+hosts = ["a", "b"]
+drain = "{DRAIN:g}s"
+check = {{ command = ["/bin/bash", "-c", "exec 3<>/dev/tcp/172.20.0.30/{PORT}"], interval = "400ms", timeout = "400ms" }}
+
+[links.ac]
+kind = "vxlan"
+between = ["a", "c"]
+cost = 5
+
+[links.bc]
+kind = "vxlan"
+between = ["b", "c"]
+cost = 9
+"""
+MARGIN = 1.0
+"""For a machine that is busy, and BGP."""
+SPACE = "anycast-dns"
+
+
+class Net:
+    """A client's router c, a neighbour e behind it, and a service at a, which is nearer, and at b."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        topology = TOPOLOGY + "".join(HOST.format(name=n, id=i, member="") for n, i in zip("abc", (1, 2, 3), strict=True))
+        trees = compiled(topology, folder)
+        world = lab.switch("world")
+        self.e = neighbour(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
+        hosts = []
+        for id, name in enumerate("abc", 1):
+            host = install(lab, name, trees)
+            world.plug(host, "eth0", f"198.51.100.{id}/24")
+            hosts.append(host)
+        self.a, self.b, self.c = hosts
+        lab.wire(self.c, "ext0", self.e.host, "ext0", a_addresses=["fe80::c/64"], b_addresses=["fe80::1/64"])
+        self.e.session("ext0", "fe80::1", "fe80::c", ASN)
+        self.logs = []
+        for host in hosts:
+            for part in parts(host):
+                if part != "bird":
+                    host.run(script(part, "up"))
+            self.logs.append(start_bird(host))
+        self.e.start()
+        settled(*hosts, self.e.host)
+
+    def serve(self, host: Host) -> Process:
+        return echo(host, PORT, "0.0.0.0", "::", namespace=SPACE)
+
+    def look_after(self, host: Host) -> Process:
+        return host.start(["bash", f"/etc/netc/parts/{SPACE}/check"])
+
+    def way(self, prefix: str = INSIDE4) -> str | None:
+        """By which the client's router sends what is for the service; None: it is told of nothing."""
+        return leaves_by(self.c, prefix)
+
+
+def state(host: Host) -> str:
+    return host.run(["cat", f"/run/netc/{SPACE}.state"], check=False).stdout.strip()
+
+
+def seconds(true: Callable[[], object], limit: float) -> float:
+    """Until it is."""
+    began = time.monotonic()
+    wait(true, limit)
+    return time.monotonic() - began
+
+
+def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None:
+    net = Net(lab, tmp_path)
+    a, c, e = net.a, net.c, net.e
+
+    # It starts withdrawn, and stays so without a service.
+    net.look_after(a)
+    wait(lambda: state(a) == "down")
+    time.sleep(RISE * INTERVAL + MARGIN)
+    assert net.way() is None
+    assert "No route to host" in c.run(["ip", "route", "get", "172.20.0.30"], check=False).stderr
+    service = net.serve(a)
+    assert seconds(lambda: net.way() == "vx-a", 10) > (RISE - 2) * INTERVAL
+    for prefix in (INSIDE6, WORLD4):
+        wait(lambda prefix=prefix: net.way(prefix) == "vx-a", 5)  # type: ignore[misc]
+
+    # Packets go there from the client and from outside; the world is told of what it takes, and of no more.
+    wait(lambda: path(e.host, WORLD4) == str(ASN))
+    assert path(e.host, INSIDE6) is None
+    for address in ("172.20.0.30", "172.22.0.53"):
+        wait(lambda address=address: reached(e.host, e.four, address))  # type: ignore[misc]
+    wait(lambda: reached(e.host, e.six, "fd42:1::53"))
+    assert reached(c, "172.20.0.3", "172.20.0.30")
+
+    # Dead, it is gone in time, also outside; what passes is not swallowed; and it is back after it recovers.
+    service.stop()
+    assert seconds(lambda: net.way() is None, 10) < FALL * INTERVAL + TIMEOUT + MARGIN
+    wait(lambda: path(e.host, WORLD4) is None and net.way(INSIDE6) is None, 5)
+    service = net.serve(a)
+    assert seconds(lambda: net.way() == "vx-a", 10) < (RISE + 1) * INTERVAL + MARGIN
