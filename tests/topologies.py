@@ -271,7 +271,13 @@ FULL: Table = {
             "check": {"command": ["/usr/bin/dig", "it's"], "interval": "1m", "timeout": "900ms", "rise": 9, "fall": 8},
             "drain": "7s",
         },
-        "web": {"addresses": "44.31.99.80/32", "hosts": "a", "check": {"command": "/bin/true"}, "drain": "0s"},
+        "web": {
+            "addresses": "44.31.99.80/32",
+            "hosts": "a",
+            "services": "nginx.service",
+            "check": {"command": "/bin/true"},
+            "drain": "0s",
+        },
     },
     "links": {
         "wg": {

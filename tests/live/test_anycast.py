@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,7 @@ INSIDE4, INSIDE6, WORLD4 = "172.20.0.30/32", "fd42:1::53/128", "172.22.0.53/32"
 """Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
 
 INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
+ASK = f'"exec 3<>/dev/tcp/172.20.0.30/{PORT}"'
 TOPOLOGY = f"""
 version = 1
 network.name = "lab"
@@ -48,7 +50,7 @@ address = "fe80::1"
 addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
 hosts = ["a", "b"]
 drain = "{DRAIN:g}s"
-check = {{ command = ["/bin/bash", "-c", "exec 3<>/dev/tcp/172.20.0.30/{PORT}"], interval = "400ms", timeout = "400ms" }}
+check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "400ms", timeout = "400ms" }}
 
 [links.ac]
 kind = "vxlan"
@@ -69,8 +71,8 @@ class Net:
     """A client's router c, a neighbour e behind it, and a service at a, which is nearer, and at b."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
-        topology = TOPOLOGY + "".join(HOST.format(name=n, id=i, member="") for n, i in zip("abc", (1, 2, 3), strict=True))
-        trees = compiled(topology, folder)
+        ours = (HOST.format(name=name, id=id, member="") for id, name in enumerate("abc", 1))
+        trees = compiled(TOPOLOGY + "".join(ours), folder)
         world = lab.switch("world")
         self.e = neighbour(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
         hosts = []
@@ -105,6 +107,46 @@ def state(host: Host) -> str:
     return host.run(["cat", f"/run/netc/{SPACE}.state"], check=False).stdout.strip()
 
 
+def knows(host: Host, prefix: str) -> bool:
+    return f"{prefix} " in birdc(host, f"show route {prefix}")
+
+
+def monitor(host: Host) -> Process:
+    """What becomes of the kernel's routes from now on."""
+    process = host.start(["ip", "-o", "monitor", "route"])
+    time.sleep(0.2)
+    return process
+
+
+CLIENT = """
+import socket, sys, time
+address, port, source, length = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+asker.bind((source, 0))
+asker.setblocking(False)
+sent = answered = 0
+began = time.monotonic()
+def hear():
+    global answered
+    try:
+        while asker.recv(100):
+            answered += 1
+    except BlockingIOError:
+        pass
+while (now := time.monotonic() - began) < length:
+    while sent < now * 1000:
+        asker.sendto(b"?", (address, port))
+        sent += 1
+    hear()
+    time.sleep(0.0005)
+time.sleep(1)
+hear()
+print(sent, answered)
+"""
+"""A thousand requests a second: how many, and how many answers."""
+
+
 def seconds(true: Callable[[], object], limit: float) -> float:
     """Until it is."""
     began = time.monotonic()
@@ -117,7 +159,7 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     a, c, e = net.a, net.c, net.e
 
     # It starts withdrawn, and stays so without a service.
-    net.look_after(a)
+    checker = net.look_after(a)
     wait(lambda: state(a) == "down")
     time.sleep(RISE * INTERVAL + MARGIN)
     assert net.way() is None
@@ -129,7 +171,8 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
 
     # Packets go there from the client and from outside; the world is told of what it takes, and of no more.
     wait(lambda: path(e.host, WORLD4) == str(ASN))
-    assert path(e.host, INSIDE6) is None
+    assert knows(e.host, "fd42:1::/48")
+    assert not knows(e.host, INSIDE6)
     for address in ("172.20.0.30", "172.22.0.53"):
         wait(lambda address=address: reached(e.host, e.four, address))  # type: ignore[misc]
     wait(lambda: reached(e.host, e.six, "fd42:1::53"))
@@ -141,3 +184,82 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     wait(lambda: path(e.host, WORLD4) is None and net.way(INSIDE6) is None, 5)
     service = net.serve(a)
     assert seconds(lambda: net.way() == "vx-a", 10) < (RISE + 1) * INTERVAL + MARGIN
+
+    # BIRD that starts anew is told again, one that is given a new configuration never forgets, and the namespace
+    # outlives both.
+    inode = a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout
+    heard = monitor(c)
+    a.run(script("bird", "reload"))
+    time.sleep(2 * INTERVAL)
+    assert "Deleted 172.20.0.30" not in heard.said()
+    a.run(script("bird", "down"))
+    wait(lambda: net.way() is None)
+    net.logs.append(start_bird(a))
+    wait(lambda: net.way() == "vx-a")
+    assert "Deleted 172.20.0.30" in heard.said()
+    assert a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout == inode
+    assert service.alive
+
+    # A checker that was killed is as good as dead: what systemd runs then withdraws at once.
+    unit = a.read("/etc/systemd/system/netc-check-anycast-dns.service")
+    after = re.search(r"(?m)^ExecStopPost=(.*)$", unit)
+    assert after
+    assert "WatchdogSignal=SIGKILL" in unit
+    checker.popen.kill()
+    a.run(["pkill", "-9", "-f", f"parts/{SPACE}/check"])
+    a.run([after[1]])
+    wait(lambda: net.way() is None, 2)
+    assert state(a) == ""
+
+    # With the namespace its routes go, whoever looks after it.
+    checker = net.look_after(a)
+    wait(lambda: net.way() == "vx-a", 5)
+    a.run(script(SPACE, "down"))
+    wait(lambda: net.way() is None, 1)
+    assert [fault for log in net.logs for fault in faults(log.said())] == []
+
+
+def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None:
+    net = Net(lab, tmp_path)
+    a, b, c, e = net.a, net.b, net.c, net.e
+    for host in (a, b):
+        net.serve(host)
+    checkers = {host.name: net.look_after(host) for host in (a, b)}
+    wait(lambda: state(a) == state(b) == "up", 10)
+    wait(lambda: net.way() == "vx-a", 5)  # nearer
+
+    # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
+    asking = e.host.start([sys.executable, "-I", "-c", CLIENT, "172.20.0.30", str(PORT), e.four, "8"])
+    heard = monitor(c)
+    time.sleep(1)
+    a.write("/etc/netc/anycast/dns.disabled", "")
+    moved = time.monotonic()
+    wait(lambda: net.way() == "vx-b" and net.way(INSIDE6) == "vx-b", 2)
+    assert state(a) == "draining"
+    wait(lambda: state(a) == "disabled", DRAIN + 3 * INTERVAL)
+    assert time.monotonic() - moved > DRAIN
+    assert "Deleted 172.20.0.30" not in heard.said()
+    wait(lambda: leaves_by(a, INSIDE4) == "vx-c", 5)  # what passes goes to the other
+
+    # Switched on again, and ended by the unit: it drains as well.
+    a.run(["rm", "/etc/netc/anycast/dns.disabled"])
+    wait(lambda: net.way() == "vx-a", 5)
+    checkers["a"].popen.terminate()
+    wait(lambda: net.way() == "vx-b", 2)
+    assert checkers["a"].alive
+    checkers["a"].wait(DRAIN + 2)
+    asking.wait(30)
+    sent, answered = map(int, asking.texts()[0].split())
+    assert sent > 7000
+    assert sent == answered
+
+    # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
+    began = time.monotonic()
+    checkers["b"].popen.terminate()
+    wait(lambda: "(65535,0)" in attributes(e.host, WORLD4).get("community", ""), 2)
+    assert attributes(c, WORLD4)["local_pref"] == "0"
+    assert net.way() == "vx-b"
+    checkers["b"].wait(DRAIN + 2)
+    assert time.monotonic() - began > DRAIN
+    wait(lambda: net.way() is None and not knows(e.host, WORLD4), 2)
+    assert [fault for log in net.logs for fault in faults(log.said())] == []

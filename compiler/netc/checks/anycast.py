@@ -44,7 +44,9 @@ def _nothing(service: Anycast, where: KeyPath) -> Iterator[Problem]:
     for key, value in missing.items():
         if not value:
             at: KeyPath = (*where, "check", key) if key == "command" else (*where, key)
-            yield Problem("NC2509", at, f"`{key}` is empty", "a service has an address, a host, and a check", on_key=True)
+            yield Problem(
+                "NC2509", at, f"`{key}` is empty", "a service has an address, a host, and a check", on_key=True
+            )
 
 
 def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Problem]:
