@@ -96,7 +96,9 @@ class Net:
         return echo(host, PORT, "0.0.0.0", "::", namespace=SPACE)
 
     def look_after(self, host: Host) -> Process:
-        return host.start(["bash", f"/etc/netc/parts/{SPACE}/check"])
+        process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/check"])
+        process.wait_for("\n")
+        return process
 
     def way(self, prefix: str = INSIDE4) -> str | None:
         """By which the client's router sends what is for the service; None: it is told of nothing."""
@@ -145,6 +147,11 @@ hear()
 print(sent, answered)
 """
 """A thousand requests a second: how many, and how many answers."""
+
+
+def end(host: Host, checker: Process, signal: str) -> None:
+    """As systemd ends it: the first process alone."""
+    host.run(["kill", f"-{signal}", checker.texts()[0].strip()])
 
 
 def seconds(true: Callable[[], object], limit: float) -> float:
@@ -205,8 +212,8 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     after = re.search(r"(?m)^ExecStopPost=(.*)$", unit)
     assert after
     assert "WatchdogSignal=SIGKILL" in unit
-    checker.popen.kill()
-    a.run(["pkill", "-9", "-f", f"parts/{SPACE}/check"])
+    end(a, checker, "KILL")
+    assert net.way() == "vx-a"
     a.run([after[1]])
     wait(lambda: net.way() is None, 2)
     assert state(a) == ""
@@ -244,7 +251,7 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     # Switched on again, and ended by the unit: it drains as well.
     a.run(["rm", "/etc/netc/anycast/dns.disabled"])
     wait(lambda: net.way() == "vx-a", 5)
-    checkers["a"].popen.terminate()
+    end(a, checkers["a"], "TERM")
     wait(lambda: net.way() == "vx-b", 2)
     assert checkers["a"].alive
     checkers["a"].wait(DRAIN + 2)
@@ -255,7 +262,7 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
 
     # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
     began = time.monotonic()
-    checkers["b"].popen.terminate()
+    end(b, checkers["b"], "TERM")
     wait(lambda: "(65535,0)" in attributes(e.host, WORLD4).get("community", ""), 2)
     assert attributes(c, WORLD4)["local_pref"] == "0"
     assert net.way() == "vx-b"
