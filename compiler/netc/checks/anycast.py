@@ -18,7 +18,7 @@ from netc.problem import KeyPath, Problem
 
 def check(network: Network) -> Iterator[Problem]:
     topology = network.topology
-    seen: dict[IPAddress, KeyPath] = {}
+    seen: dict[IPAddress | IPNetwork, KeyPath] = {}
     for name, service in sorted(topology.anycast.items()):
         where: KeyPath = ("anycast", name)
         yield from _nothing(service, where)
@@ -26,16 +26,25 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _times(service, where)
         for index, net in enumerate(service.addresses):
             at: KeyPath = (*where, "addresses", index)
-            other = seen.setdefault(net.ip, at)
-            if other != at:
-                what = f"{net.ip} is an address of `{other[1]}` already"
-                yield Problem("NC2505", at, what, "an address is one service's", (other,))
+            yield from _once(net, at, seen)
             yield from _not_of_a_host(net, at, network)
             if topology.bgp:
                 yield from _told(net, at, topology.bgp, network)
     for host in topology.hosts:
         yield from _services(host, network)
         yield from _namespaces(host, network)
+
+
+def _once(net: IPNetwork, where: KeyPath, seen: dict[IPAddress | IPNetwork, KeyPath]) -> Iterator[Problem]:
+    """An address is one service's, and so is what is told of it: packets for a prefix go one way."""
+    first = seen.setdefault(net.ip, where)
+    same = seen.setdefault(net.cidr, where)
+    if first != where:
+        what = f"{net.ip} is an address of `{first[1]}` already"
+        yield Problem("NC2505", where, what, "an address is one service's", (first,))
+    elif same[1] != where[1]:
+        what = f"{net.cidr} is told of while `{same[1]}` answers, and cannot go with another service"
+        yield Problem("NC2505", where, what, "give each a prefix of its own", (same,))
 
 
 def _nothing(service: Anycast, where: KeyPath) -> Iterator[Problem]:
