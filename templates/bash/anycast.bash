@@ -3,6 +3,7 @@
 # `draining` do, as the last resort. `rise` good checks in a row bring it up, `fall` bad ones down.
 set -uo pipefail
 export LC_ALL=C
+umask 022 # BIRD reads its switches as a user of its own
 : "${service:?}" "${protocols[@]}"
 state=down good=0 bad=0 drained=0
 told=/run/netc/anycast-$service.state switched_off=/etc/netc/anycast/$service.disabled turned=/run/netc/bird.switches
