@@ -25,7 +25,6 @@ from netc.emit.bird_tree import (
     Rpki,
     Statement,
     Static,
-    Switched,
 )
 from netc.emit.file import File
 from netc.language.names import HostPath, ProtocolName
@@ -76,13 +75,13 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         yield _bgp(session, router, router.system)
 
 
-def _anycast(service: Anycast) -> Iterator[Switched]:
+def _anycast(service: Anycast) -> Iterator[Static]:
     ways: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
     if service.draining:
         ways.append((service.draining, policy.LAST))
     for name, said in ways:
         switch = HostPath(f"{BIRD_SWITCHES}/{name}")
-        yield Switched(name, service.family, service.nets, service.device, switch, said)
+        yield Static(name, service.family, service.nets, service.device, switch, said)
 
 
 def _families(router: Router) -> tuple[Family, ...]:

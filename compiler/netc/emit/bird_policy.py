@@ -261,7 +261,7 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
     own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
     if inside:
         here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
-        yield When(here, (*own, Accept()))
+        yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
@@ -273,6 +273,12 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
         yield Note("Set again, or it would be left out between two ASNs.")
         yield When(Defined("bgp_med"), (Again("bgp_med"),))
     yield Accept()
+
+
+def _last_of(nets: tuple[IPNetwork, ...], system: System) -> Iterator[Statement]:
+    """A router that is about to go still serves, if nobody else does."""
+    if nets and system.drained:
+        yield When(In("net", exactly(nets)), (Assign("bgp_local_pref", 0),))
 
 
 # ---- the kernel ----------------------------------------------------------------------------------------------

@@ -246,23 +246,15 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    name: ProtocolName
-    family: Family
-    unreachable: tuple[IPNetwork, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Switched:
-    """Routes to what is behind a device, there while a switch is on."""
+    """Routes to nowhere, or by `device`, there while `switch` is on: a file with one line, which outlives a change of
+    all else. `attributes` are said of each."""
 
     name: ProtocolName
     family: Family
     nets: tuple[IPNetwork, ...]
-    device: InterfaceName
-    switch: HostPath
-    """A file with one line, which says whether; it outlives a change of all else."""
-    attributes: tuple[Statement, ...]
-    """What is said of each."""
+    device: InterfaceName | None = None
+    switch: HostPath | None = None
+    attributes: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,7 +336,7 @@ class RoaStatic:
     file: HostPath
 
 
-Protocol = Device | Kernel | Static | Switched | Bfd | Bgp | Ospf | Rpki | RoaStatic
+Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)
