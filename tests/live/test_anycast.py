@@ -120,33 +120,46 @@ def monitor(host: Host) -> Process:
     return process
 
 
-CLIENT = """
+ASKED = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)
+server.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+while True:
+    server.sendto(*server.recvfrom(100))
+"""
+ASKING = """
 import socket, sys, time
 address, port, source, length = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
 asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-asker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+asker.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)
 asker.bind((source, 0))
 asker.setblocking(False)
-sent = answered = 0
-began = time.monotonic()
+sent, answered, due, began = [], set(), 0, time.monotonic()
 def hear():
-    global answered
     try:
-        while asker.recv(100):
-            answered += 1
+        while True:
+            answered.add(int(asker.recv(100)))
     except BlockingIOError:
         pass
 while (now := time.monotonic() - began) < length:
-    while sent < now * 1000:
-        asker.sendto(b"?", (address, port))
-        sent += 1
+    if now >= due:
+        asker.sendto(str(len(sent)).encode(), (address, port))
+        sent.append(now)
+        due = max(due + 0.001, now)
     hear()
-    time.sleep(0.0005)
+    time.sleep(0.0002)
 time.sleep(1)
 hear()
-print(sent, answered)
+print(len(sent), *(f"{at:.3f}" for number, at in enumerate(sent) if number not in answered))
 """
-"""A thousand requests a second: how many, and how many answers."""
+"""A thousand requests a second: how many, and when each one was sent that nobody answered. Neither end overflows
+(SO_RCVBUFFORCE): a busy machine is slow here, and loses nothing."""
+
+
+def python(host: Host, program: str, *arguments: str, namespace: str | None = None) -> Process:
+    return host.start([sys.executable, "-I", "-c", program, *arguments], namespace=namespace)
 
 
 def end(host: Host, checker: Process, signal: str) -> None:
@@ -231,12 +244,13 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     a, b, c, e = net.a, net.b, net.c, net.e
     for host in (a, b):
         net.serve(host)
+        python(host, ASKED, "172.20.0.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
     checkers = {host.name: net.look_after(host) for host in (a, b)}
     wait(lambda: state(a) == state(b) == "up", 10)
     wait(lambda: net.way() == "vx-a", 5)  # nearer
 
     # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
-    asking = e.host.start([sys.executable, "-I", "-c", CLIENT, "172.20.0.30", str(PORT), e.four, "8"])
+    asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")
     heard = monitor(c)
     time.sleep(1)
     a.write("/etc/netc/anycast/dns.disabled", "")
@@ -256,9 +270,9 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     assert checkers["a"].alive
     checkers["a"].wait(DRAIN + 2)
     asking.wait(30)
-    sent, answered = map(int, asking.texts()[0].split())
-    assert sent > 7000
-    assert sent == answered
+    sent, *lost = asking.texts()[0].split()
+    assert int(sent) > 3000
+    assert lost == []
 
     # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
     began = time.monotonic()
