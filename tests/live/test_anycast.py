@@ -49,6 +49,8 @@ address = "fe80::1"
 [anycast.dns]
 addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
 hosts = ["a", "b"]
+unicast.a = ["172.20.0.28/32", "fd42:1::28/128"]
+unicast.b = ["172.20.0.29/32", "fd42:1::29/128"]
 drain = "{DRAIN:g}s"
 check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "400ms", timeout = "400ms" }}
 
@@ -162,6 +164,10 @@ def python(host: Host, program: str, *arguments: str, namespace: str | None = No
     return host.start([sys.executable, "-I", "-c", program, *arguments], namespace=namespace)
 
 
+def asks(host: Host, address: str) -> bool:
+    return host.run(["ping", "-c", "1", "-W", "1", address], namespace=SPACE, check=False).returncode == 0
+
+
 def end(host: Host, checker: Process, signal: str) -> None:
     """As systemd ends it: the first process alone."""
     host.run(["kill", f"-{signal}", checker.texts()[0].strip()])
@@ -248,6 +254,12 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     checkers = {host.name: net.look_after(host) for host in (a, b)}
     wait(lambda: state(a) == state(b) == "up", 10)
     wait(lambda: net.way() == "vx-a", 5)  # nearer
+
+    # What each asks of others by itself is answered to it, and not to the nearest.
+    for host in (a, b):
+        for address in (e.four, e.six):
+            wait(lambda h=host, there=address: asks(h, there), 5)  # type: ignore[misc]
+    assert reached(e.host, e.six, "fd42:1::29")
 
     # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
     asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")

@@ -30,6 +30,7 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _not_of_a_host(net, at, network)
             if topology.bgp:
                 yield from _told(net, at, topology.bgp, network)
+        yield from _unicast(service, where, network, seen)
     for host in topology.hosts:
         yield from _services(host, network)
         yield from _namespaces(host, network)
@@ -86,6 +87,38 @@ def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator
             what = f"{net.ip} is {host}'s own address, which others are led to whether the service answers or not"
             yield Problem("NC2505", where, what, "choose another for the service")
             return
+
+
+def _unicast(
+    service: Anycast, where: KeyPath, network: Network, seen: dict[IPAddress | IPNetwork, KeyPath]
+) -> Iterator[Problem]:
+    """Whoever is asked has to be able to answer."""
+    own = network.topology.bgp.prefixes if network.topology.bgp else ()
+    for host, nets in sorted(service.unicast.items()):
+        if host not in service.hosts:
+            what = f"the service is not at {host}"
+            yield Problem(
+                "NC2510", (*where, "unicast", host), what, "add it to `hosts`, or leave this out", on_key=True
+            )
+        versions = [net.version for net in nets]
+        for index, net in enumerate(nets):
+            at: KeyPath = (*where, "unicast", host, index)
+            other = seen.setdefault(net.ip, at)
+            if other != at:
+                what = f"{net.ip} is an address of `{other[1]}` already"
+                yield Problem("NC2505", at, what, "a unicast address is one service's at one host", (other,))
+            yield from _not_of_a_host(net, at, network)
+            if net.size != 1:
+                bits = 32 if net.version == 4 else 128
+                yield Problem("NC2510", at, f"{net} is more than one address", f"write `{net.ip}/{bits}`")
+            elif not any(net in one for one in own):
+                what = f"{net.ip} is not in what is ours, so nobody could answer"
+                yield Problem("NC2510", at, what, "choose it out of `bgp.prefixes`")
+            elif net.version in versions[:index]:
+                yield Problem("NC2510", at, f"two of IPv{net.version}: with which does it ask?", "keep one")
+            elif all(one.version != net.version for one in service.addresses):
+                what = f"the service has no IPv{net.version} address, and asks nobody by it"
+                yield Problem("NC2510", at, what, "leave it out, or write one into `addresses`")
 
 
 def _told(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> Iterator[Problem]:

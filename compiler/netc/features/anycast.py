@@ -27,6 +27,7 @@ from netc.network.anycast import (
     drain_protocol,
     service_families,
     services_at,
+    unicast,
 )
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
@@ -62,15 +63,17 @@ def _share(name: AnycastName, service: Anycast, host: HostName, network: Network
     device, space, part = anycast_device(name), anycast_namespace(name), anycast_part(name)
     ways = (device, *router_interfaces(host, network))
     return Share(
-        parts=(_part(name, service, origin),),
+        parts=(_part(name, service, host, origin),),
         ruleset=Ruleset(origin, transits=(Transit(origin, ways),)) if table.firewall or table.docker else None,
         forwarding=tuple(Forwarding(family, table.wan) for family in service_families(service)),
         confined=tuple(Confined(unit, space, part, None) for unit in service.services),
     )
 
 
-def _part(name: AnycastName, service: Anycast, origin: KeyPath) -> Part:
+def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) -> Part:
     device, space = anycast_device(name), anycast_namespace(name)
+    alone_here = unicast(service, host)
+    held = (*service.addresses, *alone_here)
     return Part(
         anycast_part(name),
         origin,
@@ -86,10 +89,13 @@ def _part(name: AnycastName, service: Anycast, origin: KeyPath) -> Part:
         addresses=(
             Address(HOST_END, device, nodad=True),
             Address(INNER_END, INNER, space, nodad=True),
-            *(Address(alone(net.ip), INNER, space, nodad=net.version == 6) for net in service.addresses),
+            *(Address(alone(net.ip), INNER, space, nodad=net.version == 6) for net in held),
         ),
         carriers=(Carrier(device, None), Carrier(INNER, None, space)),
-        routes=tuple(_ways_out(service, name)),
+        routes=(
+            *(Route(net, device) for net in alone_here),
+            *_ways_out(service, host, name),
+        ),
         checkers=(_checker(name, service),),
     )
 
@@ -98,11 +104,13 @@ def alone(ip: IPAddress) -> IPNetwork:
     return IPNetwork(f"{ip}/{32 if ip.version == 4 else 128}")
 
 
-def _ways_out(service: Anycast, name: AnycastName) -> Iterator[Route]:
+def _ways_out(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
     """By the host, which is an IPv6 neighbour for packets of both families (RFC 8950 does the same)."""
     for family in service_families(service):
         everything = next(net for net in EVERYTHING if net.version == family)
-        source = next(net.ip for net in service.addresses if net.version == family)
+        # What is asked with an address of many hosts is answered to any of them.
+        own = (*unicast(service, host), *service.addresses)
+        source = next(net.ip for net in own if net.version == family)
         yield Route(everything, INNER, HOST_END.ip, source, None, anycast_namespace(name))
 
 

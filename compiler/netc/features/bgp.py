@@ -39,6 +39,7 @@ from netc.network.anycast import (
     service_families,
     services_at,
     told_outside,
+    unicast,
 )
 from netc.network.bgp import (
     LOOPBACK_PART,
@@ -143,12 +144,13 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
     here = topology.hosts[host].bgp
     # With an IGP, that is who knows loopbacks.
     alone = () if is_recursive(topology) else topology.hosts[host].loopback
+    served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
     return System(
         asn=bgp.asn,
         form=FORM.get(bgp.internal, "one"),
         members=tuple(sorted(numbers)) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
-        inside=(*alone, *sorted(here.prefixes if here else ())),
+        inside=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],

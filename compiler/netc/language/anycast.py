@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -55,6 +56,9 @@ class Anycast(Table):
         description="Its own; the prefix that each is in is told of while it answers."
     )
     hosts: OneOrMany[HostName] = Field(description="Routers where it runs.")
+    unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
+        default_factory=dict, description="One host's alone: what the service there asks others with."
+    )
     services: OneOrMany[UnitName] = Field((), description="Units that run inside.")
     check: Check
     drain: Duration = Field(5000, description="For so long it is the last resort before it is taken back; default: 5s.")

@@ -20,6 +20,11 @@ def prefixes(service: Anycast, family: Family) -> tuple[IPNetwork, ...]:
     return tuple(sorted({net.cidr for net in service.addresses if net.version == family}))
 
 
+def unicast(service: Anycast, host: HostName) -> tuple[IPNetwork, ...]:
+    """Addresses of a service that are one host's alone."""
+    return next((nets for name, nets in service.unicast.items() if name == host), ())
+
+
 def service_families(service: Anycast) -> tuple[Family, ...]:
     found: set[Family] = {4 if net.version == 4 else 6 for net in service.addresses}
     return tuple(sorted(found))
