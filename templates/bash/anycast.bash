@@ -4,7 +4,8 @@
 set -uo pipefail
 export LC_ALL=C
 umask 022 # BIRD reads its switches as a user of its own
-: "${service:?}" "${protocols[@]}"
+: "${service:?}" "${protocols[0]:?}" "${draining[0]-}"
+: "${namespace=}" "${question[0]-}" "${interval=0}" "${timeout=0}" "${drain=0}" "${rise=0}" "${fall=0}" # a checker's
 state=down good=0 bad=0 drained=0
 told=/run/netc/anycast-$service.state switched_off=/etc/netc/anycast/$service.disabled turned=/run/netc/bird.switches
 
@@ -35,16 +36,16 @@ turn() { # on|off PROTOCOL…
 }
 
 look_at_bird() { # what it does now; it may have been started anew
-  local name kind table at _
+  local name kind at _
   running=()
-  while read -r name kind table at _; do
+  while read -r name kind _ at _; do
     [[ $kind != Static ]] || running[$name]=$at
   done < <(ask_bird show protocols "\"any-$service*\"")
 }
 
 tell() { # as the state wants it: on before off, so that a route is replaced and at no moment gone
   local -A running
-  local on=() off=() name try
+  local on=() off=() name _
   case $state in
     up | falling) on=("${protocols[@]}") off=("${draining[@]}") ;;
     draining) on=("${draining[@]}") off=("${protocols[@]}") ;;
@@ -52,7 +53,7 @@ tell() { # as the state wants it: on before off, so that a route is replaced and
   esac
   look_at_bird
   turn on "${on[@]}"
-  for try in {1..20}; do
+  for _ in {1..20}; do
     for name in "${on[@]}"; do [[ ${running[$name]-up} == up ]] || break; done
     [[ ${name-} && ${running[$name]-up} != up ]] || break
     sleep 0.05
