@@ -14,7 +14,8 @@ from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
 from live.process import Process
 from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
-from live.test_bgp import HOST, leaves_by, reached
+from live.state import difference
+from live.test_bgp import leaves_by, reached
 from live.traffic import echo
 
 pytestmark = pytest.mark.live
@@ -64,17 +65,30 @@ kind = "vxlan"
 between = ["b", "c"]
 cost = 9
 """
+HOST = """
+[hosts.{name}]
+id = {id}
+wan = "eth0"
+addresses = "198.51.100.{id}/24"
+loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
+firewall = {{}}
+[hosts.{name}.bgp]
+"""
 MARGIN = 1.0
 """For a machine that is busy, and BGP."""
 SPACE = "anycast-dns"
+
+
+def trees_of(folder: Path) -> dict[str, Path]:
+    ours = (HOST.format(name=name, id=id) for id, name in enumerate("abc", 1))
+    return compiled(TOPOLOGY + "".join(ours), folder)
 
 
 class Net:
     """A client's router c, a neighbour e behind it, and a service at a, which is nearer, and at b."""
 
     def __init__(self, lab: Lab, folder: Path) -> None:
-        ours = (HOST.format(name=name, id=id, member="") for id, name in enumerate("abc", 1))
-        trees = compiled(TOPOLOGY + "".join(ours), folder)
+        trees = trees_of(folder)
         world = lab.switch("world")
         self.e = neighbour(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
         hosts = []
@@ -178,6 +192,18 @@ def seconds(true: Callable[[], object], limit: float) -> float:
     began = time.monotonic()
     wait(true, limit)
     return time.monotonic() - began
+
+
+def test_nothing_is_left_of_it(lab: Lab, tmp_path: Path) -> None:
+    host = install(lab, "a", trees_of(tmp_path))
+    before = host.state()
+    host.run(script(SPACE, "up"))
+    once = host.state()
+    host.run(script(SPACE, "up"))
+    assert difference(once, host.state()) == ""
+    assert difference(before, once) != ""
+    host.run(script(SPACE, "down"))
+    assert difference(before, host.state()) == ""
 
 
 def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from live.compiled import compiled, install, parts, script
 from live.lab import Lab
 from live.routers import attributes, settled, start_bird
-from live.test_anycast import ASK, DRAIN, INSIDE4, SPACE, monitor
-from live.test_bgp import HOST, leaves_by
+from live.test_anycast import ASK, DRAIN, HOST, INSIDE4, SPACE, monitor
+from live.test_bgp import leaves_by
 from machine.machine import Machine, machine
 from machine.test_seedbox import active, within
 
@@ -51,7 +51,7 @@ UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service
 
 
 def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
-    ours = "".join(HOST.format(name=name, id=id, member="") for id, name in enumerate("ac", 1))
+    ours = "".join(HOST.format(name=name, id=id) for id, name in enumerate("ac", 1))
     trees = compiled(TOPOLOGY + ours, tmp_path)
     a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")
     for id, host in enumerate((a, c), 1):
