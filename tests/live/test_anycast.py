@@ -311,6 +311,8 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     sent, *lost = asking.texts()[0].split()
     assert int(sent) > 3000
     assert lost == []
+    dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
+    assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
 
     # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
     began = time.monotonic()
