@@ -165,6 +165,12 @@ class Host:
                 self._lose(self.find("address", None, f"{net} lo"))
             case ("no_bird_password", name):
                 self._lose(self.find("password", None, name))
+            case ("switches", "off" | "as_they_are" as how, *names) if names:
+                if not self._seek("switches", None, "of bird"):
+                    assert how == "off"
+                    self._gain("switches", None, "of bird")
+            case ("no_switches",):
+                self._lose(self.find("switches", None, "of bird"))
             case ("end_bird",):
                 self._lose(self.find("daemon", None, "bird"))
             case ("reload_bird", path):
@@ -226,6 +232,8 @@ class Host:
                 self._gain("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL)), self._in(place))
             case ("-4" | "-6" as flag, "route", "delete", "unreachable", "default", *options):
                 self._lose(self.find("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL))))
+            case ("-4", "route", "add", to, "via", "inet6", router, *options) if ":" in router:
+                self._route(4, to, pairs(("via", router, *options), ROUTE), place)
             case ("-4" | "-6" as flag, "route", "add", to, *options):
                 self._route(int(flag[1]), to, pairs(tuple(options), ROUTE), place)
             case ("-4" | "-6" as flag, "route", "flush", "table", table, "dev", name, "protocol", "77"):

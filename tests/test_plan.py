@@ -18,7 +18,7 @@ from netc.language.links import Kind
 from netc.language.names import HostName, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
-from netc.plan import host_plan, ruleset
+from netc.plan import anycast, host_plan, ruleset
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.show import show
@@ -42,7 +42,7 @@ def files_of(plan: HostPlan) -> Files:
 
 def facts() -> set[type]:
     """All dataclasses that a HostPlan can hold."""
-    rooms = (host_plan, ruleset)
+    rooms = (host_plan, ruleset, anycast)
     here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
     return {value for value in here if isinstance(value, type) and is_dataclass(value)} - {HostPlan, Share}
 

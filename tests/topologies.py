@@ -263,6 +263,23 @@ FULL: Table = {
         "flaps": {"rtr": "192.0.2.99:8283"},
     },
     "igp": {"kind": "ospf", "over": "vx"},
+    "anycast": {
+        "dns": {
+            "addresses": ["172.22.99.53/32", "172.22.98.53/24", "fd42:99::53/128"],
+            "hosts": ["a", "b"],
+            "unicast": {"a": ["172.22.99.54/32", "fd42:99::54/128"]},
+            "services": ["unbound.service", "unbound.socket"],
+            "check": {"command": ["/usr/bin/dig", "it's"], "interval": "1m", "timeout": "900ms", "rise": 9, "fall": 8},
+            "drain": "7s",
+        },
+        "web": {
+            "addresses": "172.22.99.80/32",
+            "hosts": "a",
+            "services": "nginx.service",
+            "check": {"command": "/bin/true"},
+            "drain": "0s",
+        },
+    },
     "links": {
         "wg": {
             "kind": "wireguard",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from netc.checks import (
     addresses,
+    anycast,
     bgp_peers,
     bgp_system,
     bgp_ways,
@@ -60,6 +61,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     bgp_system.check,
     bgp_ways.check,
     bgp_peers.check,
+    anycast.check,
 )
 
 

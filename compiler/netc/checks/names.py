@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.names import HostName, Wrong
+from netc.network.anycast import anycast_device, services_at
 from netc.network.bridges import bridge_device
 from netc.network.interface import Network
 from netc.network.namespaces import INNER, host_end
@@ -42,6 +43,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         except Wrong as wrong:
             what = f"no name for the interface of `{bridge_name}`: {wrong.what}"
             yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
+    named += [(anycast_device(name), ("anycast", name)) for name, _ in services_at(host, network.topology)]
     for device, where in named:
         other = seen.setdefault(device, where)
         if other != where:

@@ -83,6 +83,9 @@ def _routing(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> I
             if str(name) not in known and not {("links",), ("meshes",)} & broken:
                 hint = did_you_mean(name, known) or f"write [links.{name}]"
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
+    for service, anycast in topology.anycast.items():
+        for index, host in enumerate(anycast.hosts):
+            yield from _host(host, hosts, ("anycast", service, "hosts", index), broken)
     for index, host in enumerate(topology.bgp.reflectors if topology.bgp else ()):
         yield from _host(host, hosts, ("bgp", "reflectors", index), broken)
 

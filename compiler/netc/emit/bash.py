@@ -10,7 +10,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.step import Command, Falls, Step
-from netc.plan.steps import BIRD_PATH, bird_passwords, control_groups, groups_path, loading, steps
+from netc.plan.steps import BIRD_PATH, bird_passwords, bird_switches, control_groups, groups_path, loading, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -25,6 +25,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
         yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
     if any(part.endpoints for part in plan.parts):
         yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
+    if any(part.checkers for part in plan.parts):
+        yield File(f"{LIBRARY}/anycast.bash", plain("bash/anycast.bash"))
     for part in plan.parts:
         yield from _part(part)
 
@@ -58,6 +60,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "splits.bash": names_owners(part),
         "slices.bash": knows_slices(part) or (bool(part.slices) and verb == "up"),
         "bird.bash": bool(part.routers),
+        "switches.bash": any(map(bird_switches, part.routers)),
         "loopback.bash": bool(part.loopbacks),
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
@@ -82,6 +85,9 @@ def _part(part: Part) -> Iterator[File]:
     for launcher in part.launchers:
         path = f"files/usr/local/bin/{launcher.command}"
         yield _script(path, "launcher.j2", **shared, command=launcher.command, group=launcher.group)
+    for checker in part.checkers:
+        yield _script(f"{folder}/check", "check.j2", **shared, checker=checker)
+        yield _script(f"{folder}/withdraw", "withdraw.j2", **shared, checker=checker)
     if part.endpoints:
         yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
 
@@ -195,6 +201,8 @@ def reload(part: Part) -> Iterator[Command]:
         yield from (step.up for step in steps(part))
     for router in part.routers:
         yield from (step.up for step in bird_passwords(router))
+        if names := bird_switches(router):
+            yield ("switches", "as_they_are", *names)
         yield ("reload_bird", BIRD_PATH)
     if part.past_docker:
         yield from (("old_rules",), *(step.up for step in steps(part)), ("drop_old_rules",))

@@ -23,14 +23,15 @@ from netc.emit.bird_tree import (
     RoaStatic,
     RoaTable,
     Rpki,
+    Statement,
     Static,
 )
 from netc.emit.file import File
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
-from netc.plan.bgp import RoaServer, Router, Session, SessionKind, System
+from netc.plan.bgp import Anycast, RoaServer, Router, Session, SessionKind, System
 from netc.plan.host_plan import HostPlan
-from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH
+from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH, BIRD_SWITCHES
 from netc.problem import dotted
 
 ROLE: dict[SessionKind, BgpRole] = {
@@ -63,6 +64,8 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
         if nets:
             yield Static(ProtocolName(f"own{family}"), family, tuple(sorted(nets)))
+    for service in router.anycast:
+        yield from _anycast(service)
     if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
         yield Bfd(ProtocolName("bfd1"))
     yield from _igp(router)
@@ -70,6 +73,15 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     for session in router.sessions:
         assert router.system is not None
         yield _bgp(session, router, router.system)
+
+
+def _anycast(service: Anycast) -> Iterator[Static]:
+    ways: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
+    if service.draining:
+        ways.append((service.draining, policy.LAST))
+    for name, said in ways:
+        switch = HostPath(f"{BIRD_SWITCHES}/{name}")
+        yield Static(name, service.family, service.nets, service.device, switch, said)
 
 
 def _families(router: Router) -> tuple[Family, ...]:

@@ -55,6 +55,9 @@ LONGEST_PATH = 64
 GRACEFUL_SHUTDOWN = Community((65535, 0))
 """RFC 8326."""
 
+LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
+"""Of a route that is about to go: others are preferred, inside by its own words, outside by those of RFC 8326."""
+
 NO_ADVERTISE, NO_EXPORT_SUBCONFED = Community((65535, 65282)), Community((65535, 65283))
 """RFC 1997."""
 
@@ -62,6 +65,11 @@ NO_ADVERTISE, NO_EXPORT_SUBCONFED = Community((65535, 65282)), Community((65535,
 def of(router: Router, family: Family) -> tuple[IPNetwork, ...]:
     assert router.system is not None
     return tuple(net for net in router.system.own if net.version == family)
+
+
+def served(router: Router, family: Family) -> tuple[IPNetwork, ...]:
+    """Prefixes of anycast services that are here."""
+    return tuple(sorted({net for service in router.anycast if service.family == family for net in service.nets}))
 
 
 def exactly(nets: tuple[IPNetwork, ...]) -> Prefixes:
@@ -213,11 +221,15 @@ def _to_outside(session: Session, router: Router, family: Family) -> Iterator[St
     last = (Add(GRACEFUL_SHUTDOWN),) if system.drained else ()
     go = (*_measured(session), *last, Call(_leave(system)), Accept())
     tags = tuple(Add(Community((DN42, number))) for number in system.tags)
-    own = All((Is("source", "RTS_STATIC"), In("net", exactly(of(router, family)))))
-    yield When(own, (*tags, *go))
+    anycast = tuple(net for net in system.anycast if net.version == family)
+    here = (*of(router, family), *(net for net in served(router, family) if net in anycast))
+    yield When(All((Is("source", "RTS_STATIC"), In("net", exactly(here)))), (*tags, *go))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
+    if anycast:
+        ours = Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM)))
+        yield When(All((In("net", exactly(anycast)), ours)), go)
     if session.kind in ("downstream", "collector"):
         # What came in by no edge is our own, and told inside alone.
         yield When(Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM))), (Reject(),))
@@ -245,11 +257,11 @@ def to_inside(session: Session, router: Router, family: Family) -> Filter:
 def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
-    inside = tuple(net for net in system.inside if net.version == family)
+    inside = (*(net for net in system.inside if net.version == family), *served(router, family))
     own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
     if inside:
         here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
-        yield When(here, (*own, Accept()))
+        yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
@@ -263,6 +275,12 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
     yield Accept()
 
 
+def _last_of(nets: tuple[IPNetwork, ...], system: System) -> Iterator[Statement]:
+    """A router that is about to go still serves, if nobody else does."""
+    if nets and system.drained:
+        yield When(In("net", exactly(nets)), (Assign("bgp_local_pref", 0),))
+
+
 # ---- the kernel ----------------------------------------------------------------------------------------------
 
 
@@ -272,12 +290,17 @@ def to_kernel(router: Router, family: Family) -> Filter:
 
 
 def _to_kernel(router: Router, family: Family) -> Iterator[Statement]:
+    prefer: tuple[Statement, ...] = ()
+    if any(ip.version == family for ip in router.sources):
+        prefer = (Assign("krt_prefsrc", source(router, family)),)
     if router.system:
         own = In("net", exactly(of(router, family)))
-        yield When(Is("source", "RTS_STATIC"), (When(own, (Accept(),)), Reject()))
+        static: list[Statement] = [When(own, (Accept(),))]
+        if here := served(router, family):
+            static.append(When(In("net", exactly(here)), (*prefer, Accept())))
+        yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
     learned = In("source", Constants(("RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA")))
     yield When(Not(learned), (Reject(),))
-    if any(ip.version == family for ip in router.sources):
-        reached = Not(Is("dest", "RTD_UNREACHABLE"))
-        yield When(reached, (Assign("krt_prefsrc", source(router, family)),))
+    if prefer:
+        yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)
     yield Accept()

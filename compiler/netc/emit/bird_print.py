@@ -199,9 +199,8 @@ def _protocol(protocol: Protocol) -> Lines:
             yield from _block("protocol device", ["scan time 10;"])
         case Kernel(name, channel):
             yield from _block(f"protocol kernel {_name(name)}", ["scan time 60;", *_channel(channel)])
-        case Static(name, family, nets):
-            inner = [f"ipv{token(family)};", *(f"route {token(net)} unreachable;" for net in nets)]
-            yield from _block(f"protocol static {_name(name)}", inner)
+        case Static(name):
+            yield from _block(f"protocol static {_name(name)}", _static(protocol))
         case Bfd(name):
             every = _block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             far = _block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
@@ -220,6 +219,15 @@ def _protocol(protocol: Protocol) -> Lines:
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
             yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+
+
+def _static(static: Static) -> Lines:
+    if static.switch:
+        yield f'include "{token(static.switch)}";'
+    yield f"ipv{token(static.family)};"
+    for net in static.nets:
+        head = f"route {token(net)} " + (f"via {_device(static.device)}" if static.device else "unreachable")
+        yield from _block(head, _body(static.attributes), ";") if static.attributes else (f"{head};",)
 
 
 def _area(ospf: Ospf) -> Lines:

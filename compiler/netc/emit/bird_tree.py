@@ -246,9 +246,15 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class Static:
+    """Routes to nowhere, or by `device`, there while `switch` is on: a file with one line, which outlives a change of
+    all else. `attributes` are said of each."""
+
     name: ProtocolName
     family: Family
-    unreachable: tuple[IPNetwork, ...]
+    nets: tuple[IPNetwork, ...]
+    device: InterfaceName | None = None
+    switch: HostPath | None = None
+    attributes: tuple[Statement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

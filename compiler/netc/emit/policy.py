@@ -35,12 +35,23 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
     yield "Compiled by netc: change the topology, not this file."
     yield ""
     yield f"Ours: {_nets(system.own)}. Here, and told inside alone: {_nets(system.inside)}."
+    yield from _anycast(router, system)
     yield ""
     yield "| neighbour | AS | what it is | is told | tells us |"
     yield "|---|---|---|---|---|"
     for session in router.sessions:
         name, asn = token(session.name), token(session.remote_asn)
         yield f"| {name} | {asn} | {WHAT[session.kind]} | {_told(session)} | {_learned(session, system)} |"
+
+
+def _anycast(router: Router, system: System) -> Iterator[str]:
+    if system.anycast:
+        yield ""
+        yield f"Ours too, and told to the world while a host of ours tells it inside: {_nets(system.anycast)}."
+    for service in router.anycast:
+        last = f", as the last resort while {token(service.draining)} is" if service.draining else ""
+        yield ""
+        yield f"Here while {token(service.name)} is on{last}: {_nets(service.nets)}."
 
 
 def _nets(nets: tuple[object, ...]) -> str:

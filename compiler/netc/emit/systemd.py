@@ -45,6 +45,7 @@ def _part(part: Part) -> Iterator[File]:
         follows=part.follows,
         endpoints=part.endpoints,
         watched=part.kept,
+        checked=part.checkers,
         daemon=Verbatim(BIRD_PID) if part.routers else None,
         credentials=_credentials(part),
         reloads=any(True for _ in reload(part)),
@@ -52,6 +53,9 @@ def _part(part: Part) -> Iterator[File]:
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
     if part.kept:
         yield File(f"{UNITS}/netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
+    for checker in part.checkers:
+        text = render("systemd", "check.service.j2", **shared, checker=checker)
+        yield File(f"{UNITS}/netc-check-{part.name}.service", text)
     for other in part.renewed_by:
         yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
     if part.endpoints:

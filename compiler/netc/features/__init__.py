@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from netc.features import (
+    anycast,
     bgp,
     bridged_namespaces,
     bridges,
@@ -48,4 +49,5 @@ FEATURES: tuple[Feature, ...] = (
     tcp,
     loopback,
     bgp,
+    anycast,
 )

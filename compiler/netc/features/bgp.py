@@ -31,6 +31,16 @@ from netc.language.bgp import Bgp, BgpPeer, RoaSource
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.topology import Topology
 from netc.language.values import Family, Ports
+from netc.network.anycast import (
+    anycast_device,
+    anycast_protocol,
+    drain_protocol,
+    prefixes,
+    service_families,
+    services_at,
+    told_outside,
+    unicast,
+)
 from netc.network.bgp import (
     LOOPBACK_PART,
     End,
@@ -49,7 +59,18 @@ from netc.network.interface import Network
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
-from netc.plan.bgp import Accepted, IgpInterface, Inner, RoaFile, RoaServer, RouteLimit, Router, Session, System
+from netc.plan.bgp import (
+    Accepted,
+    Anycast,
+    IgpInterface,
+    Inner,
+    RoaFile,
+    RoaServer,
+    RouteLimit,
+    Router,
+    Session,
+    System,
+)
 from netc.plan.host_plan import Forwarding, Loose, Part, Share
 from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
 from netc.problem import KeyPath
@@ -114,7 +135,8 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
         inner = (_inner(end, topology.bgp, topology) for end in ends(host, network))
         outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
         sessions = (*inner, *outer)
-    return Router(router_id(host, topology), sources, table.loopback, system, sessions, igp)
+    anycast = tuple(_anycast(host, topology)) if system else ()
+    return Router(router_id(host, topology), sources, table.loopback, system, sessions, igp, anycast)
 
 
 def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
@@ -122,12 +144,13 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
     here = topology.hosts[host].bgp
     # With an IGP, that is who knows loopbacks.
     alone = () if is_recursive(topology) else topology.hosts[host].loopback
+    served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
     return System(
         asn=bgp.asn,
         form=FORM.get(bgp.internal, "one"),
         members=tuple(sorted(numbers)) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
-        inside=(*alone, *sorted(here.prefixes if here else ())),
+        inside=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],
@@ -136,6 +159,7 @@ def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
         flaps=tuple(_roas(bgp.flaps, families(bgp))),
         drained=here.drain if here else False,
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
+        anycast=told_outside(topology),
         recursive=is_recursive(topology),
     )
 
@@ -146,6 +170,14 @@ def _roas(sources: tuple[RoaSource, ...], known: tuple[Family, ...]) -> Iterator
             yield RoaServer(source.rtr)
         files: tuple[tuple[Family, HostPath | None], ...] = ((4, source.ipv4), (6, source.ipv6))
         yield from (RoaFile(family, path) for family, path in files if path and family in known)
+
+
+def _anycast(host: HostName, topology: Topology) -> Iterator[Anycast]:
+    for name, service in services_at(host, topology):
+        for family in service_families(service):
+            draining = drain_protocol(name, family) if service.drain else None
+            own = prefixes(service, family)
+            yield Anycast(anycast_protocol(name, family), draining, family, own, anycast_device(name))
 
 
 def _inner(end: End, bgp: Bgp, topology: Topology) -> Session:

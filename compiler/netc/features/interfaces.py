@@ -35,6 +35,9 @@ from netc.plan.host_plan import (
 )
 from netc.problem import dotted
 
+NOBODYS = IPNetwork("192.0.0.8/32")
+"""The IPv4 dummy address (RFC 7600)."""
+
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     yield Share(parts=tuple(_part(interface, network) for interface in network.interfaces[host]))
@@ -59,7 +62,7 @@ def _part(interface: Interface, network: Network) -> Part:
                 nodad=net.version == 6 and interface.kind == Kind.VXLAN,
                 again=_is_there_already(interface),
             )
-            for net in interface.addresses
+            for net in _addresses(interface, network)
         ),
         carriers=(Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),),
         settings=tuple(_settings(interface, network)),
@@ -97,6 +100,14 @@ def _route(to: IPNetwork, interface: Interface) -> Route:
     via = next((ip for ip in interface.gateways if ip.version == to.version), None)
     again = _is_there_already(interface) and interface.table is None
     return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace, again=again)
+
+
+def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
+    """On an interface without any IPv4 address, loose reverse path filtering is strict (fib_validate_source in the
+    kernel), and IPv4 that comes one way and goes another is dropped: there a router has one that is nobody's."""
+    bare = all(net.version != 4 for net in interface.addresses) and not interface.namespace
+    routed = interface.name in router_interfaces(interface.host, network)
+    return (*interface.addresses, NOBODYS) if bare and routed else interface.addresses
 
 
 def _is_there_already(interface: Interface) -> bool:

@@ -118,6 +118,14 @@ class PeerName(Label):
     noun = "a BGP peer's name"
 
 
+class AnycastName(Label):
+    """Short enough for the interface that is called after it."""
+
+    pattern = r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?"
+    noun = "an anycast service's name"
+    cure = "use 1 to 12 of a-z, 0-9 and `-`, beginning with a letter and not ending with `-`"
+
+
 class PartName(Name):
     """`link-edge-home`: a part's folder, its journal and, with `netc-` before it, its unit."""
 

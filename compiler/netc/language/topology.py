@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.anycast import Anycast
 from netc.language.bgp import Bgp, HostBgp
 from netc.language.bridges import Bridge
 from netc.language.firewall import Firewall
@@ -14,6 +15,7 @@ from netc.language.forwards import Forward
 from netc.language.igp import Igp
 from netc.language.links import Link, Mesh
 from netc.language.names import (
+    AnycastName,
     BridgeName,
     ForwardName,
     HostName,
@@ -100,3 +102,4 @@ class Topology(Table):
     sets: Mapping[SetName, AddressSet] = Field(default_factory=dict)
     bgp: Bgp | None = Field(None, description="The autonomous system.")
     igp: Igp | None = Field(None, description="How its routers find each other.")
+    anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict)

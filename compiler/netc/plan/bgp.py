@@ -71,6 +71,8 @@ class System:
     """Whoever has another way takes it: the router is about to go."""
     tags: tuple[int, ...]
     """Of DN42's communities (64511), on what is ours."""
+    anycast: tuple[IPNetwork, ...]
+    """Told to the world while some router of ours tells it inside."""
     recursive: bool
     """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
 
@@ -126,6 +128,18 @@ class IgpInterface:
 
 
 @dataclass(frozen=True, slots=True)
+class Anycast:
+    """Prefixes of a service that is behind `device`: told of by `name` while a switch is on, and by `draining` as the
+    last resort while another is (RFC 8326)."""
+
+    name: ProtocolName
+    draining: ProtocolName | None
+    family: Family
+    nets: tuple[IPNetwork, ...]
+    device: InterfaceName
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """A host's routing. `sources` are the addresses that its own packets carry, one a family."""
 
@@ -135,3 +149,4 @@ class Router:
     system: System | None = None
     sessions: tuple[Session, ...] = ()
     igp: tuple[IgpInterface, ...] = ()
+    anycast: tuple[Anycast, ...] = ()

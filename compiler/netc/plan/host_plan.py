@@ -27,6 +27,7 @@ from netc.language.names import (
 )
 from netc.language.values import Family, Ports
 from netc.network.interface import Key, Peer
+from netc.plan.anycast import Checker
 from netc.plan.bgp import Router
 from netc.plan.ruleset import AddressSet, Ruleset
 from netc.problem import KeyPath
@@ -261,8 +262,8 @@ class Confined:
     namespace: NamespaceName
     part: PartName
     """Without this part it stops."""
-    after: PartName
-    """It waits for this one, and survives it."""
+    after: PartName | None
+    """It waits for this one too, if there is one, and survives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +312,7 @@ class Part:
     congestion: tuple[Congestion, ...] = ()
     loopbacks: tuple[Loopback, ...] = ()
     routers: tuple[Router, ...] = ()
+    checkers: tuple[Checker, ...] = ()
     kind: Literal["part", "firewall", "forwarding"] = "part"
 
     @property

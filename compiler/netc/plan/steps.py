@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.language.names import ProtocolName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.plan.bgp import Router
@@ -221,6 +222,7 @@ def _loopback(loopback: Loopback) -> Step:
 
 BIRD_PATH = "/etc/netc/bird.conf"
 BIRD_PASSWORDS = "/run/netc/bird.passwords"
+BIRD_SWITCHES = "/run/netc/bird.switches"
 BIRD_PID = "/run/netc/bird.pid"
 """Where bird.bash keeps the daemon's process id."""
 
@@ -234,8 +236,18 @@ def bird_passwords(router: Router) -> Iterator[Step]:
             )
 
 
+def bird_switches(router: Router) -> tuple[ProtocolName, ...]:
+    """Protocols that others turn on and off while BIRD runs."""
+    return tuple(name for one in router.anycast for name in (one.name, one.draining) if name)
+
+
 def _bird(router: Router) -> Iterator[Step]:
     yield from bird_passwords(router)
+    if names := bird_switches(router):
+        yield Step(
+            up=("switches", "off", *names),
+            down=("no_switches",),
+        )
     yield Step(
         up=("start_bird", BIRD_PATH),
         down=("end_bird",),
@@ -264,7 +276,8 @@ def _route(route: Route) -> Step:
             down=Falls(route.device),
         )
     words: Command = ("route", "add", to)
-    words += ("via", route.via) if route.via else ()
+    other: Command = ("inet6",) if route.via and route.via.version != route.to.version else ()
+    words += ("via", *other, route.via) if route.via else ()
     words += ("dev", route.device)
     words += ("src", route.source) if route.source else ()
     words += ("table", route.table) if route.table else ()

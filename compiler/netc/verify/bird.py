@@ -1,6 +1,6 @@
 """`bird -p`: can BIRD read each of its configurations to the end?
 
-A copy is judged in which what only the target has is stood in for: passwords, and lists of ROAs. It is a judge of
+A copy is judged in which what only the target has is stood in for: passwords, switches and lists of ROAs. It judges
 spelling: filters that fail on a route, next hops that nobody reaches and a second protocol on a kernel's table pass it.
 """
 
@@ -17,6 +17,7 @@ from netc.verify.verdict import Verdict, could_not_run, verdict
 JUDGE = "bird -p"
 
 _LIST = re.compile(r'include "(?!/run/netc/)[^"]*";')
+_SWITCH = re.compile(r'include "/run/netc/bird\.switches/[^"]*";')
 _PASSWORD = re.compile(r'include "/run/netc/bird\.passwords/[^"]*";')
 
 
@@ -43,4 +44,5 @@ def _judge(bird: str, config: File, path: object) -> Verdict:
 
 
 def _as_here(file: File) -> File:
-    return replace(file, text=_PASSWORD.sub('password "stands in";', _LIST.sub("", file.text)), mode=0o644)
+    text = _PASSWORD.sub('password "stands in";', _LIST.sub("", file.text))
+    return replace(file, text=_SWITCH.sub("disabled;", text), mode=0o644)

@@ -1,0 +1,132 @@
+"""One address on several hosts: whoever is nearest and answers is asked.
+
+    [anycast.dns]
+    addresses = ["172.22.76.190/32", "fdbc:f9dc:67ad::53/128"]
+    hosts = ["hkg", "lax"]
+    services = "unbound.service"
+    check = { command = ["/usr/bin/dig", "+time=1", "@172.22.76.190", "example.dn42"] }
+
+The addresses are in a namespace that a part of its own holds, and never among the host's: there, a dead service would
+swallow what only passes through. Only the router leads packets to it, and only while it tells of it; the pair into the
+namespace has no addresses but fe80 ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.anycast import Anycast
+from netc.language.names import AnycastName, HostName
+from netc.network.anycast import (
+    anycast_device,
+    anycast_namespace,
+    anycast_part,
+    anycast_protocol,
+    drain_protocol,
+    service_families,
+    services_at,
+    unicast,
+)
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Network
+from netc.network.namespaces import INNER
+from netc.network.routing import router_interfaces
+from netc.plan.anycast import Checker
+from netc.plan.host_plan import (
+    Address,
+    Carrier,
+    Confined,
+    Forwarding,
+    LinkSetting,
+    Namespace,
+    Part,
+    Route,
+    Share,
+    Veth,
+)
+from netc.plan.ruleset import Ruleset, Transit
+from netc.problem import KeyPath, dotted
+
+HOST_END, INNER_END = IPNetwork("fe80::1/64"), IPNetwork("fe80::2/64")
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    for name, service in services_at(host, network.topology):
+        yield _share(name, service, host, network)
+
+
+def _share(name: AnycastName, service: Anycast, host: HostName, network: Network) -> Share:
+    origin: KeyPath = ("anycast", name)
+    table = network.topology.hosts[host]
+    device, space, part = anycast_device(name), anycast_namespace(name), anycast_part(name)
+    ways = (device, *router_interfaces(host, network))
+    return Share(
+        parts=(_part(name, service, host, origin),),
+        ruleset=Ruleset(origin, transits=(Transit(origin, ways),)) if table.firewall or table.docker else None,
+        forwarding=tuple(Forwarding(family, table.wan) for family in service_families(service)),
+        confined=tuple(Confined(unit, space, part, None) for unit in service.services),
+    )
+
+
+def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) -> Part:
+    device, space = anycast_device(name), anycast_namespace(name)
+    alone_here = unicast(service, host)
+    held = (*service.addresses, *alone_here)
+    return Part(
+        anycast_part(name),
+        origin,
+        dotted(origin),
+        namespaces=(Namespace(space, ()),),
+        devices=(Veth(device, INNER, space),),
+        # Two ends that nobody else shares, and all that they need to know is written here.
+        settings=tuple(
+            LinkSetting(end, "ipv6", key, 0, where)
+            for end, where in ((device, None), (INNER, space))
+            for key in ("accept_dad", "accept_ra")
+        ),
+        addresses=(
+            Address(HOST_END, device, nodad=True),
+            Address(INNER_END, INNER, space, nodad=True),
+            *(Address(alone(net.ip), INNER, space, nodad=net.version == 6) for net in held),
+        ),
+        carriers=(Carrier(device, None), Carrier(INNER, None, space)),
+        routes=(
+            *(Route(net, device) for net in alone_here),
+            *_ways_out(service, host, name),
+        ),
+        checkers=(_checker(name, service),),
+    )
+
+
+def alone(ip: IPAddress) -> IPNetwork:
+    return IPNetwork(f"{ip}/{32 if ip.version == 4 else 128}")
+
+
+def _ways_out(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
+    """By the host, which is an IPv6 neighbour for packets of both families (RFC 8950 does the same)."""
+    for family in service_families(service):
+        everything = next(net for net in EVERYTHING if net.version == family)
+        # What is asked with an address of many hosts is answered to any of them.
+        own = (*unicast(service, host), *service.addresses)
+        source = next(net.ip for net in own if net.version == family)
+        yield Route(everything, INNER, HOST_END.ip, source, None, anycast_namespace(name))
+
+
+def _checker(name: AnycastName, service: Anycast) -> Checker:
+    check = service.check
+    families = service_families(service)
+    return Checker(
+        service=name,
+        namespace=anycast_namespace(name),
+        command=check.command,
+        interval=check.interval,
+        timeout=check.timeout,
+        rise=check.rise,
+        fall=check.fall,
+        drain=service.drain,
+        protocols=tuple(anycast_protocol(name, family) for family in families),
+        draining=tuple(drain_protocol(name, family) for family in families if service.drain),
+        units=service.services,
+    )

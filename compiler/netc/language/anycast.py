@@ -1,0 +1,64 @@
+"""Anycast: one address on several hosts, told of by those where the service behind it answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from netc.language.names import HostName, UnitName, Wrong, quoted
+from netc.language.tables import Table
+from netc.language.tunnels import Command
+from netc.language.values import FromText, InterfaceAddress, OneOrMany
+
+UNITS = {"ms": 1, "s": 1000, "m": 60_000}
+LONGEST = 600_000
+
+
+def duration(text: str) -> int:
+    """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
+    match = re.fullmatch(r"([0-9]{1,6})(ms|s|m)", text)
+    if not match:
+        raise Wrong("NC2501", f"{quoted(text)} is no length of time", "write it as `200ms`, `5s` or `2m`")
+    found = int(match[1]) * UNITS[match[2]]
+    if found > LONGEST:
+        raise Wrong("NC2501", f"`{text}` is longer than anybody would wait", "it is `10m` at most")
+    return found
+
+
+def _some(text: str) -> int:
+    if duration(text) < 100:
+        raise Wrong("NC2501", f"`{text}` is shorter than a check can take", "it is `100ms` at least")
+    return duration(text)
+
+
+Duration = Annotated[int, FromText(duration)]
+SomeTime = Annotated[int, FromText(_some)]
+Times = Annotated[int, Field(strict=True, ge=1, le=100)]
+
+
+class Check(Table):
+    """Whether the service answers."""
+
+    command: Command = Field(description="Run inside, as nobody; it answers if this ends with 0.")
+    interval: SomeTime = Field(5000, description="From the beginning of one to that of the next; default: 5s.")
+    timeout: SomeTime = Field(2000, description="One that takes longer has failed; default: 2s.")
+    rise: Times = Field(3, description="So many in a row, and it is told of.")
+    fall: Times = Field(2, description="So many that failed in a row, and it is not.")
+
+
+class Anycast(Table):
+    """A service that is on several hosts, each in a network namespace of its own."""
+
+    addresses: OneOrMany[InterfaceAddress] = Field(
+        description="Its own; the prefix that each is in is told of while it answers."
+    )
+    hosts: OneOrMany[HostName] = Field(description="Routers where it runs.")
+    unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
+        default_factory=dict, description="One host's alone: what the service there asks others with."
+    )
+    services: OneOrMany[UnitName] = Field((), description="Units that run inside.")
+    check: Check
+    drain: Duration = Field(5000, description="For so long it is the last resort before it is taken back; default: 5s.")

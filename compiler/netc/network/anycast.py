@@ -1,0 +1,67 @@
+"""Where anycast services are, what is told of them, and what everything of one is called."""
+
+from __future__ import annotations
+
+from netaddr import IPNetwork
+
+from netc.language.anycast import Anycast
+from netc.language.names import AnycastName, HostName, InterfaceName, NamespaceName, PartName, ProtocolName
+from netc.language.topology import Topology
+from netc.language.values import Family
+from netc.network.profiles import WORLD
+
+
+def services_at(host: HostName, topology: Topology) -> tuple[tuple[AnycastName, Anycast], ...]:
+    return tuple((name, one) for name, one in sorted(topology.anycast.items()) if host in one.hosts)
+
+
+def prefixes(service: Anycast, family: Family) -> tuple[IPNetwork, ...]:
+    """What is told of a service."""
+    return tuple(sorted({net.cidr for net in service.addresses if net.version == family}))
+
+
+def unicast(service: Anycast, host: HostName) -> tuple[IPNetwork, ...]:
+    """Addresses of a service that are one host's alone."""
+    return next((nets for name, nets in service.unicast.items() if name == host), ())
+
+
+def service_families(service: Anycast) -> tuple[Family, ...]:
+    found: set[Family] = {4 if net.version == 4 else 6 for net in service.addresses}
+    return tuple(sorted(found))
+
+
+def told_outside(topology: Topology) -> tuple[IPNetwork, ...]:
+    """Prefixes of services that the world takes as well; all others are told inside alone."""
+    found = {net.cidr for one in topology.anycast.values() for net in one.addresses}
+    return tuple(sorted(net for net in found if is_taken(net, topology)))
+
+
+def is_taken(net: IPNetwork, topology: Topology) -> bool:
+    """Whether networks of the world let in a prefix of that range and length."""
+    spans = WORLD[topology.bgp.profile] if topology.bgp else ()
+    return any(
+        span.version == net.version and net in span and least <= net.prefixlen <= most for span, least, most in spans
+    )
+
+
+def anycast_part(name: AnycastName) -> PartName:
+    return PartName(f"anycast-{name}")
+
+
+def anycast_namespace(name: AnycastName) -> NamespaceName:
+    return NamespaceName(f"anycast-{name}")
+
+
+def anycast_device(name: AnycastName) -> InterfaceName:
+    """The host's end of the pair that leads to it."""
+    return InterfaceName(f"ac-{name}")
+
+
+def anycast_protocol(name: AnycastName, family: Family) -> ProtocolName:
+    """Who tells of it."""
+    return ProtocolName(f"any-{name}{family}")
+
+
+def drain_protocol(name: AnycastName, family: Family) -> ProtocolName:
+    """Who tells of it as the last resort."""
+    return ProtocolName(f"any-{name}{family}-drain")

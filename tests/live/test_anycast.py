@@ -1,0 +1,326 @@
+"""Anycast: whoever answers is told of, whoever does not is not, and nobody who asks notices a planned end."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, install, parts, script
+from live.lab import Host, Lab
+from live.process import Process
+from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
+from live.state import difference
+from live.test_bgp import leaves_by, reached
+from live.traffic import echo
+
+pytestmark = pytest.mark.live
+
+ASN = 4242422547
+PORT = 5300
+INSIDE4, INSIDE6, WORLD4 = "172.20.0.30/32", "fd42:1::53/128", "172.22.0.53/32"
+"""Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
+
+INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
+ASK = f'"exec 3<>/dev/tcp/172.20.0.30/{PORT}"'
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = {ASN}
+prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+profile = "dn42"
+internal = "confederation"
+next_hop = "med"
+members.base = 4225470000
+over = ["ac", "bc"]
+
+[hosts.c.bgp.peers.e]
+asn = 4242420002
+role = "peer"
+interface = "ext0"
+local = "fe80::c"
+address = "fe80::1"
+
+[anycast.dns]
+addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
+hosts = ["a", "b"]
+unicast.a = ["172.20.0.28/32", "fd42:1::28/128"]
+unicast.b = ["172.20.0.29/32", "fd42:1::29/128"]
+drain = "{DRAIN:g}s"
+check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "400ms", timeout = "400ms" }}
+
+[links.ac]
+kind = "vxlan"
+between = ["a", "c"]
+cost = 5
+
+[links.bc]
+kind = "vxlan"
+between = ["b", "c"]
+cost = 9
+"""
+HOST = """
+[hosts.{name}]
+id = {id}
+wan = "eth0"
+addresses = "198.51.100.{id}/24"
+loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
+firewall = {{}}
+[hosts.{name}.bgp]
+"""
+MARGIN = 1.0
+"""For a machine that is busy, and BGP."""
+SPACE = "anycast-dns"
+
+
+def trees_of(folder: Path) -> dict[str, Path]:
+    ours = (HOST.format(name=name, id=id) for id, name in enumerate("abc", 1))
+    return compiled(TOPOLOGY + "".join(ours), folder)
+
+
+class Net:
+    """A client's router c, a neighbour e behind it, and a service at a, which is nearer, and at b."""
+
+    def __init__(self, lab: Lab, folder: Path) -> None:
+        trees = trees_of(folder)
+        world = lab.switch("world")
+        self.e = neighbour(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
+        hosts = []
+        for id, name in enumerate("abc", 1):
+            host = install(lab, name, trees)
+            world.plug(host, "eth0", f"198.51.100.{id}/24")
+            hosts.append(host)
+        self.a, self.b, self.c = hosts
+        lab.wire(self.c, "ext0", self.e.host, "ext0", a_addresses=["fe80::c/64"], b_addresses=["fe80::1/64"])
+        self.e.session("ext0", "fe80::1", "fe80::c", ASN)
+        self.logs = []
+        for host in hosts:
+            for part in parts(host):
+                if part != "bird":
+                    host.run(script(part, "up"))
+            self.logs.append(start_bird(host))
+        self.e.start()
+        settled(*hosts, self.e.host)
+
+    def serve(self, host: Host) -> Process:
+        return echo(host, PORT, "0.0.0.0", "::", namespace=SPACE)
+
+    def look_after(self, host: Host) -> Process:
+        process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/check"])
+        process.wait_for("\n")
+        return process
+
+    def way(self, prefix: str = INSIDE4) -> str | None:
+        """By which the client's router sends what is for the service; None: it is told of nothing."""
+        return leaves_by(self.c, prefix)
+
+
+def state(host: Host) -> str:
+    return host.run(["cat", f"/run/netc/{SPACE}.state"], check=False).stdout.strip()
+
+
+def knows(host: Host, prefix: str) -> bool:
+    return f"{prefix} " in birdc(host, f"show route {prefix}")
+
+
+def monitor(host: Host) -> Process:
+    """What becomes of the kernel's routes from now on."""
+    process = host.start(["ip", "-o", "monitor", "route"])
+    time.sleep(0.2)
+    return process
+
+
+ASKED = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)
+server.bind((sys.argv[1], int(sys.argv[2])))
+print("ready", flush=True)
+while True:
+    server.sendto(*server.recvfrom(100))
+"""
+ASKING = """
+import socket, sys, time
+address, port, source, length = sys.argv[1], int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+asker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+asker.setsockopt(socket.SOL_SOCKET, 33, 1 << 23)
+asker.bind((source, 0))
+asker.setblocking(False)
+sent, answered, due, began = [], set(), 0, time.monotonic()
+def hear():
+    try:
+        while True:
+            answered.add(int(asker.recv(100)))
+    except BlockingIOError:
+        pass
+while (now := time.monotonic() - began) < length:
+    if now >= due:
+        asker.sendto(str(len(sent)).encode(), (address, port))
+        sent.append(now)
+        due = max(due + 0.001, now)
+    hear()
+    time.sleep(0.0002)
+time.sleep(1)
+hear()
+print(len(sent), *(f"{at:.3f}" for number, at in enumerate(sent) if number not in answered))
+"""
+"""A thousand requests a second: how many, and when each one was sent that nobody answered. Neither end overflows
+(SO_RCVBUFFORCE): a busy machine is slow here, and loses nothing."""
+
+
+def python(host: Host, program: str, *arguments: str, namespace: str | None = None) -> Process:
+    return host.start([sys.executable, "-I", "-c", program, *arguments], namespace=namespace)
+
+
+def asks(host: Host, address: str) -> bool:
+    return host.run(["ping", "-c", "1", "-W", "1", address], namespace=SPACE, check=False).returncode == 0
+
+
+def end(host: Host, checker: Process, signal: str) -> None:
+    """As systemd ends it: the first process alone."""
+    host.run(["kill", f"-{signal}", checker.texts()[0].strip()])
+
+
+def seconds(true: Callable[[], object], limit: float) -> float:
+    """Until it is."""
+    began = time.monotonic()
+    wait(true, limit)
+    return time.monotonic() - began
+
+
+def test_nothing_is_left_of_it(lab: Lab, tmp_path: Path) -> None:
+    host = install(lab, "a", trees_of(tmp_path))
+    before = host.state()
+    host.run(script(SPACE, "up"))
+    once = host.state()
+    host.run(script(SPACE, "up"))
+    assert difference(once, host.state()) == ""
+    assert difference(before, once) != ""
+    host.run(script(SPACE, "down"))
+    assert difference(before, host.state()) == ""
+
+
+def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None:
+    net = Net(lab, tmp_path)
+    a, c, e = net.a, net.c, net.e
+
+    # It starts withdrawn, and stays so without a service.
+    checker = net.look_after(a)
+    wait(lambda: state(a) == "down")
+    time.sleep(RISE * INTERVAL + MARGIN)
+    assert net.way() is None
+    assert "No route to host" in c.run(["ip", "route", "get", "172.20.0.30"], check=False).stderr
+    service = net.serve(a)
+    assert seconds(lambda: net.way() == "vx-a", 10) > (RISE - 2) * INTERVAL
+    for prefix in (INSIDE6, WORLD4):
+        wait(lambda prefix=prefix: net.way(prefix) == "vx-a", 5)  # type: ignore[misc]
+
+    # Packets go there from the client and from outside; the world is told of what it takes, and of no more.
+    wait(lambda: path(e.host, WORLD4) == str(ASN))
+    assert knows(e.host, "fd42:1::/48")
+    assert not knows(e.host, INSIDE6)
+    for address in ("172.20.0.30", "172.22.0.53"):
+        wait(lambda address=address: reached(e.host, e.four, address))  # type: ignore[misc]
+    wait(lambda: reached(e.host, e.six, "fd42:1::53"))
+    assert reached(c, "172.20.0.3", "172.20.0.30")
+
+    # Dead, it is gone in time, also outside; what passes is not swallowed; and it is back after it recovers.
+    service.stop()
+    assert seconds(lambda: net.way() is None, 10) < FALL * INTERVAL + TIMEOUT + MARGIN
+    wait(lambda: path(e.host, WORLD4) is None and net.way(INSIDE6) is None, 5)
+    service = net.serve(a)
+    assert seconds(lambda: net.way() == "vx-a", 10) < (RISE + 1) * INTERVAL + MARGIN
+
+    # BIRD that starts anew is told again, one that is given a new configuration never forgets, and the namespace
+    # outlives both.
+    inode = a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout
+    heard = monitor(c)
+    a.run(script("bird", "reload"))
+    time.sleep(2 * INTERVAL)
+    assert "Deleted 172.20.0.30" not in heard.said()
+    a.run(script("bird", "down"))
+    wait(lambda: net.way() is None)
+    net.logs.append(start_bird(a))
+    wait(lambda: net.way() == "vx-a")
+    assert "Deleted 172.20.0.30" in heard.said()
+    assert a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout == inode
+    assert service.alive
+
+    # A checker that was killed is as good as dead: what systemd runs then withdraws at once.
+    unit = a.read("/etc/systemd/system/netc-check-anycast-dns.service")
+    after = re.search(r"(?m)^ExecStopPost=(.*)$", unit)
+    assert after
+    assert "WatchdogSignal=SIGKILL" in unit
+    end(a, checker, "KILL")
+    assert net.way() == "vx-a"
+    a.run([after[1]])
+    wait(lambda: net.way() is None, 2)
+    assert state(a) == ""
+
+    # With the namespace its routes go, whoever looks after it.
+    checker = net.look_after(a)
+    wait(lambda: net.way() == "vx-a", 5)
+    a.run(script(SPACE, "down"))
+    wait(lambda: net.way() is None, 1)
+    assert [fault for log in net.logs for fault in faults(log.said())] == []
+
+
+def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None:
+    net = Net(lab, tmp_path)
+    a, b, c, e = net.a, net.b, net.c, net.e
+    for host in (a, b):
+        net.serve(host)
+        python(host, ASKED, "172.20.0.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
+    checkers = {host.name: net.look_after(host) for host in (a, b)}
+    wait(lambda: state(a) == state(b) == "up", 10)
+    wait(lambda: net.way() == "vx-a", 5)  # nearer
+
+    # What each asks of others by itself is answered to it, and not to the nearest.
+    for host in (a, b):
+        for address in (e.four, e.six):
+            wait(lambda h=host, there=address: asks(h, there), 5)  # type: ignore[misc]
+    assert reached(e.host, e.six, "fd42:1::29")
+
+    # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
+    asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")
+    heard = monitor(c)
+    time.sleep(1)
+    a.write("/etc/netc/anycast/dns.disabled", "")
+    moved = time.monotonic()
+    wait(lambda: net.way() == "vx-b" and net.way(INSIDE6) == "vx-b", 2)
+    assert state(a) == "draining"
+    wait(lambda: state(a) == "disabled", DRAIN + 3 * INTERVAL)
+    assert time.monotonic() - moved > DRAIN
+    assert "Deleted 172.20.0.30" not in heard.said()
+    wait(lambda: leaves_by(a, INSIDE4) == "vx-c", 5)  # what passes goes to the other
+
+    # Switched on again, and ended by the unit: it drains as well.
+    a.run(["rm", "/etc/netc/anycast/dns.disabled"])
+    wait(lambda: net.way() == "vx-a", 5)
+    end(a, checkers["a"], "TERM")
+    wait(lambda: net.way() == "vx-b", 2)
+    assert checkers["a"].alive
+    checkers["a"].wait(DRAIN + 2)
+    asking.wait(30)
+    sent, *lost = asking.texts()[0].split()
+    assert int(sent) > 3000
+    assert lost == []
+    dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
+    assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
+
+    # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
+    began = time.monotonic()
+    end(b, checkers["b"], "TERM")
+    wait(lambda: "(65535,0)" in attributes(e.host, WORLD4).get("community", ""), 2)
+    assert attributes(c, WORLD4)["local_pref"] == "0"
+    assert net.way() == "vx-b"
+    checkers["b"].wait(DRAIN + 2)
+    assert time.monotonic() - began > DRAIN
+    wait(lambda: net.way() is None and not knows(e.host, WORLD4), 2)
+    assert [fault for log in net.logs for fault in faults(log.said())] == []

@@ -1,0 +1,106 @@
+"""System S4 on a machine that boots: what nobody looks after any more is not told of, and a planned end drains."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, install, parts, script
+from live.lab import Lab
+from live.routers import attributes, settled, start_bird
+from live.test_anycast import ASK, DRAIN, HOST, INSIDE4, SPACE, monitor
+from live.test_bgp import leaves_by
+from machine.machine import Machine, machine
+from machine.test_seedbox import active, within
+
+pytestmark = pytest.mark.machine
+
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+profile = "dn42"
+internal = "fake-confederation"
+members.base = 4225470000
+over = "ac"
+
+[anycast.dns]
+addresses = ["{INSIDE4}", "fd42:1::53/128"]
+hosts = "a"
+services = "answers.service"
+drain = "{DRAIN:g}s"
+check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "500ms", timeout = "500ms", rise = 1 }}
+
+[links.ac]
+kind = "vxlan"
+between = ["a", "c"]
+"""
+SERVICE = """
+[Service]
+ExecStart=/usr/bin/socat TCP4-LISTEN:5300,fork,reuseaddr EXEC:/bin/cat
+SuccessExitStatus=143
+"""
+CHECKER = f"netc-check-{SPACE}.service"
+UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service")
+
+
+def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
+    ours = "".join(HOST.format(name=name, id=id) for id, name in enumerate("ac", 1))
+    trees = compiled(TOPOLOGY + ours, tmp_path)
+    a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")
+    for id, host in enumerate((a, c), 1):
+        world.plug(host, "eth0", f"198.51.100.{id}/24")
+    a.lay(trees["a"])
+    a.write("/etc/systemd/system/answers.service", SERVICE)
+    a.run(["systemctl", "daemon-reload"])
+    for part in parts(c):
+        if part != "bird":
+            c.run(script(part, "up"))
+    start_bird(c)
+    heard = monitor(c)
+
+    a.run(["systemctl", "start", "netc.target", "answers.service"])
+    settled(c)
+    assert within(20, lambda: leaves_by(c, INSIDE4) == "vx-a")
+    assert active(a, *UNITS) == ["active"] * 4
+    begun = began(a)
+
+    # Killed, it is withdrawn at once, and told of again by its successor; so it is when it hangs.
+    for signal, limit in (("KILL", 2), ("STOP", 8)):
+        gone = heard.said().count(f"Deleted {INSIDE4.partition('/')[0]}")
+        assert gone == 0 if signal == "KILL" else gone == 1
+        a.run(["systemctl", "kill", f"--signal={signal}", "--kill-whom=main", CHECKER])
+        assert within(limit, lambda gone=gone: heard.said().count("Deleted 172.20.0.30") > gone)  # type: ignore[misc]
+        assert within(10, lambda: leaves_by(c, INSIDE4) == "vx-a")
+
+    # The service and BIRD start anew, and the namespace stays.
+    a.run(["systemctl", "restart", "netc-bird.service"])
+    assert within(20, lambda: leaves_by(c, INSIDE4) == "vx-a")
+    assert began(a) == begun
+    a.run(["systemctl", "kill", "--signal=KILL", "answers.service"])
+    assert within(5, lambda: leaves_by(c, INSIDE4) is None)
+    a.run(["systemctl", "restart", "answers.service"])
+    assert within(10, lambda: leaves_by(c, INSIDE4) == "vx-a")
+    assert began(a)[0] == begun[0]
+
+    # A planned end: the last resort first, then gone, and the service stops after that.
+    stopping = a.start(["systemctl", "stop", "netc.target"])
+    assert within(3, lambda: attributes(c, INSIDE4).get("local_pref") == "0")
+    assert active(a, "answers.service", "netc-bird.service") == ["active"] * 2
+    time.sleep(DRAIN / 2)
+    assert leaves_by(c, INSIDE4) == "vx-a"
+    assert stopping.wait(30) == 0
+    assert within(10, lambda: active(a, *UNITS) == ["inactive"] * 4)
+    assert not re.search(r"anycast|bird", a.run(["ls", "/run/netc"], check=False).stdout)
+
+
+def began(host: Machine) -> tuple[str, str]:
+    """The namespace, and when the service in it started."""
+    inode = host.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout
+    return inode, host.run(["systemctl", "show", "--property=ExecMainPID", "answers.service"]).stdout
