@@ -287,6 +287,11 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
             wait(lambda h=host, there=address: asks(h, there), 5)  # type: ignore[misc]
     assert reached(e.host, e.six, "fd42:1::29")
 
+    # What comes from the one that is farther away is passed on as well, though its address is reached by another way.
+    b.run(["ping", "-c", "1", "-W", "1", "-I", "172.20.0.30", e.four], namespace=SPACE, check=False)
+    dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
+    assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
+
     # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
     asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")
     heard = monitor(c)
@@ -311,8 +316,6 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     sent, *lost = asking.texts()[0].split()
     assert int(sent) > 3000
     assert lost == []
-    dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
-    assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
 
     # Where nobody else is, it serves to the end of its drain, and says outside that it is about to go.
     began = time.monotonic()
