@@ -76,6 +76,6 @@ def test_routes_come_back_with_an_uplink_and_go_with_netc(lab: Lab, tmp_path: Pa
     assert active(server, *WATCHERS) == ["active"] * 2
 
     server.run(["systemctl", "stop", "netc.target"])
-    assert within(10, lambda: active(server, *PARTS, *WATCHERS) == ["inactive"] * 4)
+    assert within(30, lambda: active(server, *PARTS, *WATCHERS) == ["inactive"] * 4)
     server.run(["ip", "link", "delete", "dev", "eth1"])
     assert difference(before, without(server.state(), FORWARDING)) == ""
