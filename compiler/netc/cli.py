@@ -89,13 +89,37 @@ def check_verb(topo: Topo) -> None:
 
 
 @app.command()
-def plan(topo: Topo, host: Annotated[str, typer.Argument(metavar="HOST")]) -> None:
-    """Print the facts that HOST's files are made of."""
+def plan(
+    topo: Topo,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="With --migrate: another topology.")],
+    migrate: Annotated[bool, typer.Option("--migrate", help="Print the order in which routers change to it.")] = False,
+    moved: Annotated[list[str] | None, typer.Option(metavar="H", help="This router has changed; repeatable.")] = None,
+) -> None:
+    """Print the facts that HOST's files are made of; or how the network gets from one topology to another."""
     from netc.pipeline import plan as plan_host
     from netc.plan.show import show
 
+    if migrate:
+        _migrate(topo, Path(host), moved or [])
+        return
+    if moved:
+        raise _wrong_use("`--moved` is of `--migrate`")
     checked = _understood(topo)
     typer.echo(show(plan_host(_host(host, checked.network), checked.network)), nl=False)
+
+
+def _migrate(old: Path, new: Path, names: list[str]) -> None:
+    from netc.checks.migration import comparable, halfway
+    from netc.network.migration import move
+    from netc.plan.migration import show
+
+    before, after = _understood(old).network, _understood(new).network
+    moved = frozenset(_host(name, after) for name in names)
+    one = move(before, after)
+    if problems := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
+        _report(problems, new, _text(new))
+        raise typer.Exit(1)
+    typer.echo(show(one, moved), nl=False)
 
 
 def _understood(topo: Path) -> Checked:

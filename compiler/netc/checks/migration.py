@@ -1,0 +1,74 @@
+"""From one form of a confederation to the other: what can be compared, and a half-way state that breaks the network.
+
+Not one of the checks of a topology: it takes two. Places are in the one that the network goes to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from netc.language.names import HostName
+from netc.network.bgp import has_members
+from netc.network.interface import Network
+from netc.network.migration import Hosts, Move, harm, order
+from netc.problem import KeyPath, Problem, dotted
+
+FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",)}
+"""What may differ: how our routers tell each other."""
+
+FEW = 5
+
+
+def comparable(before: Network, after: Network) -> Iterator[Problem]:
+    """Why the order of a change cannot be told."""
+    old, new = before.topology, after.topology
+    for topology, which in ((old, "the first topology"), (new, "this")):
+        if topology.bgp is None or not has_members(topology.bgp):
+            what = f"{which} is no confederation, so its routers have other ASNs or none"
+            hint = "sessions between other ASNs do not come up: change all routers at one moment"
+            yield Problem("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
+            return
+    for path in _differences(old, new, ()):
+        what = f"`{dotted(path)}` differs from the first topology, and more than how our routers tell each other"
+        yield Problem("NC2601", path, what, "change that before, or after, with both forms alike", on_key=True)
+
+
+def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
+    if path in FORM or old == new:
+        return
+    if isinstance(old, BaseModel) and type(old) is type(new):
+        for name, field in type(old).model_fields.items():
+            yield from _differences(getattr(old, name), getattr(new, name), (*path, field.alias or name))
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from _differences(old.get(key), new.get(key), (*path, key))
+    else:
+        yield path
+
+
+def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
+    """What is broken while these have changed and the others have not."""
+    broken = harm(one, moved)
+    together = next((step.hosts for step in order(one) if 0 < len(moved & set(step.hosts)) < len(step.hosts)), ())
+    hint = f"change these at one moment: {', '.join(together)}" if together else "keep to the order of `--migrate`"
+    lost: defaultdict[HostName, list[HostName]] = defaultdict(list)
+    for origin, host in broken.cut:
+        lost[host].append(origin)
+    for host, origins in lost.items():
+        state = "has changed" if host in moved else "has not changed"
+        what = f"{host}, which {state}, is not told of {_some(origins)}: packets to them, and theirs to it, are lost"
+        yield Problem("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
+    for host, origin in broken.leaks:
+        what = f"{host} tells the world what comes in at {origin} with member ASNs in its paths, such as"
+        what += f" {one.members[origin]}"
+        yield Problem("NC2603", ("hosts", host, "bgp"), what, hint, (("hosts", origin, "bgp"),), on_key=True)
+
+
+def _some(hosts: Iterable[HostName]) -> str:
+    names = sorted(hosts)
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return ", ".join(names[:FEW]) + more

@@ -1,0 +1,186 @@
+"""From one form of a confederation to the other: in which order our routers may change, and what breaks half-way.
+
+Seen on BIRD 2.0.12, with every session established all the while: between two members, an end that speaks RFC 5065 and
+one that does not both withdraw all that they hear (RFC 5065, section 5.3: there is a segment that must not be there, or
+there is none that must). Between two routers of one member, paths without segments pass; so the numbers of members that
+are plain in the paths of a fake confederation come into a real one, which does not take them out of what it tells the
+world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from netc.language.names import HostName
+from netc.network.bgp import ends, is_recursive, member, speakers
+from netc.network.interface import Network
+
+Hosts = frozenset[HostName]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Two forms of one network: the same routers and members. `sessions` are inside, by host, in each form."""
+
+    routers: tuple[HostName, ...]
+    members: dict[HostName, int]
+    edges: Hosts
+    """Routers that have neighbours outside."""
+    sessions: tuple[dict[HostName, Hosts], dict[HostName, Hosts]]
+    real: tuple[bool, bool]
+    """Which form is RFC 5065's."""
+    same_next_hops: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Hosts that change at one moment."""
+
+    hosts: tuple[HostName, ...]
+    restarted: tuple[tuple[HostName, HostName], ...]
+    """Sessions inside that begin anew, with all that goes by them."""
+    mixed: tuple[tuple[HostName, HostName], ...]
+    """Sessions that have an end of each form after the step."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A route from one of our routers, as another knows it."""
+
+    at: HostName
+    by: Literal["itself", "member", "fellow"]
+    segments: bool = False
+    """RFC 5065's, in its path; or"""
+    plain: bool = False
+    """numbers of members that are like everybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """`cut`: pairs of which the second is not told of the first. `leaks`: a router, and an edge whose routes it tells
+    the world with the numbers of members in their paths."""
+
+    cut: tuple[tuple[HostName, HostName], ...] = ()
+    leaks: tuple[tuple[HostName, HostName], ...] = ()
+
+
+def move(before: Network, after: Network) -> Move:
+    """Both are confederations with the same routers (checks/migration.py)."""
+    old, new = before.topology, after.topology
+    routers = speakers(old)
+    return Move(
+        routers,
+        {host: number for host in routers if (number := member(host, old))},
+        frozenset(host for host in routers if (table := old.hosts[host].bgp) and table.peers),
+        (_sessions(before), _sessions(after)),
+        (_is_real(before), _is_real(after)),
+        is_recursive(old) == is_recursive(new),
+    )
+
+
+def _sessions(network: Network) -> dict[HostName, Hosts]:
+    routers = speakers(network.topology)
+    return {host: frozenset(end.far for end in ends(host, network)) for host in routers}
+
+
+def _is_real(network: Network) -> bool:
+    return network.topology.bgp is not None and network.topology.bgp.internal == "confederation"
+
+
+def changes(one: Move) -> bool:
+    return one.real[0] != one.real[1] or not one.same_next_hops
+
+
+def order(one: Move) -> tuple[Step, ...]:
+    """As many steps as leave nobody cut off and let nothing out: who may go ahead, the others at one moment, and who
+    may come after them. Empty when nothing changes."""
+    if not changes(one):
+        return ()
+    every = frozenset(one.routers)
+    ahead = _grown(one, every, lambda early: early)
+    behind = _grown(one, every - set(ahead), lambda late: every - late)
+    core = tuple(host for host in one.routers if host not in {*ahead, *behind})
+    groups = [(host,) for host in ahead] + ([core] if core else []) + [(host,) for host in reversed(behind)]
+    return tuple(_steps(one, groups))
+
+
+def _grown(one: Move, among: Hosts, state: Callable[[Hosts], Hosts]) -> list[HostName]:
+    """Hosts that change one by one, each without harm; `state` says who has changed when those are apart."""
+    found: list[HostName] = []
+    for host in sorted(among):
+        near = one.sessions[0][host] & one.sessions[1][host]
+        # Without a fellow it is cut off from everybody as soon as it is apart: no need to look.
+        has_fellow = any(one.members[far] == one.members[host] for far in near)
+        if has_fellow and harm(one, state(frozenset((*found, host)))) == Harm():
+            found.append(host)
+    return found
+
+
+def _steps(one: Move, groups: list[tuple[HostName, ...]]) -> Iterator[Step]:
+    moved: Hosts = frozenset()
+    for group in groups:
+        moved |= set(group)
+        restarted = tuple(pair for pair in pairs(one) if set(pair) & set(group))
+        yield Step(group, restarted, mixed(one, moved))
+
+
+def pairs(one: Move) -> tuple[tuple[HostName, HostName], ...]:
+    """Of routers that have a session in either form."""
+    near, far = one.sessions
+    return tuple((host, other) for host in one.routers for other in sorted(near[host] | far[host]) if host < other)
+
+
+def mixed(one: Move, moved: Hosts) -> tuple[tuple[HostName, HostName], ...]:
+    """Sessions with an end of each form."""
+    return tuple(pair for pair in pairs(one) if len(moved & set(pair)) == 1)
+
+
+def harm(one: Move, moved: Hosts) -> Harm:
+    """What is broken while these have changed and the others have not. A leak is of a route from outside: it takes
+    an edge that it came in by, and another that tells it."""
+    if moved in (frozenset(), frozenset(one.routers)) or not changes(one):
+        return Harm()
+    cut, leaks = [], []
+    for origin in one.routers:
+        known = _told(origin, one, moved)
+        reached = {heard.at for heard in known}
+        cut += [(origin, host) for host in one.routers if host not in reached]
+        if origin in one.edges:
+            tells = {heard.at for heard in known if heard.plain and one.real[heard.at in moved]}
+            leaks += [(host, origin) for host in sorted(tells & one.edges)]
+    return Harm(tuple(cut), tuple(leaks))
+
+
+def _told(origin: HostName, one: Move, moved: Hosts) -> set[_Heard]:
+    """All that could become of what one router says, whichever paths the others prefer."""
+    found = {_Heard(origin, "itself")}
+    waiting = list(found)
+    while waiting:
+        heard = waiting.pop()
+        form = heard.at in moved
+        for far in one.sessions[form][heard.at]:
+            is_session = heard.at in one.sessions[far in moved][far]
+            after = _passed(heard, far, one, moved) if is_session else None
+            is_loop = after and after.by == "member" and one.members[far] == one.members[origin]
+            if after and not is_loop and after not in found:
+                found.add(after)
+                waiting.append(after)
+    return found
+
+
+def _passed(heard: _Heard, far: HostName, one: Move, moved: Hosts) -> _Heard | None:
+    """What the far end of a session makes of a route; None: it withdraws it, or is not told."""
+    near_form, far_form = heard.at in moved, far in moved
+    same = near_form == far_form
+    if not same and not one.same_next_hops:
+        return None  # the next hop is one that the far end knows no way to
+    if one.members[far] == one.members[heard.at]:
+        is_told = heard.by != "fellow" or not one.same_next_hops  # with an IGP there may be reflectors
+        is_wrong = heard.segments and not one.real[far_form]
+        return _Heard(far, "fellow", heard.segments, heard.plain) if is_told and not is_wrong else None
+    if not same:
+        return None
+    is_real = one.real[far_form]
+    return _Heard(far, "member", heard.segments or is_real, heard.plain or not is_real)

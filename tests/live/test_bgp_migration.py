@@ -1,0 +1,142 @@
+"""From a real confederation to a fake one: the printed order holds, and half-way states are as netc foretells."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from live import test_bgp
+from live.compiled import compiled, script
+from live.lab import Host, Lab
+from live.process import Process
+from live.routers import birdc, neighbour, path, protocols, settled, wait
+from live.test_bgp import ASN, IDS, X4, Net, reached, topology
+from netc.language.names import HostName
+from netc.network.migration import Harm, Move, harm, move, order
+from netc.pipeline import understand
+
+pytestmark = pytest.mark.live
+
+BEHIND = """
+[hosts.d.bgp.peers.z]
+asn = 4242420003
+role = "peer"
+interface = "ext0"
+local = "fe80::d"
+address = "fe80::1"
+"""
+MEMBER = "42254700"
+MOMENT = 30
+"""Seconds; what a step may interrupt. Sessions that met an end of the other form try again after 1 to 30 s."""
+
+
+class Migration:
+    """The network of test_bgp, with a tree of each form."""
+
+    def __init__(self, folder: Path, more: str = "") -> None:
+        texts = {form: topology(form) + more for form in ("med", "fake")}
+        self.trees = {form: compiled(text, folder / form) for form, text in texts.items()}
+        old, new = (understand(texts[form], "topology.toml", lambda _: "").network for form in ("med", "fake"))
+        self.move: Move = move(old, new)
+
+    def lay(self, host: Host, form: str) -> None:
+        host.lay(self.trees[form][host.name])
+
+    def force(self, host: Host, form: str) -> None:
+        """Without the script that would see what it does."""
+        self.lay(host, form)
+        birdc(host, 'configure "/etc/netc/bird.conf"')
+
+
+def cut(net: Net) -> set[tuple[str, str]]:
+    return {
+        (origin, name)
+        for origin, id in IDS.items()
+        for name, host in net.ours.items()
+        if name != origin and path(host, f"172.20.0.{id}/32") is None
+    }
+
+
+def moved(*names: str) -> frozenset[HostName]:
+    return frozenset(map(HostName, names))
+
+
+def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    migration = Migration(tmp_path, BEHIND)
+    monkeypatch.setattr(test_bgp, "topology", lambda form: topology(form) + BEHIND)
+    monkeypatch.setattr(test_bgp, "settled", lambda *_: None)  # z comes after it
+    net = Net(lab, tmp_path, "med")
+    z = neighbour(lab, "z", 4242420003, "172.20.10.0/24", "fd42:10::/48")
+    lab.wire(net.ours["d"], "ext0", z.host, "ext0", a_addresses=["fe80::d/64"], b_addresses=["fe80::1/64"])
+    z.session("ext0", "fe80::1", "fe80::d", ASN)
+    z.start()
+    settled(*net.ours.values(), z.host)
+    wait(lambda: path(z.host, X4))
+
+    # With an edge in it, no router may stay behind.
+    assert [step.hosts for step in order(migration.move)] == [tuple("abcd")]
+    forms = dict.fromkeys(IDS, "med")
+    for state in ("a", "ac", "abc", "abcd", "d"):
+        for name, host in net.ours.items():
+            form = "fake" if name in state else "med"
+            if forms[name] != form:
+                migration.force(host, form)
+                forms[name] = form
+        foretold = harm(migration.move, moved(*state))
+        wait(lambda foretold=foretold: cut(net) == set(foretold.cut))  # type: ignore[misc]
+        settled(*net.ours.values())  # which is why nobody would notice
+        wait(lambda foretold=foretold: cut(net) == set(foretold.cut))  # type: ignore[misc]
+
+        # Packets: an edge still attracts those that it cannot bring there.
+        for origin, id in IDS.items():
+            assert reached(net.x.host, net.x.four, f"172.20.0.{id}") == (("a", origin) not in foretold.cut)
+        if ("d", "a") in foretold.leaks:
+            assert wait(lambda: path(z.host, X4)) == f"{ASN} 4225470002 {net.x.asn}"
+        outside = [net.x.host, net.e.host] + ([] if foretold.leaks else [z.host])
+        assert MEMBER not in "".join(birdc(host, "show route all") for host in outside)
+        assert (foretold == Harm()) == (state == "abcd")
+
+
+def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: Path) -> None:
+    migration = Migration(tmp_path)
+    net = Net(lab, tmp_path, "med")
+    steps = order(migration.move)
+    assert [step.hosts for step in steps] == [("a", "b", "c"), ("d",)]
+    wait(lambda: reached(net.x.host, net.x.four, net.e.four))
+
+    # One alone waits for the others in vain, and goes back.
+    migration.lay(net.ours["a"], "fake")
+    alone = net.ours["a"].run(["env", "NETC_PATIENCE=4", *script("bird", "reload")], check=False)
+    assert alone.returncode != 0
+    assert "did not come back: int-vx-b int-vx-c" in alone.stderr
+    wait(lambda: cut(net) == set())
+    wait(lambda: reached(net.x.host, net.x.four, net.e.four))
+
+    for host in net.ours.values():
+        migration.lay(host, "fake")
+    for step in steps:
+        ways = [(net.x.host, net.x.four, net.e.four), (net.e.host, net.e.six, "fd42:1::4")]
+        pings = [host.start(["ping", "-i", "0.2", "-I", own, there]) for host, own, there in ways]
+        reloads = [net.ours[name].start(script("bird", "reload")) for name in step.hosts]
+        for reload in reloads:
+            assert reload.wait(80) == 0, reload.said()
+        settled(*net.ours.values())
+        assert all(reached(*way) for way in ways)
+        time.sleep(1)
+        lost = [missing(ping) for ping in pings]
+        assert max(lost) * 0.2 < MOMENT
+        if step.hosts == ("d",):
+            assert lost[0] == 0  # nothing between others goes by it
+        assert cut(net) == set()
+        assert MEMBER not in birdc(net.x.host, "show route all") + birdc(net.e.host, "show route all")
+        assert set(protocols(net.ours["b"]).values()) == {"Established"}
+    assert path(net.ours["d"], X4) == f"4225470002 {net.x.asn}"
+
+
+def missing(ping: Process) -> int:
+    """Requests without a reply, up to the last that had one."""
+    ping.stop()
+    replies = {int(line.partition("seq=")[2].split()[0]) for line in ping.said().splitlines() if "bytes from" in line}
+    return max(replies) - len(replies)
