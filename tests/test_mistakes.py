@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -26,10 +27,22 @@ SECOND_NETS = {"NC1401"}
 def said(case: str, folder: Path = MISTAKES) -> str:
     with pytest.MonkeyPatch.context() as here:
         here.chdir(folder)
-        ran = netc("check", f"{case}.toml")
+        before = Path(f"{case}.before")
+        words = (
+            ("plan", "--migrate", before, f"{case}.toml", *moved(before))
+            if before.exists()
+            else ("check", f"{case}.toml")
+        )
+        ran = netc(*words)
 
     assert ran.code == (1 if "error[" in ran.err else 0)
     return ran.err + ran.out
+
+
+def moved(before: Path) -> Iterator[str]:
+    """What the first line of the other topology of a migration says of who has changed: `# moved: a b`."""
+    for host in before.read_text().partition("\n")[0].removeprefix("# moved:").split():
+        yield from ("--moved", host)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -43,7 +56,7 @@ def test_a_mistake_is_told_in_exactly_these_words(case: str, update: bool) -> No
 
 
 def test_every_text_has_its_topology() -> None:
-    assert {path.stem for path in MISTAKES.glob("*.txt")} <= set(CASES)
+    assert {path.stem for suffix in ("txt", "before") for path in MISTAKES.glob(f"*.{suffix}")} <= set(CASES)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -114,8 +114,8 @@ def _migrate(old: Path, new: Path, names: list[str]) -> None:
     from netc.plan.migration import show
 
     before, after = _understood(old).network, _understood(new).network
-    moved = frozenset(_host(name, after) for name in names)
     one = move(before, after)
+    moved = frozenset(_host(name, after) for name in names) & frozenset(one.routers)
     if problems := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
         _report(problems, new, _text(new))
         raise typer.Exit(1)

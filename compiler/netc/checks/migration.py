@@ -33,7 +33,7 @@ def comparable(before: Network, after: Network) -> Iterator[Problem]:
             yield Problem("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
             return
     for path in _differences(old, new, ()):
-        what = f"`{dotted(path)}` differs from the first topology, and more than how our routers tell each other"
+        what = f"`{dotted(path)}` differs from the first topology: a migration is of how our routers tell each other alone"
         yield Problem("NC2601", path, what, "change that before, or after, with both forms alike", on_key=True)
 
 
@@ -60,7 +60,7 @@ def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
         lost[host].append(origin)
     for host, origins in lost.items():
         state = "has changed" if host in moved else "has not changed"
-        what = f"{host}, which {state}, is not told of {_some(origins)}: packets to them, and theirs to it, are lost"
+        what = f"{host}, which {state}, is not told of {_some(origins)}: what it sends there is lost"
         yield Problem("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
     for host, origin in broken.leaks:
         what = f"{host} tells the world what comes in at {origin} with member ASNs in its paths, such as"

@@ -8,10 +8,10 @@ from netc.language.names import HostName
 from netc.network.migration import Hosts, Move, Step, order
 
 BEFORE = """\
-Lay the new trees on all hosts first, and reload nothing. Then, for each step, `systemctl reload netc-bird` on all of its
-hosts at once; if the IGP comes or goes, `netc-firewall` just before. A reload ends when all sessions bring routes again.
-If they do not within 75 s, that host goes back to the old form by itself: then lay the old trees on all hosts of the
-step, and reload those too."""
+Lay the new trees on all hosts first, and reload nothing. Then, for each step, `systemctl reload netc-bird` on all of
+its hosts at once; if the IGP comes or goes, `netc-firewall` just before. A reload ends when all sessions bring routes
+again. If they do not within 75 s, that host goes back to the old form by itself: then lay the old trees on all hosts of
+the step, and reload those too."""
 
 
 def show(one: Move, moved: Hosts = frozenset()) -> str:
