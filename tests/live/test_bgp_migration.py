@@ -28,8 +28,8 @@ local = "fe80::d"
 address = "fe80::1"
 """
 MEMBER = "42254700"
-MOMENT = 30
-"""Seconds; what a step may interrupt. Sessions that met an end of the other form try again after 1 to 30 s."""
+APART, MOMENT = 4, 15
+"""Seconds: between the first reload of a step and the others, and what those may interrupt (it was 1 to 3)."""
 
 
 class Migration:
@@ -78,7 +78,7 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
     # With an edge in it, no router may stay behind.
     assert [step.hosts for step in order(migration.move)] == [tuple("abcd")]
     forms = dict.fromkeys(IDS, "med")
-    for state in ("a", "ac", "abc", "abcd", "d"):
+    for state in ("a", "abc", "d"):
         for name, host in net.ours.items():
             form = "fake" if name in state else "med"
             if forms[name] != form:
@@ -96,7 +96,7 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
             assert wait(lambda: path(z.host, X4)) == f"{ASN} 4225470002 {net.x.asn}"
         outside = [net.x.host, net.e.host] + ([] if foretold.leaks else [z.host])
         assert MEMBER not in "".join(birdc(host, "show route all") for host in outside)
-        assert (foretold == Harm()) == (state == "abcd")
+        assert foretold != Harm()
 
 
 def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: Path) -> None:
@@ -119,16 +119,21 @@ def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: P
     for step in steps:
         ways = [(net.x.host, net.x.four, net.e.four), (net.e.host, net.e.six, "fd42:1::4")]
         pings = [host.start(["ping", "-i", "0.2", "-I", own, there]) for host, own, there in ways]
-        reloads = [net.ours[name].start(script("bird", "reload")) for name in step.hosts]
+        first, *others = step.hosts
+        reloads = [net.ours[first].start(script("bird", "reload"))]
+        if others:
+            time.sleep(APART)
+            assert reloads[0].alive  # it waits for the others
+            reloads += [net.ours[name].start(script("bird", "reload")) for name in others]
         for reload in reloads:
             assert reload.wait(80) == 0, reload.said()
         settled(*net.ours.values())
         assert all(reached(*way) for way in ways)
         time.sleep(1)
-        lost = [missing(ping) for ping in pings]
-        assert max(lost) * 0.2 < MOMENT
-        if step.hosts == ("d",):
-            assert lost[0] == 0  # nothing between others goes by it
+        lost = [missing(ping) * 0.2 for ping in pings]
+        assert max(lost) < (APART if others else 0) + MOMENT
+        # Half-way is no way; and nothing between others goes by d.
+        assert lost[0] >= APART / 2 if others else lost[0] == 0
         assert cut(net) == set()
         assert MEMBER not in birdc(net.x.host, "show route all") + birdc(net.e.host, "show route all")
         assert set(protocols(net.ours["b"]).values()) == {"Established"}
