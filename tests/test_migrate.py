@@ -135,6 +135,16 @@ def test_a_real_edge_behind_a_fake_fellow_leaks() -> None:
     assert {host for _, host in harm(one, hosts("d")).cut} == {"d"}
 
 
+def test_anycast_leaks_as_a_neighbour_s_routes_do() -> None:
+    """It is told to the world with the path that it came by."""
+    served = '[anycast.dns]\naddresses = "172.20.0.53/32"\nhosts = "c"\nservices = "unbound.service"\n'
+    served += '[anycast.dns.check]\ncommand = ["/bin/true"]\ninterval = "5s"\ntimeout = "2s"\n'
+    old, new = (topology(form, TREE, "bd", "d") + served for form in (REAL, FAKE))
+
+    assert harm(moved(old, new), hosts("abc")).leaks == (("d", "c"),)
+    assert harm(both(TREE, "bd", "d"), hosts("abc")) == Harm()
+
+
 def test_what_restarts_and_what_is_mixed_meanwhile() -> None:
     first, second = order(both(TREE, "bd"))
 
@@ -161,6 +171,13 @@ def test_the_order_is_printed(tmp_path: Path) -> None:
     assert lines[2].endswith("a - b, a - c, b - c, b - d")
     assert lines[4] == "2. d"
     assert "systemctl reload netc-bird" in ran.out
+
+
+def test_sessions_outside_begin_anew_when_the_as_speaks_otherwise(tmp_path: Path) -> None:
+    """A member's own ASN is in one form's, and the AS's in the other's."""
+    ran = migrate(tmp_path, topology(REAL, RING, edges="ac"), topology(FAKE, RING, edges="ac"))
+
+    assert "     and all sessions with neighbours outside of a, c\n" in ran.out
 
 
 def test_what_is_left_is_printed(tmp_path: Path) -> None:

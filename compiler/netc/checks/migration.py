@@ -33,7 +33,8 @@ def comparable(before: Network, after: Network) -> Iterator[Problem]:
             yield Problem("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
             return
     for path in _differences(old, new, ()):
-        what = f"`{dotted(path)}` differs from the first topology: a migration is of how our routers tell each other alone"
+        what = f"`{dotted(path)}` differs from the first topology"
+        what += ": a migration is of how our routers tell each other alone"
         yield Problem("NC2601", path, what, "change that before, or after, with both forms alike", on_key=True)
 
 
@@ -63,7 +64,7 @@ def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
         what = f"{host}, which {state}, is not told of {_some(origins)}: what it sends there is lost"
         yield Problem("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
     for host, origin in broken.leaks:
-        what = f"{host} tells the world what comes in at {origin} with member ASNs in its paths, such as"
+        what = f"{host} tells the world what {origin} says with member ASNs in its paths, such as"
         what += f" {one.members[origin]}"
         yield Problem("NC2603", ("hosts", host, "bgp"), what, hint, (("hosts", origin, "bgp"),), on_key=True)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from netc.language.names import HostName
+from netc.network.anycast import services_at, told_outside
 from netc.network.bgp import ends, is_recursive, member, speakers
 from netc.network.interface import Network
 
@@ -28,6 +29,8 @@ class Move:
     members: dict[HostName, int]
     edges: Hosts
     """Routers that have neighbours outside."""
+    sources: Hosts
+    """Routers that bring in what edges tell the world with a path: edges, and those of anycast services."""
     sessions: tuple[dict[HostName, Hosts], dict[HostName, Hosts]]
     real: tuple[bool, bool]
     """Which form is RFC 5065's."""
@@ -59,7 +62,7 @@ class _Heard:
 
 @dataclass(frozen=True, slots=True)
 class Harm:
-    """`cut`: pairs of which the second is not told of the first. `leaks`: a router, and an edge whose routes it tells
+    """`cut`: pairs of which the second is not told of the first. `leaks`: an edge, and a source whose routes it tells
     the world with the numbers of members in their paths."""
 
     cut: tuple[tuple[HostName, HostName], ...] = ()
@@ -70,10 +73,13 @@ def move(before: Network, after: Network) -> Move:
     """Both are confederations with the same routers (checks/migration.py)."""
     old, new = before.topology, after.topology
     routers = speakers(old)
+    edges = frozenset(host for host in routers if (table := old.hosts[host].bgp) and table.peers)
+    served = frozenset(host for host in routers if told_outside(old) and services_at(host, old))
     return Move(
         routers,
         {host: number for host in routers if (number := member(host, old))},
-        frozenset(host for host in routers if (table := old.hosts[host].bgp) and table.peers),
+        edges,
+        edges | served,
         (_sessions(before), _sessions(after)),
         (_is_real(before), _is_real(after)),
         is_recursive(old) == is_recursive(new),
@@ -138,8 +144,8 @@ def mixed(one: Move, moved: Hosts) -> tuple[tuple[HostName, HostName], ...]:
 
 
 def harm(one: Move, moved: Hosts) -> Harm:
-    """What is broken while these have changed and the others have not. A leak is of a route from outside: it takes
-    an edge that it came in by, and another that tells it."""
+    """What is broken while these have changed and the others have not. A leak is of a route with a path: it takes
+    a source that it came in by, and an edge that tells it."""
     if moved in (frozenset(), frozenset(one.routers)) or not changes(one):
         return Harm()
     cut, leaks = [], []
@@ -147,7 +153,7 @@ def harm(one: Move, moved: Hosts) -> Harm:
         known = _told(origin, one, moved)
         reached = {heard.at for heard in known}
         cut += [(origin, host) for host in one.routers if host not in reached]
-        if origin in one.edges:
+        if origin in one.sources:
             tells = {heard.at for heard in known if heard.plain and one.real[heard.at in moved]}
             leaks += [(host, origin) for host in sorted(tells & one.edges)]
     return Harm(tuple(cut), tuple(leaks))

@@ -19,11 +19,11 @@ def show(one: Move, moved: Hosts = frozenset()) -> str:
     steps = [step for step in order(one) if not set(step.hosts) <= moved]
     if not steps:
         return "nothing to change: our routers tell each other in the same way\n"
-    lines = [line for number, step in enumerate(steps, 1) for line in _step(number, step, moved)]
+    lines = [line for number, step in enumerate(steps, 1) for line in _step(number, step, moved, one)]
     return "\n".join([*lines, "", BEFORE]) + "\n"
 
 
-def _step(number: int, step: Step, moved: Hosts) -> Iterator[str]:
+def _step(number: int, step: Step, moved: Hosts, one: Move) -> Iterator[str]:
     hosts = [host for host in step.hosts if host not in moved]
     alone = len(hosts) == 1
     yield f"{number}. {hosts[0]}" if alone else f"{number}. at one moment: {', '.join(hosts)}"
@@ -33,6 +33,9 @@ def _step(number: int, step: Step, moved: Hosts) -> Iterator[str]:
         yield "     why: a session between two members with an end of each form is established, and carries nothing"
     if step.restarted:
         yield f"     anew, until some seconds after the last reload: {_pairs(step.restarted)}"
+    edges = [host for host in hosts if host in one.edges]
+    if edges and one.real[0] != one.real[1]:
+        yield f"     and all sessions with neighbours outside of {', '.join(edges)}"
     if step.mixed:
         yield f"     until a later step with an end of each form: {_pairs(step.mixed)}"
 
