@@ -478,9 +478,7 @@ def test_who_comes_in_is_answered_the_way_that_they_came(lab: Lab, tmp_path: Pat
     assert capture.packets("port 7001") == []
 
 
-def test_nobody_out_there_reaches_what_listens_on_the_loopback_device(
-    lab: Lab, tmp_path: Path, netfilter: str
-) -> None:
+def test_nobody_out_there_reaches_what_listens_on_the_loopback_device(lab: Lab, tmp_path: Path, netfilter: str) -> None:
     """Which the kernel would allow, where resolvers at 127.0.0.53 are to be answered through the tunnel."""
     there = scene(lab, tmp_path, topology())
     start(there)

@@ -72,7 +72,7 @@ from netc.plan.bgp import (
     System,
 )
 from netc.plan.host_plan import Forwarding, Loose, Part, Share
-from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
+from netc.plan.ruleset import ClampMss, Opening, Ruleset, Sources, Transit
 from netc.problem import KeyPath
 
 BIRD = PartName("bird")
@@ -105,12 +105,12 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         bound=own,
         routers=(router,),
     )
-    is_filtered = topology.hosts[host].firewall or topology.hosts[host].docker
+    is_filtered = topology.hosts[host].firewall is not None or topology.hosts[host].docker
     passing = {family for session in router.sessions for family in session.families}
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
         parts=(*edges, part),
-        ruleset=_ruleset(origin, router, devices) if is_filtered else None,
+        ruleset=_ruleset(origin, router, devices, is_filtered=is_filtered),
         forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
     )
 
@@ -273,14 +273,18 @@ BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
 OSPF = 89
 
 
-def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]) -> Ruleset:
+def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
+    """What is of one MTU here may be of a smaller one a router further: every link that packets take is asked."""
+    clamps = tuple(map(ClampMss, devices))
+    if not is_filtered:
+        return Ruleset(origin, clamps=clamps)
     openings = [_opening(session) for session in router.sessions]
     for way in router.igp:
         openings.append(Opening(origin, devices=(way.device,), protocol=OSPF))
         if way.bfd:
             openings.append(Opening(origin, devices=(way.device,), ports=(BFD_PORT,)))
     transits = (Transit(origin, devices),) if devices else ()
-    return Ruleset(origin, openings=tuple(openings), transits=transits)
+    return Ruleset(origin, clamps=clamps, openings=tuple(openings), transits=transits)
 
 
 def _opening(session: Session) -> Opening:
