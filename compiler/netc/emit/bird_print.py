@@ -11,6 +11,8 @@ from netc.emit.bird_tree import (
     Again,
     All,
     Assign,
+    Babel,
+    BabelInterface,
     Bfd,
     Bgp,
     BgpChannel,
@@ -219,6 +221,10 @@ def _protocol(protocol: Protocol) -> Lines:
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
             yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+        case Babel(name, channels, interfaces):
+            inner = ["randomize router id yes;", *(line for channel in channels for line in _channel(channel))]
+            inner += [line for interface in interfaces for line in _babel(interface)]
+            yield from _block(f"protocol babel {_name(name)}", inner)
 
 
 def _static(static: Static) -> Lines:
@@ -236,6 +242,13 @@ def _area(ospf: Ospf) -> Lines:
         inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
         inner += ["bfd on;"] if interface.bfd else []
         yield from _block(f"interface {_device(interface.device)}", inner, ";")
+
+
+def _babel(interface: BabelInterface) -> Lines:
+    # 5 hellos of 16 that do not come, and the way is dead: BFD has nothing to say to Babel.
+    inner = ["type wired;", f"rxcost {token(interface.cost)};", "hello interval 1 s;", "update interval 4 s;"]
+    inner += [f"next hop ipv4 {token(interface.next_hop)};"] if interface.next_hop else []
+    yield from _block(f"interface {_device(interface.device)}", inner, ";")
 
 
 def _channel(channel: Channel) -> Lines:

@@ -29,7 +29,7 @@ Attribute = Literal[
     "bgp_large_community",
     "krt_prefsrc",
 ]
-Constant = Literal["RTS_STATIC", "RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA", "RTD_UNREACHABLE"]
+Constant = Literal["RTS_STATIC", "RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA", "RTS_BABEL", "RTD_UNREACHABLE"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +313,24 @@ class Ospf:
 
 
 @dataclass(frozen=True, slots=True)
+class BabelInterface:
+    device: InterfaceName
+    cost: int
+    next_hop: IPAddress | None
+    """Of IPv4: BIRD 2.0.12 knows no IPv4 by way of IPv6."""
+
+
+@dataclass(frozen=True, slots=True)
+class Babel:
+    """RFC 8966, over tunnels. Its router id is another at each start: one that comes back with a sequence number that
+    others think old would not be believed for minutes."""
+
+    name: ProtocolName
+    channels: tuple[Channel, ...]
+    interfaces: tuple[BabelInterface, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RoaTable:
     """`roa4`, `flap6`"""
 
@@ -336,7 +354,7 @@ class RoaStatic:
     file: HostPath
 
 
-Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Rpki | RoaStatic
+Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)
