@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from netc.emit import bird_policy as policy
+from netc.emit.bird_filter import RoaTable, Statement
 from netc.emit.bird_print import printed
 from netc.emit.bird_tree import (
     Babel,
@@ -23,9 +24,7 @@ from netc.emit.bird_tree import (
     OspfInterface,
     Protocol,
     RoaStatic,
-    RoaTable,
     Rpki,
-    Statement,
     Static,
 )
 from netc.emit.file import File
