@@ -1,6 +1,6 @@
 """BIRD's configuration as a small typed tree, and its printer: an option is a field of the block that it belongs to, so
-it cannot land in another. What is written parses with BIRD 2.0.12 and with all that came after (bird.network.cz,
-doc/bird.sgml): functions have no types, names are in quotes, sets are in brackets.
+it cannot land in another. What is written was parsed by BIRD 2.0.12 alone, and keeps to what the documentation of later
+ones still has (bird.network.cz, doc/bird.sgml): names are in quotes, and no word of BIRD's is one (`'babel'` is none).
 """
 
 from __future__ import annotations
