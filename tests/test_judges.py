@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, assume, given, reject, settings
 
 from netc.pipeline import compile_hosts, understand
-from netc.verify import JUDGES, Outcome, verify
+from netc.problem import Mistakes
+from netc.verify import JUDGES, Outcome, bird, verify
+from topologies import Table, document, topologies
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -23,6 +26,20 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
     if os.environ.get("CI") == "true":
         assert [verdict for verdict in said if verdict.outcome != Outcome.PASSED] == []
         assert {verdict.judge for verdict in said} >= {"bash -n", "shellcheck", "systemd-analyze verify"}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@given(topologies(least_hosts=2))
+def test_bird_reads_what_is_written_for_routers_that_nobody_thought_of(topology: Table) -> None:
+    assume(topology.keys() & {"bgp", "igp"})
+    try:
+        network = understand(document(topology), "drawn.toml", str).network
+    except Mistakes:
+        reject()
+    said = [verdict for _, files in compile_hosts(network) for verdict in bird.judge(files)]
+
+    assert said
+    assert [verdict for verdict in said if verdict.outcome == Outcome.FAILED] == []
 
 
 def test_there_is_a_judge_for_every_language_that_is_printed() -> None:

@@ -71,7 +71,7 @@ def is_range(value: tuple[Any, ...]) -> bool:
     return len(value) == 2 and all(isinstance(end, int) for end in value)
 
 
-OTHERS = {"tcp": "udp", "udp": "tcp", "ipv6": "ipv4", "part": "firewall", "nftables": "iptables"}
+OTHERS = {"tcp": "udp", "udp": "tcp", "ipv6": "ipv4", "part": "firewall", "nftables": "iptables", "ospf": "babel"}
 
 
 def other(value: Any) -> Any:

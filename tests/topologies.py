@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -614,6 +614,57 @@ class Maker:
             wall["pass"] = self.some([{"from": "docker0", "to": machine.wan}, {"from": "lan", "to": "docker0"}])
         return {"firewall": wall}
 
+    # ---- routing -----------------------------------------------------------------------------------------
+
+    def way(self, one: Machine, other: Machine) -> Table | None:
+        """Between two routers; of both families, so that it may be any IGP's."""
+        kind = self.one("wireguard", "vxlan", "gre")
+        link: Table = {"kind": kind, "between": [one.name, other.name]} | self.table({}, {"cost": 1 + self.next()})
+        if not (meet(one, other, {4, 6}) if kind == "wireguard" else self.plain(link, kind, one, other)):
+            return None
+        n = self.next()
+        ends: Table = {}
+        for number, (near, far) in enumerate(((one, other), (other, one))):
+            ends[near.name] = {"address": [f"10.150.{n}.{number}/31"]}
+            if name := self.device(near, PREFIX[kind] + far.name):
+                ends[near.name]["interface"] = name
+            if kind == "wireguard" and (port := self.port(near, 51820 + far.id)):
+                ends[near.name]["port"] = port
+        return link | {"ends": ends}
+
+    def system(self, routers: list[str], over: list[str]) -> Table:
+        """[bgp] and [igp], in every form."""
+        igp = {"igp": {"kind": self.one("ospf", "babel"), "over": over}}
+        members = {"members": {"base": 4225470000}}
+        form, more = self.one(
+            ({"internal": "confederation", "next_hop": "med", "over": over} | members, {}),
+            ({"internal": "fake-confederation", "over": over} | members, {}),
+            ({"internal": "confederation", "next_hop": "recursive"} | members, igp),
+            ({"internal": "mesh"}, igp),
+            ({"internal": "reflectors", "reflectors": routers[0]}, igp),
+            ({}, igp),
+        )
+        if not form:
+            return igp
+        bgp = {"asn": 4242422547, "prefixes": ["172.20.0.0/24", "fd42:1::/48"], "profile": "dn42", **form}
+        bgp |= self.table({}, {"bfd": False}) | self.table({}, {"roa": {"rtr": "rpki.example.net:8282"}})
+        return {"bgp": bgp | self.table({}, {"flaps": {"ipv4": "/etc/bird/flap4.conf"}}), **more}
+
+    def neighbours(self, machine: Machine) -> Table:
+        found: Table = {}
+        for name in self.some(["x", "y"]):
+            n = self.next()
+            peer: Table = {"asn": 4242420000 + n}
+            peer["role"] = self.one("upstream", "peer", "downstream", "route-server", "collector")
+            peer |= {"interface": f"ix{n}", "local": f"fe80::{machine.id:x}", "address": f"fe80:0:0:0:1::{n:x}"}
+            if peer["role"] == "downstream":
+                peer["prefixes"] = [f"172.21.{n}.0/24", f"fd43:{n:x}::/48"]
+            peer |= self.table({}, {"gtsm": True}) | self.table({}, {"bfd": True})
+            peer |= self.table({}, {"password": {"file": f"/etc/netc/keys/{name}.password"}})
+            peer |= self.table({}, {"dn42": {"latency": 3, "bandwidth": 24, "crypto": 34}})
+            found[name] = peer
+        return {"peers": found} if found else {}
+
     # ---- tunnels and namespaces --------------------------------------------------------------------------
 
     def tunnel(self, machine: Machine, name: str, kind: str) -> Table:
@@ -774,11 +825,13 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
             hosts[machine.name].setdefault("bridges", {})[name] = bridge
             hosts[machine.name]["namespaces"] |= spaces
     named = {f"l{number}": link for number, link in enumerate(links)}
+    system, ways = routing(make, machines, hosts)
     return {
         "version": 1,
         "network": {"name": "drawn"},
         "hosts": hosts,
-        "links": named,
+        **system,
+        "links": named | ways,
         "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
         "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
         "sets": {
@@ -790,6 +843,27 @@ def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
             },
         },
     }
+
+
+def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, Table]:
+    """[bgp] and [igp], and the links that they are over: a chain of as many machines as can be one."""
+    ways: list[Table] = []
+    for one, other in pairwise(machines if make.one(True, True, False) else []):
+        way = make.way(one, other)
+        if way is None:
+            break
+        ways.append(way)
+    if not ways:
+        return {}, {}
+    named = {f"r{number}": way for number, way in enumerate(ways)}
+    routers = machines[: len(ways) + 1]
+    system = make.system([machine.name for machine in routers], [*named])
+    for machine in routers:
+        own: Table = {"loopback": [f"172.20.0.{machine.id}/32", f"fd42:1::{machine.id:x}/128"]}
+        if "bgp" in system:
+            own["bgp"] = make.table({}, {"drain": True}, {"region": 41}) | make.neighbours(machine)
+        hosts[machine.name] |= own
+    return system, named
 
 
 def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Table) -> Table:

@@ -50,6 +50,7 @@ MODULES = (
     *("nf_tables", "nft_chain_nat", "nft_ct", "nft_masq", "nft_redir", "nft_fib_inet", "nft_socket", "nft_log"),
     *("nf_conntrack", "nf_conntrack_netlink", "nft_compat", "ip_set", "ip_set_hash_net", "ip_set_list_set", "xt_set"),
     *("ip_tables", "ip6_tables", "iptable_mangle", "iptable_nat", "ip6table_mangle", "ip6table_nat"),
+    *("xt_LOG", "nf_log_syslog"),
 )
 
 

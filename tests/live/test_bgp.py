@@ -18,9 +18,11 @@ ASN = 4242422547
 MEMBERS = "members.base = 4225470000\n"
 OVER = 'over = ["ab", "bc", "ca", "bd"]\n'
 OSPF = '\n[igp]\nkind = "ospf"\nover = ["ab", "bc", "ca", "bd"]\n'
+BABEL = OSPF.replace("ospf", "babel")
 MODES = {
     "med": 'internal = "confederation"\nnext_hop = "med"\n' + MEMBERS + OVER,
     "recursive": 'internal = "confederation"\nnext_hop = "recursive"\n' + MEMBERS + OSPF,
+    "babel": 'internal = "confederation"\nnext_hop = "recursive"\n' + MEMBERS + BABEL,
     "fake": 'internal = "fake-confederation"\n' + MEMBERS + OVER,
     "mesh": 'internal = "mesh"\n' + OSPF,
     "reflectors": 'internal = "reflectors"\nreflectors = "c"\n' + OSPF,
@@ -79,7 +81,7 @@ LINKS = ("ab", "bc", "ca", "bd")
 
 
 def topology(mode: str) -> str:
-    confederation = mode in ("med", "recursive", "fake")
+    confederation = "members" in MODES[mode]
     text = TOPOLOGY.format(mode=MODES[mode])
     for name, id in IDS.items():
         member = "member = 4225470003" if name == "d" and confederation else ""
@@ -87,7 +89,7 @@ def topology(mode: str) -> str:
         text += HOST.format(name=name, id=id, member=member, here=here)
     for n, pair in enumerate(LINKS):
         text += LINK.format(one=pair[0], other=pair[1])
-        if "ospf" in MODES[mode]:  # version 2 needs addresses; all else lives on fe80 alone
+        if "[igp]" in MODES[mode]:  # OSPFv2 and IPv4 by Babel need addresses; all else lives on fe80 alone
             text += ADDRESSES.format(one=pair[0], other=pair[1], n=n)
     return text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.bgp import Bgp
+from netc.language.links import Kind
 from netc.language.names import HostName
 from netc.network.bgp import ends, families, far_end, has_members, is_recursive, member, speakers
 from netc.network.derive import EVERYTHING
@@ -40,11 +41,13 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
     if interface.table is not None:
         what = "ways of routers have their routes from each other"
         yield Problem("NC2103", (*interface.where, "table"), what, "leave it out")
-    if other is None or topology.bgp is None or interface.host > other.host:
+    if other is None or interface.host > other.host:
+        return
+    yield from _babel(interface, other, network)
+    if topology.bgp is None:
         return
     known = families(topology.bgp)
-    in_igp = interface.origin[1] in igp_ways(topology)
-    if in_igp:
+    if interface.origin[1] in igp_ways(topology):
         lacking = [version for version in known if not joined(interface, other, version)]
     else:
         four, six = joined(interface, other, 4), joined(interface, other, 6)
@@ -53,6 +56,21 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
         what = f"no IPv{version} goes by it: its ends have no neighbouring addresses"
         hint = f"give both `ends` an IPv{version} `address`" if interface.origin[0] == "links" else "use links for it"
         yield Problem("NC2103", interface.origin, what, hint, on_key=True)
+
+
+def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Problem]:
+    igp = network.topology.igp
+    if igp is None or igp.kind != "babel" or near.origin[1] not in igp_ways(network.topology):
+        return
+    six = joined(near, far, 6)
+    if six is None or not six[0].is_link_local():
+        what = "Babel speaks from fe80 addresses, of IPv4 too, and its ends have none that are neighbours"
+        hint = (
+            "give both `ends` one (`fe80::1/64`, `fe80::2/64`)"
+            if near.kind != Kind.IPIP
+            else "IPIP carries no IPv6: take another kind"
+        )
+        yield Problem("NC2105", near.origin, what, hint, on_key=True)
 
 
 def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from netc.emit import bird_policy as policy
+from netc.emit.bird_filter import RoaTable, Statement
 from netc.emit.bird_print import printed
 from netc.emit.bird_tree import (
+    Babel,
+    BabelInterface,
     Bfd,
     Bgp,
     BgpChannel,
@@ -21,9 +24,7 @@ from netc.emit.bird_tree import (
     OspfInterface,
     Protocol,
     RoaStatic,
-    RoaTable,
     Rpki,
-    Statement,
     Static,
 )
 from netc.emit.file import File
@@ -68,7 +69,8 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         yield from _anycast(service)
     if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
         yield Bfd(ProtocolName("bfd1"))
-    yield from _igp(router)
+    yield from _ospf(router)
+    yield from _babel(router)
     yield from _roas(router)
     for session in router.sessions:
         assert router.system is not None
@@ -90,14 +92,29 @@ def _families(router: Router) -> tuple[Family, ...]:
     return tuple(sorted(spoken))
 
 
-def _igp(router: Router) -> Iterator[Protocol]:
-    for family in _families(router) if router.igp else ():
-        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in router.igp if family in i.families)
+def _ospf(router: Router) -> Iterator[Protocol]:
+    spoken = tuple(i for i in router.igp if i.kind == "ospf")
+    for family in _families(router) if spoken else ():
+        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in spoken if family in i.families)
         stubs = tuple(net for net in router.loopbacks if net.version == family)
         channel = Channel(family, True, False)
         if interfaces:
             version: Literal["v2", "v3"] = "v2" if family == 4 else "v3"
             yield Ospf(ProtocolName(f"ospf{family}"), version, channel, stubs, interfaces)
+
+
+def _babel(router: Router) -> Iterator[Protocol]:
+    """It tells of what is in the table: the host's own addresses are put there for it."""
+    spoken = tuple(i for i in router.igp if i.kind == "babel")
+    families = sorted({family for interface in spoken for family in interface.families})
+    for family in families:
+        here = tuple(net for net in router.loopbacks if net.version == family)
+        if here:
+            yield Static(ProtocolName(f"loopback{family}"), family, here)
+    if spoken:
+        channels = tuple(Channel(family, True, policy.to_babel(router, family)) for family in families)
+        interfaces = tuple(BabelInterface(i.device, i.cost, i.next_hop) for i in spoken)
+        yield Babel(ProtocolName("babel1"), channels, interfaces)
 
 
 def _roas(router: Router) -> Iterator[Protocol]:

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird_tree import (
+from netc.emit.bird_filter import (
     Accept,
     Add,
     Again,
@@ -281,6 +281,16 @@ def _last_of(nets: tuple[IPNetwork, ...], system: System) -> Iterator[Statement]
         yield When(In("net", exactly(nets)), (Assign("bgp_local_pref", 0),))
 
 
+# ---- Babel -----------------------------------------------------------------------------------------------------
+
+
+def to_babel(router: Router, family: Family) -> Filter:
+    """Where each router itself is, and nothing of what BGP knows: its paths would be lost."""
+    here = exactly(tuple(net for net in router.loopbacks if net.version == family))
+    own = All((Is("source", "RTS_STATIC"), In("net", here)))
+    return (When(Is("source", "RTS_BABEL"), (Accept(),)), When(own, (Accept(),)), Reject())
+
+
 # ---- the kernel ----------------------------------------------------------------------------------------------
 
 
@@ -299,7 +309,9 @@ def _to_kernel(router: Router, family: Family) -> Iterator[Statement]:
         if here := served(router, family):
             static.append(When(In("net", exactly(here)), (*prefer, Accept())))
         yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
-    learned = In("source", Constants(("RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA")))
+    by_babel = any(interface.kind == "babel" for interface in router.igp)
+    igp = ("RTS_BABEL",) if by_babel else ("RTS_OSPF", "RTS_OSPF_IA")
+    learned = In("source", Constants(("RTS_BGP", *igp)))
     yield When(Not(learned), (Reject(),))
     if prefer:
         yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)

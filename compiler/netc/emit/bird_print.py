@@ -5,48 +5,52 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from netc.emit.bird_tree import (
+from netc.emit.bird_filter import (
     Accept,
     Add,
     Again,
     All,
     Assign,
-    Bfd,
-    Bgp,
-    BgpChannel,
     Call,
-    Channel,
     Communities,
     Community,
     Condition,
-    Config,
     Constants,
     Defined,
-    Device,
     Filter,
     Forget,
     Function,
     Has,
     In,
     Is,
-    Kernel,
     Longer,
     Not,
     Note,
     Numbers,
-    Ospf,
     Pairs,
     Prefixes,
-    Protocol,
     Reject,
     Roa,
-    RoaStatic,
     RoaTable,
-    Rpki,
     Set,
     Statement,
-    Static,
     When,
+)
+from netc.emit.bird_tree import (
+    Babel,
+    BabelInterface,
+    Bfd,
+    Bgp,
+    BgpChannel,
+    Channel,
+    Config,
+    Device,
+    Kernel,
+    Ospf,
+    Protocol,
+    RoaStatic,
+    Rpki,
+    Static,
 )
 from netc.emit.render import about, comment, token
 from netc.language.names import InterfaceName, ProtocolName
@@ -219,6 +223,10 @@ def _protocol(protocol: Protocol) -> Lines:
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
             yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+        case Babel(name, channels, interfaces):
+            inner = ["randomize router id yes;", *(line for channel in channels for line in _channel(channel))]
+            inner += [line for interface in interfaces for line in _babel(interface)]
+            yield from _block(f"protocol babel {_name(name)}", inner)
 
 
 def _static(static: Static) -> Lines:
@@ -236,6 +244,13 @@ def _area(ospf: Ospf) -> Lines:
         inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
         inner += ["bfd on;"] if interface.bfd else []
         yield from _block(f"interface {_device(interface.device)}", inner, ";")
+
+
+def _babel(interface: BabelInterface) -> Lines:
+    # 5 hellos of 16 that do not come, and the way is dead: BFD has nothing to say to Babel.
+    inner = ["type wired;", f"rxcost {token(interface.cost)};", "hello interval 1 s;", "update interval 4 s;"]
+    inner += [f"next hop ipv4 {token(interface.next_hop)};"] if interface.next_hop else []
+    yield from _block(f"interface {_device(interface.device)}", inner, ";")
 
 
 def _channel(channel: Channel) -> Lines:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from netaddr import IPNetwork
@@ -55,7 +56,7 @@ from netc.network.bgp import (
     speakers,
 )
 from netc.network.derive import secret
-from netc.network.interface import Network
+from netc.network.interface import Interface, Network
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
@@ -72,7 +73,7 @@ from netc.plan.bgp import (
     System,
 )
 from netc.plan.host_plan import Forwarding, Loose, Part, Share
-from netc.plan.ruleset import Opening, Ruleset, Sources, Transit
+from netc.plan.ruleset import ClampMss, Opening, Ruleset, Sources, Transit
 from netc.problem import KeyPath
 
 BIRD = PartName("bird")
@@ -105,12 +106,12 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         bound=own,
         routers=(router,),
     )
-    is_filtered = topology.hosts[host].firewall or topology.hosts[host].docker
+    is_filtered = topology.hosts[host].firewall is not None or topology.hosts[host].docker
     passing = {family for session in router.sessions for family in session.families}
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
         parts=(*edges, part),
-        ruleset=_ruleset(origin, router, devices) if is_filtered else None,
+        ruleset=_ruleset(origin, router, devices, is_filtered=is_filtered),
         forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
     )
 
@@ -259,9 +260,17 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
             continue
         other = far_end(interface, network)
         spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
-        if spoken:
-            bfd = topology.bgp.bfd if topology.bgp else True
-            yield IgpInterface(interface.name, spoken, cost_of(interface, topology), bfd)
+        if other and spoken:
+            yield _igp_interface(interface, other, spoken, topology)
+
+
+def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], topology: Topology) -> IgpInterface:
+    assert topology.igp is not None
+    kind, cost = topology.igp.kind, cost_of(near, topology)
+    if kind == "babel":
+        four = joined(near, far, 4)
+        return IgpInterface(kind, near.name, spoken, cost, bfd=False, next_hop=four[0] if four else None)
+    return IgpInterface(kind, near.name, spoken, cost, topology.bgp.bfd if topology.bgp else True)
 
 
 # ---- what a packet filter lets in and through ----------------------------------------------------------------
@@ -271,16 +280,23 @@ BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
 """RFC 5881, and RFC 5883 for several hops."""
 
 OSPF = 89
+BABEL_PORT = Ports(6696, 6696, "udp")
+"""RFC 8966."""
 
 
-def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]) -> Ruleset:
+def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
+    """What is of one MTU here may be of a smaller one a router further: every link that packets take is asked."""
+    clamps = tuple(map(ClampMss, devices))
+    if not is_filtered:
+        return Ruleset(origin, clamps=clamps)
     openings = [_opening(session) for session in router.sessions]
     for way in router.igp:
-        openings.append(Opening(origin, devices=(way.device,), protocol=OSPF))
+        spoken = Opening(origin, devices=(way.device,), protocol=OSPF)
+        openings.append(replace(spoken, protocol=None, ports=(BABEL_PORT,)) if way.kind == "babel" else spoken)
         if way.bfd:
             openings.append(Opening(origin, devices=(way.device,), ports=(BFD_PORT,)))
     transits = (Transit(origin, devices),) if devices else ()
-    return Ruleset(origin, openings=tuple(openings), transits=transits)
+    return Ruleset(origin, clamps=clamps, openings=tuple(openings), transits=transits)
 
 
 def _opening(session: Session) -> Opening:

@@ -79,7 +79,7 @@ class Link(Table):
     vni: Vni | None = Field(None, description="VXLAN network identifier; default: from the two ids.")
     port: PortNumber | None = Field(None, description="VXLAN's UDP port; default: 4789.")
     ttl: Ttl = Field(64, description="Outer TTL, so that inner ones of 1 survive (OSPF, BGP).")
-    cost: Cost = Field(10, description="Of a packet that goes this way, for OSPF and BGP.")
+    cost: Cost = Field(10, description="Of a packet that goes this way, for the IGP and BGP.")
     ends: Mapping[HostName, End] = Field(default_factory=dict)
 
 
@@ -97,4 +97,4 @@ class Mesh(Table):
     subnet: OneOrMany[Prefix] = Field((), description="shared: a host's address is subnet + its id.")
     family: OuterFamily | None = None
     mtu: Mtu | None = None
-    cost: Cost = Field(10, description="Of each of its tunnels, for OSPF and BGP.")
+    cost: Cost = Field(10, description="Of each of its tunnels, for the IGP and BGP.")

@@ -8,6 +8,7 @@ from typing import Literal
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.bgp import Role
+from netc.language.igp import IgpKind
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 from netc.network.interface import Key
@@ -119,12 +120,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class IgpInterface:
-    """A point-to-point link to another of our routers. OSPF's version 2 speaks IPv4 and its version 3 IPv6."""
+    """A point-to-point link to another of our routers. OSPF's version 2 speaks IPv4 and its version 3 IPv6; Babel
+    speaks of both, from fe80 addresses."""
 
+    kind: IgpKind
     device: InterfaceName
     families: tuple[Family, ...]
     cost: int
     bfd: bool
+    next_hop: IPAddress | None = None
+    """Babel: our IPv4 address that is the neighbour's neighbour, if IPv4 goes by it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,9 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
     ruleset = _joined([share.ruleset for share in shares if share.ruleset], origin)
     for wan in (share.offload for share in shares if share.offload):
         arriving = {fact.device for fact in ruleset.forwards}
-        leaving = {fact.device for fact in ruleset.clamps} | {fact.device for fact in ruleset.replies_only}
+        ported = (share.ruleset for share in shares if share.ruleset and share.ruleset.forwards)
+        leaving = {fact.device for one in ported for fact in one.clamps}
+        leaving |= {fact.device for fact in ruleset.replies_only}
         passing = {device for fact in ruleset.passages for device in (fact.entering, fact.leaving)}
         devices = {wan, *arriving, *leaving, *passing}
         table = Flowtable((*origin, "offload"), tuple(sorted(devices)))
