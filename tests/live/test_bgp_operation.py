@@ -126,7 +126,7 @@ def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: La
     assert said.returncode != 0
     assert "did not come back: peer-x" in said.stderr
     wait(lambda: protocols(pair.a)["peer-x"] == "Established", 90)
-    assert attributes(pair.a, X4)["local_pref"] == "77"
+    wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
 
 
 def test_nothing_is_left_of_a_router_and_a_killed_one_comes_back(lab: Lab, tmp_path: Path) -> None:
