@@ -114,7 +114,6 @@ def test_emitters_never_import_each_other_s_printers() -> None:
         "netc.emit.file",
         "netc.emit.render",
         "netc.emit.bash.reload",
-        "netc.emit.bird_",
     )
     emitters = inhabitants("emit")
     wrong = found(

@@ -18,7 +18,7 @@ from netc.language.links import Kind
 from netc.language.names import HostName, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
-from netc.plan import anycast, host_plan, ruleset
+from netc.plan import anycast, bgp, host_plan, ruleset
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.show import show
@@ -30,7 +30,14 @@ Files = dict[str, File]
 
 
 def full() -> HostPlan:
-    return drawn_plans(FULL)[0]
+    """FULL's first host. A topology has one IGP; the plan has both."""
+    plan = drawn_plans(FULL)[0]
+    return replace(plan, parts=tuple(replace(p, routers=tuple(map(with_babel, p.routers))) for p in plan.parts))
+
+
+def with_babel(router: bgp.Router) -> bgp.Router:
+    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1")) for way in router.igp)
+    return replace(router, igp=(*router.igp, *babel))
 
 
 def files_of(plan: HostPlan) -> Files:
@@ -42,7 +49,7 @@ def files_of(plan: HostPlan) -> Files:
 
 def facts() -> set[type]:
     """All dataclasses that a HostPlan can hold."""
-    rooms = (host_plan, ruleset, anycast)
+    rooms = (host_plan, ruleset, anycast, bgp)
     here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
     return {value for value in here if isinstance(value, type) and is_dataclass(value)} - {HostPlan, Share}
 

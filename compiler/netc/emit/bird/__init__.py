@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from netc.emit import bird_policy as policy
-from netc.emit.bird_filter import RoaTable, Statement
-from netc.emit.bird_print import printed
-from netc.emit.bird_tree import (
+from netc.emit.bird import policy
+from netc.emit.bird.filtering import RoaTable, Statement
+from netc.emit.bird.printing import printed
+from netc.emit.bird.tree import (
     Babel,
     BabelInterface,
     Bfd,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird_filter import Filter, Function, RoaTable, Statement
+from netc.emit.bird.filtering import Filter, Function, RoaTable, Statement
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 

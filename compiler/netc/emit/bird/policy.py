@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird_filter import (
+from netc.emit.bird.filtering import (
     Accept,
     Add,
     Again,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from netc.emit.bird_filter import (
+from netc.emit.bird.filtering import (
     Accept,
     Add,
     Again,
@@ -36,7 +36,7 @@ from netc.emit.bird_filter import (
     Statement,
     When,
 )
-from netc.emit.bird_tree import (
+from netc.emit.bird.tree import (
     Babel,
     BabelInterface,
     Bfd,
