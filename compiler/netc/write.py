@@ -19,12 +19,13 @@ from netc.exchange import WriteRefused, building, commit, home, parents, put
 __all__ = ["MANIFEST", "Hosts", "Outcome", "WriteRefused", "stale", "write"]
 
 MANIFEST = "MANIFEST"
-"""One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`."""
+"""One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
+of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
 Hosts = Iterable[tuple[str, tuple[File, ...]]]
 """Each host with all its files, `MANIFEST` among them. Read once, one host at a time."""
 
-_LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+)")
+_LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
 
 

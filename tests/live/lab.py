@@ -223,7 +223,7 @@ class Host:
                 entry.uid = entry.gid = 0
                 entry.uname = entry.gname = "root"
                 archive.addfile(entry, BytesIO(path.read_bytes()) if entry.isreg() else None)
-        self._unpack(packed)
+        self.unpack(packed)
         self._laid = set(entries)
 
     def state(self) -> State:
@@ -249,7 +249,7 @@ class Host:
         out, err = self._lab.file(".out"), self._lab.file(".err")
         return Process(self.entering(argv, namespace), out, err, ENVIRONMENT | dict(env or {}), input)
 
-    def _unpack(self, archive: Path) -> None:
+    def unpack(self, archive: Path) -> None:
         with archive.open("rb") as stdin:
             tar = self.entering(["tar", "--extract", "--no-overwrite-dir", "--directory=/"])
             subprocess.run(tar, stdin=stdin, env=ENVIRONMENT, check=True)

@@ -33,6 +33,8 @@ class Machine(Host):
         self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
         for folder in ("upper", "work", "root"):
             (self._disk / folder).mkdir()
+        (self._disk / "upper" / "etc").mkdir()
+        (self._disk / "upper" / "etc" / "hostname").write_text(f"{name}\n")
         self._groups = Path(_control_groups()) / self._disk.name
         self._runner: subprocess.Popen[bytes] | None = None
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 
-from netc.emit.file import File
+from netc.emit import file
+from netc.emit.file import File, Taking, restart_unit
 from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.host_plan import Bridge, Foreign, HostPlan, Namespace, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.lists import ipset_names, ipset_path
@@ -72,24 +74,29 @@ def _part(part: Part) -> Iterator[File]:
     done = steps(part)
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
     libraries = {verb: tuple(map(Verbatim, _libraries(part, verb))) for verb in VERBS}
+    takings = _takings(part)
     up = {**shared, "reasons": part.reasons, "asks": tuple(_asks(part)), "groups": _groups(done)}
-    yield _script(f"{folder}/up", "up.j2", **up, libraries=libraries["up"])
-    yield _script(f"{folder}/down", "down.j2", **shared, commands=undone, libraries=libraries["down"])
+    yield _script(f"{folder}/up", "up.j2", {**up, "libraries": libraries["up"]}, takings["up"])
+    downs = {**shared, "commands": undone, "libraries": libraries["down"]}
+    yield _script(f"{folder}/down", "down.j2", downs, takings["down"])
     if commands := tuple(reload(part)):
-        yield _script(f"{folder}/reload", "reload.j2", **shared, commands=commands, libraries=libraries["reload"])
+        yield _script(
+            f"{folder}/reload", "reload.j2", {**shared, "commands": commands, "libraries": libraries["reload"]}
+        )
     if knows_slices(part):
-        yield _script(f"{folder}/hold", "hold.j2", **shared)
+        yield _script(f"{folder}/hold", "hold.j2", shared)
     if part.kept:
-        again = list(_again(done))
-        yield _script(f"{folder}/watch", "watch.j2", **shared, commands=again, device=part.kept[0].device)
+        watched = {**shared, "commands": list(_again(done)), "device": part.kept[0].device}
+        yield _script(f"{folder}/watch", "watch.j2", watched, restart_unit(f"netc-watch-{part.name}.service"))
     for launcher in part.launchers:
         path = f"files/usr/local/bin/{launcher.command}"
-        yield _script(path, "launcher.j2", **shared, command=launcher.command, group=launcher.group)
+        yield _script(path, "launcher.j2", {**shared, "command": launcher.command, "group": launcher.group})
     for checker in part.checkers:
-        yield _script(f"{folder}/check", "check.j2", **shared, checker=checker)
-        yield _script(f"{folder}/withdraw", "withdraw.j2", **shared, checker=checker)
+        values = {**shared, "checker": checker}
+        yield _script(f"{folder}/check", "check.j2", values, restart_unit(f"netc-check-{part.name}.service"))
+        yield _script(f"{folder}/withdraw", "withdraw.j2", values)
     if part.endpoints:
-        yield _script(f"{folder}/endpoints", "endpoints.j2", **shared, commands=tuple(_endpoints(part)))
+        yield _script(f"{folder}/endpoints", "endpoints.j2", {**shared, "commands": tuple(_endpoints(part))})
 
 
 def _again(done: tuple[Step, ...]) -> Iterator[Command]:
@@ -104,8 +111,19 @@ def _again(done: tuple[Step, ...]) -> Iterator[Command]:
                 pass
 
 
-def _script(path: str, template: str, **values: object) -> File:
-    return File(path, render("bash", template, **values), SCRIPT)
+def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
+    """Of its `up` and `down`. A part whose `reload` does all that its `up` does need not go down for a new `up`, as
+    long as it is taken down in the same way; any other comes up anew, having gone down by its old `down`."""
+    reloaded = replace(
+        part, rulesets=(), forwarding=(), flowtables=(), past_docker=(), ipsets=(), routers=(), endpoints=()
+    )
+    if steps(part) and not steps(reloaded):
+        return {"up": file.reload(part.name), "down": file.restart(part.name)}
+    return {"up": file.restart(part.name), "down": ()}
+
+
+def _script(path: str, template: str, values: dict[str, object], takings: tuple[Taking, ...] = ()) -> File:
+    return File(path, render("bash", template, **values), SCRIPT, takings)
 
 
 def _groups(done: tuple[Step, ...]) -> list[list[Step]]:

@@ -1,14 +1,42 @@
-"""What an emitter returns: one file of one host."""
+"""What an emitter returns: one file of one host, and what has to be done on the host when it changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from netc.language.names import PartName, UnitName
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How a change of a file is taken over: a part is restarted or reloaded, or a unit that is no part restarted."""
+
+    verb: Literal["restart", "reload", "unit"]
+    what: PartName | UnitName | str
+
+    def __str__(self) -> str:
+        return f"{self.verb}:{self.what}"
+
+
+def restart(part: PartName) -> tuple[Taking, ...]:
+    return (Taking("restart", part),)
+
+
+def reload(part: PartName) -> tuple[Taking, ...]:
+    return (Taking("reload", part),)
+
+
+def restart_unit(unit: str) -> tuple[Taking, ...]:
+    return (Taking("unit", unit),)
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """`path` is relative to the host's folder (`files/etc/netc/nftables.nft`), `mode` as in chmod."""
+    """`path` is relative to the host's folder (`files/etc/netc/nftables.nft`), `mode` as in chmod. With nothing in
+    `takings`, it is enough that the file is there."""
 
     path: str
     text: str
     mode: int = 0o644
+    takings: tuple[Taking, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.render import token
 from netc.language.values import Ports
 from netc.plan.host_plan import HostPlan
@@ -21,7 +21,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
         for ruleset in part.rulesets:
             if ruleset.sends_ports_elsewhere:
                 lines = "".join(f"{line}\n" for line in sorted(set(_lines(ruleset))))
-                yield File("files/etc/netc/forwarded", HEAD + lines)
+                yield File("files/etc/netc/forwarded", HEAD + lines, takings=reload(part.name))
 
 
 def _lines(ruleset: Ruleset) -> Iterator[str]:

@@ -1,4 +1,5 @@
-"""MANIFEST: every file of a host with its SHA-256 and mode, sorted by path; what `install` and `build` go by."""
+"""MANIFEST: every file of a host with its SHA-256, its mode and what a change of it asks for, sorted by path; what
+`install` and `build` go by."""
 
 from __future__ import annotations
 
@@ -9,5 +10,10 @@ from netc.emit.file import File
 
 
 def manifest(files: Iterable[File]) -> File:
-    lines = sorted((file.path, sha256(file.text.encode()).hexdigest(), file.mode) for file in files)
-    return File("MANIFEST", "".join(f"{digest}  {mode:04o}  {path}\n" for path, digest, mode in lines))
+    return File("MANIFEST", "".join(_line(file) for file in sorted(files, key=lambda file: file.path)))
+
+
+def _line(file: File) -> str:
+    takings = ",".join(map(str, file.takings))
+    digest = sha256(file.text.encode()).hexdigest()
+    return f"{digest}  {file.mode:04o}  {file.path}{'  ' if takings else ''}{takings}\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.file import File
+from netc.emit.file import File, restart_unit
 from netc.emit.render import render
 from netc.plan.host_plan import Bridge, HostPlan, Veth
 
@@ -20,4 +20,6 @@ def emit(plan: HostPlan) -> Iterator[File]:
         yield File("files/etc/systemd/network/10-netc.network", text)
     if None in (*routes, *rules) or any(part.kept for part in plan.parts):
         text = render("networkd", "networkd.conf.j2", host=plan.host)
-        yield File("files/etc/systemd/networkd.conf.d/50-netc.conf", text)
+        yield File(
+            "files/etc/systemd/networkd.conf.d/50-netc.conf", text, takings=restart_unit("systemd-networkd.service")
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.file import File
+from netc.emit.file import File, Taking
 from netc.emit.render import origin, render
 from netc.plan.host_plan import HostPlan
 
@@ -13,7 +13,10 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for namespace in part.namespaces:
             folder = f"files/etc/netns/{namespace.name}"
+            inside = tuple(Taking("unit", one.unit) for one in plan.confined if one.namespace == namespace.name)
             asked = namespace.resolvers
             values = {"origin": origin(part.origin), "resolvers": asked, "none": not asked}
-            yield File(f"{folder}/resolv.conf", render("resolver", "resolv.conf.j2", **values))
-            yield File(f"{folder}/nsswitch.conf", render("resolver", "nsswitch.conf.j2", origin=origin(part.origin)))
+            text = render("resolver", "resolv.conf.j2", **values)
+            yield File(f"{folder}/resolv.conf", text, takings=inside)
+            text = render("resolver", "nsswitch.conf.j2", origin=origin(part.origin))
+            yield File(f"{folder}/nsswitch.conf", text, takings=inside)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.render import token
 from netc.language.values import Family
 from netc.network.ranges import Ranges, prefixes
-from netc.plan.host_plan import HostPlan
+from netc.plan.host_plan import HostPlan, Part
 from netc.plan.lists import FAMILIES, elements_path, ipset_names, ipset_path, is_short
 from netc.plan.ruleset import AddressSet
 
@@ -25,17 +25,18 @@ def emit(plan: HostPlan) -> Iterator[File]:
         for ruleset in part.rulesets:
             if ruleset.namespace is None and ruleset.netfilter == "nftables":
                 for found in ruleset.sets:
-                    yield from _elements(found)
+                    yield from _elements(found, part)
         for found in part.ipsets:
-            yield File(f"files{ipset_path(found)}", "\n".join(_restore(found)) + "\n")
+            text = "\n".join(_restore(found)) + "\n"
+            yield File(f"files{ipset_path(found)}", text, takings=reload(part.name))
 
 
-def _elements(found: AddressSet) -> Iterator[File]:
+def _elements(found: AddressSet, part: Part) -> Iterator[File]:
     for family in FAMILIES:
         if not is_short(found, family):
             lines = ",\n".join(prefixes(found.of(family), family))
             text = f"# {_origin(found)}\nelements = {{\n{lines}\n}}\n"
-            yield File(f"files{elements_path(found, family)}", text)
+            yield File(f"files{elements_path(found, family)}", text, takings=reload(part.name))
 
 
 def _restore(found: AddressSet) -> Iterator[str]:

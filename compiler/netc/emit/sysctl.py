@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.render import render
 from netc.plan.host_plan import HostPlan
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
-    wanted = [forwarding for part in plan.parts for forwarding in part.forwarding]
-    if wanted:
+    for part in plan.parts:
+        wanted = part.forwarding
+        if not wanted:
+            continue
         families = {forwarding.family for forwarding in wanted}
         wans = sorted({f.wan for f in wanted if f.wan and f.family == 6})
         text = render("sysctl", "netc.conf.j2", host=plan.host, four=4 in families, six=6 in families, wans=wans)
-        yield File("files/etc/sysctl.d/60-netc.conf", text)
+        yield File("files/etc/sysctl.d/60-netc.conf", text, takings=reload(part.name))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.bash import reload
-from netc.emit.file import File
+from netc.emit.file import File, restart_unit
+from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
 from netc.language.names import CredentialName
 from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
@@ -20,6 +21,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
     names = {"host": plan.host, "network": plan.network}
     target = render("systemd", "netc.target.j2", **names, parts=parts, followers=followers)
     yield File(f"{UNITS}/netc.target", target)
+    yield File(f"{UNITS}/netc-back.service", render("systemd", "back.service.j2", host=plan.host))
     for part in plan.parts:
         yield from _part(part)
         yield from _sysusers(part)
@@ -52,22 +54,26 @@ def _part(part: Part) -> Iterator[File]:
     )
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
     if part.kept:
-        yield File(f"{UNITS}/netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
+        yield _own(f"netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
     for checker in part.checkers:
         text = render("systemd", "check.service.j2", **shared, checker=checker)
-        yield File(f"{UNITS}/netc-check-{part.name}.service", text)
+        yield _own(f"netc-check-{part.name}.service", text)
     for other in part.renewed_by:
         yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
     if part.endpoints:
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **shared)
-            yield File(f"{UNITS}/netc-endpoints-{part.name}.{kind}", text)
+            yield _own(f"netc-endpoints-{part.name}.{kind}", text)
+
+
+def _own(unit: str, text: str) -> File:
+    return File(f"{UNITS}/{unit}", text, takings=restart_unit(unit))
 
 
 def _sysusers(part: Part) -> Iterator[File]:
     for path in filter(None, map(groups_path, part.rulesets)):
         groups = sorted({split.group for ruleset in part.rulesets for split in ruleset.splits if split.group})
-        yield File(f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups))
+        yield File(f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups), takings=reload_part(part.name))
 
 
 def _slices(part: Part) -> Iterator[File]:
@@ -80,7 +86,7 @@ def _slices(part: Part) -> Iterator[File]:
         values = {"slice": held.name, "asks_by_packet": held.asks_by_packet}
         for service in held.services:
             text = render("systemd", "sliced.conf.j2", about=shared["about"], **values)
-            yield File(f"{UNITS}/{service}.d/50-netc-split.conf", text)
+            yield File(f"{UNITS}/{service}.d/50-netc-split.conf", text, takings=restart_unit(service))
 
 
 def _credentials(part: Part) -> list[CredentialName]:
@@ -99,4 +105,4 @@ def _confined(confined: Confined) -> File:
         tunnel=confined.after,
         service=confined.unit.endswith(".service"),
     )
-    return File(f"{UNITS}/{confined.unit}.d/50-netc.conf", text)
+    return File(f"{UNITS}/{confined.unit}.d/50-netc.conf", text, takings=restart_unit(confined.unit))

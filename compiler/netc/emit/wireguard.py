@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.render import Verbatim, about, render
 from netc.language.names import DnsName
 from netc.network.interface import Peer
@@ -16,7 +16,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for device in part.devices:
             if isinstance(device, Wireguard):
-                yield File(f"files/etc/netc/wireguard/{device.name}.conf", _text(device, part))
+                path = f"files/etc/netc/wireguard/{device.name}.conf"
+                yield File(path, _text(device, part), takings=reload(part.name))
 
 
 def _text(device: Wireguard, part: Part) -> str:

@@ -27,7 +27,7 @@ from netc.emit.bird.tree import (
     Rpki,
     Static,
 )
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.plan.bgp import Anycast, RoaServer, Router, Session, SessionKind, System
@@ -47,7 +47,7 @@ ROLE: dict[SessionKind, BgpRole] = {
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for router in part.routers:
-            yield File(f"files{BIRD_PATH}", printed(config(router, part.about)))
+            yield File(f"files{BIRD_PATH}", printed(config(router, part.about)), takings=reload(part.name))
 
 
 def config(router: Router, about: str) -> Config:

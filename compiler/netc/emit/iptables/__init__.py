@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.iptables import filtering, mangling, nat, splits
 from netc.emit.iptables.words import HOOKS, TABLES, Rule
 from netc.emit.render import Verbatim, origin, render
@@ -24,7 +24,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
         for ruleset in part.rulesets:
             if ruleset.netfilter == "iptables":
                 for family in FAMILIES:
-                    yield File(f"files{rules_path(ruleset, family)}", _text(ruleset, family))
+                    path = f"files{rules_path(ruleset, family)}"
+                    yield File(path, _text(ruleset, family), takings=reload(part.name))
 
 
 def _text(ruleset: Ruleset, family: Family) -> str:

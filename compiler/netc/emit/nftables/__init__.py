@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.file import File
+from netc.emit.file import File, reload
 from netc.emit.nftables import splits
 from netc.emit.nftables.splits import set_name
 from netc.emit.render import Verbatim, origin, render, token
@@ -40,11 +40,12 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.rulesets:
             if ruleset.netfilter == "nftables":
-                yield File(f"files{ruleset_path(ruleset)}", _text(ruleset))
+                yield File(f"files{ruleset_path(ruleset)}", _text(ruleset), takings=reload(part.name))
         for table in part.flowtables:
             devices = Verbatim(", ".join(map(_device, table.devices)))
             values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
-            yield File(f"files{OFFLOAD_PATH}", render("nftables", "offload.j2", **values))
+            text = render("nftables", "offload.j2", **values)
+            yield File(f"files{OFFLOAD_PATH}", text, takings=reload(part.name))
 
 
 def _text(ruleset: Ruleset) -> str:

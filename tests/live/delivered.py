@@ -1,0 +1,47 @@
+"""Whole trees, carried to a host as an operator does it, for `install` to put into place."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from io import BytesIO
+from pathlib import Path
+
+from live.lab import Host, Lab
+
+TREE = "/tmp/tree"
+INSTALL = f"{TREE}/install"
+
+
+def deliver(lab: Lab, host: Host, tree: Path, to: str = TREE) -> None:
+    """`tree` is a host's folder in out/, or what `compiled` gives, which is `files` in it."""
+    folder = tree.parent if tree.name == "files" else tree
+    packed = lab.file(".tar")
+    with tarfile.open(packed, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_dir():
+                continue
+            entry = archive.gettarinfo(path, f"{to[1:]}/{path.relative_to(folder)}")
+            entry.uid = entry.gid = 0
+            archive.addfile(entry, BytesIO(path.read_bytes()))
+    host.run(["rm", "-rf", to])
+    host.unpack(packed)
+
+
+def install(host: Host, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return host.run(["bash", INSTALL, *options], check=check, timeout=120)
+
+
+def netc_host(host: Host, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return host.run(["/usr/local/sbin/netc-host", *words], check=check)
+
+
+def token(said: subprocess.CompletedProcess[str]) -> str:
+    return said.stdout.split()[-1]
+
+
+def what_is_there(host: Host) -> str:
+    """All that an installation may leave behind on a disk, or where netc keeps what it knows until the next boot."""
+    places = ("/etc", "/usr/local", "/usr/lib/netc", "/usr/lib/systemd", "/var/lib", "/run/netc", "/run/netns")
+    script = "find $@ -xdev -printf '%p %y %m %u %l\\n' | sort; find $@ -xdev -type f -exec sha256sum {} + | sort"
+    return host.run(["bash", "-c", f"exec 2>/dev/null; {script}", "list", *places]).stdout
