@@ -42,6 +42,6 @@ def token(said: subprocess.CompletedProcess[str]) -> str:
 
 def what_is_there(host: Host) -> str:
     """All that an installation may leave behind on a disk, or where netc keeps what it knows until the next boot."""
-    places = ("/etc", "/usr/local", "/usr/lib/netc", "/usr/lib/systemd", "/var/lib", "/run/netc", "/run/netns")
+    places = ("/etc", "/usr/local/bin", "/usr/local/sbin", "/usr/lib/netc", "/var/lib/netc", "/run/netc", "/run/netns")
     script = "find $@ -xdev -printf '%p %y %m %u %l\\n' | sort; find $@ -xdev -type f -exec sha256sum {} + | sort"
     return host.run(["bash", "-c", f"exec 2>/dev/null; {script}", "list", *places]).stdout

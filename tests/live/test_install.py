@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import INSTALL, TREE, deliver, install, netc_host, token
+from live.delivered import INSTALL, TREE, deliver, install, netc_host, token, what_is_there
 from live.lab import Host, Lab
-from live.state import difference
+from live.state import difference, without
 
 pytestmark = pytest.mark.live
 
@@ -81,6 +81,153 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_pa
 
 
 SSH = {"SSH_CONNECTION": "198.51.100.1 40000 198.51.100.10 22"}
+
+
+KILL = """# bash reads this first (BASH_ENV): netc-host, doing VERB, is killed before its command number AT
+if [[ ${0##*/} == netc-host && ${1-} == "$VERB" ]]; then
+    unset BASH_ENV
+    exec {said}>/tmp/commands
+    count=0
+    meet() {
+        ((BASHPID != $$)) || { ((++count != AT)) || kill -9 $$; echo "$count" >&"$said"; }
+    }
+    set -o functrace
+    trap meet DEBUG
+fi
+"""
+PLACE = "/tmp/kill.bash"
+
+
+def killed(host: Host, argv: list[str], verb: str, at: int) -> int:
+    """Runs it, and has `netc-host verb` killed at its command number `at`: how many it got to."""
+    env = {"BASH_ENV": PLACE, "VERB": verb, "AT": str(at)}
+    host.run(argv, env=env, check=False, timeout=120)
+    return int((host.read("/tmp/commands").split() or ["0"])[-1])
+
+
+def points(most: int, count: int) -> list[int]:
+    return sorted({1 + most * n // count for n in range(count)})
+
+
+def at_rest(host: Host) -> tuple[object, str]:
+    """All that a change could have changed, but for netc's own memory of it."""
+    kept = re.compile(r"/var/lib/netc|  /run/netc/")
+    there = "".join(line for line in what_is_there(host).splitlines(True) if not kept.search(line))
+    return without(host.state(), "/run/mount"), there
+
+
+def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    edge.write(PLACE, KILL)
+    bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+    most = killed(edge, ["bash", INSTALL, "--detach"], "switch", 0)
+    after = at_rest(edge)
+    assert difference(before[0], after[0]) != ""
+    assert netc_host(edge, "revert", check=False).returncode == 1
+    assert difference(before[0], edge.state()) == ""
+
+    for at in points(most, 12):
+        assert killed(edge, ["bash", INSTALL, "--detach"], "switch", at) < most
+        said = netc_host(edge, "revert", check=False)  # or nothing had begun
+        assert re.search("went back|nothing waits", said.stderr), at
+        assert difference(before[0], at_rest(edge)[0]) == "", at
+        assert at_rest(edge)[1] == before[1], at
+
+    # And on the way back as well.
+    install(edge, "--detach")
+    most = killed(edge, ["/usr/local/sbin/netc-host", "revert"], "revert", 0)
+    for at in points(most, 5):
+        install(edge, "--detach")
+        killed(edge, ["/usr/local/sbin/netc-host", "revert"], "revert", at)
+        netc_host(edge, "revert", check=False)
+        assert difference(before[0], at_rest(edge)[0]) == "", at
+        assert at_rest(edge)[1] == before[1], at
+
+    said = install(edge, "--detach")
+    netc_host(edge, "confirm", token(said))
+    assert difference(after[0], edge.state()) == ""
+
+
+def test_nobody_confirms_and_it_goes_back_by_itself(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    before = at_rest(edge)
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    said = install(edge, "--within", "3", check=False)
+    assert said.returncode == 1
+    assert "nobody confirmed it in time" in said.stderr
+    assert difference(before[0], at_rest(edge)[0]) == ""
+    assert at_rest(edge)[1] == before[1]
+
+
+def test_it_is_confirmed_by_its_token_over_another_connection(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    said = edge.run(["bash", INSTALL, "--detach"], env=SSH)
+    again = edge.run(["bash", INSTALL], check=False)
+    assert "a change waits" in again.stderr
+    confirm = ["/usr/local/sbin/netc-host", "confirm"]
+    assert "not the token" in edge.run([*confirm, "0" * 16], check=False).stderr
+    assert "confirm over a new one" in edge.run([*confirm, token(said)], env=SSH, check=False).stderr
+    edge.run([*confirm, token(said)], env={"SSH_CONNECTION": SSH["SSH_CONNECTION"].replace("40000", "40001")})
+    assert "nothing waits" in edge.run([*confirm, token(said)], check=False).stderr
+    assert "is installed" in install(edge).stderr
+
+
+def test_a_tree_that_is_not_as_it_was_compiled_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    before = what_is_there(edge)
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    edge.run(["bash", "-c", f"echo >>{TREE}/files/etc/netc/parts/link-one/up"])
+    said = install(edge, check=False)
+    assert said.returncode == 1
+    assert "link-one/up: FAILED" in said.stderr
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    edge.write(f"{TREE}/files/etc/cron.d/more", "x")
+    assert "not in MANIFEST: files/etc/cron.d/more" in install(edge, check=False).stderr
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    broken = edge.read(f"{TREE}/files/etc/netc/nftables.nft").replace("policy drop", "polcy drop")
+    forge(edge, "files/etc/netc/nftables.nft", broken)
+    assert "nft refuses" in install(edge, check=False).stderr
+    deliver(lab, edge, compiled(TOPOLOGY, tmp_path / "a")["node"])
+    assert "this host is called edge, and this tree is for node" in install(edge, check=False).stderr
+    assert what_is_there(edge).replace("/var/lib/netc", "") != ""
+    edge.run(["rm", "-r", "/var/lib/netc"])
+    assert what_is_there(edge) == before
+
+
+def test_a_part_that_does_not_come_up_takes_the_change_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    bring(lab, edge, MORE, tmp_path / "b")
+    edge.run(["ip", "link", "add", "vx-two", "type", "bridge"])
+    said = install(edge, "--commit", check=False)
+    assert said.returncode == 1
+    assert "link-two does not come up" in said.stderr
+    edge.run(["ip", "link", "delete", "vx-two"])
+    assert difference(before[0], at_rest(edge)[0]) == ""
+    assert at_rest(edge)[1] == before[1]
+
+
+def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    edge.write("/etc/netc/order", "mine\n")
+    said = install(edge, "--commit", check=False)
+    assert "not from netc, and in the way (--overwrite to replace): /etc/netc/order" in said.stderr
+    assert edge.read("/etc/netc/order") == "mine\n"
+    install(edge, "--commit", "--overwrite")
+    edge.write("/etc/netc/order", "mine again\n")
+    bring(lab, edge, MORE, tmp_path / "b")
+    assert "changed by hand since it was installed" in install(edge, "--commit", check=False).stderr
+
+
+def test_two_at_once(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    script = (
+        f"bash {INSTALL} --commit >/tmp/one 2>&1 & bash {INSTALL} --commit >/tmp/two 2>&1; wait; cat /tmp/one /tmp/two"
+    )
+    said = edge.run(["bash", "-c", script], timeout=120).stdout
+    assert said.count("confirmed") == 1
+    assert "another install is under way" in said or "a change waits" in said
 
 
 def test_rules_that_would_close_ssh_are_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ right_host() { # of its name, until it has once been told
 unaltered() { # TREE: every file of the MANIFEST, and no other
   local wrong
   wrong=$(cd "$1" && awk '{print $1 "  " $3}' MANIFEST | sha256sum --check --quiet --strict 2>&1) || { tell "$wrong"; return 1; }
-  wrong=$(cd "$1" && comm -3 <(awk '{print $3}' MANIFEST | sort) <(find . -mindepth 1 ! -type d -printf '%P\n' | grep -vx MANIFEST | sort))
+  wrong=$(cd "$1" && comm -3 <(awk '{print $3}' MANIFEST | sort) <(find . -mindepth 1 ! -type d -printf '%P\n' | grep -vx MANIFEST | sort) | tr -d '\t')
   [[ ! $wrong ]] || { tell "not in MANIFEST: $wrong"; return 1; }
 }
 

@@ -40,7 +40,7 @@ remember_units() { # OLD NEW: which of them run, so that they do so afterwards
   has_systemd || return 0
   for unit in $({ units_of "$1"; units_of "$2"; } | sort -u); do
     ! quietly systemctl is-active "$unit" || printf '%s %s\n' "$unit" "$(invocation "$unit")"
-  done >"$pending/running"
+  done
 }
 stop_own_units() { # OLD NEW: those of netc that are no more
   local unit
@@ -141,14 +141,19 @@ forget_old() { # but for the last five
   done
 }
 
+begin() { # OLD NEW WANTED: all of $pending, or none of it
+  local half=$store/pending.half
+  rm -rf "$half"
+  mkdir "$half" && printf '%s\n' "$1" >"$half/old" && printf '%s\n' "$2" >"$half/new" && printf '%s\n' "$3" >"$half/wanted" &&
+    printf '%s\n' "${SSH_CONNECTION-}" >"$half/by" && cat /proc/sys/kernel/random/boot_id >"$half/boot" &&
+    printf '%s\n' "$$" >"$half/process" && remember_units "$1" "$2" >"$half/running" &&
+    printf '%s\n' preparing >"$half/phase" && mv -T "$half" "$pending"
+}
+
 switch() { # NEW SECONDS WANTED: WANTED is who may confirm, as the SHA-256 of the token
   local old
   old=$(current)
-  mkdir "$pending"
-  printf '%s\n' "$old" >"$pending/old" && printf '%s\n' "$1" >"$pending/new" && printf '%s\n' "$3" >"$pending/wanted"
-  printf '%s\n' "${SSH_CONNECTION-}" >"$pending/by" && cat /proc/sys/kernel/random/boot_id >"$pending/boot"
-  printf '%s\n' preparing >"$pending/phase" && printf '%s\n' "$$" >"$pending/process"
-  remember_units "$old" "$1"
+  begin "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
   if ! reserve "$old" || ! prepare "$1"; then
     rm -rf "$pending" "$store/reserve"
     die "no room for the files, or for the way back; nothing was changed"
@@ -173,6 +178,7 @@ revert_now() { # REASON: from any phase
   local old new at failed=0
   old=$(<"$pending/old") new=$(<"$pending/new") at=$(<"$pending/phase")
   rm -f "$store/reserve"
+  clear_away "$new"
   if [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]]; then
     back_at_boot "$old" "$new" || failed=1
   else
@@ -184,7 +190,6 @@ revert_now() { # REASON: from any phase
     esac
     [[ $at == preparing ]] || { prepare "$old" && go "$new" "$old" back-; } || failed=1
   fi
-  clear_away "$new"
   disarm
   ((!failed)) || { tell "went back to $old, and not all of it came up: netc-host status"; }
   end_change "$old" "back from $new: $1"
