@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import INSTALL, TREE, deliver, install, netc_host, token, what_is_there
+from live.delivered import INSTALL, KILL, PLACE, TREE, deliver, install, killed, netc_host, token, what_is_there
 from live.lab import Host, Lab
 from live.state import difference, without
 
@@ -81,28 +81,6 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_pa
 
 
 SSH = {"SSH_CONNECTION": "198.51.100.1 40000 198.51.100.10 22"}
-
-
-KILL = """# bash reads this first (BASH_ENV): netc-host, doing VERB, is killed before its command number AT
-if [[ ${0##*/} == netc-host && ${1-} == "$VERB" ]]; then
-    unset BASH_ENV
-    exec {said}>/tmp/commands
-    count=0
-    meet() {
-        ((BASHPID != $$)) || { ((++count != AT)) || kill -9 $$; echo "$count" >&"$said"; }
-    }
-    set -o functrace
-    trap meet DEBUG
-fi
-"""
-PLACE = "/tmp/kill.bash"
-
-
-def killed(host: Host, argv: list[str], verb: str, at: int) -> int:
-    """Runs it, and has `netc-host verb` killed at its command number `at`: how many it got to."""
-    env = {"BASH_ENV": PLACE, "VERB": verb, "AT": str(at)}
-    host.run(argv, env=env, check=False, timeout=120)
-    return int((host.read("/tmp/commands").split() or ["0"])[-1])
 
 
 def points(most: int, count: int) -> list[int]:

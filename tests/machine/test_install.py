@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from live.compiled import compiled
-from live.delivered import deliver, install, netc_host, token, what_is_there
+from live.delivered import INSTALL, KILL, PLACE, deliver, install, killed, netc_host, token, what_is_there
 from live.lab import Lab
 from live.state import without
 from machine.machine import Machine, machine
@@ -79,3 +81,80 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Machine, tmp
     netc_host(edge, "uninstall")
     assert without(edge.state(), "run") == without(before[0], "run")
     assert what_is_there(edge) == before[1]
+
+
+def confirmed(lab: Lab, edge: Machine, tmp_path: Path) -> tuple[object, str]:
+    """The machine with its first generation, and how that looks; the second waits in TREE."""
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+    return at_rest(edge)
+
+
+def at_rest(edge: Machine) -> tuple[object, str]:
+    kept = re.compile(r"/var/lib/netc|  /run/netc/")
+    there = "".join(line for line in what_is_there(edge).splitlines(True) if not kept.search(line))
+    return without(edge.state(), " /run/(?!netc)"), there
+
+
+def as_before(edge: Machine, before: tuple[object, str]) -> bool:
+    return at_rest(edge) == before
+
+
+def test_nobody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+    before = confirmed(lab, edge, tmp_path)
+    install(edge, "--detach", "--within", "6")
+    assert links(edge) == {"vx-node", "vx-two"}
+    assert within(30, lambda: not pending(edge))
+    assert as_before(edge, before)
+    assert "nobody confirmed it in time" in edge.read("/var/lib/netc/history")
+
+
+def test_whoever_installs_is_killed_and_the_timer_takes_it_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+    before = confirmed(lab, edge, tmp_path)
+    edge.write(PLACE, KILL)
+    for at in (230, 270, 310):
+        killed(edge, ["bash", INSTALL, "--detach", "--within", "6"], "switch", at)
+        assert pending(edge)
+        assert within(40, lambda: not pending(edge)), at
+        assert as_before(edge, before), at
+
+
+def test_power_is_lost_before_anybody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+    confirmed(lab, edge, tmp_path)
+    places = what_is_placed(edge)
+    for at in (0, 270):  # complete, and in the middle of it
+        bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+        edge.write(PLACE, KILL)
+        killed(edge, ["bash", INSTALL, "--detach"], "switch", at)
+        assert what_is_placed(edge) != places
+        edge.power_cut()
+        edge.boot()
+        assert within(30, lambda: not pending(edge))
+        assert what_is_placed(edge) == places
+        assert within(30, lambda: links(edge) == {"vx-node"} and "10.77.1.0/31" in addresses(edge)), at
+        assert (
+            edge.run(["systemctl", "is-active", "netc-firewall", "netc-link-one", "netc.target"]).stdout.count("active")
+            == 3
+        )
+        assert "the host started before it was confirmed" in edge.read("/var/lib/netc/history")
+
+
+def what_is_placed(edge: Machine) -> str:
+    kept = re.compile(r"/var/lib/netc|/run/|/etc/(machine-id|resolv|ssh|.*[.]cache)")
+    return "".join(line for line in what_is_there(edge).splitlines(True) if not kept.search(line))
+
+
+def addresses(edge: Machine) -> str:
+    return edge.run(["ip", "-4", "-o", "address"]).stdout
+
+
+def pending(edge: Machine) -> bool:
+    return edge.run(["test", "-e", "/var/lib/netc/pending"], check=False).returncode == 0
+
+
+def within(seconds: float, holds: Callable[[], object]) -> bool:
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.3)
+    return bool(holds())
