@@ -11,22 +11,15 @@ from live import test_bgp
 from live.compiled import compiled, script
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import birdc, neighbour, path, protocols, settled, wait
-from live.test_bgp import ASN, IDS, X4, Net, reached, topology
+from live.routers import ASN, birdc, meet, neighbour, path, peer, protocols, reached, settled, wait
+from live.test_bgp import IDS, X4, Net, topology
 from netc.language.names import HostName
 from netc.network.migration import Harm, Move, harm, move, order
 from netc.pipeline import understand
 
 pytestmark = pytest.mark.live
 
-BEHIND = """
-[hosts.d.bgp.peers.z]
-asn = 4242420003
-role = "peer"
-interface = "ext0"
-local = "fe80::d"
-address = "fe80::1"
-"""
+BEHIND = peer("d", "z", 4242420003, "peer")
 MEMBER = "42254700"
 APART, MOMENT = 4, 15
 """Seconds: between the first reload of a step and the others, and what those may interrupt (it was 1 to 3)."""
@@ -65,12 +58,10 @@ def moved(*names: str) -> frozenset[HostName]:
 
 def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migration = Migration(tmp_path, BEHIND)
-    monkeypatch.setattr(test_bgp, "topology", lambda form: topology(form) + BEHIND)
     monkeypatch.setattr(test_bgp, "settled", lambda *_: None)  # z comes after it
-    net = Net(lab, tmp_path, "med")
+    net = Net(lab, tmp_path, "med", BEHIND)
     z = neighbour(lab, "z", 4242420003, "172.20.10.0/24", "fd42:10::/48")
-    lab.wire(net.ours["d"], "ext0", z.host, "ext0", a_addresses=["fe80::d/64"], b_addresses=["fe80::1/64"])
-    z.session("ext0", "fe80::1", "fe80::d", ASN)
+    meet(lab, net.ours["d"], z)
     z.start()
     settled(*net.ours.values(), z.host)
     wait(lambda: path(z.host, X4))

@@ -9,7 +9,20 @@ import pytest
 
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
-from live.routers import SOCKET, attributes, birdc, faults, neighbour, path, protocols, settled, start_bird, wait
+from live.routers import (
+    SOCKET,
+    attributes,
+    birdc,
+    faults,
+    meet,
+    neighbour,
+    path,
+    peer,
+    protocols,
+    settled,
+    start_bird,
+    wait,
+)
 from live.state import difference
 
 pytestmark = pytest.mark.live
@@ -43,14 +56,6 @@ public_key = "bAwt3waR+rTc8iNdsp0QN84AKOIgzUOCZkczFNuh2RY="
 addresses = "198.51.100.2/24"
 loopback = ["172.20.0.2/32", "fd42:1::2/128"]
 bgp = {{}}
-
-[hosts.a.bgp.peers.x]
-asn = {asn}
-role = "peer"
-interface = "ext0"
-local = "fe80::a"
-address = "fe80::1"
-{more}
 """
 RTR = Path(__file__).with_name("rtr.py")
 X4 = "172.20.8.0/24"
@@ -68,13 +73,11 @@ class Pair:
         self.count = 0
         self.a = install(lab, "a", self.compiled(more, system))
         self.x = neighbour(lab, "x", 4242420001, X4, "fd42:8::/48", "route 172.20.9.0/24 unreachable;")
-        ends = {"a_addresses": ["fe80::a/64"], "b_addresses": ["fe80::1/64"]}
-        lab.wire(self.a, "ext0", self.x.host, "ext0", **ends)
-        self.x.session("ext0", "fe80::1", "fe80::a", 4242422547, more=far)
+        meet(lab, self.a, self.x, more=far)
 
     def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
         self.count += 1
-        text = TOPOLOGY.format(more=more, system=system, asn=asn, host=host)
+        text = TOPOLOGY.format(system=system, host=host) + peer("a", "x", asn, "peer", more)
         return compiled(text, self.folder / str(self.count))
 
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:

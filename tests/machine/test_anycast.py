@@ -10,9 +10,9 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Lab
-from live.routers import attributes, settled, start_bird
-from live.test_anycast import ASK, DRAIN, HOST, INSIDE4, SPACE, monitor
-from live.test_bgp import leaves_by
+from live.routers import attributes, leaves_by, link, router, settled, start_bird
+from live.service import ASK, DRAIN, INSIDE4, SPACE
+from live.test_anycast import monitor
 from machine.machine import Machine, machine
 from machine.test_seedbox import active, within
 
@@ -36,10 +36,6 @@ hosts = "a"
 services = "answers.service"
 drain = "{DRAIN:g}s"
 check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "500ms", timeout = "500ms", rise = 1 }}
-
-[links.ac]
-kind = "vxlan"
-between = ["a", "c"]
 """
 SERVICE = """
 [Service]
@@ -51,8 +47,8 @@ UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service
 
 
 def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
-    ours = "".join(HOST.format(name=name, id=id) for id, name in enumerate("ac", 1))
-    trees = compiled(TOPOLOGY + ours, tmp_path)
+    ours = "".join(router(name, id) for id, name in enumerate("ac", 1))
+    trees = compiled(TOPOLOGY + ours + link("a", "c"), tmp_path)
     a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")
     for id, host in enumerate((a, c), 1):
         world.plug(host, "eth0", f"198.51.100.{id}/24")
