@@ -29,7 +29,7 @@ HOST = """
 id = {id}
 wan = "eth0"
 addresses = "198.51.100.{id}/24"
-loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
+loopback = ["172.20.16.{id}/32", "fd42:1::{id}/128"]
 firewall = {{}}
 [hosts.{name}.bgp]
 {more}

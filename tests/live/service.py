@@ -8,12 +8,12 @@ from live.routers import birdc
 from live.traffic import echo
 
 PORT = 5300
-INSIDE4, INSIDE6, WORLD4 = "172.20.0.30/32", "fd42:1::53/128", "172.22.0.53/32"
+INSIDE4, INSIDE6, WORLD4 = "172.20.16.30/32", "fd42:1::53/128", "172.22.0.53/32"
 """Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
 
 INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
 SPACE = "anycast-dns"
-ASK = f'"exec 3<>/dev/tcp/172.20.0.30/{PORT}"'
+ASK = f'"exec 3<>/dev/tcp/172.20.16.30/{PORT}"'
 SERVICE = """
 [anycast.dns]
 addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]

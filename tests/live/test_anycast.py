@@ -57,7 +57,7 @@ network.name = "lab"
 
 [bgp]
 asn = {ASN}
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
 profile = "dn42"
 internal = "confederation"
 next_hop = "med"
@@ -65,8 +65,8 @@ members.base = 4225470000
 over = ["ac", "bc"]
 """
 UNICAST = """
-unicast.a = ["172.20.0.28/32", "fd42:1::28/128"]
-unicast.b = ["172.20.0.29/32", "fd42:1::29/128"]
+unicast.a = ["172.20.16.28/32", "fd42:1::28/128"]
+unicast.b = ["172.20.16.29/32", "fd42:1::29/128"]
 """
 
 
@@ -185,7 +185,7 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     wait(lambda: state(a) == "down")
     time.sleep(RISE * INTERVAL + MARGIN)
     assert net.way() is None
-    assert "No route to host" in c.run(["ip", "route", "get", "172.20.0.30"], check=False).stderr
+    assert "No route to host" in c.run(["ip", "route", "get", "172.20.16.30"], check=False).stderr
     service = serve(a)
     assert seconds(lambda: net.way() == "vx-a", 10) > (RISE - 2) * INTERVAL
     for prefix in (INSIDE6, WORLD4):
@@ -195,10 +195,10 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     wait(lambda: path(e.host, WORLD4) == str(ASN))
     assert knows(e.host, "fd42:1::/48")
     assert not knows(e.host, INSIDE6)
-    for address in ("172.20.0.30", "172.22.0.53"):
+    for address in ("172.20.16.30", "172.22.0.53"):
         wait(lambda address=address: reached(e.host, e.four, address))  # type: ignore[misc]
     wait(lambda: reached(e.host, e.six, "fd42:1::53"))
-    assert reached(c, "172.20.0.3", "172.20.0.30")
+    assert reached(c, "172.20.16.3", "172.20.16.30")
 
     # Dead, it is gone in time, also outside; what passes is not swallowed; and it is back after it recovers.
     service.stop()
@@ -213,12 +213,12 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     heard = monitor(c)
     a.run(script("bird", "reload"))
     time.sleep(2 * INTERVAL)
-    assert "Deleted 172.20.0.30" not in heard.said()
+    assert "Deleted 172.20.16.30" not in heard.said()
     a.run(script("bird", "down"))
     wait(lambda: net.way() is None)
     net.logs.append(start_bird(a))
     wait(lambda: net.way() == "vx-a")
-    assert "Deleted 172.20.0.30" in heard.said()
+    assert "Deleted 172.20.16.30" in heard.said()
     assert a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout == inode
     assert service.alive
 
@@ -246,7 +246,7 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     a, b, c, e = net.a, net.b, net.c, net.e
     for host in (a, b):
         serve(host)
-        python(host, ASKED, "172.20.0.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
+        python(host, ASKED, "172.20.16.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
     checkers = {host.name: look_after(host) for host in (a, b)}
     wait(lambda: state(a) == state(b) == "up", 10)
     wait(lambda: net.way() == "vx-a", 5)  # nearer
@@ -258,12 +258,12 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     assert reached(e.host, e.six, "fd42:1::29")
 
     # What comes from the one that is farther away is passed on as well, though its address is reached by another way.
-    b.run(["ping", "-c", "1", "-W", "1", "-I", "172.20.0.30", e.four], namespace=SPACE, check=False)
+    b.run(["ping", "-c", "1", "-W", "1", "-I", "172.20.16.30", e.four], namespace=SPACE, check=False)
     dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
     assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
 
     # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
-    asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")
+    asking = python(e.host, ASKING, "172.20.16.30", str(PORT + 1), e.four, "8")
     heard = monitor(c)
     time.sleep(1)
     a.write("/etc/netc/anycast/dns.disabled", "")
@@ -272,7 +272,7 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     assert state(a) == "draining"
     wait(lambda: state(a) == "disabled", DRAIN + 3 * INTERVAL)
     assert time.monotonic() - moved > DRAIN
-    assert "Deleted 172.20.0.30" not in heard.said()
+    assert "Deleted 172.20.16.30" not in heard.said()
     wait(lambda: leaves_by(a, INSIDE4) == "vx-c", 5)  # what passes goes to the other
 
     # Switched on again, and ended by the unit: it drains as well.

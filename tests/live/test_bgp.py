@@ -62,7 +62,7 @@ network.name = "lab"
 
 [bgp]
 asn = 4242422547
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
 profile = "dn42"
 roa = {{ ipv4 = "/etc/bird/roa4.conf", ipv6 = "/etc/bird/roa6.conf" }}
 {mode}
@@ -79,7 +79,7 @@ ALLOWED = (
     (BOTH4, 4242420002),
     (E4, 4242420002),
     (E6, 4242420002),
-    ("172.20.0.0/27", ASN),
+    ("172.20.16.0/27", ASN),
     ("fd42:1::/48", ASN),
     (WORLD4, ASN),
     ("172.20.10.0/24", 4242420003),
@@ -88,7 +88,7 @@ ALLOWED = (
 IDS = {"c": 1, "a": 2, "b": 3, "d": 4}
 """C has the lowest router id, so it wins every tie: a detour that only a measure of ways can beat."""
 
-PART = "172.20.0.16/29"
+PART = "172.20.16.16/29"
 """Of what is ours, at d."""
 
 LINKS = ("ab", "bc", "ca", "bd")
@@ -182,14 +182,14 @@ def one_as_outside(net: Net) -> None:
     for prefix, there in ((X4, x.four), (X6, x.six)):
         wait(lambda prefix=prefix: path(e.host, prefix) == f"{ASN} {x.asn}")  # type: ignore[misc]
         wait(lambda there=there: reached(e.host, e.four if "." in there else e.six, there))  # type: ignore[misc]
-    for own in ("172.20.0.0/27", "fd42:1::/48"):
+    for own in ("172.20.16.0/27", "fd42:1::/48"):
         assert path(x.host, own) == str(ASN)
         assert path(e.host, own) == str(ASN)
     for id in IDS.values():
-        wait(lambda id=id: reached(x.host, x.four, f"172.20.0.{id}"))  # type: ignore[misc]
+        wait(lambda id=id: reached(x.host, x.four, f"172.20.16.{id}"))  # type: ignore[misc]
         wait(lambda id=id: reached(e.host, e.six, f"fd42:1::{id}"))  # type: ignore[misc]
-    net.ours["d"].run(["ip", "address", "replace", "172.20.0.17/29", "dev", "lo"])
-    wait(lambda: reached(x.host, x.four, "172.20.0.17"))
+    net.ours["d"].run(["ip", "address", "replace", "172.20.16.17/29", "dev", "lo"])
+    wait(lambda: reached(x.host, x.four, "172.20.16.17"))
     for outside in (x.host, e.host):
         said = birdc(outside, "show route all")
         assert PART not in said
@@ -242,7 +242,7 @@ def served_nearby(net: Net) -> None:
     c.write("/etc/netc/anycast/dns.disabled", "")
     wait(lambda: leaves_by(a, INSIDE4) == "vx-b", 10)
     wait(lambda: state(c) == "disabled", DRAIN + 10)
-    assert "Deleted 172.20.0.30" not in watched.said()
+    assert "Deleted 172.20.16.30" not in watched.said()
     watched.stop()
     c.run(["rm", "/etc/netc/anycast/dns.disabled"])
     wait(lambda: leaves_by(a, INSIDE4) == "vx-c")
@@ -268,7 +268,7 @@ def drained(net: Net, folder: Path, mode: str) -> None:
     a.lay(compiled(topology(mode, drained="a"), folder / "drained")["a"])
     a.run(script("bird", "reload"))
     wait(lambda: (path(d, BOTH4) or "").endswith(str(net.e.asn)))
-    wait(lambda: "(65535,0)" in attributes(net.x.host, "172.20.0.0/27").get("community", ""))
+    wait(lambda: "(65535,0)" in attributes(net.x.host, "172.20.16.0/27").get("community", ""))
     assert attributes(d, X4)["local_pref"] == "0"
     assert reached(net.e.host, net.e.four, net.x.four)
     a.lay(compiled(topology(mode), folder / "back")["a"])

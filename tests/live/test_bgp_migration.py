@@ -48,7 +48,7 @@ def cut(net: Net) -> set[tuple[str, str]]:
         (origin, name)
         for origin, id in IDS.items()
         for name, host in net.ours.items()
-        if name != origin and path(host, f"172.20.0.{id}/32") is None
+        if name != origin and path(host, f"172.20.16.{id}/32") is None
     }
 
 
@@ -82,7 +82,7 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
 
         # Packets: an edge still attracts those that it cannot bring there.
         for origin, id in IDS.items():
-            assert reached(net.x.host, net.x.four, f"172.20.0.{id}") == (("a", origin) not in foretold.cut)
+            assert reached(net.x.host, net.x.four, f"172.20.16.{id}") == (("a", origin) not in foretold.cut)
         if ("d", "a") in foretold.leaks:
             assert wait(lambda: path(z.host, X4)) == f"{ASN} 4225470002 {net.x.asn}"
         outside = [net.x.host, net.e.host] + ([] if foretold.leaks else [z.host])

@@ -34,7 +34,7 @@ network.name = "lab"
 [bgp]
 asn = 4242422547
 internal = "mesh"
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
 profile = "dn42"
 over = "none"
 {system}
@@ -47,14 +47,14 @@ interfaces = "per-peer"
 id = 1
 public_key = "jzLUcnSyF+m/0SmxFzSPRkMupuVoU8M/eio75uEt8DA="
 addresses = "198.51.100.1/24"
-loopback = ["172.20.0.1/32", "fd42:1::1/128"]
+loopback = ["172.20.16.1/32", "fd42:1::1/128"]
 {host}
 
 [hosts.b]
 id = 2
 public_key = "bAwt3waR+rTc8iNdsp0QN84AKOIgzUOCZkczFNuh2RY="
 addresses = "198.51.100.2/24"
-loopback = ["172.20.0.2/32", "fd42:1::2/128"]
+loopback = ["172.20.16.2/32", "fd42:1::2/128"]
 bgp = {{}}
 """
 RTR = Path(__file__).with_name("rtr.py")
@@ -111,7 +111,7 @@ def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: La
 
     pair.a.lay(pair.compiled("local_pref = 77", host="bgp.drain = true")["a"])
     pair.a.run(script("bird", "reload"))
-    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.0.0/27").get("community", ""))
+    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.16.0/27").get("community", ""))
     pair.change("local_pref = 77")
     pair.a.run(script("bird", "reload"))
     assert since(pair.a) == began

@@ -22,7 +22,7 @@ network.name = "lab"
 asn = 4242422547
 internal = "mesh"
 over = "ab"
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
 profile = "dn42"
 
 [links.ab]

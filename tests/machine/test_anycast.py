@@ -24,7 +24,7 @@ network.name = "lab"
 
 [bgp]
 asn = 4242422547
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
 profile = "dn42"
 internal = "fake-confederation"
 members.base = 4225470000
@@ -72,7 +72,7 @@ def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> Non
         gone = heard.said().count(f"Deleted {INSIDE4.partition('/')[0]}")
         assert gone == 0 if signal == "KILL" else gone == 1
         a.run(["systemctl", "kill", f"--signal={signal}", "--kill-whom=main", CHECKER])
-        assert within(limit, lambda gone=gone: heard.said().count("Deleted 172.20.0.30") > gone)  # type: ignore[misc]
+        assert within(limit, lambda gone=gone: heard.said().count("Deleted 172.20.16.30") > gone)  # type: ignore[misc]
         assert within(10, lambda: leaves_by(c, INSIDE4) == "vx-a")
 
     # The service and BIRD start anew, and the namespace stays.
