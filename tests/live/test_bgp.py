@@ -197,7 +197,11 @@ def one_as_outside(net: Net) -> None:
 
 
 def over_fe80(net: Net, mode: str) -> None:
-    """At the edge in every form; inside where no way has addresses of IPv4."""
+    """At the edge in every form; inside where no way has addresses of IPv4. BIRD has no choice of its own address."""
+    for host in net.ours.values():
+        own = host.run(["ip", "-6", "-o", "address", "show", "scope", "link"]).stdout
+        ways = [line.split()[1] for line in own.splitlines() if " vx-" in line]
+        assert len(ways) == len(set(ways)) > 0
     assert kernel_route(net.ours["a"], X4)["via"] == {"family": "inet6", "host": "fe80::1"}
     if "[igp]" not in MODES[mode]:
         via = kernel_route(net.ours["b"], X4)["via"]
