@@ -86,8 +86,8 @@ protocol bgp s{number} {{
     connect delay time 1;
     error wait time 1, 2;
     {more}
-    ipv4 {{ import {learned4}; export {export}; extended next hop on; next hop self on; }};
-    ipv6 {{ import {learned6}; export {export}; next hop self on; }};
+    ipv4 {{ import {learned4}; export {export}; extended next hop on; {hop} }};
+    ipv6 {{ import {learned6}; export {export}; {hop} }};
 }}
 """
 
@@ -107,7 +107,14 @@ class Neighbour:
     process: Process | None = None
 
     def session(
-        self, device: str, local: str, remote: str, remote_asn: int, export: str = "all", more: str = ""
+        self,
+        device: str,
+        local: str,
+        remote: str,
+        remote_asn: int,
+        export: str = "all",
+        more: str = "",
+        hop: str = "next hop self on;",
     ) -> None:
         self.sessions += 1
         self.config += SESSION.format(
@@ -121,6 +128,7 @@ class Neighbour:
             learned4=self.learned[0],
             learned6=self.learned[1],
             more=more,
+            hop=hop,
         )
 
     def judge(self, roas4: str, roas6: str) -> None:
@@ -163,11 +171,20 @@ def first(prefix: str) -> str:
     return f"{net}1" if ":" in net else f"{net.rpartition('.')[0]}.{int(net.rpartition('.')[2]) + 1}"
 
 
-def meet(lab: Lab, near: Host, far: Neighbour, device: str = "ext0", *, export: str = "all", more: str = "") -> None:
+def meet(
+    lab: Lab,
+    near: Host,
+    far: Neighbour,
+    device: str = "ext0",
+    *,
+    asn: int = ASN,
+    export: str = "all",
+    more: str = "",
+) -> None:
     """Wires the neighbour to one of our routers, and has it speak with that."""
     own = f"ext{far.sessions}"
     lab.wire(near, device, far.host, own, a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
-    far.session(own, THERE, HERE, ASN, export, more)
+    far.session(own, THERE, HERE, asn, export, more)
 
 
 # ---- what routers do and know --------------------------------------------------------------------------------------
