@@ -101,7 +101,8 @@ def roas(six: bool) -> str:
     )
 
 
-def topology(mode: str, more: str = "", drained: str = "") -> str:
+def topology(mode: str, more: str = "", drained: str = "", *, addressed: bool = False) -> str:
+    """`addressed`: as it has to be before an IGP comes."""
     confederation = "members" in MODES[mode]
     text = TOPOLOGY.format(mode=MODES[mode]) + service("c", "d")
     text += peer("a", "x", 4242420001, "downstream", f'prefixes = ["{X4}", "{QUIET}", "{BOTH4}", "{X6}"]')
@@ -112,16 +113,16 @@ def topology(mode: str, more: str = "", drained: str = "") -> str:
         text += router(name, id, member, here, "drain = true" if name in drained else "")
     for n, pair in enumerate(LINKS):
         # OSPFv2 and IPv4 by Babel need addresses; all else lives on fe80 alone.
-        ends = [f'ends.{name}.address = "10.99.{n}.{i}/31"' for i, name in enumerate(pair) if "[igp]" in MODES[mode]]
-        text += link(*pair, *ends)
+        ends = [f'ends.{name}.address = "10.99.{n}.{i}/31"' for i, name in enumerate(pair)]
+        text += link(*pair, *(ends if addressed or "[igp]" in MODES[mode] else ()))
     return text + more
 
 
 class Net:
     """Three routers in a ring, a fourth behind b (and its fellow member), and a neighbour at each of two."""
 
-    def __init__(self, lab: Lab, folder: Path, mode: str, more: str = "") -> None:
-        trees = compiled(topology(mode, more), folder)
+    def __init__(self, lab: Lab, folder: Path, text: str) -> None:
+        trees = compiled(text, folder)
         world = lab.switch("world")
         self.ours: dict[str, Host] = {}
         for name, id in IDS.items():
@@ -156,7 +157,7 @@ UNHEARD = "Socket error"
 def test_one_as_outside_and_the_shortest_way_inside(lab: Lab, tmp_path: Path, mode: str) -> None:
     """In one of the forms the routers' firewalls are iptables'."""
     netfilter.set("iptables" if mode == "mesh" else "nftables")
-    net = Net(lab, tmp_path, mode)
+    net = Net(lab, tmp_path, topology(mode))
     one_as_outside(net)
     over_fe80(net, mode)
     shortest_way(net)
