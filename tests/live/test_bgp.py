@@ -295,10 +295,9 @@ def around_a_cut(net: Net) -> None:
 def no_ghosts(net: Net) -> None:
     """Nobody leads packets towards who is gone, and nobody outside is told of him."""
     ours, x, e = net.ours, net.x, net.e
-    ours["d"].run(["ip", "link", "set", "eth0", "down"])
-    gone([PART], ours["a"], ours["b"], ours["c"])
-    ours["a"].run(["ip", "link", "set", "eth0", "down"])
-    gone([X4, X6, QUIET], ours["b"], ours["c"], e.host)
+    for name in "ad":  # without a word
+        ours[name].run(["ip", "link", "set", "eth0", "down"])
+    gone([PART, X4, X6, QUIET], ours["b"], ours["c"], e.host)
     e.host.run(["bash", "-c", "kill -9 $(</run/netc/bird.pid)"])
     gone([E4, E6], ours["b"], ours["c"])
     x.stop()
