@@ -24,6 +24,17 @@ T = TypeVar("T")
 HERE, THERE = "fe80::ff", "fe80::1"
 """Our end of a session with somebody else's router, and his."""
 
+NETWORK = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
+profile = "dn42"
+"""
+"""It goes on with how the AS is made."""
+
 HOST = """
 [hosts.{name}]
 id = {id}

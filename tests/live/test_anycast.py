@@ -15,6 +15,7 @@ from live.lab import Host, Lab
 from live.process import Process
 from live.routers import (
     ASN,
+    NETWORK,
     attributes,
     begin,
     faults,
@@ -51,14 +52,7 @@ from live.state import difference
 
 pytestmark = pytest.mark.live
 
-TOPOLOGY = f"""
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = {ASN}
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
+FORM = """
 internal = "confederation"
 next_hop = "med"
 members.base = 4225470000
@@ -71,7 +65,7 @@ unicast.b = ["172.20.16.29/32", "fd42:1::29/128"]
 
 
 def trees_of(folder: Path) -> dict[str, Path]:
-    text = TOPOLOGY + service("a", "b", more=UNICAST)
+    text = NETWORK + FORM + service("a", "b", more=UNICAST)
     text += peer("c", "e", 4242420002, "peer") + link("a", "c", "cost = 5") + link("b", "c", "cost = 9")
     return compiled(text + "".join(router(name, id) for id, name in enumerate("abc", 1)), folder)
 

@@ -24,6 +24,7 @@ from live.lab import Host, Lab
 from live.process import Process
 from live.routers import (
     ASN,
+    NETWORK,
     attributes,
     begin,
     birdc,
@@ -56,17 +57,7 @@ MODES = {
     "mesh": 'internal = "mesh"\n' + OSPF,
     "reflectors": 'internal = "reflectors"\nreflectors = "c"\n' + OSPF,
 }
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
-roa = {{ ipv4 = "/etc/bird/roa4.conf", ipv6 = "/etc/bird/roa6.conf" }}
-{mode}
-"""
+ROA = 'roa = { ipv4 = "/etc/bird/roa4.conf", ipv6 = "/etc/bird/roa6.conf" }\n'
 X4, X6, QUIET, BOTH4 = "172.20.8.0/24", "fd42:8::/48", "172.20.7.0/24", "172.20.6.0/24"
 """Of x's: one with NO_EXPORT, and one that e announces as well."""
 
@@ -104,7 +95,7 @@ def roas(six: bool) -> str:
 def topology(mode: str, more: str = "", drained: str = "", *, addressed: bool = False) -> str:
     """`addressed`: as it has to be before an IGP comes."""
     confederation = "members" in MODES[mode]
-    text = TOPOLOGY.format(mode=MODES[mode]) + service("c", "d")
+    text = NETWORK + ROA + MODES[mode] + service("c", "d")
     text += peer("a", "x", 4242420001, "downstream", f'prefixes = ["{X4}", "{QUIET}", "{BOTH4}", "{X6}"]')
     text += peer("b", "e", 4242420002, "peer")
     for name, id in IDS.items():

@@ -11,6 +11,7 @@ from live.compiled import compiled, install
 from live.lab import Host, Lab
 from live.routers import (
     ASN,
+    NETWORK,
     Neighbour,
     attributes,
     begin,
@@ -39,16 +40,6 @@ FORMS = {
     "recursive": 'internal = "confederation"\nnext_hop = "recursive"\n' + MEMBERS + OSPF,
     "mesh": 'internal = "mesh"\n' + OSPF,
 }
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
-{form}
-"""
 PART = "172.20.16.16/29"
 EVIL = """
 route 172.20.16.0/28 unreachable;
@@ -78,7 +69,7 @@ class Net:
     def __init__(self, lab: Lab, folder: Path, form: str) -> None:
         self.around: dict[tuple[str, str], Neighbour] = {}
         self.prefixes: dict[tuple[str, str], set[str]] = {}
-        text = TOPOLOGY.format(form=FORMS[form]) + service("a")
+        text = NETWORK + FORMS[form] + service("a")
         text += link("a", "b", 'ends.a.address = "10.99.0.0/31"', 'ends.b.address = "10.99.0.1/31"')
         for id, name in enumerate("ab", 1):
             text += router(name, id, f'prefixes = "{PART}"' if name == "b" else "")

@@ -10,6 +10,7 @@ from live.compiled import compiled, install
 from live.lab import Host, Lab
 from live.routers import (
     ASN,
+    NETWORK,
     attributes,
     begin,
     birdc,
@@ -29,16 +30,6 @@ from live.routers import (
 
 pytestmark = pytest.mark.live
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
-{form}
-"""
 LINKS = dict.fromkeys(("a1 a2", "a1 a3", "a1 a4", "a2 a3", "a2 a4", "a3 a4", "a3 b1", "b1 b2"), 10) | {"a4 b1": 40}
 WAYS = str([pair.replace(" ", "") for pair in LINKS])
 IGP = f'[igp]\nkind = "ospf"\nover = {WAYS}\n'
@@ -55,7 +46,7 @@ X4, X6, E4, E6 = "172.20.8.0/24", "fd42:8::/48", "172.20.9.0/24", "fd42:9::/48"
 
 
 def topology(form: str) -> str:
-    text = TOPOLOGY.format(form=FORMS[form])
+    text = NETWORK + FORMS[form]
     text += "".join(router(name, id, f"member = {MEMBER[name[0]]}") for name, id in IDS.items())
     for n, (pair, cost) in enumerate(LINKS.items()):
         ends = [f'ends.{name}.address = "10.99.{n}.{i}/31"' for i, name in enumerate(pair.split())]

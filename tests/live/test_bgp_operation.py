@@ -10,6 +10,7 @@ import pytest
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
 from live.routers import (
+    NETWORK,
     SOCKET,
     attributes,
     birdc,
@@ -27,15 +28,8 @@ from live.state import difference
 
 pytestmark = pytest.mark.live
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
+FORM = """
 internal = "mesh"
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
 over = "none"
 {system}
 
@@ -77,7 +71,7 @@ class Pair:
 
     def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
         self.count += 1
-        text = TOPOLOGY.format(system=system, host=host) + peer("a", "x", asn, "peer", more)
+        text = NETWORK + FORM.format(system=system, host=host) + peer("a", "x", asn, "peer", more)
         return compiled(text, self.folder / str(self.count))
 
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:

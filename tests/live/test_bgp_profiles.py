@@ -11,6 +11,7 @@ from live.compiled import compiled, install
 from live.lab import Host, Lab
 from live.routers import (
     ASN,
+    NETWORK,
     attributes,
     begin,
     birdc,
@@ -187,18 +188,7 @@ def test_networks_of_ones_own(lab: Lab, tmp_path: Path) -> None:
     wait(lambda: path(x.host, "10.10.0.0/16") == path(x.host, "fd42:1::/48") == "64600")
 
 
-DN42 = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-internal = "fake-confederation"
-members.base = 4225470000
-over = "ab"
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
-"""
+FAKE = 'internal = "fake-confederation"\nmembers.base = 4225470000\nover = "ab"\n'
 X4, X6 = "172.20.8.0/24", "fd42:8::/48"
 
 
@@ -210,7 +200,12 @@ def said_of(host: Host, prefix: str) -> list[str]:
 def test_communities_of_dn42_keep_the_worst_of_a_way(lab: Lab, tmp_path: Path) -> None:
     """From x by a and b to e, each link with measures of its own; and who we are goes with what is ours."""
     own = f'prefixes = ["{X4}", "{X6}"]'
-    text = DN42 + router("a", 1, "region = 52", "country = 1344") + router("b", 2, "region = 44", "country = 1840")
+    text = (
+        NETWORK
+        + FAKE
+        + router("a", 1, "region = 52", "country = 1344")
+        + router("b", 2, "region = 44", "country = 1840")
+    )
     text += link("a", "b")
     text += peer("a", "x", 4242420001, "downstream", own, "dn42 = { latency = 3, bandwidth = 24, crypto = 34 }")
     text += peer("b", "e", 4242420002, "peer", "dn42 = { latency = 5, bandwidth = 25, crypto = 32 }")

@@ -9,21 +9,14 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
-from live.routers import HERE, THERE, peer, router
+from live.routers import HERE, NETWORK, THERE, peer, router
 from live.traffic import Capture, client, echo
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
+FORM = """
 internal = "mesh"
 over = "ab"
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
 
 [links.ab]
 kind = "vxlan"
@@ -48,7 +41,7 @@ def routed(host: Host, *routes: str) -> None:
 
 def test_segments_fit_between_routers(lab: Lab, tmp_path: Path) -> None:
     """With a packet filter at one of the two, and without one at the other."""
-    text = TOPOLOGY + router("a", 1) + router("b", 2).replace("firewall = {}\n", "")
+    text = NETWORK + FORM + router("a", 1) + router("b", 2).replace("firewall = {}\n", "")
     trees = compiled(text + peer("a", "x", 4242420001, "peer") + peer("b", "e", 4242420002, "peer"), tmp_path)
     world = lab.switch("world")
     x, e = lab.host("x"), lab.host("e")

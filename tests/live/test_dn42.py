@@ -9,9 +9,9 @@ from signal import SIGKILL
 import pytest
 
 from live.compiled import EXAMPLES, compiled, give_key, install, script, up
-from live.conftest import has_gre
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.needs import has_gre
 from live.process import Process
 from live.routers import ASN, Neighbour, begin, birdc, faults, neighbour, path, reached, settled, wait
 from live.traffic import dns, lookup
@@ -77,16 +77,20 @@ RTR = Path(__file__).with_name("rtr.py")
 DIG = """#!/bin/bash
 for word; do [[ $word != @* ]] || exec 3<>"/dev/tcp/${word#@}/53"; done
 """
+CURL = """#!/bin/bash
+page=${!#} && page=${page#http://[} && exec 3<>"/dev/tcp/${page%%]*}/80" || exit
+printf 'GET %s HTTP/1.0\\r\\n\\r\\n' "${page#*]}" >&3 && sed '1,/^\\r$/d' <&3
+"""
 SERVERS = {"hkg": "10.1.0.1", "lax": "10.1.0.2"}
 """What the resolvers of the network answer, each its own."""
 
 
 def spoken(text: str) -> str:
-    """With neighbours whose keys are known, a `dig` where a host of the lab can have one, and less patience. A kernel
-    without GRE has VXLAN there."""
+    """With neighbours whose keys are known, checks where a host of the lab can have programs, and less patience. A
+    kernel without GRE has VXLAN there."""
     for name, given in KEYS.items():
         text = text.replace(given, public_key(private_key(name)))
-    text = text.replace("/usr/bin/dig", "/usr/local/bin/dig").replace('interval = "5s"', 'interval = "2s"')
+    text = text.replace("/usr/bin/", "/usr/local/bin/").replace('interval = "5s"', 'interval = "2s"')
     if not has_gre():
         text = text.replace('kind = "gre"', 'kind = "vxlan"').replace("remote = ", "vni = 7\nremote = ")
     return text
@@ -103,6 +107,9 @@ class Net:
         for name, host in self.ours.items():
             self.plug(host, *OURS[name])
         ours = self.ours
+        for host in ours.values():
+            for program, text in (("dig", DIG), ("curl", CURL)):
+                host.write(f"/usr/local/bin/{program}", text, 0o755)
         give_key(ours["hkg"], "dn42-east", "hkg")
         give_key(ours["lax"], "dn42-west", "lax")
         ours["lax"].write("/etc/netc/keys/west.password", "between-us\n", 0o600)
@@ -150,7 +157,6 @@ class Net:
         """The resolver or the page that the topology says is there."""
         host = self.ours[name]
         if name in SERVERS:
-            host.write("/usr/local/bin/dig", DIG, 0o755)
             dns(host, SERVERS[name], "172.22.76.190", "fdbc:f9dc:67ad::53", namespace="anycast-dns")
         else:
             host.write("/var/page/where", name)
@@ -168,7 +174,7 @@ def allowed(six: bool) -> str:
 
 def page_of(host: Host) -> str:
     """Which host shows the page to this one."""
-    ask = ["curl", "--silent", "--fail", "--max-time", "2", "http://[fdbc:f9dc:67ad::80]/where"]
+    ask = ["timeout", "2", "bash", "-c", CURL, "curl", "http://[fdbc:f9dc:67ad::80]/where"]
     return host.run(ask, check=False).stdout
 
 

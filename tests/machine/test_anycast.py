@@ -10,7 +10,7 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Lab
-from live.routers import attributes, leaves_by, link, router, settled, start_bird
+from live.routers import NETWORK, attributes, leaves_by, link, router, settled, start_bird
 from live.service import ASK, DRAIN, INSIDE4, SPACE
 from live.test_anycast import monitor
 from machine.machine import Machine, machine
@@ -18,14 +18,7 @@ from machine.test_seedbox import active, within
 
 pytestmark = pytest.mark.machine
 
-TOPOLOGY = f"""
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
+FORM = f"""
 internal = "fake-confederation"
 members.base = 4225470000
 over = "ac"
@@ -48,7 +41,7 @@ UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service
 
 def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
     ours = "".join(router(name, id) for id, name in enumerate("ac", 1))
-    trees = compiled(TOPOLOGY + ours + link("a", "c"), tmp_path)
+    trees = compiled(NETWORK + FORM + ours + link("a", "c"), tmp_path)
     a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")
     for id, host in enumerate((a, c), 1):
         world.plug(host, "eth0", f"198.51.100.{id}/24")

@@ -12,6 +12,7 @@ from live.lab import Host, Lab, Switch
 from live.routers import (
     ASN,
     HERE,
+    NETWORK,
     THERE,
     Neighbour,
     attributes,
@@ -31,14 +32,7 @@ from machine.test_seedbox import active
 
 pytestmark = pytest.mark.machine
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.16.0/27", "fd42:1::/48"]
-profile = "dn42"
+FORM = """
 internal = "mesh"
 over = "none"
 
@@ -52,7 +46,7 @@ CONFIG = "/etc/netc/bird.conf"
 
 
 def trees(folder: Path, local_pref: int = 200) -> Path:
-    text = TOPOLOGY + router("border", 1) + router("away", 2)
+    text = NETWORK + FORM + router("border", 1) + router("away", 2)
     text += peer("border", "x", 4242420001, "peer", f"local_pref = {local_pref}")
     return compiled(text, folder / str(local_pref))["border"]
 
