@@ -130,8 +130,8 @@ def test_systemd_changes_ends_and_boots_a_router(lab: Lab, tmp_path: Path) -> No
 
     # And with it go its routes.
     server.run(["systemctl", "stop", "netc.target"])
-    assert kernel_route(server, X4) == {}
-    assert active(server, BIRD) == ["inactive"]
+    wait(lambda: active(server, BIRD) == ["inactive"], 30)
+    assert kernel_route(server, X4) == kernel_route(server, X6) == {}
 
 
 def journal(server: Machine, *more: str) -> str:
