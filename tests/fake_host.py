@@ -321,7 +321,7 @@ class Host:
 
     def _setting(self, path: str, value: str, place: str | None) -> None:
         match path.split("/"):
-            case ["net", "ipv6", "conf", name, "accept_dad" | "accept_ra"]:
+            case ["net", "ipv6", "conf", name, "accept_dad" | "accept_ra" | "addr_gen_mode"]:
                 self._gain("setting", place, path, (self.find("link", place, name),), value=value)
             case ["net", "ipv4", "conf", name, "rp_filter" | "route_localnet"]:
                 self._gain("setting", place, path, (self.find("link", place, name),), value=value)

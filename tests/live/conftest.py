@@ -1,14 +1,13 @@
 """Fixtures of the live tests: a lab, and a host in it."""
 
 import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 
 from live import compiled
 from live.lab import Host, Lab
-from live.needs import LIVE, missing, require
+from live.needs import LIVE, has_gre, missing, require
 
 
 @pytest.fixture
@@ -56,12 +55,3 @@ def leave(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Ite
     names = {item.nodeid for item in kept}
     config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in names])
     items[:] = kept
-
-
-def has_gre() -> bool:
-    """Asked in a network namespace of its own."""
-    make = ["unshare", "--net", "ip", "link", "add", "dev", "probe", "type", "gre", "remote", "192.0.2.2"]
-    try:
-        return subprocess.run(make, capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False

@@ -6,6 +6,7 @@ NETC_LIVE=required, that is a failure.
 
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 
 import pytest
@@ -45,3 +46,12 @@ def require(reason: str) -> None:
     if os.environ.get("CI") == "true" or os.environ.get("NETC_LIVE") == "required":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def has_gre() -> bool:
+    """Asked in a network namespace of its own."""
+    make = ["unshare", "--net", "ip", "link", "add", "dev", "probe", "type", "gre", "remote", "192.0.2.2"]
+    try:
+        return subprocess.run(make, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False

@@ -2,18 +2,83 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from live.compiled import script
+from live.compiled import parts, script
 from live.lab import Host, Lab
 from live.process import Late, Process
 
 SOCKET = "/run/netc/bird.ctl"
+ASN = 4242422547
+"""What the world sees of the routers that netc writes for."""
+
 T = TypeVar("T")
+
+# ---- what a topology of routers says ---------------------------------------------------------------------------
+
+HERE, THERE = "fe80::ff", "fe80::1"
+"""Our end of a session with somebody else's router, and his."""
+
+NETWORK = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
+profile = "dn42"
+"""
+"""It goes on with how the AS is made."""
+
+HOST = """
+[hosts.{name}]
+id = {id}
+wan = "eth0"
+addresses = "198.51.100.{id}/24"
+loopback = ["172.20.16.{id}/32", "fd42:1::{id}/128"]
+firewall = {{}}
+[hosts.{name}.bgp]
+{more}
+"""
+PEER = """
+[hosts.{at}.bgp.peers.{name}]
+asn = {asn}
+role = "{role}"
+interface = "{device}"
+local = "{HERE}"
+address = "{THERE}"
+{more}
+"""
+LINK = """
+[links.{one}{other}]
+kind = "vxlan"
+between = ["{one}", "{other}"]
+{more}
+"""
+
+
+def router(name: str, id: int, *more: str) -> str:
+    """The tables of a host that is a router of ours; `more` is of its table `bgp`."""
+    return HOST.format(name=name, id=id, more="\n".join(more))
+
+
+def peer(at: str, name: str, asn: int, role: str, *more: str, device: str = "ext0") -> str:
+    """The table of a neighbour outside that `meet` wires to this router."""
+    said = "\n".join(more)
+    return PEER.format(at=at, name=name, asn=asn, role=role, device=device, HERE=HERE, THERE=THERE, more=said)
+
+
+def link(one: str, other: str, *more: str) -> str:
+    """A way between two of our routers, over the switch that all hosts are on."""
+    return LINK.format(one=one, other=other, more="\n".join(more))
+
+
+# ---- routers of somebody else's ----------------------------------------------------------------------------------
 
 NEIGHBOUR = """
 log stderr all;
@@ -32,8 +97,8 @@ protocol bgp s{number} {{
     connect delay time 1;
     error wait time 1, 2;
     {more}
-    ipv4 {{ import all; export {export}; extended next hop on; next hop self on; }};
-    ipv6 {{ import all; export {export}; next hop self on; }};
+    ipv4 {{ import {learned4}; export {export}; extended next hop on; {hop} }};
+    ipv6 {{ import {learned6}; export {export}; {hop} }};
 }}
 """
 
@@ -47,11 +112,20 @@ class Neighbour:
     four: str
     six: str
     config: str = ""
+    learned: tuple[str, str] = ("all", "all")
+    """What it takes, of each family."""
     sessions: int = 0
     process: Process | None = None
 
     def session(
-        self, device: str, local: str, remote: str, remote_asn: int, export: str = "all", more: str = ""
+        self,
+        device: str,
+        local: str,
+        remote: str,
+        remote_asn: int,
+        export: str = "all",
+        more: str = "",
+        hop: str = "next hop self on;",
     ) -> None:
         self.sessions += 1
         self.config += SESSION.format(
@@ -62,8 +136,18 @@ class Neighbour:
             remote_asn=remote_asn,
             device=device,
             export=export,
+            learned4=self.learned[0],
+            learned6=self.learned[1],
             more=more,
+            hop=hop,
         )
+
+    def judge(self, roas4: str, roas6: str) -> None:
+        """From now on it takes nothing that these ROAs do not allow."""
+        for family, roas in ((4, roas4), (6, roas6)):
+            self.config += f"roa{family} table roas{family};\n"
+            self.config += f"protocol static judge{family} {{ roa{family} {{ table roas{family}; }}; {roas} }}\n"
+        self.learned = ("where roa_check(roas4) = ROA_VALID", "where roa_check(roas6) = ROA_VALID")
 
     def start(self) -> None:
         self.host.write("/run/netc/neighbour.conf", self.config)
@@ -98,6 +182,25 @@ def first(prefix: str) -> str:
     return f"{net}1" if ":" in net else f"{net.rpartition('.')[0]}.{int(net.rpartition('.')[2]) + 1}"
 
 
+def meet(
+    lab: Lab,
+    near: Host,
+    far: Neighbour,
+    device: str = "ext0",
+    *,
+    asn: int = ASN,
+    export: str = "all",
+    more: str = "",
+) -> None:
+    """Wires the neighbour to one of our routers, and has it speak with that."""
+    own = f"ext{far.sessions}"
+    lab.wire(near, device, far.host, own, a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
+    far.session(own, THERE, HERE, asn, export, more)
+
+
+# ---- what routers do and know --------------------------------------------------------------------------------------
+
+
 def birdc(host: Host, command: str) -> str:
     return host.run(["birdc", "-s", SOCKET, *command.split()], check=False).stdout
 
@@ -110,7 +213,16 @@ def start_bird(host: Host) -> Process:
     return process
 
 
-def wait(true: Callable[[], T], timeout: float = 60) -> T:
+def begin(*hosts: Host) -> dict[str, Process]:
+    """All parts of our routers come up; by name what hears their logs."""
+    for host in hosts:
+        for part in parts(host):
+            if part != "bird":
+                host.run(script(part, "up"))
+    return {host.name: start_bird(host) for host in hosts}
+
+
+def wait(true: Callable[[], T], timeout: float = 120) -> T:
     """Until it is, and what it is then."""
     end = time.monotonic() + timeout
     while not (found := true()):
@@ -133,6 +245,23 @@ def attributes(host: Host, prefix: str) -> dict[str, str]:
     """Of the best route: `local_pref`, `med`, `community`, …"""
     said = birdc(host, f"show route all primary for {prefix}")
     return {name: value.strip() for name, value in re.findall(r"BGP\.(\w+):(.*)", said)}
+
+
+def reached(host: Host, source: str, address: str) -> bool:
+    return host.run(["ping", "-c", "1", "-W", "2", "-I", source, address], check=False).returncode == 0
+
+
+def kernel_route(host: Host, prefix: str) -> dict[str, Any]:
+    """As ip-route(8) has it in JSON; empty when the kernel has none, or one to nowhere."""
+    family = "-6" if ":" in prefix else "-4"
+    found = json.loads(host.run(["ip", family, "-json", "route", "show", prefix]).stdout or "[]")
+    return found[0] if found and found[0].get("type", "unicast") == "unicast" else {}
+
+
+def leaves_by(host: Host, prefix: str) -> str | None:
+    """The device of the kernel's route."""
+    device = kernel_route(host, prefix).get("dev")
+    return str(device) if device else None
 
 
 def protocols(host: Host) -> dict[str, str]:

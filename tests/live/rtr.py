@@ -4,6 +4,7 @@ import ipaddress
 import socket
 import struct
 import sys
+import threading
 
 PORT, LISTED = int(sys.argv[1]), sys.argv[2:]
 SESSION, SERIAL = 7, 1
@@ -24,12 +25,14 @@ def answer() -> bytes:
     return said + pdu(7, SESSION, struct.pack("!IIII", SERIAL, 3600, 600, 7200))
 
 
-server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
-print("listens", flush=True)
-while True:
-    client, _ = server.accept()
-    asked = client.recv(64)
-    if asked:
+def serve(client: socket.socket) -> None:
+    if client.recv(64):
         client.sendall(answer())
     while client.recv(64):
         pass
+
+
+server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listens", flush=True)
+while True:
+    threading.Thread(target=serve, args=server.accept()[:1], daemon=True).start()

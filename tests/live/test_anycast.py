@@ -10,78 +10,64 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, install, parts, script
+from live.compiled import compiled, install, script
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
+from live.routers import (
+    ASN,
+    NETWORK,
+    attributes,
+    begin,
+    faults,
+    leaves_by,
+    link,
+    meet,
+    neighbour,
+    path,
+    peer,
+    reached,
+    router,
+    settled,
+    start_bird,
+    wait,
+)
+from live.service import (
+    DEATH,
+    DRAIN,
+    INSIDE4,
+    INSIDE6,
+    INTERVAL,
+    MARGIN,
+    PORT,
+    RISE,
+    SPACE,
+    WORLD4,
+    knows,
+    look_after,
+    serve,
+    service,
+    state,
+)
 from live.state import difference
-from live.test_bgp import leaves_by, reached
-from live.traffic import echo
 
 pytestmark = pytest.mark.live
 
-ASN = 4242422547
-PORT = 5300
-INSIDE4, INSIDE6, WORLD4 = "172.20.0.30/32", "fd42:1::53/128", "172.22.0.53/32"
-"""Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
-
-INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
-ASK = f'"exec 3<>/dev/tcp/172.20.0.30/{PORT}"'
-TOPOLOGY = f"""
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = {ASN}
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
-profile = "dn42"
+FORM = """
 internal = "confederation"
 next_hop = "med"
 members.base = 4225470000
 over = ["ac", "bc"]
-
-[hosts.c.bgp.peers.e]
-asn = 4242420002
-role = "peer"
-interface = "ext0"
-local = "fe80::c"
-address = "fe80::1"
-
-[anycast.dns]
-addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
-hosts = ["a", "b"]
-unicast.a = ["172.20.0.28/32", "fd42:1::28/128"]
-unicast.b = ["172.20.0.29/32", "fd42:1::29/128"]
-drain = "{DRAIN:g}s"
-check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "400ms", timeout = "400ms" }}
-
-[links.ac]
-kind = "vxlan"
-between = ["a", "c"]
-cost = 5
-
-[links.bc]
-kind = "vxlan"
-between = ["b", "c"]
-cost = 9
 """
-HOST = """
-[hosts.{name}]
-id = {id}
-wan = "eth0"
-addresses = "198.51.100.{id}/24"
-loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
-firewall = {{}}
-[hosts.{name}.bgp]
+UNICAST = """
+unicast.a = ["172.20.16.28/32", "fd42:1::28/128"]
+unicast.b = ["172.20.16.29/32", "fd42:1::29/128"]
 """
-MARGIN = 1.0
-"""For a machine that is busy, and BGP."""
-SPACE = "anycast-dns"
 
 
 def trees_of(folder: Path) -> dict[str, Path]:
-    ours = (HOST.format(name=name, id=id) for id, name in enumerate("abc", 1))
-    return compiled(TOPOLOGY + "".join(ours), folder)
+    text = NETWORK + FORM + service("a", "b", more=UNICAST)
+    text += peer("c", "e", 4242420002, "peer") + link("a", "c", "cost = 5") + link("b", "c", "cost = 9")
+    return compiled(text + "".join(router(name, id) for id, name in enumerate("abc", 1)), folder)
 
 
 class Net:
@@ -97,36 +83,14 @@ class Net:
             world.plug(host, "eth0", f"198.51.100.{id}/24")
             hosts.append(host)
         self.a, self.b, self.c = hosts
-        lab.wire(self.c, "ext0", self.e.host, "ext0", a_addresses=["fe80::c/64"], b_addresses=["fe80::1/64"])
-        self.e.session("ext0", "fe80::1", "fe80::c", ASN)
-        self.logs = []
-        for host in hosts:
-            for part in parts(host):
-                if part != "bird":
-                    host.run(script(part, "up"))
-            self.logs.append(start_bird(host))
+        meet(lab, self.c, self.e)
+        self.logs = [*begin(*hosts).values()]
         self.e.start()
         settled(*hosts, self.e.host)
-
-    def serve(self, host: Host) -> Process:
-        return echo(host, PORT, "0.0.0.0", "::", namespace=SPACE)
-
-    def look_after(self, host: Host) -> Process:
-        process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/check"])
-        process.wait_for("\n")
-        return process
 
     def way(self, prefix: str = INSIDE4) -> str | None:
         """By which the client's router sends what is for the service; None: it is told of nothing."""
         return leaves_by(self.c, prefix)
-
-
-def state(host: Host) -> str:
-    return host.run(["cat", f"/run/netc/{SPACE}.state"], check=False).stdout.strip()
-
-
-def knows(host: Host, prefix: str) -> bool:
-    return f"{prefix} " in birdc(host, f"show route {prefix}")
 
 
 def monitor(host: Host) -> Process:
@@ -211,12 +175,12 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     a, c, e = net.a, net.c, net.e
 
     # It starts withdrawn, and stays so without a service.
-    checker = net.look_after(a)
+    checker = look_after(a)
     wait(lambda: state(a) == "down")
     time.sleep(RISE * INTERVAL + MARGIN)
     assert net.way() is None
-    assert "No route to host" in c.run(["ip", "route", "get", "172.20.0.30"], check=False).stderr
-    service = net.serve(a)
+    assert "No route to host" in c.run(["ip", "route", "get", "172.20.16.30"], check=False).stderr
+    service = serve(a)
     assert seconds(lambda: net.way() == "vx-a", 10) > (RISE - 2) * INTERVAL
     for prefix in (INSIDE6, WORLD4):
         wait(lambda prefix=prefix: net.way(prefix) == "vx-a", 5)  # type: ignore[misc]
@@ -225,16 +189,16 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     wait(lambda: path(e.host, WORLD4) == str(ASN))
     assert knows(e.host, "fd42:1::/48")
     assert not knows(e.host, INSIDE6)
-    for address in ("172.20.0.30", "172.22.0.53"):
+    for address in ("172.20.16.30", "172.22.0.53"):
         wait(lambda address=address: reached(e.host, e.four, address))  # type: ignore[misc]
     wait(lambda: reached(e.host, e.six, "fd42:1::53"))
-    assert reached(c, "172.20.0.3", "172.20.0.30")
+    assert reached(c, "172.20.16.3", "172.20.16.30")
 
     # Dead, it is gone in time, also outside; what passes is not swallowed; and it is back after it recovers.
     service.stop()
-    assert seconds(lambda: net.way() is None, 10) < FALL * INTERVAL + TIMEOUT + MARGIN
+    assert seconds(lambda: net.way() is None, 10) < DEATH
     wait(lambda: path(e.host, WORLD4) is None and net.way(INSIDE6) is None, 5)
-    service = net.serve(a)
+    service = serve(a)
     assert seconds(lambda: net.way() == "vx-a", 10) < (RISE + 1) * INTERVAL + MARGIN
 
     # BIRD that starts anew is told again, one that is given a new configuration never forgets, and the namespace
@@ -243,12 +207,12 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     heard = monitor(c)
     a.run(script("bird", "reload"))
     time.sleep(2 * INTERVAL)
-    assert "Deleted 172.20.0.30" not in heard.said()
+    assert "Deleted 172.20.16.30" not in heard.said()
     a.run(script("bird", "down"))
     wait(lambda: net.way() is None)
     net.logs.append(start_bird(a))
     wait(lambda: net.way() == "vx-a")
-    assert "Deleted 172.20.0.30" in heard.said()
+    assert "Deleted 172.20.16.30" in heard.said()
     assert a.run(["stat", "-c", "%i", f"/run/netns/{SPACE}"]).stdout == inode
     assert service.alive
 
@@ -264,7 +228,7 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     assert state(a) == ""
 
     # With the namespace its routes go, whoever looks after it.
-    checker = net.look_after(a)
+    checker = look_after(a)
     wait(lambda: net.way() == "vx-a", 5)
     a.run(script(SPACE, "down"))
     wait(lambda: net.way() is None, 1)
@@ -275,9 +239,9 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     net = Net(lab, tmp_path)
     a, b, c, e = net.a, net.b, net.c, net.e
     for host in (a, b):
-        net.serve(host)
-        python(host, ASKED, "172.20.0.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
-    checkers = {host.name: net.look_after(host) for host in (a, b)}
+        serve(host)
+        python(host, ASKED, "172.20.16.30", str(PORT + 1), namespace=SPACE).wait_for("ready")
+    checkers = {host.name: look_after(host) for host in (a, b)}
     wait(lambda: state(a) == state(b) == "up", 10)
     wait(lambda: net.way() == "vx-a", 5)  # nearer
 
@@ -288,12 +252,12 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     assert reached(e.host, e.six, "fd42:1::29")
 
     # What comes from the one that is farther away is passed on as well, though its address is reached by another way.
-    b.run(["ping", "-c", "1", "-W", "1", "-I", "172.20.0.30", e.four], namespace=SPACE, check=False)
+    b.run(["ping", "-c", "1", "-W", "1", "-I", "172.20.16.30", e.four], namespace=SPACE, check=False)
     dropped = c.run(["nstat", "-asz", "TcpExtIPReversePathFilter"]).stdout
     assert re.search(r"TcpExtIPReversePathFilter +0 ", dropped), dropped
 
     # Switched off: first everybody else is preferred, then it is gone; nothing is lost, and it serves until the end.
-    asking = python(e.host, ASKING, "172.20.0.30", str(PORT + 1), e.four, "8")
+    asking = python(e.host, ASKING, "172.20.16.30", str(PORT + 1), e.four, "8")
     heard = monitor(c)
     time.sleep(1)
     a.write("/etc/netc/anycast/dns.disabled", "")
@@ -302,7 +266,7 @@ def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None
     assert state(a) == "draining"
     wait(lambda: state(a) == "disabled", DRAIN + 3 * INTERVAL)
     assert time.monotonic() - moved > DRAIN
-    assert "Deleted 172.20.0.30" not in heard.said()
+    assert "Deleted 172.20.16.30" not in heard.said()
     wait(lambda: leaves_by(a, INSIDE4) == "vx-c", 5)  # what passes goes to the other
 
     # Switched on again, and ended by the unit: it drains as well.

@@ -7,95 +7,90 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, install, parts, script
+from live.compiled import compiled, install
 from live.lab import Host, Lab
-from live.routers import Neighbour, birdc, faults, neighbour, settled, start_bird, wait
+from live.routers import (
+    ASN,
+    NETWORK,
+    Neighbour,
+    attributes,
+    begin,
+    birdc,
+    faults,
+    leaves_by,
+    link,
+    meet,
+    neighbour,
+    path,
+    peer,
+    router,
+    settled,
+    wait,
+)
+from live.service import INSIDE4, WORLD4, service
 
 pytestmark = pytest.mark.live
 
-ASN = 4242422547
 ROLES = ("upstream", "peer", "downstream", "route-server", "collector")
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-internal = "fake-confederation"
-members.base = 4225470000
-over = "ab"
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
-profile = "dn42"
-
-[links.ab]
-kind = "vxlan"
-between = ["a", "b"]
-"""
-HOST = """
-[hosts.{name}]
-id = {id}
-addresses = "198.51.100.{id}/24"
-loopback = ["172.20.0.{id}/32", "fd42:1::{id}/128"]
-[hosts.{name}.bgp]
-"""
-PEER = """
-[hosts.{host}.bgp.peers.{role}]
-asn = {asn}
-role = "{role}"
-interface = "ext{n}"
-address = "fe80::1"
-local = "fe80::ff"
-{more}
-"""
+MEMBERS = "members.base = 4225470000\n"
+OVER, OSPF = 'over = "ab"\n', '\n[igp]\nkind = "ospf"\nover = "ab"\n'
+FORMS = {
+    "fake": 'internal = "fake-confederation"\n' + MEMBERS + OVER,
+    "med": 'internal = "confederation"\nnext_hop = "med"\n' + MEMBERS + OVER,
+    "recursive": 'internal = "confederation"\nnext_hop = "recursive"\n' + MEMBERS + OSPF,
+    "mesh": 'internal = "mesh"\n' + OSPF,
+}
+PART = "172.20.16.16/29"
 EVIL = """
-route 172.20.0.0/28 unreachable;
-route 172.20.0.1/32 unreachable;
+route 172.20.16.0/28 unreachable;
+route 172.20.16.1/32 unreachable;
 route 0.0.0.0/0 unreachable;
 route 192.0.2.0/24 unreachable;
 route 172.20.128.0/17 unreachable;
-route 172.20.200.0/24 unreachable { bgp_path.prepend(4225470002); };
+{member}
 route 172.20.201.0/24 unreachable { bgp_path.prepend(4242422547); };
 route 172.20.202.0/24 unreachable { bgp_path.prepend(4294967295); };
 route 172.20.203.0/24 unreachable { bgp_large_community.add((4242422547, 1, 3)); };
 route 172.20.204.0/24 unreachable { bgp_community.add((65535, 0)); };
+route 172.20.205.0/24 unreachable { bgp_community.add((65535, 65281)); };
 """
-"""Of a peer: our own, all, nobody's, too large, paths through ourselves and through nobody, a forged class; and one
-that is fine and goes away soon."""
+THROUGH_US = "route 172.20.200.0/24 unreachable { bgp_path.prepend(4225470002); };"
 
-FORGED, LEAVING = "172.20.203.0/24", "172.20.204.0/24"
-OWN = {"172.20.0.0/27", "fd42:1::/48"}
+"""Of a peer: our own, all, nobody's, too large, paths through ourselves and through nobody, a forged class; one that
+is fine and goes away soon, and one that nobody may pass on."""
+
+FORGED, LEAVING, KEPT = "172.20.203.0/24", "172.20.204.0/24", "172.20.205.0/24"
+OWN = {"172.20.16.0/27", "fd42:1::/48", WORLD4}
 
 
 class Net:
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    """Two routers, each with neighbours of every kind; a has a service, and b a part of the network."""
+
+    def __init__(self, lab: Lab, folder: Path, form: str) -> None:
         self.around: dict[tuple[str, str], Neighbour] = {}
         self.prefixes: dict[tuple[str, str], set[str]] = {}
-        text = TOPOLOGY
+        text = NETWORK + FORMS[form] + service("a")
+        text += link("a", "b", 'ends.a.address = "10.99.0.0/31"', 'ends.b.address = "10.99.0.1/31"')
         for id, name in enumerate("ab", 1):
-            text += HOST.format(name=name, id=id)
+            text += router(name, id, f'prefixes = "{PART}"' if name == "b" else "")
             for n, role in enumerate(ROLES):
                 number = id * 10 + n
                 four, six = f"172.20.{number}.0/24", f"fd42:{number}::/48"
                 more = f'prefixes = ["{four}", "{six}"]' if role == "downstream" else ""
-                text += PEER.format(host=name, role=role, asn=4242420000 + number, n=n, more=more)
-                evil = EVIL if (name, role) == ("a", "peer") else ""
-                self.around[name, role] = neighbour(lab, f"{name}{n}", 4242420000 + number, four, six, evil)
+                text += peer(name, role, 4242420000 + number, role, more, device=f"ext{n}")
+                evil = EVIL.replace("{member}", "" if form == "mesh" else THROUGH_US)
+                said = evil if (name, role) == ("a", "peer") else ""
+                self.around[name, role] = neighbour(lab, f"{name}{n}", 4242420000 + number, four, six, said)
                 self.prefixes[name, role] = {four, six}
         trees = compiled(text, folder)
         self.ours = {name: install(lab, name, trees) for name in "ab"}
         ends = [["198.51.100.1/24"], ["198.51.100.2/24"]]
         lab.wire(self.ours["a"], "eth0", self.ours["b"], "eth0", a_addresses=ends[0], b_addresses=ends[1])
         for (near, role), far in self.around.items():
-            n = ROLES.index(role)
-            addresses = {"a_addresses": ["fe80::ff/64"], "b_addresses": ["fe80::1/64"]}
-            lab.wire(self.ours[near], f"ext{n}", far.host, "ext0", **addresses)
-            far.session("ext0", "fe80::1", "fe80::ff", ASN)
+            meet(lab, self.ours[near], far, f"ext{ROLES.index(role)}")
             far.start()
-        for host in self.ours.values():
-            for part in parts(host):
-                if part != "bird":
-                    host.run(script(part, "up"))
-        self.logs = [start_bird(host) for host in self.ours.values()]
+        self.logs = begin(*self.ours.values())
+        birdc(self.ours["a"], "enable 'any-dns4'")  # nobody looks whether it answers
         settled(*self.ours.values(), *(far.host for far in self.around.values()))
 
 
@@ -104,11 +99,18 @@ def told(host: Host) -> set[str]:
     return set(re.findall(r"(?m)^(\S+/\d+) .*\[s1 ", birdc(host, "show route protocol s1")))
 
 
-def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path) -> None:
-    net = Net(lab, tmp_path)
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path, form: str) -> None:
+    net = Net(lab, tmp_path, form)
     paid = net.prefixes["a", "downstream"] | net.prefixes["b", "downstream"]
     learned = {prefix for (_, role), own in net.prefixes.items() if role != "collector" for prefix in own}
     everything = OWN | learned | {FORGED, LEAVING}
+
+    # What stays inside is known there, so that it is not for lack of it that nobody is told.
+    for host, prefix in (("b", INSIDE4), ("b", KEPT), ("a", PART), ("a", "172.20.16.2/32"), ("b", LEAVING)):
+        wait(lambda host=host, prefix=prefix: leaves_by(net.ours[host], prefix))  # type: ignore[misc]
+    assert attributes(net.ours["b"], LEAVING)["local_pref"] == "0"
+    assert "(65535,65281)" in attributes(net.ours["b"], KEPT)["community"]
 
     for (near, role), far in net.around.items():
         wanted = everything if role in ("downstream", "collector") else OWN | paid
@@ -116,10 +118,16 @@ def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path) -> 
         wait(lambda far=far, wanted=wanted: told(far.host) >= wanted)  # type: ignore[misc]
         assert told(far.host) == wanted, f"{role} at {near}"
 
-        paths = re.findall(r"BGP\.as_path: (.*)", birdc(far.host, "show route protocol s1 all"))
+        said = birdc(far.host, "show route protocol s1 all")
+        paths = re.findall(r"BGP\.as_path: (.*)", said)
+        assert len(paths) == len(wanted)
         assert [path for path in paths if not re.fullmatch(rf"{ASN}( 42424200\d\d)?", path.strip())] == []
-        assert f"({ASN}, " not in birdc(far.host, "show route protocol s1 all")
+        assert f"({ASN}, " not in said
+        assert "BGP.med" not in said
 
-    at_b = birdc(net.ours["b"], f"show route all primary for {LEAVING}")
-    assert "BGP.local_pref: 0" in at_b
-    assert [fault for log in net.logs for fault in faults(log.said())] == []
+    # With a service goes what the world is told of it.
+    assert path(net.around["b", "peer"].host, WORLD4) == str(ASN)
+    birdc(net.ours["a"], "disable 'any-dns4'")
+    for far in net.around.values():
+        wait(lambda far=far: WORLD4 not in told(far.host))  # type: ignore[misc]
+    assert [fault for log in net.logs.values() for fault in faults(log.said())] == []

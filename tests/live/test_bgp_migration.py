@@ -1,33 +1,36 @@
-"""From a real confederation to a fake one: the printed order holds, and half-way states are as netc foretells."""
+"""From one form of a confederation to another: the printed order holds, and half-way states are as netc foretells."""
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
 import pytest
 
+from examples import Ran, netc
 from live import test_bgp
 from live.compiled import compiled, script
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import birdc, neighbour, path, protocols, settled, wait
-from live.test_bgp import ASN, IDS, X4, Net, reached, topology
+from live.routers import ASN, birdc, leaves_by, meet, neighbour, path, peer, protocols, reached, settled, wait
+from live.service import look_after, serve
+from live.test_bgp import IDS, X4, Net, topology
 from netc.language.names import HostName
 from netc.network.migration import Harm, Move, harm, move, order
 from netc.pipeline import understand
 
 pytestmark = pytest.mark.live
 
-BEHIND = """
-[hosts.d.bgp.peers.z]
-asn = 4242420003
-role = "peer"
-interface = "ext0"
-local = "fe80::d"
-address = "fe80::1"
-"""
+BEHIND = peer("d", "z", 4242420003, "peer")
 MEMBER = "42254700"
+CHANGES = {
+    ("med", "fake"): [["a", "b", "c"], ["d"]],
+    ("recursive", "med"): [["a", "b", "c", "d"]],
+    ("med", "recursive"): [["a", "b", "c", "d"]],
+}
+"""From form to form, and who changes at one moment."""
+
 APART, MOMENT = 4, 15
 """Seconds: between the first reload of a step and the others, and what those may interrupt (it was 1 to 3)."""
 
@@ -35,11 +38,22 @@ APART, MOMENT = 4, 15
 class Migration:
     """The network of test_bgp, with a tree of each form."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
-        texts = {form: topology(form) + more for form in ("med", "fake")}
-        self.trees = {form: compiled(text, folder / form) for form, text in texts.items()}
-        old, new = (understand(texts[form], "topology.toml", lambda _: "").network for form in ("med", "fake"))
-        self.move: Move = move(old, new)
+    def __init__(self, folder: Path, old: str = "med", new: str = "fake", more: str = "") -> None:
+        self.texts = {form: topology(form, more, addressed=True) for form in (old, new)}
+        self.trees = {form: compiled(text, folder / form) for form, text in self.texts.items()}
+        before, after = (understand(text, "topology.toml", lambda _: "").network for text in self.texts.values())
+        self.move: Move = move(before, after)
+        self.files = [folder / f"{form}.toml" for form in (old, new)]
+        for file, text in zip(self.files, self.texts.values(), strict=True):
+            file.write_text(text)
+
+    def ask(self, *moved: str) -> Ran:
+        return netc("plan", "--migrate", *self.files, *(word for name in moved for word in ("--moved", name)))
+
+    def printed(self) -> list[list[str]]:
+        """The hosts of each step, as a person reads them."""
+        steps = re.findall(r"(?m)^\d+\. (?:at one moment: )?(.*)$", self.ask().out)
+        return [step.split(", ") for step in steps]
 
     def lay(self, host: Host, form: str) -> None:
         host.lay(self.trees[form][host.name])
@@ -55,7 +69,7 @@ def cut(net: Net) -> set[tuple[str, str]]:
         (origin, name)
         for origin, id in IDS.items()
         for name, host in net.ours.items()
-        if name != origin and path(host, f"172.20.0.{id}/32") is None
+        if name != origin and path(host, f"172.20.16.{id}/32") is None
     }
 
 
@@ -64,13 +78,11 @@ def moved(*names: str) -> frozenset[HostName]:
 
 
 def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    migration = Migration(tmp_path, BEHIND)
-    monkeypatch.setattr(test_bgp, "topology", lambda form: topology(form) + BEHIND)
+    migration = Migration(tmp_path, more=BEHIND)
     monkeypatch.setattr(test_bgp, "settled", lambda *_: None)  # z comes after it
-    net = Net(lab, tmp_path, "med")
+    net = Net(lab, tmp_path, migration.texts["med"])
     z = neighbour(lab, "z", 4242420003, "172.20.10.0/24", "fd42:10::/48")
-    lab.wire(net.ours["d"], "ext0", z.host, "ext0", a_addresses=["fe80::d/64"], b_addresses=["fe80::1/64"])
-    z.session("ext0", "fe80::1", "fe80::d", ASN)
+    meet(lab, net.ours["d"], z)
     z.start()
     settled(*net.ours.values(), z.host)
     wait(lambda: path(z.host, X4))
@@ -91,7 +103,7 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
 
         # Packets: an edge still attracts those that it cannot bring there.
         for origin, id in IDS.items():
-            assert reached(net.x.host, net.x.four, f"172.20.0.{id}") == (("a", origin) not in foretold.cut)
+            assert reached(net.x.host, net.x.four, f"172.20.16.{id}") == (("a", origin) not in foretold.cut)
         if ("d", "a") in foretold.leaks:
             assert wait(lambda: path(z.host, X4)) == f"{ASN} 4225470002 {net.x.asn}"
         outside = [net.x.host, net.e.host] + ([] if foretold.leaks else [z.host])
@@ -99,45 +111,62 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
         assert foretold != Harm()
 
 
-def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: Path) -> None:
-    migration = Migration(tmp_path)
-    net = Net(lab, tmp_path, "med")
-    steps = order(migration.move)
-    assert [step.hosts for step in steps] == [("a", "b", "c"), ("d",)]
-    wait(lambda: reached(net.x.host, net.x.four, net.e.four))
+@pytest.mark.parametrize(("old", "new"), CHANGES)
+def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: Path, old: str, new: str) -> None:
+    migration = Migration(tmp_path, old, new)
+    net = Net(lab, tmp_path, migration.texts[old])
+    ours, x, e = net.ours, net.x, net.e
+    for name in "cd":
+        serve(ours[name])
+        look_after(ours[name])
+    steps = migration.printed()
+    assert steps == CHANGES[old, new]
+    ways = [(x.host, x.four, e.four), (e.host, e.six, "fd42:1::4"), (x.host, x.four, "172.22.0.53")]
+    for way in ways:
+        wait(lambda way=way: reached(*way))  # type: ignore[misc]
+    wait(lambda: cut(net) == set())
 
-    # One alone waits for the others in vain, and goes back.
-    migration.lay(net.ours["a"], "fake")
-    alone = net.ours["a"].run(["env", "NETC_PATIENCE=4", *script("bird", "reload")], check=False)
+    # One alone is refused on paper, waits for the others in vain, and goes back.
+    together = next(step for step in steps if len(step) > 1)
+    refused = migration.ask(together[0])
+    assert (refused.code, "NC2602" in refused.err) == (1, True)
+    migration.lay(ours["a"], new)
+    alone = ours["a"].run(["env", "NETC_PATIENCE=4", *script("bird", "reload")], check=False)
     assert alone.returncode != 0
     assert "did not come back: int-vx-b int-vx-c" in alone.stderr
     wait(lambda: cut(net) == set())
-    wait(lambda: reached(net.x.host, net.x.four, net.e.four))
+    for way in ways:
+        wait(lambda way=way: reached(*way))  # type: ignore[misc]
 
-    for host in net.ours.values():
-        migration.lay(host, "fake")
+    for host in ours.values():
+        migration.lay(host, new)
     for step in steps:
-        ways = [(net.x.host, net.x.four, net.e.four), (net.e.host, net.e.six, "fd42:1::4")]
         pings = [host.start(["ping", "-i", "0.2", "-I", own, there]) for host, own, there in ways]
-        first, *others = step.hosts
-        reloads = [net.ours[first].start(script("bird", "reload"))]
+        if "recursive" in (old, new):
+            for name in step:
+                ours[name].run(script("firewall", "reload"))
+        first, *others = step
+        reloads = [ours[first].start(script("bird", "reload"))]
         if others:
             time.sleep(APART)
             assert reloads[0].alive  # it waits for the others
-            reloads += [net.ours[name].start(script("bird", "reload")) for name in others]
+            reloads += [ours[name].start(script("bird", "reload")) for name in others]
         for reload in reloads:
             assert reload.wait(80) == 0, reload.said()
-        settled(*net.ours.values())
-        assert all(reached(*way) for way in ways)
+        settled(*ours.values())
+        for way in ways:
+            wait(lambda way=way: reached(*way))  # type: ignore[misc]
         time.sleep(1)
         lost = [missing(ping) * 0.2 for ping in pings]
+        print(f"{old} to {new}, {' '.join(step)}: seconds lost: {lost}")
         assert max(lost) < (APART if others else 0) + MOMENT
         # Half-way is no way; and nothing between others goes by d.
         assert lost[0] >= APART / 2 if others else lost[0] == 0
-        assert cut(net) == set()
-        assert MEMBER not in birdc(net.x.host, "show route all") + birdc(net.e.host, "show route all")
-        assert set(protocols(net.ours["b"]).values()) == {"Established"}
-    assert path(net.ours["d"], X4) == f"4225470002 {net.x.asn}"
+        wait(lambda: cut(net) == set(), MOMENT)
+        assert MEMBER not in birdc(x.host, "show route all") + birdc(e.host, "show route all")
+        assert set(protocols(ours["b"]).values()) == {"Established"}
+    assert leaves_by(ours["d"], X4) == "vx-b"
+    assert ("(" in str(path(ours["d"], X4))) == (new != "fake")
 
 
 def missing(ping: Process) -> int:

@@ -9,20 +9,27 @@ import pytest
 
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
-from live.routers import SOCKET, attributes, birdc, faults, neighbour, path, protocols, settled, start_bird, wait
+from live.routers import (
+    NETWORK,
+    SOCKET,
+    attributes,
+    birdc,
+    faults,
+    meet,
+    neighbour,
+    path,
+    peer,
+    protocols,
+    settled,
+    start_bird,
+    wait,
+)
 from live.state import difference
 
 pytestmark = pytest.mark.live
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
+FORM = """
 internal = "mesh"
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
-profile = "dn42"
 over = "none"
 {system}
 
@@ -34,23 +41,15 @@ interfaces = "per-peer"
 id = 1
 public_key = "jzLUcnSyF+m/0SmxFzSPRkMupuVoU8M/eio75uEt8DA="
 addresses = "198.51.100.1/24"
-loopback = ["172.20.0.1/32", "fd42:1::1/128"]
+loopback = ["172.20.16.1/32", "fd42:1::1/128"]
 {host}
 
 [hosts.b]
 id = 2
 public_key = "bAwt3waR+rTc8iNdsp0QN84AKOIgzUOCZkczFNuh2RY="
 addresses = "198.51.100.2/24"
-loopback = ["172.20.0.2/32", "fd42:1::2/128"]
+loopback = ["172.20.16.2/32", "fd42:1::2/128"]
 bgp = {{}}
-
-[hosts.a.bgp.peers.x]
-asn = {asn}
-role = "peer"
-interface = "ext0"
-local = "fe80::a"
-address = "fe80::1"
-{more}
 """
 RTR = Path(__file__).with_name("rtr.py")
 X4 = "172.20.8.0/24"
@@ -68,13 +67,11 @@ class Pair:
         self.count = 0
         self.a = install(lab, "a", self.compiled(more, system))
         self.x = neighbour(lab, "x", 4242420001, X4, "fd42:8::/48", "route 172.20.9.0/24 unreachable;")
-        ends = {"a_addresses": ["fe80::a/64"], "b_addresses": ["fe80::1/64"]}
-        lab.wire(self.a, "ext0", self.x.host, "ext0", **ends)
-        self.x.session("ext0", "fe80::1", "fe80::a", 4242422547, more=far)
+        meet(lab, self.a, self.x, more=far)
 
     def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
         self.count += 1
-        text = TOPOLOGY.format(more=more, system=system, asn=asn, host=host)
+        text = NETWORK + FORM.format(system=system, host=host) + peer("a", "x", asn, "peer", more)
         return compiled(text, self.folder / str(self.count))
 
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:
@@ -108,7 +105,7 @@ def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: La
 
     pair.a.lay(pair.compiled("local_pref = 77", host="bgp.drain = true")["a"])
     pair.a.run(script("bird", "reload"))
-    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.0.0/27").get("community", ""))
+    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.16.0/27").get("community", ""))
     pair.change("local_pref = 77")
     pair.a.run(script("bird", "reload"))
     assert since(pair.a) == began

@@ -9,53 +9,20 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
+from live.routers import HERE, NETWORK, THERE, peer, router
 from live.traffic import Capture, client, echo
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
-TOPOLOGY = """
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
+FORM = """
 internal = "mesh"
 over = "ab"
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
-profile = "dn42"
 
 [links.ab]
 kind = "vxlan"
 between = ["a", "b"]
 ends.a.address = ["10.99.0.0/31", "fd42:1:99::a/64"]
 ends.b.address = ["10.99.0.1/31", "fd42:1:99::b/64"]
-
-[hosts.a]
-id = 1
-wan = "eth0"
-addresses = "198.51.100.1/24"
-loopback = ["172.20.0.1/32", "fd42:1::1/128"]
-firewall = {}
-
-[hosts.b]
-id = 2
-wan = "eth0"
-addresses = "198.51.100.2/24"
-loopback = ["172.20.0.2/32", "fd42:1::2/128"]
-
-[hosts.a.bgp.peers.x]
-asn = 4242420001
-role = "peer"
-interface = "ext0"
-local = "fe80::a"
-address = "fe80::1"
-
-[hosts.b.bgp.peers.e]
-asn = 4242420002
-role = "peer"
-interface = "ext0"
-local = "fe80::b"
-address = "fe80::1"
 """
 WITHIN = {4: 1450 - 40, 6: 1450 - 60}
 """VXLAN's 50 bytes are gone; TCP's own header and IP's are not counted (RFC 6691)."""
@@ -74,14 +41,15 @@ def routed(host: Host, *routes: str) -> None:
 
 def test_segments_fit_between_routers(lab: Lab, tmp_path: Path) -> None:
     """With a packet filter at one of the two, and without one at the other."""
-    trees = compiled(TOPOLOGY, tmp_path)
+    text = NETWORK + FORM + router("a", 1) + router("b", 2).replace("firewall = {}\n", "")
+    trees = compiled(text + peer("a", "x", 4242420001, "peer") + peer("b", "e", 4242420002, "peer"), tmp_path)
     world = lab.switch("world")
     x, e = lab.host("x"), lab.host("e")
     ours = {name: install(lab, name, trees) for name in ("a", "b")}
     for id, name, far in ((1, "a", x), (2, "b", e)):
         world.plug(ours[name], "eth0", f"198.51.100.{id}/24")
-        here = [f"fe80::{name}/64", f"172.20.{id}.1/24", f"fd42:{id}00::1/64"]
-        there = ["fe80::1/64", f"172.20.{id}.2/24", f"fd42:{id}00::2/64"]
+        here = [f"{HERE}/64", f"172.20.{id}.1/24", f"fd42:{id}00::1/64"]
+        there = [f"{THERE}/64", f"172.20.{id}.2/24", f"fd42:{id}00::2/64"]
         lab.wire(ours[name], "ext0", far, "ext0", a_addresses=here, b_addresses=there)
         routed(far, f"default via 172.20.{id}.1", f"default via fd42:{id}00::1")
         for part in parts(ours[name]):

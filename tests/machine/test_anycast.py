@@ -10,22 +10,15 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Lab
-from live.routers import attributes, settled, start_bird
-from live.test_anycast import ASK, DRAIN, HOST, INSIDE4, SPACE, monitor
-from live.test_bgp import leaves_by
+from live.routers import NETWORK, attributes, leaves_by, link, router, settled, start_bird
+from live.service import ASK, DRAIN, INSIDE4, SPACE
+from live.test_anycast import monitor
 from machine.machine import Machine, machine
 from machine.test_seedbox import active, within
 
 pytestmark = pytest.mark.machine
 
-TOPOLOGY = f"""
-version = 1
-network.name = "lab"
-
-[bgp]
-asn = 4242422547
-prefixes = ["172.20.0.0/27", "fd42:1::/48"]
-profile = "dn42"
+FORM = f"""
 internal = "fake-confederation"
 members.base = 4225470000
 over = "ac"
@@ -36,10 +29,6 @@ hosts = "a"
 services = "answers.service"
 drain = "{DRAIN:g}s"
 check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "500ms", timeout = "500ms", rise = 1 }}
-
-[links.ac]
-kind = "vxlan"
-between = ["a", "c"]
 """
 SERVICE = """
 [Service]
@@ -51,8 +40,8 @@ UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service
 
 
 def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
-    ours = "".join(HOST.format(name=name, id=id) for id, name in enumerate("ac", 1))
-    trees = compiled(TOPOLOGY + ours, tmp_path)
+    ours = "".join(router(name, id) for id, name in enumerate("ac", 1))
+    trees = compiled(NETWORK + FORM + ours + link("a", "c"), tmp_path)
     a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")
     for id, host in enumerate((a, c), 1):
         world.plug(host, "eth0", f"198.51.100.{id}/24")
@@ -76,7 +65,7 @@ def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> Non
         gone = heard.said().count(f"Deleted {INSIDE4.partition('/')[0]}")
         assert gone == 0 if signal == "KILL" else gone == 1
         a.run(["systemctl", "kill", f"--signal={signal}", "--kill-whom=main", CHECKER])
-        assert within(limit, lambda gone=gone: heard.said().count("Deleted 172.20.0.30") > gone)  # type: ignore[misc]
+        assert within(limit, lambda gone=gone: heard.said().count("Deleted 172.20.16.30") > gone)  # type: ignore[misc]
         assert within(10, lambda: leaves_by(c, INSIDE4) == "vx-a")
 
     # The service and BIRD start anew, and the namespace stays.

@@ -38,6 +38,9 @@ from netc.problem import dotted
 NOBODYS = IPNetwork("192.0.0.8/32")
 """The IPv4 dummy address (RFC 7600)."""
 
+IN6_ADDR_GEN_MODE_NONE = 1
+"""The kernel makes up no fe80 address (linux/if_link.h)."""
+
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     yield Share(parts=tuple(_part(interface, network) for interface in network.interfaces[host]))
@@ -133,6 +136,9 @@ def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
     routed = interface.name in router_interfaces(interface.host, network)
     if (interface.back and interface.back.mark is not None) or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
+    if routed and any(net.ip.is_link_local() and net.version == 6 for net in interface.addresses):
+        # Of several fe80 addresses BIRD would take any for OSPF, and BFD would wait for packets from the other.
+        yield LinkSetting(interface.name, "ipv6", "addr_gen_mode", IN6_ADDR_GEN_MODE_NONE)
     if answers_loopback(interface, network):
         yield LinkSetting(interface.name, "ipv4", "route_localnet", 1)
 

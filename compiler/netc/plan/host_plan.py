@@ -112,7 +112,7 @@ class LinkSetting:
 
     device: InterfaceName
     family: Literal["ipv4", "ipv6"]
-    key: Literal["accept_dad", "accept_ra", "rp_filter", "route_localnet"]
+    key: Literal["accept_dad", "accept_ra", "addr_gen_mode", "rp_filter", "route_localnet"]
     value: int
     namespace: NamespaceName | None = None
 

@@ -63,22 +63,25 @@ end_bird() { # it takes its routes out of the kernel
   return 1
 }
 
-heard() { # NAME STATE [ROUTES] of each BGP session; ROUTES is there if it brings any
+heard() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it brings any that lead somewhere
   local name kind state info
   ask_bird show protocols | while read -r name kind _ _ _ info; do
     [[ $kind == BGP ]] || continue
     state=${info%% *}
-    printf '%s %s%s\n' "$name" "${state:-down}" \
-      "$(ask_bird "show route count protocol '$name'" | sed -n '/^[1-9][0-9]* of /{s/.*/ routes/p;q}')"
+    printf '%s state %s\n' "$name" "${state:-down}"
+    ask_bird "show route where dest != RTD_UNREACHABLE protocol '$name' count" |
+      sed -n "s/^0 of .* in table \(.*\)/$name \1 none/p; s/^[1-9].* of .* in table \(.*\)/$name \1 routes/p"
   done
 }
 
 missed() { # BEFORE: sessions that were established, are still wanted, and are less than they were
-  local name was now
+  local name what was now lost=
   now=$'\n'$(heard)$'\n'
-  while read -r name was; do
-    [[ $was != Established* || $now != *$'\n'"$name "* || $now == *$'\n'"$name $was"* ]] || printf ' %s' "$name"
+  while read -r name what was; do
+    [[ $was == @(Established|routes) && $now == *$'\n'"$name $what "* && "$lost " != *" $name "* ]] || continue
+    [[ $now == *$'\n'"$name $what $was"$'\n'* ]] || lost+=" $name"
   done <<<"$1"
+  printf '%s' "$lost"
 }
 
 unchanged() { say "$*"; note up; } # it routes as it did

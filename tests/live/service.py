@@ -1,0 +1,55 @@
+"""An anycast service of the lab, `dns`: what a topology says of it, who serves, and who looks after it."""
+
+from __future__ import annotations
+
+from live.lab import Host
+from live.process import Process
+from live.routers import birdc
+from live.traffic import echo
+
+PORT = 5300
+INSIDE4, INSIDE6, WORLD4 = "172.20.16.30/32", "fd42:1::53/128", "172.22.0.53/32"
+"""Of the service; only the last has a length that the world takes, and is in nothing else that it is told."""
+
+INTERVAL, TIMEOUT, RISE, FALL, DRAIN = 0.4, 0.4, 3, 2, 2.0
+SPACE = "anycast-dns"
+ASK = f'"exec 3<>/dev/tcp/172.20.16.30/{PORT}"'
+SERVICE = """
+[anycast.dns]
+addresses = ["{INSIDE4}", "{WORLD4}", "{INSIDE6}"]
+hosts = {hosts}
+drain = "{DRAIN:g}s"
+check = {{ command = ["/bin/bash", "-c", {ASK}], interval = "400ms", timeout = "400ms" }}
+{more}
+"""
+MARGIN = 1.0
+"""For a machine that is busy, and BGP."""
+
+DEATH = FALL * INTERVAL + TIMEOUT + MARGIN
+"""How long a service that is dead is told of at most, in seconds."""
+
+
+def service(*hosts: str, more: str = "") -> str:
+    """Its table."""
+    return SERVICE.format(
+        hosts=list(hosts), more=more, INSIDE4=INSIDE4, INSIDE6=INSIDE6, WORLD4=WORLD4, DRAIN=DRAIN, ASK=ASK
+    )
+
+
+def serve(host: Host) -> Process:
+    return echo(host, PORT, "0.0.0.0", "::", namespace=SPACE)
+
+
+def look_after(host: Host) -> Process:
+    """As the unit does; it says its process id."""
+    process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/check"])
+    process.wait_for("\n")
+    return process
+
+
+def state(host: Host) -> str:
+    return host.run(["cat", f"/run/netc/{SPACE}.state"], check=False).stdout.strip()
+
+
+def knows(host: Host, prefix: str) -> bool:
+    return f"{prefix} " in birdc(host, f"show route {prefix}")
