@@ -108,6 +108,7 @@ FULL: Table = {
                 "member": 4225470001,
                 "prefixes": "172.22.99.64/28",
                 "region": 41,
+                "table": "own",
                 "peers": {
                     "up": {
                         "asn": 64399,
@@ -861,7 +862,7 @@ def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, 
     for machine in routers:
         own: Table = {"loopback": [f"172.20.0.{machine.id}/32", f"fd42:1::{machine.id:x}/128"]}
         if "bgp" in system:
-            own["bgp"] = make.table({}, {"drain": True}, {"region": 41}) | make.neighbours(machine)
+            own["bgp"] = make.table({}, {"drain": True}, {"region": 41}, {"table": "own"}) | make.neighbours(machine)
         hosts[machine.name] |= own
     return system, named
 

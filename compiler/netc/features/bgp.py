@@ -59,6 +59,7 @@ from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
+from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
 from netc.plan.bgp import (
     Accepted,
@@ -96,7 +97,10 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     router = _router(host, network, igp)
     devices = router_interfaces(host, network)
     needs = tuple(i.part for i in network.interfaces[host] if i.name in devices)
-    own = (LOOPBACK_PART,) if topology.hosts[host].loopback else ()
+    own = (
+        *((LOOPBACK_PART,) if topology.hosts[host].loopback else ()),
+        *((ROUTED_PART,) if has_own_table(host, topology) else ()),
+    )
     edges = tuple(_edges(host, network, devices))
     part = Part(
         BIRD,
@@ -137,7 +141,8 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
         outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
         sessions = (*inner, *outer)
     anycast = tuple(_anycast(host, topology)) if system else ()
-    return Router(router_id(host, topology), sources, table.loopback, system, sessions, igp, anycast)
+    number, kernel = router_id(host, topology), table_of(host, topology)
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast)
 
 
 def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:

@@ -146,9 +146,11 @@ class Anycast:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """A host's routing. `sources` are the addresses that its own packets carry, one a family."""
+    """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
+    kernel has its routes."""
 
     id: IPAddress
+    table: int
     sources: tuple[IPAddress, ...]
     loopbacks: tuple[IPNetwork, ...]
     system: System | None = None

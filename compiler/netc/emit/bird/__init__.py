@@ -30,6 +30,7 @@ from netc.emit.bird.tree import (
 from netc.emit.file import File, reload
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
+from netc.network.derive import MAIN
 from netc.plan.bgp import Anycast, RoaServer, Router, Session, SessionKind, System
 from netc.plan.host_plan import HostPlan
 from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH, BIRD_SWITCHES
@@ -59,7 +60,9 @@ def config(router: Router, about: str) -> Config:
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
     for family in _families(router):
-        yield Kernel(ProtocolName(f"kernel{family}"), Channel(family, False, policy.to_kernel(router, family)))
+        channel = Channel(family, False, policy.to_kernel(router, family))
+        table = None if router.table == MAIN else router.table
+        yield Kernel(ProtocolName(f"kernel{family}"), channel, table)
     for family in _families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()

@@ -201,8 +201,10 @@ def _protocol(protocol: Protocol) -> Lines:
     match protocol:
         case Device():
             yield from _block("protocol device", ["scan time 10;"])
-        case Kernel(name, channel):
-            yield from _block(f"protocol kernel {_name(name)}", ["scan time 60;", *_channel(channel)])
+        case Kernel(name, channel, table):
+            there = [f"kernel table {token(table)};"] if table else []
+            inner = [*there, "scan time 60;", *_channel(channel)]
+            yield from _block(f"protocol kernel {_name(name)}", inner)
         case Static(name):
             yield from _block(f"protocol static {_name(name)}", _static(protocol))
         case Bfd(name):

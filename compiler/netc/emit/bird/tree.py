@@ -50,8 +50,11 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
+    """`table` is the kernel's, by its number; None is main."""
+
     name: ProtocolName
     channel: Channel
+    table: int | None
 
 
 @dataclass(frozen=True, slots=True)
