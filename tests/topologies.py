@@ -109,6 +109,7 @@ FULL: Table = {
                 "prefixes": "172.22.99.64/28",
                 "region": 41,
                 "table": "own",
+                "learn": ["10.19.0.0/16", "fd19::/32"],
                 "peers": {
                     "up": {
                         "asn": 64399,
@@ -862,7 +863,9 @@ def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, 
     for machine in routers:
         own: Table = {"loopback": [f"172.20.0.{machine.id}/32", f"fd42:1::{machine.id:x}/128"]}
         if "bgp" in system:
-            own["bgp"] = make.table({}, {"drain": True}, {"region": 41}, {"table": "own"}) | make.neighbours(machine)
+            own["bgp"] = make.table(
+                {}, {"drain": True}, {"region": 41}, {"table": "own"}, {"learn": "10.99.0.0/16"}
+            ) | make.neighbours(machine)
         hosts[machine.name] |= own
     return system, named
 

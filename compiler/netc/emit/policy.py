@@ -35,6 +35,9 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
     yield "Compiled by netc: change the topology, not this file."
     yield ""
     yield f"Ours: {_nets(system.own)}. Here, and told inside alone: {_nets(system.inside)}."
+    if router.learning:
+        yield ""
+        yield f"Learned from the kernel, where others made it, and told inside alone: {_nets(router.learning.nets)}."
     yield from _anycast(router, system)
     yield ""
     yield "| neighbour | AS | what it is | is told | tells us |"

@@ -57,6 +57,7 @@ from netc.network.bgp import (
 )
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
+from netc.network.learning import learned_at, own_devices
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
@@ -66,6 +67,7 @@ from netc.plan.bgp import (
     Anycast,
     IgpInterface,
     Inner,
+    Learning,
     RoaFile,
     RoaServer,
     RouteLimit,
@@ -142,7 +144,9 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
         sessions = (*inner, *outer)
     anycast = tuple(_anycast(host, topology)) if system else ()
     number, kernel = router_id(host, topology), table_of(host, topology)
-    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast)
+    learned = learned_at(host, topology)
+    learning = Learning(learned, own_devices(host, network)) if learned else None
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning)
 
 
 def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:

@@ -90,6 +90,9 @@ class HostBgp(Table):
     router_id: Address | None = Field(None, description="Default: its IPv4 loopback, else its id.")
     prefixes: OneOrMany[Prefix] = Field((), description="Parts of the network that are here; told inside alone.")
     peers: Mapping[PeerName, BgpPeer] = Field(default_factory=dict)
+    learn: OneOrMany[Prefix] = Field(
+        (), description="Kernel routes of others to these, or to parts; told inside alone."
+    )
     table: Literal["main", "own"] = Field("main", description="Which of the kernel's tables the routes are in.")
     drain: Switch = Field(False, description="Others find other ways (RFC 8326), before the host goes down.")
     region: Annotated[int, Field(strict=True, ge=41, le=70)] | None = Field(None, description="dn42: where it is.")

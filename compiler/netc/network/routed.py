@@ -15,9 +15,11 @@ from netaddr import IPAddress, IPNetwork, cidr_merge
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.language.topology import Topology
 from netc.network.anycast import anycast_device, services_at
+from netc.network.bgp import speakers
 from netc.network.derive import EVERYTHING, MAIN
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
+from netc.network.learning import learned_at
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
 
@@ -63,7 +65,8 @@ def routed(host: HostName, network: Network) -> Routed:
     topology = network.topology
     ours = our_addresses(topology)
     private = (net for net in _world(topology) if net not in EVERYTHING)
-    destinations = tuple(cidr_merge([*private, *ours]))
+    learned = (net for speaker in speakers(topology) for net in learned_at(speaker, topology))
+    destinations = tuple(cidr_merge([*private, *ours, *learned]))
     inner = tuple(anycast_device(name) for name, _ in services_at(host, topology))
     return Routed(
         sources=ours,

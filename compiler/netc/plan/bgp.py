@@ -145,6 +145,14 @@ class Anycast:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """Routes of the kernel's main table to `nets`, or to parts of them, that others made: not those by `besides`."""
+
+    nets: tuple[IPNetwork, ...]
+    besides: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
     kernel has its routes."""
@@ -157,3 +165,4 @@ class Router:
     sessions: tuple[Session, ...] = ()
     igp: tuple[IgpInterface, ...] = ()
     anycast: tuple[Anycast, ...] = ()
+    learning: Learning | None = None

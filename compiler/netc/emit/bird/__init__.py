@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from netc.emit.bird import policy
+from netc.emit.bird import kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
 from netc.emit.bird.printing import printed
 from netc.emit.bird.tree import (
@@ -17,15 +17,18 @@ from netc.emit.bird.tree import (
     BgpRole,
     Channel,
     Config,
+    Connected,
     Device,
     Kernel,
     Limit,
     Ospf,
     OspfInterface,
+    Pipe,
     Protocol,
     RoaStatic,
     Rpki,
     Static,
+    Table,
 )
 from netc.emit.file import File, reload
 from netc.language.names import HostPath, ProtocolName
@@ -52,17 +55,23 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def config(router: Router, about: str) -> Config:
-    return Config(
-        about, router.id, tuple(policy.roa_tables(router)), policy.functions(router), tuple(_protocols(router))
-    )
+    roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
+    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)))
+
+
+def _beside(router: Router) -> Iterator[Table]:
+    if router.table != MAIN:
+        yield from (Table(f"learned{family}", family) for family in policy.learned_families(router))
 
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
     for family in _families(router):
-        channel = Channel(family, False, policy.to_kernel(router, family))
-        table = None if router.table == MAIN else router.table
-        yield Kernel(ProtocolName(f"kernel{family}"), channel, table)
+        yield from _kernel(router, family)
+    if router.learning:
+        learned = policy.learned_families(router)
+        channels = tuple(Channel(family, kernel.from_devices(router, family), False) for family in learned)
+        yield Connected(ProtocolName("connected"), channels, router.learning.besides)
     for family in _families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
@@ -78,6 +87,20 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     for session in router.sessions:
         assert router.system is not None
         yield _bgp(session, router, router.system)
+
+
+def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
+    """Whoever learns from a table of the kernel's is the only one who knows it."""
+    name, said = ProtocolName(f"kernel{family}"), kernel.to_kernel(router, family)
+    learns = family in policy.learned_families(router)
+    heard = kernel.from_kernel(router, family) if learns else False
+    if router.table == MAIN:
+        yield Kernel(name, Channel(family, heard, said), None, learns)
+        return
+    yield Kernel(name, Channel(family, False, said), router.table)
+    if learns:
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, f"learned{family}"), None, learns)
+        yield Pipe(ProtocolName(f"learned-pipe{family}"), family, f"learned{family}")
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:

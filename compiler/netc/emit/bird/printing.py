@@ -19,7 +19,6 @@ from netc.emit.bird.filtering import (
     Defined,
     Filter,
     Forget,
-    Function,
     Has,
     In,
     Is,
@@ -44,9 +43,11 @@ from netc.emit.bird.tree import (
     BgpChannel,
     Channel,
     Config,
+    Connected,
     Device,
     Kernel,
     Ospf,
+    Pipe,
     Protocol,
     RoaStatic,
     Rpki,
@@ -65,8 +66,13 @@ def printed(config: Config) -> str:
     lines += (
         ["", *(f"roa{token(table.family)} table {_table(table)};" for table in config.tables)] if config.tables else []
     )
+    lines += [f"ipv{token(table.family)} table {_symbol(table.name)};" for table in config.beside]
     for function in config.functions:
-        lines += ["", f"# {comment(function.about)}", *_block(f"function {_symbol(function)}()", _body(function.body))]
+        lines += [
+            "",
+            f"# {comment(function.about)}",
+            *_block(f"function {_symbol(function.name)}()", _body(function.body)),
+        ]
     for protocol in config.protocols:
         lines += ["", *_protocol(protocol)]
     return "\n".join(lines) + "\n"
@@ -78,10 +84,10 @@ def _block(head: str, inner: Iterable[str], end: str = "") -> Lines:
     yield f"}}{end}"
 
 
-def _symbol(function: Function) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", function.name):
-        raise TypeError(f"{function.name!r} is no name of a function")
-    return function.name
+def _symbol(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+        raise TypeError(f"{name!r} is no name of a function or a table")
+    return name
 
 
 def _one_of(word: str, words: tuple[str, ...]) -> str:
@@ -119,7 +125,7 @@ def _statement(statement: Statement) -> Lines:
         case Note(words):
             yield f"# {comment(words)}"
         case Call(function):
-            yield f"{_symbol(function)}();"
+            yield f"{_symbol(function.name)}();"
         case Again(attribute):
             yield f"{attribute} = {attribute};"
         case Assign(attribute, value, added):
@@ -146,7 +152,7 @@ def _condition(condition: Condition) -> str:
         case Has(community):
             return f"{_community(community)} ~ {_list(community)}"
         case Is(left, constant):
-            return f"{left} = {constant}"
+            return f"{left} = {token(constant) if isinstance(constant, int) else constant}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):
@@ -201,10 +207,18 @@ def _protocol(protocol: Protocol) -> Lines:
     match protocol:
         case Device():
             yield from _block("protocol device", ["scan time 10;"])
-        case Kernel(name, channel, table):
-            there = [f"kernel table {token(table)};"] if table else []
+        case Kernel(name, channel, table, learns):
+            there = [*([f"kernel table {token(table)};"] if table else []), *(["learn;"] if learns else [])]
             inner = [*there, "scan time 60;", *_channel(channel)]
             yield from _block(f"protocol kernel {_name(name)}", inner)
+        case Connected(name, channels, besides):
+            inner = [line for channel in channels for line in _channel(channel)]
+            apart = "".join(f"-{device}, " for device in ('"lo"', *map(_device, besides)))
+            inner.append(f'interface {apart}"*";')
+            yield from _block(f"protocol direct {_name(name)}", inner)
+        case Pipe(name, family, table):
+            ways = [f"table {_symbol(table)};", f"peer table master{token(family)};", "import none;", "export all;"]
+            yield from _block(f"protocol pipe {_name(name)}", ways)
         case Static(name):
             yield from _block(f"protocol static {_name(name)}", _static(protocol))
         case Bfd(name):
@@ -260,6 +274,8 @@ def _channel(channel: Channel) -> Lines:
 
 
 def _inner_channel(channel: Channel) -> Lines:
+    if channel.table:
+        yield f"table {_symbol(channel.table)};"
     yield from _policy("import", channel.import_)
     yield from _policy("export", channel.export)
     if isinstance(channel, BgpChannel):

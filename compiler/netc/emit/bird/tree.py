@@ -28,6 +28,8 @@ class Channel:
     family: Family
     import_: Filter
     export: Filter
+    table: str | None = None
+    """Beside the main one of the family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,38 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """`table` is the kernel's, by its number; None is main."""
+    """`table` is the kernel's, by its number; None is main. With `learns` it hears of routes that others made."""
 
     name: ProtocolName
     channel: Channel
     table: int | None
+    learns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What the host's interfaces are neighbours of (`protocol direct`), but for those of `besides`."""
+
+    name: ProtocolName
+    channels: tuple[Channel, ...]
+    besides: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Beside the main one of the family: two kernel protocols cannot share one."""
+
+    name: str
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """All that is in `table` is in the main one of the family too."""
+
+    name: ProtocolName
+    family: Family
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +188,7 @@ class RoaStatic:
     file: HostPath
 
 
-Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
+Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +198,4 @@ class Config:
     tables: tuple[RoaTable, ...]
     functions: tuple[Function, ...]
     protocols: tuple[Protocol, ...]
+    beside: tuple[Table, ...] = ()
