@@ -118,6 +118,7 @@ FULL: Table = {
                         "local": "fe80::5",
                         "interface": "ix0",
                         "limit": {"ipv4": 9, "ipv6": 8, "action": "disable"},
+                        "export_limit": {"ipv4": 7, "action": "restart"},
                         "password": {"file": "/etc/netc/keys/up.password"},
                         "bfd": True,
                         "dn42": {"latency": 3, "bandwidth": 24, "crypto": 34},

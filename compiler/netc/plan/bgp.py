@@ -80,7 +80,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class RouteLimit:
-    """Of what a neighbour announces in a family."""
+    """Of what one end of a session tells the other in a family."""
 
     family: Family
     routes: int
@@ -109,6 +109,8 @@ class Session:
     local_pref: int | None = None
     """Of what a neighbour outside says."""
     limits: tuple[RouteLimit, ...] = ()
+    """Of what the neighbour announces, before anything is refused."""
+    export_limits: tuple[RouteLimit, ...] = ()
     only: tuple[Accepted, ...] = ()
     """All that the neighbour may announce; nothing more is said if it is empty."""
     measures: tuple[int, ...] = ()

@@ -34,7 +34,7 @@ from netc.emit.file import File, reload
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.network.derive import MAIN
-from netc.plan.bgp import Anycast, RoaServer, Router, Session, SessionKind, System
+from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Router, Session, SessionKind, System
 from netc.plan.host_plan import HostPlan
 from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH, BIRD_SWITCHES
 from netc.problem import dotted
@@ -184,7 +184,6 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
 
 def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
     over_six = session.remote.version == 6 and family == 4
-    limit = next((Limit(one.routes, one.action) for one in session.limits if one.family == family), None)
     if policy.is_outer(session):
         return BgpChannel(
             family,
@@ -192,7 +191,8 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             policy.to_outside(session, router, family),
             next_hop_self=True,
             extended_next_hop=over_six,
-            import_limit=limit if session.kind != "collector" else None,
+            receive_limit=_limit(session.limits, family),
+            export_limit=_limit(session.export_limits, family),
             import_table=bool(system.roa or system.flaps) and session.kind != "collector",
         )
     return BgpChannel(
@@ -203,3 +203,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         recursive=system.recursive,
         extended_next_hop=over_six and not system.recursive,
     )
+
+
+def _limit(limits: tuple[RouteLimit, ...], family: Family) -> Limit | None:
+    return next((Limit(one.routes, one.action) for one in limits if one.family == family), None)

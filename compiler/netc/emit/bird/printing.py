@@ -279,9 +279,12 @@ def _inner_channel(channel: Channel) -> Lines:
     yield from _policy("import", channel.import_)
     yield from _policy("export", channel.export)
     if isinstance(channel, BgpChannel):
-        if channel.import_limit:
-            action = _one_of(channel.import_limit.action, ("warn", "block", "disable", "restart"))
-            yield f"import limit {token(channel.import_limit.routes)} action {action};"
+        for way, limit in (("receive", channel.receive_limit), ("export", channel.export_limit)):
+            if limit:
+                action = _one_of(limit.action, ("warn", "block", "disable", "restart"))
+                yield f"{way} limit {token(limit.routes)} action {action};"
+        if channel.receive_limit and not channel.import_table:
+            yield "import keep filtered on;"
         if channel.import_table:
             yield "import table on;"
         if channel.next_hop_self:

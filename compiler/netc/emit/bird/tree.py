@@ -37,7 +37,9 @@ class BgpChannel(Channel):
     next_hop_self: bool = False
     recursive: bool = False
     extended_next_hop: bool = False
-    import_limit: Limit | None = None
+    receive_limit: Limit | None = None
+    """Of what came in. What was refused counts, and so has to be kept."""
+    export_limit: Limit | None = None
     import_table: bool = False
     """What came in is kept as it came, so that it can be judged again when ROAs change."""
 

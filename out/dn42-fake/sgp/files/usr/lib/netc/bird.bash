@@ -81,12 +81,23 @@ missed() { # BEFORE: sessions that were established, are still wanted, and are l
   done <<<"$1"
 }
 
+limited() { # sessions that said more than they may: what was over is forgotten
+  local line name=
+  ask_bird show protocols all | while IFS= read -r line; do
+    case $line in
+      [!\ ]*) name=${line%% *} ;;
+      *"Receive limit:"*"[HIT]"*) printf '%s\n' "$name" ;;
+    esac
+  done
+}
+
 unchanged() { say "$*"; note up; } # it routes as it did
 
 reload_bird() { # FILE: BIRD takes it back by itself if this script does not live to say that all is well
-  local said before end lost
+  local said before end lost hit name
   said=$(ask_bird configure check "\"$1\"") || { unchanged "$said"; return 1; }
   before=$(heard)
+  hit=$(limited)
   said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "$said"; return 1; }
   end=$((SECONDS + ${NETC_PATIENCE:-75}))
   while lost=$(missed "$before") && [[ $lost ]]; do
@@ -97,5 +108,6 @@ reload_bird() { # FILE: BIRD takes it back by itself if this script does not liv
     fi
     sleep 0.5
   done
-  ask_bird configure confirm >/dev/null
+  ask_bird configure confirm >/dev/null || return
+  for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the limit may be higher now
 }
