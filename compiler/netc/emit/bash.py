@@ -25,6 +25,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
     for library in sorted({library for part in plan.parts for verb in VERBS for library in _libraries(part, verb)}):
         yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
+    if any(part.routers for part in plan.parts):
+        yield File(f"{LIBRARY}/bird-keeper.bash", plain("bash/bird-keeper.bash"))
     if any(part.endpoints for part in plan.parts):
         yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
     if any(part.checkers for part in plan.parts):

@@ -224,8 +224,8 @@ def _loopback(loopback: Loopback) -> Step:
 BIRD_PATH = "/etc/netc/bird.conf"
 BIRD_PASSWORDS = "/run/netc/bird.passwords"
 BIRD_SWITCHES = "/run/netc/bird.switches"
-BIRD_PID = "/run/netc/bird.pid"
-"""Where bird.bash keeps the daemon's process id."""
+BIRD_PID = "/run/netc/bird-keeper.pid"
+"""Where bird.bash keeps the id of the process that keeps the daemon running."""
 
 
 def bird_passwords(router: Router) -> Iterator[Step]:
@@ -250,8 +250,8 @@ def _bird(router: Router) -> Iterator[Step]:
             down=("no_switches",),
         )
     yield Step(
-        up=("start_bird", BIRD_PATH),
-        down=("end_bird",),
+        up=("start_bird", BIRD_PATH, router.table),
+        down=("end_bird", router.table),
     )
 
 

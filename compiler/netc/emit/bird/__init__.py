@@ -55,8 +55,9 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def config(router: Router, about: str) -> Config:
+    waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
     roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
-    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)))
+    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
 
 
 def _beside(router: Router) -> Iterator[Table]:
@@ -178,6 +179,8 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
         quick=not outer,
         bfd=session.bfd,
         gtsm=session.gtsm,
+        # BFD dies with BIRD, so with it nobody would wait.
+        graceful=outer and not session.bfd,
         secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
     )
 

@@ -36,6 +36,8 @@ from netc.emit.bird.filtering import (
     When,
 )
 from netc.emit.bird.tree import (
+    RECOVERY_SECONDS,
+    RESTART_SECONDS,
     Babel,
     BabelInterface,
     Bfd,
@@ -63,6 +65,7 @@ Lines = Iterator[str]
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
+    lines += [f"graceful restart wait {RECOVERY_SECONDS};"] if config.is_graceful else []
     lines += (
         ["", *(f"roa{token(table.family)} table {_table(table)};" for table in config.tables)] if config.tables else []
     )
@@ -209,7 +212,7 @@ def _protocol(protocol: Protocol) -> Lines:
             yield from _block("protocol device", ["scan time 10;"])
         case Kernel(name, channel, table, learns):
             there = [*([f"kernel table {token(table)};"] if table else []), *(["learn;"] if learns else [])]
-            inner = [*there, "scan time 60;", *_channel(channel)]
+            inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
             yield from _block(f"protocol kernel {_name(name)}", inner)
         case Connected(name, channels, besides):
             inner = [line for channel in channels for line in _channel(channel)]
@@ -322,6 +325,10 @@ def _bgp(bgp: Bgp) -> Lines:
         "rr client;": bgp.rr_client,
         "bfd on;": bgp.bfd,
         "ttl security on;": bgp.gtsm,
+        "graceful restart on;": bgp.graceful,
+        "graceful restart off;": not bgp.graceful,
+        f"graceful restart time {RESTART_SECONDS};": bgp.graceful,
+        "long lived graceful restart off;": bgp.graceful,
     }
     yield from (line for line, wanted in switches.items() if wanted)
     if bgp.quick:

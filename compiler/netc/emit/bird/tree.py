@@ -52,6 +52,11 @@ class Device:
     pass
 
 
+RESTART_SECONDS, RECOVERY_SECONDS = 90, 30
+"""RFC 4724: how long neighbours keep our routes when BIRD has died, and how long a new BIRD waits for all of them
+before it takes what nobody said out of the kernel. It is back in a second, sessions in ten."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
     """`table` is the kernel's, by its number; None is main. With `learns` it hears of routes that others made."""
@@ -134,6 +139,9 @@ class Bgp:
     back as soon as it can be, and not after a minute."""
     bfd: bool = False
     gtsm: bool = False
+    graceful: bool = False
+    """The neighbour keeps our routes for a while when BIRD has died, and we its (RFC 4724). A new BIRD waits for such
+    sessions and no others: those that are merely aware of it would count as well."""
     secret: HostPath | None = None
     """A file with one line, `password "…";`."""
 
@@ -201,3 +209,5 @@ class Config:
     functions: tuple[Function, ...]
     protocols: tuple[Protocol, ...]
     beside: tuple[Table, ...] = ()
+    is_graceful: bool = False
+    """Some neighbour waits for a BIRD that has died."""

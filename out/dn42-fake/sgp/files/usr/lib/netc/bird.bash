@@ -2,6 +2,7 @@
 # Sourced after steps.bash by the part that routes: an instance of BIRD with netc's own configuration, socket and
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
+keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
 
 birds() { # any|own: process ids, in this network namespace; netc's own is told by its socket
   local process comm
@@ -36,12 +37,12 @@ bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD
 }
 no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
 
-start_bird() { # FILE
+start_bird() { # FILE TABLE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
-  setsid bird -f -c "$1" -s "$socket" "${as[@]}" </dev/null 9>&- &
+  setsid bash "$keeper" "$1" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
   pid=$!
-  printf '%s\n' "$pid" >"$pidfile"
+  printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do
     kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; say "BIRD did not start"; return 1; }
     [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || return 0
@@ -51,16 +52,27 @@ start_bird() { # FILE
   return 1
 }
 
-end_bird() { # it takes its routes out of the kernel
-  local pids try
+kept() { # whether somebody keeps BIRD running; numbers of processes are used again
+  local pid
+  { read -r pid <"$keeper_pidfile"; } 2>/dev/null && grep -qszxF "$keeper" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
+}
+
+end_bird() { # TABLE: neighbours hear of it, and the routes are gone; those of one that died are taken away
+  local pids try family
+  ! pids=$(kept) || kill "$pids" || true
+  for try in {1..100}; do
+    [[ $(kept) ]] || break
+    sleep 0.1
+  done
   mapfile -t pids < <(birds own)
   ((!${#pids[@]})) || kill "${pids[@]}" || true
   for try in {1..100}; do
-    [[ $(birds own) ]] || { rm -f "$socket" "$pidfile"; return 0; }
+    [[ $(birds own) ]] || break
     sleep 0.1
   done
-  say "BIRD does not end"
-  return 1
+  [[ ! $(kept)$(birds own) ]] || { say "BIRD does not end"; return 1; }
+  for family in -4 -6; do ip "$family" route flush table "$1" protocol 12 2>/dev/null || true; done
+  rm -f "$socket" "$pidfile" "$keeper_pidfile"
 }
 
 heard() { # NAME STATE [ROUTES] of each BGP session; ROUTES is there if it brings any
