@@ -3,6 +3,7 @@
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
 keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
+running=/run/netc/bird.running # the configuration that BIRD has, when all is well
 
 birds() { # any|own: process ids, in this network namespace; netc's own is told by its socket
   local process comm
@@ -37,15 +38,17 @@ bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD
 }
 no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
 
+remember() { install -m 644 "$1" "$running"; } # BIRD reads it as a user of its own
+
 start_bird() { # FILE TABLE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
-  setsid bash "$keeper" "$1" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
+  setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
   pid=$!
   printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do
     kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; say "BIRD did not start"; return 1; }
-    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || return 0
+    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { remember "$1"; return; }
     sleep 0.1
   done
   say "BIRD does not answer"
@@ -72,7 +75,7 @@ end_bird() { # TABLE: neighbours hear of it, and the routes are gone; those of o
   done
   [[ ! $(kept)$(birds own) ]] || { say "BIRD does not end"; return 1; }
   for family in -4 -6; do ip "$family" route flush table "$1" protocol 12 2>/dev/null || true; done
-  rm -f "$socket" "$pidfile" "$keeper_pidfile"
+  rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running"
 }
 
 heard() { # NAME STATE [ROUTES] of each BGP session; ROUTES is there if it brings any
@@ -114,12 +117,13 @@ reload_bird() { # FILE: BIRD takes it back by itself if this script does not liv
   end=$((SECONDS + ${NETC_PATIENCE:-75}))
   while lost=$(missed "$before") && [[ $lost ]]; do
     if ((SECONDS >= end)); then
-      ask_bird configure undo >/dev/null || true
+      # Not by `undo`, which would also take back what its switches have said since.
+      ask_bird configure "\"$running\"" >/dev/null || ask_bird configure undo >/dev/null || true
       unchanged "these were there and did not come back:$lost; BIRD has its old configuration, $1 is still the new one"
       return 1
     fi
     sleep 0.5
   done
-  ask_bird configure confirm >/dev/null || return
+  ask_bird configure confirm >/dev/null && remember "$1" || return
   for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the limit may be higher now
 }
