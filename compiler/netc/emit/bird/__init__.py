@@ -196,6 +196,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             extended_next_hop=over_six,
             receive_limit=_limit(session.limits, family),
             export_limit=_limit(session.export_limits, family),
+            add_paths=session.kind == "collector",
             import_table=bool(system.roa or system.flaps) and session.kind != "collector",
         )
     return BgpChannel(

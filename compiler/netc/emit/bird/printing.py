@@ -288,6 +288,8 @@ def _inner_channel(channel: Channel) -> Lines:
                 yield f"{way} limit {token(limit.routes)} action {action};"
         if channel.receive_limit and not channel.import_table:
             yield "import keep filtered on;"
+        if channel.add_paths:
+            yield "add paths tx;"
         if channel.import_table:
             yield "import table on;"
         if channel.next_hop_self:

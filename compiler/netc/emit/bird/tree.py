@@ -40,6 +40,8 @@ class BgpChannel(Channel):
     receive_limit: Limit | None = None
     """Of what came in. What was refused counts, and so has to be kept."""
     export_limit: Limit | None = None
+    add_paths: bool = False
+    """All routes are told, and not the best alone, to whoever can take them (RFC 7911)."""
     import_table: bool = False
     """What came in is kept as it came, so that it can be judged again when ROAs change."""
 

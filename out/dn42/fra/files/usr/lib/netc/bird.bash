@@ -18,7 +18,14 @@ birds() { # any|own: process ids, in this network namespace; netc's own is told 
 only_bird() { # two of them on one table take each other's routes away
   local others
   others=$(birds any)
+  known_bird
   [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
+}
+
+known_bird() { # others may read the same words another way
+  local said
+  said=$(bird --version 2>&1) || true
+  [[ $said == *' 2.0.12'* ]] || say "all that it reads was tried with BIRD 2.0.12, and this is ${said:-another}"
 }
 
 ask_bird() { birdc -s "$socket" "$@"; }
