@@ -91,7 +91,10 @@ class Host:
                 self._run(tuple(words), inside)
             case ("ip", *words):
                 self._ip(tuple(words), place)
-            case ("old_rules",) | ("drop_old_rules",):
+            case ("rule", "ip", "-4" | "-6" as flag, "rule", "add", *words):
+                if not self._seek("rule", place, rule_name(int(flag[1]), told(words))):
+                    self._rule(int(flag[1]), told(words), place)
+            case ("old_rules",) | ("drop_old_rules",) | ("drop_other_rules",):
                 pass
             case ("remember_ports",):
                 self._read("/etc/netc/forwarded")
@@ -155,7 +158,7 @@ class Host:
                 self._lose(self._seek("link", inside, name) or self.find("link", None, name))
             case ("instead", "-4" | "-6" as flag, to, "dev", name, "protocol", "77"):
                 self._route(int(flag[1]), to, {"dev": name, "protocol": "77"}, place)
-            case ("start_bird", path) if place is None:
+            case ("start_bird", path, _) if place is None:
                 self._read(path)
                 self._gain("daemon", None, "bird")
             case ("bird_password", name, path) if path:
@@ -171,7 +174,7 @@ class Host:
                     self._gain("switches", None, "of bird")
             case ("no_switches",):
                 self._lose(self.find("switches", None, "of bird"))
-            case ("end_bird",):
+            case ("end_bird", _):
                 self._lose(self.find("daemon", None, "bird"))
             case ("reload_bird", path):
                 self._read(path)
@@ -239,9 +242,9 @@ class Host:
             case ("-4" | "-6" as flag, "route", "flush", "table", table, "dev", name, "protocol", "77"):
                 self._lose(self.find("kept", None, f"-{flag[1]} table {table} dev {name}"))
             case ("-4" | "-6" as flag, "rule", "add", *options):
-                self._rule(int(flag[1]), pairs(tuple(options), RULE), place)
+                self._rule(int(flag[1]), told(options), place)
             case ("-4" | "-6" as flag, "rule", "delete", *options):
-                name = rule_name(int(flag[1]), pairs(tuple(options), RULE))
+                name = rule_name(int(flag[1]), told(options))
                 self._lose(self.find("rule", place, name))
             case _:
                 raise Refused(f"unexpected command: ip {' '.join(words)}")
@@ -447,7 +450,7 @@ class Host:
 
 ROUTE = {"via", "dev", "src", "table", "protocol"}
 REFUSAL = {"metric", "table", "protocol"}
-RULE = {"priority", "from", "fwmark", "ipproto", "sport", "lookup", "suppress_prefixlength", "protocol"}
+RULE = {"priority", "from", "to", "iif", "fwmark", "ipproto", "sport", "lookup", "suppress_prefixlength", "protocol"}
 
 
 def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
@@ -455,6 +458,11 @@ def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
     if found.keys() - known or len(found) * 2 != len(words):
         raise Refused(f"unexpected options: {' '.join(words)}")
     return found
+
+
+def told(words: list[str]) -> dict[str, str]:
+    """The options of a rule; what refuses has no table."""
+    return pairs(tuple(" ".join(words).replace(" unreachable ", " lookup nothing ").split()), RULE)
 
 
 def told_by(kind: str, options: dict[str, str]) -> str:

@@ -257,6 +257,7 @@ def test_what_is_not_there_is_noticed() -> None:
         "POLICY.md",
         "files/etc/netc/order",
         "files/etc/iproute2/rt_protos.d/netc.conf",
+        "files/etc/iproute2/rt_tables.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",
         "files/etc/systemd/networkd.conf.d/50-netc.conf",
         "files/usr/local/bin/t",

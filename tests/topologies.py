@@ -108,6 +108,8 @@ FULL: Table = {
                 "member": 4225470001,
                 "prefixes": "172.22.99.64/28",
                 "region": 41,
+                "table": "own",
+                "learn": ["10.19.0.0/16", "fd19::/32"],
                 "peers": {
                     "up": {
                         "asn": 64399,
@@ -116,6 +118,7 @@ FULL: Table = {
                         "local": "fe80::5",
                         "interface": "ix0",
                         "limit": {"ipv4": 9, "ipv6": 8, "action": "disable"},
+                        "export_limit": {"ipv4": 7, "action": "restart"},
                         "password": {"file": "/etc/netc/keys/up.password"},
                         "bfd": True,
                         "dn42": {"latency": 3, "bandwidth": 24, "crypto": 34},
@@ -861,7 +864,9 @@ def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, 
     for machine in routers:
         own: Table = {"loopback": [f"172.20.0.{machine.id}/32", f"fd42:1::{machine.id:x}/128"]}
         if "bgp" in system:
-            own["bgp"] = make.table({}, {"drain": True}, {"region": 41}) | make.neighbours(machine)
+            own["bgp"] = make.table(
+                {}, {"drain": True}, {"region": 41}, {"table": "own"}, {"learn": "10.99.0.0/16"}
+            ) | make.neighbours(machine)
         hosts[machine.name] |= own
     return system, named
 

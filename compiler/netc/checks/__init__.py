@@ -9,6 +9,7 @@ from netc.checks import (
     anycast,
     bgp_peers,
     bgp_system,
+    bgp_tables,
     bgp_ways,
     bridged_namespaces,
     bridges,
@@ -61,6 +62,7 @@ CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
     bgp_system.check,
     bgp_ways.check,
     bgp_peers.check,
+    bgp_tables.check,
     anycast.check,
 )
 

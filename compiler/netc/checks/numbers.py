@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.network.interface import Interface, Network
+from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.problem import KeyPath, Problem
@@ -12,8 +13,8 @@ from netc.problem import KeyPath, Problem
 TABLES = {253: "default", 254: "main", 255: "local"}
 """rt_tables of iproute2."""
 
-OTHERS = {52: "Tailscale", 51820: "wg-quick"}
-"""Tables that widely used programs take for themselves and empty."""
+OTHERS = {52: "Tailscale", 51820: "wg-quick", ROUTED: "netc's routers"}
+"""Tables that widely used programs, and BIRD under netc, take for themselves and empty."""
 
 TAILSCALE = range(5210, 5271)
 """The rule priorities of Tailscale, which flushes them."""

@@ -25,6 +25,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
     for library in sorted({library for part in plan.parts for verb in VERBS for library in _libraries(part, verb)}):
         yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
+    if any(part.routers for part in plan.parts):
+        yield File(f"{LIBRARY}/bird-keeper.bash", plain("bash/bird-keeper.bash"))
     if any(part.endpoints for part in plan.parts):
         yield File(f"{LIBRARY}/endpoints.bash", plain("bash/endpoints.bash"))
     if any(part.checkers for part in plan.parts):
@@ -47,6 +49,11 @@ def knows_slices(part: Part) -> bool:
     return any(map(control_groups, part.rulesets))
 
 
+def is_rules(part: Part) -> bool:
+    """It is rules of routing and nothing else."""
+    return bool(part.rules) and not (part.devices or part.routes or part.kept or part.namespaces)
+
+
 def _libraries(part: Part, verb: str) -> tuple[str, ...]:
     """Shell that a script of a part needs beside steps.bash."""
     wanted = {
@@ -64,6 +71,7 @@ def _libraries(part: Part, verb: str) -> tuple[str, ...]:
         "bird.bash": bool(part.routers),
         "switches.bash": any(map(bird_switches, part.routers)),
         "loopback.bash": bool(part.loopbacks),
+        "rules.bash": is_rules(part) and verb == "reload",
     }
     return tuple(library for library, is_wanted in wanted.items() if is_wanted)
 
@@ -222,6 +230,8 @@ def reload(part: Part) -> Iterator[Command]:
         if names := bird_switches(router):
             yield ("switches", "as_they_are", *names)
         yield ("reload_bird", BIRD_PATH)
+    if is_rules(part):
+        yield from (*(("rule", *step.up) for step in steps(part)), ("drop_other_rules",))
     if part.past_docker:
         yield from (("old_rules",), *(step.up for step in steps(part)), ("drop_old_rules",))
 

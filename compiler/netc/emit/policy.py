@@ -35,6 +35,9 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
     yield "Compiled by netc: change the topology, not this file."
     yield ""
     yield f"Ours: {_nets(system.own)}. Here, and told inside alone: {_nets(system.inside)}."
+    if router.learning:
+        yield ""
+        yield f"Learned from the kernel, where others made it, and told inside alone: {_nets(router.learning.nets)}."
     yield from _anycast(router, system)
     yield ""
     yield "| neighbour | AS | what it is | is told | tells us |"
@@ -62,9 +65,10 @@ def _told(session: Session) -> str:
     if session.kind in INSIDE:
         more = "; what others of the AS say" if session.cluster else ""
         return f"what is here; what neighbours outside say{more}"
+    most = "".join(f"; at most {token(one.routes)} of IPv{token(one.family)}" for one in session.export_limits)
     if session.kind in ("downstream", "collector"):
-        return "ours; all that neighbours outside say"
-    return "ours; what downstreams say"
+        return f"ours; all that neighbours outside say{most}"
+    return f"ours; what downstreams say{most}"
 
 
 def _learned(session: Session, system: System) -> str:

@@ -17,6 +17,7 @@ from netc.features import (
     loopback,
     namespaces,
     offload,
+    routed,
     sets,
     splits,
     tcp,
@@ -48,6 +49,7 @@ FEATURES: tuple[Feature, ...] = (
     sets,
     tcp,
     loopback,
+    routed,
     bgp,
     anycast,
 )

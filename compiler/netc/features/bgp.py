@@ -28,7 +28,7 @@ from typing import Literal
 
 from netaddr import IPNetwork
 
-from netc.language.bgp import Bgp, BgpPeer, RoaSource
+from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.topology import Topology
 from netc.language.values import Family, Ports
@@ -57,14 +57,17 @@ from netc.network.bgp import (
 )
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
+from netc.network.learning import learned_at, own_devices
 from netc.network.peers import peer_device, peer_families, peer_local
-from netc.network.profiles import LIMITS, REFUSED, REFUSED_ASNS, WORLD
+from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
+from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
 from netc.plan.bgp import (
     Accepted,
     Anycast,
     IgpInterface,
     Inner,
+    Learning,
     RoaFile,
     RoaServer,
     RouteLimit,
@@ -96,7 +99,10 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     router = _router(host, network, igp)
     devices = router_interfaces(host, network)
     needs = tuple(i.part for i in network.interfaces[host] if i.name in devices)
-    own = (LOOPBACK_PART,) if topology.hosts[host].loopback else ()
+    own = (
+        *((LOOPBACK_PART,) if topology.hosts[host].loopback else ()),
+        *((ROUTED_PART,) if has_own_table(host, topology) else ()),
+    )
     edges = tuple(_edges(host, network, devices))
     part = Part(
         BIRD,
@@ -137,7 +143,10 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
         outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
         sessions = (*inner, *outer)
     anycast = tuple(_anycast(host, topology)) if system else ()
-    return Router(router_id(host, topology), sources, table.loopback, system, sessions, igp, anycast)
+    number, kernel = router_id(host, topology), table_of(host, topology)
+    learned = learned_at(host, topology)
+    learning = Learning(learned, own_devices(host, network)) if learned else None
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning)
 
 
 def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
@@ -231,6 +240,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         hops=peer.multihop,
         local_pref=peer.local_pref or LOCAL_PREF.get(peer.role),
         limits=tuple(_limits(peer, bgp, known)),
+        export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),
         only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
         measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
         password=secret(peer.password, None),
@@ -246,11 +256,15 @@ def _longest(net: IPNetwork, bgp: Bgp) -> int:
 
 
 def _limits(peer: BgpPeer, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
-    given = peer.limit
-    for family in known:
-        default = LIMITS[bgp.profile][0 if family == 4 else 1]
-        own = (given.ipv4 if family == 4 else given.ipv6) if given else None
-        yield RouteLimit(family, own or default, (given.action if given else None) or "block")
+    defaults = limits(bgp.profile, peer.role)
+    for family in known if peer.role != "collector" else ():
+        default = defaults[0 if family == 4 else 1]
+        yield _limit(peer.limit, family) or RouteLimit(family, default, (peer.limit and peer.limit.action) or "block")
+
+
+def _limit(given: Limit | None, family: Family) -> RouteLimit | None:
+    routes = (given.ipv4 if family == 4 else given.ipv6) if given else None
+    return RouteLimit(family, routes, given.action or "block") if given and routes else None
 
 
 def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:

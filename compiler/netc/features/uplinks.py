@@ -15,13 +15,12 @@ from collections.abc import Iterator
 
 from netc.language.names import HostName, PartName
 from netc.language.values import Family
-from netc.network.derive import EVERYTHING
+from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.plan.host_plan import KeptRoute, Loose, Part, Route, Rule, Share
 from netc.plan.ruleset import ReturnMark, Ruleset
-from netc.plan.steps import MAIN
 
 NEAR = 11999
 """The priority of the rules that let the main table's own routes, all but its default, come first."""

@@ -39,7 +39,7 @@ class Members(Table):
 
 
 class Limit(Table):
-    """How many routes a neighbour may announce."""
+    """How many routes of a family are no mistake."""
 
     ipv4: RouteCount | None = None
     ipv6: RouteCount | None = None
@@ -74,7 +74,8 @@ class BgpPeer(Table):
     tunnel: TunnelName | None = Field(None, description="The tunnel of this host that it is reached by; or")
     interface: InterfaceName | None = Field(None, description="an interface of the image; or neither.")
     multihop: Hops | None = Field(None, description="It is so many hops away; default: a direct neighbour.")
-    limit: Limit | None = Field(None, description="Default: the profile's.")
+    limit: Limit | None = Field(None, description="Of what it announces, let in or not; default: the profile's.")
+    export_limit: Limit | None = Field(None, description="Of what it is told; default: none.")
     prefixes: OneOrMany[Prefix] = Field((), description="All that it may announce; default: what the profile lets in.")
     local_pref: LocalPref | None = Field(None, description="Default: 300 downstream, 200 peer, 100 upstream.")
     password: Secret | None = Field(None, description="Where the host keeps the session's TCP MD5 password.")
@@ -90,6 +91,10 @@ class HostBgp(Table):
     router_id: Address | None = Field(None, description="Default: its IPv4 loopback, else its id.")
     prefixes: OneOrMany[Prefix] = Field((), description="Parts of the network that are here; told inside alone.")
     peers: Mapping[PeerName, BgpPeer] = Field(default_factory=dict)
+    learn: OneOrMany[Prefix] = Field(
+        (), description="Kernel routes of others to these, or to parts; told inside alone."
+    )
+    table: Literal["main", "own"] = Field("main", description="Which of the kernel's tables the routes are in.")
     drain: Switch = Field(False, description="Others find other ways (RFC 8326), before the host goes down.")
     region: Annotated[int, Field(strict=True, ge=41, le=70)] | None = Field(None, description="dn42: where it is.")
     country: Annotated[int, Field(strict=True, ge=1000, le=1999)] | None = Field(

@@ -50,6 +50,18 @@ def _version(value: object) -> object:
     return value
 
 
+OTHER_SYSTEMS = ("debian-", "ubuntu-", "alpine-", "arch", "fedora-", "rocky-", "alma-", "nixos-")
+
+
+def _target(value: object) -> object:
+    if isinstance(value, str) and value != "debian-12" and value.startswith(OTHER_SYSTEMS):
+        what = f"nothing that netc writes was tried on `{value}`"
+        asks = "`nft -c -f /etc/netc/nftables.nft` and `bird -p -c /etc/netc/bird.conf`"
+        hint = f"leave `target` out, and on the host try {asks}"
+        raise Wrong("NC2108", what, hint)
+    return value
+
+
 class Network(Table):
     name: Label = Field(description="What the whole is called.")
 
@@ -72,7 +84,9 @@ class Host(Table):
     tcp_congestion: Literal["bbr"] | None = Field(
         None, description="How TCP finds its speed; default: as the image has it."
     )
-    target: Literal["debian-12"] = Field("debian-12", description="What tools the host has.")
+    target: Annotated[Literal["debian-12"], BeforeValidator(_target)] = Field(
+        "debian-12", description="What tools the host has."
+    )
     netfilter: Netfilter = Field("nftables", description="What the packet filter is loaded by.")
     offload: Annotated[bool, Field(strict=True)] = Field(
         False, description="Established flows that are forwarded take a shortcut past the packet filter."

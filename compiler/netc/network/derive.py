@@ -28,6 +28,9 @@ PREFIX = {
 }
 """What an interface's name begins with."""
 
+MAIN = 254
+"""rt_tables of iproute2."""
+
 EVERYTHING = (IPNetwork("0.0.0.0/0"), IPNetwork("::/0"))
 
 

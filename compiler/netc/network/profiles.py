@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netaddr import IPNetwork
 
-from netc.language.bgp import Profile
+from netc.language.bgp import Profile, Role
 from netc.language.names import SetName
 from netc.language.sets import BUILTIN
 
@@ -59,3 +59,14 @@ LIMITS: dict[Profile, tuple[int, int]] = {
     "private": (10_000, 10_000),
 }
 """Of IPv4 and IPv6 routes that a neighbour announces, unless it has limits of its own."""
+
+SMALLER: dict[Role, tuple[int, int]] = {
+    "route-server": (600_000, 300_000),
+    "peer": (400_000, 250_000),
+    "downstream": (10_000, 10_000),
+}
+"""On the internet, of those who do not tell of all of it: the largest of 2026, and half as many again."""
+
+
+def limits(profile: Profile, role: Role) -> tuple[int, int]:
+    return SMALLER.get(role, LIMITS[profile]) if profile == "internet" else LIMITS[profile]

@@ -80,7 +80,7 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class RouteLimit:
-    """Of what a neighbour announces in a family."""
+    """Of what one end of a session tells the other in a family."""
 
     family: Family
     routes: int
@@ -109,6 +109,8 @@ class Session:
     local_pref: int | None = None
     """Of what a neighbour outside says."""
     limits: tuple[RouteLimit, ...] = ()
+    """Of what the neighbour announces, before anything is refused."""
+    export_limits: tuple[RouteLimit, ...] = ()
     only: tuple[Accepted, ...] = ()
     """All that the neighbour may announce; nothing more is said if it is empty."""
     measures: tuple[int, ...] = ()
@@ -145,13 +147,24 @@ class Anycast:
 
 
 @dataclass(frozen=True, slots=True)
+class Learning:
+    """Routes of the kernel's main table to `nets`, or to parts of them, that others made: not those by `besides`."""
+
+    nets: tuple[IPNetwork, ...]
+    besides: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
-    """A host's routing. `sources` are the addresses that its own packets carry, one a family."""
+    """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
+    kernel has its routes."""
 
     id: IPAddress
+    table: int
     sources: tuple[IPAddress, ...]
     loopbacks: tuple[IPNetwork, ...]
     system: System | None = None
     sessions: tuple[Session, ...] = ()
     igp: tuple[IgpInterface, ...] = ()
     anycast: tuple[Anycast, ...] = ()
+    learning: Learning | None = None

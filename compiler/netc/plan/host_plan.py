@@ -182,13 +182,15 @@ class Loose:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A policy routing rule: what matches all that is given looks in `table`, and with `specific` finds no default
-    route there."""
+    route there. Without a table it is refused. `device` is what it came in by."""
 
     family: Family
     priority: int
-    table: int
+    table: int | None
     specific: bool = False
     source: IPAddress | IPNetwork | None = None
+    to: IPAddress | IPNetwork | None = None
+    device: InterfaceName | None = None
     source_ports: Ports | None = None
     mark: int | None = None
     """Within MARK_MASK."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netc.language.names import ProtocolName
 from netc.language.values import Family
+from netc.network.derive import MAIN
 from netc.network.forwards import MARK_MASK
 from netc.plan.bgp import Router
 from netc.plan.devices import device_steps
@@ -223,8 +224,8 @@ def _loopback(loopback: Loopback) -> Step:
 BIRD_PATH = "/etc/netc/bird.conf"
 BIRD_PASSWORDS = "/run/netc/bird.passwords"
 BIRD_SWITCHES = "/run/netc/bird.switches"
-BIRD_PID = "/run/netc/bird.pid"
-"""Where bird.bash keeps the daemon's process id."""
+BIRD_PID = "/run/netc/bird-keeper.pid"
+"""Where bird.bash keeps the id of the process that keeps the daemon running."""
 
 
 def bird_passwords(router: Router) -> Iterator[Step]:
@@ -249,13 +250,10 @@ def _bird(router: Router) -> Iterator[Step]:
             down=("no_switches",),
         )
     yield Step(
-        up=("start_bird", BIRD_PATH),
-        down=("end_bird",),
+        up=("start_bird", BIRD_PATH, router.table),
+        down=("end_bird", router.table),
     )
 
-
-MAIN = 254
-"""rt_tables of iproute2."""
 
 WORST = 4278198272
 """The metric of a route of last resort (uint32); a device's own default is better."""
@@ -313,13 +311,17 @@ def _loose(loose: Loose) -> Step:
 
 def _rule(rule: Rule) -> Step:
     match_: Command = ("from", rule.source or "all")
+    match_ += ("to", rule.to) if rule.to else ()
+    match_ += ("iif", rule.device) if rule.device else ()
     if rule.mark is not None:
         match_ += ("fwmark", f"{rule.mark:#010x}/{MARK_MASK:#010x}")
     if rule.source_ports:
         match_ += ("ipproto", IPPROTO[rule.source_ports.protocol], "sport", rule.source_ports.span)
-    there: Command = ("main",) if rule.table == MAIN else (rule.table,)
+    there: Command = ("unreachable",)
+    if rule.table is not None:
+        there = ("lookup", "main" if rule.table == MAIN else rule.table)
     there += ("suppress_prefixlength", 0) if rule.specific else ()
-    words = ("priority", rule.priority, *match_, "lookup", *there, "protocol", PROTOCOL)
+    words = ("priority", rule.priority, *match_, *there, "protocol", PROTOCOL)
     return Step(
         up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),
         down=Falls(rule.namespace) if rule.namespace else ip(None, _flag(rule.family), "rule", "delete", *words),

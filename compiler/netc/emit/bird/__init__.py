@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from netc.emit.bird import policy
+from netc.emit.bird import kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
 from netc.emit.bird.printing import printed
 from netc.emit.bird.tree import (
@@ -17,20 +17,24 @@ from netc.emit.bird.tree import (
     BgpRole,
     Channel,
     Config,
+    Connected,
     Device,
     Kernel,
     Limit,
     Ospf,
     OspfInterface,
+    Pipe,
     Protocol,
     RoaStatic,
     Rpki,
     Static,
+    Table,
 )
 from netc.emit.file import File, reload
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
-from netc.plan.bgp import Anycast, RoaServer, Router, Session, SessionKind, System
+from netc.network.derive import MAIN
+from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Router, Session, SessionKind, System
 from netc.plan.host_plan import HostPlan
 from netc.plan.steps import BIRD_PASSWORDS, BIRD_PATH, BIRD_SWITCHES
 from netc.problem import dotted
@@ -51,15 +55,24 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def config(router: Router, about: str) -> Config:
-    return Config(
-        about, router.id, tuple(policy.roa_tables(router)), policy.functions(router), tuple(_protocols(router))
-    )
+    waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
+    roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
+    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
+
+
+def _beside(router: Router) -> Iterator[Table]:
+    if router.table != MAIN:
+        yield from (Table(f"learned{family}", family) for family in policy.learned_families(router))
 
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
     for family in _families(router):
-        yield Kernel(ProtocolName(f"kernel{family}"), Channel(family, False, policy.to_kernel(router, family)))
+        yield from _kernel(router, family)
+    if router.learning:
+        learned = policy.learned_families(router)
+        channels = tuple(Channel(family, kernel.from_devices(router, family), False) for family in learned)
+        yield Connected(ProtocolName("connected"), channels, router.learning.besides)
     for family in _families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
@@ -75,6 +88,20 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     for session in router.sessions:
         assert router.system is not None
         yield _bgp(session, router, router.system)
+
+
+def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
+    """Whoever learns from a table of the kernel's is the only one who knows it."""
+    name, said = ProtocolName(f"kernel{family}"), kernel.to_kernel(router, family)
+    learns = family in policy.learned_families(router)
+    heard = kernel.from_kernel(router, family) if learns else False
+    if router.table == MAIN:
+        yield Kernel(name, Channel(family, heard, said), None, learns)
+        return
+    yield Kernel(name, Channel(family, False, said), router.table)
+    if learns:
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, f"learned{family}"), None, learns)
+        yield Pipe(ProtocolName(f"learned-pipe{family}"), family, f"learned{family}")
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
@@ -152,13 +179,14 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
         quick=not outer,
         bfd=session.bfd,
         gtsm=session.gtsm,
+        # BFD dies with BIRD, so with it nobody would wait.
+        graceful=outer and not session.bfd,
         secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
     )
 
 
 def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
     over_six = session.remote.version == 6 and family == 4
-    limit = next((Limit(one.routes, one.action) for one in session.limits if one.family == family), None)
     if policy.is_outer(session):
         return BgpChannel(
             family,
@@ -166,7 +194,9 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             policy.to_outside(session, router, family),
             next_hop_self=True,
             extended_next_hop=over_six,
-            import_limit=limit if session.kind != "collector" else None,
+            receive_limit=_limit(session.limits, family),
+            export_limit=_limit(session.export_limits, family),
+            add_paths=session.kind == "collector",
             import_table=bool(system.roa or system.flaps) and session.kind != "collector",
         )
     return BgpChannel(
@@ -177,3 +207,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         recursive=system.recursive,
         extended_next_hop=over_six and not system.recursive,
     )
+
+
+def _limit(limits: tuple[RouteLimit, ...], family: Family) -> Limit | None:
+    return next((Limit(one.routes, one.action) for one in limits if one.family == family), None)

@@ -22,8 +22,20 @@ Attribute = Literal[
     "bgp_community",
     "bgp_large_community",
     "krt_prefsrc",
+    "krt_source",
+    "preference",
 ]
-Constant = Literal["RTS_STATIC", "RTS_BGP", "RTS_OSPF", "RTS_OSPF_IA", "RTS_BABEL", "RTD_UNREACHABLE"]
+Constant = Literal[
+    "RTS_STATIC",
+    "RTS_BGP",
+    "RTS_OSPF",
+    "RTS_OSPF_IA",
+    "RTS_BABEL",
+    "RTS_DEVICE",
+    "RTS_INHERIT",
+    "RTD_UNREACHABLE",
+    "RTD_UNICAST",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,7 @@ class Has:
 @dataclass(frozen=True, slots=True)
 class Is:
     left: Attribute
-    constant: Constant
+    constant: Constant | int
 
 
 @dataclass(frozen=True, slots=True)

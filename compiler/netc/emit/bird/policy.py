@@ -58,6 +58,7 @@ GRACEFUL_SHUTDOWN = Community((65535, 0))
 LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
 """Of a route that is about to go: others are preferred, inside by its own words, outside by those of RFC 8326."""
 
+NO_EXPORT = Community((65535, 65281))
 NO_ADVERTISE, NO_EXPORT_SUBCONFED = Community((65535, 65282)), Community((65535, 65283))
 """RFC 1997."""
 
@@ -91,6 +92,11 @@ def functions(router: Router) -> tuple[Function, ...]:
     spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
     measured = (_worst(),) if any(session.measures for session in router.sessions) else ()
     return (_path(system), *(_refuse(router, family) for family in spoken), *measured, _arrive(system), _leave(system))
+
+
+def learned_families(router: Router) -> tuple[Family, ...]:
+    found: set[Family] = {4 if net.version == 4 else 6 for net in router.learning.nets} if router.learning else set()
+    return tuple(sorted(found))
 
 
 def roa_sources(router: Router) -> Iterator[tuple[Literal["roa", "flap"], tuple[RoaServer | RoaFile, ...]]]:
@@ -262,6 +268,8 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
     if inside:
         here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
         yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
+    if family in learned_families(router):
+        yield When(In("source", Constants(("RTS_DEVICE", "RTS_INHERIT"))), (*own, Accept()))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
@@ -289,30 +297,3 @@ def to_babel(router: Router, family: Family) -> Filter:
     here = exactly(tuple(net for net in router.loopbacks if net.version == family))
     own = All((Is("source", "RTS_STATIC"), In("net", here)))
     return (When(Is("source", "RTS_BABEL"), (Accept(),)), When(own, (Accept(),)), Reject())
-
-
-# ---- the kernel ----------------------------------------------------------------------------------------------
-
-
-def to_kernel(router: Router, family: Family) -> Filter:
-    """What is ours and not here is unreachable; what is here, the kernel knows better."""
-    return tuple(_to_kernel(router, family))
-
-
-def _to_kernel(router: Router, family: Family) -> Iterator[Statement]:
-    prefer: tuple[Statement, ...] = ()
-    if any(ip.version == family for ip in router.sources):
-        prefer = (Assign("krt_prefsrc", source(router, family)),)
-    if router.system:
-        own = In("net", exactly(of(router, family)))
-        static: list[Statement] = [When(own, (Accept(),))]
-        if here := served(router, family):
-            static.append(When(In("net", exactly(here)), (*prefer, Accept())))
-        yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
-    by_babel = any(interface.kind == "babel" for interface in router.igp)
-    igp = ("RTS_BABEL",) if by_babel else ("RTS_OSPF", "RTS_OSPF_IA")
-    learned = In("source", Constants(("RTS_BGP", *igp)))
-    yield When(Not(learned), (Reject(),))
-    if prefer:
-        yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)
-    yield Accept()

@@ -2,41 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-
-from netc.emit.bird.filtering import (
-    Accept,
-    Add,
-    Again,
-    All,
-    Assign,
-    Call,
-    Communities,
-    Community,
-    Condition,
-    Constants,
-    Defined,
-    Filter,
-    Forget,
-    Function,
-    Has,
-    In,
-    Is,
-    Longer,
-    Not,
-    Note,
-    Numbers,
-    Pairs,
-    Prefixes,
-    Reject,
-    Roa,
-    RoaTable,
-    Set,
-    Statement,
-    When,
-)
+from netc.emit.bird.filtering import Filter
 from netc.emit.bird.tree import (
+    RECOVERY_SECONDS,
+    RESTART_SECONDS,
     Babel,
     BabelInterface,
     Bfd,
@@ -44,54 +13,34 @@ from netc.emit.bird.tree import (
     BgpChannel,
     Channel,
     Config,
+    Connected,
     Device,
     Kernel,
     Ospf,
+    Pipe,
     Protocol,
     RoaStatic,
     Rpki,
     Static,
 )
+from netc.emit.bird.words import Lines, block, body, one_of, roa_table, symbol
 from netc.emit.render import about, comment, token
 from netc.language.names import InterfaceName, ProtocolName
-from netc.plan.bgp import Accepted
-
-Lines = Iterator[str]
 
 
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
-    lines += (
-        ["", *(f"roa{token(table.family)} table {_table(table)};" for table in config.tables)] if config.tables else []
-    )
+    lines += [f"graceful restart wait {RECOVERY_SECONDS};"] if config.is_graceful else []
+    tables = [f"roa{token(table.family)} table {roa_table(table)};" for table in config.tables]
+    tables += [f"ipv{token(table.family)} table {symbol(table.name)};" for table in config.beside]
+    lines += ["", *tables] if tables else []
     for function in config.functions:
-        lines += ["", f"# {comment(function.about)}", *_block(f"function {_symbol(function)}()", _body(function.body))]
+        head = f"function {symbol(function.name)}()"
+        lines += ["", f"# {comment(function.about)}", *block(head, body(function.body))]
     for protocol in config.protocols:
         lines += ["", *_protocol(protocol)]
     return "\n".join(lines) + "\n"
-
-
-def _block(head: str, inner: Iterable[str], end: str = "") -> Lines:
-    yield f"{head} {{"
-    yield from (f"\t{line}" for line in inner)
-    yield f"}}{end}"
-
-
-def _symbol(function: Function) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", function.name):
-        raise TypeError(f"{function.name!r} is no name of a function")
-    return function.name
-
-
-def _one_of(word: str, words: tuple[str, ...]) -> str:
-    if word not in words:
-        raise TypeError(f"{word!r} is none of {words}")
-    return word
-
-
-def _table(table: RoaTable) -> str:
-    return f"{_one_of(table.kind, ('roa', 'flap'))}s{token(table.family)}"  # `roa4` is a word of BIRD's own
 
 
 def _name(name: ProtocolName) -> str:
@@ -102,131 +51,49 @@ def _device(name: InterfaceName) -> str:
     return f'"{token(name)}"'
 
 
-# ---- filters -------------------------------------------------------------------------------------------------
-
-
-def _body(statements: Iterable[Statement]) -> Lines:
-    for statement in statements:
-        yield from _statement(statement)
-
-
-def _statement(statement: Statement) -> Lines:
-    match statement:
-        case Accept():
-            yield "accept;"
-        case Reject():
-            yield "reject;"
-        case Note(words):
-            yield f"# {comment(words)}"
-        case Call(function):
-            yield f"{_symbol(function)}();"
-        case Again(attribute):
-            yield f"{attribute} = {attribute};"
-        case Assign(attribute, value, added):
-            yield f"{attribute} = {attribute + ' + ' if added else ''}{token(value)};"
-        case Add(community):
-            yield f"{_list(community)}.add({_community(community)});"
-        case Forget(attribute, of):
-            yield f"{attribute}.delete({_set(of)});"
-        case When(condition, (inner,), ()) if not isinstance(inner, When):
-            yield f"if {_condition(condition)} then {' '.join(_statement(inner))}"
-        case When(condition, then, otherwise):
-            yield f"if {_condition(condition)} then {{"
-            yield from (f"\t{line}" for line in _body(then))
-            if otherwise:
-                yield "} else {"
-                yield from (f"\t{line}" for line in _body(otherwise))
-            yield "}"
-
-
-def _condition(condition: Condition) -> str:
-    match condition:
-        case In(left, of):
-            return f"{left} ~ {_set(of)}"
-        case Has(community):
-            return f"{_community(community)} ~ {_list(community)}"
-        case Is(left, constant):
-            return f"{left} = {constant}"
-        case Longer(left, than):
-            return f"{left} > {token(than)}"
-        case Defined(attribute):
-            return f"defined({attribute})"
-        case Roa(table, verdict):
-            return f"roa_check({_table(table)}, net, bgp_path.last) = {verdict}"
-        case Not(inner):
-            return f"! ({_condition(inner)})"
-        case All(conditions):
-            return " && ".join(map(_condition, conditions))
-
-
-def _set(of: Set) -> str:
-    match of:
-        case Prefixes(patterns):
-            return f"[ {', '.join(map(_pattern, patterns))} ]" if patterns else "[]"
-        case Numbers(spans):
-            return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
-        case Constants(names):
-            return f"[ {', '.join(names)} ]"
-        case Pairs(asn, first, last):
-            return f"[ ({token(asn)}, {_span(first, last)}) ]"
-        case Communities(asn, second):
-            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
-
-
-def _pattern(accepted: Accepted) -> str:
-    net, least, most = accepted.net, accepted.least, accepted.most
-    if least == most == net.prefixlen:
-        return token(net)
-    if least == net.prefixlen and most == (32 if net.version == 4 else 128):
-        return f"{token(net)}+"
-    return f"{token(net)}{{{token(least)},{token(most)}}}"
-
-
-def _span(first: int, last: int) -> str:
-    return token(first) if first == last else f"{token(first)}..{token(last)}"
-
-
-def _community(community: Community) -> str:
-    return f"({', '.join(map(token, community.numbers))})"
-
-
-def _list(community: Community) -> str:
-    return "bgp_community" if len(community.numbers) == 2 else "bgp_large_community"
-
-
 # ---- protocols -----------------------------------------------------------------------------------------------
 
 
 def _protocol(protocol: Protocol) -> Lines:
     match protocol:
         case Device():
-            yield from _block("protocol device", ["scan time 10;"])
-        case Kernel(name, channel):
-            yield from _block(f"protocol kernel {_name(name)}", ["scan time 60;", *_channel(channel)])
+            yield from block("protocol device", ["scan time 10;"])
+        case Kernel(name, channel, table, learns):
+            there = [*([f"kernel table {token(table)};"] if table else []), *(["learn;"] if learns else [])]
+            inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
+            yield from block(f"protocol kernel {_name(name)}", inner)
+        case Connected(name, channels, besides):
+            inner = [line for channel in channels for line in _channel(channel)]
+            apart = "".join(f"-{device}, " for device in ('"lo"', *map(_device, besides)))
+            inner.append(f'interface {apart}"*";')
+            yield from block(f"protocol direct {_name(name)}", inner)
+        case Pipe(name, family, table):
+            ways = [f"table {symbol(table)};", f"peer table master{token(family)};", "import none;", "export all;"]
+            yield from block(f"protocol pipe {_name(name)}", ways)
         case Static(name):
-            yield from _block(f"protocol static {_name(name)}", _static(protocol))
+            yield from block(f"protocol static {_name(name)}", _static(protocol))
         case Bfd(name):
-            every = _block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
-            far = _block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
-            yield from _block(f"protocol bfd {_name(name)}", [*every, *far])
+            every = block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
+            far = block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
+            yield from block(f"protocol bfd {_name(name)}", [*every, *far])
         case Rpki(name, tables, server):
             host = f'"{token(server.host)}"' if server.family is None else token(server.host)
-            inner = [f"roa{token(t.family)} {{ table {_table(t)}; }};" for t in tables]
+            inner = [f"roa{token(t.family)} {{ table {roa_table(t)}; }};" for t in tables]
             inner += [f"remote {host} port {token(server.port)};", "retry keep 30;", "expire keep 172800;"]
-            yield from _block(f"protocol rpki {_name(name)}", inner)
+            yield from block(f"protocol rpki {_name(name)}", inner)
         case RoaStatic(name, table, file):
-            inner = [f"roa{token(table.family)} {{ table {_table(table)}; }};", f'include "{token(file)}";']
-            yield from _block(f"protocol static {_name(name)}", inner)
+            inner = [f"roa{token(table.family)} {{ table {roa_table(table)}; }};", f'include "{token(file)}";']
+            yield from block(f"protocol static {_name(name)}", inner)
         case Bgp():
             yield f"# {about(protocol.about)}"
-            yield from _block(f"protocol bgp {_name(protocol.name)}", _bgp(protocol))
+            yield from block(f"protocol bgp {_name(protocol.name)}", _bgp(protocol))
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
-            yield from _block(head, [*_channel(protocol.channel), *_block("area 0", _area(protocol), ";")])
+            yield from block(head, [*_channel(protocol.channel), *block("area 0", _area(protocol), ";")])
         case Babel(name, channels, interfaces):
             inner = ["randomize router id yes;", *(line for channel in channels for line in _channel(channel))]
             inner += [line for interface in interfaces for line in _babel(interface)]
-            yield from _block(f"protocol babel {_name(name)}", inner)
+            yield from block(f"protocol babel {_name(name)}", inner)
 
 
 def _static(static: Static) -> Lines:
@@ -235,7 +102,7 @@ def _static(static: Static) -> Lines:
     yield f"ipv{token(static.family)};"
     for net in static.nets:
         head = f"route {token(net)} " + (f"via {_device(static.device)}" if static.device else "unreachable")
-        yield from _block(head, _body(static.attributes), ";") if static.attributes else (f"{head};",)
+        yield from block(head, body(static.attributes), ";") if static.attributes else (f"{head};",)
 
 
 def _area(ospf: Ospf) -> Lines:
@@ -243,27 +110,34 @@ def _area(ospf: Ospf) -> Lines:
     for interface in ospf.interfaces:
         inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
         inner += ["bfd on;"] if interface.bfd else []
-        yield from _block(f"interface {_device(interface.device)}", inner, ";")
+        yield from block(f"interface {_device(interface.device)}", inner, ";")
 
 
 def _babel(interface: BabelInterface) -> Lines:
     # 5 hellos of 16 that do not come, and the way is dead: BFD has nothing to say to Babel.
     inner = ["type wired;", f"rxcost {token(interface.cost)};", "hello interval 1 s;", "update interval 4 s;"]
     inner += [f"next hop ipv4 {token(interface.next_hop)};"] if interface.next_hop else []
-    yield from _block(f"interface {_device(interface.device)}", inner, ";")
+    yield from block(f"interface {_device(interface.device)}", inner, ";")
 
 
 def _channel(channel: Channel) -> Lines:
-    yield from _block(f"ipv{token(channel.family)}", _inner_channel(channel), ";")
+    yield from block(f"ipv{token(channel.family)}", _inner_channel(channel), ";")
 
 
 def _inner_channel(channel: Channel) -> Lines:
+    if channel.table:
+        yield f"table {symbol(channel.table)};"
     yield from _policy("import", channel.import_)
     yield from _policy("export", channel.export)
     if isinstance(channel, BgpChannel):
-        if channel.import_limit:
-            action = _one_of(channel.import_limit.action, ("warn", "block", "disable", "restart"))
-            yield f"import limit {token(channel.import_limit.routes)} action {action};"
+        for way, limit in (("receive", channel.receive_limit), ("export", channel.export_limit)):
+            if limit:
+                action = one_of(limit.action, ("warn", "block", "disable", "restart"))
+                yield f"{way} limit {token(limit.routes)} action {action};"
+        if channel.receive_limit and not channel.import_table:
+            yield "import keep filtered on;"
+        if channel.add_paths:
+            yield "add paths tx;"
         if channel.import_table:
             yield "import table on;"
         if channel.next_hop_self:
@@ -278,7 +152,7 @@ def _policy(verb: str, policy: Filter) -> Lines:
     if isinstance(policy, bool):
         yield f"{verb} {'all' if policy else 'none'};"
     else:
-        yield from _block(f"{verb} filter", _body(policy), ";")
+        yield from block(f"{verb} filter", body(policy), ";")
 
 
 def _bgp(bgp: Bgp) -> Lines:
@@ -301,6 +175,10 @@ def _bgp(bgp: Bgp) -> Lines:
         "rr client;": bgp.rr_client,
         "bfd on;": bgp.bfd,
         "ttl security on;": bgp.gtsm,
+        "graceful restart on;": bgp.graceful,
+        "graceful restart off;": not bgp.graceful,
+        f"graceful restart time {RESTART_SECONDS};": bgp.graceful,
+        "long lived graceful restart off;": bgp.graceful,
     }
     yield from (line for line, wanted in switches.items() if wanted)
     if bgp.quick:

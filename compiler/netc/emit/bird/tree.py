@@ -28,6 +28,8 @@ class Channel:
     family: Family
     import_: Filter
     export: Filter
+    table: str | None = None
+    """Beside the main one of the family."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,11 @@ class BgpChannel(Channel):
     next_hop_self: bool = False
     recursive: bool = False
     extended_next_hop: bool = False
-    import_limit: Limit | None = None
+    receive_limit: Limit | None = None
+    """Of what came in. What was refused counts, and so has to be kept."""
+    export_limit: Limit | None = None
+    add_paths: bool = False
+    """All routes are told, and not the best alone, to whoever can take them (RFC 7911)."""
     import_table: bool = False
     """What came in is kept as it came, so that it can be judged again when ROAs change."""
 
@@ -48,10 +54,45 @@ class Device:
     pass
 
 
+RESTART_SECONDS, RECOVERY_SECONDS = 90, 30
+"""RFC 4724: how long neighbours keep our routes when BIRD has died, and how long a new BIRD waits for all of them
+before it takes what nobody said out of the kernel. It is back in a second, sessions in ten."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kernel:
+    """`table` is the kernel's, by its number; None is main. With `learns` it hears of routes that others made."""
+
     name: ProtocolName
     channel: Channel
+    table: int | None
+    learns: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """What the host's interfaces are neighbours of (`protocol direct`), but for those of `besides`."""
+
+    name: ProtocolName
+    channels: tuple[Channel, ...]
+    besides: tuple[InterfaceName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Beside the main one of the family: two kernel protocols cannot share one."""
+
+    name: str
+    family: Family
+
+
+@dataclass(frozen=True, slots=True)
+class Pipe:
+    """All that is in `table` is in the main one of the family too."""
+
+    name: ProtocolName
+    family: Family
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +141,9 @@ class Bgp:
     back as soon as it can be, and not after a minute."""
     bfd: bool = False
     gtsm: bool = False
+    graceful: bool = False
+    """The neighbour keeps our routes for a while when BIRD has died, and we its (RFC 4724). A new BIRD waits for such
+    sessions and no others: those that are merely aware of it would count as well."""
     secret: HostPath | None = None
     """A file with one line, `password "…";`."""
 
@@ -156,7 +200,7 @@ class RoaStatic:
     file: HostPath
 
 
-Protocol = Device | Kernel | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
+Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +210,6 @@ class Config:
     tables: tuple[RoaTable, ...]
     functions: tuple[Function, ...]
     protocols: tuple[Protocol, ...]
+    beside: tuple[Table, ...] = ()
+    is_graceful: bool = False
+    """Some neighbour waits for a BIRD that has died."""

@@ -2,6 +2,8 @@
 # Sourced after steps.bash by the part that routes: an instance of BIRD with netc's own configuration, socket and
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
+keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
+running=/run/netc/bird.running # the configuration that BIRD has, when all is well
 
 birds() { # any|own: process ids, in this network namespace; netc's own is told by its socket
   local process comm
@@ -16,7 +18,14 @@ birds() { # any|own: process ids, in this network namespace; netc's own is told 
 only_bird() { # two of them on one table take each other's routes away
   local others
   others=$(birds any)
+  known_bird
   [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
+}
+
+known_bird() { # others may read the same words another way
+  local said
+  said=$(bird --version 2>&1) || true
+  [[ $said == *' 2.0.12'* ]] || say "all that it reads was tried with BIRD 2.0.12, and this is ${said:-another}"
 }
 
 ask_bird() { birdc -s "$socket" "$@"; }
@@ -36,31 +45,44 @@ bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD
 }
 no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
 
-start_bird() { # FILE
+remember() { install -m 644 "$1" "$running"; } # BIRD reads it as a user of its own
+
+start_bird() { # FILE TABLE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
-  setsid bird -f -c "$1" -s "$socket" "${as[@]}" </dev/null 9>&- &
+  setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
   pid=$!
-  printf '%s\n' "$pid" >"$pidfile"
+  printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do
     kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; say "BIRD did not start"; return 1; }
-    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || return 0
+    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { remember "$1"; return; }
     sleep 0.1
   done
   say "BIRD does not answer"
   return 1
 }
 
-end_bird() { # it takes its routes out of the kernel
-  local pids try
+kept() { # whether somebody keeps BIRD running; numbers of processes are used again
+  local pid
+  { read -r pid <"$keeper_pidfile"; } 2>/dev/null && grep -qszxF "$keeper" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
+}
+
+end_bird() { # TABLE: neighbours hear of it, and the routes are gone; those of one that died are taken away
+  local pids try family
+  ! pids=$(kept) || kill "$pids" || true
+  for try in {1..100}; do
+    [[ $(kept) ]] || break
+    sleep 0.1
+  done
   mapfile -t pids < <(birds own)
   ((!${#pids[@]})) || kill "${pids[@]}" || true
   for try in {1..100}; do
-    [[ $(birds own) ]] || { rm -f "$socket" "$pidfile"; return 0; }
+    [[ $(birds own) ]] || break
     sleep 0.1
   done
-  say "BIRD does not end"
-  return 1
+  [[ ! $(kept)$(birds own) ]] || { say "BIRD does not end"; return 1; }
+  for family in -4 -6; do ip "$family" route flush table "$1" protocol 12 2>/dev/null || true; done
+  rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running"
 }
 
 heard() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it brings any that lead somewhere
@@ -84,21 +106,34 @@ missed() { # BEFORE: sessions that were established, are still wanted, and are l
   printf '%s' "$lost"
 }
 
+limited() { # sessions that said more than they may: what was over is forgotten
+  local line name=
+  ask_bird show protocols all | while IFS= read -r line; do
+    case $line in
+      [!\ ]*) name=${line%% *} ;;
+      *"Receive limit:"*"[HIT]"*) printf '%s\n' "$name" ;;
+    esac
+  done
+}
+
 unchanged() { say "$*"; note up; } # it routes as it did
 
 reload_bird() { # FILE: BIRD takes it back by itself if this script does not live to say that all is well
-  local said before end lost
+  local said before end lost hit name
   said=$(ask_bird configure check "\"$1\"") || { unchanged "$said"; return 1; }
   before=$(heard)
+  hit=$(limited)
   said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "$said"; return 1; }
   end=$((SECONDS + ${NETC_PATIENCE:-75}))
   while lost=$(missed "$before") && [[ $lost ]]; do
     if ((SECONDS >= end)); then
-      ask_bird configure undo >/dev/null || true
+      # Not by `undo`, which would also take back what its switches have said since.
+      ask_bird configure "\"$running\"" >/dev/null || ask_bird configure undo >/dev/null || true
       unchanged "these were there and did not come back:$lost; BIRD has its old configuration, $1 is still the new one"
       return 1
     fi
     sleep 0.5
   done
-  ask_bird configure confirm >/dev/null
+  ask_bird configure confirm >/dev/null && remember "$1" || return
+  for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the limit may be higher now
 }

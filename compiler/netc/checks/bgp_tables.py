@@ -1,0 +1,78 @@
+"""Routers and the kernel: a table of their own, and what they learn from the host's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPNetwork
+
+from netc.language.names import HostName
+from netc.network.bgp import families, speakers
+from netc.network.interface import Network
+from netc.network.routed import has_own_table, our_addresses
+from netc.problem import KeyPath, Problem
+
+
+def check(network: Network) -> Iterator[Problem]:
+    topology = network.topology
+    for host in speakers(topology) if topology.bgp else ():
+        yield from _learning(host, network)
+        if has_own_table(host, topology):
+            yield from _own(host, our_addresses(topology), network)
+
+
+def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Iterator[Problem]:
+    table = network.topology.hosts[host]
+    said: KeyPath = ("hosts", host, "bgp", "table")
+    for index, net in enumerate(table.addresses):
+        if any(net.ip in one for one in ours):
+            what = f"{net.ip} is ours, so nothing from it would leave by the image's default route, not even ssh"
+            hint = f"leave `table` out of hosts.{host}.bgp, or give `wan` an address of somebody else's"
+            yield Problem("NC2106", ("hosts", host, "addresses", index), what, hint, (said,))
+    for name, uplink in sorted(table.uplinks.items()):
+        for index, net in enumerate(uplink.prefixes):
+            if any(net.cidr in one or one in net.cidr for one in ours):
+                what = f"{net.cidr} is ours, and who has an address of it would leave by `{name}` first of all"
+                hint = "take it out: what is ours goes by what BIRD knows"
+                yield Problem("NC2106", ("hosts", host, "uplinks", name, "prefixes", index), what, hint, (said,))
+
+
+NEVER = tuple(
+    map(
+        IPNetwork,
+        ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"),
+    )
+)
+"""Of the host alone, of one link alone, of groups, or nobody's (RFC 6890)."""
+
+WIDEST = {4: 8, 6: 16}
+"""Anything wider would be told to all routers as the way to most of the world."""
+
+
+def _learning(host: HostName, network: Network) -> Iterator[Problem]:
+    bgp = network.topology.bgp
+    own = network.topology.hosts[host].bgp
+    assert bgp is not None
+    for index, net in enumerate(own.learn if own else ()):
+        where: KeyPath = ("hosts", host, "bgp", "learn", index)
+        parts = tuple(_parts(network))
+        if net.prefixlen < WIDEST[net.version]:
+            what = f"{net} holds so much that {host} would be everybody's way out"
+            yield Problem("NC2107", where, what, f"write what is there, /{WIDEST[net.version]} or longer")
+        elif never := next((one for one in NEVER if net in one or one in net), None):
+            yield Problem("NC2107", where, f"no router leads to anything of {never}", "leave it out")
+        elif net.version not in families(bgp):
+            yield Problem("NC2107", where, f"our routers speak no IPv{net.version}", "leave it out")
+        elif whole := next((one for one in bgp.prefixes if one in net), None):
+            what = f"{net} holds {whole}, which is ours and told to the world, whoever makes a route to it"
+            yield Problem("NC2107", where, what, "write the part of it that others make routes to")
+        elif part := next(((one, at) for one, at in parts if net in one or one in net), None):
+            what = f"{net} and {part[0]}, which is told of as it is, have something in common"
+            yield Problem("NC2107", where, what, "say of each part who tells of it", (part[1],))
+
+
+def _parts(network: Network) -> Iterator[tuple[IPNetwork, KeyPath]]:
+    for host in speakers(network.topology):
+        own = network.topology.hosts[host].bgp
+        for index, net in enumerate(own.prefixes if own else ()):
+            yield net, ("hosts", host, "bgp", "prefixes", index)

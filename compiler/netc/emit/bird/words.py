@@ -1,0 +1,151 @@
+"""Prints BIRD's filters: a line a statement, a tab a block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from netc.emit.bird.filtering import (
+    Accept,
+    Add,
+    Again,
+    All,
+    Assign,
+    Call,
+    Communities,
+    Community,
+    Condition,
+    Constants,
+    Defined,
+    Forget,
+    Has,
+    In,
+    Is,
+    Longer,
+    Not,
+    Note,
+    Numbers,
+    Pairs,
+    Prefixes,
+    Reject,
+    Roa,
+    RoaTable,
+    Set,
+    Statement,
+    When,
+)
+from netc.emit.render import comment, token
+from netc.plan.bgp import Accepted
+
+Lines = Iterator[str]
+
+
+def block(head: str, inner: Iterable[str], end: str = "") -> Lines:
+    yield f"{head} {{"
+    yield from (f"\t{line}" for line in inner)
+    yield f"}}{end}"
+
+
+def symbol(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+        raise TypeError(f"{name!r} is no name of a function or a table")
+    return name
+
+
+def one_of(word: str, words: tuple[str, ...]) -> str:
+    if word not in words:
+        raise TypeError(f"{word!r} is none of {words}")
+    return word
+
+
+def roa_table(table: RoaTable) -> str:
+    return f"{one_of(table.kind, ('roa', 'flap'))}s{token(table.family)}"  # `roa4` is a word of BIRD's own
+
+
+def body(statements: Iterable[Statement]) -> Lines:
+    for statement in statements:
+        yield from _statement(statement)
+
+
+def _statement(statement: Statement) -> Lines:
+    match statement:
+        case Accept():
+            yield "accept;"
+        case Reject():
+            yield "reject;"
+        case Note(words):
+            yield f"# {comment(words)}"
+        case Call(function):
+            yield f"{symbol(function.name)}();"
+        case Again(attribute):
+            yield f"{attribute} = {attribute};"
+        case Assign(attribute, value, added):
+            yield f"{attribute} = {attribute + ' + ' if added else ''}{token(value)};"
+        case Add(community):
+            yield f"{_list(community)}.add({_community(community)});"
+        case Forget(attribute, of):
+            yield f"{attribute}.delete({_set(of)});"
+        case When(condition, (inner,), ()) if not isinstance(inner, When):
+            yield f"if {_condition(condition)} then {' '.join(_statement(inner))}"
+        case When(condition, then, otherwise):
+            yield f"if {_condition(condition)} then {{"
+            yield from (f"\t{line}" for line in body(then))
+            if otherwise:
+                yield "} else {"
+                yield from (f"\t{line}" for line in body(otherwise))
+            yield "}"
+
+
+def _condition(condition: Condition) -> str:
+    match condition:
+        case In(left, of):
+            return f"{left} ~ {_set(of)}"
+        case Has(community):
+            return f"{_community(community)} ~ {_list(community)}"
+        case Is(left, constant):
+            return f"{left} = {token(constant) if isinstance(constant, int) else constant}"
+        case Longer(left, than):
+            return f"{left} > {token(than)}"
+        case Defined(attribute):
+            return f"defined({attribute})"
+        case Roa(table, verdict):
+            return f"roa_check({roa_table(table)}, net, bgp_path.last) = {verdict}"
+        case Not(inner):
+            return f"! ({_condition(inner)})"
+        case All(conditions):
+            return " && ".join(map(_condition, conditions))
+
+
+def _set(of: Set) -> str:
+    match of:
+        case Prefixes(patterns):
+            return f"[ {', '.join(map(_pattern, patterns))} ]" if patterns else "[]"
+        case Numbers(spans):
+            return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
+        case Constants(names):
+            return f"[ {', '.join(names)} ]"
+        case Pairs(asn, first, last):
+            return f"[ ({token(asn)}, {_span(first, last)}) ]"
+        case Communities(asn, second):
+            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
+
+
+def _pattern(accepted: Accepted) -> str:
+    net, least, most = accepted.net, accepted.least, accepted.most
+    if least == most == net.prefixlen:
+        return token(net)
+    if least == net.prefixlen and most == (32 if net.version == 4 else 128):
+        return f"{token(net)}+"
+    return f"{token(net)}{{{token(least)},{token(most)}}}"
+
+
+def _span(first: int, last: int) -> str:
+    return token(first) if first == last else f"{token(first)}..{token(last)}"
+
+
+def _community(community: Community) -> str:
+    return f"({', '.join(map(token, community.numbers))})"
+
+
+def _list(community: Community) -> str:
+    return "bgp_community" if len(community.numbers) == 2 else "bgp_large_community"

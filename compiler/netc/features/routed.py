@@ -1,0 +1,56 @@
+"""Routes of BIRD's in a table of their own, which the host itself does not look in.
+
+    [hosts.fra]
+    bgp.table = "own"
+
+A part of its own, that stays while BIRD is restarted: what has an address of ours, or came in by a way of routers,
+leaves by a route of BIRD's, or by what the main table knows more exactly than by its default, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import HostName
+from netc.language.values import Family
+from netc.network.bgp import families
+from netc.network.derive import MAIN
+from netc.network.interface import Network
+from netc.network.routed import ROUTED, ROUTED_PART, Routed, has_own_table, routed
+from netc.plan.host_plan import Part, Rule, Share
+
+APART, NEAR, OWN, NOWHERE = 12010, 12011, 12012, 12013
+"""Priorities: after the rules of splits, links and uplinks, which are about other addresses."""
+
+
+def plan(host: HostName, network: Network) -> Iterator[Share]:
+    topology = network.topology
+    if topology.bgp and has_own_table(host, topology):
+        found = routed(host, network)
+        spoken: set[Family] = {*families(topology.bgp), *(4 if net.version == 4 else 6 for net in found.sources)}
+        rules = tuple(rule for family in sorted(spoken) for rule in _rules(family, found))
+        about = f"which packets of {host} look in the table of its router"
+        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, rules=rules),))
+
+
+def _rules(family: Family, found: Routed) -> Iterator[Rule]:
+    apart = Rule(family, APART, MAIN)
+    yield from (replace(apart, to=_alone(ip)) for ip in found.dialled if ip.version == family)
+    yield from (replace(apart, source=_alone(ip)) for ip in found.outer if ip.version == family)
+    for one in found.returning:
+        if one.source.version == family:
+            yield replace(apart, source=_alone(one.source), device=one.device)
+    ours = [Rule(family, NOWHERE, None, source=net) for net in found.sources if net.version == family]
+    ours += [Rule(family, NOWHERE, None, device=device) for device in found.devices]
+    there = [Rule(family, OWN, ROUTED, to=net) for net in found.destinations if net.version == family]
+    for priority, table in ((NEAR, MAIN), (OWN, ROUTED)):
+        specific = table == MAIN
+        yield from (replace(rule, priority=priority, table=table, specific=specific) for rule in (*ours, *there))
+    yield from ours
+
+
+def _alone(ip: IPAddress) -> IPNetwork:
+    return IPNetwork(f"{ip}/{32 if ip.version == 4 else 128}")

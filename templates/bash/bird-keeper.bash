@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# FILE RUNNING SOCKET PIDFILE [OPTION…]: runs BIRD, and is the process that the part `bird` hangs on. A BIRD that ends though
+# nobody ended it is followed at once by another, which takes over its routes: until then the kernel keeps them, and
+# neighbours outside do (RFC 4724). It has the configuration that the last one had. One that did not live for a minute is
+# not followed, and the part has failed.
+set -uo pipefail
+export LC_ALL=C
+file=$1 running=$2 socket=$3 pidfile=$4 pid='' again=()
+trap 'trap "" TERM; [[ ! $pid ]] || kill "$pid" 2>/dev/null; wait; exit 0' TERM
+
+while :; do
+  began=$SECONDS
+  bird -f -c "$file" -s "$socket" "${again[@]}" "${@:5}" </dev/null &
+  pid=$!
+  printf '%s\n' "$pid" >"$pidfile"
+  wait "$pid"
+  ended=$?
+  ((SECONDS - began >= ${NETC_STEADY:-60})) || exit 1
+  printf 'netc: bird: BIRD ended by itself (%d), and another takes over\n' "$ended" >&2
+  again=(-R)
+  [[ ! -e $running ]] || file=$running
+done

@@ -1,0 +1,88 @@
+"""A collector is told of all ways to a prefix, one that cannot take them of the best; nothing is learned from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, install, parts, script
+from live.lab import Lab
+from live.routers import Neighbour, birdc, faults, neighbour, path, settled, start_bird, wait
+
+pytestmark = pytest.mark.live
+
+ASN = 4242422547
+SHARED = "172.20.7.0/24"
+PEER = """
+[hosts.a.bgp.peers.{name}]
+asn = {asn}
+role = "{role}"
+interface = "{name}"
+local = "fe80::a"
+address = "fe80::1"
+"""
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = {ASN}
+internal = "mesh"
+prefixes = ["172.20.0.0/27", "fd42:1::/48"]
+profile = "dn42"
+over = "none"
+
+[meshes.none]
+hosts = ["a", "b"]
+interfaces = "per-peer"
+
+[hosts.a]
+id = 1
+public_key = "jzLUcnSyF+m/0SmxFzSPRkMupuVoU8M/eio75uEt8DA="
+addresses = "198.51.100.1/24"
+loopback = ["172.20.0.1/32", "fd42:1::1/128"]
+bgp = {{}}
+
+[hosts.b]
+id = 2
+public_key = "bAwt3waR+rTc8iNdsp0QN84AKOIgzUOCZkczFNuh2RY="
+addresses = "198.51.100.2/24"
+loopback = ["172.20.0.2/32", "fd42:1::2/128"]
+bgp = {{}}
+"""
+ROLES = {"x": "peer", "y": "peer", "new": "collector", "old": "collector"}
+
+
+def ways(far: Neighbour) -> int:
+    said = birdc(far.host, f"show route for {SHARED} all")
+    return said.count("BGP.as_path")
+
+
+def test_each_collector_is_told_what_it_can_take(lab: Lab, tmp_path: Path) -> None:
+    peers = {
+        name: PEER.format(name=name, asn=4242420001 + n, role=role) for n, (name, role) in enumerate(ROLES.items())
+    }
+    text = TOPOLOGY.replace("\nbgp = {}\n\n[hosts.b]", "\n" + "".join(peers.values()) + "\n[hosts.b]")
+    a = install(lab, "a", compiled(text, tmp_path))
+    far: dict[str, Neighbour] = {}
+    for n, (name, role) in enumerate(ROLES.items()):
+        same = f"route {SHARED} unreachable;" if role == "peer" else ""
+        one = far[name] = neighbour(lab, name, 4242420001 + n, f"172.20.{n + 20}.0/24", f"fd42:{n + 20}::/48", same)
+        lab.wire(a, name, one.host, "e0", a_addresses=["fe80::a/64"], b_addresses=["fe80::1/64"])
+        one.session("e0", "fe80::1", "fe80::a", ASN)
+        if name == "new":
+            one.config = one.config.replace("extended next hop on;", "extended next hop on; add paths rx;")
+    for part in parts(a):
+        if not part.startswith(("bird", "mesh")):
+            a.run(script(part, "up"))
+    log = start_bird(a)
+    for one in far.values():
+        one.start()
+    settled(*(one.host for one in far.values()))
+
+    wait(lambda: ways(far["new"]) == 2)
+    wait(lambda: ways(far["old"]) == 1)
+    assert path(far["x"].host, "172.20.21.0/24") is None, "what one peer says is not told to another"
+    assert path(a, "172.20.22.0/24") is None
+    assert faults(log.said()) == []

@@ -1,0 +1,87 @@
+"""More routes than a neighbour should have are a mistake, of theirs or of ours, and go no further."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from live.compiled import script
+from live.lab import Host, Lab
+from live.routers import birdc, path, protocols, settled, start_bird, wait
+from live.test_bgp_operation import X4, Pair, since
+
+pytestmark = pytest.mark.live
+
+REFUSED = "".join(f"route 192.0.{n}.0/24 unreachable; " for n in range(6))
+"""A leak of what nobody in DN42 lets in."""
+
+
+def kept(host: Host) -> int:
+    """Routes that x is remembered to have said, let in or not."""
+    total = 0
+    for which in ("", "filtered "):
+        said = birdc(host, f"show route count {which}table master4 protocol 'peer-x'")
+        found = re.search(r"(?m)^(\d+) of", said)
+        total += int(found[1]) if found else 0
+    return total
+
+
+def met(pair: Pair) -> None:
+    """The session is there, whatever came by it."""
+    for part in ("edge-ext0", "loopback"):
+        pair.a.run(script(part, "up"))
+    start_bird(pair.a)
+    pair.x.start()
+    settled(pair.x.host)
+
+
+def test_what_is_refused_counts_too_and_the_rest_is_forgotten(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path, "limit = { ipv4 = 5 }")
+    pair.x.config = pair.x.config.replace(
+        "route 172.20.9.0/24 unreachable;", f"route 172.20.9.0/24 unreachable; {REFUSED}"
+    )
+    met(pair)
+    wait(lambda: kept(pair.a) == 5)
+    assert kept(pair.a) == 5
+    assert protocols(pair.a)["peer-x"] == "Established"
+    assert re.search(r"Receive limit: +5 \[HIT\]", birdc(pair.a, "show protocols all 'peer-x'"))
+
+    began = since(pair.a)
+    pair.change("limit = { ipv4 = 50 }")
+    pair.a.run(script("bird", "reload"))
+    wait(lambda: kept(pair.a) == 8)
+    assert since(pair.a) == began
+    assert path(pair.a, X4)
+
+
+ROA4 = f"route {X4} max 24 as 4242420001;\n"
+
+
+def test_a_session_that_leaks_is_ended_where_that_is_asked_for(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path, 'limit = { ipv4 = 6, action = "disable" }', 'roa = { ipv4 = "/etc/bird/roa4.conf" }')
+    pair.a.write("/etc/bird/roa4.conf", ROA4)
+    pair.up()
+    leak = f"protocol static leak {{ ipv4; {REFUSED} }}\n"
+    pair.x.host.write("/run/netc/neighbour.conf", pair.x.config + leak)
+    birdc(pair.x.host, "configure")
+    wait(lambda: protocols(pair.a)["peer-x"] != "Established")
+    wait(lambda: path(pair.a, X4) is None)
+    assert "limit" in birdc(pair.a, "show protocols all 'peer-x'")
+
+
+def test_a_leak_of_ours_ends_at_the_session_too(lab: Lab, tmp_path: Path) -> None:
+    """Told inside alone, it is leaked here by hand: a filter that says nothing stands for a mistake."""
+    pair = Pair(lab, tmp_path, 'export_limit = { ipv4 = 1, action = "disable" }')
+    met(pair)
+    wait(lambda: path(pair.x.host, "172.20.0.0/27") == "4242422547")
+
+    conf = pair.a.read("/etc/netc/bird.conf")
+    leak = "protocol static leak4 { ipv4; route 172.20.5.0/24 unreachable; }\n"
+    end = conf.index("[ 172.20.0.0/27 ]", conf.index("export filter", conf.index("peer-x")))
+    leaky = conf[:end] + "[ 172.20.0.0/16+ ]" + conf[end + len("[ 172.20.0.0/27 ]") :]
+    pair.a.write("/etc/netc/bird.conf", leaky + leak)
+    birdc(pair.a, "configure")
+    wait(lambda: protocols(pair.a)["peer-x"] != "Established")
+    assert path(pair.x.host, "172.20.5.0/24") is None

@@ -1,0 +1,107 @@
+"""BIRD dies, is replaced, or is stopped: what neighbours and the kernel make of it, and for how long."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from live.compiled import script
+from live.lab import Host, Lab
+from live.process import Process
+from live.routers import SOCKET, birdc, path, protocols, settled, wait
+from live.state import difference
+from live.test_anycast import monitor
+from live.test_bgp import leaves_by
+from live.test_bgp_operation import X4, Pair
+
+pytestmark = pytest.mark.live
+
+OURS = "172.20.0.0/27"
+STEADY = 1
+"""Seconds after which a BIRD that dies is followed by another: a minute on a host."""
+
+
+def up(pair: Pair) -> Process:
+    for part in ("edge-ext0", "loopback"):
+        pair.a.run(script(part, "up"))
+    process = pair.a.start(script("bird", "up"), env={"NETC_STEADY": str(STEADY)})
+    assert process.wait(30) == 0, process.said()
+    pair.x.start()
+    settled(pair.x.host)
+    wait(lambda: leaves_by(pair.a, X4) and leaves_by(pair.x.host, OURS))
+    return process
+
+
+def number(host: Host) -> str:
+    return host.run(["cat", "/run/netc/bird.pid"]).stdout.strip()
+
+
+def again(host: Host, before: str) -> None:
+    """Another BIRD runs, and has heard from its neighbour."""
+    wait(lambda: number(host) != before)
+    wait(lambda: protocols(host).get("peer-x") == "Established" and "recovery" not in birdc(host, "show status"))
+
+
+@pytest.mark.parametrize("how", [["kill", "-9"], ["birdc", "-s", SOCKET, "graceful", "restart"]])
+def test_one_that_dies_is_followed_by_another_and_nobody_notices(lab: Lab, tmp_path: Path, how: list[str]) -> None:
+    pair = Pair(lab, tmp_path)
+    a, x = pair.a, pair.x
+    up(pair)
+    time.sleep(STEADY)
+    heard = [monitor(a), monitor(x.host)]
+    asking = x.host.start(["ping", "-i", "0.05", "-I", x.four, "172.20.0.1"])
+    asking.wait_for("bytes from")
+
+    before = number(a)
+    a.run([*how, *([before] if how[0] == "kill" else [])])
+    again(a, before)
+    asking.stop(signal.SIGINT)
+    sent = next(line for line in asking.said().splitlines() if "received" in line)
+    assert " 0% packet loss" in sent, sent
+    for monitored, prefix in zip(heard, (X4, OURS), strict=True):
+        assert f"Deleted {prefix}" not in monitored.said()
+
+    # A route that went while nobody looked is gone when all is known again.
+    time.sleep(STEADY)
+    before = number(a)
+    x.host.write("/run/netc/neighbour.conf", x.config.replace(f"route {X4} unreachable;", ""))
+    a.run(["kill", "-STOP", before])
+    birdc(x.host, "configure")
+    a.run(["kill", "-9", before])
+    again(a, before)
+    wait(lambda: leaves_by(a, X4) is None, 10)
+
+
+def test_one_that_dies_at_once_is_not_followed_and_neighbours_do_not_wait_for_ever(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path)
+    a, x = pair.a, pair.x
+    before = a.state()
+    conf = a.read("/etc/netc/bird.conf")
+    assert "graceful restart time 90;" in conf
+    a.write("/etc/netc/bird.conf", conf.replace("graceful restart time 90;", "graceful restart time 6;"))
+    up(pair)
+    a.run(["bash", "-c", "kill -9 $(</run/netc/bird-keeper.pid) $(</run/netc/bird.pid)"])
+    time.sleep(2)
+    assert path(x.host, OURS) == "4242422547"
+    assert leaves_by(a, X4) == "ext0"
+    wait(lambda: path(x.host, OURS) is None, 15)
+
+    # What systemd does then takes away what it left, and what it does when somebody stops it takes effect at once.
+    for part in ("bird", "loopback", "edge-ext0"):
+        a.run(script(part, "down"))
+    assert difference(before, a.state()) == ""
+    x.stop()
+    up(pair)
+    a.run(script("bird", "down"))
+    wait(lambda: path(x.host, OURS) is None, 2)
+    assert leaves_by(a, X4) is None
+
+    # One that cannot even start fails as a whole.
+    a.write("/etc/netc/bird.conf", "dirct;")
+    said = a.run(script("bird", "up"), check=False)
+    assert said.returncode != 0
+    assert "BIRD did not start" in said.stderr
+    assert "bird" not in a.run(["bash", "-c", "cat /proc/[0-9]*/comm"]).stdout.split()
