@@ -11,7 +11,10 @@ KeyPath = tuple[str | int, ...]
 
 
 class Severity(StrEnum):
+    """`error`: nothing is compiled. `warning`: it is, and hardly as its author meant. `note`: what one should know."""
+
     ERROR = "error"
+    WARNING = "warning"
     NOTE = "note"
 
 

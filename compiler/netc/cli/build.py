@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli.topology import Topo, host_of, understood, wrong_use
+from netc.cli.topology import Form, Topo, host_of, say, understood, wrong_use
+from netc.report import Format
 
 if TYPE_CHECKING:
     from netc.emit.file import File
@@ -23,33 +24,34 @@ def build(
     host: Annotated[str | None, typer.Option(metavar="H", help="This host alone.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when DIR is stale.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Have every file judged by its own tool.")] = False,
+    form: Form = Format.TEXT,
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
     from netc.pipeline import compile_hosts
     from netc.write import WriteRefused, stale, write
 
-    checked = understood(topo)
+    checked = understood(topo, form)
     only = host_of(host, checked.network) if host else None
     hosts = compile_hosts(checked.network, only)
     if verify:
         hosts = _judged(hosts)
     try:
         if check:
-            _say_stale(stale(out, hosts, complete=only is None), out)
+            _say_stale(stale(out, hosts, complete=only is None), out, form)
             return
         outcome = write(out, hosts, complete=only is None)
     except (WriteRefused, OSError) as error:
         raise wrong_use(str(error)) from None
     changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
-    typer.echo(f"{out}: {changed}")
+    say(f"{out}: {changed}", form)
 
 
-def _say_stale(paths: tuple[str, ...], out: Path) -> None:
+def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
     if paths:
-        typer.echo("\n".join(paths))
+        say("\n".join(paths), form)
         typer.echo(f"{out} is not what the topology compiles to", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{out} is up to date")
+    say(f"{out} is up to date", form)
 
 
 def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tuple[HostName, tuple[File, ...]]]:

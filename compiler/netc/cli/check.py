@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import typer
+from netc.cli.topology import Form, Topo, say, understood
+from netc.report import Format
 
-from netc.cli.topology import Topo, understood
 
-
-def check(topo: Topo) -> None:
+def check(topo: Topo, form: Form = Format.TEXT) -> None:
     """Say what is wrong in TOPO, and write nothing."""
-    hosts = len(understood(topo).network.topology.hosts)
-    typer.echo(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, nothing wrong")
+    hosts = len(understood(topo, form).network.topology.hosts)
+    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, nothing wrong", form)

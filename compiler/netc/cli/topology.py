@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netc.report import Format
+
 if TYPE_CHECKING:
     from netc.language.names import HostName
     from netc.network.interface import Network
@@ -19,33 +21,51 @@ if TYPE_CHECKING:
 
 Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
 
+Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
+
 LARGEST = 64 << 20
 """Bytes; a topology of 10,000 hosts has about 5 MB."""
 
 
-def understood(topo: Path) -> Checked:
-    """The checked topology; what its author should know is on stderr. Exits 1 when it has mistakes."""
+def understood(topo: Path, form: Format = Format.TEXT) -> Checked:
+    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes."""
     from netc.pipeline import understand
     from netc.problem import Mistakes
 
-    text = text_of(topo)
+    text = text_of(topo, form)
     try:
         checked = understand(text, str(topo), beside(topo))
     except Mistakes as mistakes:
-        report(mistakes.problems, topo, text)
+        report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
-    report(checked.notes, topo, text)
+    report(checked.notes, topo, text, form)
     return checked
 
 
-def report(problems: tuple[Problem, ...], topo: Path, text: str) -> None:
-    if problems:
-        from netc.report.text import render
+def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
+    """Text for people goes to stderr. Programs read stdout, and get a document also when there are no problems."""
+    from netc.report import render
 
-        sys.stderr.write(render(problems, str(topo), text))
+    if form in (Format.TEXT, Format.GITHUB) and problems:
+        # In a workflow this is the log, which has all that annotations have no room for.
+        from netc.report.text import render as render_text
+
+        sys.stderr.write(render_text(problems, str(topo), text, colour=_has_colours()))
+    if form is not Format.TEXT:
+        sys.stdout.write(render(form, problems, str(topo), text))
 
 
-def text_of(topo: Path) -> str:
+def say(words: str, form: Format) -> None:
+    """What a verb did: beside the document, where stdout is one."""
+    typer.echo(words, err=form is not Format.TEXT)
+
+
+def _has_colours() -> bool:
+    """As no-color.org has it."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def text_of(topo: Path, form: Format = Format.TEXT) -> str:
     try:
         data = _regular(topo)
     except OSError as error:
@@ -55,7 +75,7 @@ def text_of(topo: Path) -> str:
     except UnicodeDecodeError as error:
         from netc.language.syntax import not_utf8
 
-        report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"))
+        report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"), form)
         raise typer.Exit(1) from None
 
 
