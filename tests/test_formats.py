@@ -81,6 +81,7 @@ def test_json_has_everything_of_a_problem() -> None:
                     "path": ["links", "edge-home", "between", 0],
                 },
                 "also": [],
+                "acknowledged": None,
             },
             {
                 "code": "NC0203",
@@ -105,6 +106,7 @@ def test_json_has_everything_of_a_problem() -> None:
                         "path": ["links", "edge-home", "mtu"],
                     }
                 ],
+                "acknowledged": None,
             },
         ],
     }

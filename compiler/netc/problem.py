@@ -46,6 +46,8 @@ class Problem:
     severity: Severity = Severity.ERROR
     on_key: bool = False
     place: Place | None = None
+    acknowledged: str = ""
+    """The author's reason why it may stand; it is told of no more."""
 
 
 class Mistakes(Exception):

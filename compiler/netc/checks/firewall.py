@@ -49,7 +49,7 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
         if own and denied and not own - denied:
             what = "`deny` comes first, and shuts out all that this allows"
             yield Problem(
-                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.NOTE
+                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.WARNING
             )
     for index, way in enumerate(wall.pass_):
         for key, device in (("from", way.from_), ("to", way.to)):
@@ -105,7 +105,7 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: Key
                 f"{shut} is the far end of {interface.name}, and is heard only when {interface.host} has spoken first"
             )
             at: KeyPath = (*where, "deny")
-            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.NOTE)
+            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.WARNING)
 
 
 def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Problem]:
@@ -117,4 +117,4 @@ def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterat
                 what = f"`deny` holds {net.cidr} of the bridge `{name}`, whose containers only answer"
                 hint = f'if they are to: deny a set of your own, which takes it away: `minus = "{net.cidr}"`'
                 wall: KeyPath = ("hosts", host, "firewall", "deny")
-                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.NOTE)
+                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)

@@ -103,4 +103,4 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
         yield Problem("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
     if settings.services and not (settings.dns or tunnel.dns):
         what = "no resolver is known inside, so the services can look up no name"
-        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.NOTE, on_key=True)
+        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.WARNING, on_key=True)

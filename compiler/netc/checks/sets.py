@@ -54,4 +54,4 @@ def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network)
         yield Problem("NC1403", where, what, f"{cure}; if that is meant, write `may_be_empty = true`", on_key=True)
     elif table.minus and whole == network.sets[name]:
         what = f"`minus` takes nothing away: none of it is in the set `{name}`"
-        yield Problem("NC1606", (*where, "minus"), what, severity=Severity.NOTE, on_key=True)
+        yield Problem("NC1606", (*where, "minus"), what, severity=Severity.WARNING, on_key=True)

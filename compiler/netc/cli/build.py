@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli.topology import Form, Topo, host_of, say, understood, wrong_use
+from netc.cli.topology import Form, Strict, Topo, host_of, say, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -25,12 +25,13 @@ def build(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when DIR is stale.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Have every file judged by its own tool.")] = False,
     form: Form = Format.TEXT,
+    strict: Strict = False,
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
     from netc.pipeline import compile_hosts
     from netc.write import WriteRefused, stale, write
 
-    checked = understood(topo, form)
+    checked = understood(topo, form, strict=strict)
     only = host_of(host, checked.network) if host else None
     hosts = compile_hosts(checked.network, only)
     if verify:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from netc.cli.topology import Form, Topo, say, understood
+from netc.cli.topology import Form, Strict, Topo, say, understood
 from netc.report import Format
 
 
-def check(topo: Topo, form: Form = Format.TEXT) -> None:
+def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
     """Say what is wrong in TOPO, and write nothing."""
-    hosts = len(understood(topo, form).network.topology.hosts)
-    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, nothing wrong", form)
+    from netc.problem import Severity
+
+    checked = understood(topo, form, strict=strict)
+    hosts, known = len(checked.network.topology.hosts), sum(bool(note.acknowledged) for note in checked.notes)
+    warned = any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes)
+    outcome = "no errors" if warned else "nothing wrong"
+    acknowledged = f" ({known} acknowledged)" if known else ""
+    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)

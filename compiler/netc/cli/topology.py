@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
 
 Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
 
 LARGEST = 64 << 20
 """Bytes; a topology of 10,000 hosts has about 5 MB."""
 
 
-def understood(topo: Path, form: Format = Format.TEXT) -> Checked:
-    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes."""
+def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
+
+    `strict`: warnings are mistakes too, unless they are acknowledged.
+    """
     from netc.pipeline import understand
-    from netc.problem import Mistakes
+    from netc.problem import Mistakes, Severity
 
     text = text_of(topo, form)
     try:
@@ -39,6 +43,9 @@ def understood(topo: Path, form: Format = Format.TEXT) -> Checked:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
     report(checked.notes, topo, text, form)
+    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
+        typer.echo("netc: warnings are mistakes here: --strict", err=True)
+        raise typer.Exit(1)
     return checked
 
 

@@ -127,7 +127,8 @@ def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -
         what = f"{file} has lines that are not acted upon: {', '.join(dropped)}"
         hooks = any(key.lower() in HOOKS for key in dropped)
         hint = "commands of a provider are never run" if hooks else "netc chooses tables and marks itself"
-        yield Problem("NC0124", where, what, hint, severity=Severity.NOTE)
+        # Tables and marks are netc's to choose; what commands were for, nothing does in their place.
+        yield Problem("NC0124", where, what, hint, severity=Severity.WARNING if hooks else Severity.NOTE)
 
 
 def _copy(file: str, host: str, key: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.acknowledgements import Acknowledgement
 from netc.language.anycast import Anycast
 from netc.language.bgp import Bgp, HostBgp
 from netc.language.bridges import Bridge
@@ -103,3 +104,4 @@ class Topology(Table):
     bgp: Bgp | None = Field(None, description="The autonomous system.")
     igp: Igp | None = Field(None, description="How its routers find each other.")
     anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict)
+    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that are as meant, and why.")

@@ -32,9 +32,14 @@ class Finding:
     also: tuple[Spot, ...]
 
 
-def findings(problems: Iterable[Problem], file: str, text: str) -> tuple[Finding, ...]:
-    """Errors first, then by place. `file` is the topology as the author named it and `text` what it holds."""
-    problems = tuple(problems)
+def findings(
+    problems: Iterable[Problem], file: str, text: str, *, with_acknowledged: bool = False
+) -> tuple[Finding, ...]:
+    """Errors first, then by place; without what is acknowledged, unless it is asked for.
+
+    `file` is the topology as the author named it and `text` what it holds.
+    """
+    problems = [problem for problem in problems if with_acknowledged or not problem.acknowledged]
     if not problems:
         return ()
     from netc.language.spans import Spans  # tree-sitter is loaded only when there is something to show

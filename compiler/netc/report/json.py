@@ -15,8 +15,9 @@ FORMAT = 1
 
 def render(problems: Iterable[Problem], file: str, text: str) -> str:
     """A document, also when there are no problems."""
-    found = findings(problems, file, text)
-    counts = {f"{severity}s": sum(each.problem.severity == severity for each in found) for severity in Severity}
+    found = findings(problems, file, text, with_acknowledged=True)
+    told = [finding.problem.severity for finding in found if not finding.problem.acknowledged]
+    counts = {f"{severity}s": told.count(severity) for severity in Severity}
     document = {"format": FORMAT, "file": file, **counts, "problems": [_problem(finding) for finding in found]}
     return json.dumps(document, indent=2) + "\n"
 
@@ -30,6 +31,7 @@ def _problem(finding: Finding) -> dict[str, Any]:
         "hint": problem.hint or None,
         "at": _spot(finding.at) if finding.at else None,
         "also": [_spot(spot) for spot in finding.also],
+        "acknowledged": problem.acknowledged or None,
     }
 
 

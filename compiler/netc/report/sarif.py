@@ -18,7 +18,7 @@ LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "
 
 def render(problems: Iterable[Problem], file: str, text: str) -> str:
     """A log of one run, also when there are no problems: then services know that old ones are gone."""
-    found = findings(problems, file, text)
+    found = findings(problems, file, text, with_acknowledged=True)
     codes = sorted({finding.problem.code for finding in found})
     run = {
         "tool": {"driver": {"name": "netc", "rules": [{"id": code} for code in codes]}},
@@ -38,6 +38,8 @@ def _result(finding: Finding, codes: list[str]) -> dict[str, Any]:
     }
     if finding.at:
         result["locations"] = [_location(finding.at)]
+    if problem.acknowledged:
+        result["suppressions"] = [{"kind": "inSource", "justification": problem.acknowledged}]
     if finding.also:
         result["relatedLocations"] = [{"id": n} | _location(spot) for n, spot in enumerate(finding.also, 1)]
     return result
