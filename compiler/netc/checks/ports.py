@@ -13,11 +13,11 @@ from netc.language.names import HostName
 from netc.language.values import Port
 from netc.network.bridges import ways_in
 from netc.network.interface import Interface, Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Place, Problem
 
 
 def check(network: Network) -> Iterator[Problem]:
-    told: set[tuple[KeyPath, KeyPath]] = set()  # two meshes that clash do so on every host
+    told: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
     for host, interfaces in network.interfaces.items():
         for problem in _listening(interfaces):
             if (problem.where, problem.also[0]) not in told:

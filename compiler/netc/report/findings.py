@@ -54,7 +54,13 @@ def _finding(problem: Problem, spans: Spans, hidden: dict[tuple[int, str], str])
     if problem.severity is not Severity.NOTE or problem.where or problem.place:
         place = problem.place or spans.of(problem.where, on_key=problem.on_key)
         first = Spot(_hide(place, hidden), problem.where)
-    return Finding(problem, first, tuple(Spot(_hide(spans.of(path), hidden), path) for path in problem.also))
+    return Finding(problem, first, tuple(_other(also, spans, hidden) for also in problem.also))
+
+
+def _other(also: KeyPath | Place, spans: Spans, hidden: dict[tuple[int, str], str]) -> Spot:
+    if isinstance(also, Place):
+        return Spot(_hide(also, hidden), ())
+    return Spot(_hide(spans.of(also), hidden), also)
 
 
 def _hidden_lines(text: str) -> dict[tuple[int, str], str]:
