@@ -49,7 +49,7 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
             yield Problem("NC0903", at, what, "one a family", ((*where, "access", families[prefix.version]),))
         families.setdefault(prefix.version, index)
         if prefix.size < 2:
-            what = f"{prefix} has no room for two ends"
+            what = f"{prefix} has one address, and the way into a namespace has two ends"
             yield Problem("NC0903", at, what, "give it a /31 or a /127")
         elif prefix.ip != prefix.network:
             what = f"{prefix} has host bits set"

@@ -15,6 +15,7 @@ from netc.language.values import FromText, InterfaceAddress, OneOrMany
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000}
 LONGEST = 600_000
+SHORTEST = 100
 
 
 def duration(text: str) -> int:
@@ -24,13 +25,23 @@ def duration(text: str) -> int:
         raise Wrong("NC2501", f"{quoted(text)} is no length of time", "write it as `200ms`, `5s` or `2m`")
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
-        raise Wrong("NC2501", f"`{text}` is longer than anybody would wait", "it is `10m` at most")
+        raise Wrong(
+            "NC2501", f"`{text}` > {said(LONGEST)}, the longest that anybody would wait", "choose a shorter time"
+        )
     return found
 
 
+def said(milliseconds: int) -> str:
+    """As an author would write it: `1500ms`, `5s`, `10m`."""
+    unit = next(unit for unit, size in sorted(UNITS.items(), key=lambda each: -each[1]) if milliseconds % size == 0)
+    return f"{milliseconds // UNITS[unit]}{unit}"
+
+
 def _some(text: str) -> int:
-    if duration(text) < 100:
-        raise Wrong("NC2501", f"`{text}` is shorter than a check can take", "it is `100ms` at least")
+    if duration(text) < SHORTEST:
+        raise Wrong(
+            "NC2501", f"`{text}` < {said(SHORTEST)}, the shortest that a check can take", "choose a longer time"
+        )
     return duration(text)
 
 
