@@ -51,12 +51,23 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
             yield Problem(
                 "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.WARNING
             )
+        elif denied:
+            yield from _denied_in_part(allow, denied, at, (*where, "deny"), network)
     for index, way in enumerate(wall.pass_):
         for key, device in (("from", way.from_), ("to", way.to)):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
     yield from _denied_tunnels(network.interfaces[host], denied, where)
     yield from _denied_bridges(host, denied, network)
+
+
+def _denied_in_part(allow: Allow, denied: Members, at: KeyPath, deny: KeyPath, network: Network) -> Iterator[Problem]:
+    for number, source in enumerate(allow.from_):
+        part = members((source,), network.sets)
+        if part and not part - denied:
+            what = f"`deny` comes first, and shuts out all of `{source}`"
+            cure = "take it out of one of the two"
+            yield Problem("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
