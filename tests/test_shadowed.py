@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 import tomlkit
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
@@ -88,6 +88,8 @@ def without(rules: list[Allow], path: KeyPath) -> None:
         rules[number][key][index] = ""
 
 
+@example([{"ports": ["80/tcp", "80/udp"]}, {"ports": ["80/tcp", "81/tcp"]}])
+@example([{"ports": ["80/tcp"], "from": ["low", "8.8.8.0/29"]}, {"from": ["low", "even"], "interface": ["eth0"]}])
 @given(allows)
 def test_what_is_told_of_can_be_left_out(rules: list[Allow]) -> None:
     left = [{key: list(value) for key, value in rule.items()} for rule in rules]
