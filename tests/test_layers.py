@@ -13,6 +13,7 @@ PACKAGE = ROOT / "compiler" / "netc"
 MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
 
 ROOMS = (
+    "shipped",
     "problem",
     "language",
     "network",

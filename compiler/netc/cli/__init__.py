@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, check, plan, schema
+from netc.cli import build, check, explain, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -42,4 +42,5 @@ def _netc(
 app.command()(build.build)
 app.command()(check.check)
 app.command()(plan.plan)
+app.command()(explain.explain)
 app.command()(schema.schema)
