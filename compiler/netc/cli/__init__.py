@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, check, explain, plan, schema
+from netc.cli import build, check, explain, fmt, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -43,4 +43,5 @@ app.command()(build.build)
 app.command()(check.check)
 app.command()(plan.plan)
 app.command()(explain.explain)
+app.command()(fmt.fmt)
 app.command()(schema.schema)

@@ -7,6 +7,7 @@ an author would only hear that nothing fits. Where a key takes several types, ea
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from netc.language.topology import Topology
@@ -16,6 +17,7 @@ Schema = dict[str, Any]
 TYPES = {bool: "boolean", int: "integer", str: "string"}
 
 
+@cache
 def schema() -> Schema:
     made = Topology.model_json_schema()
     head = {"$schema": "http://json-schema.org/draft-04/schema#", "title": "A topology of netc"}
