@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, check, explain, fmt, plan, schema
+from netc.cli import build, check, explain, fmt, new, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -44,4 +44,5 @@ app.command()(check.check)
 app.command()(plan.plan)
 app.command()(explain.explain)
 app.command()(fmt.fmt)
+app.command()(new.new)
 app.command()(schema.schema)
