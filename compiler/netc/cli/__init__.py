@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, check, explain, fmt, new, plan, schema
+from netc.cli import build, check, explain, fmt, imports, new, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -44,5 +44,6 @@ app.command()(check.check)
 app.command()(plan.plan)
 app.command()(explain.explain)
 app.command()(fmt.fmt)
+app.add_typer(imports.app, name="import")
 app.command()(new.new)
 app.command()(schema.schema)

@@ -1,4 +1,4 @@
-"""Changes a topology in its place: whole or not at all, with the mode that it had."""
+"""Changes a topology in its place, whole or not at all; and puts secrets beside it, for their owner alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import typer
@@ -27,10 +28,10 @@ def toml_of(topo: Path) -> str:
 
 
 def replace(path: Path, text: str) -> None:
-    """Also behind a link, which stays one."""
+    """With the mode that it had; also behind a link, which stays one."""
     path = path.resolve()
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with open(descriptor, "w", encoding="utf-8", newline="") as file:
@@ -44,3 +45,23 @@ def replace(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise wrong_use(f"cannot write {path}: {error.strerror}") from None
+
+
+def put_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
+    """By path in the folder, mode 0600. A secret that is there already is not written over."""
+    for name, value in secrets.items():
+        path = folder / name
+        if path.is_symlink() or (path.exists() and path.read_text().strip() != value):
+            raise wrong_use(f"{path} is there already, and holds another key", "name another folder: `--keys DIR`")
+    try:
+        for name, value in secrets.items():
+            path = folder / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not path.exists():
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(descriptor, "w", encoding="utf-8") as file:
+                    file.write(f"{value}\n")
+        if secrets and not (folder / ".gitignore").exists():
+            (folder / ".gitignore").write_text("*\n")
+    except OSError as error:
+        raise wrong_use(f"cannot write {folder}: {error.strerror}") from None
