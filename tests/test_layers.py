@@ -26,6 +26,7 @@ ROOMS = (
     "exchange",
     "write",
     "pipeline",
+    "provenance",
     "cli",
 )
 """A room imports rooms that stand before it. `checks` come after `features`, whose derived names they measure."""

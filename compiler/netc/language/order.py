@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from netc.language.schema import Schema, schema
+from netc.language.schema import Schema, inside, schema
 from netc.problem import KeyPath
 
 T = TypeVar("T")
@@ -33,6 +33,5 @@ class Order:
         for length, key in enumerate(path, 1):
             keys = node.get("properties", {})
             ranks.append((list(keys).index(key) if key in keys else len(keys), first[path[:length]]))
-            named = node.get("patternProperties") or {"": node.get("additionalProperties") or {}}
-            node = keys.get(key) or next(iter(named.values()))
+            node = inside(node, key)
         return tuple(ranks)

@@ -24,6 +24,15 @@ def schema() -> Schema:
     return head | _plain(made, made["$defs"])
 
 
+def inside(node: Schema, key: str | int) -> Schema:
+    """What a key of a table holds, or one of its names, or an entry of a list; empty where there is nothing."""
+    if isinstance(key, int):
+        return node.get("items") or {}
+    named = node.get("patternProperties") or {"": node.get("additionalProperties") or {}}
+    found: Schema = node.get("properties", {}).get(key) or next(iter(named.values()))
+    return found
+
+
 def _plain(node: Schema, definitions: Schema) -> Schema:
     """One place of the schema, with all that lies in it."""
     if "$ref" in node:
