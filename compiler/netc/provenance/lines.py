@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -36,13 +36,15 @@ class Compiled:
     topology: Topology
     plans: Mapping[HostName, HostPlan]
     texts: Mapping[Place, str]
+    said: Mapping[HostName, Any]
+    """Plans, for comparison."""
     emitters: tuple[Emitter, ...]
 
     def of(self, place: Place) -> Compiled:
         """One file alone, and whatever the same printer makes."""
         host, path = place
         found = next(one for one in self.emitters if any(file.path == path for file in one(self.plans[host])))
-        return Compiled(self.topology, {host: self.plans[host]}, {place: self.texts[place]}, (found,))
+        return replace(self, plans={host: self.plans[host]}, texts={place: self.texts[place]}, emitters=(found,))
 
 
 def compiled(topology: Topology, hosts: Set[HostName], like: Compiled | None = None) -> Compiled | None:
@@ -51,15 +53,16 @@ def compiled(topology: Topology, hosts: Set[HostName], like: Compiled | None = N
     try:
         network, _ = resolve(topology)
         plans = {host: plan(host, network) for host in sorted(hosts)}
+        said = {host: _said(facts) for host, facts in plans.items()}
         texts: dict[Place, str] = {}
         for host, facts in plans.items():
-            if like and _said(facts) == _said(like.plans[host]):
+            if like and said[host] == like.said[host]:
                 texts |= {place: text for place, text in like.texts.items() if place[0] == host}
             else:
                 texts |= {(host, file.path): file.text for one in emitters for file in one(facts)}
     except Exception:  # a thing said otherwise may be nonsense, which nothing after the checks is made for
         return None
-    return Compiled(topology, plans, texts, emitters)
+    return Compiled(topology, plans, texts, said, emitters)
 
 
 def _said(fact: Any) -> Any:
