@@ -12,7 +12,7 @@ import pytest
 from examples import ROOT, netc
 from netc.language.names import Wrong
 from netc.pipeline import understand
-from netc.problem import Mistakes, Problem
+from netc.problem import Mistakes, Problem, Severity
 from test_mistakes import codes
 
 PAGES = ROOT / "docs" / "mistakes"
@@ -27,8 +27,12 @@ NO_EXAMPLE = {
     "NC2602": "it is about two topologies",
     "NC2603": "it is about two topologies",
 }
-BESIDES = {"NC2001": {"NC2102"}}
-"""Told too: a router that cannot be read is no router to its neighbours."""
+BESIDES = {"NC2001": {"NC2102"}, "NC2802": {"NC1402"}}
+"""Told too: a router that cannot be read is no router to its neighbours; and the error that is acknowledged."""
+
+
+IDLE = "NC2901"
+"""The smallest example of a tunnel has nothing that goes by it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,11 @@ def told(code: str, sign: str) -> tuple[Problem, ...]:
         return shown.files[name]
 
     try:
-        return understand(shown.topology(sign), "topo.toml", read_file).notes
+        problems = understand(shown.topology(sign), "topo.toml", read_file).notes
     except Mistakes as mistakes:
-        return mistakes.problems
+        problems = mistakes.problems
+    left = (problem for problem in problems if not problem.acknowledged)
+    return tuple(problem for problem in left if code == IDLE or problem.code != IDLE)
 
 
 def test_every_code_has_a_page_and_every_page_a_code() -> None:
@@ -93,6 +99,14 @@ def test_a_page_fits_a_screen_and_says_why(code: str) -> None:
     assert re.match(r"[A-Z0-9`]", prose)
     assert len(text.splitlines()) <= LONGEST
     assert max(map(len, text.splitlines())) <= WIDEST
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
+def test_a_page_says_whether_it_is_an_error(code: str) -> None:
+    (severity,) = {problem.severity for problem in told(code, "-") if problem.code == code}
+    title = (PAGES / f"{code}.md").read_text().splitlines()[0]
+
+    assert re.findall(r"\(a (note|warning)\)$", title) == [severity] * (severity != Severity.ERROR)
 
 
 def test_explain_prints_a_page_and_what_lies_beside_its_example() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,14 +15,12 @@ from netc.cli.topology import report, text_of, wrong_use
 
 def toml_of(topo: Path) -> str:
     """The text, which is TOML, whatever it says. Exits 1 when it is none."""
-    text = text_of(topo)
-    try:
-        tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        from netc.language.syntax import not_toml
+    from netc.language.syntax import loads
 
-        report((not_toml(error, text, str(topo)),), topo, text)
-        raise typer.Exit(1) from None
+    text = text_of(topo)
+    if isinstance(problems := loads(text, str(topo)), tuple):
+        report(problems, topo, text)
+        raise typer.Exit(1)
     return text
 
 

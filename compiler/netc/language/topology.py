@@ -130,5 +130,5 @@ class Topology(Table):
     sets: Mapping[SetName, AddressSet] = Field(default_factory=dict, description="Addresses with a name.")
     bgp: Bgp | None = Field(None, description="The autonomous system.")
     igp: Igp | None = Field(None, description="How its routers find each other.")
-    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that are as meant, and why.")
     anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict, description="One address on several hosts.")
+    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that are as meant, and why.")
