@@ -123,6 +123,35 @@ def written_in_a_hurry(draw: st.DrawFn) -> str:
     return author.end() + author.table(draw(topologies()), "")
 
 
+EVERYTHING = """\
+a = 1979-05-27T07:32:00Z # when
+"quoted # key" . b  =  'literal # no comment'
+c = [ [ 1,2 ],[3.5e3 , 0x1F, +inf],   [ "x#y" , # here
+  # between
+  'z' ]
+]
+d = \"\"\"
+  three # of them, and no comment
+  \\
+  quotes \\\"\"\" \"\"\"   # behind
+e = {x={},y={z=[{}, { w = "\\u00e9" }]}}
+[[f]]
+# of the first
+[[f]]
+g.h.i = true #last
+[f.j."k.l"]
+"""
+
+
+def test_every_form_of_toml_stays() -> None:
+    made = laid_out(EVERYTHING)
+
+    assert tomllib.loads(made) == tomllib.loads(EVERYTHING)
+    assert laid_out(made) == made
+    for comment in ("# when", "# here", "# between", "# behind", "# of the first", "#last"):
+        assert made.count(comment) == 1
+
+
 @given(written_in_a_hurry())
 def test_whatever_is_written_in_a_hurry_keeps_what_it_says(text: str) -> None:
     only_its_look_changed(text)

@@ -268,6 +268,21 @@ def test_one_value_is_explained_by_its_lines() -> None:
     assert "in force" not in words
 
 
+def test_a_table_that_stands_alone_for_a_list_has_no_index() -> None:
+    topo = ROOT / "examples" / "laptop.toml"
+
+    assert explained("hosts.laptop.tunnels.escape.peer.endpoint", topo) == explained(
+        "hosts.laptop.tunnels.escape.peer[0].endpoint", topo
+    )
+
+
+@pytest.mark.parametrize(
+    "what", ["links.home.between[0]", "hosts.server", "network", "network.name", "forwards.web.to"]
+)
+def test_all_sorts_of_keys_are_explained(what: str) -> None:
+    assert explained(what, START).startswith(f"{what}  {START}:")
+
+
 def test_long_lists_are_cut() -> None:
     words = explained("sets.china", ROOT / "examples" / "laptop.toml")
 
@@ -280,6 +295,10 @@ def test_long_lists_are_cut() -> None:
     [
         ("links.homme", "has no links.homme"),
         ("links.home.kind.x", "has no links.home.kind.x"),
+        ("links.home.between[7]", "has no links.home.between[7]"),
+        ("links.home[0]", "has no links.home[0]"),
+        ("hosts..a", "has no hosts..a"),
+        ("", "has no "),
         ("links", "links is many tables"),
         ("out/nowhere/files/x:3", "no file of a host is called"),
         ("out/server/MANIFEST:3", "checksums"),

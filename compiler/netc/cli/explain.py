@@ -72,14 +72,13 @@ def _compiled(topo: Path) -> tuple[Compiled, Source]:
 
 
 def _key(what: str, topo: Path) -> str:
-    from netc.provenance.alter import at
+    from netc.provenance.alter import at, whole
     from netc.provenance.told import told_key
 
     base, source = _compiled(topo)
-    path = _path(what)
     try:
-        at(base.topology, path)
-    except (LookupError, TypeError):
+        path = whole(base.topology, _path(what))
+    except LookupError:
         raise wrong_use(f"{topo} has no {what}", "write it as messages do: `links.home`, `hosts.edge.mtu`") from None
     if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
         raise wrong_use(f"{what} is many tables", "name one of them")

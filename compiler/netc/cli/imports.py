@@ -38,7 +38,7 @@ class _Secret:
 @app.command("wg-quick")
 def wg_quick(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A provider's file, as it came.")],
-    topo: Topo,
+    topo: Topo = Path("topo.toml"),
     host: Annotated[str | None, typer.Option(metavar="H", help="Whose tunnel it is; default: the only host.")] = None,
     name: Annotated[str | None, typer.Option(metavar="T", help="Of the tunnel; default: FILE's.")] = None,
     keys: Keys = None,
@@ -70,7 +70,7 @@ def wg_quick(
 @app.command("wg-meshconf")
 def wg_meshconf(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Its database, a CSV file.")],
-    topo: Topo,
+    topo: Topo = Path("topo.toml"),
     name: Annotated[str | None, typer.Option(metavar="M", help="Of the mesh; default: FILE's.")] = None,
     keys: Keys = None,
 ) -> None:

@@ -56,8 +56,26 @@ def tables(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 def at(value: Any, path: KeyPath) -> Any:
     """Raises LookupError where there is nothing."""
     for key in path:
-        value = getattr(value, _field(value, key)) if isinstance(value, BaseModel) else value[key]
+        match value, key:
+            case BaseModel(), _:
+                value = getattr(value, _field(value, key))
+            case (Mapping(), _) | (tuple(), int()):
+                value = value[key]
+            case _:
+                raise LookupError(key)
     return value
+
+
+def whole(topology: Topology, path: KeyPath) -> KeyPath:
+    """A path as an author or a message writes it, with the index of a table that stands alone for a list. Raises
+    LookupError where there is nothing."""
+    found: KeyPath = ()
+    for key in path:
+        if isinstance(at(topology, found), tuple) and not isinstance(key, int):
+            found += (0,)
+        found += (key,)
+        at(topology, found)
+    return found
 
 
 def without(topology: Topology, path: KeyPath) -> Topology:
