@@ -11,6 +11,7 @@ import pytest
 
 from examples import EXAMPLES, OUT, ROOT, compiled, netc
 from netc.language.read import read
+from netc.problem import KeyPath
 from netc.provenance.alter import at, leaves, otherwise, tables, without
 from netc.provenance.lines import Compiled, Lines, from_leaf, from_table
 from netc.provenance.lines import compiled as all_of
@@ -29,6 +30,14 @@ def topology_of(example: str) -> Compiled:
 
 
 base = cache(topology_of)
+
+
+@cache
+def causes(example: str) -> dict[KeyPath, Lines]:
+    """What comes from each key and each table of an example."""
+    found = base(example)
+    own = {path: from_leaf(path, found) for path in leaves(found.topology)}
+    return own | {path: from_table(path, found) for path in tables(found.topology)}
 
 
 def by_experiment(example: str, old: str, new: str) -> set[tuple[str, str, int]]:
@@ -125,17 +134,14 @@ def test_what_goes_with_a_table_that_needs_another_is_its_own() -> None:
 def test_whatever_is_said_of_a_line_is_a_line(example: Path) -> None:
     found = base(example.stem)
     lengths = {place: len(text.splitlines()) for place, text in found.texts.items()}
-    every: set[Lines] = {from_leaf(path, found) for path in leaves(found.topology)}
-    every |= {from_table(path, found) for path in tables(found.topology)}
 
-    assert all(1 <= number <= lengths[host, path] for lines in every for host, path, number in lines)
+    assert all(1 <= n <= lengths[host, path] for lines in causes(example.stem).values() for host, path, n in lines)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_command_of_a_script_comes_from_something(example: Path) -> None:
     found = base(example.stem)
-    known = {line for path in leaves(found.topology) for line in from_leaf(path, found)}
-    known |= {line for path in tables(found.topology) for line in from_table(path, found)}
+    known = {line for lines in causes(example.stem).values() for line in lines}
     orphans = [
         (place, line)
         for place, text in found.texts.items()
