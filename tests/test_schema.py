@@ -15,9 +15,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from examples import EXAMPLES, ROOT, netc
 from topologies import FULL, Table, document, topologies
 
-TAPLO = Path(sys.executable).parent / "taplo"
-"""Of this environment: it is among what tests need (pyproject.toml)."""
-
 MISTAKES = ROOT / "tests" / "mistakes"
 SHAPE = tuple(sorted(path for path in MISTAKES.glob("NC01*.toml") if path.stem < "NC012"))
 
@@ -39,10 +36,16 @@ def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def tool(name: str, *words: str | Path, folder: Path) -> str:
+    """What a tool of this environment says (pyproject.toml), without colours."""
+    path = Path(sys.executable).parent / name
+    ran = subprocess.run((path, *words), capture_output=True, text=True, cwd=folder)
+    return re.sub(r"\x1b\[[0-9;]*m", "", ran.stdout + ran.stderr)
+
+
 def refused(schema: Path, files: Iterable[Path]) -> dict[str, list[str]]:
     """What taplo says of each file that it does not take."""
-    words = (TAPLO, "lint", "--colors", "never", "--no-auto-config", "--schema", schema.as_uri(), *files)
-    said = subprocess.run(words, capture_output=True, text=True, cwd=schema.parent).stderr
+    said = tool("taplo", "lint", "--no-auto-config", "--schema", schema.as_uri(), *files, folder=schema.parent)
     assert "failed to load" not in said
     found: dict[str, list[str]] = {}
     for what, file in re.findall(r"^error: (.*)\n\s*┌─ (.*?)(?::\d+:\d+)?$", said, re.M):
@@ -84,6 +87,24 @@ def test_an_editor_takes_whatever_netc_takes(schema: Path, tmp_path: Path) -> No
 
     assert len(paths) > 50
     assert refused(schema, paths) == {}
+
+
+def test_an_editor_finds_the_schema_by_the_first_line(schema: Path, tmp_path: Path) -> None:
+    """As docs/language.md says; tombi is the other server that editors have for TOML."""
+    (tmp_path / "netc.schema.json").write_text(schema.read_text())
+    for path in (*EXAMPLES, *SHAPE):
+        (tmp_path / path.name).write_bytes(
+            b"#:schema ./netc.schema.json\n" + path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        )
+
+    files = sorted(tmp_path.glob("*.toml"))
+    by_taplo = re.findall(r"┌─ (\S+)\.toml", tool("taplo", "lint", "--no-auto-config", *files, folder=tmp_path))
+    by_tombi = re.findall(r"Error: .*\n\s+at (\S+)\.toml", tool("tombi", "lint", "--offline", *files, folder=tmp_path))
+
+    for said in (by_taplo, by_tombi):
+        refused = {Path(file).name for file in said}
+        assert {path.stem for path in SHAPE} - refused == NOT_SEEN.keys()
+        assert not {path.stem for path in EXAMPLES} & refused
 
 
 def test_messages_name_what_is_wrong(schema: Path, tmp_path: Path) -> None:
