@@ -117,7 +117,7 @@ def test_every_part_of_the_address_space_sends_somebody() -> None:
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    [rules] = [lockout.Rules(ruleset) for ruleset, _ in lockout._rules(host, network)]
+    [rules] = [lockout.Rules(ruleset) for ruleset, _ in lockout.rulesets(host, network)]
 
     def parts(to: str, port: int) -> list[str]:
         return list(map(str, rules.representatives(IPAddress(to), port, InterfaceName("eth0"))))
@@ -136,7 +136,7 @@ def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    ruleset, _ = next(lockout._rules(host, network))
+    ruleset, _ = next(lockout.rulesets(host, network))
     [ip] = [net.ip for net in network.topology.hosts[host].addresses if net.version == 4]
 
     inside = lockout.Syn(InterfaceName("ve-n"), ip, ip, 22)

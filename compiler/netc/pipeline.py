@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from netc.checks import check, prove
+from netc.checks import check, prove, tidy
+from netc.checks.acknowledgements import acknowledge
 from netc.emit import emit
 from netc.emit.file import File
 from netc.features import FEATURES
@@ -32,7 +33,10 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
     if reading.topology is None:
         raise Mistakes(reading.problems)
     network, underived = resolve(reading.topology)
-    problems = (*reading.problems, *underived, *check(network, reading.broken))
+    found = (*reading.problems, *underived, *check(network, reading.broken))
+    if all(problem.severity != Severity.ERROR for problem in found):
+        found = (*found, *tidy(network))
+    problems = acknowledge(found, reading.topology)
     if any(problem.severity == Severity.ERROR for problem in problems):
         raise Mistakes(problems)
     if disproved := prove(network):

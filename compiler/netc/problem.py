@@ -11,7 +11,10 @@ KeyPath = tuple[str | int, ...]
 
 
 class Severity(StrEnum):
+    """`error`: nothing is compiled. `warning`: it is, and hardly as its author meant. `note`: what one should know."""
+
     ERROR = "error"
+    WARNING = "warning"
     NOTE = "note"
 
 
@@ -32,17 +35,19 @@ class Problem:
     """What is wrong, where, and what to do about it.
 
     `where` leads to the value (or, with `on_key`, to the key) that is wrong; `also` to the other places of a
-    collision. `place` is set only when the mistake is in a file beside the topology, such as an import.
+    collision. `place` is set only when no key leads there: in a file beside the topology, or in a text that is no TOML.
     """
 
     code: str
     where: KeyPath
     what: str
     hint: str = ""
-    also: tuple[KeyPath, ...] = ()
+    also: tuple[KeyPath | Place, ...] = ()
     severity: Severity = Severity.ERROR
     on_key: bool = False
     place: Place | None = None
+    acknowledged: str = ""
+    """The author's reason why it may stand; it is told of no more."""
 
 
 class Mistakes(Exception):

@@ -29,9 +29,11 @@ from netc.checks import (
     ports,
     references,
     sets,
+    shadowed,
     split_services,
     splits,
     underlay,
+    unused,
     uplinks,
 )
 from netc.network.interface import Network
@@ -72,6 +74,11 @@ def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
     found = (problem for one in CHECKS for problem in one(network))
     # What is told of both ends of a link in the same words is told once.
     return tuple(dict.fromkeys((*references.check(network, broken), *found)))
+
+
+def tidy(network: Network) -> tuple[Problem, ...]:
+    """What is right and has no effect, in a network that `check` found no error in: there, it may follow from one."""
+    return (*unused.check(network), *shadowed.check(network))
 
 
 def prove(network: Network) -> tuple[Problem, ...]:

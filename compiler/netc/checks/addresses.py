@@ -210,9 +210,13 @@ def _is_edge(net: IPNetwork) -> bool:
     return net.version == 4 and net.prefixlen < 31 and net.ip in (net.network, net.broadcast)
 
 
+def _between(net: IPNetwork) -> str:
+    return f"choose one of {IPAddress(net.first + 1, 4)} to {IPAddress(net.last - 1, 4)}"
+
+
 def _unusable(one: Held) -> Problem:
     kind = "network" if one.net.ip == one.net.network else "broadcast"
-    return Problem("NC0404", one.where, f"{one.net} is the {kind} address of its subnet", "choose one between")
+    return Problem("NC0404", one.where, f"{one.net} is the {kind} address of its subnet", _between(one.net))
 
 
 def _one_subnet(name: str, link: Link) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.anycast import Anycast
+from netc.language.anycast import Anycast, said
 from netc.language.bgp import Bgp
 from netc.language.names import AnycastName, HostName
 from netc.network.anycast import anycast_namespace, is_taken
@@ -74,7 +74,7 @@ def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Probl
 def _times(service: Anycast, where: KeyPath) -> Iterator[Problem]:
     check = service.check
     if check.timeout > check.interval:
-        what = "a check may take longer than from one to the next"
+        what = f"timeout {said(check.timeout)} > {said(check.interval)}, the interval from one check to the next"
         hint = "the interval has to be as long as the timeout, at least"
         yield Problem("NC2502", (*where, "check"), what, hint, on_key=True)
 
@@ -110,7 +110,12 @@ def _unicast(
             yield from _not_of_a_host(net, at, network)
             if net.size != 1:
                 bits = 32 if net.version == 4 else 128
-                yield Problem("NC2510", at, f"{net} is more than one address", f"write `{net.ip}/{bits}`")
+                yield Problem(
+                    "NC2510",
+                    at,
+                    f"{net} has {net.size} addresses, and a unicast address is one",
+                    f"write `{net.ip}/{bits}`",
+                )
             elif not any(net in one for one in own):
                 what = f"{net.ip} is not in what is ours, so nobody could answer"
                 yield Problem("NC2510", at, what, "choose it out of `bgp.prefixes`")

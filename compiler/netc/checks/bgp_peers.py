@@ -12,6 +12,7 @@ from netc.network.bgp import loopback, member, speakers
 from netc.network.interface import Network
 from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
 from netc.network.profiles import WORLD
+from netc.network.sums import of_member
 from netc.problem import KeyPath, Problem
 
 
@@ -44,7 +45,9 @@ def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterat
         yield Problem("NC2201", at, f"{peer.asn} is our own AS", hint, (("bgp", "asn"),))
     holders = [host for host in speakers(network.topology) if member(host, network.topology) == peer.asn]
     if peer.asn != bgp.asn and holders:
-        what = f"{peer.asn} is the member ASN of {holders[0]} too, so all that goes through either would be refused"
+        made_of = of_member(holders[0], peer.asn, network.topology)
+        what = f"{made_of}, the member ASN of {holders[0]}, is this neighbour's too"
+        what += ", so all that goes through either would be refused"
         yield Problem("NC2201", at, what, "choose another `member` or `base`", (("hosts", holders[0], "bgp"),))
 
 
@@ -111,8 +114,12 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Problem]:
             what = f"{net} is ours, and no neighbour may announce it"
             yield Problem("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
         elif all(net.prefixlen > most for _, _, most in spans):
-            what = f"nobody in `{bgp.profile}` takes {net}, so it would never be let in"
-            yield Problem("NC2204", at, what, "its range or its length is not routed there")
+            longest = max((most for _, _, most in spans), default=0)
+            why = (
+                f"/{net.prefixlen} > /{longest}, the longest of its range" if spans else "its range is not routed there"
+            )
+            what = f"nobody in `{bgp.profile}` takes {net}, so it would never be let in: {why}"
+            yield Problem("NC2204", at, what, "leave it out, or choose another `profile`")
         elif net.version not in spoken:
             yield Problem("NC2204", at, f"the session carries no IPv{net.version}", "leave it out")
     for version, key in ((4, "ipv4"), (6, "ipv6")):

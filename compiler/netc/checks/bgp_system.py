@@ -11,6 +11,7 @@ from netc.language.names import HostName
 from netc.network.bgp import families, has_members, loopback, member, router_id, speakers
 from netc.network.interface import Network
 from netc.network.profiles import WORLD
+from netc.network.sums import of_member
 from netc.problem import KeyPath, Problem
 
 PRIVATE_ASNS = ((64512, 65534), (4200000000, 4294967294))
@@ -100,14 +101,15 @@ def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
         hint = "write `bgp.members = { base = 4225470000 }`, or `member` here"
         yield Problem("NC2004", where, f"{host} has no member ASN", hint, on_key=True)
         return
+    made_of = of_member(host, number, topology)
     if number == bgp.asn:
-        yield Problem("NC2004", where, f"{number} is the AS itself, and no member of it", "choose another number")
+        yield Problem("NC2004", where, f"{made_of} is the AS itself, and no member of it", "choose another number")
     elif not any(first <= number <= last for first, last in PRIVATE_ASNS) or number in RESERVED_ASNS:
-        what = f"{number}, the member ASN of {host}, is not for private use, and so somebody's"
+        what = f"{made_of}, the member ASN of {host}, is not for private use, and so somebody's"
         yield Problem("NC2004", where, what, "use 64512 to 65534, or 4200000000 to 4294967294")
     for first, last, owner in REGISTRIES:
         if first <= number <= last and bgp.profile == "dn42":
-            what = f"{number}, the member ASN of {host}, is in the range of {owner}, where it is somebody's"
+            what = f"{made_of}, the member ASN of {host}, is one of {first} to {last}, which {owner} shares out"
             yield Problem("NC2004", where, what, "choose from another range, such as 4225470000 and up")
 
 
@@ -135,7 +137,9 @@ def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Problem]
         where: KeyPath = ("hosts", host, "loopback", index)
         bits = 32 if net.version == 4 else 128
         if net.prefixlen != bits:
-            yield Problem("NC2006", where, f"{net} is more than one address", f"write `{net.ip}/{bits}`")
+            yield Problem(
+                "NC2006", where, f"{net} has {net.size} addresses, and a loopback is one", f"write `{net.ip}/{bits}`"
+            )
         if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
             yield Problem("NC2006", where, f"{net.ip} is an address that nobody else can reach", "use one of your own")
         other = seen.setdefault(net.version, index)

@@ -44,7 +44,7 @@ def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> It
             )
     if settings.services and not settings.dns:
         what = "no resolver is known inside, so the services can look up no name"
-        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.NOTE, on_key=True)
+        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.WARNING, on_key=True)
 
 
 def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath) -> Iterator[Problem]:

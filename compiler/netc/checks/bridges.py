@@ -68,7 +68,7 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
         for family in sorted(unnamed):
             what = f"`snat` has no IPv{family} address, so what containers start in IPv{family} is answered by nobody"
             at, hint = (*where, "snat"), f"add an IPv{family} address that {host} has"
-            yield Problem("NC1303", at, what, hint, severity=Severity.NOTE, on_key=True)
+            yield Problem("NC1303", at, what, hint, severity=Severity.WARNING, on_key=True)
 
 
 def _has(host: HostName, own: set[IPAddress]) -> str:
@@ -102,7 +102,7 @@ def _targets(
         come = {ip.version for ip in publish.on} & set(_served(publish, table))
         if target.address and come and target.address.version not in come:
             what = f"nobody comes to {target.address}: `on` has no IPv{target.address.version} address"
-            yield Problem("NC1305", at, what, "leave it out, or add one to `on`", severity=Severity.NOTE)
+            yield Problem("NC1305", at, what, "leave it out, or add one to `on`", severity=Severity.WARNING)
         if twice := sorted(families & first.keys()):
             what = f"two targets serve IPv{twice[0]}"
             yield Problem("NC1304", at, what, "one for each family", ((*where, "to", first[twice[0]]),))

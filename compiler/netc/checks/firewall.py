@@ -49,14 +49,25 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
         if own and denied and not own - denied:
             what = "`deny` comes first, and shuts out all that this allows"
             yield Problem(
-                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.NOTE
+                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.WARNING
             )
+        elif denied:
+            yield from _denied_in_part(allow, denied, at, (*where, "deny"), network)
     for index, way in enumerate(wall.pass_):
         for key, device in (("from", way.from_), ("to", way.to)):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
     yield from _denied_tunnels(network.interfaces[host], denied, where)
     yield from _denied_bridges(host, denied, network)
+
+
+def _denied_in_part(allow: Allow, denied: Members, at: KeyPath, deny: KeyPath, network: Network) -> Iterator[Problem]:
+    for number, source in enumerate(allow.from_):
+        part = members((source,), network.sets)
+        if part and not part - denied:
+            what = f"`deny` comes first, and shuts out all of `{source}`"
+            cure = "take it out of one of the two"
+            yield Problem("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
@@ -105,7 +116,7 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: Key
                 f"{shut} is the far end of {interface.name}, and is heard only when {interface.host} has spoken first"
             )
             at: KeyPath = (*where, "deny")
-            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.NOTE)
+            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.WARNING)
 
 
 def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Problem]:
@@ -117,4 +128,4 @@ def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterat
                 what = f"`deny` holds {net.cidr} of the bridge `{name}`, whose containers only answer"
                 hint = f'if they are to: deny a set of your own, which takes it away: `minus = "{net.cidr}"`'
                 wall: KeyPath = ("hosts", host, "firewall", "deny")
-                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.NOTE)
+                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)

@@ -60,7 +60,7 @@ def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
             family = f"IPv{target.address.version}"
             what = f"nobody comes to {target.address}: `{way.name}` has no {family} address to arrive at"
             where: KeyPath = (*way.where, "to", index)
-            yield Problem("NC1107", where, what, "leave it out, or add one to `on`", severity=Severity.NOTE)
+            yield Problem("NC1107", where, what, "leave it out, or add one to `on`", severity=Severity.WARNING)
 
 
 def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
@@ -73,7 +73,7 @@ def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
                 what = f"{ip} is on {tunnel.name}, and visitors from beyond its subnet are answered by the uplink"
                 hint = f"add where they come from to the `routes` of `{tunnel.origin[-1]}`"
                 where: KeyPath = (*way.where, "on", index)
-                yield Problem("NC1107", where, what, hint, severity=Severity.NOTE)
+                yield Problem("NC1107", where, what, hint, severity=Severity.WARNING)
 
 
 def _gap(way: Way, family: int, network: Network) -> Gap | None:

@@ -17,6 +17,7 @@ from netc.language.values import Ports
 from netc.network.forwards import target_of
 from netc.network.interface import Network
 from netc.network.passing import arrivals
+from netc.network.sums import of_port
 from netc.problem import KeyPath, Problem
 
 BGP = 179
@@ -52,6 +53,8 @@ class Need:
     ports: Ports
     owner: str
     also: tuple[KeyPath, ...] = ()
+    made_of: str = ""
+    """What a derived port is made of."""
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -107,7 +110,10 @@ def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
     return (
         Need(Ports(ssh, ssh, "tcp"), "ssh", (("hosts", host, "ssh"),) if ssh != 22 else ()),
         Need(Ports(BGP, BGP, "tcp"), "BGP"),
-        *(Need(Ports(port, port, "udp"), i.name, (port_key(i),)) for port, i in sorted(tunnels.items())),
+        *(
+            Need(Ports(port, port, "udp"), i.name, (port_key(i),), of_port(i, network.topology))
+            for port, i in sorted(tunnels.items())
+        ),
     )
 
 
@@ -116,7 +122,7 @@ def _needed(claim: Claim, needs: tuple[Need, ...]) -> Iterator[Problem]:
     lost = sorted((need for need in needs if _overlap(need.ports, claim.ports)), key=lambda need: need.ports.first)
     if not lost:
         return
-    needed = f"{lost[0].ports} is the port of {lost[0].owner} on {claim.host}"
+    needed = f"{lost[0].ports} is the port of {lost[0].owner} on {claim.host}{lost[0].made_of}"
     if len(lost) > 1:
         some = ", ".join(f"{need.ports} ({need.owner})" for need in lost[:3])
         rest = f" and {len(lost) - 3} more" if len(lost) > 3 else ""

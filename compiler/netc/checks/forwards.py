@@ -10,9 +10,11 @@ from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName
+from netc.language.topology import Topology
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.passing import arrivals
+from netc.network.sums import of_mark
 from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
 
@@ -73,7 +75,7 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _not_allowed(way, network)
     yield from _no_wan(network)
     for host, interfaces in network.interfaces.items():
-        yield from _marks(host, interfaces)
+        yield from _marks(host, interfaces, network.topology)
         for interface in interfaces:
             yield from _replaced(interface, network)
 
@@ -117,7 +119,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
         yield from _behind(target, at, network)
         for number, ports in enumerate(forward.ports):
             if target.port is not None and ports.first != ports.last:
-                what = f"{ports} are many ports, and {target.port} is one"
+                what = f"{ports} are {ports.last - ports.first + 1} ports, and {target.port} is one"
                 hint = f"leave out `:{target.port}`, or write a forward for each port"
                 yield Problem("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
 
@@ -232,7 +234,7 @@ def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
                 yield Problem("NC0607", (*near.where, "allowed_ips"), what, "add it to `allowed_ips`", (way.where,))
 
 
-def _marks(host: HostName, interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
+def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
     """A mark has 8 bits and an id 12."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
@@ -241,5 +243,6 @@ def _marks(host: HostName, interfaces: tuple[Interface, ...]) -> Iterator[Proble
         other = seen.setdefault(interface.back.mark, interface)
         if other.far != interface.far and other.far and interface.far:
             what = f"on {host}, replies to {interface.far} and to {other.far} would carry the same mark"
+            what += f": {of_mark(interface.far, topology)}, and {of_mark(other.far, topology)}"
             hint = "marks hang on the edge's id, and 255 later they begin again: choose another id for one of them"
             yield Problem("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))

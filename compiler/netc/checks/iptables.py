@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.checks.sets import LONGEST
+from netc.checks.sets import LONGEST, too_long
 from netc.language.names import HostName, SetName
 from netc.language.topology import Host
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
 
-LONGEST_SPLIT = 28 - len("netc-split-")
+CHAIN, SPLIT = 28, "netc-split-"
+LONGEST_SPLIT = CHAIN - len(SPLIT)
 """A chain's name has 28 bytes (XT_EXTENSION_MAXNAMELEN - 1)."""
 
 
@@ -28,13 +29,14 @@ def _host(name: HostName, host: Host) -> Iterator[Problem]:
         yield Problem("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
     for split in sorted(host.splits):
         if len(split) > LONGEST_SPLIT:
-            what = f"`{split}` has {len(split)} characters, and a split of a host with iptables at most {LONGEST_SPLIT}"
-            hint = "choose a shorter name: it becomes the name of a chain"
+            room = f"{LONGEST_SPLIT} = {CHAIN} (a chain of iptables) - {len(SPLIT)} (`{SPLIT}`)"
+            what = f"`{split}` has {len(split)} characters > {room}"
+            hint = "choose a shorter name"
             yield Problem("NC1902", (*where, "splits", split), what, hint, on_key=True)
     for used, at in sorted(_named_sets(host, where), key=lambda found: found[0]):
         if len(used) > LONGEST:
-            what = f"`{used}` has {len(used)} characters, and a set that a host with iptables uses at most {LONGEST}"
-            yield Problem("NC1903", at, what, "choose a shorter name: it becomes the name of an ipset")
+            what = f"`{used}` has {too_long(used)}, which a host with iptables makes of a set"
+            yield Problem("NC1903", at, what, "choose a shorter name")
 
 
 def _named_sets(host: Host, where: KeyPath) -> Iterator[tuple[SetName, KeyPath]]:

@@ -41,7 +41,7 @@ def check(network: Network) -> Iterator[Problem]:
     for host in sorted(network.topology.hosts):
         port = network.topology.hosts[host].ssh
         told: set[KeyPath] = set()
-        for ruleset, held in _rules(host, network):
+        for ruleset, held in rulesets(host, network):
             rules = Rules(ruleset)
             for device, to in _arrivals(host, held, network):
                 for source in rules.representatives(to, port, device):
@@ -53,7 +53,7 @@ def check(network: Network) -> Iterator[Problem]:
                         yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 
-def _rules(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:
+def rulesets(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:
     """The rules of a host, and addresses that features give to it. Interfaces of tunnels have no rules."""
     shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
     plan = join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)

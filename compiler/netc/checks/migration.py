@@ -17,8 +17,8 @@ from netc.network.interface import Network
 from netc.network.migration import Hosts, Move, harm, order
 from netc.problem import KeyPath, Problem, dotted
 
-FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",)}
-"""What may differ: how our routers tell each other."""
+FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",), ("acknowledge",)}
+"""What may differ: how our routers tell each other, and what their author knows."""
 
 FEW = 5
 

@@ -49,7 +49,7 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
             yield Problem("NC0903", at, what, "one a family", ((*where, "access", families[prefix.version]),))
         families.setdefault(prefix.version, index)
         if prefix.size < 2:
-            what = f"{prefix} has no room for two ends"
+            what = f"{prefix} has one address, and the way into a namespace has two ends"
             yield Problem("NC0903", at, what, "give it a /31 or a /127")
         elif prefix.ip != prefix.network:
             what = f"{prefix} has host bits set"
@@ -103,4 +103,4 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
         yield Problem("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
     if settings.services and not (settings.dns or tunnel.dns):
         what = "no resolver is known inside, so the services can look up no name"
-        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.NOTE, on_key=True)
+        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.WARNING, on_key=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
+from netc.network.sums import of_replies
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.problem import KeyPath, Problem
 
@@ -34,7 +36,7 @@ def check(network: Network) -> Iterator[Problem]:
                 continue
             yield from _unused(interface)
             yield from _reserved(interface, interface.table, interface.priority)
-            yield from _of_replies(interface, interface.table, interface.priority, replies)
+            yield from _of_replies(interface, interface.table, interface.priority, replies, network.topology)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
 
@@ -62,12 +64,10 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Probl
         what = f"table {table} is that of {owner}"
         yield Problem("NC1003", (*interface.where, "table"), what, "7000 to 7999 are free for netc")
     if priority in TAILSCALE:
-        what = f"priority {priority} is among those of Tailscale"
-        yield Problem(
-            "NC1003", (*interface.where, "priority"), what, "5210 to 5270 are Tailscale's; 7000 to 7999 are free"
-        )
+        what = f"priority {priority} is one of {TAILSCALE.start} to {TAILSCALE.stop - 1}, which are Tailscale's"
+        yield Problem("NC1003", (*interface.where, "priority"), what, "7000 to 7999 are free for netc")
     if priority > 32765:
-        what = f"a priority like the table's, {priority}, comes after `main` and would never be reached"
+        what = f"priority {priority}, like the table's, > 32766 (main), so it would never be reached"
         yield Problem("NC1003", (*interface.where, "table"), what, "set a `priority` from 1 to 32765")
 
 
@@ -90,10 +90,13 @@ def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator
         yield Problem("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
 
 
-def _of_replies(interface: Interface, table: int, priority: int, replies: dict[int, Interface]) -> Iterator[Problem]:
+def _of_replies(
+    interface: Interface, table: int, priority: int, replies: dict[int, Interface], topology: Topology
+) -> Iterator[Problem]:
     for code, key, number in (("NC1001", "table", table), ("NC1002", "priority", priority)):
         if other := replies.get(number):
             what = f"{key} {number} of {interface.host} is that of replies to visitors of {other.far}"
+            what += f", where {of_replies(other.far, topology)}" if other.far else ""
             yield Problem(code, (*interface.where, key), what, "choose another", (other.origin,))
             return
 

@@ -10,24 +10,26 @@ from netaddr import IPAddress
 from netc.checks.namespaces import usable_pairs
 from netc.language.links import FOREIGN, Kind
 from netc.language.names import HostName
+from netc.language.topology import Topology
 from netc.language.values import Port
 from netc.network.bridges import ways_in
 from netc.network.interface import Interface, Network
-from netc.problem import KeyPath, Problem
+from netc.network.sums import of_port, of_vni
+from netc.problem import KeyPath, Place, Problem
 
 
 def check(network: Network) -> Iterator[Problem]:
-    told: set[tuple[KeyPath, KeyPath]] = set()  # two meshes that clash do so on every host
+    told: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
     for host, interfaces in network.interfaces.items():
-        for problem in _listening(interfaces):
+        for problem in _listening(interfaces, network.topology):
             if (problem.where, problem.also[0]) not in told:
                 told.add((problem.where, problem.also[0]))
                 yield problem
-        yield from _same_tunnel(interfaces)
+        yield from _same_tunnel(interfaces, network.topology)
         yield from _published(host, network)
 
 
-def _listening(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
+def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
     """Sockets stay where the device was born, so namespaces do not separate them. VXLAN devices share one."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
@@ -36,13 +38,14 @@ def _listening(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
         other = seen.setdefault(interface.port, interface)
         if other is not interface and not interface.kind == other.kind == Kind.VXLAN:
             what = f"UDP port {interface.port} of {interface.host} is that of {other.name} too"
+            what += of_port(interface, topology) or of_port(other, topology)
             yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
 
 
 OWN_SOCKETS = FOREIGN | {Kind.WIREGUARD}
 
 
-def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
+def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
     """Without ports, the kernel tells tunnels apart by their outer addresses and key, VXLANs by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
@@ -54,7 +57,7 @@ def _same_tunnel(interfaces: tuple[Interface, ...]) -> Iterator[Problem]:
         if other is not interface:
             code, key = ("NC0504", "vni") if vxlan else ("NC0505", "remote")
             same = f"the VNI {interface.vni}" if vxlan else "the same outer addresses"
-            what = f"{interface.name} and {other.name} of {interface.host} have {same}"
+            what = f"{interface.name} and {other.name} of {interface.host} have {same}{of_vni(interface, topology)}"
             where: KeyPath = (*interface.where, key)
             yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),))
 
@@ -104,7 +107,7 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
             what = f"{one.port} is the port of ssh on {host}"
             yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
         if other := taken.get(one.port):
-            what = f"{one.port} is the port of {other.name} on {host}"
+            what = f"{one.port} is the port of {other.name} on {host}{of_port(other, network.topology)}"
             hint = "publish another port; `to` keeps the one inside"
             yield Problem("NC0503", one.where, what, hint, (port_key(other),))
         for address in one.on:

@@ -144,7 +144,7 @@ def _sets(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iter
         # What was misspelt or left out may have meant it.
         if not is_used and not broken and set(used.values()) <= set(known):
             what = f"nothing uses the set `{name}`"
-            yield Problem("NC1404", ("sets", name), what, severity=Severity.NOTE, on_key=True)
+            yield Problem("NC1404", ("sets", name), what, severity=Severity.WARNING, on_key=True)
 
 
 def _broken(table: KeyPath, broken: frozenset[KeyPath]) -> list[str]:

@@ -10,8 +10,13 @@ from netc.network.interface import Network
 from netc.network.sets import in_order, members
 from netc.problem import KeyPath, Problem, Severity
 
-LONGEST = 31 - len("4-new")
+IPSET = 31
+LONGEST = IPSET - len("4-new")
 """An ipset's name has 31 bytes (IPSET_MAXNAMELEN - 1), and netc adds a family and, while it builds, `-new`."""
+
+
+def too_long(name: SetName) -> str:
+    return f"{len(name)} characters > {LONGEST} = {IPSET} (an ipset's name) - {IPSET - LONGEST} (`4-new`)"
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -23,8 +28,8 @@ def check(network: Network) -> Iterator[Problem]:
         elif name in network.sets:
             yield from _members(name, table, where, network)
         if table.ipset and len(name) > LONGEST:
-            what = f"`{name}` has {len(name)} characters, and a set that is an ipset too at most {LONGEST}"
-            yield Problem("NC1605", where, what, "choose a shorter name", on_key=True)
+            what = f"`{name}` has {too_long(name)}"
+            yield Problem("NC1605", where, what, "choose a shorter name, or leave `ipset` out", on_key=True)
     for ring in in_order(network.topology)[1]:
         what = "these sets name each other in a ring: " + ", ".join(f"`{name}`" for name in ring)
         if len(ring) == 1:
@@ -54,4 +59,4 @@ def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network)
         yield Problem("NC1403", where, what, f"{cure}; if that is meant, write `may_be_empty = true`", on_key=True)
     elif table.minus and whole == network.sets[name]:
         what = f"`minus` takes nothing away: none of it is in the set `{name}`"
-        yield Problem("NC1606", (*where, "minus"), what, severity=Severity.NOTE, on_key=True)
+        yield Problem("NC1606", (*where, "minus"), what, severity=Severity.WARNING, on_key=True)

@@ -109,7 +109,7 @@ def _allowed(split: Split, tunnel: Interface) -> Iterator[Problem]:
         if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
             what = f"the peers of `{split.settings.tunnel}` take some of IPv{family} only, and the rest has no way"
             hint = f'write `"{"0.0.0.0/0" if family == 4 else "::/0"}"` into `allowed_ips`, or bear with it'
-            yield Problem("NC1708", split.origin, what, hint, (tunnel.where,), Severity.NOTE, on_key=True)
+            yield Problem("NC1708", split.origin, what, hint, (tunnel.where,), Severity.WARNING, on_key=True)
 
 
 def _ipv6(split: Split) -> Iterator[Problem]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.names import DnsName
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Mtu, Network
+from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
 from netc.problem import KeyPath, Problem, dotted
 
@@ -62,19 +63,24 @@ def _size(interface: Interface) -> Iterator[Problem]:
     mtu = interface.mtu
     if mtu is None:
         return
-    sum_ = f"{mtu.room} = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
+    made_of = of_mtu(interface)
     where = (*interface.where, "mtu") if interface.where[0] == "hosts" else (*interface.origin, "mtu")
     if mtu.given and mtu.value > mtu.room:
-        what = f"mtu {mtu.value} > {sum_}"
+        what = f"mtu {mtu.value} > {mtu.room} = {made_of}"
         yield Problem("NC0703", where, what, f"leave `mtu` out, or set it to {mtu.room} or less")
         return
-    made = "" if mtu.given else f" = {mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind})"
+    made = "" if mtu.given else f" = {made_of}"
     if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
-        what = f"mtu {mtu.value}{made} is under {IPV6_MINIMUM}, and {dotted(interface.origin)} carries IPv6"
+        what = f"mtu {mtu.value}{made} < {IPV6_MINIMUM} (IPv6, which {dotted(interface.origin)} carries)"
         yield Problem("NC0704", where, what, "IPv6 needs 1280 bytes: give the link IPv4 alone, or a wider underlay")
     elif mtu.value < IPV4_MINIMUM:
-        what = f"mtu {mtu.value}{made} is under {IPV4_MINIMUM}"
+        what = f"mtu {mtu.value}{made} < {IPV4_MINIMUM} (IPv4)"
         yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: give the link a wider underlay")
+
+
+def _on(interface: Interface, mtu: Mtu) -> str:
+    """`1440 on b`, and what that was made of"""
+    return f"{mtu.value}{'' if mtu.given else f' = {of_mtu(interface)}'} on {interface.host}"
 
 
 def _unequal(network: Network) -> Iterator[Problem]:
@@ -86,6 +92,6 @@ def _unequal(network: Network) -> Iterator[Problem]:
                 continue
             other = ends.setdefault((interface.origin, frozenset((interface.host, interface.far))), interface)
             if other.mtu and other.mtu.value != interface.mtu.value:
-                what = f"the mtu is {other.mtu.value} on {other.host} and {interface.mtu.value} on {interface.host}"
+                what = f"mtu {_on(other, other.mtu)} and {_on(interface, interface.mtu)}: the ends of a link agree"
                 least = min(other.mtu.value, interface.mtu.value)
                 yield Problem("NC0705", interface.origin, what, f"set `mtu = {least}` for both", on_key=True)

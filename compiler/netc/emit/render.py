@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterable
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,6 +14,7 @@ from netaddr import IPAddress, IPNetwork
 from netc.language.names import CredentialName, Name
 from netc.language.values import Endpoint
 from netc.problem import KeyPath, dotted
+from netc.shipped import shipped
 
 
 class Verbatim(str):
@@ -82,10 +82,7 @@ def units(parts: Iterable[object]) -> Verbatim:
 
 
 def templates() -> Path:
-    """Inside the package in a wheel; at the top of a checkout."""
-    package = Path(str(files("netc")))
-    packaged = package / "templates"
-    return packaged if packaged.is_dir() else package.parent.parent / "templates"
+    return shipped("templates")
 
 
 @cache

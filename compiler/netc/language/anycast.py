@@ -15,50 +15,77 @@ from netc.language.values import FromText, InterfaceAddress, OneOrMany
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000}
 LONGEST = 600_000
+SHORTEST = 100
+DURATION = r"([0-9]{1,6})(ms|s|m)"
 
 
 def duration(text: str) -> int:
     """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
-    match = re.fullmatch(r"([0-9]{1,6})(ms|s|m)", text)
+    match = re.fullmatch(DURATION, text)
     if not match:
         raise Wrong("NC2501", f"{quoted(text)} is no length of time", "write it as `200ms`, `5s` or `2m`")
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
-        raise Wrong("NC2501", f"`{text}` is longer than anybody would wait", "it is `10m` at most")
+        raise Wrong(
+            "NC2501", f"`{text}` > {said(LONGEST)}, the longest that anybody would wait", "choose a shorter time"
+        )
     return found
 
 
+def said(milliseconds: int) -> str:
+    """As an author would write it: `1500ms`, `5s`, `10m`."""
+    unit = next(unit for unit, size in sorted(UNITS.items(), key=lambda each: -each[1]) if milliseconds % size == 0)
+    return f"{milliseconds // UNITS[unit]}{unit}"
+
+
 def _some(text: str) -> int:
-    if duration(text) < 100:
-        raise Wrong("NC2501", f"`{text}` is shorter than a check can take", "it is `100ms` at least")
+    if duration(text) < SHORTEST:
+        raise Wrong(
+            "NC2501", f"`{text}` < {said(SHORTEST)}, the shortest that a check can take", "choose a longer time"
+        )
     return duration(text)
 
 
-Duration = Annotated[int, FromText(duration)]
-SomeTime = Annotated[int, FromText(_some)]
+Duration = Annotated[int, FromText(duration, DURATION)]
+SomeTime = Annotated[int, FromText(_some, DURATION)]
 Times = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 class Check(Table):
     """Whether the service answers."""
 
-    command: Command = Field(description="Run inside, as nobody; it answers if this ends with 0.")
-    interval: SomeTime = Field(5000, description="From the beginning of one to that of the next; default: 5s.")
-    timeout: SomeTime = Field(2000, description="One that takes longer has failed; default: 2s.")
-    rise: Times = Field(3, description="So many in a row, and it is told of.")
-    fall: Times = Field(2, description="So many that failed in a row, and it is not.")
+    command: Command = Field(
+        description=(
+            "The absolute path of a program and its arguments, as for `start`; run inside as nobody; the "
+            "service answers if it ends with 0."
+        ),
+    )
+    interval: SomeTime = Field(
+        5000, description="From the beginning of one check to that of the next: `200ms`, `5s`, `1m`; default: 5s."
+    )
+    timeout: SomeTime = Field(2000, description="How long one may take; default: 2s.")
+    rise: Times = Field(3, description="So many good ones in a row, and it is told of.")
+    fall: Times = Field(2, description="So many bad ones in a row, and it is not.")
 
 
 class Anycast(Table):
     """A service that is on several hosts, each in a network namespace of its own."""
 
     addresses: OneOrMany[InterfaceAddress] = Field(
-        description="Its own; the prefix that each is in is told of while it answers."
+        description="Its own, and no host's; the prefix that each is in is told of while the service answers."
     )
-    hosts: OneOrMany[HostName] = Field(description="Routers where it runs.")
+    hosts: OneOrMany[HostName] = Field(description="Routers of the `[bgp]` where it runs.")
     unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
-        default_factory=dict, description="One host's alone: what the service there asks others with."
+        default_factory=dict,
+        description=(
+            "By a host's name: addresses of the service that are there alone, out of `bgp.prefixes`, one a family."
+        ),
     )
-    services: OneOrMany[UnitName] = Field((), description="Units that run inside.")
-    check: Check
-    drain: Duration = Field(5000, description="For so long it is the last resort before it is taken back; default: 5s.")
+    services: OneOrMany[UnitName] = Field((), description="Units that run inside its namespace.")
+    check: Check = Field(description="How it is told whether the service answers.")
+    drain: Duration = Field(
+        5000,
+        description=(
+            "For so long it is the last resort before it is taken back on purpose; 0s: not at all; default: 5s."
+        ),
+    )

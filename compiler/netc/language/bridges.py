@@ -47,20 +47,43 @@ class PublishedContainer(Table):
     """A port of the host that a container serves, which sees the visitor's own address."""
 
     port: ServicePort = Field(description="As visitors dial it: `80/tcp`.")
-    to: OneOrMany[Annotated[Container, FromText(container)]] = Field(
-        description="Who serves: `10.0.3.20:80`, or a namespace on the bridge; one for each family."
+    to: OneOrMany[Annotated[Container, FromText(container, CONTAINER.pattern)]] = Field(
+        description=(
+            "Who serves: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge (`web`, `web:8080`), "
+            "without a port the one that is dialled; two where each serves a family."
+        ),
     )
-    on: OneOrMany[Address] = Field((), description="Addresses of the host; default: its public ones.")
-    allow: OneOrMany[Prefix] = Field((), description="Who may; default: everyone.")
+    on: OneOrMany[Address] = Field(
+        (), description="Addresses of the host; default: its public ones, behind NAT all that it has."
+    )
+    allow: OneOrMany[Prefix] = Field(
+        (),
+        description=(
+            "Who may; default: everyone. Also the host itself and the containers are asked whether they are in it."
+        ),
+    )
 
 
 class Bridge(Table):
     """A network of containers behind a host."""
 
-    addresses: OneOrMany[InterfaceAddress] = Field(description="The host's ends: what containers route by.")
+    addresses: OneOrMany[InterfaceAddress] = Field(
+        description=(
+            "The host's ends; containers (LXC, systemd-nspawn, any others) attach by themselves, and netc "
+            "hands out no addresses."
+        ),
+    )
     interface: InterfaceName | None = Field(None, description="Its name on the host; default: the table's.")
     masquerade: Annotated[bool, Field(strict=True)] = Field(
-        False, description="What containers start goes out under the uplink's own address."
+        False, description="What containers start leaves by the uplink under the uplink's own address of that moment."
     )
-    snat: OneOrMany[Address] = Field((), description="What it goes out under instead: one address a family.")
-    publish: OneOrMany[PublishedContainer] = ()
+    snat: OneOrMany[Address] = Field(
+        (),
+        description=(
+            "The same under a fixed address of the host, one a family; by another uplink than that address's, "
+            "as with `masquerade`."
+        ),
+    )
+    publish: OneOrMany[PublishedContainer] = Field(
+        (), description="Ports of the host that a container serves, which sees the visitor's own address."
+    )

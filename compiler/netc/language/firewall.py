@@ -34,7 +34,15 @@ class Firewall(Table):
 
     input: Policy = Field("drop", description="What becomes of the rest that is for the host itself.")
     forward: Policy = Field("drop", description="What becomes of the rest that would pass through the host.")
-    allow: OneOrMany[Allow] = ()
-    deny: OneOrMany[Source] = Field((), description="Who gets nothing but ssh.")
+    allow: OneOrMany[Allow] = Field((), description="What else may come in.")
+    deny: OneOrMany[Source] = Field(
+        (),
+        description=(
+            "Prefixes and sets that get nothing but ssh (and may be DHCP servers): they reach no service of "
+            "the host and nothing behind it."
+        ),
+    )
     pass_: OneOrMany[Pass] = Field((), alias="pass", description="Ways through, besides those of compiled parts.")
-    log: Annotated[bool, Field(strict=True)] = Field(True, description="What is dropped is logged, some of it.")
+    log: Annotated[bool, Field(strict=True)] = Field(
+        True, description="What is dropped is logged, at most 5 lines a second."
+    )

@@ -54,15 +54,18 @@ def target(text: str) -> Target:
 class Forward(Table):
     """Ports of one host that another one serves."""
 
-    at: HostName = Field(description="Where visitors arrive.")
+    at: HostName = Field(description="Where visitors arrive; needs a `wan`.")
     ports: OneOrMany[ServicePorts] = Field(description="As visitors dial them: `443/tcp`, `30000-30100/udp`.")
-    to: OneOrMany[Annotated[Target, FromText(target)]] = Field(
-        description="Who serves: `home`, `home:8080`, `home/vpn`, `home:10.0.3.20`; one for each family."
+    to: OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]] = Field(
+        description=(
+            "Who serves: `home`, a namespace on it (`home/vpn`), an address behind it (`home:10.0.3.20`), "
+            "each with `:8080` for another port; two where each serves a family."
+        ),
     )
     via: LinkName = Field(description="The link between the two.")
     on: OneOrMany[Address] = Field((), description="Addresses of `at`; default: its public ones.")
     keep_source: Annotated[bool, Field(strict=True)] = Field(
-        True, description="The server sees the visitor's address; false: that of `at`."
+        True, description="The server sees the visitor's own address; false: that of `at`."
     )
     bound: Annotated[bool, Field(strict=True)] = Field(
         False, description="UDP servers on the host itself listen at the link's address, and not at every address."

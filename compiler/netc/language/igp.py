@@ -14,5 +14,7 @@ IgpKind = Literal["ospf", "babel"]
 
 
 class Igp(Table):
-    kind: IgpKind = Field(description="OSPFv2 for IPv4 and OSPFv3 for IPv6, or Babel (RFC 8966) for both.")
-    over: OneOrMany[Label] = Field(description="Links and meshes; what they cost is said there.")
+    kind: IgpKind = Field(description="ospf: version 2 for IPv4, version 3 for IPv6; babel (RFC 8966): both.")
+    over: OneOrMany[Label] = Field(
+        description="Links and per-peer meshes; IPv4 needs addresses of IPv4 on them. What they cost is said there."
+    )

@@ -33,17 +33,18 @@ def with_imports(
         tunnels: dict[TunnelName, Tunnel] = {}
         for name, tunnel in host.tunnels.items():
             where: KeyPath = ("hosts", host_name, "tunnels", name)
-            merged, found = _merge(tunnel, name, host_name, where, read_file)
+            whole, found = merged(tunnel, name, host_name, where, read_file)
             problems += found
-            if merged:
-                tunnels[name] = merged
+            if whole:
+                tunnels[name] = whole
             else:
                 broken.add(where)
         hosts[host_name] = host.model_copy(update={"tunnels": tunnels}) if host.tunnels else host
     return topology.model_copy(update={"hosts": hosts}), problems, frozenset(broken)
 
 
-def _merge(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, read_file: Callable[[str], str]) -> Result:
+def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, read_file: Callable[[str], str]) -> Result:
+    """A tunnel with its import laid under it; None, and why, when that cannot be read."""
     if tunnel.import_ is None:
         return tunnel, []
     here = (*where, "import")
@@ -127,7 +128,8 @@ def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -
         what = f"{file} has lines that are not acted upon: {', '.join(dropped)}"
         hooks = any(key.lower() in HOOKS for key in dropped)
         hint = "commands of a provider are never run" if hooks else "netc chooses tables and marks itself"
-        yield Problem("NC0124", where, what, hint, severity=Severity.NOTE)
+        # Tables and marks are netc's to choose; what commands were for, nothing does in their place.
+        yield Problem("NC0124", where, what, hint, severity=Severity.WARNING if hooks else Severity.NOTE)
 
 
 def _copy(file: str, host: str, key: str) -> str:

@@ -53,48 +53,78 @@ OuterFamily = Literal["ipv4", "ipv6"]
 class End(Table):
     """One end of a link; what is left out is derived."""
 
-    interface: InterfaceName | None = Field(None, description="Name on the host; default: kind and peer.")
-    address: OneOrMany[InterfaceAddress] = Field((), description="Default: fe80:: and the host's id.")
-    port: PortNumber | None = Field(None, description="UDP port; default: 51820 + the peer's id.")
-    endpoint: DialledOrNot | None = Field(None, description="What the peer dials; false: NAT.")
-    local: Address | None = Field(None, description="Outer source address, where it is not the endpoint.")
-    public_key: PublicKey | None = Field(None, description="Default: the host's.")
-    private_key: Secret | None = Field(None, description="Where the host keeps the private half.")
-    preshared_key: Secret | None = Field(None, description="Where the host keeps the pair's shared key.")
-    keepalive: Seconds | None = Field(None, description="Seconds; default: 25 behind NAT, else off (0).")
+    interface: InterfaceName | None = Field(None, description="Its name; default: kind and peer, as in wg-home.")
+    address: OneOrMany[InterfaceAddress] = Field(
+        (), description="What the end holds on the link; default: fe80:: and the host's id, /64."
+    )
+    port: PortNumber | None = Field(None, description="UDP port that it listens at; default: 51820 + the peer's id.")
+    endpoint: DialledOrNot | None = Field(
+        None, description="What the peer dials; default: the host's `endpoint`; false: behind NAT."
+    )
+    local: Address | None = Field(None, description="Outer source, where it is not what the peer dials (behind NAT).")
+    public_key: PublicKey | None = Field(None, description="An identity of its own; default: the host's.")
+    private_key: Secret | None = Field(
+        None,
+        description=(
+            "Where the host keeps the private half; default: the host's, and for an identity of its own "
+            "/etc/netc/keys/LINK.key."
+        ),
+    )
+    preshared_key: Secret | None = Field(
+        None, description="Where the host keeps the pair's shared key; on both ends or on none."
+    )
+    keepalive: Seconds | None = Field(
+        None, description="Seconds between packets that keep NAT open; default: 25 behind NAT, else 0, which is off."
+    )
     routes: OneOrMany[Prefix] = Field((), description="Prefixes that this end reaches through the link.")
-    table: TableNumber | None = Field(None, description="Routes go here, for what comes from this end's addresses.")
+    table: TableNumber | None = Field(
+        None, description="`routes` go into this table, for what comes from this end's addresses alone."
+    )
     priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
-    allowed_ips: OneOrMany[Prefix] | None = Field(None, description="Default: the peer's and `routes`.")
+    allowed_ips: OneOrMany[Prefix] | None = Field(
+        None,
+        description=(
+            "What the peer may send and gets; default: its addresses and `routes`, and everything where all "
+            "addresses are fe80."
+        ),
+    )
 
 
 class Link(Table):
     """A tunnel between two hosts."""
 
-    kind: LinkKind
-    between: tuple[HostName, HostName]
-    family: OuterFamily | None = Field(None, description="Outer family, where both hosts have both.")
-    mtu: Mtu | None = Field(None, description="Default: the underlay's, less what the kind adds.")
+    kind: LinkKind = Field(description="How packets are wrapped: ipip carries IPv4, sit IPv6, the others both.")
+    between: tuple[HostName, HostName] = Field(description="The two hosts.")
+    family: OuterFamily | None = Field(
+        None, description="Outer family, for wireguard and vxlan where both hosts have both."
+    )
+    mtu: Mtu | None = Field(
+        None, description="Default: the smaller uplink's (or that of the tunnel below), less what the kind adds."
+    )
     key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
     vni: Vni | None = Field(None, description="VXLAN network identifier; default: from the two ids.")
     port: PortNumber | None = Field(None, description="VXLAN's UDP port; default: 4789.")
     ttl: Ttl = Field(64, description="Outer TTL, so that inner ones of 1 survive (OSPF, BGP).")
     cost: Cost = Field(10, description="Of a packet that goes this way, for the IGP and BGP.")
-    ends: Mapping[HostName, End] = Field(default_factory=dict)
+    ends: Mapping[HostName, End] = Field(
+        default_factory=dict, description="What one end says for itself, by its host's name."
+    )
 
 
 class Mesh(Table):
     """A WireGuard tunnel between every two of its hosts."""
 
-    kind: Literal["wireguard"] = "wireguard"
+    kind: Literal["wireguard"] = Field("wireguard", description="WireGuard, always.")
     hosts: OneOrMany[Member] = Field(description='Host names, or "all".')
     interfaces: Literal["per-peer", "shared"] = Field(
-        description="per-peer: one interface a peer, for routing daemons; shared: one interface, many peers."
+        description=(
+            "per-peer: one interface a peer, on fe80 addresses, for routing daemons; shared: one interface for all."
+        ),
     )
     prefix: str | None = Field(None, description="per-peer: what interface names begin with; default: MESH-.")
     interface: InterfaceName | None = Field(None, description="shared: its name; default: wg-MESH.")
     port: PortNumber = Field(51820, description="shared: the port; per-peer: base, plus the peer's id.")
-    subnet: OneOrMany[Prefix] = Field((), description="shared: a host's address is subnet + its id.")
-    family: OuterFamily | None = None
-    mtu: Mtu | None = None
+    subnet: OneOrMany[Prefix] = Field((), description="shared: a host's address is the subnet + its id.")
+    family: OuterFamily | None = Field(None, description="As for a link.")
+    mtu: Mtu | None = Field(None, description="As for a link.")
     cost: Cost = Field(10, description="Of each of its tunnels, for the IGP and BGP.")

@@ -11,7 +11,8 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Self
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -28,6 +29,11 @@ def quoted(text: str) -> str:
     if not text:
         return "an empty string"
     return f"`{text}`" if len(text) <= 80 else f"`{text[:60]}…`"
+
+
+def whole(pattern: str) -> str:
+    """For editors: a pattern that all of a text has to match, with groups that have no names."""
+    return "^(?:" + re.sub(r"\?P<\w+>", "", pattern) + ")$"
 
 
 class Name(str):
@@ -52,6 +58,10 @@ class Name(str):
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": whole(cls.pattern)}
 
 
 class Label(Name):
@@ -167,6 +177,11 @@ class InterfaceName(Name):
             raise Wrong(self.code, what, "choose a shorter name")
         if self in RESERVED_INTERFACES:
             raise Wrong("NC0108", f"the interface name `{self}` is taken by the kernel", "choose another name")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        named = super().__get_pydantic_json_schema__(schema, handler)
+        return named | {"maxLength": 15, "not": {"enum": sorted(RESERVED_INTERFACES)}}
 
 
 class ProtocolName(Name):

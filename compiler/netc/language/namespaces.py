@@ -20,7 +20,7 @@ class Publish(Table):
     """A port inside that is reached by an address of the host; the server sees the client's own address."""
 
     port: ServicePort = Field(description="As visitors dial it: `9091/tcp`.")
-    to: PortNumber | None = Field(None, description="As the service listens; default: the same.")
+    to: PortNumber | None = Field(None, description="The port inside; default: the same.")
     on: OneOrMany[Address] = Field((), description="Addresses of the host; default: its end of `access`.")
     allow: OneOrMany[Prefix] = Field((), description="Who may; default: everyone.")
 
@@ -29,15 +29,33 @@ class Namespace(Table):
     """A network namespace that holds nothing but a tunnel, or one end of a pair whose other end is on a bridge."""
 
     tunnel: TunnelName | None = Field(None, description="The only way out.")
-    bridge: BridgeName | None = Field(None, description="Instead of a tunnel: what it is a neighbour on.")
-    address: OneOrMany[InterfaceAddress] = Field((), description="Its own on the bridge: one a family.")
-    dns: OneOrMany[Address] = Field((), description="Resolvers inside; default: the tunnel's, on a bridge none.")
-    access: OneOrMany[InterfaceAddress] = Field(
-        (), description="A small prefix a family: the host has its first address, the namespace the next."
+    bridge: BridgeName | None = Field(
+        None, description="Instead of a tunnel: it is one container among others there, without `access` and `publish`."
     )
-    interface: InterfaceName | None = Field(None, description="Host end of the pair; default: ve-NAMESPACE.")
-    publish: OneOrMany[Publish] = ()
-    services: OneOrMany[UnitName] = Field((), description="Units that run inside.")
+    address: OneOrMany[InterfaceAddress] = Field(
+        (),
+        description=(
+            "On a bridge: one a family, each in a subnet of the bridge, whose own address there is the way to "
+            "everywhere."
+        ),
+    )
+    dns: OneOrMany[Address] = Field((), description="Resolvers inside; default: the tunnel's, and on a bridge none.")
+    access: OneOrMany[InterfaceAddress] = Field(
+        (),
+        description="A small prefix a family for a veth pair: the host has its first address, the namespace the next.",
+    )
+    interface: InterfaceName | None = Field(
+        None, description="The pair's end on the host, default: ve-NAMESPACE; inside it is eth0."
+    )
+    publish: OneOrMany[Publish] = Field(
+        (),
+        description=(
+            "Ports inside that are reached by an address of the host; the server sees the client's own address."
+        ),
+    )
+    services: OneOrMany[UnitName] = Field(
+        (), description="Units that run inside, also instances (`x@y.service`) and sockets."
+    )
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Namespace:

@@ -6,7 +6,6 @@ What is wrong in one table does not hide what is wrong in another: a table that 
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from netc.language.imports import with_imports
 from netc.language.mistakes import problems_of
 from netc.language.set_files import with_lists
-from netc.language.syntax import not_toml
+from netc.language.syntax import loads
 from netc.language.topology import Topology
 from netc.problem import KeyPath, Problem
 
@@ -35,10 +34,9 @@ class Reading:
 
 def read(text: str, file: str, read_file: ReadFile) -> Reading:
     """`file` is the topology's name in messages."""
-    try:
-        data = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        return Reading(None, (not_toml(error, text, file),), frozenset())
+    data = loads(text, file)
+    if isinstance(data, tuple):
+        return Reading(None, data, frozenset())
     topology, problems, broken = _validate(data)
     topology, import_problems, bad_imports = with_imports(topology, read_file)
     topology, list_problems, bad_lists = with_lists(topology, read_file)

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from netc.language.lists import AddressList
 from netc.language.names import Member, SetName
 from netc.language.tables import Table
-from netc.language.values import FromText, OneOrMany, Prefix, prefix
+from netc.language.values import ADDRESS, LENGTH, FromText, OneOrMany, Prefix, prefix
 
 BUILTIN = {
     # RFC 1918, RFC 4193. Not RFC 6598: behind a carrier's NAT those are the carrier's other customers.
@@ -36,7 +36,7 @@ def source(text: str) -> IPNetwork | SetName:
     return prefix(text) if re.match(r"[0-9]|.*[/:]", text) else SetName(text)
 
 
-Source = Annotated[IPNetwork | SetName, FromText(source)]
+Source = Annotated[IPNetwork | SetName, FromText(source, f"({ADDRESS}){LENGTH}|{SetName.pattern}")]
 
 
 def _every_host(value: Any) -> Any:
@@ -46,14 +46,26 @@ def _every_host(value: Any) -> Any:
 class AddressSet(Table):
     """Addresses of both families, in any order; what is said may overlap."""
 
-    files: OneOrMany[str] = Field((), description="Lists beside the topology: a prefix, an address or `a-b` a line.")
-    prefixes: OneOrMany[Prefix] = Field((), description="Address ranges, of both families.")
-    sets: OneOrMany[SetName] = Field((), description="Other sets that lie in this one.")
-    minus: OneOrMany[Source] = Field((), description="Prefixes and sets that are taken away.")
-    may_be_empty: Annotated[bool, Field(strict=True)] = Field(False, description="An empty set matches nothing.")
-    ipset: Annotated[OneOrMany[Member], BeforeValidator(_every_host)] = Field(
-        (), description="Hosts that hold it for other software too; true: all."
+    files: OneOrMany[str] = Field(
+        (),
+        description=(
+            "Lists beside the topology, as they are published: a prefix, an address or a range `a-b` a line, "
+            "of both families; comments begin with `#` or `;`."
+        ),
     )
+    prefixes: OneOrMany[Prefix] = Field((), description="Of both families, in any order.")
+    sets: OneOrMany[SetName] = Field((), description="Other sets that lie in this one.")
+    minus: OneOrMany[Source] = Field((), description="Prefixes and sets that are taken away from all of it.")
+    may_be_empty: Annotated[bool, Field(strict=True)] = Field(
+        False,
+        description=(
+            "An empty set matches nothing: a rule that allows it lets nobody in. Unless this is true, an "
+            "empty set is a mistake."
+        ),
+    )
+    ipset: Annotated[
+        OneOrMany[Member], BeforeValidator(_every_host, json_schema_input_type=bool | OneOrMany[Member])
+    ] = Field((), description="Names of hosts that hold it for other software too; true: all of them.")
     _lists: tuple[AddressList, ...] = PrivateAttr(default=())
 
     @property

@@ -22,6 +22,11 @@ _TOML = Language(tree_sitter_toml.language())
 _CONTINUED = re.compile(rb"\\+[ \t]+(?=\r?\n)")
 
 
+def tree(body: bytes) -> Node:
+    """The document; `has_error` when it is no TOML."""
+    return Parser(_TOML).parse(_CONTINUED.sub(lambda found: b"." * len(found[0]), body)).root_node
+
+
 @dataclass(frozen=True, slots=True)
 class _Spot:
     """What to underline for one key path."""
@@ -40,9 +45,8 @@ class Spans:
         body = text.removeprefix("\ufeff").encode()
         self._file = file
         self._lines = body.split(b"\n")
-        parsed = Parser(_TOML).parse(_CONTINUED.sub(lambda found: b"." * len(found[0]), body))
         try:
-            self._spots = _spots(parsed.root_node)
+            self._spots = _spots(tree(body))
         except RecursionError:
             self._spots = {}  # nobody who nests so deeply was in need of places
 
@@ -111,7 +115,7 @@ def _spots(document: Node) -> dict[KeyPath, _Spot]:
 def _header(spots: dict[KeyPath, _Spot], items: dict[KeyPath, int], table: Node) -> KeyPath:
     """The path of the table that `[a.b]` or `[[a.b]]` opens; `items` counts the tables of each array."""
     header = table.named_children[0]
-    *above, (last, name) = _keys(header)
+    *above, (last, name) = parts(header)
     path: KeyPath = ()
     for key, passed in above:
         path += (passed,)
@@ -130,7 +134,7 @@ def _header(spots: dict[KeyPath, _Spot], items: dict[KeyPath, int], table: Node)
 def _pair(spots: dict[KeyPath, _Spot], path: KeyPath, pair: Node) -> None:
     # A comment behind the value would be the third.
     key, value = pair.named_children[:2]
-    *above, (last, name) = _keys(key)
+    *above, (last, name) = parts(key)
     for passed, part in above:
         path += (part,)
         _add(spots, path, _Spot(passed, passed, named=False))
@@ -156,10 +160,10 @@ def _add(spots: dict[KeyPath, _Spot], path: KeyPath, spot: _Spot) -> None:
         spots[path] = spot
 
 
-def _keys(node: Node) -> list[tuple[Node, str]]:
+def parts(node: Node) -> list[tuple[Node, str]]:
     """The parts of a key, outermost first; tree-sitter nests `a.b.c` as `(a.b).c`."""
     if node.type == "dotted_key":
-        return [part for child in node.named_children for part in _keys(child)]
+        return [part for child in node.named_children for part in parts(child)]
     text = (node.text or b"").decode()
     if node.type == "quoted_key":
         # Half a surrogate (`\ud800`) is the one escape that tree-sitter takes and TOML does not.

@@ -22,17 +22,36 @@ class Split(Table):
     """Who goes by a tunnel, and where to all the same not. Exactly one of group, user, service, slice, source,
     interface says who."""
 
-    tunnel: TunnelName = Field(description="A tunnel of the host, not of a namespace.")
-    group: GroupName | None = Field(None, description="Programs whose primary group it is; made if it is not there.")
-    user: UserName | None = Field(None, description="Programs of this user.")
-    service: OneOrMany[ServiceName] = Field((), description="Services of systemd, with all that they start.")
-    slice: ServicesSlice | None = Field(None, description="All services of this slice.")
-    source: OneOrMany[Prefix] = Field((), description="What the host passes on from these addresses.")
-    interface: InterfaceName | None = Field(None, description="What the host passes on that came in here.")
-    mode: Literal["only", "except"] = Field("only", description="Only these go by the tunnel, or everybody else.")
-    direct: OneOrMany[Source] = Field((), description="Destinations that are reached as ever: prefixes and sets.")
-    dns: OneOrMany[Address] = Field((), description="Whatever resolver a program asks, this one is asked instead.")
-    ipv6: Ipv6Policy | None = Field(None, description="default: tunnel if it has IPv6, else block.")
-    command: CommandName | None = Field(None, description="`t PROGRAM…` runs it under the group.")
+    tunnel: TunnelName = Field(
+        description=(
+            "Of the host, with an IPv4 address, not of a namespace: wireguard, gre, ip6gre, ipip, or one that "
+            "another program makes; without `routes` to everywhere."
+        ),
+    )
+    group: GroupName | None = Field(None, description="Programs that run under it; made if it is not there.")
+    user: UserName | None = Field(None, description="Or programs of this user, who is there already.")
+    service: OneOrMany[ServiceName] = Field((), description="Or services of systemd, with all that they start.")
+    slice: ServicesSlice | None = Field(
+        None, description="Or all services of a slice (`media.slice`), but for systemd's own: system, user, machine."
+    )
+    source: OneOrMany[Prefix] = Field((), description="Or what the host passes on from these prefixes.")
+    interface: InterfaceName | None = Field(None, description="Or what the host passes on that came in there.")
+    mode: Literal["only", "except"] = Field("only", description="only: these; except: all programs but those.")
+    direct: OneOrMany[Source] = Field(
+        (), description="Destinations that stay outside, whoever asks: prefixes and sets."
+    )
+    dns: OneOrMany[Address] = Field(
+        (), description="One resolver a family, at the far end: it is asked whatever resolver a program meant."
+    )
+    ipv6: Ipv6Policy | None = Field(
+        None,
+        description=(
+            "`tunnel`, `direct`, or `block`: refused, so that programs go on with IPv4; default: tunnel if it "
+            "has IPv6, else block."
+        ),
+    )
+    command: CommandName | None = Field(
+        None, description="`t` makes /usr/local/bin/t, and `t PROGRAM…` runs a program under the group."
+    )
     table: TableNumber | None = Field(None, description="Of its routes; default: from its name, 13000 to 13999.")
-    mark: MarkNumber | None = Field(None, description="Of its connections: 1 to 254; default: from its name.")
+    mark: MarkNumber | None = Field(None, description="1 to 254, of what is chosen; default: from its name.")

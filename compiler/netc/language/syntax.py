@@ -1,30 +1,51 @@
-"""What tomllib could not read, said as a Problem in an author's words."""
+"""What tomllib could not read, said as Problems in an author's words: the place, what was expected, what was found.
+
+tomllib ends at the first mistake. What it stands in is taken out, and the rest is read again, as long as what comes
+next is further down: a mistake that follows from another is told of only in its place.
+"""
 
 from __future__ import annotations
 
 import re
+import tomllib
+from typing import Any
 
+from netc.language.brackets import Open, open_at
+from netc.language.names import quoted
 from netc.language.secrets import masked
 from netc.problem import Place, Problem
 
+MOST = 20
+"""Mistakes of one text that are told of."""
+
+LARGEST = 1 << 20
+"""Characters of a text that is read again behind a mistake; reading takes a second for four times as much."""
+
+THERE_ALREADY = "this is there already"
+NO_KEY = "expected a key or a [header]"
+NO_ITEM = "expected `,` or `]` in a list"
+NO_VALUE = "expected a value"
+NO_QUOTE = "expected the closing quote of a string"
+NO_BRACE = "expected `,` or `}` in the line where a table in braces begins"
+
 SAID: tuple[tuple[str, str, str], ...] = (
-    ("Unterminated string|Illegal character '.n'", "a string is not closed", "close it with the quote it began with"),
-    ("Expected '=' after a key", "a key is not followed by `=`", "write `key = value`"),
-    ("Expected newline or end", "something follows the value", "strings stand in quotes; each key has its own line"),
-    ("Invalid value", "no value is written like this", 'strings stand in quotes: `name = "edge"`'),
-    ("Cannot (overwrite|mutate|redefine)", "this is there already", "keep one of the two"),
-    (r"Cannot declare .* twice", "this table is there already", "put the keys of both under one header"),
-    ("Duplicate inline table key", "this is there already", "keep one of the two"),
-    ("Unescaped '.{1,2}' in a string", "a `\\` stands alone in a string", "write `\\\\`, or use single quotes"),
-    ("Unclosed array", "a list is not closed", "close it with `]`"),
-    ("Unclosed inline table", "a table is not closed", "close it with `}`, on the same line"),
-    (r"Expected '\]+' at the end", "a header is not closed", "write `[table]`"),
+    (r"Unterminated string|character '\\n'|Expected \"'", NO_QUOTE, "close it with the quote that it began with"),
+    ("Expected '=' after a key", "expected `=` behind a key", "write `key = value`"),
     (
-        "Invalid (statement|initial character)",
-        "no key begins so",
-        "keys are of A-Z, a-z, 0-9, `-`, `_`, or quoted",
+        "Expected newline or end",
+        "expected the end of the line behind a value",
+        "strings stand in quotes; each key has its own line",
     ),
-    ("Illegal character|invalid character", "a character that no text holds", "it may be invisible: type it anew"),
+    ("Invalid value", NO_VALUE, 'strings stand in quotes: `name = "edge"`'),
+    ("Cannot (overwrite|mutate|redefine)", THERE_ALREADY, "keep one of the two"),
+    (r"Cannot declare .* twice", "this table is there already", "put the keys of both under one header"),
+    ("Duplicate inline table key", THERE_ALREADY, "keep one of the two"),
+    ("Unescaped '.{1,2}' in a string", "expected an escape such as `\\n`", "write `\\\\`, or use single quotes"),
+    ("Unclosed array", NO_ITEM, "close it with `]`"),
+    ("Unclosed inline table", NO_BRACE, "close it with `}`"),
+    (r"Expected '\]+' at the end", "expected `]` at the end of a header", "write `[table]`"),
+    ("Invalid (statement|initial character)", NO_KEY, "keys are of A-Z, a-z, 0-9, `-`, `_`, or quoted"),
+    ("Illegal character|invalid character", "no text holds such a character", "it may be invisible: type it anew"),
     ("Escaped character|Invalid hex", "an escape that means no character", "`\\u` takes four hexadecimal digits"),
     ("Invalid date", "this is no date", "a number or a string was meant?"),
     ("[Rr]ecursion|[Nn]ested", "lists or tables are nested too deeply", "no part of a topology goes so deep"),
@@ -32,29 +53,161 @@ SAID: tuple[tuple[str, str, str], ...] = (
 )
 """What tomllib says, and what is shown in its place: the mistake and its cure."""
 
+WITHOUT_FOUND = ("already", "escape that", "no date", "nested", "thousands")
+"""Words of messages that say what was found themselves."""
 
-NO_KEY = "no key begins so"
+_KEY_LINE = re.compile(r"\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*=")
+_HEADER_LINE = re.compile(r"\s*\[{1,2}\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*\]{1,2}\s*(#.*)?")
 
 
-def not_toml(error: Exception, text: str, file: str) -> Problem:
-    """tomllib says the place in words, and points behind what is wrong."""
-    message = str(error)
-    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
-    lines = text.split("\n")
-    if found:
-        line, column = int(found[1]), int(found[2])
-    else:
-        line = next((n for n, each in enumerate(lines, 1) if re.search(r"[0-9]{4000}", each)), _last_line(lines))
-        column = len(lines[line - 1].rstrip()) + 1
-    what, hint = _said(message)
-    if what == NO_KEY and "{" in lines[line - 1] and column > len(lines[line - 1].rstrip()):
-        what, hint = "a table in braces goes on in the next line", "write it in one line, or as `[table]`"
-    source = masked(text).split("\n")[line - 1].removesuffix("\r")
-    start, end = _marked(what, source, min(column, len(source) + 1))
-    if "there already" in what and (first := _first(lines[: line - 1], source, source[start - 1 : end - 1])):
-        what += f", since line {first}"
-    place = Place(file, line, start, end, source)
-    return Problem("NC0001", (), f"this is not TOML: {what}", hint, place=place)
+def loads(text: str, file: str) -> dict[str, Any] | tuple[Problem, ...]:
+    """What a text says, or all that is wrong with its form. `file` is its name in messages."""
+    problems: list[Problem] = []
+    shown: list[str] = []  # secrets are known by the whole text, before anything is taken out
+    reached = 0
+    while len(problems) < MOST:
+        try:
+            data = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            mistake = _Mistake(str(error), text)
+            if problems and mistake.line <= reached:
+                break
+            shown = shown or [line.removesuffix("\r") for line in masked(text).split("\n")]
+            problems.append(mistake.problem(shown, file))
+            if not mistake.has_place or mistake.in_long_string or len(text) > LARGEST:
+                break
+            text, reached = mistake.without(len(problems))
+        else:
+            return tuple(problems) or data
+    return tuple(problems)
+
+
+class _Mistake:
+    """One mistake in a text that is good TOML before it."""
+
+    def __init__(self, message: str, text: str) -> None:
+        found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+        at_end = "(at end of document)" in message
+        self.text = text.replace("\r\n", "\n")
+        self.lines = self.text.split("\n")
+        self.has_place = bool(found) or at_end
+        if found:
+            self.line, self.column = int(found[1]), int(found[2])
+        else:
+            digits = (n for n, each in enumerate(self.lines, 1) if re.search(r"[0-9]{4000}", each))
+            self.line = next(digits, _last_line(self.lines)) if not at_end else _last_line(self.lines)
+            self.column = len(self.lines[self.line - 1].rstrip()) + 1
+        # What is nested too deeply opens more than anybody wants to know.
+        begin = sum(len(line) + 1 for line in self.lines[: self.line - 1])
+        offset = len(self.text) if at_end else begin + self.column - 1
+        self.open = open_at(self.text, offset) if self.has_place else Open((), None, offset)
+        self.what, self.hint = _said(message)
+        self._look_closer()
+
+    def _look_closer(self) -> None:
+        """Says what tomllib saw only later: a string or list that is not closed, a table in braces that goes on."""
+        self.last_line = self.line
+        if self.open.string is not None and not self.in_long_string:
+            self.line = self._line_of(self.open.string)
+            self.column = len(self.lines[self.line - 1].rstrip()) + 1
+            self.last_line, self.what, self.hint = self.line, *_said("Unterminated string")
+        elif "already" in self.what and self.open.last < len(self.text):
+            self.line = self._line_of(self.open.last)
+        source = self.lines[self.line - 1]
+        *outer, inner = self.open.brackets or (0,)
+        if (
+            outer
+            and self.what != NO_KEY
+            and _HEADER_LINE.fullmatch(source)
+            and not source[: self._column_of(inner)].strip()
+        ):
+            self.what, self.hint = _said("Unclosed array")
+            self.column, self.open = self._column_of(inner) + 1, Open(tuple(outer), None, self.open.last)
+        elif (
+            self.what == NO_KEY
+            and self.open.brackets
+            and self.text[inner] == "{"
+            and self.column > len(source.rstrip())
+        ):
+            self.what, self.hint = NO_BRACE, "write it in one line, or as `[table]`"
+
+    def _line_of(self, offset: int) -> int:
+        return self.text.count("\n", 0, offset) + 1
+
+    def _column_of(self, offset: int) -> int:
+        """From 0."""
+        return offset - (self.text.rfind("\n", 0, offset) + 1)
+
+    @property
+    def in_long_string(self) -> bool:
+        """Nobody knows where it was to end."""
+        at = self.open.string
+        return at is not None and self.text[at : at + 3] in ('"""', "'''")
+
+    def problem(self, shown: list[str], file: str) -> Problem:
+        """`shown` are the lines of the text, without secrets."""
+        source = shown[self.line - 1]
+        column = min(self.column, len(source) + 1)
+        start, end = _marked(self.what, source, column)
+        also: list[Place] = []
+        if "there already" in self.what:
+            first = _first(shown[: self.line - 1], source, source[start - 1 : end - 1])
+            also += [Place(file, first, *_marked(self.what, shown[first - 1], 1), shown[first - 1])] if first else []
+        elif self.what in (NO_ITEM, NO_QUOTE, NO_BRACE) and (opener := self._opener()) is not None:
+            line, at = self._line_of(opener), self._column_of(opener)
+            also += [Place(file, line, at + 1, at + 2, shown[line - 1])] if line != self.line else []
+        what = self.what
+        if not any(word in what for word in WITHOUT_FOUND):
+            what += f", found {self._found(source, column)}"
+        return Problem(
+            "NC0001",
+            (),
+            f"this is not TOML: {what}",
+            self.hint,
+            tuple(also),
+            place=Place(file, self.line, start, end, source),
+        )
+
+    def _opener(self) -> int | None:
+        if self.what == NO_QUOTE:
+            return self.open.string
+        return self.open.brackets[-1] if self.open.brackets else None
+
+    def _found(self, source: str, column: int) -> str:
+        if "escape" in self.what:
+            return quoted(source[max(column - 3, 0) : column - 1])
+        rest = source[column - 1 :]
+        token = re.match(r"\s*(\[+[\w.-]+\]+|[\w*+-][\w*+.:/-]*|\S)", rest)
+        if token is None or rest.lstrip().startswith("#"):
+            is_last = self.line >= _last_line(self.lines)
+            return "the end of the file" if is_last else "the end of the line"
+        return "what may be a secret" if not token[1].strip("*") else quoted(token[1])
+
+    def without(self, number: int) -> tuple[str, int]:
+        """The text without what the mistake stands in, and the last line of that."""
+        source = self.lines[self.line - 1]
+        header = source.lstrip().startswith("[") and (not self.open.brackets or self.what != NO_ITEM)
+        first = self._line_of(self.open.brackets[0] if self.open.brackets else min(self.open.last, len(self.text)))
+        first, last = min(first, self.line), self.last_line
+        if self.what == NO_ITEM and first < last and (_KEY_LINE.match(source) or _HEADER_LINE.fullmatch(source)):
+            last -= 1
+        if self.what == NO_BRACE:
+            last = self._closed_by_now(last)
+        # Keys below a header that is wrong are not those of the table before it.
+        stand_in = f"[netc-mistake-{number}]" if header else ""
+        lines = [*self.lines[: first - 1], stand_in, *[""] * (last - first), *self.lines[last:]]
+        return "\n".join(lines), last
+
+    def _closed_by_now(self, line: int) -> int:
+        """The line that closes a table in braces which goes on below `line`, if one does before the next header."""
+        depth = 1
+        for number, below in enumerate(self.lines[line:], line + 1):
+            depth += below.count("{") - below.count("}")
+            if _HEADER_LINE.fullmatch(below):
+                break
+            if depth <= 0:
+                return number
+        return line
 
 
 def not_utf8(data: bytes, at: int, file: str) -> Problem:
@@ -80,7 +233,7 @@ def _said(message: str) -> tuple[str, str]:
 
 
 def _first(before: list[str], source: str, key: str) -> int | None:
-    """The line of the same header, or of the same key under the same header."""
+    """The line of the same header, of the same key under the same header, or of a value above all headers."""
     header = source.lstrip().startswith("[")
     for number in range(len(before), 0, -1):
         each = before[number - 1].strip()
@@ -88,6 +241,12 @@ def _first(before: list[str], source: str, key: str) -> int | None:
             return number
         if each.startswith("[") and not header:
             return None
+    above = {".".join(key.split(".")[:length]) for length in range(1, key.count(".") + 2)}
+    for number, each in enumerate(before, 1):
+        if each.lstrip().startswith("["):
+            return None
+        if each.partition("=")[0].strip() in above:
+            return number
     return None
 
 
@@ -98,6 +257,6 @@ def _marked(what: str, source: str, column: int) -> tuple[int, int]:
         return (keys[-1][0] + 1, keys[-1][1] + 1) if keys else (column, column + 1)
     if "there already" in what and (key := re.match(r"\s*(\[+\s*)?([^=\]]*[^=\]\s])", source)):
         return key.start(2) + 1, key.end(2) + 1
-    if "number has" in what and (digits := re.search(r"[0-9]+", source)):
+    if "thousands" in what and (digits := re.search(r"[0-9]+", source)):
         return digits.start() + 1, digits.end() + 1
     return column, column + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from netc.language.names import CredentialName, HostPath, Wrong
 
@@ -16,8 +16,10 @@ class Table(BaseModel):
 class Secret(Table):
     """Where a host finds a secret: a path on it, or a systemd credential. Never the secret itself."""
 
-    file: HostPath | None = None
-    credential: CredentialName | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    file: HostPath | None = Field(None, description="A path on the host; a file that root alone reads.")
+    credential: CredentialName | None = Field(None, description="A credential of systemd's (systemd.exec(5)), by name.")
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> Secret:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from netc.language.acknowledgements import Acknowledgement
 from netc.language.anycast import Anycast
 from netc.language.bgp import Bgp, HostBgp
 from netc.language.bridges import Bridge
@@ -69,51 +70,79 @@ class Network(Table):
 class Host(Table):
     """A machine that netc writes for."""
 
-    id: HostId = Field(description="Small and unique: what derived numbers hang on.")
-    wan: InterfaceName | None = Field(None, description="The uplink; configured by the image, never by netc.")
+    id: HostId = Field(description="1 to 4094, unique: what derived ports, addresses and VNIs hang on.")
+    wan: InterfaceName | None = Field(
+        None, description="The uplink's interface; configured by the image, never by netc."
+    )
     mtu: Mtu = Field(1500, description="The uplink's MTU, in bytes.")
     addresses: OneOrMany[InterfaceAddress] = Field((), description="What the uplink holds.")
-    ssh: PortNumber = Field(22, description="Stays reachable, whatever else is compiled.")
+    ssh: PortNumber = Field(22, description="The port of sshd, which stays reachable, whatever else is compiled.")
     public_key: PublicKey | None = Field(None, description="The host's WireGuard identity.")
     private_key: Secret | None = Field(
-        None, description="Its private half on the host; default: /etc/netc/keys/host.key."
+        None,
+        description=(
+            'Where the host keeps its private half: `{ file = "/…" }` or `{ credential = "…" }`; default: '
+            "/etc/netc/keys/host.key."
+        ),
     )
     endpoint: DialledOrNot | None = Field(
-        None, description="What others dial; default: a public address of `addresses`; false: behind NAT."
+        None,
+        description=(
+            "What others dial: an address or a name, with a port if need be; default: a public address of "
+            "`addresses`; false: behind NAT."
+        ),
     )
     tcp_congestion: Literal["bbr"] | None = Field(
-        None, description="How TCP finds its speed; default: as the image has it."
+        None, description="How TCP finds its speed: `bbr` keeps it up on a lossy way; default: as the image has it."
     )
     target: Annotated[Literal["debian-12"], BeforeValidator(_target)] = Field(
         "debian-12", description="What tools the host has."
     )
-    netfilter: Netfilter = Field("nftables", description="What the packet filter is loaded by.")
+    netfilter: Netfilter = Field(
+        "nftables",
+        description=(
+            "What loads the packet filter: nftables, or iptables, the same filter as iptables-restore files and ipsets."
+        ),
+    )
     offload: Annotated[bool, Field(strict=True)] = Field(
         False, description="Established flows that are forwarded take a shortcut past the packet filter."
     )
     docker: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Docker runs on the host as well, and lets what is forwarded pass."
+        False, description="Docker runs here too, and is to let pass what is forwarded."
     )
-    tunnels: Mapping[TunnelName, Tunnel] = Field(default_factory=dict)
-    namespaces: Mapping[NamespaceName, Namespace] = Field(default_factory=dict)
-    uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict)
-    bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict)
+    tunnels: Mapping[TunnelName, Tunnel] = Field(
+        default_factory=dict, description="Tunnels whose far end is someone else's."
+    )
+    namespaces: Mapping[NamespaceName, Namespace] = Field(
+        default_factory=dict, description="Network namespaces for services."
+    )
+    uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict, description="Several ways to the world.")
+    bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict, description="What containers attach to.")
     firewall: Firewall | None = Field(None, description="What reaches the host and passes through it.")
-    splits: Mapping[SplitName, Split] = Field(default_factory=dict)
-    loopback: OneOrMany[InterfaceAddress] = Field((), description="Its own addresses on no link: /32 and /128.")
-    bgp: HostBgp | None = Field(None, description="It is a router of the network's AS.")
+    splits: Mapping[SplitName, Split] = Field(
+        default_factory=dict, description="Some programs go by a tunnel, the others do not notice."
+    )
+    loopback: OneOrMany[InterfaceAddress] = Field(
+        (), description="Its own addresses on no link, /32 and /128; for routers."
+    )
+    bgp: HostBgp | None = Field(None, description="It is a router of the network's AS; the table may be empty.")
 
 
 class Topology(Table):
     """A whole network."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    network: Network
-    hosts: Mapping[HostName, Host]
-    links: Mapping[LinkName, Link] = Field(default_factory=dict)
-    meshes: Mapping[MeshName, Mesh] = Field(default_factory=dict)
-    forwards: Mapping[ForwardName, Forward] = Field(default_factory=dict)
-    sets: Mapping[SetName, AddressSet] = Field(default_factory=dict)
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="Of the language: 1.")
+    network: Network = Field(description="The whole.")
+    hosts: Mapping[HostName, Host] = Field(description="Machines that netc writes for.")
+    links: Mapping[LinkName, Link] = Field(default_factory=dict, description="Tunnels between two hosts.")
+    meshes: Mapping[MeshName, Mesh] = Field(
+        default_factory=dict, description="WireGuard tunnels between every two of several hosts."
+    )
+    forwards: Mapping[ForwardName, Forward] = Field(
+        default_factory=dict, description="Visitors of one host are served by another."
+    )
+    sets: Mapping[SetName, AddressSet] = Field(default_factory=dict, description="Addresses with a name.")
     bgp: Bgp | None = Field(None, description="The autonomous system.")
     igp: Igp | None = Field(None, description="How its routers find each other.")
-    anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict)
+    anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict, description="One address on several hosts.")
+    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that are as meant, and why.")

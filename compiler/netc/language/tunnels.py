@@ -41,35 +41,75 @@ WaitSeconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 class TunnelPeer(Table):
     """The far end of a WireGuard tunnel, as its owner told."""
 
-    public_key: PublicKey
+    public_key: PublicKey = Field(description="The far end's, as its owner told.")
     endpoint: Dialled | None = Field(None, description="Address or name, with port.")
     allowed_ips: OneOrMany[Prefix] = Field(description="What may come from there, and go there.")
-    keepalive: Seconds | None = None
-    preshared_key: Secret | None = None
+    keepalive: Seconds | None = Field(
+        None,
+        description=(
+            "Seconds between packets that keep NAT open; default: 25 where a firewall has no port open for "
+            "it, else off."
+        ),
+    )
+    preshared_key: Secret | None = Field(None, description="Where the host keeps the key that both share.")
 
 
 class Tunnel(Table):
     """A tunnel of one host."""
 
-    kind: TunnelKind
-    import_: str | None = Field(None, alias="import", description="A provider's wg-quick file beside the topology.")
-    interface: InterfaceName | None = Field(None, description="Name on the host; default: kind and tunnel.")
-    address: OneOrMany[InterfaceAddress] = ()
+    kind: TunnelKind = Field(
+        description="As for links, and 6to4; tunsafe and external, where another program makes the interface."
+    )
+    import_: str | None = Field(
+        None,
+        alias="import",
+        description=(
+            "A provider's wg-quick file beside the topology, as it came; what the tunnel says itself comes first."
+        ),
+    )
+    interface: InterfaceName | None = Field(
+        None,
+        description=(
+            "Its name; default: kind and tunnel. With tunsafe and external, the name that the program gives it."
+        ),
+    )
+    address: OneOrMany[InterfaceAddress] = Field((), description="What the host holds on it; 6to4 makes its own.")
     dns: OneOrMany[Address] = Field((), description="Resolvers that are reached through the tunnel.")
-    mtu: Mtu | None = None
-    port: PortNumber | None = Field(None, description="UDP port; wireguard: default any, vxlan: 4789.")
-    private_key: Secret | None = None
-    peer: OneOrMany[TunnelPeer] = ()
-    routes: OneOrMany[Prefix] = Field((), description="Prefixes that the host reaches through the tunnel.")
-    table: TableNumber | None = Field(None, description="Routes go here, for what comes from the tunnel's addresses.")
+    mtu: Mtu | None = Field(None, description="Default: the uplink's, less what the kind adds.")
+    port: PortNumber | None = Field(None, description="UDP port; default: any with wireguard, 4789 with vxlan.")
+    private_key: Secret | None = Field(None, description="Where the host keeps it; default: /etc/netc/keys/TUNNEL.key.")
+    peer: OneOrMany[TunnelPeer] = Field((), description="The far end of a WireGuard tunnel; one or several.")
+    routes: OneOrMany[Prefix] = Field(
+        (), description="Prefixes that the host reaches through it; inside a namespace it is the way to everywhere."
+    )
+    table: TableNumber | None = Field(
+        None, description="`routes` go into this table, for what comes from the tunnel's addresses alone."
+    )
     priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
-    local: Address | None = Field(None, description="Outer source; default: the host's own address.")
-    remote: Address | None = Field(None, description="Outer destination.")
-    family: OuterFamily | None = None
-    key: GreKey | None = None
-    vni: Vni | None = None
-    ttl: Ttl = 64
-    config: HostPath | None = Field(None, description="tunsafe: its own file on the host, with its keys.")
-    start: Command = Field((), description="external: the program that makes the interface, and its arguments.")
-    stop: Command = Field((), description="external: what ends it; default: its processes are ended.")
-    wait: WaitSeconds | None = Field(None, description="Seconds that the interface may take to appear; default: 10.")
+    local: Address | None = Field(
+        None, description="Outer source of kinds without keys; default: the host's own address."
+    )
+    remote: Address | None = Field(None, description="Outer destination of kinds without keys.")
+    family: OuterFamily | None = Field(None, description="Outer family, for wireguard and vxlan.")
+    key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
+    vni: Vni | None = Field(None, description="VXLAN network identifier.")
+    ttl: Ttl = Field(64, description="Outer TTL.")
+    config: HostPath | None = Field(
+        None,
+        description=(
+            "tunsafe: its own file on the host, root's alone; whether it is UDP or TCP, and its keys, stand there."
+        ),
+    )
+    start: Command = Field(
+        (),
+        description=(
+            'external: the program that makes the interface, and its arguments; no shell: `["/usr/sbin/prog", '
+            '"--flag"]`.'
+        ),
+    )
+    stop: Command = Field(
+        (), description="external: the program that ends it; default: what `start` began gets a signal."
+    )
+    wait: WaitSeconds | None = Field(
+        None, description="tunsafe, external: seconds until the interface is there, 60 at most; default: 10."
+    )

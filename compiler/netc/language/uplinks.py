@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -18,26 +18,45 @@ def _none(value: Any) -> Any:
     return () if value is False else value
 
 
-Gateways = Annotated[OneOrMany[Address], BeforeValidator(_none)]
+Gateways = Annotated[
+    OneOrMany[Address], BeforeValidator(_none, json_schema_input_type=Literal[False] | OneOrMany[Address])
+]
 """`false` is said of a point-to-point interface, which needs none."""
 
 
 class Uplink(Table):
     """A way to the world: what comes to its prefixes is answered by it."""
 
-    interface: InterfaceName | None = Field(None, description="Configured by the image, never by netc; or")
-    tunnel: TunnelName | None = Field(None, description="a tunnel of the host.")
+    interface: InterfaceName | None = Field(None, description="Configured by the image, never by netc; or `tunnel`.")
+    tunnel: TunnelName | None = Field(
+        None,
+        description=(
+            "A tunnel of the host (6in4, 6to4, WireGuard …), without `routes` to everywhere and without a `table`."
+        ),
+    )
     prefixes: OneOrMany[InterfaceAddress] = Field(
         (),
-        description="What it brings, `2001:db8::7/64` with the host's address; a tunnel has its own too.",
+        description=(
+            "What it brings; `2001:db8::7/64` also says the host's own address. A tunnel brings its addresses "
+            "too, 6to4 its /48."
+        ),
     )
     gateway: Gateways | None = Field(
-        None, description="The router, one for each family; false on a point-to-point interface. Tunnels need none."
+        None,
+        description=(
+            "The router, one for each family; one outside of the prefixes is taken for a neighbour (onlink); "
+            "false on a point-to-point interface; tunnels need none."
+        ),
     )
     preferred: Annotated[bool, Field(strict=True)] = Field(
-        False, description="What the host begins, and what it passes on, goes out here while it is up."
+        False,
+        description=(
+            "What the host begins, and what it passes on for others, goes out here while it is up; else by "
+            "the image's own default route. Every address of the host in its families is then an uplink's, "
+            "since answers would go this way too."
+        ),
     )
     table: TableNumber | None = Field(None, description="Of its routes; default: from its name, 12000 to 12999.")
     mark: MarkNumber | None = Field(
-        None, description="Of connections that it brings and that are passed on: 1 to 255; default: from its name."
+        None, description="1 to 255, of connections that come in by it and are passed on; default: from its name."
     )

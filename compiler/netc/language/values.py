@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
 from netaddr import AddrFormatError, IPAddress, IPNetwork
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, PlainValidator
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from netc.language.names import DnsName, Wrong, quoted
+from netc.language.names import DnsName, Wrong, quoted, whole
 
 Family = Literal[4, 6]
 
@@ -24,13 +25,26 @@ T = TypeVar("T")
 
 
 class FromText:
-    """Pydantic: a value that is read from a string by `read`, which raises Wrong."""
+    """Pydantic: a value that is read from a string by `read`, which raises Wrong.
 
-    def __init__(self, read: Callable[[str], object]) -> None:
-        self.read = read
+    `form` is what editors know of it: every text that `read` takes matches.
+    """
+
+    def __init__(self, read: Callable[[str], object], form: str) -> None:
+        self.read, self.form = read, form
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.read, core_schema.str_schema())
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": whole(self.form)}
+
+
+ADDRESS = r"[0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"
+LENGTH = r"/[0-9]{1,3}"
+DIALLED = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?|[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*"
+PORT = r"([0-9]{1,5})/(tcp|udp)"
+PORTS = r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp)"
 
 
 def address(text: str) -> IPAddress:
@@ -140,7 +154,7 @@ class Port:
 
 
 def port(text: str) -> Port:
-    match = re.fullmatch(r"([0-9]{1,5})/(tcp|udp)", text)
+    match = re.fullmatch(PORT, text)
     if not match or not 1 <= int(match[1]) <= 65535:
         raise Wrong("NC0112", f"{quoted(text)} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
@@ -163,7 +177,7 @@ class Ports:
 
 
 def ports(text: str) -> Ports:
-    match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp)", text)
+    match = re.fullmatch(PORTS, text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not match or not 1 <= first <= last <= 65535:
         what = f"{quoted(text)} is not a port or a range of ports with a protocol"
@@ -175,15 +189,25 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
-OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed)]
+class OrAlone:
+    """Pydantic: tells editors that an item may stand for the list."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        listed = handler(schema)
+        return {"anyOf": [listed["items"], listed]} if "items" in listed else listed  # a validator around says more
+
+
+OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed), OrAlone()]
 """A value alone or a list of them."""
 
-Address = Annotated[IPAddress, FromText(address)]
-InterfaceAddress = Annotated[IPNetwork, FromText(interface_address)]
-Prefix = Annotated[IPNetwork, FromText(prefix)]
-Dialled = Annotated[Endpoint, FromText(endpoint)]
-DialledOrNot = Annotated[Endpoint | Literal[False], PlainValidator(endpoint_or_not)]
-ServicePorts = Annotated[Ports, FromText(ports)]
-ServicePort = Annotated[Port, FromText(port)]
+Address = Annotated[IPAddress, FromText(address, ADDRESS)]
+InterfaceAddress = Annotated[IPNetwork, FromText(interface_address, f"({ADDRESS}){LENGTH}")]
+Prefix = Annotated[IPNetwork, FromText(prefix, f"({ADDRESS}){LENGTH}")]
+Dialled = Annotated[Endpoint, FromText(endpoint, DIALLED)]
+DialledOrNot = Annotated[
+    Endpoint | Literal[False], PlainValidator(endpoint_or_not, json_schema_input_type=Dialled | Literal[False])
+]
+ServicePorts = Annotated[Ports, FromText(ports, PORTS)]
+ServicePort = Annotated[Port, FromText(port, PORT)]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]
 Mtu = Annotated[int, Field(strict=True, ge=576, le=65535)]

@@ -6,7 +6,7 @@
     [Peer]
     …
 
-Secrets never leave this module: of a PrivateKey or PresharedKey only its presence is kept.
+Of a PrivateKey or PresharedKey only its presence is kept; `secrets_of` alone gives them away.
 """
 
 from __future__ import annotations
@@ -192,3 +192,19 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "peer": ("AllowedIPs", "Endpoint", "PersistentKeepalive", "PresharedKey", "PublicKey"),
 }
 """As wg-quick(8) and wg(8) write them."""
+
+
+def secrets_of(text: str) -> tuple[str, tuple[str, ...]]:
+    """The private key, and every peer's preshared key, empty where there is none: for whoever puts them where they
+    belong. Nothing else asks for them."""
+    private, shared = "", list[str]()
+    for raw in text.splitlines():
+        line = raw.split("#", 1)[0]
+        if re.fullmatch(r"\s*\[peer\]\s*", line, re.IGNORECASE):
+            shared.append("")
+        elif found := re.fullmatch(r"\s*(private|preshared)key\s*=\s*(\S+)\s*", line, re.IGNORECASE):
+            if found[1].lower() == "private":
+                private = found[2]
+            elif shared:
+                shared[-1] = found[2]
+    return private, tuple(shared)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPAddress, IPNetwork
+
 from netc.language.links import Kind, Mesh
 from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
 from netc.language.topology import Host, Topology
@@ -33,12 +35,13 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     hosts = {host: table for host, table in hosts.items() if host not in keyless}
     unfit = [(host, subnet) for host, t in hosts.items() for subnet in mesh.subnet if not fits(subnet, t.id)]
     for host, subnet in unfit:
-        what = f"{subnet} + {hosts[host].id}, the id of {host}, is not an address of the subnet"
         hint = "choose a larger subnet, or a smaller id"
-        yield Problem("NC0305", (*origin, "subnet"), what, hint, also=(("hosts", host, "id"),))
+        yield Problem(
+            "NC0305", (*origin, "subnet"), _beyond(subnet, host, hosts[host].id), hint, also=(("hosts", host, "id"),)
+        )
     beyond = [host for host, table in hosts.items() if mesh.interfaces == "per-peer" and mesh.port + table.id > 65535]
     for host in beyond:
-        what = f"port {mesh.port} + {hosts[host].id}, the id of {host}, is beyond 65535"
+        what = f"port {mesh.port + hosts[host].id} = {mesh.port} + {hosts[host].id} (id of {host}) > 65535"
         yield Problem("NC0306", (*origin, "port"), what, "choose a smaller `port`", also=(("hosts", host, "id"),))
     out = {*beyond, *(host for host, _ in unfit)}
     hosts = {host: table for host, table in hosts.items() if host not in out}
@@ -154,3 +157,12 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
                 keepalive=keepalive(None, near),
                 peers=(peer,),
             )
+
+
+def _beyond(subnet: IPNetwork, host: HostName, number: int) -> str:
+    """Why an id does not fit: `10.88.0.200 = 10.88.0.0 + 200 (id of b) > 10.88.0.126, the last of 10.88.0.0/25`"""
+    first, version = int(subnet.network), subnet.version
+    last = IPAddress(subnet.last - (1 if version == 4 else 0), version)
+    total = first + number
+    made = str(IPAddress(total, version)) if total < 1 << (32 if version == 4 else 128) else "an address"
+    return f"{made} = {subnet.network} + {number} (id of {host}) > {last}, the last of {subnet}"

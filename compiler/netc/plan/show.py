@@ -10,7 +10,7 @@ from typing import Any
 from netc.language.values import Endpoint, Family, Port, Ports
 from netc.network.ranges import Ranges, prefixes
 from netc.plan.host_plan import HostPlan, Part
-from netc.problem import dotted
+from netc.problem import KeyPath, dotted
 
 VALUES = (Endpoint, Port, Ports)
 """Dataclasses that print as one word."""
@@ -23,6 +23,32 @@ def show(plan: HostPlan) -> str:
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"
+
+
+def show_from(plan: HostPlan, origin: KeyPath) -> Iterator[str]:
+    """The facts that come from a table or from what lies in it, a line each."""
+    for part in plan.parts:
+        if _is_from(part, origin):
+            yield f"part {part.name}"
+            yield from _part(part)
+        else:
+            yield from _inside(part, origin)
+    for confined in plan.confined:
+        yield from _inside(confined, origin)
+
+
+def _inside(fact: Any, origin: KeyPath) -> Iterator[str]:
+    for field in fields(fact):
+        value = getattr(fact, field.name)
+        for inner in value if isinstance(value, tuple) else (value,):
+            if is_dataclass(inner) and _is_from(inner, origin):
+                yield from _fact(inner, 0)
+            elif is_dataclass(inner):
+                yield from _inside(inner, origin)
+
+
+def _is_from(fact: Any, origin: KeyPath) -> bool:
+    return getattr(fact, "origin", ())[: len(origin)] == origin
 
 
 def _part(part: Part) -> Iterator[str]:

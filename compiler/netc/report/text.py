@@ -7,96 +7,76 @@ characters escaped, so that a topology cannot steer the terminal of whoever chec
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from netc.language.secrets import masked
-from netc.problem import KeyPath, Place, Problem, Severity, dotted
-
-if TYPE_CHECKING:
-    from netc.language.spans import Spans
+from netc.problem import Place, Problem, Severity, dotted
+from netc.report.findings import Finding, Spot, findings
+from netc.report.words import counted, escaped, shown
 
 WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
 
-LONGEST = 600
-"""Characters of a message, a hint or a path; what an author wrote there may be of any length."""
+Paint = Callable[[str, str], str]
+"""A text and what it is, to the text as a terminal colours it."""
 
-_Block = tuple[str, Place, KeyPath]
-"""An arrow, a place and the key path that leads there."""
+COLOURS = {
+    Severity.ERROR: "1;31",
+    Severity.WARNING: "1;33",
+    Severity.NOTE: "1;36",
+    "what": "1",
+    "frame": "34",
+    "hint": "1;32",
+}
+"""Of a terminal (ECMA-48 SGR): what is bold, what red, yellow, cyan, blue, green."""
 
 
-def render(problems: Iterable[Problem], file: str, text: str) -> str:
+def render(problems: Iterable[Problem], file: str, text: str, *, colour: bool = False) -> str:
     """Errors first, then by place; ends with a count. Empty when there are no problems.
 
     `file` is the topology as the author named it and `text` what it holds.
     """
-    from netc.language.spans import Spans  # tree-sitter is loaded only when there is something to show
-
-    spans, hidden = Spans(file, text), _hidden_lines(text)
-    found = [(problem, [_hide(block, hidden) for block in _blocks(problem, spans)]) for problem in problems]
-    found.sort(key=_order(file))
-    said = [_problem(problem, blocks) for problem, blocks in found]
-    return "\n".join([*said, _summary(problem for problem, _ in found)]) if said else ""
-
-
-def _blocks(problem: Problem, spans: Spans) -> list[_Block]:
-    if problem.severity is Severity.NOTE and not problem.where and problem.place is None:
-        first: list[_Block] = []
-    else:
-        place = problem.place or spans.of(problem.where, on_key=problem.on_key)
-        first = [("-->", place, problem.where)]
-    return first + [(":::", spans.of(path), path) for path in problem.also]
+    found = findings(problems, file, text)
+    if not found:
+        return ""
+    paint = _coloured if colour else _plain
+    said = [_problem(finding, paint) for finding in found]
+    return "\n".join([*said, counted(finding.problem for finding in found) + "\n"])
 
 
-def _hidden_lines(text: str) -> dict[tuple[int, str], str]:
-    """Lines of the topology that hold secrets, without them, by number and what they hold."""
-    hidden = masked(text.removeprefix("\ufeff")).split("\n")
-    lines = zip(text.removeprefix("\ufeff").split("\n"), hidden, strict=True)
-    pairs = ((old.removesuffix("\r"), new.removesuffix("\r")) for old, new in lines)
-    return {(number, old): new for number, (old, new) in enumerate(pairs, 1) if old != new}
+def _plain(text: str, _: str) -> str:
+    return text
 
 
-def _hide(block: _Block, hidden: dict[tuple[int, str], str]) -> _Block:
-    """Without secrets: in the topology they are known by all of it, in a file beside it by the line alone."""
-    arrow, place, path = block
-    source = hidden.get((place.line, place.source)) or masked(place.source)
-    return arrow, replace(place, source=source), path
+def _coloured(text: str, kind: str) -> str:
+    return f"\x1b[{COLOURS[kind]}m{text}\x1b[0m" if text else ""
 
 
-def _order(file: str) -> Callable[[tuple[Problem, list[_Block]]], tuple[object, ...]]:
-    """Errors before notes, the topology before files beside it, and last what has no place."""
-
-    def key(found: tuple[Problem, list[_Block]]) -> tuple[object, ...]:
-        problem, blocks = found
-        rank = list(Severity).index(problem.severity)
-        if not blocks:
-            return rank, True, True, "", 0, 0, problem.code
-        place = blocks[0][1]
-        return rank, False, place.file != file, place.file, place.line, place.column, problem.code
-
-    return key
-
-
-def _problem(problem: Problem, blocks: list[_Block]) -> str:
-    margin = max((len(str(place.line)) for _, place, _ in blocks), default=0)
-    lines = [f"{problem.severity}[{problem.code}]: {_escaped(problem.what)}"]
-    for arrow, place, path in blocks:
-        at = f"{_escaped(place.file)}:{place.line}:{place.column}  {_escaped(dotted(path))}"
-        lines += [f"{'':{margin}}{arrow} {at.rstrip()}", *_snippet(place, margin)]
+def _problem(finding: Finding, paint: Paint) -> str:
+    problem, spots = finding.problem, [spot for spot in (finding.at, *finding.also) if spot]
+    margin = max((len(str(spot.place.line)) for spot in spots), default=0)
+    severity = paint(f"{problem.severity}[{problem.code}]", problem.severity)
+    lines = [f"{severity}{paint(': ' + escaped(problem.what), 'what')}"]
+    for spot in spots:
+        is_first = spot is finding.at
+        arrow = paint("-->" if is_first else ":::", "frame")
+        lines.append(f"{'':{margin}}{arrow} {_at(spot)}")
+        lines += _snippet(spot.place, margin, problem.severity if is_first else "frame", paint)
     if problem.hint:
-        lines.append(f"{'':{margin}} = hint: {_escaped(problem.hint)}")
+        lines.append(f"{'':{margin}} {paint('= hint:', 'hint')} {escaped(problem.hint)}")
     return "\n".join(lines) + "\n"
 
 
-def _snippet(place: Place, margin: int) -> list[str]:
+def _at(spot: Spot) -> str:
+    place = spot.place
+    return f"{escaped(place.file)}:{place.line}:{place.column}  {escaped(dotted(spot.path))}".rstrip()
+
+
+def _snippet(place: Place, margin: int, mark: str, paint: Paint) -> list[str]:
     """The line of source with its caret; nothing for a blank line, which shows nothing."""
     if not place.source.strip():
         return []
     # One cell more than characters: what is missing may be missing at the end.
-    cells = [_shown(character) for character in place.source] + [" "]
+    cells = [shown(character) for character in place.source] + [" "]
     first = min(place.column, len(cells)) - 1
     last = max(first + 1, min(place.end, len(cells)) - 1)
     start, stop = _window([_width(cell) for cell in cells], first, last)
@@ -104,11 +84,8 @@ def _snippet(place: Place, margin: int) -> list[str]:
     source = cut_left + "".join(cells[start:stop]) + cut_right
     before = _width(cut_left + "".join(cells[start:first]))
     caret = "^" * max(1, _width("".join(cells[first : min(last, stop)])))
-    return [
-        f"{'':{margin}} |",
-        f"{place.line:{margin}} | {source.rstrip()}",
-        f"{'':{margin}} | {' ' * before}{caret}",
-    ]
+    blank, number = paint(f"{'':{margin}} |", "frame"), paint(f"{place.line:{margin}} |", "frame")
+    return [blank, f"{number} {source.rstrip()}", f"{blank} {' ' * before}{paint(caret, mark)}"]
 
 
 def _window(widths: list[int], first: int, last: int) -> tuple[int, int]:
@@ -130,31 +107,9 @@ def _window(widths: list[int], first: int, last: int) -> tuple[int, int]:
     return start, stop
 
 
-def _shown(character: str) -> str:
-    """Tabs as four columns; what moves the cursor, hides or turns the text around, as Python writes it."""
-    if character == "\t":
-        return "    "
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-    return ascii(character)[1:-1] if hidden else character
-
-
-def _escaped(text: str) -> str:
-    """For what is shown outside of source lines, where a line break would forge a line of ours."""
-    if len(text) > LONGEST:
-        text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
-    return "".join(_shown(character) for character in text)
-
-
 def _width(text: str) -> int:
     """Columns on a terminal: East Asian characters take two, accents that combine take none."""
     return sum(
         0 if unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
-
-
-def _summary(problems: Iterable[Problem]) -> str:
-    """`2 errors, 1 note`"""
-    count = Counter(problem.severity for problem in problems)
-    parts = [f"{count[s]} {s}{'s' * (count[s] != 1)}" for s in Severity if count[s]]
-    return ", ".join(parts) + "\n"

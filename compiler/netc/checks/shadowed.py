@@ -1,0 +1,293 @@
+"""What says again what is said already: sources that lie in others beside them, and rules that others cover.
+
+Only what is covered as a whole is told of, and where a part is, that part: one port, one source, one interface.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from netaddr import IPNetwork
+
+from netc.checks.lockout import rulesets
+from netc.language.firewall import Allow, Firewall
+from netc.language.names import HostName, SetName
+from netc.language.sets import Source
+from netc.language.topology import Host
+from netc.language.values import Family, Ports
+from netc.network.derive import EVERYTHING
+from netc.network.interface import Network
+from netc.network.ranges import Ranges, merged, minus
+from netc.network.sets import Members, Sets, members
+from netc.plan.filtering import input_rules
+from netc.plan.ruleset import Opening, Ruleset
+from netc.problem import KeyPath, Problem, Severity, dotted
+
+MOST = 300
+"""Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
+
+FAMILIES: tuple[Family, ...] = (4, 6)
+
+
+def check(network: Network) -> Iterator[Problem]:
+    for host, table in sorted(network.topology.hosts.items()):
+        for where, sources in _lists(host, table):
+            yield from _inside(sources, where, network.sets)
+        wall = table.firewall
+        if wall and (wall.allow or wall.pass_) and len(wall.allow) + len(wall.pass_) <= MOST:
+            for ruleset, _ in rulesets(host, network):
+                if ruleset.filter:
+                    yield from _rules(wall, ruleset, network.sets)
+
+
+# ---- sources beside each other -------------------------------------------------------------------------------
+
+
+def _lists(host: HostName, table: Host) -> Iterator[tuple[KeyPath, Sequence[Source]]]:
+    """Every list of prefixes and sets in which any of them counts."""
+    own: KeyPath = ("hosts", host)
+    if table.firewall:
+        yield (*own, "firewall", "deny"), table.firewall.deny
+        for number, allow in enumerate(table.firewall.allow):
+            yield (*own, "firewall", "allow", number, "from"), allow.from_
+    for name, split in sorted(table.splits.items()):
+        yield (*own, "splits", name, "direct"), split.direct
+        yield (*own, "splits", name, "source"), split.source
+    for space, namespace in sorted(table.namespaces.items()):
+        for number, publish in enumerate(namespace.publish):
+            yield (*own, "namespaces", space, "publish", number, "allow"), publish.allow
+    for name_, bridge in sorted(table.bridges.items()):
+        for number, container in enumerate(bridge.publish):
+            yield (*own, "bridges", name_, "publish", number, "allow"), container.allow
+
+
+def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[Problem]:
+    for index, others in sorted(_covered(sources, sets)):
+        around = " and ".join(f"`{sources[other]}`" for other in others)
+        same = sources[index] == sources[others[0]]
+        what = f"`{sources[index]}` is there already" if same else f"`{sources[index]}` lies in {around}, beside it"
+        also = tuple((*where, other) for other in others)
+        yield Problem("NC2902", (*where, index), what, "leave it out", also, Severity.WARNING)
+
+
+Around = tuple[int, int, int]
+"""First and last address of a prefix, and its index."""
+
+
+def _covered(sources: Sequence[Source], sets: Sets) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """Each source that others hold as a whole, by index, and those. Lists may have thousands of prefixes."""
+    outer: dict[Family, list[Around]] = {4: [], 6: []}
+    nets = sorted((n.version, n.first, -n.last, at) for at, n in enumerate(sources) if isinstance(n, IPNetwork))
+    for version, first, last, at in nets:
+        widest = outer[4 if version == 4 else 6]
+        if widest and -last <= widest[-1][1]:
+            yield at, (widest[-1][2],)
+        else:
+            widest.append((first, -last, at))
+    named = {at: sets[one] for at, one in enumerate(sources) if isinstance(one, SetName) and sets.get(one)}
+    alone: list[tuple[int, Members]] = []
+    for at, held in named.items():
+        # Of two that are the same the first stays.
+        wider = (other for other in named if other != at and _holds(named[other], held))
+        by = next((other for other in wider if other < at or not _holds(held, named[other])), None)
+        around = (by,) if by is not None else _prefixes_around(held, outer)
+        if around:
+            yield at, around
+        else:
+            alone.append((at, held))
+    for family in FAMILIES:
+        for first, last, at in outer[family]:
+            range_ = ((first, last),)
+            by = next((other for other, held in alone if _in_ranges(range_, held.of(family))), None)
+            if by is not None:
+                yield at, (by,)
+
+
+def _prefixes_around(held: Members, outer: dict[Family, list[Around]]) -> tuple[int, ...]:
+    """A prefix for each family that has any; nothing if one family is in none."""
+    found: list[int] = []
+    for family in FAMILIES:
+        if ranges := held.of(family):
+            before = bisect_right(outer[family], ranges[0][0], key=lambda one: one[0])
+            if not before or ranges[-1][1] > outer[family][before - 1][1]:
+                return ()
+            found.append(outer[family][before - 1][2])
+    return tuple(found)
+
+
+def _holds(wider: Members, held: Members) -> bool:
+    return all(_in_ranges(held.of(family), wider.of(family)) for family in FAMILIES)
+
+
+def _in_ranges(inner: Ranges, outer: Ranges) -> bool:
+    """Lists of countries have thousands of ranges each, and most are apart: three of them show it."""
+    for first, last in (inner[0], inner[len(inner) // 2], inner[-1]) if inner else ():
+        before = bisect_right(outer, first, key=lambda one: one[0])
+        if not before or last > outer[before - 1][1]:
+            return False
+    return not minus(inner, outer)
+
+
+# ---- rules of a firewall -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What lets something in. No ports, devices: all of them."""
+
+    origin: KeyPath
+    ports: tuple[Ports, ...]
+    devices: tuple[str, ...]
+    sources: Members
+
+
+def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
+    where: KeyPath = ruleset.filter.origin if ruleset.filter else ruleset.origin
+    openings = [rule for rule in input_rules(ruleset) if isinstance(rule, Opening)]
+    ways = {one.origin: _way(one, sets) for one in openings if not one.on and one.protocol is None}
+    # From the last to the first: of two that say the same the first stays.
+    for number in reversed(range(len(wall.allow))):
+        at: KeyPath = (*where, "allow", number)
+        if ways.pop(at, None) is None:
+            continue
+        told, left = _repeated(_Rule.of(wall.allow[number], at, sets), tuple(ways.values()))
+        yield from told
+        if left:
+            ways[at] = left
+    passages = {(one.entering, one.leaving): one.origin for one in reversed(ruleset.passages)}
+    for number, way in enumerate(wall.pass_):
+        first = passages.get((way.from_, way.to), where)
+        if first not in (where, (*where, "pass", number)):
+            what = f"what comes by `{way.from_}` and leaves by `{way.to}` passes by {_label(first)} already"
+            yield Problem("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
+
+
+def _way(opening: Opening, sets: Sets) -> Way:
+    named = opening.sources
+    sources = members((*named.prefixes, *named.sets) if named else EVERYTHING, sets)
+    return Way(opening.origin, opening.ports, opening.devices, sources)
+
+
+Part = tuple[int, Ports | None] | tuple[int, str | None] | tuple[int, Source | None, Members]
+"""One of what an `allow` says, with where it stands in its list."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """An `allow`, and where each of its parts stands in it. None is any."""
+
+    at: KeyPath
+    ports: tuple[tuple[int, Ports | None], ...]
+    devices: tuple[tuple[int, str | None], ...]
+    sources: tuple[tuple[int, Source | None, Members], ...]
+
+    @staticmethod
+    def of(allow: Allow, at: KeyPath, sets: Sets) -> _Rule:
+        return _Rule(
+            at,
+            tuple(enumerate(allow.ports)) or ((0, None),),
+            tuple(enumerate(allow.interface)) or ((0, None),),
+            tuple((n, one, members((one,), sets)) for n, one in enumerate(allow.from_))
+            or ((0, None, members(EVERYTHING, sets)),),
+        )
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.sources[0][1] is not None or self.devices[0][1] is not None
+
+    def only(self, part: Part) -> _Rule:
+        """This part of it, with all that is said besides."""
+        return self._with(part, lambda one: one == part)
+
+    def without(self, part: Part) -> _Rule | None:
+        """None where this part is alone, since to say nothing is to say any."""
+        left = self._with(part, lambda one: one != part)
+        return left if left.ports and left.devices and left.sources else None
+
+    def _with(self, part: Part, stays: Callable[[Part], bool]) -> _Rule:
+        if part in self.sources:
+            return replace(self, sources=tuple(filter(stays, self.sources)))
+        if part in self.ports:
+            return replace(self, ports=tuple(filter(stays, self.ports)))
+        return replace(self, devices=tuple(filter(stays, self.devices)))
+
+    def way(self) -> Way:
+        ports = tuple(port for _, port in self.ports if port)
+        return Way(self.at, ports, tuple(device for _, device in self.devices if device), _together(self))
+
+
+def _together(rule: _Rule) -> Members:
+    parts = [part for _, _, part in rule.sources]
+    return Members(*(merged(range_ for part in parts for range_ in part.of(family)) for family in FAMILIES))
+
+
+def _repeated(rule: _Rule, others: tuple[Way, ...]) -> tuple[list[Problem], Way | None]:
+    """What is wrong with a rule, and what it still lets in alone: each part that is told of counts no more."""
+    if by := _by(rule, others):
+        return [_as_a_whole(rule, by)], None
+    told: list[Problem] = []
+    for key, parts in (("ports", rule.ports), ("interface", rule.devices), ("from", rule.sources)):
+        for part in parts:
+            left = rule.without(part)
+            if left and (by := _by(rule.only(part), others)):
+                rule = left
+                subject = f"what comes by `{part[1]}`" if key == "interface" else f"`{part[1]}`"
+                what = f"{subject} is let in by {' and '.join(_label(way.origin) for way in by)} already"
+                also = tuple(way.origin for way in by)
+                where: KeyPath = (*rule.at, key, part[0])
+                told.append(Problem("NC2903", where, what, "leave it out", also, Severity.WARNING))
+    return told, rule.way()
+
+
+def _as_a_whole(rule: _Rule, by: tuple[Way, ...]) -> Problem:
+    also = tuple(way.origin for way in by)
+    if len(by) == 1 and by[0].origin[2:] == ("ssh",):
+        what = f"{by[0].ports[0]} is ssh, which is open to everybody{': this keeps nobody out' * rule.is_narrowed}"
+        hint = "leave it out; who may log in is for sshd_config to say" if rule.is_narrowed else "leave it out"
+        return Problem("NC2903", rule.at, what, hint, also, Severity.WARNING)
+    what = f"all that this lets in is let in by {' and '.join(_label(way.origin) for way in by)} already"
+    return Problem("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
+
+
+def _label(origin: KeyPath) -> str:
+    return f"`{dotted(origin[3:] if origin[2:3] == ('firewall',) else origin)}`"
+
+
+def _by(rule: _Rule, others: tuple[Way, ...]) -> tuple[Way, ...]:
+    """Those that let in all of it; nothing when something is left."""
+    found: dict[KeyPath, Way] = {}
+    wanted = _together(rule)
+    for _, port in rule.ports:
+        for _, device in rule.devices:
+            ways = [way for way in others if _takes(way, port, device)]
+            needed = _needed(wanted, sorted(ways, key=lambda way: [str(key).zfill(6) for key in way.origin]))
+            if not needed:
+                return ()
+            found |= {way.origin: way for way in needed}
+    return tuple(found.values())
+
+
+def _takes(way: Way, port: Ports | None, device: str | None) -> bool:
+    if way.devices and device not in way.devices:
+        return False
+    return not way.ports or (port is not None and any(_holds_port(each, port) for each in way.ports))
+
+
+def _holds_port(wider: Ports, port: Ports) -> bool:
+    return wider.protocol == port.protocol and wider.first <= port.first and port.last <= wider.last
+
+
+def _needed(wanted: Members, ways: list[Way]) -> tuple[Way, ...]:
+    """One of them if it is enough, else those that it takes; nothing when all of them are not enough."""
+    for way in ways:
+        if _holds(way.sources, wanted):
+            return (way,)
+    found: list[Way] = []
+    for way in ways:
+        left = wanted - way.sources
+        if left != wanted:
+            found.append(way)
+            wanted = left
+    return () if wanted else tuple(found)

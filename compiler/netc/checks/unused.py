@@ -1,0 +1,70 @@
+"""Links and tunnels by which nothing goes, as far as netc can know. Sets are told of by `references`.
+
+Meshes always carry something: a shared one has a subnet, and interfaces per peer are made for a routing daemon, which
+needs no more than their fe80 addresses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.links import FOREIGN
+from netc.language.topology import Host
+from netc.network.interface import Interface, Network
+from netc.network.routing import bgp_ways, igp_ways
+from netc.problem import KeyPath, Problem, Severity
+
+
+def check(network: Network) -> Iterator[Problem]:
+    topology = network.topology
+    named: set[str] = {*bgp_ways(topology), *igp_ways(topology)}
+    named |= {str(forward.via) for forward in topology.forwards.values()}
+    arriving = {ip for forward in topology.forwards.values() for ip in forward.on}
+    used: dict[KeyPath, bool] = {}
+    for host, interfaces in network.interfaces.items():
+        table = topology.hosts[host]
+        mentioned = _mentioned(table)
+        for interface in interfaces:
+            if interface.origin[0] == "meshes":
+                continue
+            is_link = interface.origin[0] == "links"
+            by_name = interface.name in mentioned or interface.origin[-1] in (named if is_link else mentioned)
+            leads = _leads_somewhere(interface, table) or any(net.ip in arriving for net in interface.addresses)
+            used[interface.origin] = used.get(interface.origin, False) or by_name or leads
+    yield from (_unused(origin) for origin, is_used in used.items() if not is_used)
+
+
+def _mentioned(table: Host) -> set[str]:
+    """Tunnels and interfaces that other tables of the host name."""
+    found: set[str | None] = {uplink.tunnel for uplink in table.uplinks.values()}
+    for split in table.splits.values():
+        found |= {split.tunnel, split.interface}
+    for peer in table.bgp.peers.values() if table.bgp else ():
+        found |= {peer.tunnel, peer.interface}
+    if table.firewall:
+        found |= {device for allow in table.firewall.allow for device in allow.interface}
+        found |= {device for way in table.firewall.pass_ for device in (way.from_, way.to)}
+    return {name for name in found if name}
+
+
+def _leads_somewhere(interface: Interface, table: Host) -> bool:
+    """What is routed into it, or neighbours in a subnet of its own. A provider's file says nothing of neighbours, and
+    a program that makes an interface may route into it."""
+    if interface.routes or interface.namespace or interface.back or interface.kind in FOREIGN:
+        return True
+    own = [net for net in interface.addresses if not net.ip.is_link_local()]
+    if interface.origin[0] != "hosts":
+        return bool(own)
+    tunnel = next(one for name, one in table.tunnels.items() if name == interface.origin[-1])
+    return not tunnel.import_ and any(net.size > 1 for net in own)
+
+
+def _unused(origin: KeyPath) -> Problem:
+    name = origin[-1]
+    if origin[0] == "hosts":
+        what = f"nothing goes by the tunnel `{name}`: no route, namespace, split, uplink or neighbour leads there"
+        hint = f'write what it is for: its `routes`, or `tunnel = "{name}"` of a namespace or a split'
+    else:
+        what = f"nothing goes by `{name}`: it has fe80 addresses alone, and no route, forward or router leads there"
+        hint = "give its ends an `address` or `routes`"
+    return Problem("NC2901", origin, what, hint, severity=Severity.WARNING, on_key=True)

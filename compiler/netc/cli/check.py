@@ -1,0 +1,18 @@
+"""`netc check`"""
+
+from __future__ import annotations
+
+from netc.cli.topology import Form, Strict, Topo, say, understood
+from netc.report import Format
+
+
+def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
+    """Say what is wrong in TOPO, and write nothing."""
+    from netc.problem import Severity
+
+    checked = understood(topo, form, strict=strict)
+    hosts, known = len(checked.network.topology.hosts), sum(bool(note.acknowledged) for note in checked.notes)
+    warned = any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes)
+    outcome = "no errors" if warned else "nothing wrong"
+    acknowledged = f" ({known} acknowledged)" if known else ""
+    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)

@@ -1,0 +1,114 @@
+"""`netc explain`"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netc.cli.topology import beside, text_of, understood, wrong_use
+
+if TYPE_CHECKING:
+    from netc.problem import KeyPath
+    from netc.provenance.lines import Compiled, Place
+    from netc.provenance.told import Source
+
+
+def explain(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A problem's code (NC0703), a key (links.home, hosts.edge.mtu) or a line of output (out/…/up:14).",
+        ),
+    ],
+    topo: Annotated[Path, typer.Argument(metavar="[TOPO]", help="The topology that a key or a line is of.")] = Path(
+        "topo.toml"
+    ),
+) -> None:
+    """Say what a problem means; what follows from a key, and the lines that come from it; or which keys made a line."""
+    if re.fullmatch(r"NC[0-9]{4}", what.upper()):
+        typer.echo(_page(what.upper()), nl=False)
+    elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
+        typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
+    elif "/" in what:
+        raise wrong_use(f"which line of {what}?", f"write `{what}:14`")
+    else:
+        typer.echo(_key(what, topo), nl=False)
+
+
+def _page(code: str) -> str:
+    """The page of docs/mistakes, for a terminal."""
+    from netc.shipped import shipped
+
+    folder = shipped("mistakes")
+    page = folder / f"{code}.md"
+    if not page.is_file():
+        alike = sorted(path.stem for path in folder.glob(f"{code[:4]}*.md"))
+        raise wrong_use(f"no problem has the code {code}", f"there are {', '.join(alike)}" if alike else "")
+    lines = []
+    for line in page.read_text().removeprefix("# ").splitlines():
+        if context := re.fullmatch(r"```diff beside=(\w+)", line):
+            lines += [(folder / "beside" / f"{context[1]}.toml").read_text().partition("\n")[0].removeprefix("# "), ""]
+        elif not line.startswith("```"):
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _compiled(topo: Path) -> tuple[Compiled, Source]:
+    from netc.language.read import read
+    from netc.provenance.lines import compiled
+    from netc.provenance.told import Source
+
+    understood(topo)  # a network with mistakes has no output
+    text = text_of(topo)
+    topology = read(text, str(topo), beside(topo)).topology
+    assert topology is not None
+    base = compiled(topology, topology.hosts.keys())
+    assert base is not None
+    return base, Source(str(topo), text)
+
+
+def _key(what: str, topo: Path) -> str:
+    from netc.provenance.alter import at, whole
+    from netc.provenance.told import told_key
+
+    base, source = _compiled(topo)
+    try:
+        path = whole(base.topology, _path(what))
+    except LookupError:
+        raise wrong_use(f"{topo} has no {what}", "write it as messages do: `links.home`, `hosts.edge.mtu`") from None
+    if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
+        raise wrong_use(f"{what} is many tables", "name one of them")
+    return told_key(base, path, source)
+
+
+def _path(what: str) -> KeyPath:
+    """`hosts.a.firewall.allow[0].ports`; names of tables have no dots."""
+    return tuple(int(key) if key.isdecimal() else key for key in re.split(r"[.\[\]]+", what.strip("]")))
+
+
+def _line(file: Path, number: int, topo: Path) -> str:
+    from netc.provenance.told import told_line
+
+    base, source = _compiled(topo)
+    place = _place(file, base)
+    lines = base.texts[place].splitlines()
+    if not 1 <= number <= len(lines):
+        raise wrong_use(f"{file} has {len(lines)} lines")
+    if file.is_file() and file.read_text(errors="replace") != base.texts[place]:
+        raise wrong_use(f"{file} is not what {topo} compiles to", "`netc build` writes it anew")
+    return told_line(base, place, number, source)
+
+
+def _place(file: Path, base: Compiled) -> Place:
+    """Whatever stands before the host's folder."""
+    for at, part in enumerate(file.parts):
+        for host in base.plans:
+            if host == part and (place := (host, "/".join(file.parts[at + 1 :]))) in base.texts:
+                return place
+    if file.name == "MANIFEST":
+        raise wrong_use("MANIFEST holds the checksums of a host's other files", "ask for a line of one of these")
+    raise wrong_use(f"no file of a host is called {file}", "write it as `netc build` does: `out/HOST/files/…:LINE`")

@@ -1,0 +1,32 @@
+"""`netc fmt`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from netc.cli.edit import replace, toml_of
+from netc.cli.topology import Topo, wrong_use
+
+
+def fmt(
+    topo: Topo,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when TOPO would change.")] = False,
+) -> None:
+    """Lay TOPO out: order and spaces. What it says, and every comment, stays."""
+    from netc.language.layout import NotLaidOut, laid_out
+
+    text = toml_of(topo)
+    try:
+        made = laid_out(text)
+    except NotLaidOut as error:
+        raise wrong_use(f"{topo} stays as it is: {error}") from None
+    if made == text:
+        typer.echo(f"{topo} is laid out")
+    elif check:
+        typer.echo(f"{topo} would change")
+        raise typer.Exit(1)
+    else:
+        replace(topo, made)
+        typer.echo(f"{topo} is laid out anew")

@@ -1,0 +1,167 @@
+"""`netc import`: what others wrote becomes part of a topology, and its private keys go into files of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from netc.cli.edit import put_secrets, replace, toml_of
+from netc.cli.topology import Topo, beside, host_of, report, text_of, understood, wrong_use
+
+if TYPE_CHECKING:
+    from netc.language.names import HostName
+    from netc.language.tunnels import Tunnel, TunnelPeer
+    from netc.network.interface import Network
+
+app = typer.Typer(no_args_is_help=True, help="Take over what another program's file says.")
+
+Keys = Annotated[Path | None, typer.Option(metavar="DIR", help="Where private keys go; default: keys, beside TOPO.")]
+
+N = TypeVar("N", bound=str)
+
+Tables = tuple[tuple[tuple[str, ...], Mapping[str, Any]], ...]
+
+
+@dataclass(frozen=True)
+class _Secret:
+    host: str
+    place: str
+    """On the host."""
+    value: str = field(repr=False)
+
+
+@app.command("wg-quick")
+def wg_quick(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A provider's file, as it came.")],
+    topo: Topo = Path("topo.toml"),
+    host: Annotated[str | None, typer.Option(metavar="H", help="Whose tunnel it is; default: the only host.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="T", help="Of the tunnel; default: FILE's.")] = None,
+    keys: Keys = None,
+) -> None:
+    """Write a provider's tunnel into TOPO, as a table of the host."""
+    from netc.language.imports import merged
+    from netc.language.names import TunnelName
+    from netc.language.tunnels import Tunnel
+    from netc.language.wg_quick import secrets_of
+
+    given, text = text_of(file), toml_of(topo)
+    network = understood(topo).network
+    owner = _only(network) if host is None else host_of(host, network)
+    tunnel = _name(TunnelName, name or file.stem)
+    where = ("hosts", str(owner), "tunnels", str(tunnel))
+    asked = Tunnel.model_validate({"kind": "wireguard", "import": str(file)})
+    whole, problems = merged(asked, tunnel, owner, where, lambda _: given)
+    report(tuple(problem for problem in problems if problem.code != "NC0123"), topo, text)  # secrets are taken along
+    if whole is None:
+        raise typer.Exit(1)
+    private, shared = secrets_of(given)
+    secrets = [_Secret(str(owner), f"/etc/netc/keys/{tunnel}.key", private)]
+    for peer, value in zip(whole.peer, shared, strict=True):
+        if peer.preshared_key:
+            secrets.append(_Secret(str(owner), str(peer.preshared_key.file), value))
+    _add(topo, text, ((where, _table(whole)),), [secret for secret in secrets if secret.value], keys)
+
+
+@app.command("wg-meshconf")
+def wg_meshconf(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its database, a CSV file.")],
+    topo: Topo = Path("topo.toml"),
+    name: Annotated[str | None, typer.Option(metavar="M", help="Of the mesh; default: FILE's.")] = None,
+    keys: Keys = None,
+) -> None:
+    """Write the hosts of a mesh of wg-meshconf, and the mesh, into TOPO; it is made if it is not there."""
+    from netc.language.meshconf import NotRead, read_meshconf
+    from netc.language.names import MeshName
+
+    mesh = _name(MeshName, name or file.stem)
+    text = toml_of(topo) if topo.exists() else f'version = 1\n\n[network]\nname = "{mesh}"\n'
+    try:
+        found = read_meshconf(text_of(file), mesh)
+    except NotRead as error:
+        typer.echo(f"netc: {file}: {error.what}" + (f"\n   = hint: {error.hint}" if error.hint else ""), err=True)
+        raise typer.Exit(1) from None
+    secrets = [_Secret(host, "/etc/netc/keys/host.key", key) for host, key in found.private_keys.items()]
+    _add(topo, text, found.tables, secrets, keys)
+    if found.left_behind:
+        typer.echo(f"not taken over: {', '.join(found.left_behind)}", err=True)
+
+
+def _only(network: Network) -> HostName:
+    hosts = list(network.topology.hosts)
+    if len(hosts) != 1:
+        raise wrong_use(f"there are {len(hosts)} hosts, and the tunnel is one's", "say which: `--host H`")
+    return hosts[0]
+
+
+def _name(kind: type[N], text: str) -> N:
+    """What a file is called, made a name."""
+    from netc.language.names import Wrong
+
+    try:
+        return kind(re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
+    except Wrong as wrong:
+        raise wrong_use(wrong.what, "say another: `--name`") from None
+
+
+def _table(tunnel: Tunnel) -> dict[str, Any]:
+    """As an author would write it: what is said, and one value where there is one."""
+    said = {
+        "kind": "wireguard",
+        "address": _alone(tunnel.address),
+        "dns": _alone(tunnel.dns),
+        "mtu": tunnel.mtu,
+        "port": tunnel.port,
+        "peer": _one_or_many([_peer(peer) for peer in tunnel.peer]),
+    }
+    return {key: value for key, value in said.items() if value not in (None, [])}
+
+
+def _peer(peer: TunnelPeer) -> dict[str, Any]:
+    said = {
+        "public_key": str(peer.public_key),
+        "endpoint": str(peer.endpoint) if peer.endpoint else None,
+        "allowed_ips": _alone(peer.allowed_ips),
+        "keepalive": peer.keepalive,
+        "preshared_key": {"file": str(peer.preshared_key.file)} if peer.preshared_key else None,
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _alone(values: Iterable[object]) -> Any:
+    return _one_or_many([str(value) for value in values])
+
+
+def _one_or_many(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
+
+
+def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Path | None) -> None:
+    """All of it or nothing: what would make mistakes is not written."""
+    from netc.language.additions import NotAdded, added
+    from netc.pipeline import understand
+    from netc.problem import Mistakes, dotted
+
+    made = text
+    try:
+        for path, table in tables:
+            made = added(made, path, table)
+        understand(made, str(topo), beside(topo))
+    except NotAdded as error:
+        raise wrong_use(f"{topo}: {error}") from None
+    except Mistakes as mistakes:
+        report(mistakes.problems, topo, made)
+        typer.echo(f"netc: {topo} stays as it is: it would have these mistakes", err=True)
+        raise typer.Exit(1) from None
+    folder = keys or topo.parent / "keys"
+    put_secrets(folder, {f"{one.host}/{one.place.rpartition('/')[2]}": one.value for one in secrets})
+    replace(topo, made)
+    typer.echo(f"{topo}: {', '.join(dotted(path) for path, _ in tables)} added")
+    for one in secrets:
+        typer.echo(
+            f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} of {one.host}, mode 0600"
+        )

@@ -1,0 +1,43 @@
+"""`netc plan`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netc.cli.topology import Topo, host_of, report, text_of, understood, wrong_use
+
+
+def plan(
+    topo: Topo,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="With --migrate: another topology.")],
+    migrate: Annotated[bool, typer.Option("--migrate", help="Print the order in which routers change to it.")] = False,
+    moved: Annotated[list[str] | None, typer.Option(metavar="H", help="This router has changed; repeatable.")] = None,
+) -> None:
+    """Print the facts that HOST's files are made of; or how the network gets from one topology to another."""
+    from netc.pipeline import plan as plan_host
+    from netc.plan.show import show
+
+    if migrate:
+        _migrate(topo, Path(host), moved or [])
+        return
+    if moved:
+        raise wrong_use("`--moved` is of `--migrate`")
+    checked = understood(topo)
+    typer.echo(show(plan_host(host_of(host, checked.network), checked.network)), nl=False)
+
+
+def _migrate(old: Path, new: Path, names: list[str]) -> None:
+    from netc.checks.migration import comparable, halfway
+    from netc.network.migration import move
+    from netc.plan.migration import show
+
+    before, after = understood(old).network, understood(new).network
+    one = move(before, after)
+    moved = frozenset(host_of(name, after) for name in names) & frozenset(one.routers)
+    if problems := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
+        report(problems, new, text_of(new))
+        raise typer.Exit(1)
+    typer.echo(show(one, moved), nl=False)

@@ -1,0 +1,135 @@
+"""What every verb does first: reads a topology and what lies beside it, and says what is wrong."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netc.report import Format
+
+if TYPE_CHECKING:
+    from netc.language.names import HostName
+    from netc.network.interface import Network
+    from netc.pipeline import Checked
+    from netc.problem import Problem
+
+Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
+
+Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
+
+LARGEST = 64 << 20
+"""Bytes; a topology of 10,000 hosts has about 5 MB."""
+
+
+def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
+
+    `strict`: warnings are mistakes too, unless they are acknowledged.
+    """
+    from netc.pipeline import understand
+    from netc.problem import Mistakes, Severity
+
+    text = text_of(topo, form)
+    try:
+        checked = understand(text, str(topo), beside(topo))
+    except Mistakes as mistakes:
+        report(mistakes.problems, topo, text, form)
+        raise typer.Exit(1) from None
+    report(checked.notes, topo, text, form)
+    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
+        typer.echo("netc: warnings are mistakes here: --strict", err=True)
+        raise typer.Exit(1)
+    return checked
+
+
+def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
+    """Text for people goes to stderr. Programs read stdout, and get a document also when there are no problems."""
+    from netc.report import render
+
+    if form in (Format.TEXT, Format.GITHUB) and problems:
+        # In a workflow this is the log, which has all that annotations have no room for.
+        from netc.report.text import render as render_text
+
+        sys.stderr.write(render_text(problems, str(topo), text, colour=_has_colours()))
+    if form is not Format.TEXT:
+        sys.stdout.write(render(form, problems, str(topo), text))
+
+
+def say(words: str, form: Format) -> None:
+    """What a verb did: beside the document, where stdout is one."""
+    typer.echo(words, err=form is not Format.TEXT)
+
+
+def _has_colours() -> bool:
+    """As no-color.org has it."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+
+
+def text_of(topo: Path, form: Format = Format.TEXT) -> str:
+    try:
+        data = _regular(topo)
+    except OSError as error:
+        raise wrong_use(f"cannot read {topo}: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        from netc.language.syntax import not_utf8
+
+        report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"), form)
+        raise typer.Exit(1) from None
+
+
+def _regular(path: Path) -> bytes:
+    """The bytes of a plain file of reasonable size: no device, no pipe."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "it is not a plain file")
+        if status.st_size > LARGEST:
+            raise OSError(0, f"it has more than {LARGEST >> 20} MiB")
+        return file.read()
+
+
+def beside(topo: Path) -> Callable[[str], str]:
+    """Reads files that a topology names: only in its own folder or below, also after links are followed."""
+    from netc.language.names import Wrong, quoted
+
+    folder = topo.resolve().parent
+
+    def read_file(name: str) -> str:
+        hint = f"put the file beside {topo.name} and write its name"
+        try:
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder):
+                raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
+            return _regular(path).decode("utf-8-sig")
+        except (OSError, ValueError) as error:
+            if isinstance(error, Wrong):
+                raise
+            if isinstance(error, IsADirectoryError):
+                raise Wrong("NC0003", f"{quoted(name)} is a folder" if name else "no file is named", hint) from None
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
+            raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
+
+    return read_file
+
+
+def host_of(name: str, network: Network) -> HostName:
+    from netc.language.mistakes import did_you_mean
+
+    for host in network.topology.hosts:
+        if host == name:
+            return host
+    raise wrong_use(f"no host is called {name!r}", did_you_mean(name, list(network.topology.hosts)))
+
+
+def wrong_use(what: str, hint: str = "") -> typer.Exit:
+    typer.echo(f"netc: {what}" + (f"\n   = hint: {hint}" if hint else ""), err=True)
+    return typer.Exit(2)

@@ -1,0 +1,30 @@
+"""Warnings that an author has seen and means."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from netc.language.names import Name, Wrong
+from netc.language.tables import Table
+
+
+class ProblemCode(Name):
+    pattern = "NC[0-9]{4}"
+    noun = "a code"
+    cure = "write it as messages show it: `NC1404`"
+
+
+def _said(text: str) -> str:
+    if not text.strip():
+        raise Wrong("NC2803", "this reason is empty", "say why it may stand, to whoever reads it in a year")
+    return text
+
+
+class Acknowledgement(Table):
+    """One warning or note at one place, which is told of no more."""
+
+    code: ProblemCode = Field(description="What is acknowledged, such as NC1404.")
+    at: str = Field(description="The key path behind `-->` in the message: `hosts.edge.firewall.allow[0].from`.")
+    reason: Annotated[str, AfterValidator(_said)] = Field(description="Why it may stand, for whoever reads it later.")

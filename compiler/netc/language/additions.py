@@ -1,0 +1,67 @@
+"""Adds a table to the text of a topology, in which nothing else changes."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from netc.problem import dotted
+
+
+class NotAdded(Exception):
+    """The text has something in its place, or a form in which there is no room."""
+
+
+def added(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
+    """`text` is TOML, and ends with the table at `path`; where what is around it stands in braces or dotted keys, it
+    stands there. Raises NotAdded."""
+    wanted = _with(tomllib.loads(text), path, table)
+    for way in (_appended, _inserted):
+        try:
+            made = way(text, path, table)
+            if tomllib.loads(made) == wanted:
+                return made
+        except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError):
+            continue
+    raise NotAdded(f"there is no place for {dotted(path)}")
+
+
+def _with(data: dict[str, Any], path: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, Any]:
+    key, *rest = path
+    inner = data.get(key, {})
+    if not isinstance(inner, dict) or (not rest and key in data):
+        raise NotAdded(f"{key} is there already")
+    return {**data, key: _with(inner, tuple(rest), table) if rest else dict(table)}
+
+
+def _appended(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
+    lines = (f"{key} = {_written(value, lines=True)}\n" for key, value in table.items())
+    before = text.rstrip("\n") + "\n\n" if text.strip("\n") else ""
+    return f"{before}[{dotted(path)}]\n{''.join(lines)}"
+
+
+def _inserted(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
+    document = tomlkit.parse(text)
+    node: Any = document
+    for key in path[:-1]:
+        if key not in node:
+            node[key] = tomlkit.inline_table()
+        node = node[key]
+    node[path[-1]] = tomlkit.parse(f"x = {_written(table)}\n")["x"]
+    return document.as_string()
+
+
+def _written(value: Any, lines: bool = False) -> str:
+    """TOML; several tables in a list stand below each other."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{key} = {_written(inner)}" for key, inner in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        if lines and len(value) > 1 and all(isinstance(item, Mapping) for item in value):
+            return "[\n" + "".join(f"  {_written(item)},\n" for item in value) + "]"
+        return "[" + ", ".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,83 @@
+"""What editors know of the language: a JSON Schema, made of the model and never by hand.
+
+It keeps to what taplo reads (JSON Schema draft 4): no `$ref`, whose neighbours are ignored, and no `anyOf`, of which
+an author would only hear that nothing fits. Where a key takes several types, each keyword speaks of one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from netc.language.topology import Topology
+
+Schema = dict[str, Any]
+
+TYPES = {bool: "boolean", int: "integer", str: "string"}
+
+
+@cache
+def schema() -> Schema:
+    made = Topology.model_json_schema()
+    head = {"$schema": "http://json-schema.org/draft-04/schema#", "title": "A topology of netc"}
+    return head | _plain(made, made["$defs"])
+
+
+def inside(node: Schema, key: str | int) -> Schema:
+    """What a key of a table holds, or one of its names, or an entry of a list; empty where there is nothing."""
+    if isinstance(key, int):
+        return node.get("items") or {}
+    named = node.get("patternProperties") or {"": node.get("additionalProperties") or {}}
+    found: Schema = node.get("properties", {}).get(key) or next(iter(named.values()))
+    return found
+
+
+def _plain(node: Schema, definitions: Schema) -> Schema:
+    """One place of the schema, with all that lies in it."""
+    if "$ref" in node:
+        target = definitions[node["$ref"].rpartition("/")[2]]
+        return _plain({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
+    if "anyOf" in node:
+        ways = [_plain(way, definitions) for way in node["anyOf"] if way != {"type": "null"}]
+        return _one_of(ways) | _plain({key: value for key, value in node.items() if key != "anyOf"}, definitions)
+    plain = {new: value for key, old in node.items() for new, value in _keyword(key, old, node, definitions)}
+    if "default" in plain:
+        plain["description"] = f"{plain['description'][:-1]}; default: {_written(plain['default'])}."
+    return plain
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _keyword(key: str, value: Any, node: Schema, definitions: Schema) -> Iterator[tuple[str, Any]]:
+    match key:
+        case "properties" | "patternProperties":
+            yield key, {name: _plain(inner, definitions) for name, inner in value.items()}
+            if key == "patternProperties":
+                yield "additionalProperties", False
+        case "items" | "additionalProperties" if isinstance(value, dict):
+            yield key, _plain(value, definitions)
+        case "prefixItems":
+            yield "items", [_plain(inner, definitions) for inner in value]
+            yield "additionalItems", False
+        case "const":
+            yield "enum", [value]
+        case "default" if type(value) in TYPES and TYPES[type(value)] == node.get("type"):
+            yield key, value
+        case "title" | "default" | "$defs":
+            pass
+        case _:
+            yield key, value
+
+
+def _one_of(ways: list[Schema]) -> Schema:
+    """Several forms of a value, each of a type of its own."""
+    merged: Schema = {}
+    types: list[str] = []
+    for way in ways:
+        types += way["type"] if isinstance(way["type"], list) else [way["type"]]
+        only_false = way.get("enum") == [False] and len(ways) > 1
+        merged |= {"not": {"enum": [True]}} if only_false else {key: way[key] for key in way.keys() - {"type"}}
+    return merged | {"type": types[0] if len(types) == 1 else types}

@@ -1,0 +1,69 @@
+"""What derived numbers are made of, in words: a message that turns on a number shows where it comes from."""
+
+from __future__ import annotations
+
+from netc.language.links import Kind
+from netc.language.names import HostName
+from netc.language.topology import Topology
+from netc.network.bgp import has_members
+from netc.network.derive import PORT_BASE
+from netc.network.forwards import TABLE_BASE
+from netc.network.interface import Interface
+
+
+def of_mtu(interface: Interface) -> str:
+    """`1492 (uplink of home) - 80 (wireguard over IPv6)`"""
+    mtu = interface.mtu
+    assert mtu is not None
+    # What a name leads to is not known before it is asked for, so the larger header is allowed for.
+    family = f"IPv{interface.outer}" if interface.outer else "IPv6, which its far end's name may lead to"
+    return f"{mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind} over {family})"
+
+
+def of_port(interface: Interface, topology: Topology) -> str:
+    """`, where 51821 = 51820 + 1 (id of edge)`; empty for a port that the author chose."""
+    if interface.far is None or interface.port is None:
+        return ""
+    base, given = PORT_BASE, False
+    kind, name = interface.origin[0], interface.origin[1]
+    if kind == "meshes":
+        base = next(mesh.port for key, mesh in topology.meshes.items() if key == name)
+    else:
+        link = next((link for key, link in topology.links.items() if key == name), None)
+        end = link.ends.get(interface.host) if link else None
+        given = link is None or interface.kind != Kind.WIREGUARD or bool(end and end.port)
+    number = topology.hosts[interface.far].id
+    if given or interface.port != base + number:
+        return ""
+    return f", where {interface.port} = {base} + {number} (id of {interface.far})"
+
+
+def of_vni(interface: Interface, topology: Topology) -> str:
+    """`, where 4098 = 1 (id of a) * 4096 + 2 (id of b)`; empty for one that the author chose."""
+    if interface.far is None or interface.vni is None or interface.origin[0] != "links":
+        return ""
+    ends = sorted((topology.hosts[host].id, host) for host in (interface.host, interface.far))
+    (low, one), (high, other) = ends
+    if interface.vni != low << 12 | high:
+        return ""
+    return f", where {interface.vni} = {low} (id of {one}) * 4096 + {high} (id of {other})"
+
+
+def of_replies(edge: HostName, topology: Topology) -> str:
+    """The table of replies to visitors of an edge: `7001 = 7000 + 1 (id of edge)`"""
+    number = topology.hosts[edge].id
+    return f"{TABLE_BASE + number} = {TABLE_BASE} + {number} (id of {edge})"
+
+
+def of_mark(edge: HostName, topology: Topology) -> str:
+    """The mark of replies to visitors of an edge: `2 = 256 (id of edge) mod 255 + 1`"""
+    number = topology.hosts[edge].id
+    return f"{number % 255 + 1} = {number} (id of {edge}) mod 255 + 1"
+
+
+def of_member(host: HostName, number: int, topology: Topology) -> str:
+    """A member ASN: `4225470001 = 4225470000 (base) + 1 (id of a)`, or the number alone where the author chose it."""
+    bgp, table = topology.bgp, topology.hosts[host]
+    if bgp is None or bgp.members is None or not has_members(bgp) or (table.bgp and table.bgp.member):
+        return str(number)
+    return f"{number} = {bgp.members.base} (base) + {table.id} (id of {host})"

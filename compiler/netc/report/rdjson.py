@@ -1,0 +1,43 @@
+"""Problems in the Reviewdog Diagnostic Format (github.com/reviewdog/reviewdog, proto/rdf/reviewdog.proto)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from netc.problem import Place, Problem, Severity
+from netc.report.findings import Finding, findings
+from netc.report.words import lines
+
+SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
+
+
+def render(problems: Iterable[Problem], file: str, text: str) -> str:
+    """A document, also when there are no problems."""
+    found = findings(problems, file, text)
+    document = {"source": {"name": "netc"}, "diagnostics": [_diagnostic(finding, file) for finding in found]}
+    return json.dumps(document, indent=2) + "\n"
+
+
+def _diagnostic(finding: Finding, file: str) -> dict[str, Any]:
+    problem = finding.problem
+    location: dict[str, Any] = {"path": file}
+    if finding.at:
+        location = {"path": finding.at.place.file, "range": _range(finding.at.place)}
+    return {
+        "message": lines(finding, with_places=True),
+        "location": location,
+        "severity": SEVERITIES[problem.severity],
+        "code": {"value": problem.code},
+    }
+
+
+def _range(place: Place) -> dict[str, Any]:
+    """Columns are bytes of UTF-8 here, counted from 1; the end is not part of it."""
+    start = len(place.source[: place.column - 1].encode(errors="replace"))
+    end = max(start, len(place.source[: place.end - 1].encode(errors="replace")))
+    return {
+        "start": {"line": place.line, "column": start + 1},
+        "end": {"line": place.line, "column": end + 1},
+    }

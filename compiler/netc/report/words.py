@@ -1,0 +1,44 @@
+"""Words that several forms of report share. Whatever came from a file cannot steer who reads it."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+from netc.problem import Problem, Severity, dotted
+from netc.report.findings import Finding
+
+LONGEST = 600
+"""Characters of a message, a hint or a path; what an author wrote there may be of any length."""
+
+
+def shown(character: str) -> str:
+    """Tabs as four columns; what moves the cursor, hides or turns the text around, as Python writes it."""
+    if character == "\t":
+        return "    "
+    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+    return ascii(character)[1:-1] if hidden else character
+
+
+def escaped(text: str) -> str:
+    """For what is shown outside of source lines, where a line break would forge a line of ours."""
+    if len(text) > LONGEST:
+        text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
+    return "".join(shown(character) for character in text)
+
+
+def counted(problems: Iterable[Problem]) -> str:
+    """`2 errors, 1 note`"""
+    count = Counter(problem.severity for problem in problems)
+    return ", ".join(f"{count[s]} {s}{'s' * (count[s] != 1)}" for s in Severity if count[s])
+
+
+def lines(finding: Finding, *, with_places: bool) -> str:
+    """What is wrong, the hint and, for forms that know one place alone, the others: a line each."""
+    said = [escaped(finding.problem.what)]
+    if finding.problem.hint:
+        said.append(f"hint: {escaped(finding.problem.hint)}")
+    if with_places:
+        said += (f"see {escaped(s.place.file)}:{s.place.line}  {escaped(dotted(s.path))}" for s in finding.also)
+    return "\n".join(said)

@@ -1,0 +1,15 @@
+"""What the wheel carries beside modules. In a checkout it lies where people look for it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/mistakes"}
+
+
+def shipped(name: str) -> Path:
+    """A folder of `CHECKOUT`, by its name in the package (pyproject.toml)."""
+    package = Path(str(files("netc")))
+    packaged = package / name
+    return packaged if packaged.is_dir() else package.parent.parent / CHECKOUT[name]

@@ -1,0 +1,133 @@
+"""Every mistake has a page, and a page's example is what it says: `-` makes this mistake, `+` makes none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from examples import ROOT, netc
+from netc.language.names import Wrong
+from netc.pipeline import understand
+from netc.problem import Mistakes, Problem, Severity
+from test_mistakes import codes
+
+PAGES = ROOT / "docs" / "mistakes"
+CODES = tuple(sorted(path.stem for path in PAGES.glob("*.md")))
+LONGEST, WIDEST = 32, 160
+HEAD = 'version = 1\nnetwork.name = "example"\n'
+
+NO_EXAMPLE = {
+    "NC0002": "a page is UTF-8",
+    "NC1401": "other checks refuse what it would find",
+    "NC2601": "it is about two topologies",
+    "NC2602": "it is about two topologies",
+    "NC2603": "it is about two topologies",
+}
+BESIDES = {"NC2001": {"NC2102"}, "NC2802": {"NC1402"}}
+"""Told too: a router that cannot be read is no router to its neighbours; and the error that is acknowledged."""
+
+
+IDLE = "NC2901"
+"""The smallest example of a tunnel has nothing that goes by it."""
+
+
+@dataclass(frozen=True)
+class Example:
+    lines: tuple[str, ...]
+    beside: str
+    files: dict[str, str]
+
+    def topology(self, sign: str) -> str:
+        own = (line[1:] for line in self.lines if line[:1] in ("", " ", sign))
+        return HEAD + self.beside + "\n".join(own) + "\n"
+
+
+@cache
+def example(code: str) -> Example | None:
+    text = (PAGES / f"{code}.md").read_text()
+    found = re.search(r"^```diff(?: beside=(\w+))?\n(.*?)^```$", text, re.M | re.S)
+    if not found:
+        return None
+    files = dict(re.findall(r"^`(\S+)`:\n\n```text\n(.*?)^```$", text, re.M | re.S))
+    beside = (PAGES / "beside" / f"{found[1]}.toml").read_text() + "\n" if found[1] else ""
+    return Example(tuple(found[2].splitlines()), beside, files)
+
+
+def told(code: str, sign: str) -> tuple[Problem, ...]:
+    shown = example(code)
+    assert shown is not None
+
+    def read_file(name: str) -> str:
+        if name.startswith("/"):
+            raise Wrong("NC0003", f"`{name}` is outside the topology's folder")
+        return shown.files[name]
+
+    try:
+        problems = understand(shown.topology(sign), "topo.toml", read_file).notes
+    except Mistakes as mistakes:
+        problems = mistakes.problems
+    left = (problem for problem in problems if not problem.acknowledged)
+    return tuple(problem for problem in left if code == IDLE or problem.code != IDLE)
+
+
+def test_every_code_has_a_page_and_every_page_a_code() -> None:
+    assert set(CODES) == codes()
+    assert {code for code in CODES if example(code) is None} == NO_EXAMPLE.keys()
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
+def test_the_wrong_example_makes_this_mistake_and_no_other(code: str) -> None:
+    assert {problem.code for problem in told(code, "-")} == {code} | BESIDES.get(code, set())
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
+def test_the_right_example_makes_none(code: str) -> None:
+    assert [problem.what for problem in told(code, "+")] == []
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_page_fits_a_screen_and_says_why(code: str) -> None:
+    text = (PAGES / f"{code}.md").read_text()
+    head, blank, prose, *_ = text.splitlines()
+
+    assert re.fullmatch(rf"# {code}: \S.*[^.]", head)
+    assert blank == ""
+    assert re.match(r"[A-Z0-9`]", prose)
+    assert len(text.splitlines()) <= LONGEST
+    assert max(map(len, text.splitlines())) <= WIDEST
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
+def test_a_page_says_whether_it_is_an_error(code: str) -> None:
+    (severity,) = {problem.severity for problem in told(code, "-") if problem.code == code}
+    title = (PAGES / f"{code}.md").read_text().splitlines()[0]
+
+    assert re.findall(r"\(a (note|warning)\)$", title) == [severity] * (severity != Severity.ERROR)
+
+
+def test_explain_prints_a_page_and_what_lies_beside_its_example() -> None:
+    ran = netc("explain", "nc0405")
+
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("NC0405: A link whose ends share no subnet\n")
+    assert "Beside it: two hosts" in ran.out
+    assert '+ends.b.address = "10.77.0.1/31"' in ran.out
+    assert "```" not in ran.out
+
+
+@pytest.mark.parametrize(("what", "said"), [("NC0499", "there are NC0401"), ("NC9999", "no problem has the code")])
+def test_a_code_that_is_none_is_wrong_use(what: str, said: str) -> None:
+    ran = netc("explain", what)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_every_context_is_used() -> None:
+    used = set(re.findall(r"beside=(\w+)", "".join(path.read_text() for path in PAGES.glob("*.md"))))
+
+    assert {path.stem for path in Path(PAGES / "beside").iterdir()} == used

@@ -1,0 +1,126 @@
+"""Claims about texts that are no TOML: every mistake is found that does not hide behind another."""
+
+from __future__ import annotations
+
+import re
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from examples import EXAMPLES
+from netc.language.brackets import open_at
+from netc.language.syntax import MOST, loads
+from netc.problem import Problem
+
+STATEMENT = re.compile(r"(\w+) = (\"[^\"]*\"|\d+|\[[^\[\]]*\])")
+SPOILS = {
+    "no =": r"\1 \2",
+    "a colon": r"\1: \2",
+    "no value": r"\1 =",
+    "two values": r"\1 = 1 2",
+    "an open string": r'\1 = "x',
+    "an open literal string": r"\1 = 'x",
+    "an open list": r'\1 = ["x",',
+    "a bare word": r"\1 = x",
+    "a stray brace": r"\1 = \2 }",
+    "an open table": r"\1 = { x = 1,",
+    "an escape": r'\1 = "\\q"',
+    "NUL": "\\1 = \x00",
+}
+
+
+def problems(text: str) -> tuple[Problem, ...]:
+    read = loads(text, "topo.toml")
+    assert isinstance(read, tuple)
+    return read
+
+
+def lines(found: tuple[Problem, ...]) -> list[int]:
+    return [problem.place.line for problem in found if problem.place]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_good_toml_is_read_as_it_is(example: Path) -> None:
+    text = example.read_text()
+
+    assert loads(text, "x") == tomllib.loads(text)
+
+
+@given(st.data())
+def test_mistakes_in_several_places_are_all_told_of(data: st.DataObject) -> None:
+    """Each in its own line; a list that is not closed is seen in the line behind."""
+    text = data.draw(st.sampled_from(EXAMPLES)).read_text().split("\n")
+    good = [number for number, line in enumerate(text, 1) if STATEMENT.fullmatch(line)]
+    spoilt = sorted(data.draw(st.lists(st.sampled_from(good), unique=True, min_size=1, max_size=8)))
+    closed = {name: how for name, how in SPOILS.items() if name != "an open list"}
+    for number in spoilt:
+        how = data.draw(st.sampled_from(sorted(closed)))
+        text[number - 1] = STATEMENT.sub(closed[how], text[number - 1])
+
+    assert lines(problems("\n".join(text))) == spoilt
+
+
+@pytest.mark.parametrize("spoil", SPOILS)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=repr)
+def test_a_mistake_hides_no_other_below_it(spoil: str, newline: str) -> None:
+    text = newline.join([STATEMENT.sub(SPOILS[spoil], "a = 1"), "b = 2", "c: 3", ""])
+    found = problems(text)
+
+    assert len(found) == 2
+    assert lines(found) == ([2, 3] if spoil == "an open list" else [1, 3])
+
+
+def test_a_string_of_many_lines_hides_what_is_below_it() -> None:
+    assert lines(problems('a: 1\nb = """\nc: 3\n')) == [1, 3]
+
+
+def test_keys_below_a_broken_header_are_not_those_of_the_table_before() -> None:
+    assert lines(problems("[hosts.a]\nid = 1\n[hosts b]\nid = 2\n[hosts.a]\nid = 3\n")) == [3, 5]
+
+
+def test_there_is_an_end_to_it() -> None:
+    assert len(problems("a: 1\n" * 1000)) == MOST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a = """' + "x" * 10_000_000,
+        "a = [" + '"x", ' * 1_000_000,
+        "a: 1\n" * 200_000,
+        'a = "' + '\\"' * 2_000_000,
+        "'" * 3_000_000,
+        '"""' + "\\" * 3_000_000,
+        "a = '''" + "''x" * 2_000_000,
+    ],
+    ids=lambda text: text[:8],
+)
+def test_long_mistakes_are_told_of_soon(text: str) -> None:
+    before = time.monotonic()
+    problems(text)
+
+    assert time.monotonic() - before < 10
+
+
+@pytest.mark.parametrize(
+    ("text", "brackets", "in_string"),
+    [
+        ("a = [1, {", "[{", False),
+        ('a = ["]", # ]\n', "[", False),
+        ("a = ['''\n]''', [1], ", "[", False),
+        ('a = "\\"[', "", True),
+        ('a = """x""""\nb = [', "[", False),
+        ("a = ''\nb = [", "[", False),
+        ('a = ""\nb = {', "{", False),
+        ("a = '''x''", "", True),
+    ],
+)
+def test_what_is_open_is_known(text: str, brackets: str, in_string: bool) -> None:
+    found = open_at(text, len(text))
+
+    assert "".join(text[at] for at in found.brackets) == brackets
+    assert (found.string is not None) == in_string
