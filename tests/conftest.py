@@ -13,6 +13,8 @@ settings.load_profile("netc")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="Write what is expected anew; git diff reviews it.")
+    parser.addoption("--fuzz", type=int, default=1000, help="How many spoiled examples tests/test_fuzz.py tries.")
+    parser.addoption("--seed", default="netc", help="Which ones.")
 
 
 @pytest.fixture

@@ -132,6 +132,22 @@ def test_the_last_line_counts(errors: int, notes: int, summary: str) -> None:
     assert render(problems, "f", TOPO).splitlines()[-1] == summary
 
 
+def test_a_thousand_problems_are_enough() -> None:
+    shown = render([error()] * 1001, "topo.toml", TOPO)
+
+    assert shown.count("error[NC0203]") == 1000
+    assert shown.endswith("\n1001 errors; the first 1000 are shown\n")
+
+
+@pytest.mark.parametrize("end", ["", "x" * 5_000_000])
+def test_a_line_of_megabytes_is_cut_as_any_other(end: str) -> None:
+    place = Place("f", line=1, column=5_000_001, end=5_000_004, source="<" * 5_000_000 + "bad" + end)
+    shown = render([error(place=place)], "f", "")
+
+    assert caret_text(shown) == "bad"
+    assert max(map(len, shown.splitlines())) <= WIDEST + len("1 | ")
+
+
 def test_nothing_wrong_is_nothing_said() -> None:
     assert render([], "topo.toml", TOPO) == ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -21,19 +22,27 @@ def acknowledge(problems: Iterable[Problem], topology: Topology) -> tuple[Proble
         else replace(problem, acknowledged=reasons.get((problem.code, dotted(problem.where)), ""))
         for problem in found
     )
-    return (*known, *(wrong for n, ack in enumerate(topology.acknowledge) for wrong in _wrong(n, ack, known)))
+    by_code: defaultdict[str, list[Problem]] = defaultdict(list)
+    for problem in known if topology.acknowledge else ():
+        by_code[problem.code].append(problem)
+    failed = any(problem.severity is Severity.ERROR for problem in known)
+    wrong = (
+        one
+        for number, ack in enumerate(topology.acknowledge)
+        for one in _wrong(number, ack, by_code[ack.code], failed=failed)
+    )
+    return (*known, *wrong)
 
 
-def _wrong(number: int, ack: Acknowledgement, found: tuple[Problem, ...]) -> Iterator[Problem]:
+def _wrong(number: int, ack: Acknowledgement, same: list[Problem], *, failed: bool) -> Iterator[Problem]:
+    """`same` are the problems with that code. Where there are errors (`failed`), nobody knows what is behind them."""
     where: KeyPath = ("acknowledge", number)
-    same = [problem for problem in found if problem.code == ack.code]
     here = [problem for problem in same if dotted(problem.where) == ack.at.strip()]
     if any(problem.severity is Severity.ERROR for problem in here):
         what = f"{ack.code} is an error there, and errors are not acknowledged"
         yield Problem("NC2802", (*where, "code"), what, "put it right, and take this out", (here[0].where,))
-    elif not here and not any(problem.severity is Severity.ERROR for problem in found):
-        # An error hides what would have been found behind it.
+    elif not here and not failed:
         what = f"{quoted(ack.at)} has no {ack.code}, so this acknowledges nothing"
-        places = ", ".join(f"`{dotted(problem.where)}`" for problem in same if not problem.acknowledged)
+        places = ", ".join([f"`{dotted(problem.where)}`" for problem in same if not problem.acknowledged][:3])
         hint = f"take it out, or is {places} meant?" if places else "take it out"
         yield Problem("NC2801", (*where, "at"), what, hint, severity=Severity.WARNING)

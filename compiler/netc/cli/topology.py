@@ -24,8 +24,11 @@ Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML
 Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
 
-LARGEST = 64 << 20
+LARGEST = 8 << 20
 """Bytes; a topology of 10,000 hosts has about 5 MB."""
+
+LARGEST_BESIDE = 64 << 20
+"""Bytes of a file that a topology names: lists of addresses are long."""
 
 
 def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
@@ -74,7 +77,7 @@ def _has_colours() -> bool:
 
 def text_of(topo: Path, form: Format = Format.TEXT) -> str:
     try:
-        data = _regular(topo)
+        data = _regular(topo, LARGEST)
     except OSError as error:
         raise wrong_use(f"cannot read {topo}: {error.strerror}") from None
     try:
@@ -86,14 +89,14 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
         raise typer.Exit(1) from None
 
 
-def _regular(path: Path) -> bytes:
+def _regular(path: Path, largest: int) -> bytes:
     """The bytes of a plain file of reasonable size: no device, no pipe."""
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "it is not a plain file")
-        if status.st_size > LARGEST:
-            raise OSError(0, f"it has more than {LARGEST >> 20} MiB")
+        if status.st_size > largest:
+            raise OSError(0, f"it has more than {largest >> 20} MiB")
         return file.read()
 
 
@@ -109,7 +112,7 @@ def beside(topo: Path) -> Callable[[str], str]:
             path = (folder / name).resolve()
             if not path.is_relative_to(folder):
                 raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
-            return _regular(path).decode("utf-8-sig")
+            return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
         except (OSError, ValueError) as error:
             if isinstance(error, Wrong):
                 raise

@@ -15,12 +15,18 @@ from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 from netc.problem import KeyPath, Problem, dotted
 
+MOST = 1000
+"""Mistakes in the form of a topology that are told of: nobody reads more, and each takes its time."""
+
 
 def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
     """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for number, detail in enumerate(details[:MOST], 1):
         loc, value = detail["loc"], detail["input"]
         problem = _problem(detail["type"], _path(loc, data), detail.get("ctx", {}), value, loc)
+        if number == MOST < len(details):
+            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more mistakes are not told of")
         if problem.code != "NC0113":  # whose text is a public key, or was meant to be
             problem = replace(problem, what=without_keys(problem.what))
         yield problem

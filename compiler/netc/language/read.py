@@ -6,7 +6,8 @@ What is wrong in one table does not hide what is wrong in another: a table that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,8 +54,7 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
         except ValidationError as error:
             problems += problems_of(error, data)
             owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
-            for owner in sorted(owners, key=str):
-                data = _without(data, owner)
+            data = _without(data, owners)
             broken |= owners
 
 
@@ -79,12 +79,15 @@ STAND_IN: dict[str, Any] = {"version": 1, "network": {"name": "x"}, "hosts": {}}
 """What takes the place of a top table that must be there."""
 
 
-def _without(data: dict[str, Any], owner: KeyPath) -> dict[str, Any]:
-    head, rest = str(owner[0]), owner[1:]
-    if rest and head not in data:
-        return data  # it went with a table around it
-    if not rest:
-        trimmed = {key: value for key, value in data.items() if key != head}
-        return trimmed | ({head: STAND_IN[head]} if head in STAND_IN else {})
-    inner = data.get(head, {})
-    return data | {head: _without(inner, rest) if isinstance(inner, dict) else {}}
+def _without(data: dict[str, Any], owners: Iterable[KeyPath]) -> dict[str, Any]:
+    """All of them at once: there may be thousands."""
+    gone = {str(owner[0]) for owner in owners if len(owner) == 1}
+    inner: defaultdict[str, set[KeyPath]] = defaultdict(set)
+    for owner in owners:
+        if len(owner) > 1 and owner[0] in data and str(owner[0]) not in gone:  # else it went with a table around it
+            inner[str(owner[0])].add(owner[1:])
+    trimmed = {key: value for key, value in data.items() if key not in gone}
+    trimmed |= {head: STAND_IN[head] for head in gone if head in STAND_IN}
+    for head, rests in inner.items():
+        trimmed[head] = _without(data[head], rests) if isinstance(data[head], dict) else {}
+    return trimmed

@@ -45,6 +45,7 @@ class Spans:
         body = text.removeprefix("\ufeff").encode()
         self._file = file
         self._lines = body.split(b"\n")
+        self._sources: dict[int, str] = {}
         try:
             self._spots = _spots(tree(body))
         except RecursionError:
@@ -85,10 +86,15 @@ class Spans:
         )
 
     def _source(self, row: int) -> str:
-        return self._lines[row].removesuffix(b"\r").decode()
+        """Kept: thousands of mistakes may stand in one line of megabytes."""
+        if row not in self._sources:
+            self._sources[row] = self._lines[row].removesuffix(b"\r").decode()
+        return self._sources[row]
 
     def _column(self, row: int, offset: int) -> int:
         """Counts characters from 1; tree-sitter counts bytes from 0."""
+        if self._source(row).isascii():
+            return offset + 1
         return len(self._lines[row][:offset].decode()) + 1
 
 

@@ -56,12 +56,18 @@ SAID: tuple[tuple[str, str, str], ...] = (
 WITHOUT_FOUND = ("already", "escape that", "no date", "nested", "thousands")
 """Words of messages that say what was found themselves."""
 
+DEEPEST = 64
+"""Parts of a dotted key."""
+
+_DEEP = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{DEEPEST}}}""")
 _KEY_LINE = re.compile(r"\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*=")
 _HEADER_LINE = re.compile(r"\s*\[{1,2}\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*\]{1,2}\s*(#.*)?")
 
 
 def loads(text: str, file: str) -> dict[str, Any] | tuple[Problem, ...]:
     """What a text says, or all that is wrong with its form. `file` is its name in messages."""
+    if deep := _DEEP.search(text):
+        return (_too_deep(text, deep.end(), file),)
     problems: list[Problem] = []
     shown: list[str] = []  # secrets are known by the whole text, before anything is taken out
     reached = 0
@@ -208,6 +214,15 @@ class _Mistake:
             if depth <= 0:
                 return number
         return line
+
+
+def _too_deep(text: str, at: int, file: str) -> Problem:
+    """tomllib would take minutes for a key of thousands of parts."""
+    line = text.count("\n", 0, at) + 1
+    source = masked(text).split("\n")[line - 1].removesuffix("\r")
+    place = Place(file, line, at - text.rfind("\n", 0, at), at - text.rfind("\n", 0, at) + 1, source)
+    what = f"this is not TOML of a topology: a key has more than {DEEPEST} parts"
+    return Problem("NC0001", (), what, "no part of a topology goes so deep", place=place)
 
 
 def not_utf8(data: bytes, at: int, file: str) -> Problem:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from netc.language.secrets import masked
@@ -14,6 +15,10 @@ from netc.problem import KeyPath, Place, Problem, Severity
 
 if TYPE_CHECKING:
     from netc.language.spans import Spans
+
+
+MOST = 5000
+"""Problems that are told of, errors before others. GitHub shows so many of a SARIF log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +40,52 @@ class Finding:
 def findings(
     problems: Iterable[Problem], file: str, text: str, *, with_acknowledged: bool = False
 ) -> tuple[Finding, ...]:
-    """Errors first, then by place; without what is acknowledged, unless it is asked for.
+    """At most MOST, errors first, then by place; without what is acknowledged, unless it is asked for.
 
     `file` is the topology as the author named it and `text` what it holds.
     """
     problems = [problem for problem in problems if with_acknowledged or not problem.acknowledged]
+    if len(problems) > MOST:
+        problems = sorted(problems, key=lambda problem: list(Severity).index(problem.severity))[:MOST]
     if not problems:
         return ()
-    from netc.language.spans import Spans  # tree-sitter is loaded only when there is something to show
-
-    spans, hidden = Spans(file, text), _hidden_lines(text)
-    found = [_finding(problem, spans, hidden) for problem in problems]
+    sight = _Sight(file, text)
+    found = [_finding(problem, sight) for problem in problems]
     return tuple(sorted(found, key=lambda finding: _order(finding, file)))
 
 
-def _finding(problem: Problem, spans: Spans, hidden: dict[tuple[int, str], str]) -> Finding:
+@dataclass
+class _Sight:
+    """Where things stand in a text, and what of it is hidden. What is no TOML brings its places along."""
+
+    file: str
+    text: str
+
+    @cached_property
+    def spans(self) -> Spans:
+        from netc.language.spans import Spans  # tree-sitter is loaded only when there is something to show
+
+        return Spans(self.file, self.text)
+
+    @cached_property
+    def hidden(self) -> dict[tuple[int, str], str]:
+        """What was found out is kept: many mistakes may stand in one line."""
+        return _hidden_lines(self.text)
+
+
+def _finding(problem: Problem, sight: _Sight) -> Finding:
     first = None
-    if problem.severity is not Severity.NOTE or problem.where or problem.place:
-        place = problem.place or spans.of(problem.where, on_key=problem.on_key)
-        first = Spot(_hide(place, hidden), problem.where)
-    return Finding(problem, first, tuple(_other(also, spans, hidden) for also in problem.also))
+    if problem.place:
+        first = Spot(_hide(problem.place, sight), problem.where)
+    elif problem.severity is not Severity.NOTE or problem.where:
+        first = Spot(_hide(sight.spans.of(problem.where, on_key=problem.on_key), sight), problem.where)
+    return Finding(problem, first, tuple(_other(also, sight) for also in problem.also))
 
 
-def _other(also: KeyPath | Place, spans: Spans, hidden: dict[tuple[int, str], str]) -> Spot:
+def _other(also: KeyPath | Place, sight: _Sight) -> Spot:
     if isinstance(also, Place):
-        return Spot(_hide(also, hidden), ())
-    return Spot(_hide(spans.of(also), hidden), also)
+        return Spot(_hide(also, sight), ())
+    return Spot(_hide(sight.spans.of(also), sight), also)
 
 
 def _hidden_lines(text: str) -> dict[tuple[int, str], str]:
@@ -71,10 +96,12 @@ def _hidden_lines(text: str) -> dict[tuple[int, str], str]:
     return {(number, old): new for number, (old, new) in enumerate(pairs, 1) if old != new}
 
 
-def _hide(place: Place, hidden: dict[tuple[int, str], str]) -> Place:
+def _hide(place: Place, sight: _Sight) -> Place:
     """Without secrets: in the topology they are known by all of it, in a file beside it by the line alone."""
-    source = hidden.get((place.line, place.source)) or masked(place.source)
-    return replace(place, source=source)
+    key = (place.line, place.source)
+    if key not in sight.hidden:
+        sight.hidden[key] = masked(place.source)
+    return replace(place, source=sight.hidden[key])
 
 
 def _order(finding: Finding, file: str) -> tuple[object, ...]:

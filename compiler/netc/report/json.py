@@ -15,8 +15,9 @@ FORMAT = 1
 
 def render(problems: Iterable[Problem], file: str, text: str) -> str:
     """A document, also when there are no problems."""
+    problems = tuple(problems)
     found = findings(problems, file, text, with_acknowledged=True)
-    told = [finding.problem.severity for finding in found if not finding.problem.acknowledged]
+    told = [problem.severity for problem in problems if not problem.acknowledged]
     counts = {f"{severity}s": told.count(severity) for severity in Severity}
     document = {"format": FORMAT, "file": file, **counts, "problems": [_problem(finding) for finding in found]}
     return json.dumps(document, indent=2) + "\n"

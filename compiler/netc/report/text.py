@@ -16,6 +16,12 @@ from netc.report.words import counted, escaped, shown
 WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
 
+MOST = 1000
+"""Problems that are shown; no more are read by anybody."""
+
+FAR = 1000
+"""Characters from a mark that are looked at: some take no column, so more than WIDEST."""
+
 Paint = Callable[[str, str], str]
 """A text and what it is, to the text as a terminal colours it."""
 
@@ -35,12 +41,13 @@ def render(problems: Iterable[Problem], file: str, text: str, *, colour: bool = 
 
     `file` is the topology as the author named it and `text` what it holds.
     """
-    found = findings(problems, file, text)
-    if not found:
+    told = [problem for problem in problems if not problem.acknowledged]
+    if not told:
         return ""
     paint = _coloured if colour else _plain
-    said = [_problem(finding, paint) for finding in found]
-    return "\n".join([*said, counted(finding.problem for finding in found) + "\n"])
+    said = [_problem(finding, paint) for finding in findings(told, file, text)[:MOST]]
+    rest = f"; the first {MOST} are shown" if len(told) > MOST else ""
+    return "\n".join([*said, f"{counted(told)}{rest}\n"])
 
 
 def _plain(text: str, _: str) -> str:
@@ -76,11 +83,15 @@ def _snippet(place: Place, margin: int, mark: str, paint: Paint) -> list[str]:
     if not place.source.strip():
         return []
     # One cell more than characters: what is missing may be missing at the end.
-    cells = [shown(character) for character in place.source] + [" "]
-    first = min(place.column, len(cells)) - 1
-    last = max(first + 1, min(place.end, len(cells)) - 1)
+    length = len(place.source) + 1
+    first = min(place.column, length) - 1
+    last = max(first + 1, min(place.end, length) - 1)
+    # A line may have millions of characters, and those far off its mark are looked at by nobody.
+    near, far = max(first - FAR, 0), min(min(last, first + FAR) + FAR, length)
+    cells = [shown(character) for character in (place.source[near:far] + " ")[: far - near]]
+    first, last = first - near, min(last, far) - near
     start, stop = _window([_width(cell) for cell in cells], first, last)
-    cut_left, cut_right = "…" * (start > 0), "…" * (stop < len(cells))
+    cut_left, cut_right = "…" * (near + start > 0), "…" * (near + stop < length)
     source = cut_left + "".join(cells[start:stop]) + cut_right
     before = _width(cut_left + "".join(cells[start:first]))
     caret = "^" * max(1, _width("".join(cells[first : min(last, stop)])))
