@@ -23,7 +23,7 @@ from mutants import NFT, PATHS, SHELL, at, mutant, paths
 
 CHUNKS = 20
 SECONDS = 2
-"""Of this process, so that a machine that is busy with others makes no hang. Large files have twice as much for each MB."""
+"""Of this process, so that a machine that is busy with others makes no hang. Large files have twice as much a MB."""
 FORMATS = ("text", "json", "github", "sarif", "rdjson")
 
 

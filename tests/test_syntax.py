@@ -100,10 +100,10 @@ def test_there_is_an_end_to_it() -> None:
     ids=lambda text: text[:8],
 )
 def test_long_mistakes_are_told_of_soon(text: str) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     problems(text)
 
-    assert time.monotonic() - before < 10
+    assert time.process_time() - before < 10
 
 
 @pytest.mark.parametrize(
