@@ -158,7 +158,7 @@ class Host:
                 self._lose(self._seek("link", inside, name) or self.find("link", None, name))
             case ("instead", "-4" | "-6" as flag, to, "dev", name, "protocol", "77"):
                 self._route(int(flag[1]), to, {"dev": name, "protocol": "77"}, place)
-            case ("start_bird", path, _) if place is None:
+            case ("start_bird", path) if place is None:
                 self._read(path)
                 self._gain("daemon", None, "bird")
             case ("bird_password", name, path) if path:
@@ -174,7 +174,7 @@ class Host:
                     self._gain("switches", None, "of bird")
             case ("no_switches",):
                 self._lose(self.find("switches", None, "of bird"))
-            case ("end_bird", _):
+            case ("end_bird",):
                 self._lose(self.find("daemon", None, "bird"))
             case ("reload_bird", path):
                 self._read(path)

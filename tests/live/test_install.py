@@ -198,6 +198,24 @@ def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> 
     assert "changed by hand since it was installed" in install(edge, "--commit", check=False).stderr
 
 
+def test_one_packet_filter_takes_over_from_the_other(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    """The new one stands before the old one goes."""
+    before = at_rest(edge)
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    text = TOPOLOGY.replace("[hosts.edge]", '[hosts.edge]\nnetfilter = "iptables"')
+    bring(lab, edge, text, tmp_path / "b")
+    said = install(edge, "--detach")
+    assert "reload   firewall" in said.stdout
+    assert edge.run(["nft", "list", "table", "inet", "netc"], check=False).returncode == 1
+    assert "-A INPUT -j netc-INPUT" in edge.run(["iptables", "-t", "mangle", "-S"]).stdout
+    netc_host(edge, "revert", check=False)
+    assert "policy drop" in edge.run(["nft", "list", "table", "inet", "netc"]).stdout
+    assert "netc-INPUT" not in edge.run(["iptables", "-t", "mangle", "-S"]).stdout
+    netc_host(edge, "uninstall")
+    assert difference(before[0], without(at_rest(edge)[0], "table ip6? (filter|mangle|nat|raw|security)")) == ""
+
+
 def test_two_at_once(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     script = (

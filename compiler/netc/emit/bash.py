@@ -120,13 +120,13 @@ def _again(done: tuple[Step, ...]) -> Iterator[Command]:
 
 
 def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
-    """Of its `up` and `down`. A part whose `reload` does all that its `up` does need not go down for a new `up`, as
-    long as it is taken down in the same way; any other comes up anew, having gone down by its old `down`."""
+    """Of its `up` and `down`. A part whose `reload` does all that its `up` does need not go down for a new `up`; any
+    other comes up anew, having gone down by its old `down`."""
     reloaded = replace(
         part, rulesets=(), forwarding=(), flowtables=(), past_docker=(), ipsets=(), routers=(), endpoints=()
     )
     if steps(part) and not steps(reloaded):
-        return {"up": file.reload(part.name), "down": file.restart(part.name)}
+        return {"up": file.reload(part.name), "down": file.retire(part.name)}
     return {"up": file.restart(part.name), "down": ()}
 
 

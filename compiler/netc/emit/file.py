@@ -10,9 +10,10 @@ from netc.language.names import PartName, UnitName
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """How a change of a file is taken over: a part is restarted or reloaded, or a unit that is no part restarted."""
+    """How a change of a file is taken over: a part is restarted, or reloaded, or reloaded and then rid of what its
+    `down` does not take back any more; or a unit that is no part is restarted."""
 
-    verb: Literal["restart", "reload", "unit"]
+    verb: Literal["restart", "reload", "retire", "unit"]
     what: PartName | UnitName | str
 
     def __str__(self) -> str:
@@ -25,6 +26,10 @@ def restart(part: PartName) -> tuple[Taking, ...]:
 
 def reload(part: PartName) -> tuple[Taking, ...]:
     return (Taking("reload", part),)
+
+
+def retire(part: PartName) -> tuple[Taking, ...]:
+    return (Taking("retire", part),)
 
 
 def restart_unit(unit: str) -> tuple[Taking, ...]:

@@ -250,8 +250,8 @@ def _bird(router: Router) -> Iterator[Step]:
             down=("no_switches",),
         )
     yield Step(
-        up=("start_bird", BIRD_PATH, router.table),
-        down=("end_bird", router.table),
+        up=("start_bird", BIRD_PATH),
+        down=("end_bird",),
     )
 
 

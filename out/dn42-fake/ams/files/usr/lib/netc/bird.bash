@@ -47,7 +47,7 @@ no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir -
 
 remember() { install -m 644 "$1" "$running"; } # BIRD reads it as a user of its own
 
-start_bird() { # FILE TABLE
+start_bird() { # FILE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
   setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
@@ -67,7 +67,7 @@ kept() { # whether somebody keeps BIRD running; numbers of processes are used ag
   { read -r pid <"$keeper_pidfile"; } 2>/dev/null && grep -qszxF "$keeper" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
 }
 
-end_bird() { # TABLE: neighbours hear of it, and the routes are gone; those of one that died are taken away
+end_bird() { # neighbours hear of it, and the routes are gone; those of one that died are taken away
   local pids try family
   ! pids=$(kept) || kill "$pids" || true
   for try in {1..100}; do
@@ -81,7 +81,7 @@ end_bird() { # TABLE: neighbours hear of it, and the routes are gone; those of o
     sleep 0.1
   done
   [[ ! $(kept)$(birds own) ]] || { say "BIRD does not end"; return 1; }
-  for family in -4 -6; do ip "$family" route flush table "$1" protocol 12 2>/dev/null || true; done
+  for family in -4 -6; do ip "$family" route flush table all protocol bird 2>/dev/null || true; done
   rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running"
 }
 

@@ -32,6 +32,19 @@ reload_part() {
   if has_systemd; then by_systemd reload "$1"; else "/etc/netc/parts/$1/reload" 8>&-; fi
 }
 
+retire() { # OLD NEW PART: what its old `down` takes back and its new one does not, since a reload only adds
+  local old new script=$pending/retire
+  old=$(tree_of "$1")/files new=$(tree_of "$2")/files
+  manifest_of "$1" | grep -q "  retire:$3$" || return 0
+  grep '^undo ' "$old/etc/netc/parts/$3/down" | grep -vxFf "$new/etc/netc/parts/$3/down" >"$script.lines" || return 0
+  {
+    grep '^source ' "$old/etc/netc/parts/$3/down" | sed "s,/usr/lib/netc/,$old/usr/lib/netc/,; s/ down$/ reload/"
+    cat "$script.lines"
+    echo finish
+  } >"$script"
+  bash "$script" 8>&-
+}
+
 units_of() { manifest_of "$1" | grep -o 'unit:[^,]*' | cut -d: -f2- | sort -u; } # GENERATION: what is no part
 invocation() { systemctl show -P InvocationID "$1" 2>/dev/null; }
 
@@ -96,7 +109,7 @@ go() { # OLD NEW [back-]: false as soon as something does not come up; on the wa
   fi
   renew_systemd
   for part in $(order_of "$2" | if [[ $back ]]; then cat; else parts_that restart start reload; fi); do
-    if [[ ${fate[$part]} == reload ]]; then reload_part "$part"; else start_part "$part"; fi ||
+    if [[ ${fate[$part]} == reload ]]; then reload_part "$part" && retire "$1" "$2" "$part"; else start_part "$part"; fi ||
       { tell "$part does not come up"; left=1; [[ $back ]] || return 1; }
   done
   ! has_systemd || [[ $2 == none ]] || systemctl start netc.target 8>&- || left=1

@@ -47,7 +47,7 @@ plan_change() { # OLD NEW: `fate` of each part (leave, keep, reload, restart, st
       case $taking:${fate[$part]-} in
         unit:*) changed_units[$part]=1 ;;
         restart:*:keep | restart:*:reload) fate[$part]=restart ;;
-        reload:*:keep) fate[$part]=reload ;;
+        reload:*:keep | retire:*:keep) fate[$part]=reload ;;
       esac
     done
   done < <(differing "$1" "$2")
