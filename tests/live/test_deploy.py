@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,8 @@ LINK = 'links.{} = {{ kind = "vxlan", between = ["{}", "{}"], vni = {} }}\n'
 OLD = TOPOLOGY + LINK.format("a", "one", "two", 7) + LINK.format("b", "two", "three", 8)
 NEW = OLD + LINK.format("c", "three", "one", 9)
 
-# Says 255 as ssh does where it does not get through. A line of `fail` is `HOST WHAT`: each time, before anything is done;
-# or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or after the first line that the host says.
+# Says 255 as ssh does where it does not get through. A line of `fail` is `HOST WHAT`: each time, before anything is
+# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or after the first line that the host says.
 SSH = r"""#!/usr/bin/env bash
 lab=$(dirname "$0")
 [[ $1 == -T ]] || { grep -s "^$3 " "$lab/jumps" | sed 's/.* /proxyjump /'; exit; }
@@ -139,51 +138,31 @@ def test_hosts_are_changed_one_after_the_other_and_confirmed(fleet: Fleet) -> No
     assert fleet.clean()
 
 
-Failing = Callable[[Fleet], None]
+FAILURES = {
+    "two copy": "not reached",
+    "two confirm": "went back",
+    "two install-cut": "went back",
+    "two install-unheard": "went back",
+    "": "refused",
+}
 
 
-def closed(fleet: Fleet) -> None:
-    fleet.fail("two copy")
-
-
-def taken(fleet: Fleet) -> None:
-    """Somebody else's file is where one of netc's has to be: `install` refuses."""
-    fleet.hosts["two"].write("/etc/sysctl.d/60-netc.conf", "x")
-    fleet.hosts["two"].write("/etc/netc/parts/firewall/up", "# changed by hand\n")
-
-
-def never_confirmed(fleet: Fleet) -> None:
-    fleet.fail("two confirm")
-
-
-def cut(fleet: Fleet) -> None:
-    fleet.fail("two install-cut")
-
-
-def unheard(fleet: Fleet) -> None:
-    fleet.fail("two install-unheard")
-
-
-@pytest.mark.parametrize(
-    ("failing", "outcome"),
-    [
-        (closed, "not reached"),
-        (taken, "refused"),
-        (never_confirmed, "went back"),
-        (cut, "went back"),
-        (unheard, "went back"),
-    ],
-)
-def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet, failing: Failing, outcome: str) -> None:
+def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet) -> None:
+    two = fleet.hosts["two"]
     assert fleet.deploy(OLD, "--host", "two").returncode == 0
-    failing(fleet)
-    said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=8)
-    assert said.returncode == 1
-    assert outcomes(said) == {"one": "confirmed", "two": outcome, "three": "not begun"}, said.stderr
-    assert fleet.links() == {"one": 2, "two": 2, "three": 0}
-    assert "vxlan id 7 " in fleet.hosts["two"].run(["ip", "-d", "link"]).stdout
-    assert "three copy" not in fleet.log()
-    assert fleet.clean()
+    first = "confirmed"
+    for failure, outcome in FAILURES.items():
+        fleet.fail(failure)
+        if outcome == "refused":
+            two.write("/etc/netc/parts/link-a/up", "# changed by hand\n")
+        said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=8)
+        assert said.returncode == 1
+        assert outcomes(said) == {"one": first, "two": outcome, "three": "not begun"}, said.stderr
+        first = "unchanged"
+        assert fleet.links() == {"one": 2, "two": 2, "three": 0}
+        assert "vxlan id 7 " in two.run(["ip", "-d", "link"]).stdout
+        assert "three copy" not in fleet.log()
+        assert fleet.clean()
 
 
 def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:
