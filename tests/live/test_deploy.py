@@ -38,7 +38,7 @@ case $command in
   *back*) what=back ;;
   *) what=look ;;
 esac
-[[ $what != @(confirm|look) || ${options[*]} == *ControlPath=none* ]] || { echo "an old connection" >&2; exit 99; }
+[[ $what != @(confirm|look) || "${options[*]} " == *" -S none "* ]] || { echo "an old connection" >&2; exit 99; }
 echo "$host $what" >>"$lab/log"
 fails() { grep -qsx "$host $1" "$lab/fail"; }
 once() { fails "$1" && sed -i "/^$host $1\$/d" "$lab/fail"; }

@@ -119,7 +119,8 @@ class Deployer:
         now = self._settled(host, folder)
         if now is None:
             outcome = Outcome.UNKNOWN
-        elif now == wanted:
+        elif now == wanted != before:
+            # Confirmed, and the answer was lost.
             outcome, why = Outcome.CONFIRMED, ""
         else:
             outcome = Outcome.WENT_BACK if token or begun.status == LOST else Outcome.REFUSED

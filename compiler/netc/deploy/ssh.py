@@ -11,8 +11,8 @@ from dataclasses import dataclass
 LOST = 255
 """ssh(1): no connection, or one that was lost."""
 OPTIONS = ("-T", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
-FRESH = ("-oControlMaster=no", "-oControlPath=none")
-"""A connection of its own, whatever is open already."""
+FRESH = ("-S", "none")
+"""ControlPath: a connection of its own, whatever is open already. Of `-o` the first counts, of this the last."""
 
 
 @dataclass(frozen=True, slots=True)
