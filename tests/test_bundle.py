@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 import tarfile
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from examples import EXAMPLES, ROOT, compiled, netc, tree
-from netc.emit.bundle import BLOCK, bundle
+from netc.emit.bundle import STORED, bundle
 from netc.emit.file import File
 
 MESH = ROOT / "examples" / "mesh.toml"
@@ -45,9 +46,9 @@ def test_where_when_and_by_whom_is_no_matter(tmp_path: Path) -> None:
     assert one == other
 
 
-@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * BLOCK])
+@pytest.mark.parametrize("size", [0, 1, STORED - 1, STORED, STORED + 1, 5 * STORED])
 def test_others_can_unpack_it(size: int, tmp_path: Path) -> None:
-    files = (File("MANIFEST", "x" * size), File("files/a", "b\n", 0o755), File("d/" + "e" * 120 + "/f", "ü"))
+    files = (File("MANIFEST", "x" * size), File("files/a", "b\n", 0o755), File("d/" + "e" * 120 + "/" + "f" * 100, "ü"))
     path = tmp_path / "x.tar.gz"
     path.write_bytes(bundle(files))
     subprocess.run(["gzip", "--test", path], check=True)
@@ -58,6 +59,12 @@ def test_others_can_unpack_it(size: int, tmp_path: Path) -> None:
         entries = archive.getmembers()
     assert [entry.name for entry in entries] == sorted(file.path for file in files)
     assert {(e.mtime, e.uid, e.gid, e.uname, e.gname) for e in entries} == {(0, 0, 0, "", "")}
+
+
+def test_it_is_made_of_what_no_library_changes() -> None:
+    """The first bundle ever made of these files: whatever Python and zlib there are."""
+    made = bundle((File("install", "x\n", 0o755), File("MANIFEST", "y\n")))
+    assert sha256(made).hexdigest() == "773202e77ff546d4312a8ed841f65d0271ad6c4c22fe20c6ff76cf2e08992601"
 
 
 def test_it_holds_what_build_writes(tmp_path: Path) -> None:
