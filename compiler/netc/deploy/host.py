@@ -24,6 +24,7 @@ tar --extract --directory "$folder" --no-same-owner || { rm -rf "$folder"; exit 
 printf '%s\\n' "$folder"
 basename "$(readlink /var/lib/netc/current || echo none)"
 """
+RECEIVED = re.compile(r"(/var/tmp/netc-deploy\.\w+)\n([0-9a-f]{16}|none)\n")
 # Who comes later knows by the lock that this is still under way.
 INSTALL = """
 trap 'rm -rf "$1"' EXIT
@@ -83,10 +84,11 @@ class Deployer:
         self.tell(host, "copy")
         packed = _packed({**self.carried, **files})
         received = self.ssh.run(host, RECEIVE, given=packed)
-        said = received.out.split()
-        if received.status != 0 or len(said) != 2:
+        said = RECEIVED.fullmatch(received.out)
+        if received.status != 0 or not said:
+            self.tell(host, f"not reached: {received.last}")
             return Result(host, Outcome.UNREACHED, why=received.last)
-        folder, before = said
+        folder, before = said.groups()
         self.tell(host, f"install: {before} -> {generation}")
         words = (folder, f"{host}.tar.gz", "--detach", "--within", str(self.within))
         begun = self.ssh.run(host, INSTALL, words, hear=lambda line: self.tell(host, f"| {line}"))
@@ -141,7 +143,7 @@ class Deployer:
         end = time.monotonic() + self.within + PATIENCE
         while True:
             said = self.ssh.run(host, SETTLED, (folder,), fresh=True)
-            if said.status == 0:
+            if said.status == 0 and re.fullmatch(r"([0-9a-f]{16}|none)\n", said.out):
                 return said.out.strip()
             if time.monotonic() > end:
                 return None
