@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, check, explain, fmt, imports, new, plan, schema
+from netc.cli import build, bundle, check, deploy, explain, fmt, imports, new, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -40,7 +40,9 @@ def _netc(
 
 
 app.command()(build.build)
+app.command()(bundle.bundle)
 app.command()(check.check)
+app.command()(deploy.deploy)
 app.command()(plan.plan)
 app.command()(explain.explain)
 app.command()(fmt.fmt)

@@ -1,0 +1,64 @@
+"""`netc bundle`"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netc.cli.topology import Topo, host_of, understood, wrong_use
+
+Key = Annotated[
+    Path | None, typer.Option("--key", metavar="SSHKEY", help="Sign with it; a .pub file: with the ssh agent.")
+]
+
+
+def bundle(
+    topo: Topo,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where each host gets its file.")],
+    host: Annotated[str | None, typer.Option(metavar="H", help="This host alone.")] = None,
+    key: Key = None,
+) -> None:
+    """Compile TOPO into one file a host, DIR/H.tar.gz, for `netc-host install`; with a key also DIR/H.tar.gz.sig."""
+    from netc.emit.bundle import bundle as packed
+    from netc.pipeline import compile_hosts
+
+    network = understood(topo).network
+    only = host_of(host, network) if host else None
+    made = [(f"{name}.tar.gz", packed(files)) for name, files in compile_hosts(network, only)]
+    signed = [(f"{name}.sig", signature(data, key)) for name, data in made] if key else []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in made:
+            # Whatever is beside it may be of another content, and is never to be taken for this one's.
+            (out / f"{name}.sig").unlink(missing_ok=True)
+            _put(out / name, data)
+        for name, data in signed:
+            _put(out / name, data)
+    except OSError as error:
+        raise wrong_use(f"cannot write {error.filename or out}: {error.strerror}") from None
+    typer.echo(f"{out}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
+
+
+def signature(data: bytes, key: Path) -> bytes:
+    """Detached, in the namespace `netc`, as ssh-keygen makes it; a passphrase is asked for by ssh-keygen itself."""
+    if not key.is_file():
+        raise wrong_use(f"{key} is no file with a key")
+    sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "netc", "-f", str(key)]
+    try:
+        done = subprocess.run(sign, input=data, capture_output=True, check=False)
+    except OSError as error:
+        raise wrong_use(f"ssh-keygen cannot be started: {error.strerror}") from None
+    if done.returncode != 0:
+        raise wrong_use(f"ssh-keygen does not sign with {key}: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+def _put(path: Path, data: bytes) -> None:
+    """Never half a file under this name."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(data)
+    os.replace(new, path)

@@ -1,0 +1,109 @@
+"""`netc deploy`"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netc.cli.bundle import Key, signature
+from netc.cli.topology import Topo, host_of, understood, wrong_use
+
+if TYPE_CHECKING:
+    from netc.deploy.host import Deployer
+    from netc.deploy.ssh import Ssh
+    from netc.language.names import HostName
+    from netc.network.interface import Network
+
+
+def deploy(
+    topo: Topo,
+    host: Annotated[list[str] | None, typer.Option(metavar="H", help="This host; repeatable; else all.")] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="So many at the same time.")] = 1,
+    canary: Annotated[str | None, typer.Option(metavar="H", help="This one first, and alone.")] = None,
+    within: Annotated[int, typer.Option(metavar="S", min=1, max=99999, help="Seconds until a host goes back.")] = 180,
+    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="ssh, with options of your own.")] = "ssh",
+    key: Key = None,
+    revert_all: Annotated[bool, typer.Option("--revert-all", help="If one fails, confirmed ones go back.")] = False,
+) -> None:
+    """Install what TOPO compiles to on its hosts, over ssh, and confirm each over a new connection."""
+    from netc.deploy.fleet import revert, roll_out, table, waves
+    from netc.deploy.host import FINE, Outcome
+    from netc.deploy.ssh import Ssh
+
+    network = understood(topo).network
+    names = {host_of(name, network) for name in host or network.topology.hosts}
+    first = host_of(canary, network) if canary else None
+    if first is not None and first not in names:
+        raise wrong_use(f"the canary {first} is none of the hosts that are named")
+    try:
+        connection = Ssh(tuple(shlex.split(ssh)) or ("ssh",))
+    except ValueError as error:
+        raise wrong_use(f"--ssh {ssh!r}: {error}") from None
+    bundles, generations = _bundles(network, names, key)
+    deployer = _deployer(connection, within)
+    order = list(waves(_order(network, names, connection), first, limit))
+    results = roll_out(order, lambda name: deployer.install(name, generations[name], bundles[name]))
+    failed = any(result.outcome not in FINE for result in results)
+    confirmed = [result.host for result in results if result.outcome is Outcome.CONFIRMED]
+    if failed and confirmed and (revert_all or _wants_back(confirmed)):
+        results = revert(results, deployer.back)
+    typer.echo(table(results))
+    if failed:
+        raise typer.Exit(1)
+
+
+def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str, Mapping[str, bytes]], dict[str, str]]:
+    """What each host gets, and the generation that it is to have: made before any host is touched."""
+    from hashlib import sha256
+
+    from netc.emit.bundle import bundle
+    from netc.pipeline import compile_hosts
+
+    bundles: dict[str, Mapping[str, bytes]] = {}
+    generations: dict[str, str] = {}
+    for host, files in compile_hosts(network):
+        if host not in names:
+            continue
+        data = bundle(files)
+        signed = {f"{host}.tar.gz.sig": signature(data, key)} if key else {}
+        bundles[host] = {f"{host}.tar.gz": data, **signed}
+        manifest = next(file.text for file in files if file.path == "MANIFEST")
+        generations[host] = sha256(manifest.encode()).hexdigest()[:16]
+    return bundles, generations
+
+
+def _order(network: Network, names: set[HostName], ssh: Ssh) -> list[list[str]]:
+    """A host that leads to others comes after them, by what ssh is told and by what the topology knows."""
+    from netc.network.reach import farthest_first
+
+    hosts = {str(host): host for host in network.topology.hosts}
+    asked = {host: ssh.jump(host) for host in names}
+    jumps = {host: hosts[jump] for host, jump in asked.items() if jump in hosts}
+    groups = farthest_first(network.topology, jumps)
+    return [[name for name in group if name in names] for group in groups]
+
+
+def _deployer(ssh: Ssh, within: int) -> Deployer:
+    from netc.deploy.host import Deployer
+    from netc.emit.render import plain
+
+    lock = Lock()
+
+    def tell(host: str, line: str) -> None:
+        with lock:
+            typer.echo(f"{host}: {line}", err=True)
+
+    carried = {name: plain(f"host/{name}").encode() for name in ("generations.bash", "bundles.bash")}
+    return Deployer(ssh, within, tell, carried)
+
+
+def _wants_back(hosts: list[str]) -> bool:
+    """Asked on a terminal; elsewhere what is confirmed stays."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    return typer.confirm(f"{', '.join(hosts)}: confirmed. Shall they go back too?", default=False, err=True)

@@ -1,0 +1,192 @@
+"""`netc deploy` over a stand-in for ssh, which runs things inside hosts of the lab, and fails where it is told to."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from live.lab import ENVIRONMENT, Host, Lab
+
+pytestmark = pytest.mark.live
+
+NAMES = ("one", "two", "three")
+TOPOLOGY = 'version = 1\nnetwork.name = "lab"\n' + "".join(
+    f'hosts.{name} = {{ id = {id}, wan = "eth0", addresses = "198.51.100.{id}0/24" }}\n'
+    for id, name in enumerate(NAMES, 1)
+)
+LINK = 'links.{} = {{ kind = "vxlan", between = ["{}", "{}"], vni = {} }}\n'
+OLD = TOPOLOGY + LINK.format("a", "one", "two", 7) + LINK.format("b", "two", "three", 8)
+NEW = OLD + LINK.format("c", "three", "one", 9)
+
+# Says 255 as ssh does where it does not get through. A line of `fail` is `HOST WHAT`: each time, before anything is
+# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or after the first line that the host says.
+SSH = r"""#!/usr/bin/env bash
+lab=$(dirname "$0")
+[[ $1 == -T ]] || { grep -s "^$3 " "$lab/jumps" | sed 's/.* /proxyjump /'; exit; }
+while [[ $1 != -- ]]; do options+=("$1"); shift; done
+host=$2 command=$3
+case $command in
+  *mktemp*) what=copy ;;
+  *install_bundle*) what=install ;;
+  *confirm*) what=confirm ;;
+  *back*) what=back ;;
+  *) what=look ;;
+esac
+[[ $what != @(confirm|look) || "${options[*]} " == *" -S none "* ]] || { echo "an old connection" >&2; exit 99; }
+echo "$host $what" >>"$lab/log"
+fails() { grep -qsx "$host $1" "$lab/fail"; }
+once() { fails "$1" && sed -i "/^$host $1\$/d" "$lab/fail"; }
+! fails "$what" || { echo "ssh: connect to host $host port 22: Connection refused" >&2; exit 255; }
+read -r pid <"$lab/$host.pid"
+there() {
+  nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 \
+    SSH_CONNECTION="198.51.100.1 $((RANDOM + 1024)) 198.51.100.10 22" sh -c "$command"
+}
+if once "$what-unheard"; then
+  there >"$lab/unheard" 2>&1
+elif once "$what-cut"; then
+  there 2>&1 >"$lab/unheard" | head -n 1 >&2
+else
+  there
+  exit
+fi
+exit 255
+"""
+
+
+@dataclass
+class Fleet:
+    hosts: dict[str, Host]
+    folder: Path
+
+    def deploy(self, topology: str, *options: str, within: int = 60) -> subprocess.CompletedProcess[str]:
+        topo = self.folder / "topo.toml"
+        topo.write_text(topology)
+        words = [sys.executable, "-c", "from netc.cli import main; main()", "deploy", str(topo)]
+        words += ["--ssh", str(self.folder / "ssh"), "--within", str(within), *options]
+        path = {"PATH": f"{os.environ['PATH']}:{ENVIRONMENT['PATH']}"}
+        (self.folder / "log").unlink(missing_ok=True)
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=240, env=os.environ | path)
+
+    def fail(self, *lines: str) -> None:
+        (self.folder / "fail").write_text("".join(f"{line}\n" for line in lines))
+
+    def log(self, *kinds: str) -> list[str]:
+        lines = (self.folder / "log").read_text().splitlines()
+        return [line for line in lines if not kinds or line.split()[1] in kinds]
+
+    def links(self) -> dict[str, int]:
+        """How many VXLANs are up on each host; in NEW each has two, in OLD `two` alone."""
+        show = ["ip", "-o", "link", "show", "type", "vxlan"]
+        return {name: len(host.run(show).stdout.splitlines()) for name, host in self.hosts.items()}
+
+    def clean(self) -> bool:
+        find = ["find", "/var/tmp", "/var/lib/netc/pending", "-name", "netc-*", "-o", "-name", "pending"]
+        return all(host.run(find, check=False).stdout == "" for host in self.hosts.values())
+
+
+@pytest.fixture
+def fleet(lab: Lab, tmp_path: Path) -> Fleet:
+    world = lab.host("world")
+    hosts = {}
+    for id, name in enumerate(NAMES, 1):
+        host = lab.host(name)
+        lab.wire(host, "eth0", world, name, a_addresses=[f"198.51.100.{id}0/24"])
+        (tmp_path / f"{name}.pid").write_text(f"{host.pid}\n")
+        hosts[name] = host
+    (tmp_path / "ssh").write_text(SSH)
+    (tmp_path / "ssh").chmod(0o755)
+    return Fleet(hosts, tmp_path)
+
+
+def outcomes(said: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    rows = (re.split(r"  +", line) for line in said.stdout.splitlines()[1:])
+    return {row[0]: row[1] for row in rows}
+
+
+def all_of(what: str) -> dict[str, str]:
+    return dict.fromkeys(NAMES, what)
+
+
+AT_OLD = {"one": 1, "two": 2, "three": 1}
+AT_NEW = {"one": 2, "two": 2, "three": 2}
+
+
+def test_hosts_are_changed_one_after_the_other_and_confirmed(fleet: Fleet) -> None:
+    said = fleet.deploy(OLD, "--canary", "two")
+    assert (said.returncode, outcomes(said)) == (0, all_of("confirmed")), said.stderr
+    steps = [f"{name} {what}" for name in ("two", "one", "three") for what in ("copy", "install", "confirm")]
+    assert fleet.log() == steps
+    assert fleet.links() == AT_OLD
+
+    again = fleet.deploy(OLD, "--limit", "3")
+    assert (again.returncode, outcomes(again)) == (0, all_of("unchanged"))
+    assert fleet.log("confirm", "back") == []
+
+    (fleet.folder / "jumps").write_text("three one\ntwo three\n")
+    said = fleet.deploy(NEW, "--host", "one", "--host", "three")
+    assert (said.returncode, outcomes(said)) == (0, {"one": "confirmed", "three": "confirmed"})
+    assert fleet.log("install") == ["three install", "one install"], "one leads to three"
+    assert "confirm " not in re.sub(r"confirm, over", "", said.stderr), "the token is nobody's business"
+    assert fleet.links() == AT_NEW
+    assert fleet.clean()
+
+
+FAILURES = {
+    "two copy": "not reached",
+    "two confirm": "went back",
+    "two install-cut": "went back",
+    "two install-unheard": "went back",
+    "": "refused",
+}
+
+
+def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet) -> None:
+    two = fleet.hosts["two"]
+    assert fleet.deploy(OLD, "--host", "two").returncode == 0
+    first = "confirmed"
+    for failure, outcome in FAILURES.items():
+        fleet.fail(failure)
+        if outcome == "refused":
+            two.write("/etc/netc/parts/link-a/up", "# changed by hand\n")
+        said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=8)
+        assert said.returncode == 1
+        assert outcomes(said) == {"one": first, "two": outcome, "three": "not begun"}, said.stderr
+        first = "unchanged"
+        assert fleet.links() == {"one": 2, "two": 2, "three": 0}
+        assert "vxlan id 7 " in two.run(["ip", "-d", "link"]).stdout
+        assert "three copy" not in fleet.log()
+        assert fleet.clean()
+
+
+def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:
+    assert fleet.deploy(OLD, "--limit", "3").returncode == 0
+    fleet.fail("three confirm")
+    said = fleet.deploy(NEW, "--revert-all", within=8)
+    assert said.returncode == 1
+    assert outcomes(said) == {"one": "reverted", "two": "unchanged", "three": "went back"}, said.stderr
+    assert fleet.links() == AT_OLD
+    assert fleet.clean()
+
+
+def test_a_confirmation_of_which_nobody_heard_counts(fleet: Fleet) -> None:
+    fleet.fail("one confirm-unheard")
+    said = fleet.deploy(OLD, "--host", "one", within=20)
+    assert (said.returncode, outcomes(said)) == (0, {"one": "confirmed"}), said.stderr
+
+
+def test_signed_bundles_reach_hosts_that_want_them(fleet: Fleet, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    fleet.hosts["one"].write("/etc/netc/allowed_signers", f"netc {key.with_suffix('.pub').read_text()}")
+    said = fleet.deploy(OLD, "--host", "one")
+    assert (said.returncode, outcomes(said)) == (1, {"one": "refused"})
+    assert "is not signed" in said.stderr
+    said = fleet.deploy(OLD, "--host", "one", "--key", str(key))
+    assert (said.returncode, outcomes(said)) == (0, {"one": "confirmed"}), said.stderr
