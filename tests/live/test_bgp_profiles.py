@@ -183,7 +183,7 @@ def test_networks_of_ones_own(lab: Lab, tmp_path: Path) -> None:
     assert learned(a, "peer-x") == taken
     wait(lambda: "fd00:30::/48" in learned(a, "peer-y"))
     assert len([net for net in learned(a, "peer-y") if ":" not in net]) == 3
-    assert "import limit (3), action: block" in logs["a"].said()
+    assert "limit (3), action: block" in logs["a"].said()
     assert protocols(a)["peer-y"] == "Established"
     wait(lambda: path(x.host, "10.10.0.0/16") == path(x.host, "fd42:1::/48") == "64600")
 
