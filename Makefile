@@ -10,7 +10,7 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 # What `make bench` measures the output beside.
 PEERS := iperf3 socat haproxy
 
-.PHONY: demo test check vm bench clean packages
+.PHONY: demo test check fuzz vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
@@ -25,6 +25,13 @@ test: packages $(VENV)/.tested check
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests
 	$(VENV)/bin/mypy
+
+# For the night: 20,000 spoiled examples, others each time. `make fuzz SEED=…` tries the same ones again.
+SEED ?= $(shell date +%s)
+fuzz: $(VENV)/.tested
+	@echo "SEED=$(SEED)"
+	$(PYTHON) -m pytest -p no:cacheprovider -n auto --fuzz 20000 --seed "$(SEED)" --hypothesis-profile=wide \
+		tests/test_fuzz.py tests/test_hostile.py tests/test_syntax.py tests/test_shadowed.py
 
 # Every live test on the stock kernel, emulated: the better part of an hour.
 vm: packages $(VENV)/.tested

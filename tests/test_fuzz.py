@@ -23,7 +23,7 @@ from mutants import NFT, PATHS, SHELL, at, mutant, paths
 
 CHUNKS = 20
 SECONDS = 2
-"""Of this process, so that a machine that is busy with others makes no hang. Large files have twice as much a MB."""
+"""Of this process, so that a busy machine makes no hang. Large files have twice as much for each MB."""
 FORMATS = ("text", "json", "github", "sarif", "rdjson")
 
 
@@ -264,10 +264,10 @@ def test_no_file_beside_breaks_it(text: str, seed: int, folder: Path) -> None:
 )
 @pytest.mark.parametrize("text", [IMPORT, FILES], ids=["import", "files"])
 def test_a_large_file_beside_is_answered_soon(text: str, line: bytes, folder: Path) -> None:
-    (folder / "beside").write_bytes(line * (10 * MB // len(line)))
+    (folder / "beside").write_bytes(line * (SIZE // len(line)))
     topo = folder / "topo.toml"
     topo.write_text(text % '"beside"')
-    with within(SECONDS * 11):
+    with within(SECONDS * 3):
         assert netc("check", topo).code in (0, 1)
 
 
@@ -285,19 +285,7 @@ def strings() -> list[tuple[Path, tuple[str | int, ...]]]:
     return sorted(found.values(), key=str)
 
 
-HARMFUL = (
-    "$(id)",
-    "`id`",
-    "; reboot",
-    "a\nreboot",
-    '"; reboot; "',
-    "'; reboot; '",
-    "} flush ruleset",
-    "%n",
-    "a\\",
-    "-rf",
-    "$x",
-)
+HARMFUL = ("$(id)", "a\nreboot", '"; reboot; "', "} flush ruleset", "x %n")
 COMMANDS = {"start", "stop", "command"}
 """Words of programs that the author chose; tests/test_templates.py shows how they are quoted."""
 
@@ -306,16 +294,16 @@ COMMANDS = {"start", "stop", "command"}
     ("example", "path"), strings(), ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else ""
 )
 def test_no_string_says_more_than_a_word(example: Path, path: tuple[str | int, ...], folder: Path) -> None:
-    """Instead of the whole, before it and behind it: refused, or found in no file that is made."""
+    """Behind what is right: refused, or found in no file that is made."""
     if COMMANDS & set(map(str, path)):
         return
     for harm in HARMFUL:
-        for form in ("{harm}", "{old}{harm}", "{harm}{old}"):
-            data = tomllib.loads(example.read_text())
-            table = at(data, path[:-1])
-            table[path[-1]] = form.format(harm=harm, old=table[path[-1]])
+        data = tomllib.loads(example.read_text())
+        table = at(data, path[:-1])
+        table[path[-1]] += harm
+        text = tomlkit.dumps(data).encode()
+        if told(text, folder, "check").code == 0:
             out = folder / "out"
-            ran = told(tomlkit.dumps(data).encode(), folder, "build", "-o", out)
-            made = tree(out) if ran.code == 0 else {}
-            assert not any(harm.encode() in text for _, text in made.values())
-            shutil.rmtree(out, ignore_errors=True)
+            told(text, folder, "build", "-o", out)
+            assert [name for name, (_, made) in tree(out).items() if harm.encode() in made] == []
+            shutil.rmtree(out)

@@ -113,6 +113,9 @@ def beside(topo: Path) -> Callable[[str], str]:
             if not path.is_relative_to(folder):
                 raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
             return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
+        except RuntimeError:
+            # What pathlib says before Python 3.13 of links that lead to each other.
+            raise Wrong("NC0003", f"cannot read {quoted(name)}: it is a link to itself", hint) from None
         except (OSError, ValueError) as error:
             if isinstance(error, Wrong):
                 raise
