@@ -122,6 +122,8 @@ def _again(done: tuple[Step, ...]) -> Iterator[Command]:
 def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
     """Of its `up` and `down`. A part whose `reload` does all that its `up` does need not go down for a new `up`; any
     other comes up anew, having gone down by its old `down`."""
+    if is_rules(part):  # whose `reload` takes back what the old `up` noted
+        return {"up": file.reload(part.name), "down": ()}
     reloaded = replace(
         part, rulesets=(), forwarding=(), flowtables=(), past_docker=(), ipsets=(), routers=(), endpoints=()
     )
