@@ -1,0 +1,129 @@
+"""`netc-host status` and `check`: what is said of a host, and of what was changed on it by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from live.compiled import compiled, give_key, met
+from live.delivered import deliver, install, netc_host
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+
+pytestmark = pytest.mark.live
+
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.10/24"
+public_key = "{public_key(private_key("edge"))}"
+firewall = {{ input = "drop", allow = [{{ ports = ["80/tcp", "443/tcp"], from = ["office", "192.0.2.9/32"] }}] }}
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+public_key = "{public_key(private_key("node"))}"
+
+[sets.office]
+prefixes = ["203.0.113.0/24", "192.0.2.7/32", "2001:db8:5::/48"]
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge = {{ address = ["10.77.1.0/31", "fd77::/127"], routes = "10.9.0.0/16", table = 900 }}
+ends.node = {{ address = ["10.77.1.1/31", "fd77::1/127"], routes = "10.8.0.0/16" }}
+
+[hosts.edge.tunnels.abroad]
+kind = "wireguard"
+address = "10.10.18.201/32"
+peer = {{ public_key = "{public_key(private_key("far"))}", endpoint = "203.0.113.66:51820", allowed_ips = "0.0.0.0/0" }}
+
+[hosts.edge.namespaces.vpn]
+tunnel = "abroad"
+dns = "9.9.9.9"
+access = "10.200.0.0/31"
+publish = {{ port = "8080/tcp" }}
+"""
+
+
+@pytest.fixture
+def edge(lab: Lab, tmp_path: Path) -> Host:
+    """Installed, and so is the node at the other end of its link."""
+    trees = compiled(TOPOLOGY, tmp_path)
+    edge, node = lab.host("edge"), lab.host("node")
+    lab.wire(edge, "eth0", node, "eth0", a_addresses=["198.51.100.10/24"], b_addresses=["198.51.100.20/24"])
+    edge.run(["ip", "route", "add", "default", "via", "198.51.100.20"])
+    for host in (edge, node):
+        give_key(host, "host", host.name)
+        give_key(host, "abroad", "abroad")
+        deliver(lab, host, trees[host.name])
+        install(host, "--commit")
+    edge.run(["ping", "-qc1", "-W5", "10.77.1.1"])
+    met(edge, "wg-node")
+    return edge
+
+
+def status(host: Host, *options: str, code: int = 0) -> str:
+    said = netc_host(host, "status", *options, check=False)
+    assert (said.returncode, said.stderr) == (code, ""), said.stdout
+    return said.stdout
+
+
+def metrics(text: str) -> dict[str, float]:
+    """`NAME` or `NAME VALUE-OF-LABEL…`: its value."""
+    families = list(text_string_to_metric_families(text))
+    assert all(family.documentation and family.type in ("gauge", "counter") for family in families)
+    return {" ".join([s.name, *s.labels.values()]): s.value for family in families for s in family.samples}
+
+
+def test_status_says_how_the_host_does(edge: Host) -> None:
+    text = status(edge)
+    assert re.search(r"(?m)^generation +[0-9a-f]{16}$", text)
+    assert re.search(r"(?m)^part +link-one +up$", text)
+    assert re.search(r"(?m)^peer +wg-node node +heard of \d+ s ago, received [1-9]\d* B, sent [1-9]\d* B$", text)
+    assert re.search(r"(?m)^peer +wg-abroad abroad +never heard of, received 0 B, sent \d+ B, in vpn$", text)
+    assert len({len(re.match(r"\S+ +(?:\S+ ){1,2} +(?=\S)", row)[0]) for row in text.splitlines()[1:]}) == 1  # type: ignore[index]
+
+    told: dict[str, Any] = json.loads(status(edge, "--json"))
+    assert told["generation"] and told["pending"] is None
+    assert {"name": "link-one", "state": "up"} in told["parts"]
+    near, far = sorted(told["wireguard"], key=lambda peer: peer["interface"] != "wg-node")
+    assert near["public_key"] == public_key(private_key("node"))
+    assert near["handshake_age"] < 60 and near["received"] > 0 and near["namespace"] is None
+    assert far["handshake_at"] is None and far["namespace"] == "vpn"
+
+    found = metrics(status(edge, "--metrics"))
+    assert found["netc_part_up link-one"] == 1
+    assert found["netc_pending"] == 0
+    assert sum(name.startswith("netc_wireguard_handshake_seconds wg-node") for name in found) == 1
+    for secret in ("edge", "abroad"):
+        for options in ((), ("--json",), ("--metrics",)):
+            assert private_key(secret) not in status(edge, *options)
+
+
+def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    edge.run(["bash", "/etc/netc/parts/tunnel-abroad/down"])
+    edge.run(["sed", "-i", "$d", "/run/netc/link-one"])
+    text = status(edge, code=1)
+    assert re.search(r"(?m)^part +tunnel-abroad +down$", text)
+    assert re.search(r"(?m)^part +link-one +half$", text)
+    assert metrics(status(edge, "--metrics", code=1))["netc_part_up link-one"] == 0
+    edge.run(["bash", "/etc/netc/parts/link-one/up"])
+    edge.run(["bash", "/etc/netc/parts/tunnel-abroad/up"])
+
+    deliver(lab, edge, compiled(TOPOLOGY.replace("443/tcp", "444/tcp"), tmp_path / "b")["edge"])
+    install(edge, "--detach", "--within", "90")
+    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, goes back in [78]\d s unless confirmed$", status(edge))
+    pending = json.loads(status(edge, "--json"))["pending"]
+    assert pending["phase"] == "complete" and pending["reverts_at"] > 1_600_000_000
+    assert metrics(status(edge, "--metrics"))["netc_pending"] == 1
