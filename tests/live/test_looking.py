@@ -127,3 +127,152 @@ def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path
     pending = json.loads(status(edge, "--json"))["pending"]
     assert pending["phase"] == "complete" and pending["reverts_at"] > 1_600_000_000
     assert metrics(status(edge, "--metrics"))["netc_pending"] == 1
+
+
+# ---- drift
+
+
+def drift(host: Host) -> list[str]:
+    said = netc_host(host, "check", check=False)
+    assert said.stderr == ""
+    assert said.returncode == bool(said.stdout)
+    return said.stdout.splitlines()
+
+
+
+CHANGES = [
+    (
+        "chmod 600 /etc/netc/nftables.nft",
+        "chmod 644 /etc/netc/nftables.nft",
+        "file /etc/netc/nftables.nft has mode 600 of root:root, not 644 of root:root",
+    ),
+    ("chown 1 /etc/netc/order", "chown 0 /etc/netc/order", r"file /etc/netc/order has mode 644 of \w+:root, not 644 .*"),
+    (
+        "cd /etc/netc/parts/link-one; cp down /tmp/down; echo '# x' >>down",
+        "cp /tmp/down /etc/netc/parts/link-one/down",
+        "file /etc/netc/parts/link-one/down is not as it was installed",
+    ),
+    (
+        "mv /etc/iproute2/rt_protos.d/netc.conf /tmp/protos",
+        "mv /tmp/protos /etc/iproute2/rt_protos.d/netc.conf",
+        "file /etc/iproute2/rt_protos.d/netc.conf is missing",
+    ),
+    ("touch /etc/netc/parts/x", "rm /etc/netc/parts/x", "file /etc/netc/parts/x is not from netc"),
+    (
+        "nft insert rule inet netc input tcp dport 9 accept",
+        "reload firewall",
+        "rule chain input: tcp dport 9 accept is not from netc",
+    ),
+    ("nft flush chain inet netc published", "reload firewall", "rule chain published: .* is not there"),
+    (
+        "nft add element inet netc set4_office '{ 192.0.2.99 }'",
+        "reload firewall",
+        "rule set set4_office: element 192.0.2.99 is not from netc",
+    ),
+    (
+        "nft delete element inet netc set6_office '{ 2001:db8:5::/48 }'",
+        "reload firewall",
+        "rule set set6_office: element 2001:db8:5::/48 is not there",
+    ),
+    ("nft delete table inet netc", "reload firewall", "table inet netc is not there"),
+    (
+        "ip netns exec vpn nft add chain inet netc more",
+        "ip netns exec vpn nft delete chain inet netc more",
+        "rule chain more: it in vpn is not from netc",
+    ),
+    (
+        "ip -6 address delete fd77::/127 dev wg-node",
+        "ip address add fd77::/127 dev wg-node",
+        "address fd77::/127 on wg-node is not there",
+    ),
+    (
+        "ip route delete 10.9.0.0/16 table 900",
+        "ip route add 10.9.0.0/16 dev wg-node table 900 protocol 77",
+        "route 10.9.0.0/16 dev wg-node table 900 protocol 77 is not there",
+    ),
+    (
+        "ip -n vpn route delete default dev wg-abroad",
+        "ip -n vpn route add default dev wg-abroad protocol 77",
+        "route default dev wg-abroad protocol 77 in vpn is not there",
+    ),
+    (
+        "ip rule add priority 5 from 192.0.2.9 lookup 900 protocol 77",
+        "ip rule delete priority 5",
+        "rule 5:\tfrom 192.0.2.9 lookup 900 proto (77|netc) is not from netc",
+    ),
+    (
+        "ip -6 rule delete priority 900",
+        "ip -6 rule add priority 900 from fd77:: lookup 900 protocol 77",
+        "rule 900:\tfrom fd77:: lookup 900 proto (77|netc) is not there",
+    ),
+    (
+        "ip link set dev wg-node mtu 1300",
+        "ip link set dev wg-node mtu 1440",
+        "interface wg-node has MTU 1300, not 1440",
+    ),
+    (
+        "ip -n vpn link set dev lo down",
+        "ip -n vpn link set dev lo up",
+        "interface lo in vpn is down",
+    ),
+    (
+        "echo 0 >/proc/sys/net/ipv4/ip_forward",
+        "echo 1 >/proc/sys/net/ipv4/ip_forward",
+        "sysctl net.ipv4.ip_forward is 0, not 1",
+    ),
+    (
+        "echo 1 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
+        "echo 0 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
+        "sysctl net.ipv6.conf.ve-vpn.accept_dad is 1, not 0",
+    ),
+    (
+        "wg set wg-node peer $(wg show wg-node peers) allowed-ips 10.77.1.1/32,fd77::1/128,192.0.2.0/24",
+        "reload link-one",
+        "peer node of wg-node may use 192.0.2.0/24, and should not",
+        "peer node of wg-node may not use 10.9.0.0/16",
+    ),
+    ("wg set wg-node listen-port 7", "wg set wg-node listen-port 51822", "interface wg-node listens at port 7, not 51822"),
+    (
+        "wg set wg-node peer $(wg show wg-node peers) remove",
+        "reload link-one",
+        "peer node of wg-node is not there",
+    ),
+    (
+        "wg set wg-node peer $(wg genkey | wg pubkey)",
+        "reload link-one",
+        "peer .{44} of wg-node is not from netc",
+    ),
+    (
+        "/etc/netc/parts/tunnel-abroad/down",
+        "/etc/netc/parts/tunnel-abroad/up",
+        "part tunnel-abroad is down",
+    ),
+]
+"""What is done by hand, how it is undone, and all that is said of it."""
+
+
+def test_each_change_by_hand_is_named_and_nothing_else(edge: Host) -> None:
+    reload = 'reload() { "/etc/netc/parts/$1/reload" 2>/dev/null; }; '
+    assert drift(edge) == []
+    for change, undo, *said in CHANGES:
+        edge.run(["bash", "-ec", change])
+        found = drift(edge)
+        assert len(found) == len(said), (change, found)
+        for line, wanted in zip(sorted(found), sorted(said), strict=True):
+            assert re.fullmatch(wanted, line), (change, found)
+        edge.run(["bash", "-ec", reload + undo])
+    assert drift(edge) == []
+
+
+EXAMPLE_HOSTS = [
+    "dn42/fra",
+    "dn42-fake/lax",
+    "laptop/laptop",
+    "laptop-iptables/laptop",
+    "mesh/fra",
+    "mesh/tyo",
+    "seedbox/seedbox",
+    "slim-edge/edge1",
+    "slim-edge/node",
+    "uplinks/lin",
+]
