@@ -139,10 +139,11 @@ route() { # NAMESPACE FAMILY WORDS…
     echo "route ${words[*]}$(where "$in") is not there"
 }
 
-can_hold() { # FAMILY ROUTE…: whether the uplink is there; if not, the route comes back with it
-  local family=$1
-  while (($# > 1)) && [[ $1 != dev ]]; do shift; done
-  [[ $1 != dev || $(ip -o "$family" address show dev "$2" up scope global 2>/dev/null) ]]
+can_hold() { # FAMILY ROUTE…: whether the uplink is there, with its address; if not, the route comes back with it
+  local family=$1 words=" ${*:2} " device source
+  device=$(sed -n 's/.* dev \([^ ]*\) .*/\1/p' <<<"$words") source=$(sed -n 's/.* src \([^ ]*\) .*/\1/p' <<<"$words")
+  [[ ! $device || $(ip -o "$family" address show dev "$device" up scope global 2>/dev/null) ]] &&
+    [[ ! $source || $(ip -o "$family" address show to "$source" -tentative) ]]
 }
 
 policy_rules() { # as the kernel says them when there are no others

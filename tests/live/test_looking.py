@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from live.compiled import compiled, give_key, met
+from live.compiled import EXAMPLES, compiled, down, give_key, met, parts, script
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -266,13 +266,98 @@ def test_each_change_by_hand_is_named_and_nothing_else(edge: Host) -> None:
 
 EXAMPLE_HOSTS = [
     "dn42/fra",
-    "dn42-fake/lax",
+    "dn42-fake/ams",
     "laptop/laptop",
     "laptop-iptables/laptop",
-    "mesh/fra",
     "mesh/tyo",
     "seedbox/seedbox",
     "slim-edge/edge1",
     "slim-edge/node",
     "uplinks/lin",
 ]
+WIRES = {"eth0": "198.51.100.7/24", "eth1": "203.0.113.5/28", "wlan0": "192.168.1.2/24", "ppp0": "198.51.102.7/24"}
+STORE = "/var/lib/netc"
+
+
+def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
+    """Up, as after a boot, but for parts that cannot come up on this kernel, or without the program that they need."""
+    topology, name = which.split("/")
+    tree = compiled(EXAMPLES / f"{topology}.toml", folder)[name]
+    host, world = lab.host(name, tree), lab.host("world")
+    for device, address in WIRES.items():
+        lab.wire(host, device, world, device, a_addresses=[address])
+    secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
+    for secret in secrets:
+        host.write(secret, private_key(secret) + "\n", 0o600)
+    deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
+    host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
+    failed = {part: said.stderr for part in parts(host) if (said := host.run(script(part, "up"), check=False)).returncode}
+    for complaint in failed.values():
+        assert re.search("Unknown device type|not supported|tunsafe|Cannot find device|control group", complaint)
+    return host, list(failed)
+
+
+@pytest.mark.parametrize("which", EXAMPLE_HOSTS)
+def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
+    host, failed = example(lab, which, tmp_path)
+    assert drift(host) == [f"part {part} is down" for part in failed]
+    routes = "bird" in parts(host)
+    found = metrics(status(host, "--metrics", code=1 if failed or routes else 0))
+    assert found["netc_pending"] == 0
+    assert any(name.startswith("netc_bgp_session_up") for name in found) == routes
+    down(host)
+
+
+MORE_CHANGES = {
+    "dn42/fra": [("touch -d '5 seconds' /etc/netc/bird.conf", r"BIRD has not read /etc/netc/bird.conf since .*")],
+    "laptop-iptables/laptop": [
+        (
+            "iptables -t mangle -I netc-INPUT -p tcp --dport 9 -j RETURN",
+            "iptables rule mangle -A netc-INPUT -p tcp -m tcp --dport 9 -j RETURN is not from netc",
+        ),
+        (
+            "ip6tables -t mangle -D INPUT -j netc-INPUT",
+            "ip6tables rule mangle -A INPUT -j netc-INPUT is not there",
+        ),
+        ("ipset add china4 192.0.2.0/24", "ipset member china4 192.0.2.0/24 is not from netc"),
+        ("ipset del private4 10.0.0.0/8", "ipset member private4 10.0.0.0/8 is not there"),
+    ],
+    "uplinks/lin": [
+        (
+            "ip route delete default table 12385 via 203.0.113.1",
+            "route default via 203.0.113.1 dev eth1 src 203.0.113.5 table 12385 protocol 77 is not there",
+        ),
+        (
+            "ip route delete unreachable default table 12385",
+            "route unreachable default metric 4278198272 table 12385 protocol 77 is not there",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("which", MORE_CHANGES)
+def test_changes_by_hand_are_named_on_other_hosts_too(lab: Lab, which: str, tmp_path: Path) -> None:
+    host, failed = example(lab, which, tmp_path)
+    said = [f"part {part} is down" for part in failed]
+    for change, wanted in MORE_CHANGES[which]:
+        host.run(["bash", "-ec", change])
+        said.append(wanted)
+        found = drift(host)
+        assert len(found) == len(said), found
+        for line in said:
+            assert any(re.fullmatch(line, each) for each in found), (line, found)
+
+
+def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
+    host, _ = example(lab, "dn42/fra", tmp_path)
+    text = status(host, code=1)
+    assert re.search(r"(?m)^session +\S+ +(Active|Connect|Idle)$", text), text
+    assert re.search(r"(?m)^anycast +www +unchecked$", text)
+    host.write("/run/netc/anycast-www.state", "up\n")
+    found = metrics(status(host, "--metrics", code=1))
+    assert found["netc_anycast_announced www"] == 1
+    assert {value for name, value in found.items() if name.startswith("netc_bgp_session_up")} == {0}
+    assert json.loads(status(host, "--json", code=1))["anycast"] == [{"service": "www", "state": "up"}]
+    host.run(["bash", "-c", "kill -9 $(cat /run/netc/bird.pid)"])
+    assert re.search(r"(?m)^failed +bird \(does not answer\)$", status(host, code=1))
+    assert "BIRD does not answer" in drift(host)
