@@ -81,6 +81,7 @@ each_step() { # PART
       "sysctls "*) all_are_set "${words[1]}" ;;
       "loosen "*) is_loose "${words[1]}" ;;
       "wg addconf "*) peers "${words[2]}" "${words[3]}" ;;
+      "wg set "*" private-key "*) own_public "${words[2]}" "${words[4]}" ;;
       "start_bird "*) router "${words[1]}" ;;
     esac
   done < <(sed -n 's/^step //p' "/etc/netc/parts/$1/up")
@@ -140,8 +141,8 @@ route() { # NAMESPACE FAMILY WORDS…
 }
 
 can_hold() { # FAMILY ROUTE…: whether the uplink is there, with its address; if not, the route comes back with it
-  local family=$1 words=" ${*:2} " device source
-  device=$(sed -n 's/.* dev \([^ ]*\) .*/\1/p' <<<"$words") source=$(sed -n 's/.* src \([^ ]*\) .*/\1/p' <<<"$words")
+  local family=$1 route=" ${*:2} " device source
+  device=$(sed -n 's/.* dev \([^ ]*\) .*/\1/p' <<<"$route") source=$(sed -n 's/.* src \([^ ]*\) .*/\1/p' <<<"$route")
   [[ ! $device || $(ip -o "$family" address show dev "$device" up scope global 2>/dev/null) ]] &&
     [[ ! $source || $(ip -o "$family" address show to "$source" -tentative) ]]
 }
@@ -182,10 +183,27 @@ is_loose() { # DEVICE
     echo "sysctl net.ipv4.conf.$1.rp_filter is strict, not loose"
 }
 
-peers() { # DEVICE FILE; endpoints move
+place_of() { # DEVICE
   local in
   in=$(moved_devices | sed -n "s/^$1\t//p")
-  in=${in:--}
+  printf '%s\n' "${in:--}"
+}
+
+own_public() { # DEVICE FILE, and what others know of it
+  local in public known
+  in=$(place_of "$1")
+  there "$in" && public=$(inside "$in" wg show "$1" public-key 2>/dev/null) && [[ $2 == /* ]] || return 0
+  known=$(awk -v file="$2" '$1 == "identity" && $2 == file {print $4}' /etc/netc/secrets)
+  if [[ $(wg pubkey <"$2" 2>/dev/null) != "$public" ]]; then
+    echo "interface $1 has another key than $2"
+  elif [[ $known && $known != "$public" ]]; then
+    echo "interface $1 has another key than the topology knows"
+  fi
+}
+
+peers() { # DEVICE FILE; endpoints move
+  local in
+  in=$(place_of "$1")
   there "$in" || return 0
   inside "$in" wg show "$1" dump 2>/dev/null | awk -F '\t' -v device="$1" '
     function told(what) { print what }

@@ -231,6 +231,16 @@ CHANGES = [
         "peer node of wg-node may use 192.0.2.0/24, and should not",
         "peer node of wg-node may not use 10.9.0.0/16",
     ),
+    (
+        "wg genkey >/run/k; wg set wg-node private-key /run/k",
+        "wg set wg-node private-key /etc/netc/keys/host.key",
+        "interface wg-node has another key than /etc/netc/keys/host.key",
+    ),
+    (
+        "cp -p /etc/netc/keys/host.key /run/k; wg genkey >/etc/netc/keys/host.key; reload link-one",
+        "cp -p /run/k /etc/netc/keys/host.key; reload link-one",
+        "interface wg-node has another key than the topology knows",
+    ),
     ("wg set wg-node listen-port 7", "wg set wg-node listen-port 51822", "interface wg-node listens at port 7, not 51822"),
     (
         "wg set wg-node peer $(wg show wg-node peers) remove",
@@ -255,7 +265,7 @@ def test_each_change_by_hand_is_named_and_nothing_else(edge: Host) -> None:
     reload = 'reload() { "/etc/netc/parts/$1/reload" 2>/dev/null; }; '
     assert drift(edge) == []
     for change, undo, *said in CHANGES:
-        edge.run(["bash", "-ec", change])
+        edge.run(["bash", "-ec", reload + change])
         found = drift(edge)
         assert len(found) == len(said), (change, found)
         for line, wanted in zip(sorted(found), sorted(said), strict=True):
@@ -288,7 +298,7 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
         lab.wire(host, device, world, device, a_addresses=[address])
     secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
     for secret in secrets:
-        host.write(secret, private_key(secret) + "\n", 0o600)
+        host.write(secret, private_key(name if secret.endswith("/host.key") else secret) + "\n", 0o600)
     deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
     host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
     failed = {part: said.stderr for part in parts(host) if (said := host.run(script(part, "up"), check=False)).returncode}
