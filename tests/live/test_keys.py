@@ -48,7 +48,7 @@ preshared_key.file = "/etc/netc/keys/two.psk"
 [hosts.edge.tunnels.abroad]
 kind = "wireguard"
 address = "10.10.18.201/32"
-peer = {{ public_key = "{public_key(private_key("far"))}", endpoint = "203.0.113.66:51820", allowed_ips = "10.0.0.0/8" }}
+peer = {{ public_key = "{public_key(private_key("far"))}", endpoint = "203.0.113.66:5", allowed_ips = "10.0.0.0/8" }}
 """
 NETC_HOST = f"{TREE}/files/usr/local/sbin/netc-host"
 KEYS = "/etc/netc/keys"

@@ -1,5 +1,5 @@
-"""/etc/netc/secrets: what a host keeps secret, a line a secret: its kind, where it is, and what of the topology it belongs
-to; of the host's own keys also the public half. `netc-host keys` makes those, and names the others."""
+"""/etc/netc/secrets: what a host keeps secret, a line a secret: its kind, where it is, and what of the topology it
+belongs to; of the host's own keys also the public half. `netc-host keys` makes those, and names the others."""
 
 from __future__ import annotations
 

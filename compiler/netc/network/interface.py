@@ -45,7 +45,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The public half of a WireGuard key that is the host's own, as opposed to a provider's: `where` the topology has it."""
+    """The public half of a WireGuard key that is the host's own and no provider's; `where` the topology has it."""
 
     where: KeyPath
     public_key: PublicKey | None
