@@ -32,7 +32,7 @@ found() {
 
 found_generation() {
   row generation "$(current)"
-  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(revert_at)" "$(cat "$pending/phase")"
+  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(revert_at)" "$(cat "$pending/phase" 2>/dev/null || echo preparing)"
 }
 revert_at() { # seconds since the epoch; - where nobody knows
   local process words within=''
