@@ -193,7 +193,9 @@ ON_THE_HOST = "/etc/netc/keys/"
 
 
 def named_files(files: Files) -> Iterator[str]:
-    for file in files.values():
+    for path, file in files.items():
+        if path in SAME_ON_EVERY_HOST:  # names what may be there
+            continue
         for line in file.text.splitlines():
             if not line.startswith("#"):
                 yield from (path for path in NAMED.findall(line) if not path.startswith(ON_THE_HOST))
@@ -253,9 +255,12 @@ def test_what_out_names_is_in_out() -> None:
 def test_what_is_not_there_is_noticed() -> None:
     files = files_of(full())
     for_nobody = {
+        *SAME_ON_EVERY_HOST,
         "MANIFEST",
         "POLICY.md",
+        "install",
         "files/etc/netc/order",
+        "files/etc/netc/secrets",
         "files/etc/iproute2/rt_protos.d/netc.conf",
         "files/etc/iproute2/rt_tables.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",
@@ -278,11 +283,12 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        apart = r"files/(etc/(netc/(order|wireguard/.*)|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/bin/.*)"
+        apart = r"files/(etc/(netc/(order|secrets|wireguard/.*)|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/bin/.*)"
         orphans = [
             path
             for path in files
             if path.startswith("files/") and path.removeprefix("files") not in named and not re.fullmatch(apart, path)
+            if path not in SAME_ON_EVERY_HOST
         ]
 
         assert orphans == []
@@ -291,7 +297,7 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
 # ---- parts and files -----------------------------------------------------------------------------------------
 
 SHARED = re.compile(
-    r"MANIFEST|files/(usr/lib/netc/.*|etc/netc/order|etc/iproute2/.*"
+    r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/netc/(order|secrets)|etc/iproute2/.*"
     r"|etc/systemd/(system/netc\.target|network/.*|networkd\.conf\.d/.*))"
 )
 

@@ -8,7 +8,17 @@ from netc.emit.file import File
 from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
-LIBRARIES = ("bundles.bash", "generations.bash", "judging.bash", "laying.bash", "switching.bash", "trying.bash")
+LIBRARIES = (
+    "bundles.bash",
+    "drift.bash",
+    "generations.bash",
+    "judging.bash",
+    "keys.bash",
+    "laying.bash",
+    "looking.bash",
+    "switching.bash",
+    "trying.bash",
+)
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
 SAME_ON_EVERY_HOST = {NETC_HOST, *(f"files/usr/lib/netc/{library}" for library in LIBRARIES)}

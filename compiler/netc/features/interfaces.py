@@ -175,6 +175,7 @@ def _device(interface: Interface, is_split: bool) -> Device:
         return Wireguard(
             interface.name,
             interface.private_key,
+            interface.identity,
             interface.peers,
             interface.keepalive,
             interface.port,

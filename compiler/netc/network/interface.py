@@ -44,6 +44,14 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """The public half of a WireGuard key that is the host's own and no provider's; `where` the topology has it."""
+
+    where: KeyPath
+    public_key: PublicKey | None
+
+
+@dataclass(frozen=True, slots=True)
 class Mtu:
     """`value` bytes inside; what it was made of is kept for the messages. `given`: set by the author."""
 
@@ -78,6 +86,7 @@ class Interface:
     """The host at the other end, when there is one alone and it is ours."""
     port: int | None = None
     private_key: Key | None = None
+    identity: Identity | None = None
     keepalive: int = 0
     peers: tuple[Peer, ...] = ()
     local: IPAddress | None = None

@@ -24,7 +24,7 @@ from netc.network.derive import (
 )
 from netc.network.dialling import FAMILY, candidates, dial, families, outer
 from netc.network.forwards import Back, back
-from netc.network.interface import Interface, Key, Mtu, Peer
+from netc.network.interface import Identity, Interface, Key, Mtu, Peer
 from netc.network.mtu import mtu, overhead
 from netc.network.routing import is_way
 from netc.problem import KeyPath, Problem
@@ -151,6 +151,9 @@ def _wireguard(
         return
     end = near.end
     own_key = f"{name}.key" if end.public_key else None
+    identity = host_identity(near.name, near.host)
+    if end.public_key or end.private_key:
+        identity = Identity(("links", name, "ends", near.name, "public_key"), near.public_key)
     peer = Peer(
         name=far.name,
         public_key=far.public_key,
@@ -162,6 +165,7 @@ def _wireguard(
         bare,
         port=_port(near, far),
         private_key=secret(end.private_key, own_key) or host_key(near.host),
+        identity=identity,
         keepalive=keepalive(end.keepalive, near.host, end),
         peers=(peer,),
     )
@@ -180,6 +184,10 @@ def no_public_key(host: HostName, why: str) -> Problem:
 def host_key(host: Host) -> Key | None:
     """Where a host keeps the private half of its identity."""
     return secret(host.private_key, "host.key")
+
+
+def host_identity(name: HostName, host: Host) -> Identity:
+    return Identity(("hosts", name, "public_key"), host.public_key)
 
 
 def keepalive(given: int | None, host: Host, end: End | None = None) -> int:

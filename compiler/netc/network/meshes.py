@@ -13,7 +13,7 @@ from netc.language.values import Endpoint, Family
 from netc.network.derive import EVERYTHING, PREFIX, alone, fits, in_subnet, link_local
 from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Peer
-from netc.network.links import host_key, keepalive, no_public_key
+from netc.network.links import host_identity, host_key, keepalive, no_public_key
 from netc.network.mtu import mtu, overhead
 from netc.problem import KeyPath, Problem
 
@@ -75,6 +75,7 @@ def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: Key
             outer=outer,
             port=mesh.port,
             private_key=host_key(table),
+            identity=host_identity(host, table),
             keepalive=keepalive(None, table),
             peers=others,
         )
@@ -154,6 +155,7 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
                 far=far_name,
                 port=mesh.port + far.id,
                 private_key=host_key(near),
+                identity=host_identity(host, near),
                 keepalive=keepalive(None, near),
                 peers=(peer,),
             )

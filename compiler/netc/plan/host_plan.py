@@ -26,7 +26,7 @@ from netc.language.names import (
     UnitName,
 )
 from netc.language.values import Family, Ports
-from netc.network.interface import Key, Peer
+from netc.network.interface import Identity, Key, Peer
 from netc.plan.anycast import Checker
 from netc.plan.bgp import Router
 from netc.plan.ruleset import AddressSet, Ruleset
@@ -47,6 +47,8 @@ class Wireguard:
 
     name: InterfaceName
     private_key: Key
+    identity: Identity | None
+    """None where the key is one that a provider gave, or knows."""
     peers: tuple[Peer, ...]
     keepalive: int
     port: int | None = None

@@ -1,0 +1,381 @@
+"""`netc-host status` and `check`: what is said of a host, and of what was changed on it by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from live.compiled import EXAMPLES, compiled, down, give_key, met, parts, script
+from live.delivered import deliver, install, netc_host
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+
+pytestmark = pytest.mark.live
+
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.10/24"
+public_key = "{public_key(private_key("edge"))}"
+firewall = {{ input = "drop", allow = [{{ ports = ["80/tcp", "443/tcp"], from = ["office", "192.0.2.9/32"] }}] }}
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+public_key = "{public_key(private_key("node"))}"
+
+[sets.office]
+prefixes = ["203.0.113.0/24", "192.0.2.7/32", "2001:db8:5::/48"]
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge = {{ address = ["10.77.1.0/31", "fd77::/127"], routes = "10.9.0.0/16", table = 900 }}
+ends.node = {{ address = ["10.77.1.1/31", "fd77::1/127"], routes = "10.8.0.0/16" }}
+
+[hosts.edge.tunnels.abroad]
+kind = "wireguard"
+address = "10.10.18.201/32"
+peer = {{ public_key = "{public_key(private_key("far"))}", endpoint = "203.0.113.66:51820", allowed_ips = "0.0.0.0/0" }}
+
+[hosts.edge.namespaces.vpn]
+tunnel = "abroad"
+dns = "9.9.9.9"
+access = "10.200.0.0/31"
+publish = {{ port = "8080/tcp" }}
+"""
+
+
+@pytest.fixture
+def edge(lab: Lab, tmp_path: Path) -> Host:
+    """Installed, and so is the node at the other end of its link."""
+    trees = compiled(TOPOLOGY, tmp_path)
+    edge, node = lab.host("edge"), lab.host("node")
+    lab.wire(edge, "eth0", node, "eth0", a_addresses=["198.51.100.10/24"], b_addresses=["198.51.100.20/24"])
+    edge.run(["ip", "route", "add", "default", "via", "198.51.100.20"])
+    for host in (edge, node):
+        give_key(host, "host", host.name)
+        give_key(host, "abroad", "abroad")
+        deliver(lab, host, trees[host.name])
+        install(host, "--commit")
+    edge.run(["ping", "-qc1", "-W5", "10.77.1.1"])
+    met(edge, "wg-node")
+    return edge
+
+
+def status(host: Host, *options: str, code: int = 0) -> str:
+    said = netc_host(host, "status", *options, check=False)
+    assert (said.returncode, said.stderr) == (code, ""), said.stdout
+    return said.stdout
+
+
+def metrics(text: str) -> dict[str, float]:
+    """`NAME` or `NAME VALUE-OF-LABEL…`: its value."""
+    families = list(text_string_to_metric_families(text))
+    assert all(family.documentation and family.type in ("gauge", "counter") for family in families)
+    return {" ".join([s.name, *s.labels.values()]): s.value for family in families for s in family.samples}
+
+
+def test_status_says_how_the_host_does(edge: Host) -> None:
+    text = status(edge)
+    assert re.search(r"(?m)^generation +[0-9a-f]{16}$", text)
+    assert re.search(r"(?m)^part +link-one +up$", text)
+    assert re.search(r"(?m)^peer +wg-node node +heard of \d+ s ago, received [1-9]\d* B, sent [1-9]\d* B$", text)
+    assert re.search(r"(?m)^peer +wg-abroad abroad +never heard of, received 0 B, sent \d+ B, in vpn$", text)
+    assert len({len(re.match(r"\S+ +(?:\S+ ){1,2} +(?=\S)", row)[0]) for row in text.splitlines()[1:]}) == 1  # type: ignore[index]
+
+    told: dict[str, Any] = json.loads(status(edge, "--json"))
+    assert told["generation"]
+    assert told["pending"] is None
+    assert {"name": "link-one", "state": "up"} in told["parts"]
+    near, far = sorted(told["wireguard"], key=lambda peer: peer["interface"] != "wg-node")
+    assert near["public_key"] == public_key(private_key("node"))
+    assert near["handshake_age"] < 60
+    assert near["received"] > 0
+    assert near["namespace"] is None
+    assert (far["handshake_at"], far["namespace"]) == (None, "vpn")
+
+    found = metrics(status(edge, "--metrics"))
+    assert found["netc_part_up link-one"] == 1
+    assert found["netc_pending"] == 0
+    assert sum(name.startswith("netc_wireguard_handshake_seconds wg-node") for name in found) == 1
+    for secret in ("edge", "abroad"):
+        for options in ((), ("--json",), ("--metrics",)):
+            assert private_key(secret) not in status(edge, *options)
+
+
+def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    edge.run(["bash", "/etc/netc/parts/tunnel-abroad/down"])
+    edge.run(["sed", "-i", "$d", "/run/netc/link-one"])
+    text = status(edge, code=1)
+    assert re.search(r"(?m)^part +tunnel-abroad +down$", text)
+    assert re.search(r"(?m)^part +link-one +half$", text)
+    assert metrics(status(edge, "--metrics", code=1))["netc_part_up link-one"] == 0
+    edge.run(["bash", "/etc/netc/parts/link-one/up"])
+    edge.run(["bash", "/etc/netc/parts/tunnel-abroad/up"])
+
+    deliver(lab, edge, compiled(TOPOLOGY.replace("443/tcp", "444/tcp"), tmp_path / "b")["edge"])
+    install(edge, "--detach", "--within", "90")
+    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, goes back in [78]\d s unless confirmed$", status(edge))
+    pending = json.loads(status(edge, "--json"))["pending"]
+    assert pending["phase"] == "complete"
+    assert pending["reverts_at"] > 1_600_000_000
+    assert metrics(status(edge, "--metrics"))["netc_pending"] == 1
+
+
+# ---- drift
+
+
+def drift(host: Host) -> list[str]:
+    said = netc_host(host, "check", check=False)
+    assert said.stderr == ""
+    assert said.returncode == bool(said.stdout)
+    return said.stdout.splitlines()
+
+
+CHANGES = [
+    (
+        "chmod 600 /etc/netc/nftables.nft",
+        "chmod 644 /etc/netc/nftables.nft",
+        "file /etc/netc/nftables.nft has mode 600 of root:root, not 644 of root:root",
+    ),
+    ("chown 1 /etc/netc/order", "chown 0 /etc/netc/order", r"file /etc/netc/order has mode 644 of \w+:root, not .*"),
+    (
+        "cd /etc/netc/parts/link-one; cp down /tmp/down; echo '# x' >>down",
+        "cp /tmp/down /etc/netc/parts/link-one/down",
+        "file /etc/netc/parts/link-one/down is not as it was installed",
+    ),
+    (
+        "mv /etc/iproute2/rt_protos.d/netc.conf /tmp/protos",
+        "mv /tmp/protos /etc/iproute2/rt_protos.d/netc.conf",
+        "file /etc/iproute2/rt_protos.d/netc.conf is missing",
+    ),
+    ("touch /etc/netc/parts/x", "rm /etc/netc/parts/x", "file /etc/netc/parts/x is not from netc"),
+    (
+        "nft insert rule inet netc input tcp dport 9 accept",
+        "reload firewall",
+        "rule chain input: tcp dport 9 accept is not from netc",
+    ),
+    ("nft flush chain inet netc published", "reload firewall", "rule chain published: .* is not there"),
+    (
+        "nft add element inet netc set4_office '{ 192.0.2.99 }'",
+        "reload firewall",
+        "rule set set4_office: element 192.0.2.99 is not from netc",
+    ),
+    (
+        "nft delete element inet netc set6_office '{ 2001:db8:5::/48 }'",
+        "reload firewall",
+        "rule set set6_office: element 2001:db8:5::/48 is not there",
+    ),
+    ("nft delete table inet netc", "reload firewall", "table inet netc is not there"),
+    (
+        "ip netns exec vpn nft add chain inet netc more",
+        "ip netns exec vpn nft delete chain inet netc more",
+        "rule chain more: it in vpn is not from netc",
+    ),
+    (
+        "ip -6 address delete fd77::/127 dev wg-node",
+        "ip address add fd77::/127 dev wg-node",
+        "address fd77::/127 on wg-node is not there",
+    ),
+    (
+        "ip route delete 10.9.0.0/16 table 900",
+        "ip route add 10.9.0.0/16 dev wg-node table 900 protocol 77",
+        "route 10.9.0.0/16 dev wg-node table 900 protocol 77 is not there",
+    ),
+    (
+        "ip -n vpn route delete default dev wg-abroad",
+        "ip -n vpn route add default dev wg-abroad protocol 77",
+        "route default dev wg-abroad protocol 77 in vpn is not there",
+    ),
+    (
+        "ip rule add priority 5 from 192.0.2.9 lookup 900 protocol 77",
+        "ip rule delete priority 5",
+        "rule 5:\tfrom 192.0.2.9 lookup 900 proto (77|netc) is not from netc",
+    ),
+    (
+        "ip -6 rule delete priority 900",
+        "ip -6 rule add priority 900 from fd77:: lookup 900 protocol 77",
+        "rule 900:\tfrom fd77:: lookup 900 proto (77|netc) is not there",
+    ),
+    (
+        "ip link set dev wg-node mtu 1300",
+        "ip link set dev wg-node mtu 1440",
+        "interface wg-node has MTU 1300, not 1440",
+    ),
+    (
+        "ip -n vpn link set dev lo down",
+        "ip -n vpn link set dev lo up",
+        "interface lo in vpn is down",
+    ),
+    (
+        "echo 0 >/proc/sys/net/ipv4/ip_forward",
+        "echo 1 >/proc/sys/net/ipv4/ip_forward",
+        "sysctl net.ipv4.ip_forward is 0, not 1",
+    ),
+    (
+        "echo 1 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
+        "echo 0 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
+        "sysctl net.ipv6.conf.ve-vpn.accept_dad is 1, not 0",
+    ),
+    (
+        "wg set wg-node peer $(wg show wg-node peers) allowed-ips 10.77.1.1/32,fd77::1/128,192.0.2.0/24",
+        "reload link-one",
+        "peer node of wg-node may use 192.0.2.0/24, and should not",
+        "peer node of wg-node may not use 10.9.0.0/16",
+    ),
+    (
+        "wg genkey >/run/k; wg set wg-node private-key /run/k",
+        "wg set wg-node private-key /etc/netc/keys/host.key",
+        "interface wg-node has another key than /etc/netc/keys/host.key",
+    ),
+    (
+        "cp -p /etc/netc/keys/host.key /run/k; wg genkey >/etc/netc/keys/host.key; reload link-one",
+        "cp -p /run/k /etc/netc/keys/host.key; reload link-one",
+        "interface wg-node has another key than the topology knows",
+    ),
+    (
+        "wg set wg-node listen-port 7",
+        "wg set wg-node listen-port 51822",
+        "interface wg-node listens at port 7, not 51822",
+    ),
+    (
+        "wg set wg-node peer $(wg show wg-node peers) remove",
+        "reload link-one",
+        "peer node of wg-node is not there",
+    ),
+    (
+        "wg set wg-node peer $(wg genkey | wg pubkey)",
+        "reload link-one",
+        "peer .{44} of wg-node is not from netc",
+    ),
+    (
+        "/etc/netc/parts/tunnel-abroad/down",
+        "/etc/netc/parts/tunnel-abroad/up",
+        "part tunnel-abroad is down",
+    ),
+]
+"""What is done by hand, how it is undone, and all that is said of it."""
+
+
+def test_each_change_by_hand_is_named_and_nothing_else(edge: Host) -> None:
+    reload = 'reload() { "/etc/netc/parts/$1/reload" 2>/dev/null; }; '
+    assert drift(edge) == []
+    for change, undo, *said in CHANGES:
+        edge.run(["bash", "-ec", reload + change])
+        found = drift(edge)
+        assert len(found) == len(said), (change, found)
+        for line, wanted in zip(sorted(found), sorted(said), strict=True):
+            assert re.fullmatch(wanted, line), (change, found)
+        edge.run(["bash", "-ec", reload + undo])
+    assert drift(edge) == []
+
+
+EXAMPLE_HOSTS = [
+    "dn42/fra",
+    "dn42-fake/ams",
+    "laptop/laptop",
+    "laptop-iptables/laptop",
+    "mesh/tyo",
+    "seedbox/seedbox",
+    "slim-edge/edge1",
+    "slim-edge/node",
+    "uplinks/lin",
+]
+WIRES = {"eth0": "198.51.100.7/24", "eth1": "203.0.113.5/28", "wlan0": "192.168.1.2/24", "ppp0": "198.51.102.7/24"}
+STORE = "/var/lib/netc"
+
+
+def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
+    """Up, as after a boot, but for parts that cannot come up on this kernel, or without the program that they need."""
+    topology, name = which.split("/")
+    tree = compiled(EXAMPLES / f"{topology}.toml", folder)[name]
+    host, world = lab.host(name, tree), lab.host("world")
+    for device, address in WIRES.items():
+        lab.wire(host, device, world, device, a_addresses=[address])
+    secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
+    for secret in secrets:
+        host.write(secret, private_key(name if secret.endswith("/host.key") else secret) + "\n", 0o600)
+    deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
+    host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
+    came = {part: host.run(script(part, "up"), check=False) for part in parts(host)}
+    failed = {part: said.stderr for part, said in came.items() if said.returncode}
+    for complaint in failed.values():
+        assert re.search("Unknown device type|not supported|tunsafe|Cannot find device|control group", complaint)
+    return host, list(failed)
+
+
+@pytest.mark.parametrize("which", EXAMPLE_HOSTS)
+def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
+    host, failed = example(lab, which, tmp_path)
+    assert drift(host) == [f"part {part} is down" for part in failed]
+    routes = "bird" in parts(host)
+    found = metrics(status(host, "--metrics", code=1 if failed or routes else 0))
+    assert found["netc_pending"] == 0
+    assert any(name.startswith("netc_bgp_session_up") for name in found) == routes
+    down(host)
+
+
+MORE_CHANGES = {
+    "dn42/fra": [("touch -d '5 seconds' /etc/netc/bird.conf", r"BIRD has not read /etc/netc/bird.conf since .*")],
+    "laptop-iptables/laptop": [
+        (
+            "iptables -t mangle -I netc-INPUT -p tcp --dport 9 -j RETURN",
+            "iptables rule mangle -A netc-INPUT -p tcp -m tcp --dport 9 -j RETURN is not from netc",
+        ),
+        (
+            "ip6tables -t mangle -D INPUT -j netc-INPUT",
+            "ip6tables rule mangle -A INPUT -j netc-INPUT is not there",
+        ),
+        ("ipset add china4 192.0.2.0/24", "ipset member china4 192.0.2.0/24 is not from netc"),
+        ("ipset del private4 10.0.0.0/8", "ipset member private4 10.0.0.0/8 is not there"),
+    ],
+    "uplinks/lin": [
+        (
+            "ip route delete default table 12385 via 203.0.113.1",
+            "route default via 203.0.113.1 dev eth1 src 203.0.113.5 table 12385 protocol 77 is not there",
+        ),
+        (
+            "ip route delete unreachable default table 12385",
+            "route unreachable default metric 4278198272 table 12385 protocol 77 is not there",
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("which", MORE_CHANGES)
+def test_changes_by_hand_are_named_on_other_hosts_too(lab: Lab, which: str, tmp_path: Path) -> None:
+    host, failed = example(lab, which, tmp_path)
+    said = [f"part {part} is down" for part in failed]
+    for change, wanted in MORE_CHANGES[which]:
+        host.run(["bash", "-ec", change])
+        said.append(wanted)
+        found = drift(host)
+        assert len(found) == len(said), found
+        for line in said:
+            assert any(re.fullmatch(line, each) for each in found), (line, found)
+
+
+def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
+    host, _ = example(lab, "dn42/fra", tmp_path)
+    text = status(host, code=1)
+    assert re.search(r"(?m)^session +\S+ +(Active|Connect|Idle)$", text), text
+    assert re.search(r"(?m)^anycast +www +unchecked$", text)
+    host.write("/run/netc/anycast-www.state", "up\n")
+    found = metrics(status(host, "--metrics", code=1))
+    assert found["netc_anycast_announced www"] == 1
+    assert {value for name, value in found.items() if name.startswith("netc_bgp_session_up")} == {0}
+    assert json.loads(status(host, "--json", code=1))["anycast"] == [{"service": "www", "state": "up"}]
+    host.run(["bash", "-c", "kill -9 $(cat /run/netc/bird.pid)"])
+    assert re.search(r"(?m)^failed +bird \(does not answer\)$", status(host, code=1))
+    assert "BIRD does not answer" in drift(host)
