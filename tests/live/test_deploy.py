@@ -25,7 +25,7 @@ OLD = TOPOLOGY + LINK.format("a", "one", "two", 7) + LINK.format("b", "two", "th
 NEW = OLD + LINK.format("c", "three", "one", 9)
 
 # Says 255 as ssh does where it does not get through. A line of `fail` is `HOST WHAT`: each time, before anything is
-# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or after the first line that the host says.
+# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or as the host first says something.
 SSH = r"""#!/usr/bin/env bash
 lab=$(dirname "$0")
 [[ $1 == -T ]] || { grep -s "^$3 " "$lab/jumps" | sed 's/.* /proxyjump /'; exit; }
@@ -51,7 +51,7 @@ there() {
 if once "$what-unheard"; then
   there >"$lab/unheard" 2>&1
 elif once "$what-cut"; then
-  there 2>&1 >"$lab/unheard" | head -n 1 >&2
+  there 2>&1 >"$lab/unheard" | head -n 0
 else
   there
   exit
