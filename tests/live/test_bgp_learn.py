@@ -8,8 +8,7 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
-from live.routers import attributes, birdc, faults, neighbour, path, settled, start_bird, wait
-from live.test_bgp import has_route, leaves_by, reached
+from live.routers import attributes, birdc, faults, leaves_by, neighbour, path, reached, settled, start_bird, wait
 
 pytestmark = pytest.mark.live
 
@@ -118,7 +117,7 @@ def test_what_others_made_is_told_inside_while_it_is_there(lab: Lab, tmp_path: P
     a.run(["ip", "route", "delete", "10.99.7.0/24"])
     a.run(["ip", "-6", "route", "delete", "fd99:2::/48"])
     for prefix in ("10.99.7.0/24", "fd99:2::/48"):
-        wait(lambda prefix=prefix: not has_route(b, prefix), 10)  # type: ignore[misc]
+        wait(lambda prefix=prefix: path(b, prefix) is None and leaves_by(b, prefix) is None, 10)  # type: ignore[misc]
     assert "via 10.99.1.2" not in a.run(["ip", "-N", "route", "show", "table", "all", "protocol", "12"]).stdout
     a.run(["ip", "link", "set", "dev", "docker0", "down"])
     wait(lambda: path(b, "10.99.1.0/24") is None and leaves_by(b, "10.99.1.0/24") is None, 10)

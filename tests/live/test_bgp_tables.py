@@ -11,9 +11,8 @@ from live.compiled import compiled, down, give_key, install, met, parts, script
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import faults, neighbour, path, settled, start_bird, wait
+from live.routers import faults, neighbour, path, reached, settled, start_bird, wait
 from live.state import FORWARDING, difference, without
-from live.test_bgp import reached
 from live.traffic import Capture, client, echo
 
 pytestmark = pytest.mark.live
