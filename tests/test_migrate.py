@@ -235,6 +235,12 @@ def test_a_mistake_in_either_is_told(tmp_path: Path) -> None:
     assert "after.toml" in migrate(tmp_path, topology(FAKE, RING), wrong).err
 
 
+def test_an_address_of_the_same_network_is_another_address(tmp_path: Path) -> None:
+    moved = topology(FAKE, RING).replace("198.51.100.1/24", "198.51.100.99/24")
+
+    assert "`hosts.a.addresses` differs" in migrate(tmp_path, topology(REAL, RING), moved).err
+
+
 def test_wrong_use(tmp_path: Path) -> None:
     ran = migrate(tmp_path, topology(REAL, RING), topology(FAKE, RING), "--moved", "q")
 

@@ -39,7 +39,7 @@ def comparable(before: Network, after: Network) -> Iterator[Problem]:
 
 
 def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
-    if path in FORM or old == new:
+    if path in FORM or (old == new and repr(old) == repr(new)):  # netaddr: 10.0.3.1/24 equals 10.0.3.5/24
         return
     if isinstance(old, BaseModel) and type(old) is type(new):
         for name, field in type(old).model_fields.items():
