@@ -137,5 +137,8 @@ def host_of(name: str, network: Network) -> HostName:
 
 
 def wrong_use(what: str, hint: str = "") -> typer.Exit:
-    typer.echo(f"netc: {what}" + (f"\n   = hint: {hint}" if hint else ""), err=True)
+    from netc.report.words import escaped
+
+    # Names of files and hosts come from somebody too.
+    typer.echo(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), err=True)
     return typer.Exit(2)
