@@ -18,7 +18,7 @@ from live.test_bgp_operation import X4, Pair
 
 pytestmark = pytest.mark.live
 
-OURS = "172.20.0.0/27"
+OURS = "172.20.16.0/27"
 STEADY = 1
 """Seconds after which a BIRD that dies is followed by another: a minute on a host."""
 
@@ -51,7 +51,7 @@ def test_one_that_dies_is_followed_by_another_and_nobody_notices(lab: Lab, tmp_p
     up(pair)
     time.sleep(STEADY)
     heard = [monitor(a), monitor(x.host)]
-    asking = x.host.start(["ping", "-i", "0.05", "-I", x.four, "172.20.0.1"])
+    asking = x.host.start(["ping", "-i", "0.05", "-I", x.four, "172.20.16.1"])
     asking.wait_for("bytes from")
 
     before = number(a)
