@@ -86,6 +86,9 @@ def test_a_bundle_is_installed_and_taken_back(lab: Lab, edge: Host) -> None:
     edge.run(["/usr/local/sbin/netc-host", "confirm", "-"], input=f"{token(said)}\n")
     assert links(edge) == {"vx-node", "vx-more"}
 
+    edge.run(["chmod", "600", "/etc/netc/parts/link-two/up"])
+    assert "changed by hand" in netc_host(edge, "back", check=False).stderr
+    edge.run(["chmod", "755", "/etc/netc/parts/link-two/up"])
     said = netc_host(edge, "back", "--detach")
     netc_host(edge, "confirm", token(said))
     assert links(edge) == {"vx-node"}
@@ -120,6 +123,9 @@ def test_a_host_that_believes_some_takes_nothing_of_others(lab: Lab, edge: Host,
     install(edge, "--commit")
     assert links(edge) == {"vx-node"}
     assert left_over(edge) == ""
+
+    bare = edge.run(["bash", "/tmp/first/install", "--overwrite", "--commit"], check=False)
+    assert (bare.returncode, "takes signed bundles alone" in bare.stderr) == (1, True)
 
 
 def raw(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:

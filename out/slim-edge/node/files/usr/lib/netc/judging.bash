@@ -1,6 +1,10 @@
 # shellcheck shell=bash disable=SC2154
 # Sourced after generations.bash by `install`: what is asked of a tree and of this host before anything is touched.
 
+right_hands() { # where it is said who signs, a tree comes in a bundle, whose signature was looked at
+  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host takes signed bundles alone: netc-host install FILE.tar.gz"
+}
+
 right_host() { # of its name, until it has once been told
   local known
   if [[ -e $store/host ]]; then
@@ -23,13 +27,14 @@ stage() { # TREE GENERATION
   local half=$store/generations/.half path mode
   [[ ! -d $(tree_of "$2") ]] || return 0
   rm -rf "$half"
+  staged=$2
   mkdir "$half" && awk '{print $3}' "$1/MANIFEST" | (cd "$1" && xargs -d '\n' cp --parents -t "$half" MANIFEST) &&
     awk '{print $2, $3}' "$1/MANIFEST" | while read -r mode path; do chmod "$mode" "$half/$path" || exit; done &&
     chown -R root:root "$half" && sync -f "$half" && mv -T "$half" "$(tree_of "$2")" && return
   rm -rf "$half"
   return 1
 }
-unstage() { [[ $1 == "${old:?}" ]] || rm -rf "$(tree_of "$1")"; }
+unstage() { [[ $1 != "${staged-}" ]] || rm -rf "$(tree_of "$1")"; } # if it was not there before this
 
 nobodys_place() { # OLD NEW
   local found changed
