@@ -326,7 +326,7 @@ def test_a_part_is_printed_the_same_whatever_is_beside_it(hosts: tuple[HostPlan,
         for part in plan.parts:
             lone = files_of(replace(plan, parts=(part,), confined=()))
 
-            assert {path: lone[path] for path in alone(plan, part)} == {path: whole[path] for path in alone(plan, part)}
+            assert {p: lone[p].text for p in alone(plan, part)} == {p: whole[p].text for p in alone(plan, part)}
 
 
 def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
