@@ -312,12 +312,20 @@ def test_no_verb_says_a_secret(tmp_path: Path) -> None:
 def verbs(topo: Path) -> list[str]:
     """All that is said by all verbs; a new verb has to be tried here too."""
     host = sorted(parsed(ROOT / "examples" / topo.name)["hosts"])[0]
-    words: dict[str, list[list[str]]] = {
-        "build": [["-o", str(topo.parent / "out")], ["-o", str(topo.parent / "out"), "--check"]],
-        "check": [[]],
-        "plan": [[host]],
+    out, bundles, fresh = (str(topo.parent / name) for name in ("out", "bundles", "new.toml"))
+    words: dict[str, list[list[str | Path]]] = {
+        "build": [[topo, "-o", out], [topo, "-o", out, "--check"]],
+        "bundle": [[topo, "-o", bundles]],
+        "check": [[topo]],
+        "deploy": [[topo, "--ssh", "false"]],
+        "explain": [[f"hosts.{host}.id", topo]],
+        "fmt": [[topo, "--check"]],
+        "keys": [[topo, "--ssh", "false"]],
+        "new": [[fresh]],
+        "plan": [[topo, host]],
+        "schema": [[]],
     }
     known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
     assert known == words.keys()
-    ran = [netc(verb, topo, *rest) for verb, several in words.items() for rest in several]
+    ran = [netc(verb, *rest) for verb, several in words.items() for rest in several]
     return [each.out + each.err for each in ran]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli import build, bundle, check, deploy, explain, fmt, imports, new, plan, schema
+from netc.cli import build, bundle, check, deploy, explain, fmt, imports, keys, new, plan, schema
 
 app = typer.Typer(
     add_completion=False,
@@ -45,6 +45,7 @@ app.command()(check.check)
 app.command()(deploy.deploy)
 app.command()(plan.plan)
 app.command()(explain.explain)
+app.command()(keys.keys)
 app.command()(fmt.fmt)
 app.add_typer(imports.app, name="import")
 app.command()(new.new)

@@ -82,8 +82,8 @@ class Deployer:
     def install(self, host: str, generation: str, files: Mapping[str, bytes]) -> Result:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""
         self.tell(host, "copy")
-        packed = _packed({**self.carried, **files})
-        received = self.ssh.run(host, RECEIVE, given=packed)
+        given = packed({**self.carried, **files})
+        received = self.ssh.run(host, RECEIVE, given=given)
         said = RECEIVED.fullmatch(received.out)
         if received.status != 0 or not said:
             self.tell(host, f"not reached: {received.last}")
@@ -150,7 +150,7 @@ class Deployer:
             time.sleep(PAUSE)
 
 
-def _packed(files: Mapping[str, bytes]) -> bytes:
+def packed(files: Mapping[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, data in files.items():

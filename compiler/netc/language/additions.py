@@ -31,6 +31,29 @@ def added(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
     raise NotAdded(f"there is no place for {dotted(path)}")
 
 
+def with_text(text: str, path: tuple[str, ...], value: str) -> str:
+    """`text` is TOML, and says `value` at `path`, in the place of what was there, if anything was. Raises NotAdded."""
+    *above, key = path
+    try:
+        document = tomlkit.parse(text)
+        node: Any = document
+        for name in above:
+            node = node[name]
+        node[key] = value
+        made = document.as_string()
+        data = tomllib.loads(made)
+        wanted: Any = tomllib.loads(text)
+        inner = wanted
+        for name in above:
+            inner = inner[name]
+        inner[key] = value
+        if data == wanted:
+            return made
+    except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError):
+        pass
+    raise NotAdded(f"there is no place for {dotted(path)}")
+
+
 def _with(data: dict[str, Any], path: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, Any]:
     key, *rest = path
     inner = data.get(key, {})

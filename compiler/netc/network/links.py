@@ -176,7 +176,7 @@ def no_public_key(host: HostName, why: str) -> Problem:
         "NC0301",
         ("hosts", host),
         f"{host} has no `public_key`, and {why}",
-        "on the host, `wg genkey | tee /etc/netc/keys/host.key | wg pubkey` makes a pair and shows the public half",
+        "`netc keys` has the host make a pair and writes the public half here; by hand, `netc-host keys` does it there",
         on_key=True,
     )
 

@@ -1,0 +1,138 @@
+"""`netc keys`: what only a host should know is made there, and what all should know is written into the topology."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from base64 import b64encode
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netc.cli.edit import put_secrets, replace, toml_of
+from netc.cli.topology import Topo, beside, host_of, report, wrong_use
+
+if TYPE_CHECKING:
+    from netc.network.interface import Network
+
+SECRETS = "files/etc/netc/secrets"
+
+
+def keys(
+    topo: Topo,
+    host: Annotated[list[str] | None, typer.Option(metavar="H", help="This host; repeatable; else all.")] = None,
+    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="ssh, with options of your own.")] = "ssh",
+    local: Annotated[Path | None, typer.Option(metavar="DIR", help="Make them here, to be carried by hand.")] = None,
+) -> None:
+    """Have each host make its missing keys, and write their public halves into TOPO."""
+    text = toml_of(topo)
+    network = _understood(topo, text)
+    names = [host_of(name, network) for name in host or network.topology.hosts]
+    files = {name: text for name, text in _secrets(network).items() if name in names}
+    made, failed = _here(files, local) if local else _there(files, ssh)
+    _write(topo, text, made)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _understood(topo: Path, text: str) -> Network:
+    """Keys that are still to be made are stood in for: a tree cannot be compiled without them."""
+    from netc.language.additions import NotAdded, with_text
+    from netc.pipeline import understand
+    from netc.problem import Mistakes
+
+    while True:
+        try:
+            return understand(text, str(topo), beside(topo)).network
+        except Mistakes as mistakes:
+            missing = [problem.where for problem in mistakes.problems if problem.code == "NC0301"]
+            if not missing:
+                report(mistakes.problems, topo, text)
+                raise typer.Exit(1) from None
+        for where in dict.fromkeys(missing):
+            path = tuple(map(str, (*where, "public_key")))
+            try:
+                text = with_text(text, path, b64encode(sha256(".".join(path).encode()).digest()).decode())
+            except NotAdded as error:
+                raise wrong_use(f"{topo}: {error}", "write `public_key` there yourself") from None
+
+
+def _secrets(network: Network) -> Mapping[str, str]:
+    """By host: what it lists of its secrets."""
+    from netc.pipeline import compile_hosts
+
+    listed = {host: next((f.text for f in files if f.path == SECRETS), "") for host, files in compile_hosts(network)}
+    return {str(host): text for host, text in listed.items() if text}
+
+
+def _identities(text: str) -> dict[str, str]:
+    """Where the host keeps each of its keys, by where the topology has the public half."""
+    rows = (line.split() for line in text.splitlines() if line.startswith("identity "))
+    return {whose: place for _, place, whose, *_ in rows}
+
+
+def _there(files: Mapping[str, str], ssh: str) -> tuple[dict[str, str], bool]:
+    from netc.deploy.keys import Made, make
+    from netc.deploy.ssh import Ssh
+    from netc.emit.render import plain
+
+    try:
+        connection = Ssh(tuple(shlex.split(ssh)) or ("ssh",))
+    except ValueError as error:
+        raise wrong_use(f"--ssh {ssh!r}: {error}") from None
+    shell = {f"usr/lib/netc/{name}": plain(f"host/{name}").encode() for name in ("generations.bash", "keys.bash")}
+
+    def ask(host: str) -> Made:
+        wanted = frozenset(_identities(files[host]))
+        given = {**shell, "etc/netc/secrets": files[host].encode()}
+        return make(connection, host, given, wanted, lambda line: typer.echo(f"{host}: {line}", err=True))
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(ask, files))
+    for one in made:
+        if one.why:
+            typer.echo(f"{one.host}: not all is there: {one.why}", err=True)
+    return {path: key for one in made for path, key in one.public.items()}, any(one.why for one in made)
+
+
+def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]:
+    """By `wg` (wg(8)), each once: what is there already stays."""
+    public: dict[str, str] = {}
+    for host, text in files.items():
+        for whose, place in _identities(text).items():
+            name = f"{host}/{place.rpartition('/')[2]}"
+            private = _wg("genkey") if not (folder / name).exists() else (folder / name).read_text().strip()
+            public[whose] = _wg("pubkey", private)
+            put_secrets(folder, {name: private})
+            typer.echo(f"{folder / name} belongs in {place} of {host}, mode 0600")
+    return public, False
+
+
+def _wg(verb: str, given: str = "") -> str:
+    try:
+        done = subprocess.run(["wg", verb], input=given, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise wrong_use("needs wg: apt-get install wireguard-tools") from None
+    if done.returncode != 0:
+        raise wrong_use(f"wg {verb}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
+    from netc.language.additions import NotAdded, with_text
+
+    new = text
+    for whose, key in made.items():
+        try:
+            new = with_text(new, tuple(whose.split(".")), key)
+        except NotAdded as error:
+            typer.echo(f'{topo}: {error}; write {whose} = "{key}"', err=True)
+    if new == text:
+        typer.echo(f"{topo}: has all of them")
+        return
+    replace(topo, new)
+    typer.echo(f"{topo}: public keys written")

@@ -1,0 +1,41 @@
+"""Keys of hosts, made on the hosts: what comes back are public halves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from netc.deploy.host import packed
+from netc.deploy.ssh import Ssh
+
+MAKE = """
+folder=$(mktemp -d /var/tmp/netc-keys.XXXXXX) || exit 1
+trap 'rm -rf "$folder"' EXIT
+tar --extract --directory "$folder" --no-same-owner || exit 1
+library=$folder/usr/lib/netc
+usage() { exit 2; }
+source "$library/generations.bash" && source "$library/keys.bash" || exit 1
+keys
+"""
+SAID = re.compile(r'([\w.-]+) = "([A-Za-z0-9+/]{43}=)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Public halves by the topology's key (`hosts.edge.public_key`); `why` is empty where nothing is missing."""
+
+    host: str
+    public: Mapping[str, str]
+    why: str = ""
+
+
+def make(ssh: Ssh, host: str, files: Mapping[str, bytes], wanted: frozenset[str], tell: Callable[[str], None]) -> Made:
+    """`files`: `usr/lib/netc/{generations,keys}.bash` and `etc/netc/secrets`. No other key of a host is taken."""
+    said = ssh.run(host, MAKE, given=packed(files), hear=tell)
+    found = (SAID.fullmatch(line) for line in said.out.splitlines())
+    public = {match[1]: match[2] for match in found if match and match[1] in wanted}
+    why = said.last or f"exit status {said.status}" if said.status else ""
+    if not why and public.keys() != wanted:
+        why = f"nothing was said of {', '.join(sorted(wanted - public.keys()))}"
+    return Made(host, public, why)

@@ -1,0 +1,112 @@
+"""`netc keys`: hosts make their keys, and the topology is told the public halves; over a stand-in for ssh."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from live.lab import ENVIRONMENT, Host, Lab
+
+pytestmark = pytest.mark.live
+
+TOPOLOGY = """version = 1
+network.name = "lab"
+
+[hosts.edge] # the first
+id = 1
+addresses = "198.51.100.10/24"
+
+[hosts.node]
+id = 2
+addresses = "198.51.100.20/24"
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+
+[links.two]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge = { port = 7, interface = "wg-two", public_key = "gGmJqDPVOaQhd7qGKjrMxvvjTLMkDHAmlq0kuvQWJwM=" }
+ends.node = { port = 7, interface = "wg-two" }
+"""
+SSH = """#!/bin/bash
+while [[ $1 != -- ]]; do shift; done
+[[ -e ${0%/*}/$2.pid ]] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
+read -r pid <"${0%/*}/$2.pid"
+tee "${0%/*}/$2.sent" | nsenter --target="$pid" --mount --net --uts --pid -- bash -c "$3" | tee "${0%/*}/$2.said"
+"""
+
+
+def keys(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", "from netc.cli import main; main()", "keys", str(folder / "topo.toml")]
+    path = {"PATH": f"{os.environ['PATH']}:{ENVIRONMENT['PATH']}"}
+    words += ["--ssh", str(folder / "ssh"), *options]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=os.environ | path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "topo.toml").write_text(TOPOLOGY)
+    (tmp_path / "ssh").write_text(SSH)
+    (tmp_path / "ssh").chmod(0o755)
+    return tmp_path
+
+
+def said(folder: Path) -> dict[str, str]:
+    hosts = tomllib.loads((folder / "topo.toml").read_text())["hosts"]
+    return {name: host["public_key"] for name, host in hosts.items() if "public_key" in host}
+
+
+def public(host: Host, key: str = "host") -> str:
+    return host.run(["bash", "-c", f"wg pubkey </etc/netc/keys/{key}.key"]).stdout.strip()
+
+
+def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> None:
+    hosts = {name: lab.host(name) for name in ("edge", "node")}
+    (folder / "edge.pid").write_text(f"{hosts['edge'].pid}\n")
+    one = keys(folder)
+    assert one.returncode == 1
+    assert "node: not all is there: ssh: connect to host node port 22: Connection refused" in one.stderr
+    assert said(folder) == {"edge": public(hosts["edge"])}
+
+    (folder / "node.pid").write_text(f"{hosts['node'].pid}\n")
+    assert keys(folder).returncode == 0
+    assert said(folder) == {name: public(host) for name, host in hosts.items()}
+    text = (folder / "topo.toml").read_text()
+    two = public(hosts["edge"], "two")
+    assert f'public_key = "{two}"' in text  # a key of the link's own, which was another one's before
+    written = [line for line in text.splitlines() if "public_key" not in line]
+    assert written == [line for line in TOPOLOGY.splitlines() if "public_key" not in line]
+
+    before = text
+    assert "has all of them" in keys(folder).stdout
+    assert (folder / "topo.toml").read_text() == before
+    private = [
+        host.read(f"/etc/netc/keys/{key}.key").strip()
+        for host, key in ((hosts["edge"], "two"), (hosts["node"], "host"))
+    ]
+    for path in folder.iterdir():
+        assert not any(key in path.read_text(errors="replace") for key in private), path
+    assert hosts["node"].run(["bash", "-c", "ls /var/tmp"]).stdout == ""
+
+
+def test_they_can_be_made_here_to_be_carried_by_hand(folder: Path) -> None:
+    ran = keys(folder, "--local", str(folder / "made"))
+    assert ran.returncode == 0
+    assert f"{folder}/made/edge/two.key belongs in /etc/netc/keys/two.key of edge, mode 0600" in ran.stdout
+    files = sorted(path for path in (folder / "made").rglob("*.key"))
+    assert [str(path.relative_to(folder / "made")) for path in files] == [
+        "edge/host.key",
+        "edge/two.key",
+        "node/host.key",
+    ]
+    assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
+    for path in files:
+        known = subprocess.run(["wg", "pubkey"], input=path.read_text(), capture_output=True, text=True, check=True)
+        assert known.stdout.strip() in (folder / "topo.toml").read_text()
