@@ -146,8 +146,10 @@ def test_a_link_less_changes_its_two_hosts_and_on_them_no_other_part(topology: T
     for host in changed:
         one, other = ({file.path: file for file in files[host]} for files in (with_it, without))
         touched = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
-        # A firewall has an opening for the link, and no other file knows of it.
+        # A firewall has an opening for the link, and who learns from the kernel knows what of it is netc's.
         opened = FILTERS if topology["hosts"][host].get("firewall") else set()
+        if "learn" in topology["hosts"][host].get("bgp", {}):
+            opened = opened | {"files/etc/netc/bird.conf"}
         assert {path for path in touched if not shared.fullmatch(path) and path in other} <= opened
 
 
