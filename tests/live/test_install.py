@@ -216,6 +216,45 @@ def test_one_packet_filter_takes_over_from_the_other(lab: Lab, edge: Host, tmp_p
     assert difference(before[0], without(at_rest(edge)[0], "table ip6? (filter|mangle|nat|raw|security)")) == ""
 
 
+SMALL = """
+mount -n -t tmpfs -o size=$1k none /mnt
+for place in /etc/netc /usr/lib/netc /etc/systemd /var/lib/netc; do
+    mkdir -p "$place" "/mnt$place"
+    cp -a "$place/." "/mnt$place/"
+    mount -n --bind "/mnt$place" "$place"
+done
+"""
+FILL = "cat /dev/zero >/mnt/full 2>/dev/null; true"
+
+
+def test_a_full_disk_shows_before_anything_changes_and_does_not_bar_the_way_back(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    edge.run(["bash", "-ec", SMALL, "small", "4000"])
+    install(edge, "--commit")
+    before = at_rest(edge)
+    bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+    free = int(edge.run(["stat", "-f", "-c", "%f", "/mnt"]).stdout) * 4
+    seen = set()
+    for left in range(0, free, free // 7):
+        edge.run(["bash", "-c", 'head -c "$1" /dev/zero >/mnt/full', "fill", str((free - left) * 1024)], check=False)
+        said = install(edge, "--detach", check=False)
+        if said.returncode == 0:
+            break
+        seen.update(re.findall("no room [a-z]+", said.stderr))
+        edge.run(["rm", "-f", "/mnt/full"])
+        assert difference(before[0], at_rest(edge)[0]) == ""
+        assert at_rest(edge)[1] == before[1]
+    assert seen == {"no room in", "no room for"}
+    edge.run(["bash", "-c", FILL])
+    said = netc_host(edge, "revert", check=False)
+    assert "went back" in said.stderr
+    edge.run(["rm", "-f", "/mnt/full"])
+    assert difference(before[0], at_rest(edge)[0]) == ""
+    assert at_rest(edge)[1] == before[1]
+
+
 def test_two_at_once(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     script = (
