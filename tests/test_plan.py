@@ -298,7 +298,7 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
 
 SHARED = re.compile(
     r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/netc/(order|secrets)|etc/iproute2/.*"
-    r"|etc/systemd/(system/netc(\.target|-back\.service)|network/.*|networkd\.conf\.d/.*))"
+    r"|etc/systemd/(system/netc(\.target|-back\.service|-(check-)?\.service\.d/.*)|network/.*|networkd\.conf\.d/.*))"
 )
 
 

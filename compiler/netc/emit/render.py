@@ -77,6 +77,10 @@ def listed(values: Iterable[object]) -> Verbatim:
     return Verbatim(", ".join(map(token, values)))
 
 
+def spaced(values: Iterable[object]) -> Verbatim:
+    return Verbatim(" ".join(map(token, values)))
+
+
 def units(parts: Iterable[object]) -> Verbatim:
     return Verbatim(" ".join(f"netc-{token(part)}.service" for part in parts))
 
@@ -96,7 +100,7 @@ def language(folder: str) -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "units": units}
+    environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "spaced": spaced, "units": units}
     return environment
 
 

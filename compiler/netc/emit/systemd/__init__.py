@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from netc.emit.bash import reload
 from netc.emit.file import File, restart_unit
 from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
+from netc.emit.systemd.capabilities import HOLDING, capabilities, devices, runs_anything
 from netc.language.names import CredentialName
 from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
 from netc.plan.steps import BIRD_PID, groups_path
@@ -22,6 +24,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
     target = render("systemd", "netc.target.j2", **names, parts=parts, followers=followers)
     yield File(f"{UNITS}/netc.target", target)
     yield File(f"{UNITS}/netc-back.service", render("systemd", "back.service.j2", host=plan.host))
+    yield from _bounds(plan)
     for part in plan.parts:
         yield from _part(part)
         yield from _sysusers(part)
@@ -30,12 +33,31 @@ def emit(plan: HostPlan) -> Iterator[File]:
         yield _confined(confined)
 
 
+def _bounds(plan: HostPlan) -> Iterator[File]:
+    """Drop-ins for all units by the beginning of their names; one of a longer beginning stands in place of a shorter
+    one, since they have the same name (systemd.unit(5))."""
+    kinds = ("unit", "check") if any(part.checkers for part in plan.parts) else ("unit",)
+    for kind in kinds:
+        units = "netc-" if kind == "unit" else f"netc-{kind}-"
+        text = render("systemd", "bounds.conf.j2", host=plan.host, which=Verbatim(kind))
+        yield File(f"{UNITS}/{units}.service.d/50-netc.conf", text)
+    for part in filter(runs_anything, plan.parts):
+        text = render("systemd", "bounds.conf.j2", about=about(part.about), which=Verbatim("anything"))
+        yield File(f"{UNITS}/netc-{part.name}.service.d/50-netc.conf", text)
+
+
+def _bounding(part: Part) -> dict[str, object]:
+    return {"capabilities": tuple(map(Verbatim, capabilities(part))), "devices": tuple(map(Verbatim, devices(part)))}
+
+
 def _part(part: Part) -> Iterator[File]:
-    shared = {"about": about(part.about), "part": part.name}
+    shared: dict[str, object] = {"about": about(part.about), "part": part.name}
+    minding = {**shared, **_bounding(replace(part, devices=()))}  # they are there by then
     unit = render(
         "systemd",
         "part.service.j2",
         **shared,
+        **_bounding(part),
         early=part.is_early,
         flushed=part.kind == "firewall",
         sets=part.ipsets,
@@ -54,7 +76,7 @@ def _part(part: Part) -> Iterator[File]:
     )
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
     if part.kept:
-        yield _own(f"netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **shared))
+        yield _own(f"netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **minding))
     for checker in part.checkers:
         text = render("systemd", "check.service.j2", **shared, checker=checker)
         yield _own(f"netc-check-{part.name}.service", text)
@@ -62,7 +84,7 @@ def _part(part: Part) -> Iterator[File]:
         yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
     if part.endpoints:
         for kind in ("service", "timer"):
-            text = render("systemd", f"endpoints.{kind}.j2", **shared)
+            text = render("systemd", f"endpoints.{kind}.j2", **minding)
             yield _own(f"netc-endpoints-{part.name}.{kind}", text)
 
 
@@ -80,7 +102,8 @@ def _slices(part: Part) -> Iterator[File]:
     """Drop-ins: the slices may have units of their own, or none."""
     shared = {"about": about(part.about), "part": part.name}
     if part.slices:
-        yield File(f"{UNITS}/netc-hold-{part.name}.service", render("systemd", "hold.service.j2", **shared))
+        hold = render("systemd", "hold.service.j2", **shared, capabilities=tuple(map(Verbatim, HOLDING)), devices=())
+        yield File(f"{UNITS}/netc-hold-{part.name}.service", hold)
     for held in part.slices:
         yield File(f"{UNITS}/{held.name}.d/50-netc.conf", render("systemd", "slice.conf.j2", **shared))
         values = {"slice": held.name, "asks_by_packet": held.asks_by_packet}
