@@ -155,12 +155,26 @@ def test_a_kernel_without_flowtables_forwards_all_the_same(lab: Lab, tmp_path: P
     for part in parts(there.edge):
         said = there.edge.run(script(part, "up")).stderr
         assert part != "offload" or ("the ordinary way" in said) == (not has_flowtable(there.edge))
+    assert missed(there.edge) == []
     assert there.served() == list(VISITOR)
 
     there.edge.run(script("link-one", "down"))
     assert "vx-node is not there" in there.edge.run(script("offload", "reload")).stderr
     there.edge.run(script("offload", "down"))
     assert not has_flowtable(there.edge)
+
+
+# As `netc-host check` does, of which this is the part that only a stock kernel can answer.
+MISSED = """
+for file in generations laying looking drift; do . "/usr/lib/netc/$file.bash"; done
+read -ra words < <(sed -n 's/^step offload //p' /etc/netc/parts/offload/up)
+shortcut "${words[@]}"
+"""
+
+
+def missed(host: Host) -> list[str]:
+    """What differs from the shortcut that was installed."""
+    return host.run(["bash", "-ec", MISSED]).stdout.splitlines()
 
 
 def has_flowtable(host: Host) -> bool:
@@ -209,6 +223,7 @@ def test_established_flows_are_offloaded(lab: Lab, tmp_path: Path, kind: str) ->
     there = scene(lab, tmp_path, kind, MIRROR)
     up(there.edge)
     assert has_flowtable(there.edge)
+    assert missed(there.edge) == []
     assert [offloaded(there, family) for family in (0, 1)] == [True, True]
 
     # What answers by a mark is looked up for each packet.
@@ -219,8 +234,14 @@ def test_established_flows_are_offloaded(lab: Lab, tmp_path: Path, kind: str) ->
     # The tunnel comes back as another device of the same name.
     for verb in ("down", "up"):
         there.edge.run(script("link-one", verb))
+    assert any("devices = { eth0" in line for line in missed(there.edge))
     there.edge.run(script("offload", "reload"))
+    assert missed(there.edge) == []
     assert offloaded(there, 0)
+
+    there.edge.run(["nft", "delete", "table", "inet", "netc_offload"])
+    assert missed(there.edge) == ["table inet netc_offload is not there"]
+    there.edge.run(script("offload", "reload"))
     down(there.edge)
     assert not has_flowtable(there.edge)
 
