@@ -99,6 +99,7 @@ def prepared(lab: Lab, tmp_path: Path) -> tuple[Machine, Host]:
     edge.write("/etc/systemd/network/10-eth0.network", UPLINK)
     for name, text in {"inside": INSIDE, "other": OTHER, "early@": EARLY}.items():
         edge.write(f"/etc/systemd/system/{name}.service", text)
+    edge.run(["mkdir", "-p", "/etc/netc"])  # which BIRD may enter
     give_key(edge, "abroad", "abroad")
     deliver(lab, edge, compiled(TOPOLOGY, tmp_path / "a")["edge"])
     edge.run(["systemctl", "daemon-reload"])
