@@ -38,7 +38,8 @@ ANSWER = 'socat -T1 "TCP4-LISTEN:9100,fork,reuseaddr" EXEC:"printenv SOCAT_PEERA
 
 
 def heard(server: Machine, world: Host) -> list[str | None]:
-    server.run(["bash", "-c", f"pgrep -x socat >/dev/null || setsid {ANSWER}"])
+    listening = "(: </dev/tcp/127.0.0.1/9100) 2>/dev/null"
+    server.run(["bash", "-c", f"{listening} || setsid {ANSWER}\nuntil {listening}; do sleep 0.05; done"])
     return [client(world, "tcp", EDGE, 9100, source=source, timeout=0.7) for source in (OFFICE, STRANGER)]
 
 
