@@ -122,7 +122,9 @@ arm() { # SECONDS: the way back, which no lost connection and no signal to this 
   netc_host=$(tree_of "$(<"$pending/new")")/files/usr/local/sbin/netc-host
   ln -sfn "$netc_host" "$pending/netc-host"
   if has_systemd; then
-    systemd-run --quiet --collect --unit=netc-revert --on-active="$1" --timer-property=AccuracySec=100ms \
+    # The first of the two: a daemon-reload begins to count anew, and a clock may be set back.
+    systemd-run --quiet --collect --unit=netc-revert --timer-property=AccuracySec=100ms --on-active="$1" \
+      --on-calendar="@$(($(printf '%(%s)T' -1) + $1))" \
       "$netc_host" revert --unconfirmed 8>&-
   else
     # shellcheck disable=SC2016 # for the other shell
