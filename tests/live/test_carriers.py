@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import pytest
 
 from live.lab import Host, Lab
 from live.needs import LIVE, missing, require
+from live.test_deploy import outcomes
 
 pytestmark = pytest.mark.live
 
@@ -131,11 +131,6 @@ def fleet(lab: Lab, request: pytest.FixtureRequest) -> Fleet:
         "pyinfra-inventory-sudo": ("--through", "pyinfra", "--inventory", "/tmp/inventory.py"),
     }
     return Fleet(desk, hosts, words[way])
-
-
-def outcomes(said: subprocess.CompletedProcess[str]) -> dict[str, str]:
-    rows = (re.split(r"  +", line) for line in said.stdout.splitlines()[1:])
-    return {row[0]: row[1] for row in rows}
 
 
 @pytest.mark.parametrize("fleet", WAYS, indirect=True)

@@ -14,7 +14,6 @@ from netc.cli.topology import wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier
-    from netc.deploy.ssh import Ssh
 
 
 class Through(StrEnum):
@@ -30,15 +29,6 @@ InventoryFile = Annotated[
 ]
 
 
-def by_ssh(command: str, *, sudo: bool) -> Ssh:
-    from netc.deploy.ssh import Ssh
-
-    try:
-        return Ssh(tuple(shlex.split(command)) or ("ssh",), sudo)
-    except ValueError as error:
-        raise wrong_use(f"--ssh {command!r}: {error}") from None
-
-
 def carrier(through: Through, command: str, inventory: Path | None, names: Collection[str], *, sudo: bool) -> Carrier:
     if through is Through.PYINFRA:
         if command != "ssh":
@@ -46,7 +36,12 @@ def carrier(through: Through, command: str, inventory: Path | None, names: Colle
         return _by_pyinfra(inventory, names, sudo=sudo)
     if inventory is not None:
         raise wrong_use("--inventory is pyinfra's", "add --through pyinfra")
-    return by_ssh(command, sudo=sudo)
+    from netc.deploy.ssh import Ssh
+
+    try:
+        return Ssh(tuple(shlex.split(command)) or ("ssh",), sudo)
+    except ValueError as error:
+        raise wrong_use(f"--ssh {command!r}: {error}") from None
 
 
 def _by_pyinfra(inventory: Path | None, names: Collection[str], *, sudo: bool) -> Carrier:
