@@ -51,8 +51,9 @@ echo 'admin:x:1500:1500::/tmp:/bin/bash' >>/etc/passwd
 echo 'admin:x:1500:' >>/etc/group
 echo 'admin:*:19000:0:99999:7:::' >>/etc/shadow
 rm -f /etc/sudoers.d/*
-echo 'admin ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/admin
+echo "admin ALL=(ALL:ALL) $1 ALL" >/etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
+chpasswd <<<'admin:open sesame'
 """
 # The way there breaks as soon as the change is up, and is mended when that has gone back.
 CUT = """
@@ -109,7 +110,10 @@ def fleet(lab: Lab, request: pytest.FixtureRequest) -> Fleet:
     config += f"Host *\n  User {user}\n  IdentityFile /etc/lab/key\n"
     config += "  UserKnownHostsFile /tmp/known\n  StrictHostKeyChecking accept-new\n"
     desk.write("/tmp/.ssh/config", config)
-    desk.write("/tmp/inventory.py", INVENTORY % (user, '"_sudo": True' if "sudo" in way else ""))
+    desk.write(
+        "/tmp/inventory.py",
+        INVENTORY % (user, '"_sudo": True, "_sudo_password": "open sesame"' if "sudo" in way else ""),
+    )
     hosts = {}
     for name, address in ADDRESSES.items():
         host = lab.host(name)
@@ -120,7 +124,7 @@ def fleet(lab: Lab, request: pytest.FixtureRequest) -> Fleet:
         )
         host.write("/etc/lab/sshd_config", SSHD)
         host.write("/etc/lab/key.pub", desk.read("/etc/lab/key.pub"))
-        host.run(["bash", "-ec", SET_UP])
+        host.run(["bash", "-ec", SET_UP, "set-up", "" if "inventory" in way else "NOPASSWD:"])
         host.start(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/lab/sshd_config"]).wait_for("Server listening on 0.0.0.0")
         hosts[name] = host
     words = {

@@ -45,6 +45,7 @@ def carrier(through: Through, command: str, inventory: Path | None, names: Colle
 
 
 def _by_pyinfra(inventory: Path | None, names: Collection[str], *, sudo: bool) -> Carrier:
+    import atexit
     import logging
 
     from netc.deploy.by_pyinfra import NotAnInventory, pyinfra
@@ -54,8 +55,10 @@ def _by_pyinfra(inventory: Path | None, names: Collection[str], *, sudo: bool) -
     # What it has to say of connections that are lost, deploy says too.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
     try:
-        return pyinfra(names, inventory, sudo=sudo)
+        made = pyinfra(names, inventory, sudo=sudo)
     except ImportError as error:
         raise wrong_use(f"pyinfra cannot be used here: {error}", "pip install 'netc[deploy]'") from None
     except NotAnInventory as error:
         raise wrong_use(str(error)) from None
+    atexit.register(made.close)
+    return made

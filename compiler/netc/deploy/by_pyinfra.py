@@ -87,6 +87,11 @@ class Pyinfra:
             return Said(LOST, output.stdout, last or "the connection was lost")
         return Said(int(status), "\n".join(out), last)
 
+    def close(self) -> None:
+        """What pyinfra lent a host for sudo's password is taken away."""
+        for there in self.hosts.values():
+            _hung_up(there)
+
     def jump(self, host: str) -> str | None:
         """As ssh's configuration has it, which pyinfra reads too."""
         from pyinfra.connectors.sshuserclient.client import get_ssh_config
