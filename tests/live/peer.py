@@ -84,6 +84,8 @@ def roomy(kind: socket.SocketKind, address: str) -> socket.socket:
     """A machine that has other things to do for a while drops nothing that has already arrived."""
     made = socket.socket(family(address), kind)
     made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    if made.family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return made
 
 
