@@ -81,7 +81,7 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_pa
 
 
 def test_who_keeps_his_files_to_himself_shuts_nobody_out(lab: Lab, edge: Host, tmp_path: Path) -> None:
-    """BIRD and services in namespaces read what is theirs as users of their own; bundles are unpacked with umask 077."""
+    """BIRD and services in namespaces are users of their own; bundles are unpacked with umask 077."""
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.run(["bash", "-c", f"umask 077; {INSTALL} --commit"])
     shut = "find /etc/netc /etc/systemd /usr/lib/netc /run/netc -type d ! -perm 755; stat -c %a /var/lib/netc"
