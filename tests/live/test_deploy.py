@@ -193,7 +193,7 @@ def test_what_somebody_else_began_is_not_taken_back(fleet: Fleet) -> None:
     host = fleet.hosts["one"]
     assert fleet.deploy(OLD, "--host", "one").returncode == 0
     fleet.fail("one confirm-other")
-    said = fleet.deploy(NEW, "--host", "one", within=20)
+    said = fleet.deploy(NEW, "--host", "one", within=10)
     assert outcomes(said) == {"one": "went back"}
     assert "that is not the token" in said.stdout
     assert "nobody confirmed it in time" in host.read("/var/lib/netc/history")

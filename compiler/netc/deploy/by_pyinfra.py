@@ -31,6 +31,8 @@ PATIENCE = 900
 """Seconds that one step may take: behind a jump nothing tells a path that was cut from a host that is silent."""
 ALIVE, DEAD = 5, 15
 """Seconds between signs of life, and until a connection that is not answered any more is lost: as with ssh."""
+LEFT = "netc_left"
+"""Files that pyinfra may have left on a host."""
 ENDED = "netc-ended "
 # pyinfra gives text, a line at a time, and says of an end only whether it was good.
 THERE = f"base64 --decode | %s; printf '\\n{ENDED}%%s\\n' \"$?\""
@@ -160,6 +162,8 @@ def _connected(host: Host, *, fresh: bool) -> str:
         host.connect(show_errors=False, raise_exceptions=True)
         if transport := _transport(host):
             _watched(transport)
+        if left := host.connector_data.pop(LEFT, None):
+            host.run_shell_command(shlex.join(["rm", "-f", "--", *left]), _timeout=PATIENCE)
     _, said = host.run_shell_command('printf %s "$SSH_CONNECTION"', _timeout=PATIENCE)
     return str(said.stdout)
 
@@ -181,7 +185,10 @@ def _hung_up(host: Host) -> None:
     """pyinfra alone would keep the connection open."""
     if not host.connected:
         return
+    asking = [path for key, path in host.connector_data.items() if "askpass_path" in key and path]
     with suppress(Exception):
         host.disconnect()
+    if asking:  # what gives sudo its password, which pyinfra forgets also where it cannot be removed
+        host.connector_data[LEFT] = asking
     if client := getattr(host.connector, "client", None):
         client.close()
