@@ -34,8 +34,9 @@ ALIVE, DEAD = 5, 15
 LEFT = "netc_left"
 """Files that pyinfra may have left on a host."""
 ENDED = "netc-ended "
-# pyinfra gives text, a line at a time, and says of an end only whether it was good.
-THERE = f"base64 --decode | %s; printf '\\n{ENDED}%%s\\n' \"$?\""
+# pyinfra takes and gives text, a line at a time. It says of an end only whether it was good, and of input that nobody
+# wanted to read that the connection is lost.
+THERE = f"base64 --decode | {{ %s; ended=$?; cat >/dev/null; exit $ended; }}; printf '\\n{ENDED}%%s\\n' \"$?\""
 
 
 class NotAnInventory(ValueError):
