@@ -20,7 +20,8 @@ from select import select
 
 SO_RCVBUFFORCE = 33
 """socket(7); Python has no name for it."""
-RATE, BURST = 1000, 200
+RATE, BURST, AWAY = 1000, 100, 2000
+"""A second. A machine that was away for a while makes up for it, without a flood; but for no more than two seconds."""
 FIRST = 0xFFFFFFFF
 """The number of packets that do not count."""
 
@@ -141,13 +142,13 @@ def probe(address: str, port: str) -> None:
     beginning = began
     while going:
         due = int((time.monotonic() - began) * RATE)
-        if due - sent > BURST:  # this machine was away: no flood afterwards
-            began += (due - sent - BURST) / RATE
-            due = sent + BURST
-        for number in range(sent, due):
+        if due - sent > AWAY:
+            began += (due - sent - AWAY) / RATE
+        late = due - sent > BURST
+        for number in range(sent, min(due, sent + BURST)):
             send(number)
-        sent = max(sent, due)
-        hear(max(0.0, began + (sent + 1) / RATE - time.monotonic()))
+        sent = max(sent, min(due, sent + BURST))
+        hear(0.02 if late else max(0.0, began + (sent + 1) / RATE - time.monotonic()))
     seconds = time.monotonic() - beginning
     hear(1)
     print(json.dumps({"sent": sent, "seconds": seconds, "lost": sorted(set(range(sent)) - returned)}))

@@ -142,7 +142,7 @@ def test_hosts_are_reached_changed_and_confirmed(fleet: Fleet) -> None:
     assert fleet.links() == dict.fromkeys(ADDRESSES, 1)
 
     # The host knows by which port somebody came, also when that one is root by sudo.
-    said = fleet.deploy(CLOSED)
+    said = fleet.deploy(CLOSED, "--within", "20")
     assert outcomes(said) == {"one": "refused", "two": "not begun"}, said.stderr
     assert fleet.links() == dict.fromkeys(ADDRESSES, 1)
     assert fleet.left() == ""
