@@ -17,6 +17,8 @@ Proto = Literal["tcp", "udp"]
 
 PEER = Path(__file__).with_name("peer.py")
 ANYWHERE = ("0.0.0.0", "::")
+AT_ONCE = ("nice", "-n", "-15")
+"""What measures does not wait until others have done their work."""
 
 
 def echo(host: Host, port: int, *addresses: str, namespace: str | None = None, wrapper: Sequence[str] = ()) -> Process:
@@ -41,7 +43,7 @@ class Probe:
     """From now on, through whatever is between the two, until it is asked what became of its packets."""
 
     def __init__(self, host: Host, address: str, port: int) -> None:
-        self._process = host.start(_peer("probe", address, str(port)))
+        self._process = host.start([*AT_ONCE, *_peer("probe", address, str(port))])
         self._process.wait_for("ready\n")
 
     def end(self) -> Probed:
@@ -51,7 +53,7 @@ class Probe:
 
 def reflect(host: Host, port: int, *addresses: str) -> Process:
     """Gives every UDP packet back to who sent it."""
-    return _serving(host, ["reflect", str(port), *(addresses or ANYWHERE)], None)
+    return _serving(host, ["reflect", str(port), *(addresses or ANYWHERE)], None, AT_ONCE)
 
 
 def dns(host: Host, answer: str, *addresses: str, port: int = 53, namespace: str | None = None) -> Process:
