@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from examples import ROOT, netc
+from live.needs import require
+from netc.deploy.carrier import LOST, plain
 from netc.deploy.host import Outcome, Result
-from netc.deploy.ssh import LOST, Ssh, plain
+from netc.deploy.ssh import Ssh
 
 MESH = ROOT / "examples" / "mesh.toml"
 
@@ -23,6 +30,9 @@ MESH = ROOT / "examples" / "mesh.toml"
         (("--key", "/nowhere"), "is no file with a key"),
         (("--limit", "0"), "limit"),
         (("--within", "0"), "within"),
+        (("--through", "pyinfra"), "--ssh has no say in what pyinfra does"),
+        (("--through", "rsh"), "through"),
+        (("--inventory", "x.py"), "--inventory is pyinfra's"),
     ],
 )
 def test_wrong_use_touches_nothing(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
@@ -86,6 +96,98 @@ def test_the_last_jump_is_who_leads_there(value: str, name: str | None, tmp_path
 def test_words_of_hosts_are_not_for_the_terminal() -> None:
     assert plain("a\x1b[31m\tü\n".encode()) == "a?[31m?ü"
     assert plain(b"\xff") == "\ufffd"
+
+
+def test_root_is_had_by_sudo_where_ssh_does_not_give_it(tmp_path: Path) -> None:
+    """sudo forgets by which connection somebody came, and a host has to know."""
+    ssh, called = stand_in(tmp_path, "exit 0")
+    Ssh((str(ssh),), sudo=True).run("edge", "true")
+    assert ' -- edge sudo -n -- env SSH_CONNECTION="$SSH_CONNECTION" bash -c true netc' in called.read_text()
+
+
+# ---- through pyinfra: in a process of its own, since parts of Python are not the same after it
+
+HAS_PYINFRA = "" if find_spec("pyinfra") else "could not run: pip install 'netc[deploy]'"
+
+
+def python(script: str, *words: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    path = {"PYTHONPATH": str(ROOT / "compiler"), "HOME": str(folder)}
+    return subprocess.run(
+        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False, env=os.environ | path
+    )
+
+
+def test_without_pyinfra_it_says_how_to_get_it(tmp_path: Path) -> None:
+    script = "import sys; sys.modules['gevent'] = sys.modules['pyinfra'] = None; from netc.cli import main; main()"
+    ran = python(script, "deploy", MESH, "--through", "pyinfra", folder=tmp_path)
+    assert ran.returncode == 2
+    assert "hint: pip install 'netc[deploy]'" in ran.stderr
+
+
+INVENTORIES = {
+    "hosts = ['fra', 'sfo', 'tyo', 'nyc']": "has no host for ams",
+    "hosts = [('a', {'netc_host': 'ams'}), 'ams']": "a and ams are both ams",
+    "hosts = [": "SyntaxError",
+    "1 / 0": "division by zero",
+}
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES)
+def test_an_inventory_without_the_hosts_touches_nothing(inventory: str, tmp_path: Path) -> None:
+    require(HAS_PYINFRA)
+    file = tmp_path / "inventory.py"
+    file.write_text(inventory)
+    script = "from netc.cli import main; main()"
+    ran = python(script, "deploy", MESH, "--through", "pyinfra", "--inventory", file, folder=tmp_path)
+    assert (ran.returncode, INVENTORIES[inventory] in ran.stderr) == (2, True), ran.stderr
+    assert ran.stdout == ""
+
+
+SAME = r"""
+import json, sys
+from pathlib import Path
+from netc.deploy.by_pyinfra import pyinfra
+from netc.deploy.ssh import Ssh
+
+folder = Path(sys.argv[1])
+carriers = Ssh((str(folder / "ssh"),)), pyinfra({"edge"}, folder / "inventory.py", sudo=False)
+runs = [
+    ('printf "%s\\n" "$@"; od -c', ("it's", "$x", "a  b"), bytes(range(256))),
+    ("printf nothing-after", (), b""),
+    ("echo out; echo one >&2; echo >&2; printf 'two \\033[2J\\n' >&2; exit 75", (), b"unread\n" * 9999),
+    ("kill -9 $$", (), b""),
+    ("true", (), b""),
+]
+for script, words, given in runs:
+    said = []
+    for carrier in carriers:
+        heard = []
+        said.append(repr((carrier.run("edge", script, words, given, hear=heard.append), list(filter(None, heard)))))
+    print(json.dumps(said))
+"""
+
+
+def test_pyinfra_says_of_a_script_what_ssh_says(tmp_path: Path) -> None:
+    require(HAS_PYINFRA)
+    (tmp_path / "ssh").write_text('#!/bin/sh\nwhile [ $1 != -- ]; do shift; done\nexec sh -c "$3"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    (tmp_path / "inventory.py").write_text("hosts = [('@local', {'netc_host': 'edge'})]\n")
+    ran = python(SAME, tmp_path, folder=tmp_path)
+    pairs = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert len(pairs) == 5, ran.stderr
+    for by_ssh, by_pyinfra in pairs:
+        assert by_ssh == by_pyinfra
+
+
+def test_only_who_asks_for_pyinfra_gets_it(tmp_path: Path) -> None:
+    """What it does to Python's own library is for that run alone."""
+    script = (
+        "import sys; sys.argv[0] = 'netc'; from netc.cli import app; app(standalone_mode=False); "
+        "print(sorted({'gevent', 'pyinfra', 'paramiko'} & {name.split('.')[0] for name in sys.modules}))"
+    )
+    for words in (("check", MESH), ("deploy", MESH, "--ssh", "false"), ("keys", MESH, "--ssh", "false")):
+        ran = python(f"try:\n    exec({script!r})\nexcept SystemExit:\n    pass", *words, folder=tmp_path)
+        assert ran.stdout.splitlines()[-1] == "[]", ran.stderr
 
 
 def test_all_outcomes_are_told_of() -> None:

@@ -203,7 +203,7 @@ class Host:
         return process
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
-        script = 'umask 077; mkdir -p -m 0755 "${1%/*}"; cat >"$1"; chmod "$2" "$1"'
+        script = 'umask 022; mkdir -p "${1%/*}"; umask 077; cat >"$1"; chmod "$2" "$1"'
         self.run(["bash", "-c", script, "write", self._inside(path), f"{mode:o}"], input=text)
 
     def read(self, path: str) -> str:

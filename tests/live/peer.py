@@ -2,13 +2,28 @@
 
 echo PORT ADDRESS…                  TCP and UDP: answers each visitor with the visitor's address
 dns ANSWER PORT ADDRESS…            UDP and TCP: answers every A query with ANSWER, everything else with nothing
+reflect PORT ADDRESS…               UDP: gives back what comes
 ask PROTO ADDRESS PORT SECONDS [SOURCE]    prints what an echo answers
+probe ADDRESS PORT                  sends 1,000 numbered packets a second to a reflector until SIGTERM, then prints as
+                                    JSON how many it sent in how many seconds, and which did not come back
 """
 
+import json
 import selectors
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
+from select import select
+
+SO_RCVBUFFORCE = 33
+"""socket(7); Python has no name for it."""
+RATE, BURST, AWAY = 1000, 100, 2000
+"""A second. A machine that was away for a while makes up for it, without a flood; but for no more than two seconds."""
+FIRST = 0xFFFFFFFF
+"""The number of packets that do not count."""
 
 Datagram = Callable[[bytes, str], bytes]
 Stream = Callable[[socket.socket, str], bytes]
@@ -66,6 +81,79 @@ def echo(port: str, *addresses: str) -> None:
     serve(lambda _, visitor: visitor.encode(), lambda _, visitor: visitor.encode(), int(port), list(addresses))
 
 
+def roomy(kind: socket.SocketKind, address: str) -> socket.socket:
+    """A machine that has other things to do for a while drops nothing that has already arrived."""
+    made = socket.socket(family(address), kind)
+    made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
+    if made.family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return made
+
+
+def reflect(port: str, *addresses: str) -> None:
+    waiting = selectors.DefaultSelector()
+    for address in addresses:
+        made = roomy(socket.SOCK_DGRAM, address)
+        made.bind((address, int(port)))
+        waiting.register(made, selectors.EVENT_READ)
+    print("ready", flush=True)
+    while True:
+        for key, _ in waiting.select():
+            assert isinstance(key.fileobj, socket.socket)
+            said, visitor = key.fileobj.recvfrom(100)
+            key.fileobj.sendto(said, visitor)
+
+
+def probe(address: str, port: str) -> None:
+    mine = roomy(socket.SOCK_DGRAM, address)
+    mine.connect((address, int(port)))
+    mine.setblocking(False)
+    returned: set[int] = set()
+    going = True
+
+    def stop(*_: object) -> None:
+        nonlocal going
+        going = False
+
+    def hear(seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                returned.add(int.from_bytes(mine.recv(100), "big"))
+            except BlockingIOError:
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
+                select([mine], [], [], left)
+            except OSError:  # somebody on the way says that it does not go on: it is missed soon enough
+                pass
+
+    def send(number: int) -> None:
+        with suppress(OSError):
+            mine.send(number.to_bytes(4, "big"))
+
+    while not returned:  # what comes first waits for neighbours and handshakes
+        send(FIRST)
+        hear(0.05)
+    hear(0.5)
+    signal.signal(signal.SIGTERM, stop)
+    print("ready", flush=True)
+    sent, began = 0, time.monotonic()
+    beginning = began
+    while going:
+        due = int((time.monotonic() - began) * RATE)
+        if due - sent > AWAY:
+            began += (due - sent - AWAY) / RATE
+        late = due - sent > BURST
+        for number in range(sent, min(due, sent + BURST)):
+            send(number)
+        sent = max(sent, min(due, sent + BURST))
+        hear(0.02 if late else max(0.0, began + (sent + 1) / RATE - time.monotonic()))
+    seconds = time.monotonic() - beginning
+    hear(1)
+    print(json.dumps({"sent": sent, "seconds": seconds, "lost": sorted(set(range(sent)) - returned)}))
+
+
 def dns(fixed: str, port: str, *addresses: str) -> None:
     def framed(connection: socket.socket, _: str) -> bytes:
         """Over TCP a message begins with its length."""
@@ -99,7 +187,7 @@ def ask(proto: str, address: str, port: str, seconds: str, source: str = "") -> 
         print(mine.recv(1000).decode())
 
 
-VERBS: dict[str, Callable[..., None]] = {"echo": echo, "dns": dns, "ask": ask}
+VERBS: dict[str, Callable[..., None]] = {"echo": echo, "dns": dns, "reflect": reflect, "ask": ask, "probe": probe}
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]

@@ -59,14 +59,14 @@ class Process:
                 raise Late(f"`{' '.join(self.argv)}` did not say `{text}` within {timeout} s:\n{self.said()}")
             time.sleep(0.01)
 
-    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, by: signal.Signals = signal.SIGTERM, patience: float = 3) -> None:
         """Gently, then not."""
         if not self.alive:
             return
         for child in self._children():  # nsenter waits for its child, and would not pass a signal on
             os.kill(child, by)
         try:
-            self.popen.wait(3)
+            self.popen.wait(patience)
         except subprocess.TimeoutExpired:
             os.killpg(self.pid, signal.SIGKILL)
             self.popen.wait()

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,8 @@ OLD = TOPOLOGY + LINK.format("a", "one", "two", 7) + LINK.format("b", "two", "th
 NEW = OLD + LINK.format("c", "three", "one", 9)
 
 # Says 255 as ssh does where it does not get through. A line of `fail` is `HOST WHAT`: each time, before anything is
-# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or as the host first says something.
+# done; or `HOST WHAT-unheard` and `HOST WHAT-cut`, once: when all is done, or as the host first says something. Before
+# `HOST confirm-broken` a part goes down, and before `HOST confirm-other` the change becomes somebody else's, once.
 SSH = r"""#!/usr/bin/env bash
 lab=$(dirname "$0")
 [[ $1 == -T ]] || { grep -s "^$3 " "$lab/jumps" | sed 's/.* /proxyjump /'; exit; }
@@ -35,10 +37,11 @@ case $command in
   *mktemp*) what=copy ;;
   *install_bundle*) what=install ;;
   *confirm*) what=confirm ;;
+  *revert*) what=revert ;;
   *back*) what=back ;;
   *) what=look ;;
 esac
-[[ $what != @(confirm|look) || "${options[*]} " == *" -S none "* ]] || { echo "an old connection" >&2; exit 99; }
+[[ $what != @(confirm|look|revert) || "${options[*]} " == *" -S none "* ]] || { echo "an old connection" >&2; exit 99; }
 echo "$host $what" >>"$lab/log"
 fails() { grep -qsx "$host $1" "$lab/fail"; }
 once() { fails "$1" && sed -i "/^$host $1\$/d" "$lab/fail"; }
@@ -48,6 +51,12 @@ there() {
   nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 \
     SSH_CONNECTION="198.51.100.1 $((RANDOM + 1024)) 198.51.100.10 22" sh -c "$command"
 }
+if once "$what-broken"; then
+  command="/etc/netc/parts/link-b/down; $command"
+fi
+if once "$what-other"; then
+  command="echo x | sha256sum >/var/lib/netc/pending/wanted; $command"
+fi
 if once "$what-unheard"; then
   there >"$lab/unheard" 2>&1
 elif once "$what-cut"; then
@@ -163,6 +172,31 @@ def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet) -> 
         assert "vxlan id 7 " in two.run(["ip", "-d", "link"]).stdout
         assert "three copy" not in fleet.log()
         assert fleet.clean()
+
+
+def test_a_host_that_will_not_be_confirmed_goes_back_at_once(fleet: Fleet) -> None:
+    assert fleet.deploy(OLD, "--limit", "3").returncode == 0
+    fleet.fail("two confirm-broken")
+    began = time.monotonic()
+    said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=600)
+    assert time.monotonic() - began < 200, "it waited until its time was over"
+    assert outcomes(said) == {"one": "confirmed", "two": "went back", "three": "not begun"}
+    assert "link-b is not up" in said.stdout
+    assert fleet.log("revert") == ["two revert"]
+    assert fleet.links() == {"one": 2, "two": 2, "three": 1}
+    assert "vxlan id 7 " in fleet.hosts["two"].run(["ip", "-d", "link"]).stdout
+    assert fleet.clean()
+
+
+def test_what_somebody_else_began_is_not_taken_back(fleet: Fleet) -> None:
+    """It waits as long as before: the token is not that of the change that is under way."""
+    host = fleet.hosts["one"]
+    assert fleet.deploy(OLD, "--host", "one").returncode == 0
+    fleet.fail("one confirm-other")
+    said = fleet.deploy(NEW, "--host", "one", within=10)
+    assert outcomes(said) == {"one": "went back"}
+    assert "that is not the token" in said.stdout
+    assert "nobody confirmed it in time" in host.read("/var/lib/netc/history")
 
 
 def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:

@@ -80,6 +80,14 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_pa
     assert difference(before, edge.state()) == ""
 
 
+def test_who_keeps_his_files_to_himself_shuts_nobody_out(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    """BIRD and services in namespaces are users of their own; bundles are unpacked with umask 077."""
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    edge.run(["bash", "-c", f"umask 077; {INSTALL} --commit"])
+    shut = "find /etc/netc /etc/systemd /usr/lib/netc /run/netc -type d ! -perm 755; stat -c %a /var/lib/netc"
+    assert edge.run(["bash", "-c", shut]).stdout == "700\n"
+
+
 SSH = {"SSH_CONNECTION": "198.51.100.1 40000 198.51.100.10 22"}
 
 

@@ -1,10 +1,12 @@
 """Packets of a test: servers and clients on the lab's hosts, and what was seen on a wire."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +17,43 @@ Proto = Literal["tcp", "udp"]
 
 PEER = Path(__file__).with_name("peer.py")
 ANYWHERE = ("0.0.0.0", "::")
+AT_ONCE = ("nice", "-n", "-15")
+"""What measures does not wait until others have done their work."""
 
 
 def echo(host: Host, port: int, *addresses: str, namespace: str | None = None, wrapper: Sequence[str] = ()) -> Process:
     """TCP and UDP servers that answer each visitor with the visitor's address, as they saw it."""
     return _serving(host, ["echo", str(port), *(addresses or ANYWHERE)], namespace, wrapper)
+
+
+@dataclass(frozen=True)
+class Probed:
+    """1,000 numbered packets a second, there and back."""
+
+    sent: int
+    seconds: float
+    lost: list[int]
+
+    @property
+    def rate(self) -> float:
+        return self.sent / self.seconds
+
+
+class Probe:
+    """From now on, through whatever is between the two, until it is asked what became of its packets."""
+
+    def __init__(self, host: Host, address: str, port: int) -> None:
+        self._process = host.start([*AT_ONCE, *_peer("probe", address, str(port))])
+        self._process.wait_for("ready\n")
+
+    def end(self) -> Probed:
+        self._process.stop(patience=20)
+        return Probed(**json.loads(self._process.out.read_text().splitlines()[-1]))
+
+
+def reflect(host: Host, port: int, *addresses: str) -> Process:
+    """Gives every UDP packet back to who sent it."""
+    return _serving(host, ["reflect", str(port), *(addresses or ANYWHERE)], None, AT_ONCE)
 
 
 def dns(host: Host, answer: str, *addresses: str, port: int = 53, namespace: str | None = None) -> Process:

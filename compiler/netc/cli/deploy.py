@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping
 from threading import Lock
@@ -11,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netc.cli.bundle import Key, signature
+from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
 from netc.cli.topology import Topo, host_of, understood, wrong_use
 
 if TYPE_CHECKING:
+    from netc.deploy.carrier import Carrier
     from netc.deploy.host import Deployer
-    from netc.deploy.ssh import Ssh
     from netc.language.names import HostName
     from netc.network.interface import Network
 
@@ -26,24 +26,23 @@ def deploy(
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="So many at the same time.")] = 1,
     canary: Annotated[str | None, typer.Option(metavar="H", help="This one first, and alone.")] = None,
     within: Annotated[int, typer.Option(metavar="S", min=1, max=99999, help="Seconds until a host goes back.")] = 180,
-    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="ssh, with options of your own.")] = "ssh",
+    ssh: SshCommand = "ssh",
+    through: ByWhat = Through.SSH,
+    inventory: InventoryFile = None,
+    sudo: Sudo = False,
     key: Key = None,
     revert_all: Annotated[bool, typer.Option("--revert-all", help="If one fails, confirmed ones go back.")] = False,
 ) -> None:
     """Install what TOPO compiles to on its hosts, over ssh, and confirm each over a new connection."""
     from netc.deploy.fleet import revert, roll_out, table, waves
     from netc.deploy.host import FINE, Outcome
-    from netc.deploy.ssh import Ssh
 
     network = understood(topo).network
     names = {host_of(name, network) for name in host or network.topology.hosts}
     first = host_of(canary, network) if canary else None
     if first is not None and first not in names:
         raise wrong_use(f"the canary {first} is none of the hosts that are named")
-    try:
-        connection = Ssh(tuple(shlex.split(ssh)) or ("ssh",))
-    except ValueError as error:
-        raise wrong_use(f"--ssh {ssh!r}: {error}") from None
+    connection = carrier(through, ssh, inventory, names, sudo=sudo)
     bundles, generations = _bundles(network, names, key)
     deployer = _deployer(connection, within)
     order = list(waves(_order(network, names, connection), first, limit))
@@ -77,18 +76,18 @@ def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str
     return bundles, generations
 
 
-def _order(network: Network, names: set[HostName], ssh: Ssh) -> list[list[str]]:
+def _order(network: Network, names: set[HostName], connection: Carrier) -> list[list[str]]:
     """A host that leads to others comes after them, by what ssh is told and by what the topology knows."""
     from netc.network.reach import farthest_first
 
     hosts = {str(host): host for host in network.topology.hosts}
-    asked = {host: ssh.jump(host) for host in names}
+    asked = {host: connection.jump(host) for host in names}
     jumps = {host: hosts[jump] for host, jump in asked.items() if jump in hosts}
     groups = farthest_first(network.topology, jumps)
     return [[name for name in group if name in names] for group in groups]
 
 
-def _deployer(ssh: Ssh, within: int) -> Deployer:
+def _deployer(connection: Carrier, within: int) -> Deployer:
     from netc.deploy.host import Deployer
     from netc.emit.render import plain
 
@@ -99,7 +98,7 @@ def _deployer(ssh: Ssh, within: int) -> Deployer:
             typer.echo(f"{host}: {line}", err=True)
 
     carried = {name: plain(f"host/{name}").encode() for name in ("generations.bash", "bundles.bash")}
-    return Deployer(ssh, within, tell, carried)
+    return Deployer(connection, within, tell, carried)
 
 
 def _wants_back(hosts: list[str]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 from base64 import b64encode
 from collections.abc import Mapping
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.topology import Topo, beside, host_of, report, wrong_use
 
 if TYPE_CHECKING:
+    from netc.deploy.carrier import Carrier
     from netc.network.interface import Network
 
 SECRETS = "files/etc/netc/secrets"
@@ -25,7 +26,10 @@ SECRETS = "files/etc/netc/secrets"
 def keys(
     topo: Topo,
     host: Annotated[list[str] | None, typer.Option(metavar="H", help="This host; repeatable; else all.")] = None,
-    ssh: Annotated[str, typer.Option(metavar="COMMAND", help="ssh, with options of your own.")] = "ssh",
+    ssh: SshCommand = "ssh",
+    through: ByWhat = Through.SSH,
+    inventory: InventoryFile = None,
+    sudo: Sudo = False,
     local: Annotated[Path | None, typer.Option(metavar="DIR", help="Make them here, to be carried by hand.")] = None,
 ) -> None:
     """Have each host make its missing keys, and write their public halves into TOPO."""
@@ -33,7 +37,10 @@ def keys(
     network = _understood(topo, text)
     names = [host_of(name, network) for name in host or network.topology.hosts]
     files = {name: text for name, text in _secrets(network).items() if name in names}
-    made, failed = _here(files, local) if local else _there(files, ssh)
+    if local:
+        made, failed = _here(files, local)
+    else:
+        made, failed = _there(files, carrier(through, ssh, inventory, files, sudo=sudo))
     _write(topo, text, made)
     if failed:
         raise typer.Exit(1)
@@ -75,15 +82,10 @@ def _identities(text: str) -> dict[str, str]:
     return {whose: place for _, place, whose, *_ in rows}
 
 
-def _there(files: Mapping[str, str], ssh: str) -> tuple[dict[str, str], bool]:
+def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str], bool]:
     from netc.deploy.keys import Made, make
-    from netc.deploy.ssh import Ssh
     from netc.emit.render import plain
 
-    try:
-        connection = Ssh(tuple(shlex.split(ssh)) or ("ssh",))
-    except ValueError as error:
-        raise wrong_use(f"--ssh {ssh!r}: {error}") from None
     shell = {f"usr/lib/netc/{name}": plain(f"host/{name}").encode() for name in ("generations.bash", "keys.bash")}
 
     def ask(host: str) -> Made:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from netc.deploy.ssh import LOST, Said, Ssh
+from netc.deploy.carrier import LOST, Carrier, Said
 
 PATIENCE = 120
 """Seconds that a host may take to go back, once its time is over."""
@@ -37,6 +37,11 @@ install_bundle "$PWD/$2" "${@:3}" 9<&-
 """
 BACK = 'exec /usr/local/sbin/netc-host back "$@"'
 CONFIRM = "exec /usr/local/sbin/netc-host confirm -"
+# Only the change that was to be confirmed, and not what somebody else began meanwhile. It goes on when we are cut off.
+REVERT = """
+read -r token && cd /var/lib/netc && [[ $(sha256sum <<<"$token") == "$(<pending/wanted)  -" ]] &&
+  setsid -f "$(readlink pending/netc-host)" revert </dev/null >>log 2>&1
+"""
 STILL_UNDER_WAY = 75
 SETTLED = f"""
 exec 2>/dev/null
@@ -77,7 +82,7 @@ class Result:
 class Deployer:
     """`within`: seconds after which a host goes back unless it is confirmed. `tell` gets a host and a line."""
 
-    ssh: Ssh
+    carrier: Carrier
     within: int
     tell: Callable[[str, str], None]
     carried: Mapping[str, bytes]
@@ -87,7 +92,7 @@ class Deployer:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""
         self.tell(host, "copy")
         given = packed({**self.carried, **files})
-        received = self.ssh.run(host, RECEIVE, given=given, hear=lambda line: self.tell(host, f"| {line}"))
+        received = self.carrier.run(host, RECEIVE, given=given, hear=lambda line: self.tell(host, f"| {line}"))
         said = RECEIVED.fullmatch(received.out)
         if received.status != 0 or not said:
             self.tell(host, f"not reached: {received.last}")
@@ -95,14 +100,14 @@ class Deployer:
         folder, before = said.groups()
         self.tell(host, f"install: {before} -> {generation}")
         words = (folder, f"{host}.tar.gz", "--detach", "--within", str(self.within))
-        begun = self.ssh.run(host, INSTALL, words, hear=lambda line: self.tell(host, f"| {line}"))
+        begun = self.carrier.run(host, INSTALL, words, hear=lambda line: self.tell(host, f"| {line}"))
         return self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, folder)
 
     def back(self, host: str, generation: str, before: str) -> Result:
         """To a generation that the host keeps, or to none: REVERTED, or how it ended."""
         self.tell(host, f"back: {before} -> {generation}")
         words = (generation, "--detach", "--within", str(self.within))
-        begun = self.ssh.run(host, BACK, words, hear=lambda line: self.tell(host, f"| {line}"))
+        begun = self.carrier.run(host, BACK, words, hear=lambda line: self.tell(host, f"| {line}"))
         end = self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, "")
         reverted = end.now == generation
         return Result(host, Outcome.REVERTED if reverted else end.outcome, before, end.now, "" if reverted else end.why)
@@ -118,6 +123,9 @@ class Deployer:
                 self.tell(host, "confirmed")
                 return Result(host, Outcome.CONFIRMED, before, wanted)
             why = confirmed.last
+            if confirmed.status != LOST:
+                self.tell(host, f"not confirmed: {why}; asking it to go back")
+                self.carrier.run(host, REVERT, given=f"{token[1]}\n".encode(), fresh=True)
         if not token and begun.status == 0 and before == wanted:
             self.tell(host, "unchanged")
             return Result(host, Outcome.UNCHANGED, before, wanted)
@@ -141,7 +149,7 @@ class Deployer:
         """As long as there is time: the way there may only now come up."""
         end = time.monotonic() + self.within
         while True:
-            said = self.ssh.run(host, CONFIRM, given=f"{token}\n".encode(), fresh=True)
+            said = self.carrier.run(host, CONFIRM, given=f"{token}\n".encode(), fresh=True)
             if said.status != LOST or time.monotonic() > end:
                 return said
             time.sleep(PAUSE)
@@ -150,7 +158,7 @@ class Deployer:
         """The generation there, as soon as nothing is under way any more."""
         end = time.monotonic() + self.within + PATIENCE
         while True:
-            said = self.ssh.run(host, SETTLED, (folder,), fresh=True)
+            said = self.carrier.run(host, SETTLED, (folder,), fresh=True)
             if said.status == 0 and re.fullmatch(r"([0-9a-f]{16}|none)\n", said.out):
                 return said.out.strip()
             if time.monotonic() > end:

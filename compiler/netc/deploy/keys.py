@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from netc.deploy.carrier import Carrier
 from netc.deploy.host import packed
-from netc.deploy.ssh import Ssh
 
 MAKE = """
 folder=$(mktemp -d /var/tmp/netc-keys.XXXXXX) || exit 1
@@ -30,9 +30,11 @@ class Made:
     why: str = ""
 
 
-def make(ssh: Ssh, host: str, files: Mapping[str, bytes], wanted: frozenset[str], tell: Callable[[str], None]) -> Made:
+def make(
+    carrier: Carrier, host: str, files: Mapping[str, bytes], wanted: frozenset[str], tell: Callable[[str], None]
+) -> Made:
     """`files`: `usr/lib/netc/{generations,keys}.bash` and `etc/netc/secrets`. No other key of a host is taken."""
-    said = ssh.run(host, MAKE, given=packed(files), hear=tell)
+    said = carrier.run(host, MAKE, given=packed(files), hear=tell)
     found = (SAID.fullmatch(line) for line in said.out.splitlines())
     public = {match[1]: match[2] for match in found if match and match[1] in wanted}
     why = said.last or f"exit status {said.status}" if said.status else ""

@@ -1,4 +1,4 @@
-"""The system's own ssh: a script and what is given to it go in, what it said comes out."""
+"""The system's own ssh."""
 
 from __future__ import annotations
 
@@ -8,26 +8,21 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-LOST = 255
-"""ssh(1): no connection, or one that was lost."""
+from netc.deploy.carrier import LOST, Said, last_jump, plain
+
 OPTIONS = ("-T", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 FRESH = ("-S", "none")
 """ControlPath: a connection of its own, whatever is open already. Of `-o` the first counts, of this the last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    status: int
-    out: str
-    last: str
-    """The last line on stderr."""
+SUDO = 'sudo -n -- env SSH_CONNECTION="$SSH_CONNECTION" '
+"""sudo keeps no variable that it was not told of, and by this one a host knows one connection from another."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ssh:
-    """`command` is `ssh`, with whatever options the user has for it."""
+    """`command` is `ssh`, with whatever options the user has for it; `sudo`: who comes there is not root."""
 
     command: tuple[str, ...]
+    sudo: bool = False
 
     def run(
         self,
@@ -39,8 +34,7 @@ class Ssh:
         fresh: bool = False,
         hear: Callable[[str], object] = str,
     ) -> Said:
-        """Runs a bash script on `host`, with `given` on its standard input. `hear` gets each line of stderr at once."""
-        there = shlex.join(["bash", "-c", script, "netc", *words])
+        there = (SUDO if self.sudo else "") + shlex.join(["bash", "-c", script, "netc", *words])
         argv = [*self.command, *OPTIONS, *(FRESH if fresh else ()), "--", host, there]
         last = ""
         with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
@@ -59,7 +53,7 @@ class Ssh:
             return Said(process.returncode, stdout.read().decode(errors="replace"), last)
 
     def jump(self, host: str) -> str | None:
-        """The name of the last host on the way there, as ssh's configuration has it."""
+        """As ssh's configuration has it."""
         try:
             asked = subprocess.run([*self.command, "-G", "--", host], capture_output=True, check=False, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
@@ -67,11 +61,5 @@ class Ssh:
         for line in asked.stdout.decode(errors="replace").splitlines():
             key, _, value = line.partition(" ")
             if key == "proxyjump" and value != "none":
-                return value.split(",")[-1].removeprefix("ssh://").rpartition("@")[2].partition(":")[0]
+                return last_jump(value)
         return None
-
-
-def plain(line: bytes) -> str:
-    """What a host says is not for the terminal to act on."""
-    text = line.decode(errors="replace").rstrip()
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

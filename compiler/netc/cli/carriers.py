@@ -1,0 +1,64 @@
+"""How hosts are reached, as the verbs are told: by the system's own ssh, or through pyinfra."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from netc.cli.topology import wrong_use
+
+if TYPE_CHECKING:
+    from netc.deploy.carrier import Carrier
+
+
+class Through(StrEnum):
+    SSH = "ssh"
+    PYINFRA = "pyinfra"
+
+
+SshCommand = Annotated[str, typer.Option("--ssh", metavar="COMMAND", help="ssh, with options of your own.")]
+Sudo = Annotated[bool, typer.Option("--sudo", help="Become root there by sudo, which must not ask for a password.")]
+ByWhat = Annotated[Through, typer.Option("--through", help="The system's own ssh, or pyinfra.")]
+InventoryFile = Annotated[
+    Path | None, typer.Option("--inventory", metavar="FILE", help="pyinfra's; else hosts by their names.")
+]
+
+
+def carrier(through: Through, command: str, inventory: Path | None, names: Collection[str], *, sudo: bool) -> Carrier:
+    if through is Through.PYINFRA:
+        if command != "ssh":
+            raise wrong_use("--ssh has no say in what pyinfra does", "put it into ~/.ssh/config, or the inventory")
+        return _by_pyinfra(inventory, names, sudo=sudo)
+    if inventory is not None:
+        raise wrong_use("--inventory is pyinfra's", "add --through pyinfra")
+    from netc.deploy.ssh import Ssh
+
+    try:
+        return Ssh(tuple(shlex.split(command)) or ("ssh",), sudo)
+    except ValueError as error:
+        raise wrong_use(f"--ssh {command!r}: {error}") from None
+
+
+def _by_pyinfra(inventory: Path | None, names: Collection[str], *, sudo: bool) -> Carrier:
+    import atexit
+    import logging
+
+    from netc.deploy.by_pyinfra import NotAnInventory, pyinfra
+
+    if inventory is not None and not inventory.is_file():
+        raise wrong_use(f"{inventory} is no inventory file")
+    # What it has to say of connections that are lost, deploy says too.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
+    try:
+        made = pyinfra(names, inventory, sudo=sudo)
+    except ImportError as error:
+        raise wrong_use(f"pyinfra cannot be used here: {error}", "pip install 'netc[deploy]'") from None
+    except NotAnInventory as error:
+        raise wrong_use(str(error)) from None
+    atexit.register(made.close)
+    return made
