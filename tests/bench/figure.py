@@ -124,6 +124,9 @@ def timed(way: Callable[[], object]) -> Cost:
     return Cost(time.perf_counter() - start, float("nan"))
 
 
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
+"""What pip installs has its bytecode; so has, after the first run, a checkout."""
+
 SPAWN = """
 import os, sys, time
 start = time.perf_counter()
@@ -146,7 +149,7 @@ def measured(command: Command) -> Cost:
             ran = subprocess.run(
                 [sys.executable, "-ISc", SPAWN, str(write), *command.argv],
                 cwd=command.folder,
-                env=os.environ | dict(command.environment),
+                env=os.environ | COMPILED | dict(command.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.PIPE,
