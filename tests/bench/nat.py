@@ -1,8 +1,8 @@
 """A host between two zones, compiled: `netc build` beside Shorewall, ferm and FireHOL.
 
-The same policy in each: the LAN goes out under the host's address, two ports of the host lead to servers of the LAN, ssh and
-echo requests reach the host, the rest is logged (but for ferm, which does as it is told) and dropped. netc writes the bridge, scripts, units
-and what installs them as well. All run as root in mount and network namespaces of their own, where the peers' files are below /usr/share.
+The same policy in each: the LAN goes out under the host's address, two ports of the host lead to servers of the LAN,
+ssh and echo requests reach the host, the rest is dropped. netc writes the bridge, scripts, units and what installs them as
+well. All run as root in mount and network namespaces of their own, where the peers' files are below /usr/share.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, NotMeasured, beside
+from bench.figure import NETC, Bar, Command, Figure, NotMeasured, beside, compared
 from bench.peers import aside
 
 WORK = "a host between two zones, NAT and two forwards"
@@ -108,8 +108,9 @@ def figures() -> Iterator[Figure]:
         laid(folder, root)
         cost = beside(WORK, commands(folder, root), RUNS)
         same_work(folder)
-    for peer in [way for way in cost if way != "netc build"]:
-        yield Figure(WORK, "netc build", peer, cost["netc build"].seconds, cost[peer].seconds, "s", BAR)
+    ours = cost.pop("netc build")
+    for peer, other in cost.items():
+        yield compared(WORK, "netc build", peer, ours, other, BAR)
 
 
 def laid(folder: Path, root: Path) -> None:

@@ -1,8 +1,8 @@
 """A ring of routers, OSPF and BGP between all of them: `netc build` beside `netlab create`, both for BIRD.
 
-The same ring in both: a way between neighbours, a loopback address each, OSPF on every way, an iBGP session between every
-two loopbacks. `netlab create` renders each node's configuration and what containerlab and Ansible want to know; no
-container is started. `netc build` proves that nobody is locked out, and writes scripts and units as well.
+The same ring in both: a way between neighbours, a loopback address each, OSPF on every way, an iBGP session between
+every two loopbacks. `netlab create` renders each node's configuration and what containerlab and Ansible want to know;
+no container is started. `netc build` proves that nobody is locked out, and writes scripts and units as well.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, NotMeasured, beside
+from bench.figure import NETC, Bar, Command, Figure, NotMeasured, beside, compared
 from bench.peers import python_tool
 
 ASN = 65000
@@ -78,7 +78,7 @@ def figures() -> Iterator[Figure]:
             cost = beside(work, commands, runs)
             same_work(work, routers, ours, theirs)
             a, b = cost["netc"], cost["netlab"]
-            yield Figure(work, "netc build", "netlab create", a.seconds, b.seconds, "s", BAR)
+            yield compared(work, "netc build", "netlab create", a, b, BAR)
             yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
 
 
