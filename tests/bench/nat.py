@@ -1,8 +1,8 @@
 """A host between two zones, compiled: `netc build` beside Shorewall, ferm and FireHOL.
 
 The same policy in each: the LAN goes out under the host's address, two ports of the host lead to servers of the LAN,
-ssh and echo requests reach the host, the rest is dropped. netc writes the bridge, scripts, units and what installs them as
-well. All run as root in mount and network namespaces of their own, where the peers' files are below /usr/share.
+ssh and echo requests reach the host, the rest is dropped. netc writes the bridge, scripts, units and what installs
+them as well. All run as root in mount and network namespaces of their own, where the peers' files are in /usr/share.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ HEAD = "| work | netc | | beside | | ratio | bar | |\n|---|---|---:|---|---:|---
 def markdown(rows: Rows, about: Mapping[str, str], curves: str | None) -> str:
     """`about`: where and when it was taken; `curves`: the name of the picture of growth, if there is one."""
     text = "# netc beside others\n\n" + "".join(f"- {name}: {value}\n" for name, value in about.items())
-    text += "- every time is the median of runs that took turns, and so is the ratio, where the runs are told one by one; memory is the most that a single process held\n"
+    text += "- every time is the median of runs that took turns (least to most), every ratio of such runs the\n"
+    text += "  median of theirs; memory is the most that a single process held\n"
     for subject, found in rows.items():
         figures = [one for one in found if isinstance(one, Figure)]
         text += f"\n## {subject}\n\n" + (HEAD + "".join(map(_row, figures)) if figures else "")

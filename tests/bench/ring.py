@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,13 +67,11 @@ def figures() -> Iterator[Figure]:
             topology.write_text(for_netc(routers))
             work = f"{routers} routers in a ring, OSPF, iBGP between all, for BIRD"
             commands = {
-                "netc": Command(
-                    [*NETC, "build", str(topology), "-o", str(ours)], before=lambda ours=ours: emptied(ours)
-                ),
+                "netc": Command([*NETC, "build", str(topology), "-o", str(ours)], before=partial(emptied, ours)),
                 "netlab": Command(
                     [netlab, "create", "--quiet", "topology.yml"],
                     theirs,
-                    before=lambda theirs=theirs, routers=routers: laid(theirs, for_netlab(routers)),
+                    before=partial(laid, theirs, for_netlab(routers)),
                 ),
             }
             cost = beside(work, commands, runs)
