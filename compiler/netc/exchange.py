@@ -53,10 +53,14 @@ def building(root: Path) -> Iterator[Path]:
 
 
 def put(new: Path, path: str, text: str, mode: int) -> None:
-    _begin(new)
-    target = new / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "xb") as out:
+    target = f"{new}/{path}"
+    try:
+        out = open(target, "xb", buffering=0)  # noqa: SIM115
+    except FileNotFoundError:
+        _begin(new)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        out = open(target, "xb", buffering=0)  # noqa: SIM115
+    with out:
         out.write(text.encode())
         os.fchmod(out.fileno(), mode)
 

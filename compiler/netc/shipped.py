@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
 from pathlib import Path
 
 CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/mistakes"}
@@ -10,6 +9,6 @@ CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/
 
 def shipped(name: str) -> Path:
     """A folder of `CHECKOUT`, by its name in the package (pyproject.toml)."""
-    package = Path(str(files("netc")))
+    package = Path(__file__).parent
     packaged = package / name
     return packaged if packaged.is_dir() else package.parent.parent / CHECKOUT[name]

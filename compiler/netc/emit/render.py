@@ -95,6 +95,7 @@ def language(folder: str) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,
+        auto_reload=False,
     )
     environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "units": units}
     return environment
@@ -106,6 +107,7 @@ def render(folder: str, template: str, **values: object) -> str:
     return re.sub(r"\n{2,}(?=\n|\s*\}\n)", "\n", re.sub(r"\n{3,}", "\n\n", text)).rstrip("\n") + "\n"
 
 
+@cache
 def plain(path: str) -> str:
     """A file of templates/ that is the same on every host."""
     return (templates() / path).read_text()

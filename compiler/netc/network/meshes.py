@@ -59,7 +59,7 @@ def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: Key
     interface = mesh.interface or InterfaceName(f"{PREFIX[Kind.WIREGUARD]}{name}")
     smallest = min(hosts, key=lambda host: hosts[host].mtu, default=None)
     for host, table in hosts.items():
-        others = tuple(peers.seen_by(table, far) for far in hosts if far != host)
+        others = peers.seen_by(host)
         outer = _common([peer.endpoint for peer in others if peer.endpoint])
         under = hosts[smallest].mtu if smallest else 1500
         yield Interface(
@@ -94,22 +94,25 @@ class _Peers:
         dialled = [self.view(far, families_).endpoint for far in hosts for families_ in spoken]
         self.outer = _common([endpoint for endpoint in dialled if endpoint])
 
-    def seen_by(self, near: Host, far: HostName) -> Peer:
+    def seen_by(self, near: HostName) -> tuple[Peer, ...]:
+        """All others."""
         wanted = FAMILY[self.mesh.family]
-        return self.view(far, frozenset({wanted}) if wanted else families(near))
+        spoken = frozenset({wanted}) if wanted else families(self.hosts[near])
+        return tuple(self.view(far, spoken) for far in self.hosts if far != near)
 
     def view(self, far: HostName, spoken: frozenset[Family]) -> Peer:
-        if (far, spoken) not in self.views:
+        known = self.views.get((far, spoken))
+        if known is None:
             table = self.hosts[far]
             there = next((e for e in self.offers[far] if e.family is None or e.family in spoken), None)
             assert table.public_key is not None
-            self.views[far, spoken] = Peer(
+            known = self.views[far, spoken] = Peer(
                 name=far,
                 public_key=table.public_key,
                 allowed_ips=tuple(alone(in_subnet(subnet, table.id)) for subnet in self.mesh.subnet),
                 endpoint=Endpoint(there.host, there.port or self.mesh.port) if there else None,
             )
-        return self.views[far, spoken]
+        return known
 
 
 def _common(endpoints: list[Endpoint]) -> Family | None:

@@ -1,0 +1,44 @@
+"""A build of what was built before: unchanged, or after a change to one host."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bench.figure import NETC, Bar, Command, Figure, beside
+from bench.inputs import mesh
+
+HOSTS, RUNS = 500, 5
+TEXTS = (mesh(HOSTS), mesh(HOSTS, 'firewall = { allow = ["443/tcp"] }'))
+
+
+def figures() -> Iterator[Figure]:
+    with TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        topo, out = folder / "topo.toml", folder / "out"
+        topo.write_text(TEXTS[0])
+        build = partial(
+            Command, [*NETC, "build", str(topo), "-o", str(out)], environment={"XDG_CACHE_HOME": str(folder / "cache")}
+        )
+        ways = {
+            "full": build(before=partial(_fresh, out, folder / "cache")),
+            "changed": build(before=partial(_change, topo)),
+            "unchanged": build(),
+        }
+        cost = beside(f"{HOSTS} hosts", ways, RUNS)
+    full = cost["full"].seconds
+    work = f"a mesh of {HOSTS} hosts, built again"
+    yield Figure(work, "one host opens a port", "the full build", cost["changed"].seconds, full, "s", Bar("most", 0.25))
+    yield Figure(work, "nothing changed", "the full build", cost["unchanged"].seconds, full, "s", Bar("most", 0.1))
+
+
+def _fresh(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _change(topo: Path) -> None:
+    topo.write_text(TEXTS[topo.read_text() == TEXTS[0]])
