@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -94,6 +95,8 @@ router4 in inface eth0 outface br-lan
 """
 INSIDE = """
 mount -t tmpfs tmpfs /run && mount -t overlay overlay -o "lowerdir=$1/usr/share:/usr/share" /usr/share || exit 126
+echo START_FIREHOL=YES >/run/default
+[[ ! -e /etc/default/firehol ]] || mount --bind /run/default /etc/default/firehol || exit 126
 "${@:2}" || { (($? == 1)) && [[ $2 == *firehol ]]; }
 """
 """FireHOL ends with 1 when it was only asked to show what it would do."""
@@ -130,7 +133,9 @@ def commands(folder: Path, root: Path) -> dict[str, Command]:
 
     def inside(output: str, *argv: str) -> Command:
         unshare = ["unshare", "--mount", "--net", "bash", "-c", INSIDE, "inside", str(root), *argv]
-        return Command(unshare, folder, before=lambda: cleared(folder / output), output=folder / f"{output}.said")
+        kept = folder / "cache"
+        clear = partial(cleared, folder / output, kept)
+        return Command(unshare, folder, {"XDG_CACHE_HOME": str(kept)}, clear, folder / f"{output}.said")
 
     def tool(path: str) -> str:
         return str(root / path)
@@ -143,10 +148,11 @@ def commands(folder: Path, root: Path) -> dict[str, Command]:
     }
 
 
-def cleared(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+def cleared(*paths: Path) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
 
 
 def same_work(folder: Path) -> None:

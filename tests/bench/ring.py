@@ -66,8 +66,13 @@ def figures() -> Iterator[Figure]:
             topology = folder / "ring.toml"
             topology.write_text(for_netc(routers))
             work = f"{routers} routers in a ring, OSPF, iBGP between all, for BIRD"
+            kept = folder / "cache"
             commands = {
-                "netc": Command([*NETC, "build", str(topology), "-o", str(ours)], before=partial(emptied, ours)),
+                "netc": Command(
+                    [*NETC, "build", str(topology), "-o", str(ours)],
+                    environment={"XDG_CACHE_HOME": str(kept)},
+                    before=partial(emptied, ours, kept),
+                ),
                 "netlab": Command(
                     [netlab, "create", "--quiet", "topology.yml"],
                     theirs,
@@ -81,8 +86,9 @@ def figures() -> Iterator[Figure]:
             yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
 
 
-def emptied(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def emptied(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def laid(folder: Path, topology: str) -> None:

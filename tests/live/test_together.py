@@ -129,8 +129,8 @@ def test_a_step_that_fails_takes_back_its_own_link_alone(hub: Host, before: str,
 def test_a_batch_that_is_cut_off_is_no_success(hub: Host) -> None:
     """`ip` ends in the middle, as it does where it cannot read a line, or is killed."""
     good = one_by_one(hub)
-    cut = '#!/bin/bash\nif [[ $* == *-batch* ]]; then head -n 2 | /usr/sbin/ip "$@"; exit 255; fi\nexec /usr/sbin/ip "$@"\n'
-    hub.write("/usr/local/sbin/ip", cut, 0o755)
+    cut = 'if [[ $* == *-batch* ]]; then head -n 2 | /usr/sbin/ip "$@"; exit 255; fi\nexec /usr/sbin/ip "$@"\n'
+    hub.write("/usr/local/sbin/ip", f"#!/bin/bash\n{cut}", 0o755)
 
     assert netc_host(hub, "up").stderr == ""
     assert difference(good, hub.state()) == ""
