@@ -47,6 +47,7 @@ def for_netlab(routers: int) -> str:
     links = ", ".join(f"r{n}-r{other}" for n, other in ways(routers))
     return f"""provider: clab
 defaults.device: bird
+defaults.const.MAX_NODE_ID: 250
 groups.all.role: router
 module: [ospf, bgp]
 bgp.as: {ASN}
