@@ -53,6 +53,7 @@ module: [ospf, bgp]
 bgp.as: {ASN}
 addressing.loopback.ipv4: 10.0.0.0/24
 addressing.p2p.ipv4: 10.1.0.0/16
+addressing.mgmt.ipv4: 192.168.0.0/16
 nodes: [{nodes}]
 links: [{links}]
 """
