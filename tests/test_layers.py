@@ -14,6 +14,7 @@ MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
 
 ROOMS = (
     "shipped",
+    "kept",
     "problem",
     "language",
     "network",
@@ -42,7 +43,7 @@ APART = {
 }
 """What a room could import by its place, and must not: it reads its own noun and nothing before that."""
 
-WRITERS = ("cli", "deploy", "exchange", "verify", "write")
+WRITERS = ("cli", "deploy", "exchange", "kept", "verify", "write")
 SAYS = ("cli", "verify")
 """`verify` runs the judges, and needs to know where they are."""
 LONGEST_FUNCTION = 55

@@ -14,6 +14,7 @@ import typer
 from netc.report import Format
 
 if TYPE_CHECKING:
+    from netc.kept import Kept
     from netc.language.names import HostName
     from netc.network.interface import Network
     from netc.pipeline import Checked
@@ -31,14 +32,24 @@ LARGEST_BESIDE = 64 << 20
 """Bytes of a file that a topology names: lists of addresses are long."""
 
 
+def kept() -> Kept:
+    """Where this user's programs leave what may be lost (XDG Base Directory Specification)."""
+    from netc.kept import Kept
+
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Kept(Path(home, "netc") if os.path.isabs(home) else None)
+
+
 def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
 
     `strict`: warnings are mistakes too, unless they are acknowledged.
     """
+    from netc.emit.render import COMPILED
     from netc.pipeline import understand
     from netc.problem import Mistakes, Severity
 
+    COMPILED.kept = kept()
     text = text_of(topo, form)
     try:
         checked = understand(text, str(topo), beside(topo))
