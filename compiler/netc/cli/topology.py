@@ -40,19 +40,27 @@ def kept() -> Kept:
     return Kept(Path(home, "netc") if os.path.isabs(home) else None)
 
 
-def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+def understood(
+    topo: Path,
+    form: Format = Format.TEXT,
+    *,
+    strict: bool = False,
+    text: str | None = None,
+    read_file: Callable[[str], str] | None = None,
+) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
 
-    `strict`: warnings are mistakes too, unless they are acknowledged.
+    `strict`: warnings are mistakes too, unless they are acknowledged. `text`: where it has been read already;
+    `read_file`: reads what lies beside it, else `beside` does.
     """
     from netc.emit.render import COMPILED
     from netc.pipeline import understand
     from netc.problem import Mistakes, Severity
 
     COMPILED.kept = kept()
-    text = text_of(topo, form)
+    text = text_of(topo, form) if text is None else text
     try:
-        checked = understand(text, str(topo), beside(topo))
+        checked = understand(text, str(topo), read_file or beside(topo))
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
