@@ -28,6 +28,8 @@ class Cost:
 
     seconds: float
     memory: float
+    runs: tuple[float, ...] = ()
+    """The seconds of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`value` is netc's, `beside` the peer's, both in `unit`; without a peer it is None. `work` is what both did."""
+    """`value` is netc's, `beside` the peer's, both in `unit`; without a peer it is None. `work` is what both did. Runs
+    that took turns are told one by one, where they are known, and the ratio is the median of theirs."""
 
     work: str
     ours: str
@@ -50,9 +53,13 @@ class Figure:
     beside: float | None
     unit: str
     bar: Bar | None = None
+    runs: tuple[float, ...] = ()
+    runs_beside: tuple[float, ...] = ()
 
     @property
     def ratio(self) -> float | None:
+        if self.runs and len(self.runs) == len(self.runs_beside):  # what falls on a whole round falls out
+            return median(mine / other for mine, other in zip(self.runs, self.runs_beside, strict=True))
         return self.value / self.beside if self.beside else None
 
     @property
@@ -106,7 +113,17 @@ def beside(
     except subprocess.CalledProcessError as error:
         words = (error.stderr or b"").decode(errors="replace").strip().splitlines()
         raise NotMeasured(f"{work}: {error.cmd[0]} failed: {words[-1] if words else error.returncode}") from None
-    return {name: Cost(median(c.seconds for c in costs), max(c.memory for c in costs)) for name, costs in taken.items()}
+    return {name: _together(costs) for name, costs in taken.items()}
+
+
+def _together(costs: Sequence[Cost]) -> Cost:
+    seconds = tuple(cost.seconds for cost in costs)
+    return Cost(median(seconds), max(cost.memory for cost in costs), seconds)
+
+
+def compared(work: str, ours: str, peer: str, cost: Cost, other: Cost, bar: Bar | None = None) -> Figure:
+    """The seconds of both."""
+    return Figure(work, ours, peer, cost.seconds, other.seconds, "s", bar, cost.runs, other.runs)
 
 
 def _runner(way: Command | Sequence[str] | Callable[[], object]) -> Callable[[], Cost]:

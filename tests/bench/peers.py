@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench.figure import NotMeasured
 
@@ -19,15 +20,14 @@ PYTHON = ("wg-meshconf", "networklab")
 """From PyPI."""
 DEBIAN = {
     "iprange": "iprange",
-    "shorewall": "shorewall",
-    "ferm": "ferm",
-    "firehol": "firehol",
     "iperf3": "iperf3",
     "socat": "socat",
     "haproxy": "haproxy",
     "wg-quick": "wireguard-tools",
 }
 """Each tool and the package that has it."""
+ASIDE = ("shorewall", "shorewall-core", "ferm", "firehol", "firehol-common")
+"""Packet filters of Debian's, which are unpacked and not installed: installed they would come up with the machine."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Asked before a package starts its service (invoke-rc.d(8)); 101: not now."""
 
@@ -48,6 +48,27 @@ def debian_tool(name: str) -> str:
     if path is None:
         raise NotMeasured(f"{name}: apt-get install {DEBIAN[name]}")
     return path
+
+
+@cache
+def aside() -> Path:
+    """The root below which `ASIDE` is unpacked. Raises NotMeasured."""
+    root = CACHE / "aside"
+    ready = root / f".ready-{'-'.join(ASIDE)}"
+    if ready.exists():
+        return root
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    with TemporaryDirectory(prefix="bench-") as folder:
+        try:
+            _run("apt-get", "download", "-qq", *ASIDE, folder=folder)
+            for package in Path(folder).glob("*.deb"):
+                _run("dpkg-deb", "--extract", str(package), str(root))
+        except (subprocess.CalledProcessError, OSError) as error:
+            why = _last(error) if isinstance(error, subprocess.CalledProcessError) else error
+            raise NotMeasured(f"{' '.join(ASIDE)}: {why}") from None
+    ready.touch()
+    return root
 
 
 @cache
@@ -84,7 +105,7 @@ def _installed(tool: str) -> bool:
 
 @contextmanager
 def _nothing_started() -> Iterator[None]:
-    """Three of them are packet filters, which must not start on the machine that measures."""
+    """What listens must not start on the machine that measures."""
     if POLICY.exists():
         yield
         return
@@ -96,8 +117,8 @@ def _nothing_started() -> Iterator[None]:
         POLICY.unlink()
 
 
-def _run(*argv: str) -> None:
-    subprocess.run(argv, check=True, capture_output=True)
+def _run(*argv: str, folder: str | None = None) -> None:
+    subprocess.run(argv, cwd=folder, check=True, capture_output=True)
 
 
 def _last(error: subprocess.CalledProcessError) -> str:

@@ -18,7 +18,8 @@ HEAD = "| work | netc | | beside | | ratio | bar | |\n|---|---|---:|---|---:|---
 def markdown(rows: Rows, about: Mapping[str, str], curves: str | None) -> str:
     """`about`: where and when it was taken; `curves`: the name of the picture of growth, if there is one."""
     text = "# netc beside others\n\n" + "".join(f"- {name}: {value}\n" for name, value in about.items())
-    text += "- every time is the median of runs that took turns; memory is the most that a single process held\n"
+    text += "- every time is the median of runs that took turns (least to most), every ratio of such runs the\n"
+    text += "  median of theirs; memory is the most that a single process held\n"
     for subject, found in rows.items():
         figures = [one for one in found if isinstance(one, Figure)]
         text += f"\n## {subject}\n\n" + (HEAD + "".join(map(_row, figures)) if figures else "")
@@ -31,15 +32,23 @@ def markdown(rows: Rows, about: Mapping[str, str], curves: str | None) -> str:
 
 def _row(figure: Figure) -> str:
     ratio = "" if figure.ratio is None else f"{figure.ratio:.3g}"
-    other = "" if figure.beside is None else _number(figure.beside, figure.unit)
-    cells = (figure.work, figure.ours, _number(figure.value, figure.unit), figure.peer, other, ratio, _bar(figure))
+    mine = _number(figure.value, figure.unit) + _spread(figure.runs)
+    other = "" if figure.beside is None else _number(figure.beside, figure.unit) + _spread(figure.runs_beside)
+    cells = (figure.work, figure.ours, mine, figure.peer, other, ratio, _bar(figure))
     verdict = {None: "", True: "holds", False: "**MISSED**"}[figure.holds]
     return f"| {' | '.join(cells)} | {verdict} |\n"
 
 
 def _number(value: float, unit: str) -> str:
-    digits = 0 if value >= 100 else 3 - len(str(int(value)))
-    return f"{value:,.{digits}f} {unit}"
+    return f"{_digits(value)} {unit}"
+
+
+def _spread(runs: Sequence[float]) -> str:
+    return f" ({_digits(min(runs))} to {_digits(max(runs))})" if len(runs) > 1 else ""
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.{0 if value >= 100 else 3 - len(str(int(value)))}f}"
 
 
 def _bar(figure: Figure) -> str:

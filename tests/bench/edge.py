@@ -1,14 +1,12 @@
-"""A slim edge as compiled, beside what people use instead: nftables by hand, socat and HAProxy. `make bench`, as root.
+"""A slim edge as compiled, beside what people use instead: nftables and iptables by hand, socat and HAProxy.
 
 One visitor, one edge, one server; the same tunnel (VXLAN, so that no cipher hides the difference) in each run. Rounds
-take turns, so that whatever else the machine does falls on all of them.
+take turns, so that whatever else the machine does falls on all of them; each round begins with another way.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,19 +14,23 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from bench.figure import Bar, Figure, NotMeasured
+from bench.peers import debian_tool
 from live.compiled import compiled, install, parts, script, up
 from live.lab import Host, Lab
+from live.needs import LIVE, missing
 
 Way = AbstractContextManager[None]
 
 PORT = 5201
-EDGE, VISITOR, SERVER = "198.51.100.1", "198.51.100.9", "10.77.0.1"
-SECONDS, ROUNDS = 3, 3
+EDGE, NODE, VISITOR, SERVER = "198.51.100.1", "198.51.100.2", "198.51.100.9", "10.77.0.1"
+SECONDS, ROUNDS = 2, 11
+BAR = Bar("least", 0.98)
 TOPOLOGY = f"""
 version = 1
 network.name = "bench"
 hosts.edge = {{ id = 1, wan = "eth0", addresses = "{EDGE}/24" }}
-hosts.node = {{ id = 2, wan = "eth0", addresses = "198.51.100.2/24" }}
+hosts.node = {{ id = 2, wan = "eth0", addresses = "{NODE}/24" }}
 
 [links.way]
 kind = "vxlan"
@@ -42,7 +44,7 @@ ports = "{PORT}/tcp"
 to = "node"
 via = "way"
 """
-BY_HAND = f"""
+NFTABLES = f"""
 table ip hand {{
 	chain prerouting {{
 		type nat hook prerouting priority dstnat;
@@ -54,6 +56,15 @@ table ip hand {{
 		iifname "vx-node" tcp flags syn / syn,rst tcp option maxseg size set rt mtu
 	}}
 }}
+"""
+IPTABLES = f"""
+*mangle
+-A FORWARD -o vx-node -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+-A FORWARD -i vx-node -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*nat
+-A PREROUTING -i eth0 -d {EDGE} -p tcp --dport {PORT} -j DNAT --to-destination {SERVER}
+COMMIT
 """
 HAPROXY = f"""
 defaults
@@ -77,12 +88,22 @@ def netc(edge: Host) -> Iterator[None]:
 
 
 @contextmanager
-def by_hand(edge: Host) -> Iterator[None]:
-    edge.run(["nft", "-f", "-"], input=BY_HAND)
+def nftables(edge: Host) -> Iterator[None]:
+    edge.run(["nft", "-f", "-"], input=NFTABLES)
     try:
         yield
     finally:
         edge.run(["nft", "delete", "table", "ip", "hand"])
+
+
+@contextmanager
+def iptables(edge: Host) -> Iterator[None]:
+    edge.run(["iptables-restore", "--noflush"], input=IPTABLES)
+    try:
+        yield
+    finally:
+        for table in ("mangle", "nat"):
+            edge.run(["iptables", "-t", table, "-F"])
 
 
 @contextmanager
@@ -105,10 +126,11 @@ def haproxy(edge: Host) -> Way:
 
 
 WAYS: dict[str, Callable[[Host], Way]] = {
-    "nftables by hand": by_hand,
+    "nftables by hand": nftables,
     "netc": netc,
+    "iptables by hand": iptables,
     "socat": socat,
-    "haproxy": haproxy,
+    "HAProxy": haproxy,
 }
 
 
@@ -119,14 +141,14 @@ def speed(visitor: Host, flows: int) -> float:
     return float(said["end"]["sum_received"]["bits_per_second"]) / 1e9
 
 
-def main() -> None:
-    if missing := [tool for tool in ("iperf3", "socat", "haproxy") if not shutil.which(tool)]:
-        sys.exit(f"slim edge: could not run: apt-get install {' '.join(missing)}")
-    with TemporaryDirectory() as folder, Lab() as lab:
+@contextmanager
+def edge_and_visitor() -> Iterator[tuple[Host, Host]]:
+    """All is up but the way in."""
+    with TemporaryDirectory(prefix="bench-") as folder, Lab() as lab:
         trees = compiled(TOPOLOGY, Path(folder))
         edge, node, visitor = install(lab, "edge", trees), install(lab, "node", trees), lab.host("visitor")
         switch = lab.switch("switch")
-        for host, address in ((edge, EDGE), (node, "198.51.100.2"), (visitor, VISITOR)):
+        for host, address in ((edge, EDGE), (node, NODE), (visitor, VISITOR)):
             switch.plug(host, "eth0", f"{address}/24")
         up(node)
         for part in parts(edge):
@@ -134,21 +156,31 @@ def main() -> None:
                 edge.run(script(part, "up"))
         node.start(["iperf3", "--server"])
         time.sleep(0.5)
-        rates: dict[tuple[str, int], list[float]] = {}
-        for _ in range(ROUNDS):
-            for flows in (1, 8):
-                for name, way in WAYS.items():
-                    with way(edge):
-                        rates.setdefault((name, flows), []).append(speed(visitor, flows))
-    print(f"| slim edge, TCP over VXLAN, median of {ROUNDS} | 1 flow | beside nftables | 8 flows | beside nftables |")
-    print("|---|---|---|---|---|")
-    for name in WAYS:
-        cells = []
-        for flows in (1, 8):
-            rate = median(rates[name, flows])
-            cells += [f"{rate:.2f} Gbit/s", f"{rate / median(rates['nftables by hand', flows]):.2f}"]
-        print(f"| {name} | {' | '.join(cells)} |")
+        yield edge, visitor
 
 
-if __name__ == "__main__":
-    main()
+def rates(flows: int, rounds: int) -> dict[str, list[float]]:
+    """Of each way, round by round."""
+    taken: dict[str, list[float]] = {name: [] for name in WAYS}
+    names = list(WAYS)
+    with edge_and_visitor() as (edge, visitor):
+        for number in range(rounds):
+            turn = number % len(names)
+            for name in names[turn:] + names[:turn]:
+                with WAYS[name](edge):
+                    taken[name].append(speed(visitor, flows))
+    return taken
+
+
+def figures() -> Iterator[Figure]:
+    if why := missing(LIVE):
+        raise NotMeasured(why)
+    for tool in ("iperf3", "socat", "haproxy"):
+        debian_tool(tool)
+    for flows in (1, 8):
+        taken = rates(flows, ROUNDS)
+        work = f"a visitor's TCP through a slim edge over VXLAN, {flows} flow{'s' * (flows > 1)}"
+        mine = tuple(taken.pop("netc"))
+        for peer, others in taken.items():
+            bar = BAR if peer == "nftables by hand" else None
+            yield Figure(work, "netc", peer, median(mine), median(others), "Gbit/s", bar, mine, tuple(others))
