@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -61,13 +62,10 @@ def test_the_bar_is_gone_at_the_end_and_the_cursor_back(tmp_path: Path) -> None:
 
 
 def test_a_build_that_is_refused_gives_the_terminal_back(tmp_path: Path) -> None:
-    (tmp_path / "out/hel").mkdir(parents=True)
     topo = tmp_path / "topo.toml"
     topo.write_text(MESH.read_text())
-    (tmp_path / "out").chmod(0o755)
-    (tmp_path / "out/hel/install").mkdir()
-    for host in ("ams", "fra", "hel", "nyc", "sgp"):
-        (tmp_path / "out" / host / "install").mkdir(parents=True, exist_ok=True)
+    for host in tomllib.loads(MESH.read_text())["hosts"]:
+        (tmp_path / "out" / host / "install").mkdir(parents=True)
     said = on_a_terminal(tmp_path / "out", topo=topo)
 
     assert "is in the way" in said

@@ -50,7 +50,7 @@ def hub(links: int) -> str:
     for n in range(1, links + 2):
         lines += [f"[hosts.h{n}]", f"id = {n}", f'addresses = "{outer(n)}/24"', f'public_key = "{key(n)}"']
     for n in range(2, links + 2):
-        lines += [f"[links.l{n}]", f'between = ["h1", "h{n}"]']
+        lines += [f"[links.l{n}]", 'kind = "wireguard"', f'between = ["h1", "h{n}"]']
     return "\n".join(lines) + "\n"
 
 
