@@ -13,9 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from netc.emit.file import File
 from netc.exchange import WriteRefused, building, commit, home, parents, put
+
+if TYPE_CHECKING:
+    # With it would come every printer, and nothing here prints.
+    from netc.emit.file import File
 
 __all__ = ["MANIFEST", "Hosts", "Outcome", "WriteRefused", "holds", "stale", "write"]
 
@@ -23,7 +27,7 @@ MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
 of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
-Hosts = Iterable[tuple[str, tuple[File, ...]]]
+Hosts = Iterable[tuple[str, "tuple[File, ...]"]]
 """Each host with all its files, `MANIFEST` among them. Read once, one host at a time."""
 
 _LINE = re.compile(r"([0-9a-f]{64})  ([0-7]{4})  (.+?)(?:  [a-z]+:[^ /]+)?")
@@ -98,10 +102,11 @@ def _whole(folder: Path, digest: str) -> int | None:
     manifest = _read(f"{folder}/{MANIFEST}", 0o644) if not folder.is_symlink() else None
     if manifest is None or sha256(manifest).hexdigest() != digest:
         return None
-    lines = [_LINE.fullmatch(line) for line in manifest.decode().splitlines()]
+    lines = manifest.decode().splitlines()
     for line in lines:
-        data = _read(f"{folder}/{line[3]}", int(line[2], 8)) if line else None
-        if line is None or data is None or sha256(data).hexdigest() != line[1]:
+        wanted, mode, path = line.split("  ")[:3]
+        data = _read(f"{folder}/{path}", int(mode, 8))
+        if data is None or sha256(data).hexdigest() != wanted:
             return None
     return len(lines) + 1
 
@@ -109,12 +114,12 @@ def _whole(folder: Path, digest: str) -> int | None:
 def _read(path: str, mode: int) -> bytes | None:
     """A plain file of that mode."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != mode:
+        if status.st_mode != stat.S_IFREG | mode:
             return None
         data = os.read(file, status.st_size + 1)
         return data if len(data) == status.st_size else None
@@ -155,7 +160,7 @@ def _change(folder: Path, files: tuple[File, ...]) -> _Change:
     ours = _ours(folder)
     made = {file.path for file in files}
     _check_strangers(folder, old, ours, made)
-    write = tuple(file for file in files if not _same(folder / file.path, old.get(file.path), file))
+    write = tuple(file for file in files if not _same(f"{folder}/{file.path}", old.get(file.path), file))
     remove = sorted(path for path in ours - made if path in old and not stat.S_ISDIR(old[path].st_mode))
     return _Change(folder.name, write, tuple(remove), len(files) - len(write))
 
@@ -210,8 +215,8 @@ def _listed(manifest: str) -> list[str]:
     return [line[3] for line in lines if line] if all(lines) else []
 
 
-def _same(path: Path, status: os.stat_result | None, file: File) -> bool:
-    if status is None or not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != file.mode:
+def _same(path: str, status: os.stat_result | None, file: File) -> bool:
+    if status is None or status.st_mode != stat.S_IFREG | file.mode:
         return False
     text = file.text.encode()
-    return status.st_size == len(text) and path.read_bytes() == text
+    return status.st_size == len(text) and _read(path, file.mode) == text
