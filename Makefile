@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 
 # What the live, machine and VM tests run: the tools of a target, userspace WireGuard, a stock kernel and what boots it.
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 tcpdump conntrack iputils-ping procps kmod \
-	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux
+	python3-venv openssh-client systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux
 
 .PHONY: demo test check fuzz vm bench clean packages
 

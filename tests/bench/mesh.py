@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Cost, Figure, beside
+from bench.figure import NETC, Bar, Command, Cost, Figure, beside, compared
 from bench.inputs import database, mesh
 from bench.peers import python_tool
 
@@ -48,6 +48,6 @@ def _at(hosts: int, cost: dict[str, Cost], runs: int) -> Iterator[Figure]:
     work = f"a mesh of {hosts:,} hosts" + (", one run" if runs == 1 else "")
     largest = hosts == max(RUNS)
     bar = Bar("most", 0.1) if largest else None
-    yield Figure(work, "time", "wg-meshconf", ours.seconds, peer.seconds, "s", bar)
+    yield compared(work, "time", "wg-meshconf", ours, peer, bar)
     bar = Bar("most", 300, of="value") if largest else None
     yield Figure(work, "memory", "wg-meshconf", ours.memory, peer.memory, "MiB", bar)

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, beside
+from bench.figure import NETC, Bar, Command, Figure, beside, compared
 from bench.inputs import mesh
 
 HOSTS, RUNS = 500, 5
-TEXTS = (mesh(HOSTS), mesh(HOSTS, 'firewall = { allow = ["443/tcp"] }'))
+TEXTS = (mesh(HOSTS), mesh(HOSTS, 'firewall = { allow = [{ ports = "443/tcp" }] }'))
 
 
 def figures() -> Iterator[Figure]:
@@ -29,10 +29,9 @@ def figures() -> Iterator[Figure]:
             "unchanged": build(),
         }
         cost = beside(f"{HOSTS} hosts", ways, RUNS)
-    full = cost["full"].seconds
-    work = f"a mesh of {HOSTS} hosts, built again"
-    yield Figure(work, "one host opens a port", "the full build", cost["changed"].seconds, full, "s", Bar("most", 0.25))
-    yield Figure(work, "nothing changed", "the full build", cost["unchanged"].seconds, full, "s", Bar("most", 0.1))
+    work, full = f"a mesh of {HOSTS} hosts, built again", cost["full"]
+    yield compared(work, "one host opens a port", "the full build", cost["changed"], full, Bar("most", 0.25))
+    yield compared(work, "nothing changed", "the full build", cost["unchanged"], full, Bar("most", 0.1))
 
 
 def _fresh(*folders: Path) -> None:

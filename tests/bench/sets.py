@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import quote
 from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, beside
+from bench.figure import NETC, Bar, Command, Figure, beside, compared
 from bench.inputs import listed
 from bench.peers import debian_tool
 
@@ -37,5 +37,5 @@ def figures() -> Iterator[Figure]:
             cost = beside(work, ways, runs)
         ours, peer = cost["netc"], cost["iprange"]
         bar = Bar("most", 8) if number == max(RUNS) else None
-        yield Figure(work, "time", "iprange, twice", ours.seconds, peer.seconds, "s", bar)
+        yield compared(work, "time", "iprange, twice", ours, peer, bar)
         yield Figure(work, "memory", "iprange", ours.memory, peer.memory, "MiB")

@@ -37,6 +37,7 @@ def host(lab: Lab) -> Host:
     return lab.host("here")
 
 
+@pytest.hookimpl(trylast=True)  # what -m and -k leave is what is shared
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list.
     What only a kernel without them can show is not on the list there.

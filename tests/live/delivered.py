@@ -36,6 +36,13 @@ def netc_host(host: Host, *words: str, check: bool = True) -> subprocess.Complet
     return host.run(["/usr/local/sbin/netc-host", *words], check=check)
 
 
+def forge(host: Host, path: str, text: str) -> None:
+    """Changes a file of the tree, and MANIFEST with it."""
+    host.write(f"{TREE}/{path}", text)
+    script = 'sum=$(sha256sum <"$1"); sed -i -E "s,^[0-9a-f]{64}(  [0-7]{4}  $1( .*)?)$,${sum%% *}\\1," MANIFEST'
+    host.run(["bash", "-c", f"cd {TREE} && {script}", "forge", path])
+
+
 def token(said: subprocess.CompletedProcess[str]) -> str:
     return said.stdout.split()[-1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import INSTALL, KILL, PLACE, TREE, deliver, install, killed, netc_host, token, what_is_there
+from live.delivered import INSTALL, KILL, PLACE, TREE, deliver, forge, install, killed, netc_host, token, what_is_there
 from live.lab import Host, Lab
 from live.state import difference, without
 
@@ -276,10 +276,3 @@ def test_rules_that_would_close_ssh_are_refused(lab: Lab, edge: Host, tmp_path: 
     assert said.returncode == 1
     assert "port 22 would be closed to 198.51.100.1" in said.stderr
     assert edge.run(["bash", INSTALL, "--dry-run"]).returncode == 0
-
-
-def forge(host: Host, path: str, text: str) -> None:
-    """Changes a file of the tree, and MANIFEST with it."""
-    host.write(f"{TREE}/{path}", text)
-    script = 'sum=$(sha256sum <"$1"); sed -i -E "s,^[0-9a-f]{64}(  [0-7]{4}  $1( .*)?)$,${sum%% *}\\1," MANIFEST'
-    host.run(["bash", "-c", f"cd {TREE} && {script}", "forge", path])

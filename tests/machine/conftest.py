@@ -9,7 +9,7 @@ import pytest
 from live.lab import Lab
 from live.needs import LIVE, missing, require
 
-MACHINE = LIVE | {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container"}
+MACHINE = LIVE | {"debootstrap": "debootstrap", "systemd-nspawn": "systemd-container", "ssh": "openssh-client"}
 
 
 @pytest.fixture

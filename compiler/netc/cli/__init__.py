@@ -5,6 +5,7 @@ A verb is imported when it is called, and imports what it needs when it runs.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netc import __version__
+import netc
 
 VERBS = {
     "build": "build",
@@ -35,6 +36,8 @@ def main() -> None:
     """The command `netc`. Exit codes: 0 fine, 1 mistakes in the topology, 2 wrong use."""
     # Nothing that happens to be installed beside netc has a say in how a topology is read; looking for it takes time.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
+    gc.disable()
     app()
 
 
@@ -65,7 +68,7 @@ def _command(words: Sequence[str]) -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"netc {__version__}")
+        typer.echo(f"netc {netc.__version__}")
         raise typer.Exit
 
 

@@ -20,7 +20,11 @@ PAUSE = 1
 RECEIVE = """
 umask 077
 folder=$(mktemp -d /var/tmp/netc-deploy.XXXXXX) || exit 1
-tar --extract --directory "$folder" --no-same-owner || { rm -rf "$folder"; exit 1; }
+tar --extract --directory "$folder" --no-same-owner || {
+  rm -rf "$folder"
+  echo "nothing can be put into /var/tmp" >&2
+  exit 1
+}
 printf '%s\\n' "$folder"
 basename "$(readlink /var/lib/netc/current || echo none)"
 """
@@ -83,7 +87,7 @@ class Deployer:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""
         self.tell(host, "copy")
         given = packed({**self.carried, **files})
-        received = self.ssh.run(host, RECEIVE, given=given)
+        received = self.ssh.run(host, RECEIVE, given=given, hear=lambda line: self.tell(host, f"| {line}"))
         said = RECEIVED.fullmatch(received.out)
         if received.status != 0 or not said:
             self.tell(host, f"not reached: {received.last}")
@@ -117,6 +121,10 @@ class Deployer:
         if not token and begun.status == 0 and before == wanted:
             self.tell(host, "unchanged")
             return Result(host, Outcome.UNCHANGED, before, wanted)
+        if not token and begun.status in (1, 2):
+            # `install` has ended by itself: what may be under way is somebody else's.
+            self.tell(host, f"refused: {why}")
+            return Result(host, Outcome.REFUSED, before, before, why)
         self.tell(host, f"not confirmed: {why}; waiting until it has gone back")
         now = self._settled(host, folder)
         if now is None:
@@ -125,7 +133,7 @@ class Deployer:
             # Confirmed, and the answer was lost.
             outcome, why = Outcome.CONFIRMED, ""
         else:
-            outcome = Outcome.WENT_BACK if token or begun.status == LOST else Outcome.REFUSED
+            outcome = Outcome.WENT_BACK
         self.tell(host, f"{outcome}: at {now or 'nobody knows what'}")
         return Result(host, outcome, before, now or "", why)
 
