@@ -5,11 +5,10 @@
 # that fails, and all that are half up when this ends, are taken back by their own `down`. Parts that are up, were
 # interrupted, lack something or fail here are left to their own `up`, which says why.
 parts=/etc/netc/parts
-safe='^[][A-Za-z0-9_.,:/@%+=\ -]+$' # a word that the shell reads as it is written
 
 # Kinds of steps, in the order in which they run. A part of which the steps do not come in this order has its own way.
 kinds=(link wg setting address4 address6 set route4 route6)
-declare -A wanted=() asked=() under_way=() broken=() came_up=()
+declare -A wanted=() steps_of=() asked=() under_way=() broken=() came_up=()
 
 kind_of() { # STEP
   case $1 in
@@ -25,7 +24,7 @@ kind_of() { # STEP
   esac
 }
 
-is_link() { # PART: its `up` is steps of these kinds; they go to `wanted`, what must hold before to `asked`
+is_link() { # PART: its `up` is steps of these kinds: they are in `wanted`, and in `steps_of` by kind; what it asks is in `asked`
   local lines line kind last=0 steps='' asks=''
   mapfile -t lines 2>/dev/null <"$parts/$1/up"
   for line in "${lines[@]}"; do
@@ -34,8 +33,9 @@ is_link() { # PART: its `up` is steps of these kinds; they go to `wanted`, what 
       need_wireguard | 'unused_link '* | 'secret '*) asks+=$line$'\n' ;;
       'step '*)
         line=${line#step }
-        [[ $line =~ $safe ]] && kind_of "$line" && ((kind >= last)) || return
-        last=$kind steps+=$line$'\n'
+        # Nothing in it is read by the shell in another way than it is written.
+        [[ $line != *[!A-Za-z0-9_.,:/@%+=\ -]* ]] && kind_of "$line" && ((kind >= last)) || return
+        last=$kind steps+=$line$'\n' steps_of["$kind $1"]+=$line$'\n'
         ;;
       *) return 1 ;;
     esac
@@ -77,24 +77,24 @@ holds() { # PART
 batch() { # FLAG… of `ip`; the lines and whose they are in `lines` and `owners`. The last line cannot but fail, and says so.
   local said failed all=$((${#lines[@]} + 1))
   ((all > 1)) || return 0
-  said=$(printf '%s\n' "${lines[@]}" 'that is all' | ip -force "$@" -batch - 2>&1 >/dev/null | sed -nE 's/^Command failed -:([0-9]+)$/\1/p')
+  said=$(printf '%s\n' "${lines[@]}" 'that is all' | ip -force "$@" -batch - 2>&1 >/dev/null |
+    sed -nE 's/^Command failed -:([0-9]+)$/\1/p')
   if [[ ${said##*$'\n'} != "$all" ]]; then said=$(seq "$all"); fi
   for failed in $said; do ((failed == all)) || broken[${owners[failed - 1]}]=1; done
 }
 run_kind() { # KIND PARTS…
-  local part step kind words lines=() owners=() flags=()
+  local part words lines=() owners=() flags=()
   case ${kinds[$1]} in *4) flags=(-4) ;; *6) flags=(-6) ;; esac
   for part in "${@:2}"; do
-    while [[ ! ${broken[$part]-} ]] && read -r step; do
-      if ! kind_of "$step" || ((kind != $1)); then continue; fi
-      read -ra words <<<"$step"
+    [[ ${steps_of["$1 $part"]-} ]] || continue
+    while [[ ! ${broken[$part]-} ]] && read -ra words; do
       case ${words[0]} in
         wireguard) lines+=("link add dev ${words[1]} group 77 type wireguard") owners+=("$part") ;;
         ip) lines+=("${words[*]:1+${#flags[@]}}") owners+=("$part") ;;
         setting) { printf '%s\n' "${words[2]}" >"/proc/sys/${words[1]}"; } 2>/dev/null || broken[$part]=1 ;;
         *) "${words[@]}" </dev/null 2>/dev/null || broken[$part]=1 ;;
       esac
-    done <<<"${wanted[$part]}"
+    done <<<"${steps_of["$1 $part"]%$'\n'}"
   done
   batch "${flags[@]}"
 }
@@ -119,7 +119,11 @@ together() { # PARTS…: those that are links; who came up is in `came_up`
   done
   for number in "${!kinds[@]}"; do run_kind "$number" "${now[@]}"; done
   for part in "${now[@]}"; do
-    if [[ ! ${broken[$part]-} ]] && { echo up >>"/run/netc/$part"; } 2>/dev/null; then came_up[$part]=1; else take_back "$part"; fi
+    if [[ ! ${broken[$part]-} ]] && { echo up >>"/run/netc/$part"; } 2>/dev/null; then
+      came_up[$part]=1
+    else
+      take_back "$part"
+    fi
     unset "under_way[$part]"
   done
   trap - EXIT
