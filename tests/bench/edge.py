@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.figure import Bar, Figure, NotMeasured
 from bench.peers import debian_tool
@@ -24,7 +25,7 @@ Way = AbstractContextManager[None]
 
 PORT = 5201
 EDGE, NODE, VISITOR, SERVER = "198.51.100.1", "198.51.100.2", "198.51.100.9", "10.77.0.1"
-SECONDS, ROUNDS = 2, 11
+SECONDS, ROUNDS = 2, 9
 BAR = Bar("least", 0.98)
 TOPOLOGY = f"""
 version = 1
@@ -135,10 +136,16 @@ WAYS: dict[str, Callable[[Host], Way]] = {
 
 
 def speed(visitor: Host, flows: int) -> float:
-    """Gbit/s as the server received them (iperf3(1))."""
+    """Gbit/s as the server received them (iperf3(1)). It serves one client at a time, and a relay lets go of the last
+    one late. Raises NotMeasured."""
     command = ["iperf3", "--json", "--client", EDGE, "--time", str(SECONDS), "--parallel", str(flows)]
-    said = json.loads(visitor.run(command).stdout)
-    return float(said["end"]["sum_received"]["bits_per_second"]) / 1e9
+    said: dict[str, Any] = {}
+    for _ in range(5):
+        said = json.loads(visitor.run(command, check=False).stdout)
+        if "sum_received" in said["end"]:
+            return float(said["end"]["sum_received"]["bits_per_second"]) / 1e9
+        time.sleep(1)
+    raise NotMeasured(f"iperf3: {said.get('error')}")
 
 
 @contextmanager
