@@ -54,7 +54,8 @@ def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[
         except ValidationError as error:
             problems += problems_of(error, data)
             owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
-            data = _without(data, owners)
+            assert not owners <= broken, "what was taken out came back"
+            data = _readable(data, owners)
             broken |= owners
 
 
@@ -79,6 +80,10 @@ STAND_IN: dict[str, Any] = {"version": 1, "network": {"name": "x"}, "hosts": {}}
 """What takes the place of a top table that must be there."""
 
 
+def _readable(data: dict[str, Any], owners: Iterable[KeyPath]) -> dict[str, Any]:
+    return STAND_IN | _without(data, owners)
+
+
 def _without(data: dict[str, Any], owners: Iterable[KeyPath]) -> dict[str, Any]:
     """All of them at once: there may be thousands."""
     gone = {str(owner[0]) for owner in owners if len(owner) == 1}
@@ -87,7 +92,6 @@ def _without(data: dict[str, Any], owners: Iterable[KeyPath]) -> dict[str, Any]:
         if len(owner) > 1 and owner[0] in data and str(owner[0]) not in gone:  # else it went with a table around it
             inner[str(owner[0])].add(owner[1:])
     trimmed = {key: value for key, value in data.items() if key not in gone}
-    trimmed |= {head: STAND_IN[head] for head in gone if head in STAND_IN}
     for head, rests in inner.items():
         trimmed[head] = _without(data[head], rests) if isinstance(data[head], dict) else {}
     return trimmed
