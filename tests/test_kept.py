@@ -231,6 +231,14 @@ def test_whatever_changes_behind_it_is_put_right(
     assert differences(fresh(topo, tmp_path / "fresh"), tree(out)) == []
 
 
+def test_a_folder_that_became_a_link_is_refused_as_by_any_build(topo: Path, out: Path, tmp_path: Path) -> None:
+    (out / "one/files").rename(tmp_path / "elsewhere")
+    (out / "one/files").symlink_to(tmp_path / "elsewhere")
+    ran = netc("build", topo, "-o", out)
+
+    assert (ran.code, "is in the way" in ran.err) == (2, True)
+
+
 def test_a_list_that_cannot_be_read_any_more_is_a_mistake(topo: Path, out: Path) -> None:
     (topo.parent / "long.txt").unlink()
 

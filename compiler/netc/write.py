@@ -102,9 +102,13 @@ def _whole(folder: Path, digest: str) -> int | None:
     manifest = _read(f"{folder}/{MANIFEST}", 0o644) if not folder.is_symlink() else None
     if manifest is None or sha256(manifest).hexdigest() != digest:
         return None
-    lines = manifest.decode().splitlines()
-    for line in lines:
-        wanted, mode, path = line.split("  ")[:3]
+    lines = [line.split("  ") for line in manifest.decode().splitlines()]
+    folders = {path.rpartition("/")[0] for _, _, path, *_ in lines}
+    # What lies behind a link is not in DIR.
+    for above in {above for path in folders for above in parents(f"{path}/")}:
+        if not stat.S_ISDIR(os.lstat(f"{folder}/{above}").st_mode):
+            return None
+    for wanted, mode, path, *_ in lines:
         data = _read(f"{folder}/{path}", int(mode, 8))
         if data is None or sha256(data).hexdigest() != wanted:
             return None
