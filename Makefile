@@ -9,9 +9,6 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client openssh-server sudo
 
-# What `make bench` measures the output beside.
-PEERS := iperf3 socat haproxy
-
 .PHONY: demo test check fuzz vm bench clean packages
 
 demo: $(VENV)/.ready
@@ -39,14 +36,10 @@ fuzz: $(VENV)/.tested
 vm: packages $(VENV)/.tested
 	PYTHONPATH=tests $(PYTHON) tests/vm/boot.py
 
-# What the compiler costs, and, as root, what its output does beside others that do the same.
+# Every figure beside a peer's on the same work: .cache/bench/report.md. `make bench ONLY="mesh sets"` takes some subjects.
+# It installs the peers (tests/bench/peers.py): Python's into .cache/bench/peers, and, as root, Debian's.
 bench: packages $(VENV)/.tested
-	$(PYTHON) tests/bench.py
-	@if [ "$$(id -u)" = 0 ]; then \
-		dpkg -s $(PEERS) >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -qq -y \
-			--no-install-recommends $(PEERS) >/dev/null; \
-		PYTHONPATH=tests $(PYTHON) tests/bench_edge.py; \
-	else echo "the slim edge's throughput was not measured: that needs root"; fi
+	PYTHONPATH=tests $(PYTHON) -m bench $(ONLY)
 
 # Ubuntu keeps its kernel under another name; where the packages cannot be had, the tests say what they miss.
 packages:

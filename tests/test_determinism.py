@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from examples import EXAMPLES, OUT, ROOT, Tree, compiled, differences, netc, tree
-from netc.cli import app
+from netc.cli import VERBS
 from netc.emit.file import File
 from netc.problem import Mistakes
 from topologies import FULL, Table, document, key, topologies
@@ -328,7 +328,6 @@ def verbs(topo: Path) -> list[str]:
         "plan": [[topo, host]],
         "schema": [[]],
     }
-    known = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
-    assert known == words.keys()
+    assert VERBS.keys() - {"import"} == words.keys()
     ran = [netc(verb, *rest) for verb, several in words.items() for rest in several]
     return [each.out + each.err for each in ran]

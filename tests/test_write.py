@@ -43,6 +43,12 @@ NEW = (
     host("more", {"up.sh": "more\n"}),
 )
 
+ONE = (
+    host("edge", {"up.sh": "up\n", "files/etc/nft": "nft 2\n", "files/etc/bird/é": "bird\n"}, {"up.sh": 0o755}),
+    *OLD[1:],
+)
+"""One host has changed."""
+
 
 def tree(directory: Path) -> Tree:
     found: Tree = {}
@@ -184,6 +190,19 @@ def test_only_what_changed_is_written(out: Path) -> None:
     for path in before.keys() - {*outcome.written, *outcome.removed}:
         assert after[path] == before[path], path
     assert after.keys() == (before.keys() | {*outcome.written}) - {*outcome.removed}
+
+
+def test_what_changes_in_one_host_moves_no_other(out: Path, machine: str) -> None:
+    folders = [out, *(path for path in out.iterdir() if path.is_dir() and not path.is_symlink())]
+    before = {path: path.stat().st_ino for path in folders}
+    mode = (out / "edge").stat().st_mode
+    outcome = write(out, ONE, complete=True)
+    moved = {path.name for path, number in before.items() if path.stat().st_ino != number}
+
+    assert outcome.written == ("edge/MANIFEST", "edge/files/etc/bird/é", "edge/files/etc/nft")
+    assert moved == ({"edge"} if machine != "two_renames" else {path.name for path in folders})
+    assert (out / "edge").stat().st_mode == mode
+    assert siblings(out) == ["out"]
 
 
 def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
@@ -530,13 +549,14 @@ def interrupt() -> None:
 
 @pytest.mark.parametrize("machine", [nothing, two_renames], indirect=True)
 @pytest.mark.parametrize("end", [kill, interrupt])
+@pytest.mark.parametrize("new", [NEW, ONE], ids=["some hosts", "one host"])
 def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
-    out: Path, machine: str, end: Callable[[], None]
+    out: Path, machine: str, new: tuple[tuple[str, tuple[File, ...]], ...], end: Callable[[], None]
 ) -> None:
     keep = out.parent / "keep"
     shutil.copytree(out, keep, symlinks=True, copy_function=copy_any)
     before = tree(out)
-    write(out, NEW, complete=True)
+    write(out, new, complete=True)
     after = tree(out)
     found = after
     seen = []
@@ -548,7 +568,7 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
 
         def run(number: int = number) -> None:
             end_at_event(number, end)
-            write(out, NEW, complete=True)
+            write(out, new, complete=True)
 
         code = in_child(run)
         if not out.exists():
@@ -563,7 +583,7 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
             break
         # Now and then the next build clears up; otherwise what is left would count among its steps.
         if number % 7 == 0:
-            write(out, OLD if found == before else NEW, complete=True)
+            write(out, OLD if found == before else new, complete=True)
             assert tree(out) == found
             assert siblings(out) == ["keep", "out"]
         shutil.rmtree(out.parent / ".out.netc-build", ignore_errors=True)

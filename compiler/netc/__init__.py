@@ -5,3 +5,5 @@
 
 Each arrow is a room, each noun a frozen value; `pipeline.py` is this drawing as code.
 """
+
+__version__ = "0.1.0"

@@ -53,10 +53,14 @@ def building(root: Path) -> Iterator[Path]:
 
 
 def put(new: Path, path: str, text: str, mode: int) -> None:
-    _begin(new)
-    target = new / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open(target, "xb") as out:
+    target = f"{new}/{path}"
+    try:
+        out = open(target, "xb", buffering=0)  # noqa: SIM115
+    except FileNotFoundError:
+        _begin(new)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        out = open(target, "xb", buffering=0)  # noqa: SIM115
+    with out:
         out.write(text.encode())
         os.fchmod(out.fileno(), mode)
 
@@ -65,12 +69,31 @@ def commit(new: Path, root: Path, changed: Set[str]) -> None:
     """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); exchanges."""
     _begin(new)
     new.mkdir(exist_ok=True)
+    touched = {above for path in changed for above in parents(path)}
+    if name := _only_folder(new, root, changed):
+        changed, touched = ({path[len(name) + 1 :] for path in paths} for paths in (changed, touched))
+        new, root = new / name, root / name
     if root.exists():
-        touched = {above for path in changed for above in parents(path)}
         _carry(root, new, changed, touched, device=root.stat().st_dev)
     _sync(new)
     _swap(new, root)
     _sync(root.parent)
+
+
+def _only_folder(new: Path, root: Path, changed: Set[str]) -> str | None:
+    """The folder in `root` that holds all that changes, when it can be exchanged in place of the whole: it is there,
+    and stays; with two renames in place of an exchange, nobody would put it back."""
+    name, *others = {path.split("/")[0] for path in changed}
+    if others or not (new / name).is_dir() or not root.is_dir():
+        return None
+    _check_folder(root, root.stat().st_dev)
+    old = root / name
+    if old.is_symlink() or not old.is_dir() or old.stat().st_dev != root.stat().st_dev:
+        return None
+    probes = new.parent / "one", new.parent / "other"
+    for probe in probes:
+        probe.mkdir()
+    return name if _exchange(*probes) else None
 
 
 def parents(path: str) -> list[str]:
@@ -141,7 +164,7 @@ def _carry(old: Path, new: Path, changed: Set[str], touched: Set[str], device: i
             else:
                 _take_over(entry, new / entry.name)
     is_touched = prefix.removesuffix("/") in touched
-    if is_touched and not any(new.iterdir()):
+    if prefix and is_touched and not any(new.iterdir()):
         new.rmdir()
         return
     with suppress(PermissionError):

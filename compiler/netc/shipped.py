@@ -1,8 +1,11 @@
-"""What the wheel carries beside modules. In a checkout it lies where people look for it."""
+"""What netc is made of. Beside modules the wheel carries what, in a checkout, lies where people look for it."""
 
 from __future__ import annotations
 
-from importlib.resources import files
+import os
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/mistakes"}
@@ -10,6 +13,35 @@ CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/
 
 def shipped(name: str) -> Path:
     """A folder of `CHECKOUT`, by its name in the package (pyproject.toml)."""
-    package = Path(str(files("netc")))
+    package = Path(__file__).parent
     packaged = package / name
     return packaged if packaged.is_dir() else package.parent.parent / CHECKOUT[name]
+
+
+DECIDING = {
+    "pydantic": "version.py",
+    "annotated_types": "__init__.py",
+    "netaddr": "__init__.py",
+    "jinja2": "__init__.py",
+    "markupsafe": "__init__.py",
+}
+"""The libraries that a topology passes on its way to files, and where each says its version: asking for it otherwise
+takes longer than all that is done with it. pydantic asks for one pydantic-core alone."""
+
+
+def compiler() -> Iterator[bytes]:
+    """All that decides what a topology compiles to, but the topology: every module and template as it is now, by path,
+    and by their versions Python and the libraries."""
+    yield sys.version.encode()
+    for name, file in DECIDING.items():
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        yield Path(spec.origin).with_name(file).read_bytes()
+    for root in (Path(__file__).parent, shipped("templates")):
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(set(folders) - {"__pycache__"})
+            for file in sorted(files):
+                path = Path(folder, file)
+                yield str(path.relative_to(root)).encode()
+                yield path.read_bytes()

@@ -9,23 +9,28 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from netc.emit.file import File
 from netc.exchange import WriteRefused, building, commit, home, parents, put
 
-__all__ = ["MANIFEST", "Hosts", "Outcome", "WriteRefused", "stale", "write"]
+if TYPE_CHECKING:
+    # With it would come every printer, and nothing here prints.
+    from netc.emit.file import File
+
+__all__ = ["MANIFEST", "Hosts", "Outcome", "WriteRefused", "holds", "stale", "write"]
 
 MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
 of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
-Hosts = Iterable[tuple[str, tuple[File, ...]]]
+Hosts = Iterable[tuple[str, "tuple[File, ...]"]]
 """Each host with all its files, `MANIFEST` among them. Read once, one host at a time."""
 
-_LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
+_LINE = re.compile(r"([0-9a-f]{64})  ([0-7]{4})  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
 
 
@@ -79,6 +84,53 @@ def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
     return tuple(f"{verb} {path}" for path, verb in sorted(found))
 
 
+def holds(directory: Path, manifests: Mapping[str, str]) -> int | None:
+    """How many files `directory` holds, if `write` of all hosts would find nothing to do there; else None. `manifests`:
+    the SHA-256 of each host's `MANIFEST`. Every file is read."""
+    root = home(directory)
+    if not root.is_dir() or not manifests:
+        return None
+    gone = (name for name in os.listdir(root) if name not in manifests)
+    if any(_ours(root / name) for name in gone):
+        return None
+    counts = [_whole(root / host, digest) for host, digest in manifests.items()]
+    return None if None in counts else sum(count for count in counts if count)
+
+
+def _whole(folder: Path, digest: str) -> int | None:
+    """How many files a host has, when each is as its MANIFEST says and that one has `digest`."""
+    manifest = _read(f"{folder}/{MANIFEST}", 0o644) if not folder.is_symlink() else None
+    if manifest is None or sha256(manifest).hexdigest() != digest:
+        return None
+    lines = [line.split("  ") for line in manifest.decode().splitlines()]
+    folders = {path.rpartition("/")[0] for _, _, path, *_ in lines}
+    # What lies behind a link is not in DIR.
+    for above in {above for path in folders for above in parents(f"{path}/")}:
+        if not stat.S_ISDIR(os.lstat(f"{folder}/{above}").st_mode):
+            return None
+    for wanted, mode, path, *_ in lines:
+        data = _read(f"{folder}/{path}", int(mode, 8))
+        if data is None or sha256(data).hexdigest() != wanted:
+            return None
+    return len(lines) + 1
+
+
+def _read(path: str, mode: int) -> bytes | None:
+    """A plain file of that mode."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(file)
+        if status.st_mode != stat.S_IFREG | mode:
+            return None
+        data = os.read(file, status.st_size + 1)
+        return data if len(data) == status.st_size else None
+    finally:
+        os.close(file)
+
+
 def _changes(root: Path, hosts: Hosts, *, complete: bool) -> Iterator[_Change]:
     seen: set[str] = set()
     for host, files in hosts:
@@ -112,7 +164,7 @@ def _change(folder: Path, files: tuple[File, ...]) -> _Change:
     ours = _ours(folder)
     made = {file.path for file in files}
     _check_strangers(folder, old, ours, made)
-    write = tuple(file for file in files if not _same(folder / file.path, old.get(file.path), file))
+    write = tuple(file for file in files if not _same(f"{folder}/{file.path}", old.get(file.path), file))
     remove = sorted(path for path in ours - made if path in old and not stat.S_ISDIR(old[path].st_mode))
     return _Change(folder.name, write, tuple(remove), len(files) - len(write))
 
@@ -164,11 +216,11 @@ def _ours(folder: Path) -> frozenset[str]:
 def _listed(manifest: str) -> list[str]:
     """The paths, or none if any line is of another form."""
     lines = [_LINE.fullmatch(line) for line in manifest.removesuffix("\n").split("\n")]
-    return [line[1] for line in lines if line] if all(lines) else []
+    return [line[3] for line in lines if line] if all(lines) else []
 
 
-def _same(path: Path, status: os.stat_result | None, file: File) -> bool:
-    if status is None or not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != file.mode:
+def _same(path: str, status: os.stat_result | None, file: File) -> bool:
+    if status is None or status.st_mode != stat.S_IFREG | file.mode:
         return False
     text = file.text.encode()
-    return status.st_size == len(text) and path.read_bytes() == text
+    return status.st_size == len(text) and _read(path, file.mode) == text

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Runs the live tests inside the virtual machine, as its first program.
+# Runs the live tests inside the virtual machine, as its first program; or, where NETC_PROGRAM is set, that module.
 #   guest.bash RESULTS PYTHON REPOSITORY [pytest arguments …]
 # RESULTS is shared with the machine outside: log, kernel, links, junit.xml, and status last of all.
 set -euo pipefail
@@ -47,7 +47,12 @@ made vxlan type vxlan id 1 dstport 4789 local 192.0.2.1 remote 192.0.2.2
 
 cd "$repository"
 printf 'up after %s s\n' "$(cut -d ' ' -f 1 /proc/uptime)"
+export NETC_LIVE=required NETC_FAULTS_EVERY=31 PYTHONPATH=compiler PYTHONDONTWRITEBYTECODE=1
 status=0
-env NETC_LIVE=required NETC_FAULTS_EVERY=31 PYTHONPATH=compiler PYTHONDONTWRITEBYTECODE=1 \
-    "$python" -m pytest tests/live -m live --ignore=tests/live/test_lab.py -p no:cacheprovider --junit-xml="$results/junit.xml" "$@" || status=$?
+if [[ ${NETC_PROGRAM-} ]]; then
+    PYTHONPATH=compiler:tests "$python" -m "$NETC_PROGRAM" "$results" || status=$?
+else
+    "$python" -m pytest tests/live -m live --ignore=tests/live/test_lab.py -p no:cacheprovider \
+        --junit-xml="$results/junit.xml" "$@" || status=$?
+fi
 printf '%s\n' "$status" >"$results/status"

@@ -49,14 +49,17 @@ def named_sets(name: SetName, table: AddressSet) -> Iterator[tuple[KeyPath, Sour
 
 
 def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network) -> Iterator[Problem]:
+    left = network.sets[name]
+    if left and not table.minus:
+        return
     whole = members((*table.prefixes, *table.sets), network.sets, table)
-    if not network.sets[name] and not table.may_be_empty:
+    if not left and not table.may_be_empty:
         what = f"the set `{name}` is empty, and would match nobody"
         cure = "give it `prefixes` or `files`, or take it out"
         if whole:
             what = f"`minus` takes away all that is in the set `{name}`, which would match nobody"
             cure = "take away less"
         yield Problem("NC1403", where, what, f"{cure}; if that is meant, write `may_be_empty = true`", on_key=True)
-    elif table.minus and whole == network.sets[name]:
+    elif table.minus and whole == left:
         what = f"`minus` takes nothing away: none of it is in the set `{name}`"
         yield Problem("NC1606", (*where, "minus"), what, severity=Severity.WARNING, on_key=True)

@@ -29,10 +29,12 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
     """A far end whose address a DNS name holds back lies in a route to everywhere, whatever it turns out to be."""
-    named = any(peer.endpoint and isinstance(peer.endpoint.host, DnsName) for peer in interface.peers)
     everywhere = any(net.prefixlen <= (1 if net.version == 4 else 3) for net in interface.routes)
     in_main = interface.table is None and interface.namespace is None
-    if named and everywhere and in_main and underlay.carrier(interface) != interface:
+    if not (everywhere and in_main):
+        return
+    named = any(peer.endpoint and isinstance(peer.endpoint.host, DnsName) for peer in interface.peers)
+    if named and underlay.carrier(interface) != interface:
         what = f"the far end of {interface.name} would be reached through {interface.name} itself"
         yield Problem("NC0701", (*interface.where, "routes"), what, OUT)
 

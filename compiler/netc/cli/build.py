@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli.topology import Form, Strict, Topo, host_of, say, understood, wrong_use
+from netc.cli.again import Memory
+from netc.cli.progress import watched
+from netc.cli.topology import Form, Strict, Topo, host_of, say, text_of, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -28,23 +32,42 @@ def build(
     strict: Strict = False,
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
+    since = monotonic()
+    text = text_of(topo, form)
+    memory = Memory(topo, text, out) if form is Format.TEXT and not (host or check or verify) else None
+    with _refusals_told():
+        held = memory.unchanged() if memory else None
+    if held is not None:
+        say(f"{out}: 0 written, 0 removed, {held} unchanged", form)
+        return
     from netc.pipeline import compile_hosts
-    from netc.write import WriteRefused, stale, write
+    from netc.write import stale, write
 
-    checked = understood(topo, form, strict=strict)
+    checked = understood(topo, form, strict=strict, text=text, read_file=memory.reading if memory else None)
     only = host_of(host, checked.network) if host else None
     hosts = compile_hosts(checked.network, only)
     if verify:
         hosts = _judged(hosts)
-    try:
+    total = 1 if only else len(checked.network.topology.hosts)
+    with _refusals_told(), watched(memory.making(hosts) if memory else hosts, total, since) as made:
         if check:
-            _say_stale(stale(out, hosts, complete=only is None), out, form)
+            _say_stale(stale(out, made, complete=only is None), out, form)
             return
-        outcome = write(out, hosts, complete=only is None)
-    except (WriteRefused, OSError) as error:
-        raise wrong_use(str(error)) from None
+        outcome = write(out, made, complete=only is None)
+    if memory and not checked.notes:
+        memory.remember()
     changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
     say(f"{out}: {changed}", form)
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    from netc.write import WriteRefused
+
+    try:
+        yield
+    except (WriteRefused, OSError) as error:
+        raise wrong_use(str(error)) from None
 
 
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:

@@ -14,6 +14,7 @@ import typer
 from netc.report import Format
 
 if TYPE_CHECKING:
+    from netc.kept import Kept
     from netc.language.names import HostName
     from netc.network.interface import Network
     from netc.pipeline import Checked
@@ -31,17 +32,35 @@ LARGEST_BESIDE = 64 << 20
 """Bytes of a file that a topology names: lists of addresses are long."""
 
 
-def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+def kept() -> Kept:
+    """Where this user's programs leave what may be lost (XDG Base Directory Specification)."""
+    from netc.kept import Kept
+
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Kept(Path(home, "netc") if os.path.isabs(home) else None)
+
+
+def understood(
+    topo: Path,
+    form: Format = Format.TEXT,
+    *,
+    strict: bool = False,
+    text: str | None = None,
+    read_file: Callable[[str], str] | None = None,
+) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
 
-    `strict`: warnings are mistakes too, unless they are acknowledged.
+    `strict`: warnings are mistakes too, unless they are acknowledged. `text`: where it has been read already;
+    `read_file`: reads what lies beside it, else `beside` does.
     """
+    from netc.emit.render import COMPILED
     from netc.pipeline import understand
     from netc.problem import Mistakes, Severity
 
-    text = text_of(topo, form)
+    COMPILED.kept = kept()
+    text = text_of(topo, form) if text is None else text
     try:
-        checked = understand(text, str(topo), beside(topo))
+        checked = understand(text, str(topo), read_file or beside(topo))
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None

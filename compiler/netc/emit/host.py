@@ -17,6 +17,7 @@ LIBRARIES = (
     "laying.bash",
     "looking.bash",
     "switching.bash",
+    "together.bash",
     "trying.bash",
 )
 SCRIPT = 0o755

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import __version__ as jinja2_version
+from jinja2.bccache import Bucket, BytecodeCache
 from netaddr import IPAddress, IPNetwork
 
+from netc.kept import Kept, fingerprint
 from netc.language.names import CredentialName, Name
 from netc.language.values import Endpoint
 from netc.problem import KeyPath, dotted
@@ -89,16 +94,45 @@ def templates() -> Path:
     return shipped("templates")
 
 
+class _Compiled(BytecodeCache):
+    """Templates as jinja2 compiled them. A template holds no constant that a printer would print, so nothing else
+    decides what becomes of it (tests/test_templates.py)."""
+
+    kept = Kept(None)
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        data = self.kept.get(bucket.key, self._origin(bucket))
+        if data is not None:
+            bucket.bytecode_from_string(data)
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept.put(bucket.key, self._origin(bucket), bucket.bytecode_to_string())
+
+    def _origin(self, bucket: Bucket) -> bytes:
+        """`checksum` is jinja2's, of the source."""
+        settings = (sys.version, sys.implementation.cache_tag, jinja2_version, bucket.checksum, repr(SETTINGS))
+        return fingerprint(str(one).encode() for one in settings)
+
+
+COMPILED = _Compiled()
+
+SETTINGS: dict[str, Any] = {
+    "trim_blocks": True,
+    "lstrip_blocks": True,
+    "keep_trailing_newline": True,
+    "autoescape": False,
+}
+
+
 @cache
 def language(folder: str) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(templates() / folder),
         finalize=word if folder == "bash" else token,
         undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
+        auto_reload=False,
+        bytecode_cache=COMPILED,
+        **SETTINGS,
     )
     environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "spaced": spaced, "units": units}
     return environment
@@ -110,6 +144,7 @@ def render(folder: str, template: str, **values: object) -> str:
     return re.sub(r"\n{2,}(?=\n|\s*\}\n)", "\n", re.sub(r"\n{3,}", "\n\n", text)).rstrip("\n") + "\n"
 
 
+@cache
 def plain(path: str) -> str:
     """A file of templates/ that is the same on every host."""
     return (templates() / path).read_text()

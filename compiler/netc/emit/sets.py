@@ -6,6 +6,7 @@ One prefix a line, so that a list that changes by a prefix changes by a line.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from netc.emit.file import File, reload
 from netc.emit.render import token
@@ -34,7 +35,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
 def _elements(found: AddressSet, part: Part) -> Iterator[File]:
     for family in FAMILIES:
         if not is_short(found, family):
-            lines = ",\n".join(prefixes(found.of(family), family))
+            lines = ",\n".join(_lines(found.of(family), family))
             text = f"# {_origin(found)}\nelements = {{\n{lines}\n}}\n"
             yield File(f"files{elements_path(found, family)}", text, takings=reload(part.name))
 
@@ -50,12 +51,17 @@ def _restore(found: AddressSet) -> Iterator[str]:
         yield f"create -exist {name} {kind} maxelem {MAXELEM}"
         yield f"create -exist {name}-new {kind} hashsize {size} maxelem {MAXELEM}"
         yield f"flush {name}-new"
-        for prefix in prefixes(_halved(found.of(family), family), family):
-            yield f"add {name}-new {prefix}"
+        yield from map(f"add {name}-new ".__add__, _lines(_halved(found.of(family), family), family))
     for name in names.values():
         yield f"swap {name}-new {name}"
     for name in names.values():
         yield f"destroy {name}-new"
+
+
+@lru_cache(maxsize=4)
+def _lines(ranges: Ranges, family: Family) -> tuple[str, ...]:
+    """A list is printed once for nft and ipset, and for all hosts that have it."""
+    return tuple(prefixes(ranges, family))
 
 
 def _halved(ranges: Ranges, family: Family) -> Ranges:

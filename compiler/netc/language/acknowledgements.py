@@ -1,7 +1,5 @@
 """Warnings that an author has seen and means."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import AfterValidator, Field

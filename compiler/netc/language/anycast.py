@@ -1,7 +1,5 @@
 """Anycast: one address on several hosts, told of by those where the service behind it answers."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Annotated

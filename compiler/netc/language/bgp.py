@@ -1,7 +1,5 @@
 """BGP: one autonomous system on many hosts, and its neighbours."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """Bridges: what containers attach to; netc's own end of them, and the ways in and out."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Annotated

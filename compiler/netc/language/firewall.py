@@ -1,7 +1,5 @@
 """The firewall of a host: what reaches the host itself, and what passes through it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

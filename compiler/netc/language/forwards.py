@@ -1,7 +1,5 @@
 """Forwards: visitors arrive at one host and are served by another, which sees their own addresses."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The IGP: how our own routers find each other's loopbacks."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from pydantic import Field

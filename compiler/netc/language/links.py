@@ -1,7 +1,5 @@
 """Links and meshes: both ends are netc's, and both come from one table."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal

@@ -45,12 +45,16 @@ def read_list(text: str) -> AddressList:
     v6: list[Range] = []
     bad: list[BadLine] = []
     wrong = 0
-    plain = _PLAIN.fullmatch
-    for number, line in enumerate(text.split("\n"), 1):
-        found = plain(line)
-        if found:
-            first = int(found[1]) << 24 | int(found[2]) << 16 | int(found[3]) << 8 | int(found[4])
-            size = 1 << 32 - int(found[5]) if found[5] else 1
+    octet, sizes = _OCTET, _SIZE
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        try:
+            plain, slash, length = line.partition("/")
+            one, two, three, four = plain.split(".")
+            first = octet[one] << 24 | octet[two] << 16 | octet[three] << 8 | octet[four]
+            size = sizes[slash + length]
+        except (KeyError, ValueError):
+            pass
+        else:
             if not first & size - 1:
                 v4.append((first, first + size - 1))
                 continue
@@ -68,8 +72,8 @@ def read_list(text: str) -> AddressList:
     return AddressList(tuple(v4), tuple(v6), tuple(bad), max(0, wrong - SHOWN))
 
 
-_BYTE = r"(0|[1-9]|[1-9][0-9]|1[0-9][0-9]|2[0-4][0-9]|25[0-5])"
-_PLAIN = re.compile(rf"{_BYTE}\.{_BYTE}\.{_BYTE}\.{_BYTE}(?:/([1-9]|[12][0-9]|3[0-2]))?\r?")
+_OCTET = {str(number): number for number in range(256)}
+_SIZE = {"": 1} | {f"/{length}": 1 << 32 - length for length in range(1, 33)}
 _PLAIN_IPV6 = re.compile(r"([0-9a-fA-F:]+)(?:/([1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?")
 _COMMENT = re.compile(r"[#;].*", re.DOTALL)
 

@@ -1,7 +1,5 @@
 """Namespaces: services that can only leave through a tunnel, or that live on a bridge."""
 
-from __future__ import annotations
-
 from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, UnitName, Wrong
@@ -58,7 +56,7 @@ class Namespace(Table):
     )
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> Namespace:
+    def _one_of_the_two(self) -> "Namespace":
         if (self.tunnel is None) == (self.bridge is None):
             hint = 'write `tunnel = "…"`, or `bridge = "…"` and an `address`'
             raise Wrong("NC1301", "a namespace is in one tunnel or on one bridge", hint)

@@ -1,7 +1,5 @@
 """Sets: address ranges with a name, written once and used by many rules."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any
 
@@ -73,7 +71,7 @@ class AddressSet(Table):
         """What was read from `files`."""
         return self._lists
 
-    def with_lists(self, lists: tuple[AddressList, ...]) -> AddressSet:
+    def with_lists(self, lists: tuple[AddressList, ...]) -> "AddressSet":
         copy = self.model_copy()
         copy._lists = lists
         return copy

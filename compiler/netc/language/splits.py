@@ -1,7 +1,5 @@
 """Split tunnels: some of what a host sends goes by a tunnel, the rest as ever."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """The base of every table that an author writes, and small tables that several others hold."""
 
-from __future__ import annotations
-
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from netc.language.names import CredentialName, HostPath, Wrong
@@ -22,7 +20,7 @@ class Secret(Table):
     credential: CredentialName | None = Field(None, description="A credential of systemd's (systemd.exec(5)), by name.")
 
     @model_validator(mode="after")
-    def _one_of_the_two(self) -> Secret:
+    def _one_of_the_two(self) -> "Secret":
         if (self.file is None) == (self.credential is None):
             raise Wrong(
                 "NC0115",

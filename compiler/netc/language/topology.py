@@ -1,7 +1,5 @@
 """Topology: all that an author may write, as one frozen value."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Literal
 

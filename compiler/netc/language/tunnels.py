@@ -1,7 +1,5 @@
 """Tunnels: the far end is someone else's."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field

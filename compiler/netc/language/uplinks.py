@@ -1,7 +1,5 @@
 """Uplinks: ways to the world, each with prefixes of its own."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field

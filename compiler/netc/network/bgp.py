@@ -112,13 +112,16 @@ def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:
     if topology.bgp is None or not is_recursive(topology):
         return
     reflectors = set(topology.bgp.reflectors)
+    version = 6 if 6 in families(topology.bgp) else 4
+    mine, local = member(host, topology), loopback(host, version, topology)
+    if local is None:
+        return
     for far in speakers(topology):
-        if far == host or member(far, topology) != member(host, topology):
+        if far == host or member(far, topology) != mine:
             continue
         if reflectors and not {host, far} & reflectors:
             continue
-        version = 6 if 6 in families(topology.bgp) else 4
-        local, remote = loopback(host, version, topology), loopback(far, version, topology)
-        if local and remote:
+        remote = loopback(far, version, topology)
+        if remote:
             is_reflected = host in reflectors and far not in reflectors
             yield End(host, far, ("bgp",), None, local, remote, 0, is_reflected)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from netaddr import IPAddress, IPNetwork
 
@@ -58,9 +58,9 @@ def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: Key
     peers = _Peers(mesh, hosts)
     interface = mesh.interface or InterfaceName(f"{PREFIX[Kind.WIREGUARD]}{name}")
     smallest = min(hosts, key=lambda host: hosts[host].mtu, default=None)
-    for host, table in hosts.items():
-        others = tuple(peers.seen_by(table, far) for far in hosts if far != host)
-        outer = _common([peer.endpoint for peer in others if peer.endpoint])
+    for number, (host, table) in enumerate(hosts.items()):
+        others, dialled = peers.seen_by(number, table)
+        outer = _one(dialled)
         under = hosts[smallest].mtu if smallest else 1500
         yield Interface(
             host=host,
@@ -81,6 +81,11 @@ def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: Key
         )
 
 
+Outer = frozenset[Family | None]
+Seen = tuple[tuple[Peer, ...], tuple[Outer, ...]]
+"""Peers, and for each the outer family that it is dialled by: None for a name, nothing where it cannot be dialled."""
+
+
 class _Peers:
     """Every member as its peers see it. Members that look the same to two hosts are one value: a mesh of 1,000 hosts
     has a million pairs and few different views."""
@@ -88,34 +93,40 @@ class _Peers:
     def __init__(self, mesh: Mesh, hosts: dict[HostName, Host]) -> None:
         self.mesh, self.hosts = mesh, hosts
         self.offers = {host: candidates(table) for host, table in hosts.items()}
-        self.views: dict[tuple[HostName, frozenset[Family]], Peer] = {}
+        self.views: dict[frozenset[Family], Seen] = {}
         wanted = FAMILY[mesh.family]
         spoken = {frozenset({wanted}) if wanted else families(table) for table in hosts.values()}
-        dialled = [self.view(far, families_).endpoint for far in hosts for families_ in spoken]
-        self.outer = _common([endpoint for endpoint in dialled if endpoint])
+        self.outer = _one(Outer().union(*(outer for one in spoken for outer in self.seen(one)[1])))
 
-    def seen_by(self, near: Host, far: HostName) -> Peer:
+    def seen_by(self, number: int, near: Host) -> tuple[tuple[Peer, ...], Outer]:
+        """All but the host of that number, and the outer families of those of them that can be dialled."""
         wanted = FAMILY[self.mesh.family]
-        return self.view(far, frozenset({wanted}) if wanted else families(near))
+        peers, outer = self.seen(frozenset({wanted}) if wanted else families(near))
+        before, after = slice(number), slice(number + 1, None)
+        return (*peers[before], *peers[after]), Outer().union(*outer[before], *outer[after])
+
+    def seen(self, spoken: frozenset[Family]) -> Seen:
+        """All hosts as those see them who speak these families."""
+        if spoken not in self.views:
+            peers = tuple(self.view(far, spoken) for far in self.hosts)
+            self.views[spoken] = peers, tuple(Outer([p.endpoint.family] if p.endpoint else []) for p in peers)
+        return self.views[spoken]
 
     def view(self, far: HostName, spoken: frozenset[Family]) -> Peer:
-        if (far, spoken) not in self.views:
-            table = self.hosts[far]
-            there = next((e for e in self.offers[far] if e.family is None or e.family in spoken), None)
-            assert table.public_key is not None
-            self.views[far, spoken] = Peer(
-                name=far,
-                public_key=table.public_key,
-                allowed_ips=tuple(alone(in_subnet(subnet, table.id)) for subnet in self.mesh.subnet),
-                endpoint=Endpoint(there.host, there.port or self.mesh.port) if there else None,
-            )
-        return self.views[far, spoken]
+        table = self.hosts[far]
+        there = next((e for e in self.offers[far] if e.family is None or e.family in spoken), None)
+        assert table.public_key is not None
+        return Peer(
+            name=far,
+            public_key=table.public_key,
+            allowed_ips=tuple(alone(in_subnet(subnet, table.id)) for subnet in self.mesh.subnet),
+            endpoint=Endpoint(there.host, there.port or self.mesh.port) if there else None,
+        )
 
 
-def _common(endpoints: list[Endpoint]) -> Family | None:
+def _one(found: Set[Family | None]) -> Family | None:
     """The one outer family of all; None when they differ or a name decides."""
-    found = {endpoint.family for endpoint in endpoints}
-    return found.pop() if len(found) == 1 else None
+    return next(iter(found)) if len(found) == 1 else None
 
 
 def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:
@@ -128,7 +139,7 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
                 continue
             there = dial(near, offers[far_name], FAMILY[mesh.family])
             back = dial(far, offers[host], FAMILY[mesh.family])
-            outer = _common([endpoint for endpoint in (there, back) if endpoint])
+            outer = _one({endpoint.family for endpoint in (there, back) if endpoint})
             smaller = min((host, near), (far_name, far), key=lambda side: side[1].mtu)
             assert far.public_key is not None
             peer = Peer(

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress, IPNetwork
+from netaddr.strategy.ipv6 import int_to_str
 
 from netc.language.values import Family, Range
 
@@ -35,6 +36,8 @@ def merged(ranges: Iterable[Range]) -> Ranges:
 
 def minus(ranges: Ranges, taken: Ranges) -> Ranges:
     """What lies in `ranges` and not in `taken`."""
+    if not taken:
+        return ranges
     left: list[Range] = []
     at = 0
     for first, last in ranges:
@@ -66,6 +69,10 @@ def blocks(ranges: Ranges, family: Family) -> Iterator[tuple[int, int]]:
     """The fewest prefixes that are the same: network address and length."""
     bits = BITS[family]
     for first, last in ranges:
+        size = (last - first + 1).bit_length() - 1
+        if last - first + 1 == 1 << size and not first & (last - first):
+            yield first, bits - size  # one prefix, as most are
+            continue
         while first <= last:
             # As large as the address is aligned to, and as there is room for.
             size = min((first & -first).bit_length() - 1 if first else bits, (last - first + 1).bit_length() - 1)
@@ -76,9 +83,9 @@ def blocks(ranges: Ranges, family: Family) -> Iterator[tuple[int, int]]:
 def prefixes(ranges: Ranges, family: Family) -> Iterator[str]:
     """As text; a prefix of one address is that address."""
     whole = BITS[family]
+    text = _ipv4 if family == 4 else int_to_str
     for first, length in blocks(ranges, family):
-        address = _ipv4(first) if family == 4 else str(IPAddress(first, 6))
-        yield address if length == whole else f"{address}/{length}"
+        yield text(first) if length == whole else f"{text(first)}/{length}"
 
 
 def _ipv4(number: int) -> str:

@@ -24,11 +24,17 @@ class Underlay:
         Outer packets leave where the tunnel was born, so what was moved into a namespace carries nothing.
         """
         ranges = self._of(interface.host)
-        if not any(r[4] for r in ranges):
+        tunnelled = [(family, first, last) for family, first, last, _, through in ranges if through]
+        if not tunnelled:
             return None
+        # A mesh of 1,000 hosts asks a million times.
         for ip in _far(interface):
-            if found := _longest(ranges, ip):
-                return found
+            value, version = int(ip), ip.version
+            for family, first, last in tunnelled:
+                if first <= value <= last and family == version:
+                    if found := _longest(ranges, ip):
+                        return found
+                    break
         return None
 
     def _of(self, host: HostName) -> list[Range]:

@@ -55,6 +55,8 @@ LONGEST_PATH = 64
 GRACEFUL_SHUTDOWN = Community((65535, 0))
 """RFC 8326."""
 
+INNER, OUTER = get_args(Inner), get_args(Role)
+
 LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
 """Of a route that is about to go: others are preferred, inside by its own words, outside by those of RFC 8326."""
 
@@ -114,9 +116,9 @@ def roa_tables(router: Router) -> Iterator[RoaTable]:
 
 
 def is_outer(session: Session) -> bool:
-    if session.kind not in (*get_args(Inner), *get_args(Role)):
+    if session.kind not in INNER and session.kind not in OUTER:
         raise TypeError(f"no session is {session.kind!r}")
-    return session.kind not in get_args(Inner)
+    return session.kind in OUTER
 
 
 def _path(system: System) -> Function:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from netc.emit.bird.filtering import Filter
 from netc.emit.bird.tree import (
     RECOVERY_SECONDS,
@@ -120,8 +122,9 @@ def _babel(interface: BabelInterface) -> Lines:
     yield from block(f"interface {_device(interface.device)}", inner, ";")
 
 
-def _channel(channel: Channel) -> Lines:
-    yield from block(f"ipv{token(channel.family)}", _inner_channel(channel), ";")
+@lru_cache(maxsize=256)  # a router says the same to most of the others
+def _channel(channel: Channel) -> tuple[str, ...]:
+    return tuple(block(f"ipv{token(channel.family)}", _inner_channel(channel), ";"))
 
 
 def _inner_channel(channel: Channel) -> Lines:

@@ -13,7 +13,7 @@ wireguard() { # NAME: by the kernel, else by a userspace implementation; link gr
   said=$(ip link add dev "$1" group 77 type wireguard 2>&1) && return
   [[ $said == *"Unknown device type"* || $said == *"not supported"* ]] || { say "$said"; return 1; }
   tool=$(userspace) || return 1
-  "$tool" "$1" >/dev/null 2>&1 9>&- || { say "$tool $1 failed"; return 1; }
+  "$tool" "$1" >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
   ip link set dev "$1" group 77
 }
 

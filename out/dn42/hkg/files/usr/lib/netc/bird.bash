@@ -50,7 +50,7 @@ remember() { install -m 644 "$1" "$running"; } # BIRD reads it as a user of its 
 start_bird() { # FILE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
-  setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 9>&- &
+  setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 7>&- 9>&- &
   pid=$!
   printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do

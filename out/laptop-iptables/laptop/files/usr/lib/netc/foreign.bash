@@ -12,7 +12,7 @@ foreign() { # INTERFACE SECONDS COMMAND…
   local name=$1 pid seen='' now quiet=0 end
   end=$(after "$2")
   # The lock (9) is held until the mark can be seen.
-  env NETC_TUNNEL="$name" setsid bash -c 'exec "$@" 9>&-' netc "${@:3}" </dev/null >&2 &
+  env NETC_TUNNEL="$name" setsid bash -c 'exec "$@" 7>&- 9>&-' netc "${@:3}" </dev/null >&2 &
   pid=$!
   while before "$end"; do
     if [[ $pid ]] && ! kill -0 "$pid" 2>/dev/null; then
@@ -79,7 +79,7 @@ end_foreign() { # INTERFACE NAMESPACE-OR-- [COMMAND…]: by its own command, by 
     return
   fi
   if (($# > 2)); then
-    said=$(timeout -k 2 20 "${@:3}" </dev/null 2>&1 9>&-) || said="$3: ${said:-failed}"
+    said=$(timeout -k 2 20 "${@:3}" </dev/null 2>&1 7>&- 9>&-) || said="$3: ${said:-failed}"
     gone "$1" "$2" 5 || say "did not end by its own command${said:+ ($said)}"
   fi
   for signal in TERM KILL; do

@@ -11,7 +11,7 @@ say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
 
 note() { # another part that goes down may remove the folder between two words
-  for _ in {1..5}; do { mkdir -p /run/netc && printf '%s\n' "$*" >>"$journal"; } 2>/dev/null && return; done
+  for _ in {1..5}; do { [[ -d /run/netc ]] || mkdir -p /run/netc; printf '%s\n' "$*" >>"$journal"; } 2>/dev/null && return; done
   refuse "cannot write $journal"
 }
 
@@ -81,8 +81,9 @@ finish() {
 
 take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken back"; }
 
-# The lock is the part's own folder, so nothing is left of it; `up` lends it to the `down` that it calls.
-[[ ${NETC_LOCKED-} == "$here" ]] || { exec 9<"$here" && flock 9; }
+# The locks are folders, so nothing is left of them: the part's own, and a share of that of all parts, which `netc-host up`
+# has alone while it brings up many. `up` lends them to the `down` that it calls.
+[[ ${NETC_LOCKED-} == "$here" ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
 last=$(tail -n 1 "$journal" 2>/dev/null || true)
 case $verb in
   up)

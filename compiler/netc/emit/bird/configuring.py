@@ -1,0 +1,204 @@
+"""What a router knows, tells and asks, as BIRD's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from netc.emit.bird import kernel, policy
+from netc.emit.bird.filtering import RoaTable, Statement
+from netc.emit.bird.tree import (
+    Babel,
+    BabelInterface,
+    Bfd,
+    Bgp,
+    BgpChannel,
+    BgpRole,
+    Channel,
+    Config,
+    Connected,
+    Device,
+    Kernel,
+    Limit,
+    Ospf,
+    OspfInterface,
+    Pipe,
+    Protocol,
+    RoaStatic,
+    Rpki,
+    Static,
+    Table,
+)
+from netc.language.names import HostPath, ProtocolName
+from netc.language.values import Family
+from netc.network.derive import MAIN
+from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Router, Session, SessionKind, System
+from netc.plan.steps import BIRD_PASSWORDS, BIRD_SWITCHES
+from netc.problem import dotted
+
+ROLE: dict[SessionKind, BgpRole] = {
+    "upstream": "customer",
+    "downstream": "provider",
+    "peer": "peer",
+    "route-server": "rs_client",
+}
+"""What we are to a neighbour (RFC 9234, section 4.1)."""
+
+
+def config(router: Router, about: str) -> Config:
+    waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
+    roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
+    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
+
+
+def _beside(router: Router) -> Iterator[Table]:
+    if router.table != MAIN:
+        yield from (Table(f"learned{family}", family) for family in policy.learned_families(router))
+
+
+def _protocols(router: Router) -> Iterator[Protocol]:
+    yield Device()
+    for family in _families(router):
+        yield from _kernel(router, family)
+    if router.learning:
+        learned = policy.learned_families(router)
+        channels = tuple(Channel(family, kernel.from_devices(router, family), False) for family in learned)
+        yield Connected(ProtocolName("connected"), channels, router.learning.besides)
+    for family in _families(router):
+        system = router.system
+        nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
+        if nets:
+            yield Static(ProtocolName(f"own{family}"), family, tuple(sorted(nets)))
+    for service in router.anycast:
+        yield from _anycast(service)
+    if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
+        yield Bfd(ProtocolName("bfd1"))
+    yield from _ospf(router)
+    yield from _babel(router)
+    yield from _roas(router)
+    for session in router.sessions:
+        assert router.system is not None
+        yield _bgp(session, router, router.system)
+
+
+def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
+    """Whoever learns from a table of the kernel's is the only one who knows it."""
+    name, said = ProtocolName(f"kernel{family}"), kernel.to_kernel(router, family)
+    learns = family in policy.learned_families(router)
+    heard = kernel.from_kernel(router, family) if learns else False
+    if router.table == MAIN:
+        yield Kernel(name, Channel(family, heard, said), None, learns)
+        return
+    yield Kernel(name, Channel(family, False, said), router.table)
+    if learns:
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, f"learned{family}"), None, learns)
+        yield Pipe(ProtocolName(f"learned-pipe{family}"), family, f"learned{family}")
+
+
+def _anycast(service: Anycast) -> Iterator[Static]:
+    ways: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
+    if service.draining:
+        ways.append((service.draining, policy.LAST))
+    for name, said in ways:
+        switch = HostPath(f"{BIRD_SWITCHES}/{name}")
+        yield Static(name, service.family, service.nets, service.device, switch, said)
+
+
+def _families(router: Router) -> tuple[Family, ...]:
+    spoken = {family for session in router.sessions for family in session.families}
+    spoken |= {family for interface in router.igp for family in interface.families}
+    return tuple(sorted(spoken))
+
+
+def _ospf(router: Router) -> Iterator[Protocol]:
+    spoken = tuple(i for i in router.igp if i.kind == "ospf")
+    for family in _families(router) if spoken else ():
+        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in spoken if family in i.families)
+        stubs = tuple(net for net in router.loopbacks if net.version == family)
+        channel = Channel(family, True, False)
+        if interfaces:
+            version: Literal["v2", "v3"] = "v2" if family == 4 else "v3"
+            yield Ospf(ProtocolName(f"ospf{family}"), version, channel, stubs, interfaces)
+
+
+def _babel(router: Router) -> Iterator[Protocol]:
+    """It tells of what is in the table: the host's own addresses are put there for it."""
+    spoken = tuple(i for i in router.igp if i.kind == "babel")
+    families = sorted({family for interface in spoken for family in interface.families})
+    for family in families:
+        here = tuple(net for net in router.loopbacks if net.version == family)
+        if here:
+            yield Static(ProtocolName(f"loopback{family}"), family, here)
+    if spoken:
+        channels = tuple(Channel(family, True, policy.to_babel(router, family)) for family in families)
+        interfaces = tuple(BabelInterface(i.device, i.cost, i.next_hop) for i in spoken)
+        yield Babel(ProtocolName("babel1"), channels, interfaces)
+
+
+def _roas(router: Router) -> Iterator[Protocol]:
+    tables = tuple(policy.roa_tables(router))
+    for kind, sources in policy.roa_sources(router):
+        for number, source in enumerate(sources, 1):
+            mine = tuple(table for table in tables if table.kind == kind)
+            if isinstance(source, RoaServer):
+                yield Rpki(ProtocolName(f"{kind}-rtr{number}"), mine, source.endpoint)
+            elif (table := RoaTable(kind, source.family)) in tables:
+                yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
+
+
+def _bgp(session: Session, router: Router, system: System) -> Bgp:
+    outer = policy.is_outer(session)
+    return Bgp(
+        name=session.name,
+        about=dotted(session.origin),
+        local=session.local,
+        local_asn=session.local_asn,
+        neighbor=session.remote,
+        device=session.device,
+        neighbor_asn=session.remote_asn,
+        hops=None if session.direct else session.hops or 0,
+        channels=tuple(_channel(session, router, system, family) for family in session.families),
+        confederation=system.asn if system.form == "confederation" else None,
+        confederation_member=session.kind == "confederation",
+        role=ROLE.get(session.kind),
+        enforce_first_as=outer and session.kind not in ("route-server", "collector"),
+        allow_local_pref=session.kind == "fake",
+        med_metric=not system.recursive and bool(system.members),
+        interpret_communities=session.kind != "fake",
+        rr_client=session.cluster is not None,
+        rr_cluster=session.cluster,
+        quick=not outer,
+        bfd=session.bfd,
+        gtsm=session.gtsm,
+        # BFD dies with BIRD, so with it nobody would wait.
+        graceful=outer and not session.bfd,
+        secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
+    )
+
+
+def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
+    over_six = session.remote.version == 6 and family == 4
+    if policy.is_outer(session):
+        return BgpChannel(
+            family,
+            policy.from_outside(session, router, family),
+            policy.to_outside(session, router, family),
+            next_hop_self=True,
+            extended_next_hop=over_six,
+            receive_limit=_limit(session.limits, family),
+            export_limit=_limit(session.export_limits, family),
+            add_paths=session.kind == "collector",
+            import_table=bool(system.roa or system.flaps) and session.kind != "collector",
+        )
+    return BgpChannel(
+        family,
+        policy.from_inside(session),
+        policy.to_inside(session, router, family),
+        next_hop_self=not system.recursive,
+        recursive=system.recursive,
+        extended_next_hop=over_six and not system.recursive,
+    )
+
+
+def _limit(limits: tuple[RouteLimit, ...], family: Family) -> Limit | None:
+    return next((Limit(one.routes, one.action) for one in limits if one.family == family), None)
