@@ -4,10 +4,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 
 # What the live, machine and VM tests run: the tools of a target, userspace WireGuard, a stock kernel and what boots it,
-# and what an operator comes in by.
+# and what an operator reaches hosts by.
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
-	openssh-client openssh-server sudo
+	openssh-client
 
 .PHONY: demo test check fuzz vm bench clean packages
 

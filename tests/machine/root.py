@@ -9,7 +9,7 @@ from pathlib import Path
 CACHE = Path(__file__).parents[2] / ".cache" / "roots"
 
 PACKAGES = (
-    *("systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "nftables", "ipset", "bird2"),
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "nftables", "ipset", "bird2"),
     *("wireguard-tools", "wireguard-go", "kmod", "socat", "iptables", "iptables-persistent"),
 )
 """A VPS image and the tools of a plan. No Python, no procps: what netc writes has to do without."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from live.lab import Host, Lab
-from live.needs import LIVE, missing, require
+from live.needs import missing, require
 from live.test_deploy import outcomes
+from machine.conftest import MACHINE
+from machine.machine import Machine, machine
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.machine
 
 ROOT = Path(__file__).parents[2]
-NEEDED = LIVE | {"ssh": "openssh-client", "sshd": "openssh-server", "sudo": "sudo"}
 ADDRESSES = {"one": "198.51.100.10", "two": "203.0.113.20"}
 TOPOLOGY = """
 version = 1
@@ -35,26 +37,17 @@ links.b = { kind = "vxlan", between = ["one", "two"], vni = 9, ends.one.interfac
 CLOSED = MORE.replace("one = {", 'one = { ssh = 2222, firewall.input = "drop",')
 """On a host whose sshd listens at 22."""
 
-SSHD = """
-Port 22
-HostKey /etc/lab/hostkey
-AuthorizedKeysFile /etc/lab/key.pub
-PermitRootLogin prohibit-password
-UsePAM no
-PidFile none
-"""
-SET_UP = """
-ssh-keygen -q -t ed25519 -N '' -f /etc/lab/hostkey
-mkdir -p /run/sshd
-grep -q ^sshd: /etc/passwd || echo 'sshd:x:990:65534::/run/sshd:/usr/sbin/nologin' >>/etc/passwd
-echo 'admin:x:1500:1500::/tmp:/bin/bash' >>/etc/passwd
-echo 'admin:x:1500:' >>/etc/group
-echo 'admin:*:19000:0:99999:7:::' >>/etc/shadow
-rm -f /etc/sudoers.d/*
-echo "admin ALL=(ALL:ALL) $1 ALL" >/etc/sudoers.d/admin
-chmod 440 /etc/sudoers.d/admin
+ADMIN = """
+useradd --create-home --shell /bin/bash admin
 chpasswd <<<'admin:open sesame'
+for home in /root /home/admin; do
+    mkdir -p "$home/.ssh"
+    echo "$1" >"$home/.ssh/authorized_keys"
+    chown -R --reference="$home" "$home/.ssh"
+done
 """
+SUDO = 'echo "admin ALL=(ALL:ALL) $1 ALL" >/etc/sudoers.d/admin; chmod 440 /etc/sudoers.d/admin'
+GONE = "[[ ! -e /usr/local/sbin/netc-host ]] || /usr/local/sbin/netc-host uninstall; rm -rf /etc/netc"
 # The way there breaks as soon as the change is up, and is mended when that has gone back.
 CUT = """
 until [[ $(cat /var/lib/netc/pending/phase 2>/dev/null) == complete ]]; do sleep 0.02; done
@@ -74,13 +67,27 @@ all = ["198.51.100.10", "second"], {
 @dataclass
 class Fleet:
     desk: Host
-    hosts: dict[str, Host]
-    way: tuple[str, ...]
+    hosts: dict[str, Machine]
+    words: tuple[str, ...] = ()
+
+    def come_as(self, way: str) -> None:
+        """From now on, to hosts without netc."""
+        user = "admin" if "sudo" in way else "root"
+        config = "".join(f"Host {name}\n  HostName {address}\n" for name, address in ADDRESSES.items())
+        config += f"Host *\n  User {user}\n  IdentityFile /etc/lab/key\n"
+        config += "  UserKnownHostsFile /tmp/known\n  StrictHostKeyChecking accept-new\n"
+        self.desk.write("/tmp/.ssh/config", config)
+        by_password = '"_sudo": True, "_sudo_password": "open sesame"' if "sudo" in way else ""
+        self.desk.write("/tmp/inventory.py", INVENTORY % (user, by_password))
+        for host in self.hosts.values():
+            host.run(["bash", "-ec", SUDO, "sudo", "" if "inventory" in way else "NOPASSWD:"])
+            host.run(["bash", "-ec", GONE])
+        self.words = WAYS[way]
 
     def deploy(self, topology: str, *options: str) -> subprocess.CompletedProcess[str]:
         self.desk.write("/tmp/topo.toml", topology)
         script = "from netc.cli import main; main()"
-        words = [sys.executable, "-c", script, "deploy", "/tmp/topo.toml", *self.way, *options]
+        words = [sys.executable, "-c", script, "deploy", "/tmp/topo.toml", *self.words, *options]
         env = {"PYTHONPATH": str(ROOT / "compiler"), "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
         return self.desk.run(words, env=env, check=False, timeout=240)
 
@@ -94,49 +101,31 @@ class Fleet:
         return "".join(host.run(find, check=False).stdout for host in self.hosts.values())
 
 
-WAYS = ("ssh-sudo", "pyinfra", "pyinfra-inventory-sudo")
+WAYS = {
+    "ssh-sudo": ("--ssh", "ssh -F /tmp/.ssh/config", "--sudo"),
+    "pyinfra": ("--through", "pyinfra"),
+    "pyinfra-inventory-sudo": ("--through", "pyinfra", "--inventory", "/tmp/inventory.py"),
+}
 
 
-@pytest.fixture
-def fleet(lab: Lab, request: pytest.FixtureRequest) -> Fleet:
-    way = request.param
-    require(missing(NEEDED))
-    if "pyinfra" in way:
-        require("" if find_spec("pyinfra") else "could not run: pip install 'netc[deploy]'")
-    desk = lab.host("desk")
-    desk.run(["bash", "-c", "mkdir /etc/lab; ssh-keygen -q -t ed25519 -N '' -f /etc/lab/key; mkdir /tmp/.ssh"])
-    user = "admin" if "sudo" in way else "root"
-    config = "".join(f"Host {name}\n  HostName {address}\n" for name, address in ADDRESSES.items())
-    config += f"Host *\n  User {user}\n  IdentityFile /etc/lab/key\n"
-    config += "  UserKnownHostsFile /tmp/known\n  StrictHostKeyChecking accept-new\n"
-    desk.write("/tmp/.ssh/config", config)
-    desk.write(
-        "/tmp/inventory.py",
-        INVENTORY % (user, '"_sudo": True, "_sudo_password": "open sesame"' if "sudo" in way else ""),
-    )
-    hosts = {}
-    for name, address in ADDRESSES.items():
-        host = lab.host(name)
-        lab.wire(
-            *(host, "eth0", desk, name),
-            a_addresses=[f"{address}/24"],
-            b_addresses=[f"{address.rpartition('.')[0]}.1/24"],
-        )
-        host.write("/etc/lab/sshd_config", SSHD)
-        host.write("/etc/lab/key.pub", desk.read("/etc/lab/key.pub"))
-        host.run(["bash", "-ec", SET_UP, "set-up", "" if "inventory" in way else "NOPASSWD:"])
-        host.start(["/usr/sbin/sshd", "-D", "-e", "-f", "/etc/lab/sshd_config"]).wait_for("Server listening on 0.0.0.0")
-        hosts[name] = host
-    words = {
-        "ssh-sudo": ("--ssh", "ssh -F /tmp/.ssh/config", "--sudo"),
-        "pyinfra": ("--through", "pyinfra"),
-        "pyinfra-inventory-sudo": ("--through", "pyinfra", "--inventory", "/tmp/inventory.py"),
-    }
-    return Fleet(desk, hosts, words[way])
+@pytest.fixture(scope="module")
+def fleet() -> Iterator[Fleet]:
+    require(missing(MACHINE) or ("" if find_spec("pyinfra") else "could not run: pip install 'netc[deploy]'"))
+    with Lab() as lab:
+        desk = lab.host("desk")
+        desk.run(["bash", "-c", "mkdir /etc/lab; ssh-keygen -q -t ed25519 -N '' -f /etc/lab/key; mkdir /tmp/.ssh"])
+        hosts = {}
+        for name, address in ADDRESSES.items():
+            host = hosts[name] = machine(lab, name)
+            gateway = f"{address.rpartition('.')[0]}.1/24"
+            lab.wire(host, "eth0", desk, name, a_addresses=[f"{address}/24"], b_addresses=[gateway])
+            host.run(["bash", "-ec", ADMIN, "admin", desk.read("/etc/lab/key.pub")])
+        yield Fleet(desk, hosts)
 
 
-@pytest.mark.parametrize("fleet", WAYS, indirect=True)
-def test_hosts_are_reached_changed_and_confirmed(fleet: Fleet) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_hosts_are_reached_changed_and_confirmed(fleet: Fleet, way: str) -> None:
+    fleet.come_as(way)
     said = fleet.deploy(TOPOLOGY, "--limit", "2")
     assert (said.returncode, outcomes(said)) == (0, dict.fromkeys(ADDRESSES, "confirmed")), said.stderr
     assert fleet.links() == dict.fromkeys(ADDRESSES, 1)
@@ -148,8 +137,8 @@ def test_hosts_are_reached_changed_and_confirmed(fleet: Fleet) -> None:
     assert fleet.left() == ""
 
 
-@pytest.mark.parametrize("fleet", ["pyinfra-inventory-sudo"], indirect=True)
 def test_a_host_that_is_cut_off_goes_back(fleet: Fleet) -> None:
+    fleet.come_as("pyinfra-inventory-sudo")
     one = fleet.hosts["one"]
     assert fleet.deploy(TOPOLOGY, "--host", "one").returncode == 0
     one.start(["bash", "-c", CUT])
