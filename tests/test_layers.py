@@ -15,6 +15,7 @@ MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
 ROOMS = (
     "shipped",
     "kept",
+    "workers",
     "problem",
     "language",
     "network",

@@ -17,6 +17,7 @@ from netc.network.resolve import resolve
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
 from netc.problem import Mistakes, Problem, Severity
+from netc.workers import spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,5 @@ def plan(host: HostName, network: Network) -> HostPlan:
 
 def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tuple[HostName, tuple[File, ...]]]:
     """One host after the other, so that a large network is never held whole."""
-    for host in sorted(network.topology.hosts):
-        if only in (None, host):
-            yield host, emit(plan(host, network))
+    hosts = [host for host in sorted(network.topology.hosts) if only in (None, host)]
+    return zip(hosts, spread(lambda host: emit(plan(host, network)), hosts), strict=True)

@@ -22,6 +22,7 @@ from netc.plan.host_plan import Address
 from netc.plan.join import join
 from netc.plan.ruleset import Denial, Opening, RepliesOnly, Ruleset, Sources
 from netc.problem import KeyPath, Problem, dotted
+from netc.workers import spread
 
 UPLINK = InterfaceName("uplink")
 """Stands for the uplink of a host that does not say its name; no rule can name it."""
@@ -38,19 +39,24 @@ class Syn:
 
 
 def check(network: Network) -> Iterator[Problem]:
-    for host in sorted(network.topology.hosts):
-        port = network.topology.hosts[host].ssh
-        told: set[KeyPath] = set()
-        for ruleset, held in rulesets(host, network):
-            rules = Rules(ruleset)
-            for device, to in _arrivals(host, held, network):
-                for source in rules.representatives(to, port, device):
-                    thief = rules.taken_by(Syn(device, source, to, port))
-                    if thief is not None and thief not in told:
-                        told.add(thief)
-                        what = f"ssh of {host}, dialled at {to} ({port}/tcp) from {source}, would not be reached"
-                        hint = "ssh stays reachable from everywhere: let visitors of this dial another port"
-                        yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
+    for found in spread(lambda host: tuple(_takers(host, network)), sorted(network.topology.hosts)):
+        yield from found
+
+
+def _takers(host: HostName, network: Network) -> Iterator[Problem]:
+    """Each once, whatever it takes."""
+    port = network.topology.hosts[host].ssh
+    told: set[KeyPath] = set()
+    for ruleset, held in rulesets(host, network):
+        rules = Rules(ruleset)
+        for device, to in _arrivals(host, held, network):
+            for source in rules.representatives(to, port, device):
+                thief = rules.taken_by(Syn(device, source, to, port))
+                if thief is not None and thief not in told:
+                    told.add(thief)
+                    what = f"ssh of {host}, dialled at {to} ({port}/tcp) from {source}, would not be reached"
+                    hint = "ssh stays reachable from everywhere: let visitors of this dial another port"
+                    yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 
 def rulesets(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:

@@ -1,0 +1,64 @@
+"""The same work for many things, by as many processes as there are processors."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Thing = TypeVar("Thing")
+Made = TypeVar("Made")
+
+LEAST = 24
+"""Things, below which it takes longer to begin than to do."""
+EACH = 4
+"""Things that a process takes at a time."""
+
+
+def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[Made]:
+    """`work` of each thing, in their order, and only a few things ahead of whoever takes what was made.
+
+    The processes are forked: they know what this one knew by then, and what they make is pickled. What `work` raises
+    is raised here. Where there is one processor, or little to do, or no fork(2), it is done here.
+    """
+    processes = _processors() if len(things) >= LEAST else 1
+    if processes < 2:
+        yield from map(work, things)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
+    ahead: deque[Future[list[Any]]] = deque()
+    try:
+        for start in range(0, len(things), EACH):
+            ahead.append(pool.submit(_do, things[start : start + EACH]))
+            if len(ahead) > 2 * processes:
+                yield from ahead.popleft().result()
+        while ahead:
+            yield from ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and hasattr(os, "fork") else 1
+
+
+_work: Callable[[Any], Any]
+"""Of a process that was forked for it."""
+
+
+def _begin(work: Callable[[Any], Any]) -> None:
+    global _work
+    _work = work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for it says when it ends
+
+
+def _do(things: Sequence[Any]) -> list[Any]:
+    return [_work(thing) for thing in things]

@@ -1,0 +1,61 @@
+"""What is made by many processes is what one would have made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.ring import for_netc
+from netc import workers
+from netc.workers import EACH, LEAST, spread
+
+MANY = range(LEAST + 3 * EACH + 1)
+
+
+@pytest.fixture(autouse=True)
+def three(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_processors", lambda: 3)
+
+
+def test_all_is_made_in_order_by_others() -> None:
+    known = object()
+    made = list(spread(lambda n: (n, os.getpid(), id(known)), MANY))
+    assert [n for n, _, _ in made] == list(MANY)
+    assert os.getpid() not in {pid for _, pid, _ in made}
+    assert {seen for _, _, seen in made} == {id(known)}
+
+
+@pytest.mark.parametrize("processors", [1, 3])
+def test_little_is_made_here(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_processors", lambda: processors)
+    assert set(spread(lambda _: os.getpid(), range(LEAST if processors == 1 else LEAST - 1))) == {os.getpid()}
+
+
+def test_what_is_raised_there_is_raised_here_after_what_came_before() -> None:
+    made = spread(lambda n: 1 // (20 - n), MANY)
+    with pytest.raises(ZeroDivisionError):
+        for _ in made:
+            pass
+
+
+def test_nobody_is_left_when_nobody_takes_any_more() -> None:
+    made = spread(lambda n: (n, os.getpid()), MANY)
+    _, pid = next(made)
+    made.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_a_build_is_the_same_by_one_process_and_by_many(tmp_path: Path) -> None:
+    (tmp_path / "topo.toml").write_text(for_netc(LEAST + 1))
+    one = {min(os.sched_getaffinity(0))}
+    for out, processors in (("one", one), ("many", os.sched_getaffinity(0))):
+        words = [sys.executable, "-c", "from netc.cli import main; main()", "build", "topo.toml", "-o", out]
+        subprocess.run(
+            ["taskset", "-c", ",".join(map(str, processors)), *words], cwd=tmp_path, check=True, capture_output=True
+        )
+    assert subprocess.run(["diff", "-r", "one", "many"], cwd=tmp_path, check=False).returncode == 0
