@@ -18,8 +18,8 @@ demo: $(VENV)/.ready
 # Everything. As root, or in CI, it installs what it needs; elsewhere it ends with what could not run and how to enable it.
 # Most tests wait for packets, so four go side by side; machines and emulated kernels have the processors to themselves.
 test: packages $(VENV)/.tested check
-	$(PYTHON) -m pytest -p no:cacheprovider -n 4 --dist worksteal -m "not (machine or vm)"
-	$(PYTHON) -m pytest -p no:cacheprovider -m "machine or vm"
+	$(PYTHON) -m pytest -p no:cacheprovider -n 4 --dist worksteal --durations=20 -m "not (machine or vm)"
+	$(PYTHON) -m pytest -p no:cacheprovider --durations=20 -m "machine or vm"
 
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests
