@@ -17,10 +17,28 @@ wireguard() { # NAME: by the kernel, else by a userspace implementation; link gr
   ip link set dev "$1" group 77
 }
 
-sync_wireguard() { # NAME KEY [NAMESPACE]: what a file leaves out is reset, so the key and the port go in on the way
-  local in=() port
+sync_wireguard() { # NAME KEY [NAMESPACE]: only what changed
+  local in=() conf=/etc/netc/wireguard/$1.conf peer
   [[ $# == 2 ]] || in=(ip netns exec "$3")
+  if ! is_same_device "$@"; then
+    sync_device "$@"
+    return
+  fi
+  sed '/^\[Interface\]$/,/^$/d' "$conf" | "${in[@]}" wg addconf "$1" /dev/stdin || return
+  for peer in $("${in[@]}" wg show "$1" peers); do
+    grep -qxF "PublicKey = $peer" "$conf" || "${in[@]}" wg set "$1" peer "$peer" remove || return
+  done
+}
+is_same_device() { # told of its port once more, wireguard-go opens it anew, and what waits there is lost
+  local port mark
+  port=$(sed -n 's/^ListenPort = //p' "$conf") mark=$(sed -n 's/^FwMark = //p' "$conf")
+  [[ ${port:-any} == @(any|"$("${in[@]}" wg show "$1" listen-port)") &&
+    $(wg pubkey <"$2") == "$("${in[@]}" wg show "$1" public-key)" ]] &&
+    ((${mark:-0} == $("${in[@]}" wg show "$1" fwmark | sed 's/off/0/')))
+}
+sync_device() { # what a file leaves out is reset, so the key and the port go in on the way
+  local port
   port=$("${in[@]}" wg show "$1" listen-port)
-  { printf '[Interface]\nListenPort = %s\nPrivateKey = %s\n' "$port" "$(<"$2")" && cat "/etc/netc/wireguard/$1.conf"; } |
+  { printf '[Interface]\nListenPort = %s\nPrivateKey = %s\n' "$port" "$(<"$2")" && cat "$conf"; } |
     "${in[@]}" wg syncconf "$1" /dev/stdin
 }
