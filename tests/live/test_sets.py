@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bench import long_list
 from live.compiled import compiled, down, script, up
 from live.faults import kills, run_with
 from live.lab import Host, Lab
@@ -45,6 +44,13 @@ LATER = ("198.18.7.7", "2001:db8:5ad::7")
 
 LIMIT = 512 * 1024
 """KiB of address space: a small server."""
+
+
+def long_list(prefixes: int) -> str:
+    """A list of so many lines that cannot be merged, one in eight of them IPv6, in no order."""
+    lines = [f"{1 + n // 65536 % 200}.{n // 256 % 256}.{n % 256}.{n % 2 * 64}/27" for n in range(prefixes * 7 // 8)]
+    lines += [f"2a00:{n // 32768:x}:{n % 32768 * 2:x}::/48" for n in range(prefixes - len(lines))]
+    return "".join(f"{lines[n * 7919 % len(lines)]}\n" for n in range(len(lines)))
 
 
 def tree(folder: Path, listed: str = LIST) -> Path:

@@ -36,13 +36,11 @@ def emit(plan: HostPlan) -> Iterator[File]:
 def _bounds(plan: HostPlan) -> Iterator[File]:
     """Drop-ins for all units by the beginning of their names; one of a longer beginning stands in place of a shorter
     one, since they have the same name (systemd.unit(5))."""
-    kinds = ("unit", "check") if any(part.checkers for part in plan.parts) else ("unit",)
-    for kind in kinds:
-        units = "netc-" if kind == "unit" else f"netc-{kind}-"
-        text = render("systemd", "bounds.conf.j2", host=plan.host, which=Verbatim(kind))
-        yield File(f"{UNITS}/{units}.service.d/50-netc.conf", text)
+    for checks in (False, True) if any(part.checkers for part in plan.parts) else (False,):
+        text = render("systemd", "bounds.conf.j2", host=plan.host, checks=checks, runs_anything=False)
+        yield File(f"{UNITS}/netc-{'check-' if checks else ''}.service.d/50-netc.conf", text)
     for part in filter(runs_anything, plan.parts):
-        text = render("systemd", "bounds.conf.j2", about=about(part.about), which=Verbatim("anything"))
+        text = render("systemd", "bounds.conf.j2", about=about(part.about), runs_anything=True)
         yield File(f"{UNITS}/netc-{part.name}.service.d/50-netc.conf", text)
 
 
