@@ -35,6 +35,14 @@ def test_little_is_made_here(processors: int, monkeypatch: pytest.MonkeyPatch) -
     assert set(spread(lambda _: os.getpid(), range(LEAST if processors == 1 else LEAST - 1))) == {os.getpid()}
 
 
+def test_where_no_process_may_begin_it_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> int:
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "fork", none)
+    assert set(spread(lambda _: os.getpid(), MANY)) == {os.getpid()}
+
+
 def test_what_is_raised_there_is_raised_here_after_what_came_before() -> None:
     made = spread(lambda n: 1 // (20 - n), MANY)
     with pytest.raises(ZeroDivisionError):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -27,13 +27,10 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
     is raised here. Where there is one processor, or little to do, or no fork(2), it is done here.
     """
     processes = _processors() if len(things) >= LEAST else 1
-    if processes < 2:
+    pool = _pool(processes, work) if processes > 1 else None
+    if pool is None:
         yield from map(work, things)
         return
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
     ahead: deque[Future[list[Any]]] = deque()
     try:
         for start in range(0, len(things), EACH):
@@ -44,6 +41,19 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
             yield from ahead.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(processes: int, work: Callable[[Any], Any]) -> ProcessPoolExecutor | None:
+    """None where there may be no more processes, or no semaphores for them (sem_open(3) wants /dev/shm)."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    try:
+        pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
+        pool.submit(_do, ())
+    except (OSError, ImportError, NotImplementedError):
+        return None
+    return pool
 
 
 def _processors() -> int:
