@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, tree
 from netc import pipeline, shipped
+from netc.cli import build as verb
 from netc.cli.again import Memory
 from netc.cli.topology import kept
 from netc.kept import MOST, Kept, fingerprint
@@ -132,6 +134,7 @@ def test_what_is_put_together_otherwise_has_another_fingerprint() -> None:
 @pytest.fixture
 def topo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(verb, "WORTH", 0)
     (tmp_path / "topo").mkdir()
     (tmp_path / "topo/long.txt").write_text("192.0.2.0/24\n")
     (tmp_path / "topo/topo.toml").write_text(LISTED)
@@ -284,10 +287,10 @@ def test_a_check_does_not_believe_what_was_remembered(topo: Path, out: Path) -> 
     first(out).write_text("# nothing\n")
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in (old, "# nothing\n")]
     manifest.write_text(manifest.read_text().replace(*digests))
-    memory = Memory(topo, topo.read_text(), out)
-    said = json.loads(memory.kept.get(memory.name, memory.origin) or b"")
+    memory = Memory(topo, topo.read_text(), out, time.time())
+    said = json.loads(memory.kept.get(memory.name, memory.origin()) or b"")
     said["manifests"]["one"] = hashlib.sha256(manifest.read_bytes()).hexdigest()
-    memory.kept.put(memory.name, memory.origin, json.dumps(said).encode())
+    memory.kept.put(memory.name, memory.origin(), json.dumps(said).encode())
     ran = netc("build", topo, "-o", out, "--check")
 
     assert (ran.code, "write one/files/etc/netc/nftables.nft" in ran.out) == (1, True)
@@ -295,20 +298,20 @@ def test_a_check_does_not_believe_what_was_remembered(topo: Path, out: Path) -> 
 
 @pytest.mark.parametrize("said", [b"", b"{", b"[]", b"3", b'{"beside": 3}', b'{"beside": {}, "manifests": [1]}'])
 def test_what_makes_no_sense_is_as_if_it_were_not_there(topo: Path, out: Path, said: bytes) -> None:
-    memory = Memory(topo, topo.read_text(), out)
-    memory.kept.put(memory.name, memory.origin, said)
+    memory = Memory(topo, topo.read_text(), out, time.time())
+    memory.kept.put(memory.name, memory.origin(), said)
 
     assert netc("build", topo, "-o", out).out == f"{out}: 0 written, 0 removed, {len(tree(out))} unchanged\n"
 
 
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(topo: Path, out: Path) -> None:
-    memory = Memory(topo, topo.read_text() + "# more\n", out)
+    memory = Memory(topo, topo.read_text() + "# more\n", out, time.time())
     memory.reading("long.txt")
     in_place(topo.parent / "long.txt", lambda text: text + "203.0.113.0/24\n")
     memory.reading("long.txt")
     memory.remember()
 
-    assert memory.kept.get(memory.name, memory.origin) is None
+    assert memory.kept.get(memory.name, memory.origin()) is None
 
 
 def test_what_an_author_should_know_is_told_every_time(tmp_path: Path) -> None:
@@ -357,3 +360,20 @@ def test_a_cache_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert kept().folder == tmp_path / ".cache/netc"
+
+
+def test_what_was_quick_is_not_remembered(topo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(verb, "WORTH", 60)
+    assert netc("build", topo, "-o", tmp_path / "out").code == 0
+
+    assert not Memory(topo, topo.read_text(), tmp_path / "out", 0).kept.has(f"build {topo} {tmp_path / 'out'}")
+
+
+def test_what_a_compiler_made_that_changed_meanwhile_is_not_remembered(
+    topo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uncompiled: list[str]
+) -> None:
+    monkeypatch.setattr(shipped, "last_change", time.time)
+    for _ in range(2):
+        assert netc("build", topo, "-o", tmp_path / "out").code == 0
+
+    assert len(uncompiled) == 2

@@ -23,6 +23,10 @@ class Kept:
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
 
+    def has(self, name: str) -> bool:
+        """Whether there is anything by that name."""
+        return self.folder is not None and os.path.lexists(self._path(name))
+
     def get(self, name: str, origin: bytes) -> bytes | None:
         """What was kept by that name, if it was made from `origin`."""
         if self.folder is None:

@@ -38,10 +38,18 @@ def compiler() -> Iterator[bytes]:
         assert spec is not None
         assert spec.origin is not None
         yield Path(spec.origin).with_name(file).read_bytes()
+    for path in _files():
+        yield str(path).encode()
+        yield path.read_bytes()
+
+
+def last_change() -> float:
+    """When a module or a template was last written, or put where it is: seconds since 1970."""
+    return max(path.stat().st_ctime for path in _files())
+
+
+def _files() -> Iterator[Path]:
     for root in (Path(__file__).parent, shipped("templates")):
         for folder, folders, files in os.walk(root):
             folders[:] = sorted(set(folders) - {"__pycache__"})
-            for file in sorted(files):
-                path = Path(folder, file)
-                yield str(path.relative_to(root)).encode()
-                yield path.read_bytes()
+            yield from (Path(folder, file) for file in sorted(files))

@@ -1,7 +1,8 @@
 """A build of what is built already ends as soon as that is certain: the same compiler, the same text of the topology
 and of every file that it names, and in DIR every file as it was written.
 
-Only a whole build about which there was nothing to say is remembered. `--check` and `--verify` never ask.
+Only a whole build that took its time, and about which there was nothing to say, is remembered. `--check` and `--verify`
+never ask.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
     from netc.language.names import HostName
 
 
+SLACK = 2
+"""Seconds that some file systems are late to say."""
+
+
 class Memory:
     """Of one topology in one DIR."""
 
-    def __init__(self, topo: Path, text: str, out: Path) -> None:
-        self.text, self.out = text, out
+    def __init__(self, topo: Path, text: str, out: Path, began: float) -> None:
+        """`began`: when the build did, in seconds since 1970."""
+        self.text, self.out, self.began = text, out, began
         self.kept = kept()
         self.name = f"build {topo.resolve()} {out.resolve()}"
-        self.origin = self._origin()
         self.read = beside(topo)
         self.beside: dict[str, str] = {}
         self.manifests: dict[str, str] = {}
@@ -37,7 +42,9 @@ class Memory:
         """How many files DIR holds, if a build would find nothing to do; else None."""
         from netc.write import holds
 
-        data = self.kept.get(self.name, self.origin)
+        if not self.kept.has(self.name):
+            return None
+        data = self.kept.get(self.name, self.origin())
         try:
             said = json.loads(data or b"{}")
             if any(_digest(self.read(name)) != digest for name, digest in said["beside"].items()):
@@ -61,11 +68,13 @@ class Memory:
 
     def remember(self) -> None:
         """DIR holds what was made."""
-        if self.is_steady and self.origin == self._origin():
-            said = {"beside": self.beside, "manifests": self.manifests}
-            self.kept.put(self.name, self.origin, json.dumps(said).encode())
+        from netc.shipped import last_change
 
-    def _origin(self) -> bytes:
+        if self.is_steady and last_change() < self.began - SLACK:
+            said = {"beside": self.beside, "manifests": self.manifests}
+            self.kept.put(self.name, self.origin(), json.dumps(said).encode())
+
+    def origin(self) -> bytes:
         from netc.kept import fingerprint
         from netc.shipped import compiler
 

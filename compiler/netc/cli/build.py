@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +18,10 @@ from netc.report import Format
 if TYPE_CHECKING:
     from netc.emit.file import File
     from netc.language.names import HostName
+
+
+WORTH = 0.5
+"""Seconds of a build that are worth remembering it."""
 
 
 def build(
@@ -34,7 +38,7 @@ def build(
     """Compile TOPO into DIR: every host, or the one that is named."""
     since = monotonic()
     text = text_of(topo, form)
-    memory = Memory(topo, text, out) if form is Format.TEXT and not (host or check or verify) else None
+    memory = Memory(topo, text, out, time()) if form is Format.TEXT and not (host or check or verify) else None
     with _refusals_told():
         held = memory.unchanged() if memory else None
     if held is not None:
@@ -54,7 +58,7 @@ def build(
             _say_stale(stale(out, made, complete=only is None), out, form)
             return
         outcome = write(out, made, complete=only is None)
-    if memory and not checked.notes:
+    if memory and not checked.notes and monotonic() - since > WORTH:
         memory.remember()
     changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
     say(f"{out}: {changed}", form)
