@@ -76,6 +76,17 @@ def test_down_of_what_never_was_up_is_no_failure_and_touches_nothing(host: Host)
     assert difference(start, host.state()) == ""
 
 
+def test_what_another_part_removed_a_moment_before_is_gone_too(host: Host) -> None:
+    """Of two that go down at once, both find that they are the last one."""
+    faster = '#!/bin/bash\n[[ "$*" != */run/netc ]] || /bin/rmdir /run/netc 2>/dev/null\nexec /bin/rmdir "$@"\n'
+    part = parts(host)[0]
+    host.run(script(part, "up"))
+    host.write("/usr/local/sbin/rmdir", faster, 0o755)
+    host.run(script(part, "down"))
+
+    assert host.run(["test", "-e", "/run/netc"], check=False).returncode == 1
+
+
 def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
     for part in tried(host):
         before(host, part)

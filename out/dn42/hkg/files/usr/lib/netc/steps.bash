@@ -75,7 +75,7 @@ finish() {
   elif ((left)); then
     refuse "is not all gone; run $here/down again when the cause is"
   else
-    rm -f "$journal" && rmdir --ignore-fail-on-non-empty /run/netc
+    rm -f "$journal" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
   fi
 }
 
