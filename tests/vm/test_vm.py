@@ -20,7 +20,8 @@ MACHINE = {
 }
 TUNNELS = ["wireguard", "dummy", "gre", "ip6gre", "ipip", "sit", "vxlan"]
 SECONDS = 2400
-CHOSEN = ["-m", "stock and not again", "-k", "not (seedbox-up or tyo-down)"]
+CHOSEN = ["-m", "stock and not again", "-k", "not after_a_kill_at_any_moment"]
+"""What a kill leaves behind has little to do with the kernel, and takes long to try."""
 
 
 def absent() -> str:
