@@ -52,8 +52,7 @@ def test_good_toml_is_read_as_it_is(example: Path) -> None:
 
 @given(st.data())
 def test_mistakes_in_several_places_are_all_told_of(data: st.DataObject) -> None:
-    """Each in its own line; a list that is not closed is seen in the line behind, and a table in braces may be closed by
-    a brace that is astray."""
+    """Each in its own line; a list that is not closed is seen in the line behind, and a stray brace closes a table."""
     text = data.draw(st.sampled_from(EXAMPLES)).read_text().split("\n")
     good = [number for number, line in enumerate(text, 1) if STATEMENT.fullmatch(line)]
     spoilt = sorted(data.draw(st.lists(st.sampled_from(good), unique=True, min_size=1, max_size=8)))
