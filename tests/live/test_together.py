@@ -63,8 +63,7 @@ def journals(hub: Host) -> dict[str, list[str]]:
     return {part: hub.read(f"/run/netc/{part}").splitlines() for part in parts(hub)}
 
 
-@pytest.mark.stock
-@pytest.mark.parametrize("kind", ["vxlan", "wireguard"])
+@pytest.mark.parametrize("kind", ["vxlan", pytest.param("wireguard", marks=pytest.mark.stock)])
 def test_together_is_what_each_does_by_itself(lab: Lab, tmp_path: Path, kind: str) -> None:
     hub = installed(lab, tmp_path, kind)
     start = hub.state()
