@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import io
+import os
 import stat
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
+
+import pytest
 
 from netc.cli import app
 from netc.emit.file import File
@@ -17,6 +20,8 @@ from netc.pipeline import compile_hosts, understand
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "out"
 EXAMPLES = tuple(sorted((ROOT / "examples").glob("*.toml")))
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 
 Tree = dict[str, tuple[int, bytes]]
 """By path: 0o755 or 0o644, since git keeps no more of a mode, and what the file holds."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -100,15 +100,13 @@ def test_a_report_says_what_misses_its_bar_and_what_was_not_measured() -> None:
     assert data["subjects"]["two"] == [{"work": "throughput", "why": "that needs root"}]
 
 
-def subject(figures: list[Figure], error: Exception | None = None) -> ModuleType:
+def subject(figures: list[Figure], error: Exception | None = None) -> SimpleNamespace:
     def taken() -> Iterator[Figure]:
         yield from figures
         if error:
             raise error
 
-    module = ModuleType("bench.faked")
-    module.figures = taken  # type: ignore[attr-defined]
-    return module
+    return SimpleNamespace(__name__="bench.faked", figures=taken)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,7 @@ def subject(figures: list[Figure], error: Exception | None = None) -> ModuleType
     ],
 )
 def test_the_command_writes_a_report_and_ends_as_it_says(
-    module: ModuleType, code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    module: SimpleNamespace, code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bench.faked", module)
     monkeypatch.setattr(bench, "SUBJECTS", ("faked",))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, tree
+from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tree
 from netc import pipeline, shipped
 from netc.cli import build as verb
 from netc.cli.again import Memory
@@ -102,7 +102,7 @@ def test_links_are_not_followed(store: Kept, tmp_path: Path) -> None:
     assert len(list((tmp_path / "moved").iterdir())) == 1
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root gives files away")
+@root_only
 def test_another_user_s_file_does_not_count(store: Kept) -> None:
     store.put("name", b"origin", b"data")
     os.chown(kept_file(store), 65534, 65534)

@@ -35,12 +35,22 @@ def test_little_is_made_here(processors: int, monkeypatch: pytest.MonkeyPatch) -
     assert set(spread(lambda _: os.getpid(), range(LEAST if processors == 1 else LEAST - 1))) == {os.getpid()}
 
 
-def test_where_no_process_may_begin_it_is_made_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> int:
-        raise BlockingIOError
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_where_no_more_processes_may_begin_it_is_made_here(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+    fork = os.fork
 
-    monkeypatch.setattr(os, "fork", none)
+    def some() -> int:
+        if len(begun) == most:
+            raise BlockingIOError
+        begun.append(fork())
+        return begun[-1]
+
+    monkeypatch.setattr(os, "fork", some)
     assert set(spread(lambda _: os.getpid(), MANY)) == {os.getpid()}
+    for pid in begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_what_is_raised_there_is_raised_here_after_what_came_before() -> None:

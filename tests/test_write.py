@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import random
+import resource
 import shutil
 import signal
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from examples import root_only
 from netc import exchange
 from netc.emit.file import File
 from netc.write import MANIFEST, Hosts, Outcome, WriteRefused, stale, write
@@ -275,6 +277,20 @@ def test_files_of_ours_that_were_altered_are_written_again(out: Path) -> None:
     assert (out / "home" / "key").read_text() == "secret\n"
 
 
+def test_a_disk_that_takes_only_a_part_of_a_file_leaves_the_old_tree(out: Path) -> None:
+    before = (tree(out), identities(out))
+    most, hardest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hardest))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write(out, (host("edge", {"big": "x" * 100_001}),), complete=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, hardest))
+
+    assert (tree(out), identities(out)) == before
+    assert siblings(out) == ["out"]
+
+
 def test_a_file_may_become_a_folder_and_a_folder_a_file(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(out, [host("h", {"a": "1\n", "b/c/d": "2\n"})], complete=True)
@@ -305,7 +321,7 @@ def test_a_folder_of_someone_else_that_is_closed_to_writing_moves_along(out: Pat
     assert siblings(out) == ["out"]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@root_only
 def test_owners_stay(out: Path, machine: str) -> None:
     if machine == "no_links":
         (out / "home" / "pipe").unlink()
@@ -317,7 +333,7 @@ def test_owners_stay(out: Path, machine: str) -> None:
         assert ((out / path).lstat().st_uid, (out / path).lstat().st_gid) == (1234, 1235)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@root_only
 def test_a_folder_that_could_not_be_cleared_away_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chown(out / "mine" / "deep", 1234, 1235)
     monkeypatch.setattr(os, "access", lambda *_: False)

@@ -55,12 +55,16 @@ def building(root: Path) -> Iterator[Path]:
 def put(new: Path, path: str, text: str, mode: int) -> None:
     target = f"{new}/{path}"
     try:
-        out = open(target, "xb", buffering=0)  # noqa: SIM115
+        _fill(target, text, mode)
     except FileNotFoundError:
         _begin(new)
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        out = open(target, "xb", buffering=0)  # noqa: SIM115
-    with out:
+        _fill(target, text, mode)
+
+
+def _fill(target: str, text: str, mode: int) -> None:
+    # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
+    with open(target, "xb") as out:
         out.write(text.encode())
         os.fchmod(out.fileno(), mode)
 

@@ -46,12 +46,15 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
 def _pool(processes: int, work: Callable[[Any], Any]) -> ProcessPoolExecutor | None:
     """None where there may be no more processes, or no semaphores for them (sem_open(3) wants /dev/shm)."""
     from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from multiprocessing import active_children, get_context
 
     try:
         pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
         pool.submit(_do, ())
     except (OSError, ImportError, NotImplementedError):
+        for begun in active_children():  # before the one that could not; they would wait for work forever
+            begun.kill()
+            begun.join()
         return None
     return pool
 

@@ -30,7 +30,7 @@ of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 Hosts = Iterable[tuple[str, "tuple[File, ...]"]]
 """Each host with all its files, `MANIFEST` among them. Read once, one host at a time."""
 
-_LINE = re.compile(r"([0-9a-f]{64})  ([0-7]{4})  (.+?)(?:  [a-z]+:[^ /]+)?")
+_LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
 
 
@@ -216,7 +216,7 @@ def _ours(folder: Path) -> frozenset[str]:
 def _listed(manifest: str) -> list[str]:
     """The paths, or none if any line is of another form."""
     lines = [_LINE.fullmatch(line) for line in manifest.removesuffix("\n").split("\n")]
-    return [line[3] for line in lines if line] if all(lines) else []
+    return [line[1] for line in lines if line] if all(lines) else []
 
 
 def _same(path: str, status: os.stat_result | None, file: File) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tarfile
 from io import BytesIO
 from pathlib import Path
 
 from live.lab import Host, Lab
+from live.state import State, without
 
 TREE = "/tmp/tree"
 INSTALL = f"{TREE}/install"
@@ -52,6 +54,13 @@ def what_is_there(host: Host) -> str:
     places = ("/etc", "/usr/local/bin", "/usr/local/sbin", "/usr/lib/netc", "/var/lib/netc", "/run/netc", "/run/netns")
     script = "find $@ -xdev -printf '%p %y %m %u %l\\n' | sort; find $@ -xdev -type f -exec sha256sum {} + | sort"
     return host.run(["bash", "-c", f"exec 2>/dev/null; {script}", "list", *places]).stdout
+
+
+def at_rest(host: Host, passing: str, kept: str = r"/var/lib/netc|  /run/netc/") -> tuple[State, str]:
+    """All that a change could have changed. `passing`: lines of the state that come and go; `kept`: places
+    that are netc's own memory of it."""
+    there = "".join(line for line in what_is_there(host).splitlines(True) if not re.search(kept, line))
+    return without(host.state(), passing), there
 
 
 KILL = """# bash reads this first (BASH_ENV): netc-host, doing VERB, is killed before its command number AT

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from live import delivered
 from live.compiled import compiled
 from live.delivered import INSTALL, KILL, PLACE, TREE, deliver, forge, install, killed, netc_host, token, what_is_there
 from live.lab import Host, Lab
@@ -96,10 +97,7 @@ def points(most: int, count: int) -> list[int]:
 
 
 def at_rest(host: Host) -> tuple[object, str]:
-    """All that a change could have changed, but for netc's own memory of it."""
-    kept = re.compile(r"/var/lib/netc|  /run/netc/")
-    there = "".join(line for line in what_is_there(host).splitlines(True) if not kept.search(line))
-    return without(host.state(), "/run/mount"), there
+    return delivered.at_rest(host, "/run/mount")
 
 
 def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path: Path) -> None:

@@ -6,20 +6,18 @@ import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
+from live import delivered
 from live.compiled import EXAMPLES
-from live.delivered import what_is_there
 from live.lab import Host, Lab
-from live.state import State, without
+from live.state import State
 from live.traffic import client
-from machine.machine import Machine
+from machine.machine import MOMENTARY, Machine, within
 
 OUTER = {
     "edge1": ("198.51.100.10/24", "2001:db8:10::10/64"),
@@ -172,17 +170,8 @@ def fleet(lab: Lab, folder: Path) -> Fleet:
 
 
 def at_rest(host: Machine) -> tuple[State, str]:
-    """All that a change could have changed, but for netc's own memory of it and the host's keys."""
-    kept = re.compile(r"/var/lib/netc|  /run/netc/|/etc/netc( |/keys)")
-    there = "".join(line for line in what_is_there(host).splitlines(True) if not kept.search(line))
-    return without(host.state(), " /run/(?!netc)"), there
-
-
-def within(seconds: float, holds: Callable[[], object]) -> bool:
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.3)
-    return bool(holds())
+    """Without the host's keys, which stay."""
+    return delivered.at_rest(host, MOMENTARY, r"/var/lib/netc|  /run/netc/|/etc/netc( |/keys)")
 
 
 def installed(host: Machine) -> str:

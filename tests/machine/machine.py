@@ -25,6 +25,8 @@ exec systemd-nspawn --quiet --directory="$2/root" --hostname="$3" --boot --regis
     --private-network --bind=/dev/net/tun --link-journal=no --console=pipe
 """
 SECONDS_TO_BOOT = 60
+MOMENTARY = " /run/(?!netc)"
+"""What systemd and its programs leave in /run, in lines of a state."""
 
 
 class Machine(Host):
@@ -122,6 +124,14 @@ def machine(lab: Lab, name: str) -> Machine:
     lab.adopt(made)
     made.boot()
     return made
+
+
+def within(seconds: float, holds: Callable[[], object]) -> bool:
+    """Whether it holds by then."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.3)
+    return bool(holds())
 
 
 def _below(pid: int) -> Iterator[int]:

@@ -13,8 +13,8 @@ from live.lab import Lab
 from live.routers import NETWORK, attributes, leaves_by, link, router, settled, start_bird
 from live.service import ASK, DRAIN, INSIDE4, SPACE
 from live.test_anycast import monitor
-from machine.machine import Machine, machine
-from machine.test_seedbox import active, within
+from machine.machine import Machine, machine, within
+from machine.test_seedbox import active
 
 pytestmark = pytest.mark.machine
 

@@ -16,8 +16,8 @@ from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.test_looking import metrics, status
-from machine.machine import Machine, machine
-from machine.test_seedbox import active, within
+from machine.machine import Machine, machine, within
+from machine.test_seedbox import active
 from machine.test_splits import began
 
 pytestmark = pytest.mark.machine

@@ -16,8 +16,8 @@ from live.lab import Lab
 from live.needs import missing, require
 from live.state import FORWARDING, difference, without
 from machine.conftest import MACHINE
-from machine.fleet import KEYLESS, OUTER, Fleet, at_rest, fleet, installed, within
-from machine.machine import Machine
+from machine.fleet import KEYLESS, OUTER, Fleet, at_rest, fleet, installed
+from machine.machine import Machine, within
 
 pytestmark = pytest.mark.machine
 

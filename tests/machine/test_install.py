@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from live import delivered
 from live.compiled import compiled
 from live.delivered import INSTALL, KILL, PLACE, deliver, install, killed, netc_host, token, what_is_there
 from live.lab import Lab
 from live.state import without
-from machine.machine import Machine, machine
+from machine.machine import MOMENTARY, Machine, machine, within
 
 pytestmark = pytest.mark.machine
 
@@ -92,9 +91,7 @@ def confirmed(lab: Lab, edge: Machine, tmp_path: Path) -> tuple[object, str]:
 
 
 def at_rest(edge: Machine) -> tuple[object, str]:
-    kept = re.compile(r"/var/lib/netc|  /run/netc/")
-    there = "".join(line for line in what_is_there(edge).splitlines(True) if not kept.search(line))
-    return without(edge.state(), " /run/(?!netc)"), there
+    return delivered.at_rest(edge, MOMENTARY)
 
 
 def as_before(edge: Machine, before: tuple[object, str]) -> bool:
@@ -151,10 +148,3 @@ def addresses(edge: Machine) -> str:
 
 def pending(edge: Machine) -> bool:
     return edge.run(["test", "-e", "/var/lib/netc/pending"], check=False).returncode == 0
-
-
-def within(seconds: float, holds: Callable[[], object]) -> bool:
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.3)
-    return bool(holds())

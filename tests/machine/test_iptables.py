@@ -9,8 +9,8 @@ import pytest
 from live.compiled import compiled
 from live.lab import Host, Lab
 from live.traffic import client
-from machine.machine import Machine, machine
-from machine.test_seedbox import active, within
+from machine.machine import Machine, machine, within
+from machine.test_seedbox import active
 from machine.test_splits import began
 
 pytestmark = pytest.mark.machine

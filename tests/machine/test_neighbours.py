@@ -4,15 +4,13 @@ nftables.service, which flushes every table."""
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from live.compiled import compiled
 from live.lab import Lab
-from machine.machine import Machine, machine
+from machine.machine import Machine, machine, within
 
 pytestmark = pytest.mark.machine
 
@@ -93,13 +91,6 @@ def restart_networkd(server: Machine) -> None:
     for device in ("eth0", "vx-edge"):
         server.run(["networkctl", "reconfigure", device])
     assert within(30, lambda: re.search(r"eth0 +ether +\S+ +configured", server.run(["networkctl", "list"]).stdout))
-
-
-def within(seconds: float, holds: Callable[[], object]) -> bool:
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.2)
-    return bool(holds())
 
 
 def table(server: Machine) -> bool:

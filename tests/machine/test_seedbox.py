@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from live.compiled import EXAMPLES, compiled, give_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import client, dns
-from machine.machine import Machine, machine
+from machine.machine import Machine, machine, within
 
 pytestmark = pytest.mark.machine
 
@@ -73,15 +71,6 @@ def plug(lab: Lab, server: Machine, world: Host) -> None:
 def said(world: Host, address: str, port: int, source: str) -> list[str]:
     answer = client(world, "tcp", address, port, source=source, timeout=3)
     return (answer or "").split()
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.5)
-    return True
 
 
 def active(server: Machine, *units: str) -> list[str]:

@@ -25,8 +25,8 @@ from live.test_splits import (
     serve_tunnel,
 )
 from live.traffic import dns, echo
-from machine.machine import Machine, machine
-from machine.test_seedbox import active, within
+from machine.machine import Machine, machine, within
+from machine.test_seedbox import active
 
 pytestmark = pytest.mark.machine
 

@@ -10,8 +10,8 @@ from live.compiled import compiled
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import client
-from machine.machine import Machine, machine
-from machine.test_seedbox import active, within
+from machine.machine import Machine, machine, within
+from machine.test_seedbox import active
 
 pytestmark = pytest.mark.machine
 
