@@ -270,6 +270,12 @@ def protocols(host: Host) -> dict[str, str]:
     return {row[0]: row[5] if len(row) > 5 else row[3] for row in rows if len(row) > 3 and row[1] == "BGP"}
 
 
+def established(host: Host) -> dict[str, str]:
+    """The established BGP sessions, each with the moment since when: one that was lost in between has another."""
+    rows = (line.split() for line in birdc(host, "show protocols").splitlines())
+    return {row[0]: row[4] for row in rows if row[1:2] == ["BGP"] and row[-1] == "Established"}
+
+
 def settled(*hosts: Host) -> None:
     """Until every session of these is established, and BFD watches over it."""
     for host in hosts:

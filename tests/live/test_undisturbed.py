@@ -11,7 +11,7 @@ from live import delivered
 from live.compiled import compiled, give_key, install, met, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.routers import NETWORK, attributes, leaves_by, meet, neighbour, path, peer, protocols, settled, wait
+from live.routers import NETWORK, attributes, established, leaves_by, meet, neighbour, path, peer, settled, wait
 from live.test_bgp_operation import FORM
 from live.traffic import Probe, Probed, reflect
 
@@ -152,10 +152,11 @@ def test_a_filter_of_one_neighbour_leaves_the_way_by_another_alone(lab: Lab, tmp
     settled(x.host, y.host)
     wait(lambda: path(a, "172.20.9.0/24") and leaves_by(a, "172.20.8.0/24") == "ext0")
     reflect(x.host, 7000)
-    before = protocols(a)
+    before = established(a)
+    assert before.keys() == {"peer-x", "peer-y"}
 
     fates, (probed,) = change(lab, a, trees("after", "local_pref = 77")["a"], (a, "172.20.8.1", 7000))
     assert fates == {"reload bird"}
     assert len(probed.lost) == 0
     wait(lambda: attributes(a, "172.20.9.0/24").get("local_pref") == "77")
-    assert protocols(a) == before
+    assert established(a) == before
