@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 from hypothesis import Phase, example, given, settings
+from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from examples import EXAMPLES, OUT
@@ -52,16 +53,16 @@ def facts() -> set[type]:
     """All dataclasses that a HostPlan can hold."""
     rooms = (host_plan, ruleset, anycast, bgp)
     here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
-    return {value for value in here if isinstance(value, type) and is_dataclass(value)} - {HostPlan, Share}
+    return {value for value in here if isinstance(value, type) and issubclass(value, Struct)} - {HostPlan, Share, Struct}
 
 
 def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
     """`value` with one thing changed in it: what was changed (`Route.table`), and the whole with that."""
-    if is_dataclass(value) and not isinstance(value, (Endpoint, Port, Ports)):
-        for field in fields(value):
-            inside = variants(getattr(value, field.name), f"{type(value).__name__}.{field.name}")
+    if isinstance(value, Struct) and not isinstance(value, (Endpoint, Port, Ports)):
+        for field in value.__struct_fields__:
+            inside = variants(getattr(value, field), f"{type(value).__name__}.{field}")
             for number, (what, inner) in enumerate(inside):
-                changed = replace(value, **{field.name: inner})  # type: ignore[type-var]
+                changed = replace(value, **{field: inner})  # type: ignore[type-var]
                 yield what, changed
                 if number == 0:
                     yield owner, changed
@@ -171,7 +172,7 @@ def emitted(plan: HostPlan) -> tuple[File, ...] | None:
 def test_every_field_of_every_fact_is_tried() -> None:
     """A new fact belongs into FULL."""
     tried = {what for what, _ in variants(full(), "HostPlan")}
-    wanted = {f"{fact.__name__}.{field.name}" for fact in (*facts(), HostPlan, Peer) for field in fields(fact)}
+    wanted = {f"{fact.__name__}.{field}" for fact in (*facts(), HostPlan, Peer) for field in fact.__struct_fields__}
 
     assert sorted(wanted - tried) == []
 

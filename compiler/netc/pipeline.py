@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from netc.checks import check, prove, tidy
 from netc.checks.acknowledgements import acknowledge
@@ -20,8 +21,7 @@ from netc.problem import Mistakes, Problem, Severity
 from netc.workers import spread
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A network without mistakes, and what its author should still know."""
 
     network: Network

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 KeyPath = tuple[str | int, ...]
 """The way to a value in a topology: `("links", "edge-home", "ends", "edge", "address", 0)`."""
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A place in a text: the file as the author named it, line and columns counted from 1, `end` exclusive."""
 
     file: str
@@ -30,8 +30,7 @@ class Place:
     """The whole line, without its newline."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """What is wrong, where, and what to do about it.
 
     `where` leads to the value (or, with `on_key`, to the key) that is wrong; `also` to the other places of a

@@ -10,10 +10,11 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from netc.exchange import WriteRefused, building, commit, home, parents, put
 
@@ -34,8 +35,7 @@ _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """Paths are relative to the directory and sorted; `unchanged` counts files."""
 
     written: tuple[str, ...]
@@ -43,8 +43,7 @@ class Outcome:
     unchanged: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(Struct, frozen=True):
     """What one host needs. `remove` is relative to the host; `unchanged` counts files that are right already."""
 
     host: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.checks.namespaces import usable_pairs
@@ -17,8 +17,7 @@ from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, dotted
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """An address on an interface: who holds it, where it is written, and whether the whole network may see it."""
 
     net: IPNetwork

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
@@ -18,8 +18,7 @@ from netc.network.passing import arrivals
 from netc.problem import KeyPath, Problem, Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Why a family is not served. `astray`: its packets would be sent on all the same, by another way."""
 
     why: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
@@ -33,8 +33,7 @@ class Form(Enum):
     PUBLISHED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """What becomes of ports of one address of a host. `name`: of the forward or namespace that says so."""
 
     host: HostName
@@ -46,8 +45,7 @@ class Claim:
     target: Target | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """Ports that a host needs for itself, for what, and where the author may have chosen them."""
 
     ports: Ports

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from netc.checks.namespaces import usable_pairs
 from netc.features.forwards import served
@@ -19,8 +20,7 @@ from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """A forward with the two ends of its link: `edge` where visitors arrive, `node` where they are served."""
 
     name: ForwardName

@@ -6,8 +6,8 @@ By then other checks have refused what they know to be wrong. This one knows not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.features import FEATURES, interfaces
@@ -28,8 +28,7 @@ UPLINK = InterfaceName("uplink")
 """Stands for the uplink of a host that does not say its name; no rule can name it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Syn:
+class Syn(Struct, frozen=True):
     """The first packet of a TCP connection."""
 
     device: InterfaceName

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
@@ -74,8 +74,7 @@ def port_key(interface: Interface) -> KeyPath:
     return (*interface.where, "port")
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A port of addresses of a host that leads into the namespace, or to somebody on the bridge, of this name."""
 
     name: str

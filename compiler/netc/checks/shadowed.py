@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.checks.lockout import rulesets
@@ -133,8 +134,7 @@ def _in_ranges(inner: Ranges, outer: Ranges) -> bool:
 # ---- rules of a firewall -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """What lets something in. No ports, devices: all of them."""
 
     origin: KeyPath
@@ -174,8 +174,7 @@ Part = tuple[int, Ports | None] | tuple[int, str | None] | tuple[int, Source | N
 """One of what an `allow` says, with where it stands in its list."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Struct, frozen=True):
     """An `allow`, and where each of its parts stands in it. None is any."""
 
     at: KeyPath

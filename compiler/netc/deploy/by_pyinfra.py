@@ -11,9 +11,10 @@ import socket
 from base64 import encodebytes
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from netc.deploy.carrier import LOST, Said, last_jump, plain
 
@@ -43,8 +44,7 @@ class NotAnInventory(ValueError):
     """Why no host can be found by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pyinfra:
+class Pyinfra(Struct, frozen=True):
     """By names in the topology. `sudo`: whatever the inventory says, who comes there is not root."""
 
     hosts: Mapping[str, Host]

@@ -7,8 +7,9 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from netc.deploy.carrier import LOST, Carrier, Said
 
@@ -67,8 +68,7 @@ class Outcome(StrEnum):
 FINE = (Outcome.CONFIRMED, Outcome.UNCHANGED)
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """Generations are 16 hexadecimal digits, or `none`; `now` is empty where nobody knows."""
 
     host: str
@@ -78,8 +78,7 @@ class Result:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Deployer:
+class Deployer(Struct, frozen=True):
     """`within`: seconds after which a host goes back unless it is confirmed. `tell` gets a host and a line."""
 
     carrier: Carrier

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from netc.deploy.carrier import Carrier
 from netc.deploy.host import packed
@@ -21,8 +22,7 @@ keys
 SAID = re.compile(r'([\w.-]+) = "([A-Za-z0-9+/]{43}=)"')
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """Public halves by the topology's key (`hosts.edge.public_key`); `why` is empty where nothing is missing."""
 
     host: str

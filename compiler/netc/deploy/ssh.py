@@ -6,7 +6,8 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from netc.deploy.carrier import LOST, Said, last_jump, plain
 
@@ -17,8 +18,7 @@ SUDO = 'sudo -n -- env SSH_CONNECTION="$SSH_CONNECTION" '
 """sudo keeps no variable that it was not told of, and by this one a host knows one connection from another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ssh:
+class Ssh(Struct, frozen=True):
     """`command` is `ssh`, with whatever options the user has for it; `sudo`: who comes there is not root."""
 
     command: tuple[str, ...]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from netc.language.names import PartName, UnitName
 
 
-@dataclass(frozen=True, slots=True)
-class Taking:
+class Taking(Struct, frozen=True):
     """How a change of a file is taken over: a part is restarted, or reloaded, or reloaded and then rid of what its
     `down` does not take back any more; or a unit that is no part is restarted."""
 
@@ -36,8 +36,7 @@ def restart_unit(unit: str) -> tuple[Taking, ...]:
     return (Taking("unit", unit),)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """`path` is relative to the host's folder (`files/etc/netc/nftables.nft`), `mode` as in chmod. With nothing in
     `takings`, it is enough that the file is there."""
 

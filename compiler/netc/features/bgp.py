@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Literal
 
+from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource

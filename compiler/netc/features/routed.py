@@ -10,8 +10,8 @@ leaves by a route of BIRD's, or by what the main table knows more exactly than b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName

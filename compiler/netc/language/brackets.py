@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _TOKEN = re.compile(
     r"""
@@ -17,8 +18,7 @@ _TOKEN = re.compile(
 """Strings, comments, brackets; a quote that is no string's begins one that is not closed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """Offsets into the text."""
 
     brackets: tuple[int, ...]

@@ -1,9 +1,9 @@
 """Bridges: what containers attach to; netc's own end of them, and the ways in and out."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
+from msgspec import Struct
 from netaddr import IPAddress
 from pydantic import Field
 
@@ -12,8 +12,7 @@ from netc.language.tables import Table
 from netc.language.values import Address, FromText, InterfaceAddress, OneOrMany, Prefix, ServicePort, address
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """Who serves behind a bridge: an address or a namespace of the host, at another port if one is said."""
 
     address: IPAddress | None = None

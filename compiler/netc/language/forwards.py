@@ -1,9 +1,9 @@
 """Forwards: visitors arrive at one host and are served by another, which sees their own addresses."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
+from msgspec import Struct
 from netaddr import IPAddress
 from pydantic import Field
 
@@ -12,8 +12,7 @@ from netc.language.tables import Table
 from netc.language.values import Address, FromText, OneOrMany, ServicePorts, address
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Who serves: a host, a namespace on it or an address behind it, at another port if one is said."""
 
     host: HostName

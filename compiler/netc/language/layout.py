@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from tree_sitter import Node
 
 from netc.language.order import Order
@@ -148,8 +149,7 @@ def _heads(lines: list[_Line]) -> set[int]:
     return heads
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(Struct, frozen=True):
     """Writes values; `path` is theirs, and `indent` stands before the line that they are in."""
 
     order: Order

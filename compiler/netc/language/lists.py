@@ -7,8 +7,8 @@ Comments begin with `#` or `;`. A line is read as numbers where it has the plain
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import AddrFormatError
 from netaddr.strategy.ipv6 import str_to_int
 
@@ -19,8 +19,7 @@ SHOWN = 10
 """Bad lines of a file that are told one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class BadLine:
+class BadLine(Struct, frozen=True):
     """Line and columns count from 1, `end` is exclusive; `source` is the line without its end."""
 
     line: int
@@ -30,8 +29,7 @@ class BadLine:
     error: Wrong
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AddressList:
+class AddressList(Struct, frozen=True, eq=False):
     """Ranges in the order of the file. Of more than SHOWN bad lines the rest is counted in `more`."""
 
     v4: tuple[Range, ...]

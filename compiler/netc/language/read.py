@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from pydantic import ValidationError
 
 from netc.language.imports import with_imports
@@ -24,8 +24,7 @@ ReadFile = Callable[[str], str]
 """Reads a file beside the topology, by its name there; raises Wrong."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     topology: Topology | None
     """None when the text is no TOML."""
     problems: tuple[Problem, ...]

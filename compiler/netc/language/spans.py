@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 import tomllib
 from contextlib import suppress
-from dataclasses import dataclass
 
 import tree_sitter_toml
+from msgspec import Struct
 from tree_sitter import Language, Node, Parser
 
 from netc.problem import KeyPath, Place
@@ -27,8 +27,7 @@ def tree(body: bytes) -> Node:
     return Parser(_TOML).parse(_CONTINUED.sub(lambda found: b"." * len(found[0]), body)).root_node
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
+class _Spot(Struct, frozen=True):
     """What to underline for one key path."""
 
     key: Node

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
+from msgspec import Struct
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
 from pydantic.json_schema import JsonSchemaValue
@@ -88,8 +88,7 @@ def prefix(text: str) -> IPNetwork:
     return network
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where a peer is dialled: an address or a DNS name, and a UDP port unless the peer's own is meant."""
 
     host: IPAddress | DnsName
@@ -142,8 +141,7 @@ def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
     return endpoint(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(Struct, frozen=True):
     """`9091/tcp`: a transport port with its protocol."""
 
     number: int
@@ -160,8 +158,7 @@ def port(text: str) -> Port:
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
+class Ports(Struct, frozen=True):
     """`30000-30100/udp`: ports of one protocol, both ends included; one alone is a range of itself."""
 
     first: int

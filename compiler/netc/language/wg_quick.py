@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import PublicKey, Wrong, quoted
@@ -49,8 +50,7 @@ class Quick:
     ignored: list[tuple[int, str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class BadLine:
+class BadLine(Struct, frozen=True):
     """`line` counts from 1; `column` and `end` frame the value, counted from 1, `end` exclusive."""
 
     line: int

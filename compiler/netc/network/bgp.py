@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.language.bgp import Bgp
@@ -18,8 +18,7 @@ from netc.problem import KeyPath
 LOOPBACK_PART = PartName("loopback")
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """One end of a session between two of our routers. `device` is None between loopbacks."""
 
     near: HostName

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.bridges import Bridge, Container, PublishedContainer
@@ -55,8 +55,7 @@ def source_of(
     return next((ip for ip in fixed if arrives_by(ip, host, network) == leaving), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """One family of a published port: visitors who dial it at one of `on` are served by `to`."""
 
     on: tuple[IPAddress, ...]

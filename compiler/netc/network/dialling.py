@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import End, OuterFamily
@@ -57,8 +57,7 @@ def dial(near: Host, far: tuple[Endpoint, ...], family: Family | None) -> Endpoi
     return next((endpoint for endpoint in far if endpoint.family is None or endpoint.family in wanted), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Outer:
+class Outer(Struct, frozen=True):
     """The outer addresses of one end of a tunnel without ports."""
 
     local: IPAddress | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from netc.language.forwards import Forward, Target
 from netc.language.names import HostName, LinkName
@@ -15,8 +15,7 @@ MARK_MASK = 0xFF000000
 """The bits of a packet's mark that are netc's; Tailscale, Kubernetes and Calico keep to others."""
 
 
-@dataclass(frozen=True, slots=True)
-class Back:
+class Back(Struct, frozen=True):
     """A link that visitors come in by, seen from the host that serves them.
 
     `by_source`: servers on the host itself answer from the link's own address, which is enough to tell replies by.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
@@ -29,8 +29,7 @@ Key = HostPath | CredentialName
 """Where a host finds a secret."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Peer:
+class Peer(Struct, frozen=True, eq=False):
     """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port.
 
     A peer is itself and nothing else (`eq=False`): a mesh of 1,000 hosts looks at a million of them.
@@ -43,16 +42,14 @@ class Peer:
     preshared_key: Key | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """The public half of a WireGuard key that is the host's own and no provider's; `where` the topology has it."""
 
     where: KeyPath
     public_key: PublicKey | None
 
 
-@dataclass(frozen=True, slots=True)
-class Mtu:
+class Mtu(Struct, frozen=True):
     """`value` bytes inside; what it was made of is kept for the messages. `given`: set by the author."""
 
     value: int
@@ -67,8 +64,7 @@ class Mtu:
         return self.under - self.overhead
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Struct, frozen=True):
     """`origin` is the table that it comes from; `where` the most exact place to point at on this host."""
 
     host: HostName
@@ -113,8 +109,7 @@ class Interface:
     """Seconds that the program may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """A topology, every interface that follows from it, by host, in a fixed order, and every set of addresses."""
 
     topology: Topology

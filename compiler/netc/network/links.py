@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import End, Kind, Link
@@ -39,8 +40,7 @@ OUTER_OF: dict[Kind, Family] = {
 """Kinds whose outer family is in their name; WireGuard and VXLAN take either."""
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One host of a link and what the link says of it."""
 
     name: HostName

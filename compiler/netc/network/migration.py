@@ -10,8 +10,9 @@ world.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from netc.language.names import HostName
 from netc.network.anycast import services_at, told_outside
@@ -21,8 +22,7 @@ from netc.network.interface import Network
 Hosts = frozenset[HostName]
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """Two forms of one network: the same routers and members. `sessions` are inside, by host, in each form."""
 
     routers: tuple[HostName, ...]
@@ -37,8 +37,7 @@ class Move:
     same_next_hops: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Hosts that change at one moment."""
 
     hosts: tuple[HostName, ...]
@@ -48,8 +47,7 @@ class Step:
     """Sessions that have an end of each form after the step."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
+class _Heard(Struct, frozen=True):
     """A route from one of our routers, as another knows it."""
 
     at: HostName
@@ -60,8 +58,7 @@ class _Heard:
     """numbers of members that are like everybody's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Harm:
+class Harm(Struct, frozen=True):
     """`cut`: pairs of which the second is not told of the first. `leaks`: an edge, and a source whose routes it tells
     the world with the numbers of members in their paths."""
 

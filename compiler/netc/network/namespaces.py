@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import InterfaceName, NamespaceName, PartName
@@ -17,8 +16,7 @@ ON_BRIDGE = InterfaceName("eth0")
 """The inner end of the veth pair that leads to a bridge, as containers have it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """One family of `access`: the host's end and the namespace's."""
 
     family: Family

@@ -8,8 +8,8 @@ of private addresses, which no default route of a server leads to.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork, cidr_merge
 
 from netc.language.names import HostName, InterfaceName, PartName
@@ -29,16 +29,14 @@ ROUTED = 14000
 ROUTED_PART = PartName("bird-table")
 
 
-@dataclass(frozen=True, slots=True)
-class Returning:
+class Returning(Struct, frozen=True):
     """What was passed on over a way of routers comes back by it, and goes on as if that were any link."""
 
     source: IPAddress
     device: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
+class Routed(Struct, frozen=True):
     """Who looks in the table: by its own address, by the interface it came in by, by where it goes.
 
     `outer`: addresses of ours that are the image's, and `dialled`: far ends of tunnels, which `main` leads to.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import SetName
@@ -16,8 +16,7 @@ from netc.language.values import Family, Range
 from netc.network.ranges import Ranges, holds, merged, minus, of_prefixes
 
 
-@dataclass(frozen=True, slots=True)
-class Members:
+class Members(Struct, frozen=True):
     """The addresses of a set, by family."""
 
     v4: Ranges = ()

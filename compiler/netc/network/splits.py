@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from zlib import crc32
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
@@ -28,8 +28,7 @@ LINK_LOCAL = tuple(map(IPNetwork, ("169.254.0.0/16", "224.0.0.0/24", "255.255.25
 """Never routed further than the next link (RFC 3927, RFC 5771, RFC 4291): no tunnel could carry it there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """`mark` lies within MARK_MASK; `families` are those that the tunnel carries."""
 
     name: SplitName

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from zlib import crc32
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
@@ -23,8 +23,7 @@ PREFERRED = 11998
 """The table that holds the default routes of the preferred uplinks."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """The default route of one family. `onlink`: the gateway lies outside of the uplink's own prefixes."""
 
     family: Family
@@ -33,8 +32,7 @@ class Way:
     source: IPAddress | None
 
 
-@dataclass(frozen=True, slots=True)
-class Uplink:
+class Uplink(Struct, frozen=True):
     """`addresses` are the host's own on it, `prefixes` all that it brings; `tunnel` is the part that makes the device,
     None where the image does."""
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from netc.language.names import AnycastName, Argument, NamespaceName, ProtocolName, UnitName
 
 
-@dataclass(frozen=True, slots=True)
-class Checker:
+class Checker(Struct, frozen=True):
     """Runs `command` in `namespace` again and again. Times are milliseconds; `rise` and `fall` are checks in a row."""
 
     service: AnycastName

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.bgp import Role
@@ -20,8 +20,7 @@ Inner = Literal["ibgp", "confederation", "fake"]
 SessionKind = Inner | Role
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What may be announced: prefixes in `net` of `least` to `most` bits."""
 
     net: IPNetwork
@@ -29,23 +28,20 @@ class Accepted:
     most: int
 
 
-@dataclass(frozen=True, slots=True)
-class RoaServer:
+class RoaServer(Struct, frozen=True):
     """Asked by RTR (RFC 8210)."""
 
     endpoint: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class RoaFile:
+class RoaFile(Struct, frozen=True):
     """On the host, with what BIRD calls routes of a ROA table."""
 
     family: Family
     path: HostPath
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(Struct, frozen=True):
     """The AS as one of its routers sees it. `members` are private ASNs that nobody outside may see.
 
     `own` is told to the world, by every router; `inside` is this host's part of it, told to our own routers alone.
@@ -78,8 +74,7 @@ class System:
     """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
 
 
-@dataclass(frozen=True, slots=True)
-class RouteLimit:
+class RouteLimit(Struct, frozen=True):
     """Of what one end of a session tells the other in a family."""
 
     family: Family
@@ -87,8 +82,7 @@ class RouteLimit:
     action: Literal["warn", "block", "disable", "restart"]
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """Our end of one BGP session. `device` is what a direct neighbour is behind, where its address does not say."""
 
     origin: KeyPath
@@ -120,8 +114,7 @@ class Session:
     bfd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class IgpInterface:
+class IgpInterface(Struct, frozen=True):
     """A point-to-point link to another of our routers. OSPF's version 2 speaks IPv4 and its version 3 IPv6; Babel
     speaks of both, from fe80 addresses."""
 
@@ -134,8 +127,7 @@ class IgpInterface:
     """Babel: our IPv4 address that is the neighbour's neighbour, if IPv4 goes by it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Anycast:
+class Anycast(Struct, frozen=True):
     """Prefixes of a service that is behind `device`: told of by `name` while a switch is on, and by `draining` as the
     last resort while another is (RFC 8326)."""
 
@@ -146,16 +138,14 @@ class Anycast:
     device: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Learning:
+class Learning(Struct, frozen=True):
     """Routes of the kernel's main table to `nets`, or to parts of them, that others made: not those by `besides`."""
 
     nets: tuple[IPNetwork, ...]
     besides: tuple[InterfaceName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Router:
+class Router(Struct, frozen=True):
     """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
     kernel has its routes."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum, auto
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.language.names import InterfaceName
@@ -29,8 +29,7 @@ class Always(Enum):
     """Replies to the image's client: its requests go to everyone, so they are no replies to conntrack."""
 
 
-@dataclass(frozen=True, slots=True)
-class Led:
+class Led(Struct, frozen=True):
     """What the host's own DNATs have led to one of these places, by the interface where they ask for one. They are
     told by where they lead: an address that is the host's own to give away is nobody else's to forward to, so what
     Docker publishes stays shut."""

@@ -5,9 +5,9 @@ A fact's `namespace` says in which network namespace it holds; None is the host'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.links import Kind
@@ -33,16 +33,14 @@ from netc.plan.ruleset import AddressSet, Ruleset
 from netc.problem import KeyPath
 
 
-@dataclass(frozen=True, slots=True)
-class Namespace:
+class Namespace(Struct, frozen=True):
     """A network namespace and the resolvers that are asked inside."""
 
     name: NamespaceName
     resolvers: tuple[IPAddress, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Wireguard:
+class Wireguard(Struct, frozen=True):
     """A WireGuard device, born among the host's interfaces and then moved: its socket stays where it was born."""
 
     name: InterfaceName
@@ -57,8 +55,7 @@ class Wireguard:
     """On the packets that it sends by the uplink."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlainTunnel:
+class PlainTunnel(Struct, frozen=True):
     """A tunnel without keys. `remote` is None where the far ends are many (6to4)."""
 
     name: InterfaceName
@@ -72,8 +69,7 @@ class PlainTunnel:
     namespace: NamespaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Veth:
+class Veth(Struct, frozen=True):
     """A pair: `name` on the host, a port of `bridge` if there is one, and `inner` in the namespace."""
 
     name: InterfaceName
@@ -82,16 +78,14 @@ class Veth:
     bridge: InterfaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
+class Bridge(Struct, frozen=True):
     """A switch of the kernel's, and the host's own port of it. `hardware_address` is six bytes, `02:…`."""
 
     name: InterfaceName
     hardware_address: str
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(Struct, frozen=True):
     """A device that another program makes: `start` is run on the host, and the device moved if it is wanted elsewhere.
     With an empty `stop` the program is ended by a signal."""
 
@@ -108,8 +102,7 @@ class Foreign:
 Device = Wireguard | PlainTunnel | Veth | Bridge | Foreign
 
 
-@dataclass(frozen=True, slots=True)
-class LinkSetting:
+class LinkSetting(Struct, frozen=True):
     """A sysctl of one device, below /proc/sys/net/FAMILY/conf/DEVICE; it goes with the device."""
 
     device: InterfaceName
@@ -119,8 +112,7 @@ class LinkSetting:
     namespace: NamespaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     network: IPNetwork
     device: InterfaceName
     namespace: NamespaceName | None = None
@@ -130,15 +122,13 @@ class Address:
     """The program that made the device may have given it the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loopback:
+class Loopback(Struct, frozen=True):
     """An address of the host itself, on no link, so that it is reached by whichever way is up."""
 
     network: IPNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class Carrier:
+class Carrier(Struct, frozen=True):
     """The device is up, with this MTU in bytes."""
 
     device: InterfaceName
@@ -146,8 +136,7 @@ class Carrier:
     namespace: NamespaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """`to` is a prefix; all of a family is its default route. `table` None is main, `device` None is nowhere: what
     finds no better route in the table is refused, and does not go on to the next table."""
 
@@ -161,8 +150,7 @@ class Route:
     """The program that made the device may have made the same."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRoute:
+class KeptRoute(Struct, frozen=True):
     """A default route by a device that comes and goes: put back whenever the device is there. `onlink`: `via` is a
     neighbour, whatever the addresses say."""
 
@@ -174,15 +162,13 @@ class KeptRoute:
     source: IPAddress | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loose:
+class Loose(Struct, frozen=True):
     """Reverse path filtering (RFC 3704) of the image's own device is loose while the part is up, if it was strict."""
 
     device: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A policy routing rule: what matches all that is given looks in `table`, and with `specific` finds no default
     route there. Without a table it is refused. `device` is what it came in by."""
 
@@ -199,16 +185,14 @@ class Rule:
     namespace: NamespaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Launcher:
+class Launcher(Struct, frozen=True):
     """A command in /usr/local/bin that runs any program with `group` as its primary group."""
 
     command: CommandName
     group: GroupName
 
 
-@dataclass(frozen=True, slots=True)
-class NamedEndpoint:
+class NamedEndpoint(Struct, frozen=True):
     """A peer that is dialled by name: looked up on the host, again and again."""
 
     device: InterfaceName
@@ -216,16 +200,14 @@ class NamedEndpoint:
     namespace: NamespaceName | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarding:
+class Forwarding(Struct, frozen=True):
     """The host forwards packets of a family between its interfaces; `wan` goes on hearing its router (RFC 4861)."""
 
     family: Family
     wan: InterfaceName | None
 
 
-@dataclass(frozen=True, slots=True)
-class Flowtable:
+class Flowtable(Struct, frozen=True):
     """Established flows between `devices` take a shortcut past the packet filter; all but those that carry a mark
     within MARK_MASK."""
 
@@ -233,8 +215,7 @@ class Flowtable:
     devices: tuple[InterfaceName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PastDocker:
+class PastDocker(Struct, frozen=True):
     """Docker lets pass what was dialled at `ports` of `on` and is forwarded to `to`."""
 
     on: IPAddress
@@ -242,24 +223,21 @@ class PastDocker:
     to: IPAddress
 
 
-@dataclass(frozen=True, slots=True)
-class WayPastDocker:
+class WayPastDocker(Struct, frozen=True):
     """Docker lets pass what begins at `entering` and goes out by `leaving`, and what is said in reply."""
 
     entering: InterfaceName
     leaving: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Congestion:
+class Congestion(Struct, frozen=True):
     """How the host's TCP finds its speed, and the queue of new interfaces that goes with it (tcp(7), tc-fq(8))."""
 
     control: Literal["bbr"]
     queue: Literal["fq"]
 
 
-@dataclass(frozen=True, slots=True)
-class Confined:
+class Confined(Struct, frozen=True):
     """A unit that runs inside a namespace."""
 
     unit: UnitName
@@ -270,8 +248,7 @@ class Confined:
     """It waits for this one too, if there is one, and survives it."""
 
 
-@dataclass(frozen=True, slots=True)
-class HeldSlice:
+class HeldSlice(Struct, frozen=True):
     """A slice whose control group the packet filter knows before anything in it starts, and the services that are put
     into it. With `asks_by_packet`, they ask for names themselves, and not the host's resolver daemons."""
 
@@ -280,8 +257,7 @@ class HeldSlice:
     asks_by_packet: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
     `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without. It is up
     while all of `follows` are, and starts none of them; it reloads when one of `renewed_by`, of others, has started."""
@@ -325,8 +301,7 @@ class Part:
         return self.kind == "firewall" or bool(self.ipsets)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """What a feature adds to a host: parts of its own, and facts for the parts that all features share."""
 
     parts: tuple[Part, ...] = ()
@@ -340,8 +315,7 @@ class Share:
     """What is forwarded has to pass Docker too."""
 
 
-@dataclass(frozen=True, slots=True)
-class HostPlan:
+class HostPlan(Struct, frozen=True):
     """`parts` in the order in which they come up."""
 
     network: Label

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, replace
 from typing import Any, TypeVar
+
+from msgspec.structs import replace
 
 from netc.language.names import HostName, Label, PartName, UnitName
 from netc.language.values import Netfilter, Ports
@@ -113,7 +114,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
     """Every fact once, in the order of the features."""
     whole = ("origin", "namespace", "netfilter", "filter")
-    kinds = [field.name for field in fields(Ruleset) if field.name not in whole]
+    kinds = [field for field in Ruleset.__struct_fields__ if field not in whole]
     facts: dict[str, Any] = {kind: _each(getattr(ruleset, kind) for ruleset in rulesets) for kind in kinds}
     return Ruleset(origin, filter=next((r.filter for r in rulesets if r.filter), None), **facts)
 

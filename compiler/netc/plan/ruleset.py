@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SliceName, SplitName, UserName
@@ -14,8 +14,7 @@ from netc.network.ranges import Ranges
 from netc.problem import KeyPath
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationNat:
+class DestinationNat(Struct, frozen=True):
     """What arrives for `port` at one of `on`, from one of `sources`, goes to `to`; nobody's source is changed."""
 
     origin: KeyPath
@@ -26,8 +25,7 @@ class DestinationNat:
     to_port: int
 
 
-@dataclass(frozen=True, slots=True)
-class PortForward:
+class PortForward(Struct, frozen=True):
     """What enters by `device` for `ports` of `on` goes to `to`, at another port if `to_port` is given."""
 
     origin: KeyPath
@@ -38,8 +36,7 @@ class PortForward:
     to_port: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Masquerade:
+class Masquerade(Struct, frozen=True):
     """What was dialled at `on` and forwarded into `device` has the host's own address there as its source."""
 
     origin: KeyPath
@@ -48,8 +45,7 @@ class Masquerade:
     ports: Ports
 
 
-@dataclass(frozen=True, slots=True)
-class SourceNat:
+class SourceNat(Struct, frozen=True):
     """What comes from `sources` and leaves by one of `leaving` has `to` as its source, or the device's own address."""
 
     origin: KeyPath
@@ -58,8 +54,7 @@ class SourceNat:
     to: IPAddress | None
 
 
-@dataclass(frozen=True, slots=True)
-class Hairpin:
+class Hairpin(Struct, frozen=True):
     """What a neighbour in `subnet` dialled at the host and is served in `subnet` too comes from the host: the server
     would answer its neighbour directly, who asked somebody else."""
 
@@ -68,15 +63,13 @@ class Hairpin:
     subnet: IPNetwork
 
 
-@dataclass(frozen=True, slots=True)
-class ClampMss:
+class ClampMss(Struct, frozen=True):
     """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
 
     device: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class ReturnMark:
+class ReturnMark(Struct, frozen=True):
     """Replies to what came in by `device`, for `on` if given, carry `mark`, within MARK_MASK; with `scrub` only up to
     there, since the tunnel's own packets would keep it (all kinds but WireGuard)."""
 
@@ -87,16 +80,14 @@ class ReturnMark:
     """Of both families or of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class RepliesOnly:
+class RepliesOnly(Struct, frozen=True):
     """Nothing begins at this interface: only answers to what entered by it come back out of it."""
 
     origin: KeyPath
     device: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """What becomes of packets that no rule lets in (`input`) or through (`forward`). `ssh` is a TCP port."""
 
     origin: KeyPath
@@ -106,8 +97,7 @@ class Filter:
     log: bool
 
 
-@dataclass(frozen=True, slots=True)
-class AddressSet:
+class AddressSet(Struct, frozen=True):
     """Addresses with a name, by family."""
 
     name: SetName
@@ -118,16 +108,14 @@ class AddressSet:
         return self.v4 if family == 4 else self.v6
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(Struct, frozen=True):
     """Where a packet comes from, or goes to: any of the prefixes, or any of the sets."""
 
     prefixes: tuple[IPNetwork, ...] = ()
     sets: tuple[SetName, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """A way to the host itself, as far as it is said: None or () is any. `protocol` is a number of IP's (IANA)."""
 
     origin: KeyPath
@@ -138,16 +126,14 @@ class Opening:
     protocol: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Denial:
+class Denial(Struct, frozen=True):
     """Nothing new from there reaches the host or passes through it, but ssh of the host."""
 
     origin: KeyPath
     sources: Sources
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """Connections that enter here and leave there pass through the host; replies to them come back."""
 
     origin: KeyPath
@@ -155,8 +141,7 @@ class Passage:
     leaving: InterfaceName
 
 
-@dataclass(frozen=True, slots=True)
-class Transit:
+class Transit(Struct, frozen=True):
     """What comes in by one of these and leaves by one of them passes. Between routers each direction has a way of its
     own, so that conntrack may see one alone and make nothing of it."""
 
@@ -164,16 +149,14 @@ class Transit:
     devices: tuple[InterfaceName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Outer:
+class Outer(Struct, frozen=True):
     """What a tunnel without keys sends by the uplink: IP's `protocol` number (IANA), to `remote`."""
 
     protocol: int
     remote: IPAddress
 
 
-@dataclass(frozen=True, slots=True)
-class SplitTunnel:
+class SplitTunnel(Struct, frozen=True):
     """What is chosen carries `mark`, within MARK_MASK, leaves by `device` from one of `addresses`, or not at all.
 
     One of `group`, `user`, `slice`, `sources` and `incoming` says who; with `others` it is everybody else.
@@ -202,8 +185,7 @@ class SplitTunnel:
     outer: Outer | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ruleset:
+class Ruleset(Struct, frozen=True):
     """All rules of a place. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
     arrives from it. Without a `filter`, nothing needs openings and passages."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import Field, fields, is_dataclass
 from itertools import islice
 from typing import Any
+
+from msgspec import Struct
 
 from netc.language.values import Endpoint, Family, Port, Ports
 from netc.network.ranges import Ranges, prefixes
@@ -13,7 +14,7 @@ from netc.plan.host_plan import HostPlan, Part
 from netc.problem import KeyPath, dotted
 
 VALUES = (Endpoint, Port, Ports)
-"""Dataclasses that print as one word."""
+"""Records that print as one word."""
 
 
 def show(plan: HostPlan) -> str:
@@ -38,12 +39,12 @@ def show_from(plan: HostPlan, origin: KeyPath) -> Iterator[str]:
 
 
 def _inside(fact: Any, origin: KeyPath) -> Iterator[str]:
-    for field in fields(fact):
-        value = getattr(fact, field.name)
+    for field in fact.__struct_fields__:
+        value = getattr(fact, field)
         for inner in value if isinstance(value, tuple) else (value,):
-            if is_dataclass(inner) and _is_from(inner, origin):
+            if isinstance(inner, Struct) and _is_from(inner, origin):
                 yield from _fact(inner, 0)
-            elif is_dataclass(inner):
+            elif isinstance(inner, Struct):
                 yield from _inside(inner, origin)
 
 
@@ -56,20 +57,20 @@ def _part(part: Part) -> Iterator[str]:
     for name in ("after", "bound", "wants", "follows", "renewed_by"):
         if names := getattr(part, name):
             yield f"  {name} {' '.join(names)}"
-    for field in fields(part):
-        value = getattr(part, field.name)
-        if isinstance(value, tuple) and value and is_dataclass(value[0]):
+    for field in part.__struct_fields__:
+        value = getattr(part, field)
+        if isinstance(value, tuple) and value and isinstance(value[0], Struct):
             for fact in value:
                 yield from _fact(fact, 1)
 
 
 def _fact(fact: Any, depth: int) -> Iterator[str]:
-    said = [field for field in fields(fact) if getattr(fact, field.name) not in (None, (), False)]
-    own = [field for field in said if not _holds_facts(getattr(fact, field.name))]
-    words = "".join(f" {field.name}={_value(field, getattr(fact, field.name))}" for field in own)
+    said = [field for field in fact.__struct_fields__ if getattr(fact, field) not in (None, (), False)]
+    own = [field for field in said if not _holds_facts(getattr(fact, field))]
+    words = "".join(f" {field}={_value(field, getattr(fact, field))}" for field in own)
     yield f"{'  ' * depth}{type(fact).__name__}{words}"
     for field in said:
-        value = getattr(fact, field.name)
+        value = getattr(fact, field)
         if _holds_facts(value):
             for inner in value if isinstance(value, tuple) else (value,):
                 yield from _fact(inner, depth + 1)
@@ -77,7 +78,7 @@ def _fact(fact: Any, depth: int) -> Iterator[str]:
 
 def _holds_facts(value: object) -> bool:
     first = value[0] if isinstance(value, tuple) and value else value
-    return is_dataclass(first) and not isinstance(first, VALUES)
+    return isinstance(first, Struct) and not isinstance(first, VALUES)
 
 
 FEW = 10
@@ -89,11 +90,11 @@ def _ranges(ranges: Ranges, family: Family) -> str:
     return ",".join(shown if len(shown) <= FEW else [*shown[:FEW], "…"])
 
 
-def _value(field: Field[Any], value: Any) -> str:
-    if field.name in ("v4", "v6"):
-        return _ranges(value, 4 if field.name == "v4" else 6)
-    if field.name == "origin" and isinstance(value, tuple):
+def _value(field: str, value: Any) -> str:
+    if field in ("v4", "v6"):
+        return _ranges(value, 4 if field == "v4" else 6)
+    if field == "origin" and isinstance(value, tuple):
         return dotted(value)
-    if field.name == "mark" and isinstance(value, int):
+    if field == "mark" and isinstance(value, int):
         return f"{value:#010x}"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import CredentialName, HostPath, Name
@@ -18,15 +17,13 @@ Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
 Command = tuple[Word, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Falls:
+class Falls(Struct, frozen=True):
     """Taken back by taking back what it stands on: an address goes when its device goes."""
 
     on: str
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One change to a host, and the change that takes it back. `why` is printed where a reader would ask."""
 
     up: Command

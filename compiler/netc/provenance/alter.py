@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Literal, get_args, get_origin
 
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 from pydantic import BaseModel
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from dataclasses import dataclass, fields, is_dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.checks import references
@@ -29,8 +30,7 @@ Lines = frozenset[tuple[HostName, str, int]]
 """Of the topology as it is; the number counts from 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """What some hosts get: plans, and texts by file; but for MANIFEST, which is of all the others."""
 
     topology: Topology
@@ -68,11 +68,13 @@ def compiled(topology: Topology, hosts: Set[HostName], like: Compiled | None = N
 def _said(fact: Any) -> Any:
     """Facts as tuples of what they say: a `Peer` is equal to nobody but itself, and netaddr takes two addresses of one
     subnet for equal."""
-    if isinstance(fact, tuple) and fact and (is_dataclass(fact[0]) or isinstance(fact[0], IPNetwork)):
+    if isinstance(fact, tuple) and fact and isinstance(fact[0], Struct | IPNetwork):
         return tuple(map(_said, fact))
     if isinstance(fact, IPNetwork):
         return fact.ip, fact.prefixlen
-    return (type(fact), *(_said(getattr(fact, each.name)) for each in fields(fact))) if is_dataclass(fact) else fact
+    if isinstance(fact, Struct):
+        return (type(fact), *(_said(getattr(fact, each)) for each in fact.__struct_fields__))
+    return fact
 
 
 def from_leaf(path: KeyPath, base: Compiled) -> Lines:

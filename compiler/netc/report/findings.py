@@ -6,9 +6,12 @@ Secrets end here: no source line that leaves this module shows one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from netc.language.secrets import masked
 from netc.problem import KeyPath, Place, Problem, Severity
@@ -21,16 +24,14 @@ MOST = 5000
 """Problems that are told of, errors before others. GitHub shows so many of a SARIF log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """A place, and the key path that leads there; empty for what no key leads to."""
 
     place: Place
     path: KeyPath
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     problem: Problem
     at: Spot | None
     """None for what is about nothing in particular."""

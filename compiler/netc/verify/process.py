@@ -7,8 +7,9 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 TIMEOUT_SECONDS = 60
 
@@ -16,16 +17,14 @@ ADMIN_FOLDERS = ("/usr/sbin", "/sbin")
 """Where Debian keeps nft and ip, and where the PATH of people without root does not look."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """`status` is the exit status, negative when a signal ended the program; `words` what it wrote."""
 
     status: int
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """There is no answer, and this is why."""
 
     reason: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from netc.emit.file import File
 
@@ -18,8 +19,7 @@ class Outcome(StrEnum):
     COULD_NOT_RUN = "could-not-run"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """`subject` is a file's path in the host's folder, or `7 scripts` when the judge could not run at all.
 
     `detail` is the judge's own words, at most LINES lines; of a judge that could not run, the reason and what

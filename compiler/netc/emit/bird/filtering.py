@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.language.values import Family
@@ -38,30 +38,26 @@ Constant = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class RoaTable:
+class RoaTable(Struct, frozen=True):
     """`roa4`, `flap6`"""
 
     kind: Literal["roa", "flap"]
     family: Family
 
 
-@dataclass(frozen=True, slots=True)
-class Prefixes:
+class Prefixes(Struct, frozen=True):
     """`[ 10.0.0.0/8{15,24} ]`"""
 
     patterns: tuple[Accepted, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(Struct, frozen=True):
     """`[ 0, 64496..131071 ]`"""
 
     spans: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
+class Pairs(Struct, frozen=True):
     """`[ (64511, 1..8) ]`: communities of RFC 1997."""
 
     asn: int
@@ -69,20 +65,17 @@ class Pairs:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
-class Constants:
+class Constants(Struct, frozen=True):
     names: tuple[Constant, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Community:
+class Community(Struct, frozen=True):
     """Of two numbers (RFC 1997) or of three (RFC 8092)."""
 
     numbers: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Communities:
+class Communities(Struct, frozen=True):
     """All of an AS's large ones, or those with this second number: `(64500, 1, *)`."""
 
     asn: int
@@ -92,71 +85,60 @@ class Communities:
 Set = Prefixes | Numbers | Constants | Communities | Pairs
 
 
-@dataclass(frozen=True, slots=True)
-class In:
+class In(Struct, frozen=True):
     """`left ~ set`; of a list, whether any of it is in the set."""
 
     left: Attribute
     of: Set
 
 
-@dataclass(frozen=True, slots=True)
-class Has:
+class Has(Struct, frozen=True):
     """The route carries the community."""
 
     community: Community
 
 
-@dataclass(frozen=True, slots=True)
-class Is:
+class Is(Struct, frozen=True):
     left: Attribute
     constant: Constant | int
 
 
-@dataclass(frozen=True, slots=True)
-class Longer:
+class Longer(Struct, frozen=True):
     left: Attribute
     than: int
 
 
-@dataclass(frozen=True, slots=True)
-class Defined:
+class Defined(Struct, frozen=True):
     attribute: Attribute
 
 
-@dataclass(frozen=True, slots=True)
-class Roa:
+class Roa(Struct, frozen=True):
     """What the table says of the route and the last AS of its path."""
 
     table: RoaTable
     verdict: Literal["ROA_VALID", "ROA_INVALID"]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     condition: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class All:
+class All(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
 Condition = In | Has | Is | Longer | Defined | Roa | Not | All
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Struct, frozen=True):
     """`attribute = attribute + value`, or without the one or the other."""
 
     attribute: Attribute
@@ -164,40 +146,34 @@ class Assign:
     added: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """An attribute gets its own value, which marks it as set here: else it is left out when the AS changes."""
 
     attribute: Attribute
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(Struct, frozen=True):
     community: Community
 
 
-@dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(Struct, frozen=True):
     """Takes what is in the set out of a list."""
 
     attribute: Attribute
     of: Set
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     condition: Condition
     then: tuple[Statement, ...]
     otherwise: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     function: Function
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A comment: netc's own words."""
 
     words: str
@@ -206,8 +182,7 @@ class Note:
 Statement = Accept | Reject | Assign | Again | Add | Forget | When | Call | Note
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     name: str
     about: str
     body: tuple[Statement, ...]

@@ -5,9 +5,9 @@ ones still has (bird.network.cz, doc/bird.sgml): names are in quotes, and no wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.filtering import Filter, Function, RoaTable, Statement
@@ -15,14 +15,12 @@ from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     routes: int
     action: Literal["warn", "block", "disable", "restart"]
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """What goes between a protocol and the table of a family."""
 
     family: Family
@@ -32,8 +30,7 @@ class Channel:
     """Beside the main one of the family."""
 
 
-@dataclass(frozen=True, slots=True)
-class BgpChannel(Channel):
+class BgpChannel(Channel, frozen=True):
     next_hop_self: bool = False
     recursive: bool = False
     extended_next_hop: bool = False
@@ -49,8 +46,7 @@ class BgpChannel(Channel):
 BgpRole = Literal["provider", "customer", "peer", "rs_client"]
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     pass
 
 
@@ -59,8 +55,7 @@ RESTART_SECONDS, RECOVERY_SECONDS = 90, 30
 before it takes what nobody said out of the kernel. It is back in a second, sessions in ten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
+class Kernel(Struct, frozen=True):
     """`table` is the kernel's, by its number; None is main. With `learns` it hears of routes that others made."""
 
     name: ProtocolName
@@ -69,8 +64,7 @@ class Kernel:
     learns: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Connected:
+class Connected(Struct, frozen=True):
     """What the host's interfaces are neighbours of (`protocol direct`), but for those of `besides`."""
 
     name: ProtocolName
@@ -78,16 +72,14 @@ class Connected:
     besides: tuple[InterfaceName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Beside the main one of the family: two kernel protocols cannot share one."""
 
     name: str
     family: Family
 
 
-@dataclass(frozen=True, slots=True)
-class Pipe:
+class Pipe(Struct, frozen=True):
     """All that is in `table` is in the main one of the family too."""
 
     name: ProtocolName
@@ -95,8 +87,7 @@ class Pipe:
     table: str
 
 
-@dataclass(frozen=True, slots=True)
-class Static:
+class Static(Struct, frozen=True):
     """Routes to nowhere, or by `device`, there while `switch` is on: a file with one line, which outlives a change of
     all else. `attributes` are said of each."""
 
@@ -108,15 +99,13 @@ class Static:
     attributes: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Bfd:
+class Bfd(Struct, frozen=True):
     """Half a second of silence is nothing on a tunnel around the world; five packets in a row are."""
 
     name: ProtocolName
 
 
-@dataclass(frozen=True, slots=True)
-class Bgp:
+class Bgp(Struct, frozen=True):
     name: ProtocolName
     about: str
     local: IPAddress | None
@@ -148,15 +137,13 @@ class Bgp:
     """A file with one line, `password "…";`."""
 
 
-@dataclass(frozen=True, slots=True)
-class OspfInterface:
+class OspfInterface(Struct, frozen=True):
     device: InterfaceName
     cost: int
     bfd: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Ospf:
+class Ospf(Struct, frozen=True):
     """One area, of point-to-point links, and the networks that are here."""
 
     name: ProtocolName
@@ -166,16 +153,14 @@ class Ospf:
     interfaces: tuple[OspfInterface, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class BabelInterface:
+class BabelInterface(Struct, frozen=True):
     device: InterfaceName
     cost: int
     next_hop: IPAddress | None
     """Of IPv4: BIRD 2.0.12 knows no IPv4 by way of IPv6."""
 
 
-@dataclass(frozen=True, slots=True)
-class Babel:
+class Babel(Struct, frozen=True):
     """RFC 8966, over tunnels. Its router id is another at each start: one that comes back with a sequence number that
     others think old would not be believed for minutes."""
 
@@ -184,8 +169,7 @@ class Babel:
     interfaces: tuple[BabelInterface, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Rpki:
+class Rpki(Struct, frozen=True):
     """A cache that is away is asked again in half a minute, and what it said holds for two days."""
 
     name: ProtocolName
@@ -193,8 +177,7 @@ class Rpki:
     server: Endpoint
 
 
-@dataclass(frozen=True, slots=True)
-class RoaStatic:
+class RoaStatic(Struct, frozen=True):
     name: ProtocolName
     table: RoaTable
     file: HostPath
@@ -203,8 +186,7 @@ class RoaStatic:
 Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     about: str
     router_id: IPAddress
     tables: tuple[RoaTable, ...]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
+from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.render import origin, token
@@ -32,8 +32,7 @@ MULTIPORT = 15
 """Ports of one rule; a range takes two (iptables-extensions(8), multiport)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """`words` are all but `-A CHAIN`; `why` is a comment, said before the rule."""
 
     table: Table
