@@ -53,7 +53,11 @@ def facts() -> set[type]:
     """All dataclasses that a HostPlan can hold."""
     rooms = (host_plan, ruleset, anycast, bgp)
     here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
-    return {value for value in here if isinstance(value, type) and issubclass(value, Struct)} - {HostPlan, Share, Struct}
+    return {value for value in here if isinstance(value, type) and issubclass(value, Struct)} - {
+        HostPlan,
+        Share,
+        Struct,
+    }
 
 
 def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:

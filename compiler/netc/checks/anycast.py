@@ -10,8 +10,8 @@ from netc.language.anycast import Anycast, said
 from netc.language.bgp import Bgp
 from netc.language.names import AnycastName, HostName
 from netc.network.anycast import anycast_namespace, is_taken
-from netc.network.bgp import families, speakers
 from netc.network.interface import Network
+from netc.network.speakers import families, speakers
 from netc.network.uplinks import held_addresses
 from netc.problem import KeyPath, Problem
 

@@ -8,10 +8,10 @@ from netaddr import IPAddress
 
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
-from netc.network.bgp import loopback, member, speakers
 from netc.network.interface import Network
 from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
 from netc.network.profiles import WORLD
+from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 from netc.problem import KeyPath, Problem
 

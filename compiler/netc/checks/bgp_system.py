@@ -8,9 +8,9 @@ from netaddr import IPNetwork
 
 from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
-from netc.network.bgp import families, has_members, loopback, member, router_id, speakers
 from netc.network.interface import Network
 from netc.network.profiles import WORLD
+from netc.network.speakers import families, has_members, loopback, member, router_id, speakers
 from netc.network.sums import of_member
 from netc.problem import KeyPath, Problem
 

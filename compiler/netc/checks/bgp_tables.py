@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from netaddr import IPNetwork
 
 from netc.language.names import HostName
-from netc.network.bgp import families, speakers
 from netc.network.interface import Network
 from netc.network.routed import has_own_table, our_addresses
+from netc.network.speakers import families, speakers
 from netc.problem import KeyPath, Problem
 
 

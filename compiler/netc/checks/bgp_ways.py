@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from netc.language.bgp import Bgp
 from netc.language.links import Kind
 from netc.language.names import HostName
-from netc.network.bgp import ends, families, far_end, has_members, is_recursive, member, speakers
+from netc.network.bgp import ends, far_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.routing import bgp_ways, igp_ways, is_way, joined
+from netc.network.speakers import families, has_members, is_recursive, member, speakers
 from netc.problem import KeyPath, Problem
 
 

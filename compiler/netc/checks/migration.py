@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from netc.language.names import HostName
-from netc.network.bgp import has_members
 from netc.network.interface import Network
 from netc.network.migration import Hosts, Move, harm, order
+from netc.network.speakers import has_members
 from netc.problem import KeyPath, Problem, dotted
 
 FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",), ("acknowledge",)}

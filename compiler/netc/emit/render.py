@@ -28,6 +28,9 @@ class Verbatim(str):
     __slots__ = ()
 
 
+CHECKED = (Verbatim, Name, IPAddress, IPNetwork, Endpoint)
+
+
 def origin(path: KeyPath) -> Verbatim:
     """A key path of names that the language checked, for comments and descriptions."""
     text = dotted(path)
@@ -60,13 +63,9 @@ def word(value: object) -> str:
 
 def token(value: object) -> str:
     """Everything else: only what was checked when it was made is printed; a bare string is refused."""
-    match value:
-        case Verbatim() | Name() | IPAddress() | IPNetwork() | Endpoint():
-            return str(value)
-        case int() if not isinstance(value, bool):
-            return str(value)
-        case _:
-            raise TypeError(f"no spelling for {value!r}, which was not checked")
+    if isinstance(value, CHECKED) or (isinstance(value, int) and not isinstance(value, bool)):
+        return str(value)
+    raise TypeError(f"no spelling for {value!r}, which was not checked")
 
 
 def argv(words: Iterable[object]) -> Verbatim:

@@ -22,7 +22,7 @@ and goes with the latter: routes whose own address is not there would not be ins
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
@@ -42,19 +42,7 @@ from netc.network.anycast import (
     told_outside,
     unicast,
 )
-from netc.network.bgp import (
-    LOOPBACK_PART,
-    End,
-    ends,
-    families,
-    far_end,
-    has_members,
-    is_recursive,
-    loopback,
-    member,
-    router_id,
-    speakers,
-)
+from netc.network.bgp import LOOPBACK_PART, End, ends, far_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
@@ -62,6 +50,7 @@ from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
+from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
     Accepted,
     Anycast,
@@ -92,7 +81,7 @@ FORM: dict[str, Literal["confederation", "fake", "one"]] = {
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     topology = network.topology
     igp = tuple(_igp(host, network))
-    is_speaker = topology.bgp is not None and host in speakers(topology)
+    is_speaker = topology.bgp is not None and host in network.speakers
     if not is_speaker and not igp:
         return
     origin: KeyPath = ("hosts", host, "bgp") if is_speaker else ("igp",)
@@ -138,8 +127,8 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     system: System | None = None
     sessions: tuple[Session, ...] = ()
     if topology.bgp and table.bgp:
-        system = _system(host, topology.bgp, topology)
-        inner = (_inner(end, topology.bgp, topology) for end in ends(host, network))
+        system = _system(host, topology.bgp, network)
+        inner = _inner(ends(host, network), topology.bgp, topology)
         outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
         sessions = (*inner, *outer)
     anycast = tuple(_anycast(host, topology)) if system else ()
@@ -149,8 +138,9 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning)
 
 
-def _system(host: HostName, bgp: Bgp, topology: Topology) -> System:
-    numbers = {number for speaker in speakers(topology) if (number := member(speaker, topology))}
+def _system(host: HostName, bgp: Bgp, network: Network) -> System:
+    topology = network.topology
+    numbers = {speaker.asn for speaker in network.speakers.values() if speaker.asn}
     here = topology.hosts[host].bgp
     # With an IGP, that is who knows loopbacks.
     alone = () if is_recursive(topology) else topology.hosts[host].loopback
@@ -190,31 +180,31 @@ def _anycast(host: HostName, topology: Topology) -> Iterator[Anycast]:
             yield Anycast(anycast_protocol(name, family), draining, family, own, anycast_device(name))
 
 
-def _inner(end: End, bgp: Bgp, topology: Topology) -> Session:
-    local, remote = member(end.near, topology), member(end.far, topology)
-    assert local is not None
-    assert remote is not None
-    kind: Inner = "ibgp"
-    if local != remote:
-        kind = "confederation" if bgp.internal == "confederation" else "fake"
-    known = families(bgp)
+def _inner(ends: Iterable[End], bgp: Bgp, topology: Topology) -> Iterator[Session]:
+    known, recursive = families(bgp), is_recursive(topology)
+    only_four = tuple(family for family in known if family == 4)
     reflector = min(bgp.reflectors, default=None)
-    return Session(
-        origin=end.origin,
-        name=ProtocolName(f"int-{end.device}" if end.device else f"ibgp-{end.far}"),
-        kind=kind,
-        families=known if end.remote.version == 6 else tuple(f for f in known if f == 4),
-        local=end.local,
-        local_asn=local,
-        remote=end.remote,
-        remote_asn=remote,
-        device=end.device,
-        direct=end.device is not None,
-        cost=0 if is_recursive(topology) else end.cost,
-        cluster=router_id(reflector, topology) if reflector and end.is_reflected else None,
-        # Between loopbacks the IGP is who notices, and finds another way for the session itself.
-        bfd=bgp.bfd and end.device is not None,
-    )
+    cluster = router_id(reflector, topology) if reflector else None
+    between: Inner = "confederation" if bgp.internal == "confederation" else "fake"
+    for end in ends:
+        assert end.local_asn is not None
+        assert end.remote_asn is not None
+        yield Session(
+            origin=end.origin,
+            name=ProtocolName(f"int-{end.device}" if end.device else f"ibgp-{end.far}"),
+            kind=between if end.local_asn != end.remote_asn else "ibgp",
+            families=known if end.remote.version == 6 else only_four,
+            local=end.local,
+            local_asn=end.local_asn,
+            remote=end.remote,
+            remote_asn=end.remote_asn,
+            device=end.device,
+            direct=end.device is not None,
+            cost=0 if recursive else end.cost,
+            cluster=cluster if end.is_reflected else None,
+            # Between loopbacks the IGP is who notices, and finds another way for the session itself.
+            bfd=bgp.bfd and end.device is not None,
+        )
 
 
 def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> Session:
@@ -316,6 +306,5 @@ def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]
 def _opening(session: Session) -> Opening:
     bfd = BFD_PORT if session.direct else BFD_FAR_PORT
     ports = (BGP_PORT, bfd) if session.bfd else (BGP_PORT,)
-    bits = 32 if session.remote.version == 4 else 128
-    source = Sources((IPNetwork(f"{session.remote}/{bits}"),))
+    source = Sources((IPNetwork(session.remote),))
     return Opening(session.origin, source, (session.device,) if session.device else (), ports=ports)

@@ -16,10 +16,10 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
 from netc.language.values import Family
-from netc.network.bgp import families
 from netc.network.derive import MAIN
 from netc.network.interface import Network
 from netc.network.routed import ROUTED, ROUTED_PART, Routed, has_own_table, routed
+from netc.network.speakers import families
 from netc.plan.host_plan import Part, Rule, Share
 
 APART, NEAR, OWN, NOWHERE = 12010, 12011, 12012, 12013

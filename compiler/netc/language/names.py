@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, ClassVar, Self
 
@@ -36,6 +38,11 @@ def whole(pattern: str) -> str:
     return "^(?:" + re.sub(r"\?P<\w+>", "", pattern) + ")$"
 
 
+@cache
+def _matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    return re.compile(pattern, re.ASCII).fullmatch
+
+
 class Name(str):
     """A string that matched its class's `pattern` when it was made. Raises Wrong otherwise."""
 
@@ -46,7 +53,7 @@ class Name(str):
     cure: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
-        if not re.fullmatch(cls.pattern, text, re.ASCII):
+        if not _matching(cls.pattern)(text):
             raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure)
         name = super().__new__(cls, text)
         name.check()

@@ -8,7 +8,7 @@ from netc.language.names import CredentialName, HostPath, Wrong
 class Table(BaseModel):
     """Frozen; an unknown key is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Secret(Table):

@@ -23,6 +23,7 @@ from netc.language.topology import Topology
 from netc.language.values import Endpoint, Family
 from netc.network.forwards import Back
 from netc.network.sets import Sets
+from netc.network.speakers import Speaker
 from netc.problem import KeyPath
 
 Key = HostPath | CredentialName
@@ -110,8 +111,10 @@ class Interface(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """A topology, every interface that follows from it, by host, in a fixed order, and every set of addresses."""
+    """A topology, every interface that follows from it, by host, in a fixed order, every set of addresses, and every
+    router that speaks BGP."""
 
     topology: Topology
     interfaces: Mapping[HostName, tuple[Interface, ...]]
     sets: Sets
+    speakers: Mapping[HostName, Speaker]

@@ -16,8 +16,9 @@ from msgspec import Struct
 
 from netc.language.names import HostName
 from netc.network.anycast import services_at, told_outside
-from netc.network.bgp import ends, is_recursive, member, speakers
+from netc.network.bgp import ends
 from netc.network.interface import Network
+from netc.network.speakers import is_recursive, member, speakers
 
 Hosts = frozenset[HostName]
 

@@ -7,8 +7,8 @@ from netaddr import IPAddress
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family
-from netc.network.bgp import families, loopback
 from netc.network.interface import Interface, Network
+from netc.network.speakers import families, loopback
 
 
 def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:

@@ -15,13 +15,13 @@ from netaddr import IPAddress, IPNetwork, cidr_merge
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.language.topology import Topology
 from netc.network.anycast import anycast_device, services_at
-from netc.network.bgp import speakers
 from netc.network.derive import EVERYTHING, MAIN
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
+from netc.network.speakers import speakers
 
 ROUTED = 14000
 """The table, of which a host has one."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from netaddr import IPAddress
 
 from netc.language.names import HostName, InterfaceName
@@ -15,11 +17,16 @@ def bgp_ways(topology: Topology) -> frozenset[str]:
     if topology.bgp is None:
         return frozenset()
     igp = topology.igp.over if topology.igp else ()
-    return frozenset(map(str, topology.bgp.over or igp))
+    return _named(topology.bgp.over or igp)
 
 
 def igp_ways(topology: Topology) -> frozenset[str]:
-    return frozenset(map(str, topology.igp.over)) if topology.igp else frozenset()
+    return _named(topology.igp.over) if topology.igp else frozenset()
+
+
+@lru_cache(maxsize=8)  # every interface asks
+def _named(over: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(str, over))
 
 
 def is_way(origin: KeyPath, topology: Topology) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from netc.language.links import Kind
 from netc.language.names import HostName
 from netc.language.topology import Topology
-from netc.network.bgp import has_members
 from netc.network.derive import PORT_BASE
 from netc.network.forwards import TABLE_BASE
 from netc.network.interface import Interface
+from netc.network.speakers import has_members
 
 
 def of_mtu(interface: Interface) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, Peer
 
 Range = tuple[int, int, int, int, Interface | None]
 """Version, first and last address, prefix length; None stands for the uplink."""
@@ -17,6 +20,9 @@ class Underlay:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.ranges: dict[HostName, list[Range]] = {}
+        peers = {peer for interfaces in network.interfaces.values() for one in interfaces for peer in one.peers}
+        remotes = {one.remote for interfaces in network.interfaces.values() for one in interfaces if one.remote}
+        self.dialled = sorted({(ip.version, int(ip)) for ip in (*_dialled(peers), *remotes)})
 
     def carrier(self, interface: Interface) -> Interface | None:
         """The interface of the same host that the outer packets enter, or None for the uplink.
@@ -24,18 +30,15 @@ class Underlay:
         Outer packets leave where the tunnel was born, so what was moved into a namespace carries nothing.
         """
         ranges = self._of(interface.host)
-        tunnelled = [(family, first, last) for family, first, last, _, through in ranges if through]
-        if not tunnelled:
+        # Few tunnels lead to where anybody dials, and a mesh of 1,000 hosts has a million ends.
+        if not any(through and self._is_dialled(family, first, last) for family, first, last, _, through in ranges):
             return None
-        # A mesh of 1,000 hosts asks a million times.
-        for ip in _far(interface):
-            value, version = int(ip), ip.version
-            for family, first, last in tunnelled:
-                if first <= value <= last and family == version:
-                    if found := _longest(ranges, ip):
-                        return found
-                    break
-        return None
+        far = (*_dialled(interface.peers), *([interface.remote] if interface.remote else []))
+        return next(filter(None, (_longest(ranges, ip) for ip in far)), None)
+
+    def _is_dialled(self, family: int, first: int, last: int) -> bool:
+        """By anybody."""
+        return bisect_left(self.dialled, (family, first)) < bisect_right(self.dialled, (family, last))
 
     def _of(self, host: HostName) -> list[Range]:
         if host not in self.ranges:
@@ -52,10 +55,10 @@ class Underlay:
         return self.ranges[host]
 
 
-def _far(interface: Interface) -> list[IPAddress]:
-    dialled = [peer.endpoint.host for peer in interface.peers if peer.endpoint]
-    far = [host for host in dialled if isinstance(host, IPAddress)]
-    return far + ([interface.remote] if interface.remote else [])
+def _dialled(peers: Iterable[Peer]) -> Iterator[IPAddress]:
+    for peer in peers:
+        if peer.endpoint and isinstance(peer.endpoint.host, IPAddress):
+            yield peer.endpoint.host
 
 
 def _range(net: IPNetwork, interface: Interface | None) -> Range:

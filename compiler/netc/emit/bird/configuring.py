@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
+
+from msgspec.structs import replace
 
 from netc.emit.bird import kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
@@ -14,6 +17,8 @@ from netc.emit.bird.tree import (
     Bgp,
     BgpChannel,
     BgpRole,
+    BgpTemplate,
+    BgpTerms,
     Channel,
     Config,
     Connected,
@@ -43,6 +48,8 @@ ROLE: dict[SessionKind, BgpRole] = {
     "route-server": "rs_client",
 }
 """What we are to a neighbour (RFC 9234, section 4.1)."""
+
+ANYBODY = ProtocolName("ibgp")
 
 
 def config(router: Router, about: str) -> Config:
@@ -76,9 +83,8 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     yield from _ospf(router)
     yield from _babel(router)
     yield from _roas(router)
-    for session in router.sessions:
-        assert router.system is not None
-        yield _bgp(session, router, router.system)
+    if router.system:
+        yield from _sessions(router, router.system)
 
 
 def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
@@ -146,8 +152,25 @@ def _roas(router: Router) -> Iterator[Protocol]:
                 yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
 
 
-def _bgp(session: Session, router: Router, system: System) -> Bgp:
-    outer = policy.is_outer(session)
+def _sessions(router: Router, system: System) -> Iterator[Protocol]:
+    """Those between loopbacks are many and alike: what they have in common is said once."""
+    counted = Counter(_with_anybody(session) for session in router.sessions if session.kind == "ibgp")
+    common = [session for session, count in counted.items() if count > 1]
+    templates: dict[Session, BgpTemplate] = {}
+    for number, session in enumerate(common, 1):
+        name = "inside" if number == 1 else f"inside{number}"
+        templates[session] = BgpTemplate(name, dotted(session.origin), _terms(session, router, system))
+    yield from templates.values()
+    for session in router.sessions:
+        shared = templates.get(_with_anybody(session)) if templates and session.kind == "ibgp" else None
+        yield _bgp(session, shared or _terms(session, router, system))
+
+
+def _with_anybody(session: Session) -> Session:
+    return replace(session, name=ANYBODY, remote=session.local)
+
+
+def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
     return Bgp(
         name=session.name,
         about=dotted(session.origin),
@@ -156,6 +179,14 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
         neighbor=session.remote,
         device=session.device,
         neighbor_asn=session.remote_asn,
+        terms=terms,
+        secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
+    )
+
+
+def _terms(session: Session, router: Router, system: System) -> BgpTerms:
+    outer = policy.is_outer(session)
+    return BgpTerms(
         hops=None if session.direct else session.hops or 0,
         channels=tuple(_channel(session, router, system, family) for family in session.families),
         confederation=system.asn if system.form == "confederation" else None,
@@ -172,7 +203,6 @@ def _bgp(session: Session, router: Router, system: System) -> Bgp:
         gtsm=session.gtsm,
         # BFD dies with BIRD, so with it nobody would wait.
         graceful=outer and not session.bfd,
-        secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
     )
 
 

@@ -13,6 +13,8 @@ from netc.emit.bird.tree import (
     Bfd,
     Bgp,
     BgpChannel,
+    BgpTemplate,
+    BgpTerms,
     Channel,
     Config,
     Connected,
@@ -87,8 +89,12 @@ def _protocol(protocol: Protocol) -> Lines:
             inner = [f"roa{token(table.family)} {{ table {roa_table(table)}; }};", f'include "{token(file)}";']
             yield from block(f"protocol static {_name(name)}", inner)
         case Bgp():
+            of = f" from {symbol(protocol.terms.name)}" if isinstance(protocol.terms, BgpTemplate) else ""
             yield f"# {about(protocol.about)}"
-            yield from block(f"protocol bgp {_name(protocol.name)}", _bgp(protocol))
+            yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
+        case BgpTemplate(name, words, terms):
+            yield f"# {about(words)}: all that are from this"
+            yield from block(f"template bgp {symbol(name)}", _terms(terms))
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
             yield from block(head, [*_channel(protocol.channel), *block("area 0", _area(protocol), ";")])
@@ -163,39 +169,44 @@ def _bgp(bgp: Bgp) -> Lines:
     yield f"neighbor {token(bgp.neighbor)} as {token(bgp.neighbor_asn)};"
     if bgp.device:
         yield f"interface {_device(bgp.device)};"
-    yield from _reach(bgp)
-    if bgp.confederation:
-        yield f"confederation {token(bgp.confederation)};"
-    if bgp.confederation_member:
-        yield "confederation member yes;"
-    if bgp.role:
-        yield f"local role {bgp.role};"
-    switches = {
-        "enforce first as on;": bgp.enforce_first_as,
-        "allow bgp_local_pref on;": bgp.allow_local_pref,
-        "med metric on;": bgp.med_metric,
-        "interpret communities off;": not bgp.interpret_communities,
-        "rr client;": bgp.rr_client,
-        "bfd on;": bgp.bfd,
-        "ttl security on;": bgp.gtsm,
-        "graceful restart on;": bgp.graceful,
-        "graceful restart off;": not bgp.graceful,
-        f"graceful restart time {RESTART_SECONDS};": bgp.graceful,
-        "long lived graceful restart off;": bgp.graceful,
-    }
-    yield from (line for line, wanted in switches.items() if wanted)
-    if bgp.quick:
-        yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
-    if bgp.rr_cluster:
-        yield f"rr cluster id {token(bgp.rr_cluster)};"
     if bgp.secret:
         yield f'include "{token(bgp.secret)}";'
-    for channel in bgp.channels:
+    if isinstance(bgp.terms, BgpTerms):
+        yield from _terms(bgp.terms)
+
+
+def _terms(terms: BgpTerms) -> Lines:
+    yield from _reach(terms)
+    if terms.confederation:
+        yield f"confederation {token(terms.confederation)};"
+    if terms.confederation_member:
+        yield "confederation member yes;"
+    if terms.role:
+        yield f"local role {terms.role};"
+    switches = {
+        "enforce first as on;": terms.enforce_first_as,
+        "allow bgp_local_pref on;": terms.allow_local_pref,
+        "med metric on;": terms.med_metric,
+        "interpret communities off;": not terms.interpret_communities,
+        "rr client;": terms.rr_client,
+        "bfd on;": terms.bfd,
+        "ttl security on;": terms.gtsm,
+        "graceful restart on;": terms.graceful,
+        "graceful restart off;": not terms.graceful,
+        f"graceful restart time {RESTART_SECONDS};": terms.graceful,
+        "long lived graceful restart off;": terms.graceful,
+    }
+    yield from (line for line, wanted in switches.items() if wanted)
+    if terms.quick:
+        yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
+    if terms.rr_cluster:
+        yield f"rr cluster id {token(terms.rr_cluster)};"
+    for channel in terms.channels:
         yield from _channel(channel)
 
 
-def _reach(bgp: Bgp) -> Lines:
-    if bgp.hops is None:
+def _reach(terms: BgpTerms) -> Lines:
+    if terms.hops is None:
         yield "direct;"
     else:
-        yield f"multihop {token(bgp.hops)};" if bgp.hops else "multihop;"
+        yield f"multihop {token(terms.hops)};" if terms.hops else "multihop;"

@@ -105,14 +105,9 @@ class Bfd(Struct, frozen=True):
     name: ProtocolName
 
 
-class Bgp(Struct, frozen=True):
-    name: ProtocolName
-    about: str
-    local: IPAddress | None
-    local_asn: int
-    neighbor: IPAddress
-    device: InterfaceName | None
-    neighbor_asn: int
+class BgpTerms(Struct, frozen=True):
+    """What a session may have in common with others."""
+
     hops: int | None
     """None: a direct neighbour; 0: as many as there are."""
     channels: tuple[BgpChannel, ...]
@@ -133,6 +128,24 @@ class Bgp(Struct, frozen=True):
     graceful: bool = False
     """The neighbour keeps our routes for a while when BIRD has died, and we its (RFC 4724). A new BIRD waits for such
     sessions and no others: those that are merely aware of it would count as well."""
+
+
+class BgpTemplate(Struct, frozen=True):
+    name: str
+    about: str
+    terms: BgpTerms
+
+
+class Bgp(Struct, frozen=True):
+    name: ProtocolName
+    about: str
+    local: IPAddress | None
+    local_asn: int
+    neighbor: IPAddress
+    device: InterfaceName | None
+    neighbor_asn: int
+    terms: BgpTerms | BgpTemplate
+    """Its own, or those of many."""
     secret: HostPath | None = None
     """A file with one line, `password "…";`."""
 
@@ -183,7 +196,7 @@ class RoaStatic(Struct, frozen=True):
     file: HostPath
 
 
-Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | Bgp | Ospf | Babel | Rpki | RoaStatic
+Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpTemplate | Bgp | Ospf | Babel | Rpki | RoaStatic
 
 
 class Config(Struct, frozen=True):
