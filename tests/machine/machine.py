@@ -129,9 +129,9 @@ def machine(lab: Lab, name: str) -> Machine:
 def within(seconds: float, holds: Callable[[], object]) -> bool:
     """Whether it holds by then."""
     end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
+    while not (held := holds()) and time.monotonic() < end:
         time.sleep(0.3)
-    return bool(holds())
+    return bool(held)
 
 
 def _below(pid: int) -> Iterator[int]:
