@@ -3,8 +3,6 @@ the same."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -14,13 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import msgpack
+from msgspec.structs import replace
 
 from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tree
 from netc import pipeline, shipped
 from netc.cli import build as verb
-from netc.cli.again import Memory
+from netc.cli import seen
+from netc.cli.again import Memory, Record
+from netc.cli.seen import Look
 from netc.cli.topology import kept
+from netc.emit.file import File
 from netc.kept import MOST, Kept, fingerprint
+from netc.plan.host_plan import HostPlan
 
 MESH = ROOT / "examples/mesh.toml"
 LISTED = """version = 1
@@ -282,21 +286,22 @@ def test_who_asks_for_more_gets_a_compile(topo: Path, out: Path, uncompiled: lis
 
 def test_a_check_does_not_believe_what_was_remembered(topo: Path, out: Path) -> None:
     """Somebody with this user's rights has changed DIR and what is remembered of it."""
-    manifest = out / "one/MANIFEST"
-    old = first(out).read_text()
     first(out).write_text("# nothing\n")
-    digests = [hashlib.sha256(text.encode()).hexdigest() for text in (old, "# nothing\n")]
-    manifest.write_text(manifest.read_text().replace(*digests))
     memory = Memory(topo, topo.read_text(), out, time.time())
-    said = json.loads(memory.kept.get(memory.name, memory.origin()) or b"")
-    said["manifests"]["one"] = hashlib.sha256(manifest.read_bytes()).hexdigest()
-    memory.kept.put(memory.name, memory.origin(), json.dumps(said).encode())
+    assert memory.last
+    memory.made |= {host: replace(one, seen=Look(b"", b"")) for host, one in memory.last.hosts.items()}
+    memory.beside = memory.last.beside
+    memory.remember(is_told=False)
+    assert Memory(topo, topo.read_text(), out, time.time()).unchanged() == len(tree(out))
     ran = netc("build", topo, "-o", out, "--check")
 
     assert (ran.code, "write one/files/etc/netc/nftables.nft" in ran.out) == (1, True)
 
 
-@pytest.mark.parametrize("said", [b"", b"{", b"[]", b"3", b'{"beside": 3}', b'{"beside": {}, "manifests": [1]}'])
+NOTHING = Record(None, {}, {})
+
+
+@pytest.mark.parametrize("said", [b"", b"{", b"\x90", b"\x03", msgpack.encode({"beside": 3}), msgpack.encode(NOTHING)])
 def test_what_makes_no_sense_is_as_if_it_were_not_there(topo: Path, out: Path, said: bytes) -> None:
     memory = Memory(topo, topo.read_text(), out, time.time())
     memory.kept.put(memory.name, memory.origin(), said)
@@ -304,14 +309,126 @@ def test_what_makes_no_sense_is_as_if_it_were_not_there(topo: Path, out: Path, s
     assert netc("build", topo, "-o", out).out == f"{out}: 0 written, 0 removed, {len(tree(out))} unchanged\n"
 
 
+@pytest.fixture
+def emitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hosts that were printed."""
+    hosts: list[str] = []
+    emit = pipeline.emit
+
+    def noted(plan: HostPlan) -> tuple[File, ...]:
+        hosts.append(plan.host)
+        return emit(plan)
+
+    monkeypatch.setattr(pipeline, "emit", noted)
+    return hosts
+
+
+def three(more: str = "") -> str:
+    lines = (f'hosts.{name}.id = {id}\nhosts.{name}.addresses = "198.51.100.{id}/24"' for name, id in HOSTS.items())
+    return "\n".join(('version = 1\nnetwork.name = "kept"', *lines, 'sets.long = { files = "long.txt" }', more)) + "\n"
+
+
+HOSTS = {"one": 1, "two": 2, "three": 3, "four": 4}
+ALLOW = '\n[hosts.{}.firewall]\nallow = {{ ports = "443/tcp", from = "long" }}\n'
+LINK = """[links.between]
+kind = "gre"
+between = ["two", "three"]
+ends.two.address = "10.0.0.1/30"
+ends.three.address = "10.0.0.2/30"
+"""
+
+
+def test_a_host_whose_plan_is_the_same_is_not_printed_again(topo: Path, tmp_path: Path, emitted: list[str]) -> None:
+    out = tmp_path / "out"
+    texts = {
+        three(): {*HOSTS},
+        three(ALLOW.format("two")): {"two"},
+        three(LINK): {"two", "three"},  # a tree that is exchanged as a whole
+        three(LINK + "# more\n"): set(),
+        three(LINK + ALLOW.format("four")): {"four"},
+        three().replace("hosts.one", "hosts.five"): {"five", "two", "three", "four"},
+    }
+    for number, (text, wanted) in enumerate(texts.items()):
+        topo.write_text(text)
+        emitted.clear()
+        assert netc("build", topo, "-o", out).code == 0
+        assert set(emitted) == wanted, text
+        assert differences(fresh(topo, tmp_path / f"fresh{number}"), tree(out)) == []
+
+
+def test_a_list_that_changed_is_in_every_host_that_has_it(topo: Path, tmp_path: Path, emitted: list[str]) -> None:
+    topo.write_text(three(ALLOW.format("two")))
+    netc("build", topo, "-o", tmp_path / "out")
+    emitted.clear()
+    in_place(topo.parent / "long.txt", lambda text: text + "203.0.113.0/24\n")
+    netc("build", topo, "-o", tmp_path / "out")
+
+    assert emitted == ["two"]
+    assert differences(fresh(topo, tmp_path / "fresh"), tree(tmp_path / "out")) == []
+
+
+@pytest.mark.parametrize("change", OUTPUTS)
+def test_what_somebody_wrote_to_is_printed_again_beside_what_changed(
+    change: str, topo: Path, out: Path, tmp_path: Path
+) -> None:
+    OUTPUTS[change](out)
+    INPUTS["a key"](topo)
+    assert netc("build", topo, "-o", out).code == 0
+    (out / "kept").unlink(missing_ok=True)
+
+    assert differences(fresh(topo, tmp_path / "fresh"), tree(out)) == []
+
+
+def test_who_writes_and_hides_it_is_found_out(topo: Path, out: Path, uncompiled: list[str], tmp_path: Path) -> None:
+    """The same length, and the old time set again."""
+    before = first(out).stat()
+    OUTPUTS["a text of the same length"](out)
+    os.utime(first(out), ns=(before.st_atime_ns, before.st_mtime_ns))
+    netc("build", topo, "-o", out)
+
+    assert uncompiled == [str(topo)]
+    assert differences(fresh(topo, tmp_path / "fresh"), tree(out)) == []
+
+
+def test_what_somebody_writes_to_meanwhile_is_not_remembered(
+    topo: Path, out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """To a host that stays as it is, while the other is compiled."""
+    emit = pipeline.emit
+
+    def slow(plan: HostPlan) -> tuple[File, ...]:
+        OUTPUTS["a text of the same length"](out)
+        return emit(plan)
+
+    monkeypatch.setattr(pipeline, "emit", slow)
+    INPUTS["a key"](topo)
+    netc("build", topo, "-o", out)
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    netc("build", topo, "-o", out)
+
+    assert differences(fresh(topo, tmp_path / "fresh"), tree(out)) == []
+
+
+def test_where_the_clock_stands_still_nothing_is_remembered(
+    topo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uncompiled: list[str]
+) -> None:
+    monkeypatch.setattr(seen, "_now", lambda _: 3)
+    for _ in range(2):
+        assert netc("build", topo, "-o", tmp_path / "out").code == 0
+
+    assert len(uncompiled) == 2
+
+
 def test_a_file_that_changes_while_it_is_read_is_not_remembered(topo: Path, out: Path) -> None:
     memory = Memory(topo, topo.read_text() + "# more\n", out, time.time())
+    before = memory.last
     memory.reading("long.txt")
     in_place(topo.parent / "long.txt", lambda text: text + "203.0.113.0/24\n")
     memory.reading("long.txt")
-    memory.remember()
+    memory.remember(is_told=False)
 
-    assert memory.kept.get(memory.name, memory.origin()) is None
+    assert before == Memory(topo, "", out, 0).last != None  # noqa: E711
 
 
 def test_what_an_author_should_know_is_told_every_time(tmp_path: Path) -> None:

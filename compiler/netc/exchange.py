@@ -40,16 +40,35 @@ def home(directory: Path) -> Path:
 
 
 @contextmanager
-def building(root: Path) -> Iterator[Path]:
-    """Gives where the new tree is to grow, alone among all builds. What is not committed vanishes at the end."""
+def alone(root: Path) -> Iterator[None]:
+    """Among all builds of this tree. The kernel lets go of the lock when its holder dies."""
     root.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(root):
-        # Whoever held the lock before may have been killed.
-        _tidy(root)
+    lock = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
         try:
-            yield _hidden(root) / "new"
-        finally:
-            _tidy(root)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCK_ON_FOLDERS:
+                raise
+            # NFS locks only what is open for writing. The file stays: removing it would let two builds in.
+            os.close(lock)
+            beside = root.parent / f".{root.name}.netc-lock"
+            lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def building(root: Path) -> Iterator[Path]:
+    """Gives where the new tree is to grow. What is not committed vanishes at the end."""
+    # Whoever was alone before may have been killed.
+    _tidy(root)
+    try:
+        yield _hidden(root) / "new"
+    finally:
+        _tidy(root)
 
 
 def put(new: Path, path: str, text: str, mode: int) -> None:
@@ -116,26 +135,6 @@ def _begin(new: Path) -> None:
     new.parent.mkdir(mode=0o700, exist_ok=True)
     if new.parent.lstat().st_uid != os.geteuid():
         raise WriteRefused(f"`{new.parent}` belongs to another user: build in a folder of your own")
-
-
-@contextmanager
-def _locked(root: Path) -> Iterator[None]:
-    """The kernel lets go of the lock when its holder dies."""
-    lock = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in _NO_LOCK_ON_FOLDERS:
-                raise
-            # NFS locks only what is open for writing. The file stays: removing it would let two builds in.
-            os.close(lock)
-            beside = root.parent / f".{root.name}.netc-lock"
-            lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(lock)
 
 
 def _tidy(root: Path) -> None:

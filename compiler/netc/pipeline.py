@@ -15,10 +15,12 @@ from netc.language.names import HostName
 from netc.language.read import read
 from netc.network.interface import Network
 from netc.network.resolve import resolve
+from netc.plan.digest import Digests
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
 from netc.problem import Mistakes, Problem, Severity
 from netc.workers import spread
+from netc.write import Files
 
 
 class Checked(Struct, frozen=True):
@@ -54,3 +56,20 @@ def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tu
     """One host after the other, so that a large network is never held whole."""
     hosts = [host for host in sorted(network.topology.hosts) if only in (None, host)]
     return zip(hosts, spread(lambda host: emit(plan(host, network)), hosts), strict=True)
+
+
+Made = tuple[HostName, bytes, Files]
+"""A host, the digest of its plan, and its files; or how many there are, where they need not be made."""
+
+
+def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int | None]) -> Iterator[Made]:
+    """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it."""
+    digests = Digests()
+
+    def made(host: HostName) -> Made:
+        facts = plan(host, network)
+        digest = digests.of(facts)
+        count = standing(host, digest)
+        return host, digest, emit(facts) if count is None else count
+
+    return spread(made, sorted(network.topology.hosts))

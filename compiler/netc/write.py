@@ -9,27 +9,29 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from netc.exchange import WriteRefused, building, commit, home, parents, put
+from netc.exchange import WriteRefused, alone, building, commit, home, parents, put
 
 if TYPE_CHECKING:
     # With it would come every printer, and nothing here prints.
     from netc.emit.file import File
 
-__all__ = ["MANIFEST", "Hosts", "Outcome", "WriteRefused", "holds", "stale", "write"]
+__all__ = ["MANIFEST", "Files", "Hosts", "Outcome", "WriteRefused", "is_ours", "stale", "write"]
 
 MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
 of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
-Hosts = Iterable[tuple[str, "tuple[File, ...]"]]
-"""Each host with all its files, `MANIFEST` among them. Read once, one host at a time."""
+Files: TypeAlias = "tuple[File, ...] | int"
+"""All files of a host, `MANIFEST` among them, or how many there are where each is known to be as it should."""
+
+Hosts: TypeAlias = "Iterable[tuple[str, Files]]"
+"""Read once, one host at a time."""
 
 _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
@@ -52,8 +54,9 @@ class _Change(Struct, frozen=True):
     unchanged: int
 
 
-def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
-    """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone.
+def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[], None] | None = None) -> Outcome:
+    """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone. `done` is
+    called when all is in place, and before anybody else may write.
 
     Raises `WriteRefused`, `OSError`, or what `hosts` raises; then the directory is as before.
     """
@@ -61,16 +64,19 @@ def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
     written: list[str] = []
     removed: list[str] = []
     unchanged = 0
-    with building(root) as new:
-        for change in _changes(root, hosts, complete=complete):
-            for file in change.write:
-                path = f"{change.host}/{file.path}"
-                put(new, path, file.text, file.mode)
-                written.append(path)
-            removed += (f"{change.host}/{path}" for path in change.remove)
-            unchanged += change.unchanged
-        if written or removed:
-            commit(new, root, {*written, *removed})
+    with alone(root):
+        with building(root) as new:
+            for change in _changes(root, hosts, complete=complete):
+                for file in change.write:
+                    path = f"{change.host}/{file.path}"
+                    put(new, path, file.text, file.mode)
+                    written.append(path)
+                removed += (f"{change.host}/{path}" for path in change.remove)
+                unchanged += change.unchanged
+            if written or removed:
+                commit(new, root, {*written, *removed})
+        if done:
+            done()
     return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)
 
 
@@ -81,37 +87,6 @@ def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
         found += ((f"{change.host}/{file.path}", "write") for file in change.write)
         found += ((f"{change.host}/{path}", "remove") for path in change.remove)
     return tuple(f"{verb} {path}" for path, verb in sorted(found))
-
-
-def holds(directory: Path, manifests: Mapping[str, str]) -> int | None:
-    """How many files `directory` holds, if `write` of all hosts would find nothing to do there; else None. `manifests`:
-    the SHA-256 of each host's `MANIFEST`. Every file is read."""
-    root = home(directory)
-    if not root.is_dir() or not manifests:
-        return None
-    gone = (name for name in os.listdir(root) if name not in manifests)
-    if any(_ours(root / name) for name in gone):
-        return None
-    counts = [_whole(root / host, digest) for host, digest in manifests.items()]
-    return None if None in counts else sum(count for count in counts if count)
-
-
-def _whole(folder: Path, digest: str) -> int | None:
-    """How many files a host has, when each is as its MANIFEST says and that one has `digest`."""
-    manifest = _read(f"{folder}/{MANIFEST}", 0o644) if not folder.is_symlink() else None
-    if manifest is None or sha256(manifest).hexdigest() != digest:
-        return None
-    lines = [line.split("  ") for line in manifest.decode().splitlines()]
-    folders = {path.rpartition("/")[0] for _, _, path, *_ in lines}
-    # What lies behind a link is not in DIR.
-    for above in {above for path in folders for above in parents(f"{path}/")}:
-        if not stat.S_ISDIR(os.lstat(f"{folder}/{above}").st_mode):
-            return None
-    for wanted, mode, path, *_ in lines:
-        data = _read(f"{folder}/{path}", int(mode, 8))
-        if data is None or sha256(data).hexdigest() != wanted:
-            return None
-    return len(lines) + 1
 
 
 def _read(path: str, mode: int) -> bytes | None:
@@ -135,12 +110,15 @@ def _changes(root: Path, hosts: Hosts, *, complete: bool) -> Iterator[_Change]:
     for host, files in hosts:
         if host in seen or "/" in host:
             raise WriteRefused(f"`{host}` cannot name the folder of one host")
-        _check_paths(host, files)
         seen.add(host)
+        if isinstance(files, int):
+            yield _Change(host, (), (), files)
+            continue
+        _check_paths(host, files)
         yield _change(root / host, files)
     if complete and root.exists():
         for name in sorted(os.listdir(root)):
-            if name not in seen and _ours(root / name):
+            if name not in seen and is_ours(root / name):
                 yield _change(root / name, ())
 
 
@@ -201,6 +179,11 @@ def _inventory(folder: Path) -> _Inventory:
                 if entry.is_dir(follow_symlinks=False):
                     todo.append(f"{prefix}{entry.name}/")
     return found
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether netc wrote a host there."""
+    return bool(_ours(folder))
 
 
 def _ours(folder: Path) -> frozenset[str]:

@@ -1,58 +1,99 @@
-"""A build of what is built already ends as soon as that is certain: the same compiler, the same text of the topology
-and of every file that it names, and in DIR every file as it was written.
+"""A build of what is built already ends as soon as that is certain, and one of what has changed a little compiles the
+hosts whose plans are others.
 
-Only a whole build that took its time, and about which there was nothing to say, is remembered. `--check` and `--verify`
-never ask.
+What is remembered of DIR is bound to the compiler, and holds for a host as long as nobody has written to its files.
+Only builds that took their time are remembered. `--check`, `--host` and `--verify` never ask.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import MsgspecError, Struct, msgpack
+
+from netc.cli.seen import Look, has_settled, look
 from netc.cli.topology import beside, kept
+from netc.exchange import home
 
 if TYPE_CHECKING:
-    from netc.emit.file import File
     from netc.language.names import HostName
+    from netc.pipeline import Made
+    from netc.write import Files
 
 
 SLACK = 2
 """Seconds that some file systems are late to say."""
 
 
+class Standing(Struct, frozen=True):
+    """A host in DIR: the digest of the plan that it was compiled from, and its files as they were seen."""
+
+    plan: bytes
+    paths: tuple[str, ...]
+    seen: Look
+
+
+class Record(Struct, frozen=True):
+    """Digests of the topology and of every file that it names; no topology where there was something to say of it."""
+
+    topology: bytes | None
+    beside: dict[str, bytes]
+    hosts: dict[str, Standing]
+
+
 class Memory:
     """Of one topology in one DIR."""
 
     def __init__(self, topo: Path, text: str, out: Path, began: float) -> None:
-        """`began`: when the build did, in seconds since 1970."""
-        self.text, self.out, self.began = text, out, began
+        """`began`: when the build did, in seconds since 1970. Raises WriteRefused where nothing can be built."""
+        self.text, self.out, self.began = text, home(out), began
         self.kept = kept()
-        self.name = f"build {topo.resolve()} {out.resolve()}"
+        self.name = f"build {topo.resolve()} {self.out}"
         self.read = beside(topo)
-        self.beside: dict[str, str] = {}
-        self.manifests: dict[str, str] = {}
+        self.beside: dict[str, bytes] = {}
+        self.made: dict[str, Standing] = {}
         self.is_steady = True
         """No file became another while it was read."""
+        self.last = self._last()
+
+    def _last(self) -> Record | None:
+        if not self.kept.has(self.name):
+            return None
+        try:
+            return msgpack.decode(self.kept.get(self.name, self.origin()) or b"", type=Record)
+        except MsgspecError:
+            return None
 
     def unchanged(self) -> int | None:
         """How many files DIR holds, if a build would find nothing to do; else None."""
-        from netc.write import holds
+        last = self.last
+        if last is None or last.topology != _digest(self.text) or not last.hosts or not self._reads_the_same(last):
+            return None
+        if not all(self._stands(host, standing) for host, standing in last.hosts.items()):
+            return None
+        if any(name not in last.hosts and _is_host(self.out / name) for name in os.listdir(self.out)):
+            return None
+        return sum(len(standing.paths) for standing in last.hosts.values())
 
-        if not self.kept.has(self.name):
-            return None
-        data = self.kept.get(self.name, self.origin())
+    def _reads_the_same(self, last: Record) -> bool:
         try:
-            said = json.loads(data or b"{}")
-            if any(_digest(self.read(name)) != digest for name, digest in said["beside"].items()):
-                return None
-            return holds(self.out, said["manifests"])
-        except (ValueError, LookupError, TypeError, AttributeError, OSError):
-            # What was kept is not ours, or what it names cannot be read any more: a build says what is wrong.
+            return all(_digest(self.read(name)) == digest for name, digest in last.beside.items())
+        except (ValueError, OSError):
+            return False  # a build says what is wrong
+
+    def _stands(self, host: str, standing: Standing) -> bool:
+        return look(f"{self.out}/{host}", standing.paths) == standing.seen
+
+    def standing(self, host: str, plan: bytes) -> int | None:
+        """How many files the host has, if all are there that this plan compiles to; else None."""
+        standing = self.last.hosts.get(host) if self.last else None
+        if standing is None or standing.plan != plan or not self._stands(host, standing):
             return None
+        return len(standing.paths)
 
     def reading(self, name: str) -> str:
         """The text of a file beside the topology, which is noted."""
@@ -60,26 +101,47 @@ class Memory:
         self.is_steady &= self.beside.setdefault(name, _digest(text)) == _digest(text)
         return text
 
-    def making(self, hosts: Iterable[tuple[HostName, tuple[File, ...]]]) -> Iterator[tuple[HostName, tuple[File, ...]]]:
+    def noting(self, hosts: Iterator[Made]) -> Iterator[tuple[HostName, Files]]:
         """Hosts with their files as they come, which are noted."""
-        for host, files in hosts:
-            self.manifests[host] = _digest(files[0].text)
+        for host, plan, files in hosts:
+            if isinstance(files, int):
+                assert self.last is not None
+                self.made[host] = self.last.hosts[host]
+            else:
+                self.made[host] = Standing(plan, tuple(file.path for file in files), Look(b"", b""))
             yield host, files
 
-    def remember(self) -> None:
-        """DIR holds what was made."""
+    def remember(self, *, is_told: bool) -> None:
+        """DIR holds what was made, and nobody else builds there now. `is_told`: its author has to hear of something,
+        each time."""
         from netc.shipped import last_change
 
-        if self.is_steady and last_change() < self.began - SLACK:
-            said = {"beside": self.beside, "manifests": self.manifests}
-            self.kept.put(self.name, self.origin(), json.dumps(said).encode())
+        if not self.is_steady or last_change() >= self.began - SLACK or not has_settled(self.out.parent):
+            return
+        hosts = {host: found for host, one in self.made.items() if (found := self._as_it_is(host, one))}
+        is_whole = not is_told and hosts.keys() == self.made.keys()
+        record = Record(_digest(self.text) if is_whole else None, self.beside, hosts)
+        self.kept.put(self.name, self.origin(), msgpack.encode(record))
+
+    def _as_it_is(self, host: str, made: Standing) -> Standing | None:
+        """None when somebody wrote to a file since it was looked at."""
+        now = look(f"{self.out}/{host}", made.paths)
+        if now is None or made.seen.what not in (b"", now.what):
+            return None
+        return Standing(made.plan, made.paths, now)
 
     def origin(self) -> bytes:
         from netc.kept import fingerprint
         from netc.shipped import compiler
 
-        return fingerprint((self.text.encode(), *compiler()))
+        return fingerprint(compiler())
 
 
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()
+def _digest(text: str) -> bytes:
+    return sha256(text.encode()).digest()
+
+
+def _is_host(folder: Path) -> bool:
+    from netc.write import is_ours
+
+    return is_ours(folder)

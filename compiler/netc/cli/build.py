@@ -18,6 +18,7 @@ from netc.report import Format
 if TYPE_CHECKING:
     from netc.emit.file import File
     from netc.language.names import HostName
+    from netc.write import Outcome
 
 
 WORTH = 0.5
@@ -38,28 +39,48 @@ def build(
     """Compile TOPO into DIR: every host, or the one that is named."""
     since = monotonic()
     text = text_of(topo, form)
-    memory = Memory(topo, text, out, time()) if form is Format.TEXT and not (host or check or verify) else None
-    with _refusals_told():
-        held = memory.unchanged() if memory else None
-    if held is not None:
-        say(f"{out}: 0 written, 0 removed, {held} unchanged", form)
+    if form is Format.TEXT and not (host or check or verify):
+        _build(topo, text, out, since, strict=strict)
         return
     from netc.pipeline import compile_hosts
     from netc.write import stale, write
 
-    checked = understood(topo, form, strict=strict, text=text, read_file=memory.reading if memory else None)
+    checked = understood(topo, form, strict=strict, text=text)
     only = host_of(host, checked.network) if host else None
     hosts = compile_hosts(checked.network, only)
     if verify:
         hosts = _judged(hosts)
     total = 1 if only else len(checked.network.topology.hosts)
-    with _refusals_told(), watched(memory.making(hosts) if memory else hosts, total, since) as made:
+    with _refusals_told(), watched(hosts, total, since) as made:
         if check:
             _say_stale(stale(out, made, complete=only is None), out, form)
-            return
-        outcome = write(out, made, complete=only is None)
-    if memory and not checked.notes and monotonic() - since > WORTH:
-        memory.remember()
+        else:
+            _say(write(out, made, complete=only is None), out, form)
+
+
+def _build(topo: Path, text: str, out: Path, since: float, *, strict: bool) -> None:
+    """Every host, by what is remembered of the last time."""
+    with _refusals_told():
+        memory = Memory(topo, text, out, time())
+        held = memory.unchanged()
+    if held is not None:
+        typer.echo(f"{out}: 0 written, 0 removed, {held} unchanged")
+        return
+    from netc.pipeline import recompile_hosts
+    from netc.write import write
+
+    checked = understood(topo, strict=strict, text=text, read_file=memory.reading)
+
+    def done() -> None:
+        if memory.last or monotonic() - since > WORTH:
+            memory.remember(is_told=bool(checked.notes))
+
+    hosts = memory.noting(recompile_hosts(checked.network, memory.standing))
+    with _refusals_told(), watched(hosts, len(checked.network.topology.hosts), since) as made:
+        _say(write(out, made, complete=True, done=done), out, Format.TEXT)
+
+
+def _say(outcome: Outcome, out: Path, form: Format) -> None:
     changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
     say(f"{out}: {changed}", form)
 
