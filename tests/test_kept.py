@@ -15,8 +15,9 @@ import pytest
 from msgspec import msgpack
 from msgspec.structs import replace
 
+from bench.inputs import mesh
 from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tree
-from netc import pipeline, shipped
+from netc import pipeline, shipped, workers
 from netc.cli import build as verb
 from netc.cli import seen
 from netc.cli.again import Memory, Record
@@ -365,6 +366,24 @@ def test_a_list_that_changed_is_in_every_host_that_has_it(topo: Path, tmp_path: 
 
     assert emitted == ["two"]
     assert differences(fresh(topo, tmp_path / "fresh"), tree(tmp_path / "out")) == []
+
+
+def test_processes_beside_each_other_say_the_same_of_the_same(topo: Path, tmp_path: Path) -> None:
+    """Else all would be printed again each time."""
+
+    def digests(text: str) -> dict[str, bytes]:
+        topo.write_text(text)
+        assert netc("build", topo, "-o", tmp_path / "out").code == 0
+        last = Memory(topo, text, tmp_path / "out", 0).last
+        assert last
+        return {host: standing.plan for host, standing in last.hosts.items()}
+
+    before = digests(mesh(workers.LEAST))
+    after = digests(mesh(workers.LEAST, 'firewall = { allow = [{ ports = "443/tcp" }] }'))
+    shutil.rmtree(tmp_path / "cache")
+
+    assert [host for host in before if before[host] != after[host]] == [f"h{workers.LEAST // 2}"]
+    assert digests(mesh(workers.LEAST)) == before
 
 
 @pytest.mark.parametrize("change", OUTPUTS)

@@ -23,18 +23,18 @@ EACH = 4
 def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[Made]:
     """`work` of each thing, in their order, and only a few things ahead of whoever takes what was made.
 
-    The processes are forked: they know what this one knew by then, and what they make is pickled. What `work` raises
-    is raised here. Where there is one processor, or little to do, or no fork(2), it is done here.
+    The processes are forked: they know what this one knew by then, the things too, and what they make is pickled. What
+    `work` raises is raised here. Where there is one processor, or little to do, or no fork(2), it is done here.
     """
     processes = _processors() if len(things) >= LEAST else 1
-    pool = _pool(processes, work) if processes > 1 else None
+    pool = _pool(processes, lambda index: work(things[index])) if processes > 1 else None
     if pool is None:
         yield from map(work, things)
         return
     ahead: deque[Future[list[Any]]] = deque()
     try:
         for start in range(0, len(things), EACH):
-            ahead.append(pool.submit(_do, things[start : start + EACH]))
+            ahead.append(pool.submit(_do, range(start, min(start + EACH, len(things)))))
             if len(ahead) > 2 * processes:
                 yield from ahead.popleft().result()
         while ahead:
@@ -43,14 +43,14 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
         pool.shutdown(cancel_futures=True)
 
 
-def _pool(processes: int, work: Callable[[Any], Any]) -> ProcessPoolExecutor | None:
+def _pool(processes: int, work: Callable[[int], Any]) -> ProcessPoolExecutor | None:
     """None where there may be no more processes, or no semaphores for them (sem_open(3) wants /dev/shm)."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children, get_context
 
     try:
         pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
-        pool.submit(_do, ())
+        pool.submit(_do, range(0))
     except (OSError, ImportError, NotImplementedError):
         for begun in active_children():  # before the one that could not; they would wait for work forever
             begun.kill()
@@ -63,15 +63,15 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") and hasattr(os, "fork") else 1
 
 
-_work: Callable[[Any], Any]
+_work: Callable[[int], Any]
 """Of a process that was forked for it."""
 
 
-def _begin(work: Callable[[Any], Any]) -> None:
+def _begin(work: Callable[[int], Any]) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for it says when it ends
 
 
-def _do(things: Sequence[Any]) -> list[Any]:
-    return [_work(thing) for thing in things]
+def _do(indices: range) -> list[Any]:
+    return [_work(index) for index in indices]

@@ -18,8 +18,8 @@ class Digests:
         self.known: dict[Peer, bytes] = {}
 
     def of(self, plan: HostPlan) -> bytes:
-        """The same in every process, as far as plans are made in the same way: two that only look the same may differ
-        (pickle tells an object that stands there twice from two that are equal)."""
+        """The same in every process that plans in the same way. Two plans that only look the same may differ: pickle
+        tells an object that stands there twice from two that are equal."""
         return self._digest(plan, None)
 
     def _digest(self, said: object, within: Peer | None) -> bytes:
