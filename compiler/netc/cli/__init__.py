@@ -9,12 +9,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Annotated, Any
-
-import typer
-
-import netc
+from typing import Any
 
 VERBS = {
     "build": "build",
@@ -38,41 +33,19 @@ def main() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
     gc.disable()
-    app()
+    words = sys.argv[1:]
+    if words[:1] == ["build"]:
+        from netc.cli.again import built_already
+
+        if said := built_already(words[1:]):
+            print(said)
+            return
+    app(words)
 
 
 def app(args: Sequence[str] | None = None, **settings: Any) -> object:
     """Runs a verb; what it says goes to stdout and stderr. `settings` are click's (`Command.main`)."""
+    from netc.cli.command import command
+
     words = sys.argv[1:] if args is None else list(args)
-    return _command(words)(args=words, **settings)
-
-
-def _command(words: Sequence[str]) -> typer.Typer:
-    """With the verb that `words` begin with, or with all where help or a mistake may name them."""
-    command = typer.Typer(
-        add_completion=False,
-        no_args_is_help=True,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,  # a bug stays a traceback that can be sent
-    )
-    command.callback()(_netc)
-    first = words[0] if words else ""
-    for verb in () if first == "--version" else (first,) if first in VERBS else VERBS:
-        module = import_module(f"netc.cli.{VERBS[verb]}")
-        if hasattr(module, "app"):
-            command.add_typer(module.app, name=verb)
-        else:
-            command.command(verb)(getattr(module, verb))
-    return command
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"netc {netc.__version__}")
-        raise typer.Exit
-
-
-def _netc(
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
-) -> None:
-    """One topology file, compiled into what each host of a network runs."""
+    return command(words)(args=words, **settings)

@@ -7,17 +7,16 @@ Only builds that took their time are remembered. `--check`, `--host` and `--veri
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from msgspec import MsgspecError, Struct, msgpack
-
+from netc.cli.files import beside, kept, topology
 from netc.cli.seen import Look, has_settled, look
-from netc.cli.topology import beside, kept
-from netc.exchange import home
+from netc.exchange import WriteRefused, home
 
 if TYPE_CHECKING:
     from netc.language.names import HostName
@@ -29,20 +28,33 @@ SLACK = 2
 """Seconds that some file systems are late to say."""
 
 
-class Standing(Struct, frozen=True):
+UNSEEN = Look("", "")
+
+
+class Standing(NamedTuple):
     """A host in DIR: the digest of the plan that it was compiled from, and its files as they were seen."""
 
-    plan: bytes
+    plan: str
     paths: tuple[str, ...]
     seen: Look
 
 
-class Record(Struct, frozen=True):
+class Record(NamedTuple):
     """Digests of the topology and of every file that it names; no topology where there was something to say of it."""
 
-    topology: bytes | None
-    beside: dict[str, bytes]
+    topology: str | None
+    beside: dict[str, str]
     hosts: dict[str, Standing]
+
+
+def recalled(data: bytes) -> Record | None:
+    """Of JSON; None for whatever is none."""
+    try:
+        said: dict[str, Any] = json.loads(data)
+        hosts = {host: Standing(plan, tuple(paths), Look(*seen)) for host, (plan, paths, seen) in said["hosts"].items()}
+        return Record(said["topology"], dict(said["beside"]), hosts)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 class Memory:
@@ -54,19 +66,14 @@ class Memory:
         self.kept = kept()
         self.name = f"build {topo.resolve()} {self.out}"
         self.read = beside(topo)
-        self.beside: dict[str, bytes] = {}
+        self.beside: dict[str, str] = {}
         self.made: dict[str, Standing] = {}
         self.is_steady = True
         """No file became another while it was read."""
         self.last = self._last()
 
     def _last(self) -> Record | None:
-        if not self.kept.has(self.name):
-            return None
-        try:
-            return msgpack.decode(self.kept.get(self.name, self.origin()) or b"", type=Record)
-        except MsgspecError:
-            return None
+        return recalled(self.kept.get(self.name, self.origin()) or b"") if self.kept.has(self.name) else None
 
     def unchanged(self) -> int | None:
         """How many files DIR holds, if a build would find nothing to do; else None."""
@@ -91,7 +98,7 @@ class Memory:
     def standing(self, host: str, plan: bytes) -> int | None:
         """How many files the host has, if all are there that this plan compiles to; else None."""
         standing = self.last.hosts.get(host) if self.last else None
-        if standing is None or standing.plan != plan or not self._stands(host, standing):
+        if standing is None or standing.plan != plan.hex() or not self._stands(host, standing):
             return None
         return len(standing.paths)
 
@@ -108,7 +115,7 @@ class Memory:
                 assert self.last is not None
                 self.made[host] = self.last.hosts[host]
             else:
-                self.made[host] = Standing(plan, tuple(file.path for file in files), Look(b"", b""))
+                self.made[host] = Standing(plan.hex(), tuple(file.path for file in files), UNSEEN)
             yield host, files
 
     def remember(self, *, is_told: bool) -> None:
@@ -121,12 +128,12 @@ class Memory:
         hosts = {host: found for host, one in self.made.items() if (found := self._as_it_is(host, one))}
         is_whole = not is_told and hosts.keys() == self.made.keys()
         record = Record(_digest(self.text) if is_whole else None, self.beside, hosts)
-        self.kept.put(self.name, self.origin(), msgpack.encode(record))
+        self.kept.put(self.name, self.origin(), json.dumps(record._asdict()).encode())
 
     def _as_it_is(self, host: str, made: Standing) -> Standing | None:
         """None when somebody wrote to a file since it was looked at."""
         now = look(f"{self.out}/{host}", made.paths)
-        if now is None or made.seen.what not in (b"", now.what):
+        if now is None or made.seen not in (UNSEEN, Look(now.what, made.seen.when)):
             return None
         return Standing(made.plan, made.paths, now)
 
@@ -137,8 +144,33 @@ class Memory:
         return fingerprint(compiler())
 
 
-def _digest(text: str) -> bytes:
-    return sha256(text.encode()).digest()
+def built_already(words: Sequence[str]) -> str | None:
+    """What a build has to say that finds nothing to do: as soon as that is certain, before what parses arguments and
+    topologies has begun to load. None for a build that asks for more than TOPO and DIR, or might have something to do.
+    """
+    match list(words):
+        case [topo]:
+            out = "out"
+        case [topo, "-o" | "--out", out] | ["-o" | "--out", out, topo]:
+            pass
+        case _:
+            return None
+    if topo.startswith("-") or out.startswith("-"):
+        return None
+    try:
+        memory = Memory(Path(topo), topology(Path(topo)).decode("utf-8-sig"), Path(out), 0)
+        held = memory.unchanged()
+    except (OSError, ValueError, WriteRefused):
+        return None  # a build says what is wrong
+    return None if held is None else unchanged(Path(out), held)
+
+
+def unchanged(out: Path, files: int) -> str:
+    return f"{out}: 0 written, 0 removed, {files} unchanged"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def _is_host(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli.again import Memory
+from netc.cli.again import Memory, unchanged
 from netc.cli.progress import watched
 from netc.cli.topology import Form, Strict, Topo, host_of, say, text_of, understood, wrong_use
 from netc.report import Format
@@ -64,7 +64,7 @@ def _build(topo: Path, text: str, out: Path, since: float, *, strict: bool) -> N
         memory = Memory(topo, text, out, time())
         held = memory.unchanged()
     if held is not None:
-        typer.echo(f"{out}: 0 written, 0 removed, {held} unchanged")
+        typer.echo(unchanged(out, held))
         return
     from netc.pipeline import recompile_hosts
     from netc.write import write

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli.topology import beside, text_of, understood, wrong_use
+from netc.cli.files import beside
+from netc.cli.topology import text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.problem import KeyPath

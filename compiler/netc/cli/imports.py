@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from netc.cli.edit import put_secrets, replace, toml_of
-from netc.cli.topology import Topo, beside, host_of, report, text_of, understood, wrong_use
+from netc.cli.files import beside
+from netc.cli.topology import Topo, host_of, report, text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.language.names import HostName

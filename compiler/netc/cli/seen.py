@@ -7,10 +7,8 @@ import stat
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryFile
 from time import monotonic, sleep
-
-from msgspec import Struct, msgpack
+from typing import NamedTuple
 
 from netc.exchange import parents
 
@@ -18,17 +16,18 @@ PATIENCE = 0.05
 """Seconds to wait for the file system's clock, which moves every few milliseconds."""
 
 
-class Look(Struct, frozen=True):
+class Look(NamedTuple):
     """At some files of a folder. Whoever writes to one, or puts another in its place, changes `what` or `when`; a
     hard link more, or a folder that is made anew around them, changes `when` alone."""
 
-    what: bytes
-    when: bytes
+    what: str
+    when: str
 
 
 def look(folder: str, paths: Sequence[str]) -> Look | None:
     """At `paths`, relative to `folder`; None unless all are plain files, below folders that are no links."""
-    above = dict.fromkeys(one for path in paths for one in parents(path))
+    inner = {path.rpartition("/")[0] for path in paths}
+    above = sorted({one for path in inner for one in parents(f"{path}/")})
     try:
         files = [os.lstat(f"{folder}/{path}") for path in paths]
         folders = [os.lstat(f"{folder}/{path}") for path in ("", *above)]
@@ -38,7 +37,7 @@ def look(folder: str, paths: Sequence[str]) -> Look | None:
         return None
     what = [(f.st_mode, f.st_uid, f.st_size, f.st_dev, f.st_ino, f.st_mtime_ns) for f in files]
     when = ([f.st_ctime_ns for f in files], [(one.st_dev, one.st_ino) for one in folders])
-    return Look(*(sha256(msgpack.encode(part)).digest() for part in (what, when)))
+    return Look(*(sha256(repr(part).encode()).hexdigest() for part in (what, when)))
 
 
 def has_settled(folder: Path) -> bool:
@@ -54,5 +53,7 @@ def has_settled(folder: Path) -> bool:
 
 def _now(folder: Path) -> int:
     """By the clock of the file system, which may be another machine's: nanoseconds since 1970."""
+    from tempfile import TemporaryFile
+
     with TemporaryFile(dir=folder) as probe:
         return os.fstat(probe.fileno()).st_ctime_ns

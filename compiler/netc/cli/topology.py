@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netc.cli.files import beside, kept, topology
 from netc.report import Format
 
 if TYPE_CHECKING:
-    from netc.kept import Kept
     from netc.language.names import HostName
     from netc.network.interface import Network
     from netc.pipeline import Checked
@@ -24,20 +23,6 @@ Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML
 
 Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
-
-LARGEST = 8 << 20
-"""Bytes; a topology of 10,000 hosts has about 5 MB."""
-
-LARGEST_BESIDE = 64 << 20
-"""Bytes of a file that a topology names: lists of addresses are long."""
-
-
-def kept() -> Kept:
-    """Where this user's programs leave what may be lost (XDG Base Directory Specification)."""
-    from netc.kept import Kept
-
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Kept(Path(home, "netc") if os.path.isabs(home) else None)
 
 
 def understood(
@@ -96,7 +81,7 @@ def _has_colours() -> bool:
 
 def text_of(topo: Path, form: Format = Format.TEXT) -> str:
     try:
-        data = _regular(topo, LARGEST)
+        data = topology(topo)
     except OSError as error:
         raise wrong_use(f"cannot read {topo}: {error.strerror}") from None
     try:
@@ -106,44 +91,6 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
 
         report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"), form)
         raise typer.Exit(1) from None
-
-
-def _regular(path: Path, largest: int) -> bytes:
-    """The bytes of a plain file of reasonable size: no device, no pipe."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is not a plain file")
-        if status.st_size > largest:
-            raise OSError(0, f"it has more than {largest >> 20} MiB")
-        return file.read()
-
-
-def beside(topo: Path) -> Callable[[str], str]:
-    """Reads files that a topology names: only in its own folder or below, also after links are followed."""
-    from netc.language.names import Wrong, quoted
-
-    folder = topo.resolve().parent
-
-    def read_file(name: str) -> str:
-        hint = f"put the file beside {topo.name} and write its name"
-        try:
-            path = (folder / name).resolve()
-            if not path.is_relative_to(folder):
-                raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
-            return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
-        except RuntimeError:
-            # What pathlib says before Python 3.13 of links that lead to each other.
-            raise Wrong("NC0003", f"cannot read {quoted(name)}: it is a link to itself", hint) from None
-        except (OSError, ValueError) as error:
-            if isinstance(error, Wrong):
-                raise
-            if isinstance(error, IsADirectoryError):
-                raise Wrong("NC0003", f"{quoted(name)} is a folder" if name else "no file is named", hint) from None
-            reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
-            raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
-
-    return read_file
 
 
 def host_of(name: str, network: Network) -> HostName:

@@ -1,0 +1,43 @@
+"""What a user types, by typer: the verb that is called, or all of them where help or a mistake may name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+import netc
+from netc.cli import VERBS
+
+
+def command(words: Sequence[str]) -> typer.Typer:
+    """With the verb that `words` begin with, or with all where help or a mistake may name them."""
+    made = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,  # a bug stays a traceback that can be sent
+    )
+    made.callback()(_netc)
+    first = words[0] if words else ""
+    for verb in () if first == "--version" else (first,) if first in VERBS else VERBS:
+        module = import_module(f"netc.cli.{VERBS[verb]}")
+        if hasattr(module, "app"):
+            made.add_typer(module.app, name=verb)
+        else:
+            made.command(verb)(getattr(module, verb))
+    return made
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"netc {netc.__version__}")
+        raise typer.Exit
+
+
+def _netc(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """One topology file, compiled into what each host of a network runs."""

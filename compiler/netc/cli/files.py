@@ -1,0 +1,69 @@
+"""What a build reads: a topology, what lies beside it, and what was kept. Nothing here takes long to import."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from netc.kept import Kept
+
+LARGEST = 8 << 20
+"""Bytes; a topology of 10,000 hosts has about 5 MB."""
+
+LARGEST_BESIDE = 64 << 20
+"""Bytes of a file that a topology names: lists of addresses are long."""
+
+
+def kept() -> Kept:
+    """Where this user's programs leave what may be lost (XDG Base Directory Specification)."""
+    from netc.kept import Kept
+
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Kept(Path(home, "netc") if os.path.isabs(home) else None)
+
+
+def topology(topo: Path) -> bytes:
+    """Raises OSError."""
+    return _regular(topo, LARGEST)
+
+
+def _regular(path: Path, largest: int) -> bytes:
+    """The bytes of a plain file of reasonable size: no device, no pipe."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "it is not a plain file")
+        if status.st_size > largest:
+            raise OSError(0, f"it has more than {largest >> 20} MiB")
+        return file.read()
+
+
+def beside(topo: Path) -> Callable[[str], str]:
+    """Reads files that a topology names: only in its own folder or below, also after links are followed."""
+    from netc.language.names import Wrong, quoted
+
+    folder = topo.resolve().parent
+
+    def read_file(name: str) -> str:
+        hint = f"put the file beside {topo.name} and write its name"
+        try:
+            path = (folder / name).resolve()
+            if not path.is_relative_to(folder):
+                raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
+            return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
+        except RuntimeError:
+            # What pathlib says before Python 3.13 of links that lead to each other.
+            raise Wrong("NC0003", f"cannot read {quoted(name)}: it is a link to itself", hint) from None
+        except (OSError, ValueError) as error:
+            if isinstance(error, Wrong):
+                raise
+            if isinstance(error, IsADirectoryError):
+                raise Wrong("NC0003", f"{quoted(name)} is a folder" if name else "no file is named", hint) from None
+            reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
+            raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
+
+    return read_file
