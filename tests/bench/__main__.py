@@ -9,9 +9,11 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
+from tempfile import TemporaryDirectory
 
 from bench.figure import Figure, Missing, NotMeasured
 from bench.peers import CACHE
@@ -51,9 +53,10 @@ def main(wanted: list[str]) -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     (CACHE / CURVES).unlink(missing_ok=True)
     said, rows = about(), {}
-    for subject in wanted or SUBJECTS:
-        print(f"bench: {subject}", file=sys.stderr, flush=True)
-        rows[subject] = tuple(taken(subject))
+    with TemporaryDirectory(prefix="bench-") as tempfile.tempdir:
+        for subject in wanted or SUBJECTS:
+            print(f"bench: {subject}", file=sys.stderr, flush=True)
+            rows[subject] = tuple(taken(subject))
     one, five, _ = os.getloadavg()
     said["load after"] = f"{one:.1f}, {five:.1f} in five minutes"
     text = markdown(rows, said, CURVES if (CACHE / CURVES).exists() else None)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bench.curves import Curve, Point, drawn
-from bench.figure import NETC, Bar, Command, Figure, beside
+from bench.figure import NETC, Bar, Command, Figure, away, beside, room
 from bench.inputs import hub, listed, mesh
 from bench.peers import CACHE
 
@@ -45,9 +43,9 @@ def figures() -> Iterator[Figure]:
 
 
 def _point(make: Callable[[Path, int], Path], number: int) -> Point:
-    with TemporaryDirectory(prefix="bench-") as name:
+    with room() as name:
         topo, out = make(Path(name) / "topo", number), Path(name) / "out"
-        clear = partial(shutil.rmtree, out, ignore_errors=True)
+        clear = partial(away, out)
         command = Command([*NETC, "build", str(topo), "-o", str(out)], before=clear)
         cost = beside(f"{number}", {"netc": command}, RUNS)["netc"]
         size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())

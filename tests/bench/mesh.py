@@ -6,13 +6,11 @@ what installs them. Both read and write the same hosts.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Cost, Figure, beside, compared
+from bench.figure import NETC, Bar, Command, Cost, Figure, away, beside, compared, room
 from bench.inputs import database, mesh
 from bench.peers import python_tool
 
@@ -23,7 +21,7 @@ RUNS = {100: 5, 500: 3, 1000: 1}
 def figures() -> Iterator[Figure]:
     peer = python_tool("wg-meshconf")
     for hosts, runs in RUNS.items():
-        with TemporaryDirectory(prefix="bench-") as folder:
+        with room() as folder:
             yield from _at(hosts, _costs(Path(folder), hosts, runs, peer), runs)
 
 
@@ -32,12 +30,10 @@ def _costs(folder: Path, hosts: int, runs: int, peer: str) -> dict[str, Cost]:
     topo.write_text(mesh(hosts))
     rows.write_text(database(hosts))
     ways = {
-        "netc": Command(
-            [*NETC, "build", str(topo), "-o", str(out)], before=partial(shutil.rmtree, out, ignore_errors=True)
-        ),
+        "netc": Command([*NETC, "build", str(topo), "-o", str(out)], before=partial(away, out)),
         "wg-meshconf": Command(
             [peer, "--database", str(rows), "genconfig", "--output", str(configs)],
-            before=partial(shutil.rmtree, configs, ignore_errors=True),
+            before=partial(away, configs),
         ),
     }
     return beside(f"a mesh of {hosts} hosts", ways, runs)

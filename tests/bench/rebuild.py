@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, beside, compared
+from bench.figure import NETC, Bar, Command, Figure, away, beside, compared, room
 from bench.inputs import mesh
 
 HOSTS, RUNS = 500, 5
@@ -16,7 +14,7 @@ TEXTS = (mesh(HOSTS), mesh(HOSTS, 'firewall = { allow = [{ ports = "443/tcp" }] 
 
 
 def figures() -> Iterator[Figure]:
-    with TemporaryDirectory(prefix="bench-") as name:
+    with room() as name:
         folder = Path(name)
         topo, out = folder / "topo.toml", folder / "out"
         topo.write_text(TEXTS[0])
@@ -24,7 +22,7 @@ def figures() -> Iterator[Figure]:
             Command, [*NETC, "build", str(topo), "-o", str(out)], environment={"XDG_CACHE_HOME": str(folder / "cache")}
         )
         ways = {
-            "full": build(before=partial(_fresh, out, folder / "cache")),
+            "full": build(before=partial(away, out, folder / "cache")),
             "changed": build(before=partial(_change, topo)),
             "unchanged": build(),
         }
@@ -32,11 +30,6 @@ def figures() -> Iterator[Figure]:
     work, full = f"a mesh of {HOSTS} hosts, built again", cost["full"]
     yield compared(work, "one host opens a port", "the full build", cost["changed"], full, Bar("most", 0.25))
     yield compared(work, "nothing changed", "the full build", cost["unchanged"], full, Bar("most", 0.1))
-
-
-def _fresh(*folders: Path) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _change(topo: Path) -> None:

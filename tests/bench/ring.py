@@ -7,13 +7,11 @@ no container is started. `netc build` proves that nobody is locked out, and writ
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, NotMeasured, beside, compared
+from bench.figure import NETC, Bar, Command, Figure, NotMeasured, away, beside, compared, room
 from bench.peers import python_tool
 
 ASN = 65000
@@ -62,7 +60,7 @@ links: [{links}]
 def figures() -> Iterator[Figure]:
     netlab = python_tool("netlab")
     for routers, runs in RUNS.items():
-        with TemporaryDirectory(prefix="bench-") as name:
+        with room() as name:
             folder = Path(name)
             ours, theirs = folder / "netc", folder / "netlab"
             topology = folder / "ring.toml"
@@ -73,7 +71,7 @@ def figures() -> Iterator[Figure]:
                 "netc": Command(
                     [*NETC, "build", str(topology), "-o", str(ours)],
                     environment={"XDG_CACHE_HOME": str(kept)},
-                    before=partial(emptied, ours, kept),
+                    before=partial(away, ours, kept),
                 ),
                 "netlab": Command(
                     [netlab, "create", "--quiet", "topology.yml"],
@@ -88,13 +86,8 @@ def figures() -> Iterator[Figure]:
             yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
 
 
-def emptied(*folders: Path) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def laid(folder: Path, topology: str) -> None:
-    emptied(folder)
+    away(folder)
     folder.mkdir()
     (folder / "topology.yml").write_text(topology)
 

@@ -5,14 +5,12 @@ iprange reads, merges and prints; it is run twice, since it prints one form at a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from shlex import quote
-from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, beside, compared
+from bench.figure import NETC, Bar, Command, Figure, away, beside, compared, room
 from bench.inputs import listed
 from bench.peers import debian_tool
 
@@ -22,15 +20,13 @@ RUNS = {100_000: 5, 400_000: 5}
 def figures() -> Iterator[Figure]:
     iprange = debian_tool("iprange")
     for number, runs in RUNS.items():
-        with TemporaryDirectory(prefix="bench-") as name:
+        with room() as name:
             folder = Path(name)
             topo, out = listed(folder / "topo", number), folder / "out"
             nft = f"{quote(iprange)} --print-suffix , topo/long.txt > long.nft"
             ipset = f"{quote(iprange)} --print-prefix 'add long ' topo/long.txt > long.ipset"
             ways = {
-                "netc": Command(
-                    [*NETC, "build", str(topo), "-o", str(out)], before=partial(shutil.rmtree, out, ignore_errors=True)
-                ),
+                "netc": Command([*NETC, "build", str(topo), "-o", str(out)], before=partial(away, out)),
                 "iprange": Command(["sh", "-ec", f"{nft}; {ipset}"], folder=folder),
             }
             work = f"{number:,} prefixes for nft and ipset"

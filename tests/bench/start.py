@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from bench.figure import NETC, Bar, Command, Figure, beside, compared
+from bench.figure import NETC, Bar, Command, Figure, away, beside, compared, room
 
 SEEDBOX = Path(__file__).parents[2] / "examples/seedbox.toml"
 TYPER = "python3 -c 'import typer'"
@@ -20,9 +19,9 @@ def figures() -> Iterator[Figure]:
     ways = {"netc": [*NETC, "--version"], TYPER: [sys.executable, "-c", "import typer"]}
     cost = beside(work, ways, runs=11)
     yield compared(work, "netc --version", TYPER, cost["netc"], cost[TYPER], Bar("most", 1.5))
-    with TemporaryDirectory(prefix="bench-") as folder:
+    with room() as folder:
         out = Path(folder) / "out"
-        build = Command([*NETC, "build", str(SEEDBOX), "-o", str(out)], before=lambda: shutil.rmtree(out, True))
+        build = Command([*NETC, "build", str(SEEDBOX), "-o", str(out)], before=partial(away, out))
         work = "start, and one host compiled"
         modules = [sys.executable, "-c", "import typer, pydantic, jinja2, netaddr"]
         cost = beside(work, {"netc": build, ALL: modules}, runs=11)

@@ -43,27 +43,33 @@ def _regular(path: Path, largest: int) -> bytes:
 
 
 def beside(topo: Path) -> Callable[[str], str]:
-    """Reads files that a topology names: only in its own folder or below, also after links are followed."""
-    from netc.language.names import Wrong, quoted
-
+    """Reads files that a topology names: only in its own folder or below, also after links are followed. Raises
+    Wrong."""
     folder = topo.resolve().parent
 
     def read_file(name: str) -> str:
-        hint = f"put the file beside {topo.name} and write its name"
         try:
             path = (folder / name).resolve()
-            if not path.is_relative_to(folder):
-                raise Wrong("NC0003", f"{quoted(name)} is outside the topology's folder", hint)
-            return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
-        except RuntimeError:
-            # What pathlib says before Python 3.13 of links that lead to each other.
-            raise Wrong("NC0003", f"cannot read {quoted(name)}: it is a link to itself", hint) from None
-        except (OSError, ValueError) as error:
-            if isinstance(error, Wrong):
-                raise
-            if isinstance(error, IsADirectoryError):
-                raise Wrong("NC0003", f"{quoted(name)} is a folder" if name else "no file is named", hint) from None
-            reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
-            raise Wrong("NC0003", f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}", hint) from None
+            if path.is_relative_to(folder):
+                return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
+            error: Exception | None = None
+        except (RuntimeError, OSError, ValueError) as found:
+            error = found
+        from netc.language.names import Wrong
+
+        raise Wrong("NC0003", _why_not(name, error), f"put the file beside {topo.name} and write its name") from None
 
     return read_file
+
+
+def _why_not(name: str, error: Exception | None) -> str:
+    from netc.language.names import quoted
+
+    if error is None:
+        return f"{quoted(name)} is outside the topology's folder"
+    if isinstance(error, RuntimeError):  # what pathlib says before Python 3.13 of links that lead to each other
+        return f"cannot read {quoted(name)}: it is a link to itself"
+    if isinstance(error, IsADirectoryError):
+        return f"{quoted(name)} is a folder" if name else "no file is named"
+    reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
+    return f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}"
