@@ -156,9 +156,9 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     compiled: list[str] = []
     understand = pipeline.understand
 
-    def noted(text: str, file: str, read_file: Callable[[str], str]) -> pipeline.Checked:
+    def noted(text: str, file: str, read_file: Callable[[str], str], *, proving: bool) -> pipeline.Checked:
         compiled.append(file)
-        return understand(text, file, read_file)
+        return understand(text, file, read_file, proving=proving)
 
     monkeypatch.setattr(pipeline, "understand", noted)
     return compiled

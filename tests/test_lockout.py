@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from netaddr import IPAddress
 
+from examples import netc
 from netc.checks import lockout
 from netc.language.names import InterfaceName
 from netc.language.read import read
@@ -97,14 +99,15 @@ def test_what_takes_something_else_is_not(harmless: str) -> None:
     assert walked(HEAD + SPACE + harmless) == []
 
 
+def no_ssh(ruleset: Ruleset) -> Iterator[InputRule]:
+    return (rule for rule in filtering.input_rules(ruleset) if "ssh" not in getattr(rule, "origin", ()))
+
+
 def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The order is written once; were it another one, this is what would be said of it."""
 
     def denial_first(ruleset: Ruleset) -> Iterator[InputRule]:
         return iter(sorted(filtering.input_rules(ruleset), key=lambda rule: not isinstance(rule, Denial)))
-
-    def no_ssh(ruleset: Ruleset) -> Iterator[InputRule]:
-        return (rule for rule in filtering.input_rules(ruleset) if "ssh" not in getattr(rule, "origin", ()))
 
     for order, thief in ((denial_first, ("hosts", "a", "firewall", "deny")), (no_ssh, ("hosts", "a", "firewall"))):
         monkeypatch.setattr(lockout, "input_rules", order)
@@ -112,12 +115,28 @@ def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPat
         assert thief in [problem.where for problem in walked(HEAD)]
 
 
+@pytest.mark.parametrize("words", [["build", "-o"], ["build", "--check", "-o"], ["bundle", "-o"]])
+def test_whoever_would_be_locked_out_gets_nothing(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each host that would shut its ssh is told of, and nothing is written."""
+    topo = tmp_path / "topo.toml"
+    more = '[hosts.c{0}]\nid = 1{0}\naddresses = "198.51.102.{0}/24"\n[hosts.c{0}.firewall]'
+    topo.write_text("\n".join((HEAD, more.format(1), more.format(2))))
+    monkeypatch.setattr(lockout, "input_rules", no_ssh)
+    ran = netc(words[0], topo, *words[1:], tmp_path / "out")
+
+    assert ran.code == 1
+    assert ran.err.count("error[NC1401]") == 3
+    assert not (tmp_path / "out").exists()
+
+
 def test_every_part_of_the_address_space_sends_somebody() -> None:
     reading = read(HEAD, "topo.toml", no_imports)
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    [rules] = [lockout.Rules(ruleset) for ruleset, _ in lockout.rulesets(host, network)]
+    [rules] = map(lockout.Rules, lockout.rulesets(lockout.filtering(host, network)))
 
     def parts(to: str, port: int) -> list[str]:
         return list(map(str, rules.representatives(IPAddress(to), port, InterfaceName("eth0"))))
@@ -136,7 +155,7 @@ def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    ruleset, _ = next(lockout.rulesets(host, network))
+    ruleset, *_ = lockout.rulesets(lockout.filtering(host, network))
     [ip] = [net.ip for net in network.topology.hosts[host].addresses if net.version == 4]
 
     inside = lockout.Syn(InterfaceName("ve-n"), ip, ip, 22)

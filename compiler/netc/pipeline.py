@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from netc.checks import check, prove, tidy
 from netc.checks.acknowledgements import acknowledge
+from netc.checks.lockout import takers
 from netc.emit import emit
 from netc.emit.file import File
 from netc.features import FEATURES
@@ -30,8 +31,9 @@ class Checked(Struct, frozen=True):
     notes: tuple[Problem, ...]
 
 
-def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked:
-    """Reads and checks a topology. Raises Mistakes with all of them."""
+def understand(text: str, file: str, read_file: Callable[[str], str], *, proving: bool = True) -> Checked:
+    """Reads and checks a topology. Raises Mistakes with all of them. Who is not `proving` leaves to `recompile_hosts`
+    what only plans can show."""
     reading = read(text, file, read_file)
     if reading.topology is None:
         raise Mistakes(reading.problems)
@@ -42,7 +44,7 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
     problems = acknowledge(found, reading.topology)
     if any(problem.severity == Severity.ERROR for problem in problems):
         raise Mistakes(problems)
-    if disproved := prove(network):
+    if proving and (disproved := prove(network)):
         raise Mistakes((*problems, *disproved))
     return Checked(network, problems)
 
@@ -63,13 +65,20 @@ Made = tuple[HostName, bytes, Files]
 
 
 def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int | None]) -> Iterator[Made]:
-    """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it."""
+    """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it.
+    Each is planned once, for the proof as well: raises Mistakes."""
     digests = Digests()
 
-    def made(host: HostName) -> Made:
+    def made(host: HostName) -> tuple[Made, tuple[Problem, ...]]:
         facts = plan(host, network)
         digest = digests.of(facts)
         count = standing(host, digest)
-        return host, digest, emit(facts) if count is None else count
+        return (host, digest, emit(facts) if count is None else count), tuple(takers(facts, network))
 
-    return spread(made, sorted(network.topology.hosts))
+    disproved: list[Problem] = []
+    for one, problems in spread(made, sorted(network.topology.hosts)):
+        disproved += problems
+        if not disproved:
+            yield one
+    if disproved:
+        raise Mistakes(tuple(disproved))

@@ -18,7 +18,7 @@ from netc.network.ranges import BITS
 from netc.network.sets import Members, members
 from netc.network.uplinks import own_addresses, ways_out
 from netc.plan.filtering import Always, input_rules
-from netc.plan.host_plan import Address
+from netc.plan.host_plan import Address, HostPlan
 from netc.plan.join import join
 from netc.plan.ruleset import Denial, Opening, RepliesOnly, Ruleset, Sources
 from netc.problem import KeyPath, Problem, dotted
@@ -38,15 +38,22 @@ class Syn(Struct, frozen=True):
 
 
 def check(network: Network) -> Iterator[Problem]:
-    for found in spread(lambda host: tuple(_takers(host, network)), sorted(network.topology.hosts)):
+    for found in spread(lambda host: tuple(takers(filtering(host, network), network)), sorted(network.topology.hosts)):
         yield from found
 
 
-def _takers(host: HostName, network: Network) -> Iterator[Problem]:
-    """Each once, whatever it takes."""
-    port = network.topology.hosts[host].ssh
+def filtering(host: HostName, network: Network) -> HostPlan:
+    """The plan of a host as far as it has rules: interfaces of tunnels have none."""
+    shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
+    return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
+
+
+def takers(plan: HostPlan, network: Network) -> Iterator[Problem]:
+    """Of a host's ssh. Each once, whatever it takes."""
+    host, port = plan.host, network.topology.hosts[plan.host].ssh
     told: set[KeyPath] = set()
-    for ruleset, held in rulesets(host, network):
+    held = tuple(address for part in plan.parts for address in part.addresses if address.namespace is None)
+    for ruleset in rulesets(plan):
         rules = Rules(ruleset)
         for device, to in _arrivals(host, held, network):
             for source in rules.representatives(to, port, device):
@@ -58,14 +65,8 @@ def _takers(host: HostName, network: Network) -> Iterator[Problem]:
                     yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 
-def rulesets(host: HostName, network: Network) -> Iterator[tuple[Ruleset, tuple[Address, ...]]]:
-    """The rules of a host, and addresses that features give to it. Interfaces of tunnels have no rules."""
-    shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
-    plan = join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
-    held = tuple(address for part in plan.parts for address in part.addresses if address.namespace is None)
-    for part in plan.parts:
-        if part.kind == "firewall":
-            yield from ((ruleset, held) for ruleset in part.rulesets)
+def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
+    return tuple(ruleset for part in plan.parts if part.kind == "firewall" for ruleset in part.rulesets)
 
 
 def _arrivals(host: HostName, held: tuple[Address, ...], network: Network) -> Iterator[tuple[InterfaceName, IPAddress]]:

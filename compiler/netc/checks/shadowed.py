@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
-from netc.checks.lockout import rulesets
+from netc.checks.lockout import filtering, rulesets
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
@@ -38,7 +38,7 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _inside(sources, where, network.sets)
         wall = table.firewall
         if wall and (wall.allow or wall.pass_) and len(wall.allow) + len(wall.pass_) <= MOST:
-            for ruleset, _ in rulesets(host, network):
+            for ruleset in rulesets(filtering(host, network)):
                 if ruleset.filter:
                     yield from _rules(wall, ruleset, network.sets)
 

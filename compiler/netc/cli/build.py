@@ -12,7 +12,7 @@ import typer
 
 from netc.cli.again import Memory, unchanged
 from netc.cli.progress import watched
-from netc.cli.topology import Form, Strict, Topo, host_of, say, text_of, understood, wrong_use
+from netc.cli.topology import Form, Strict, Topo, host_of, report, say, text_of, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -67,17 +67,22 @@ def _build(topo: Path, text: str, out: Path, since: float, *, strict: bool) -> N
         typer.echo(unchanged(out, held))
         return
     from netc.pipeline import recompile_hosts
+    from netc.problem import Mistakes
     from netc.write import write
 
-    checked = understood(topo, strict=strict, text=text, read_file=memory.reading)
+    checked = understood(topo, strict=strict, proving=False, text=text, read_file=memory.reading)
 
     def done() -> None:
         if memory.last or monotonic() - since > WORTH:
             memory.remember(is_told=bool(checked.notes))
 
     hosts = memory.noting(recompile_hosts(checked.network, memory.standing))
-    with _refusals_told(), watched(hosts, len(checked.network.topology.hosts), since) as made:
-        _say(write(out, made, complete=True, done=done), out, Format.TEXT)
+    try:
+        with _refusals_told(), watched(hosts, len(checked.network.topology.hosts), since) as made:
+            _say(write(out, made, complete=True, done=done), out, Format.TEXT)
+    except Mistakes as mistakes:
+        report(mistakes.problems, topo, text)
+        raise typer.Exit(1) from None
 
 
 def _say(outcome: Outcome, out: Path, form: Format) -> None:

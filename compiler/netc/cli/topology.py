@@ -30,13 +30,14 @@ def understood(
     form: Format = Format.TEXT,
     *,
     strict: bool = False,
+    proving: bool = True,
     text: str | None = None,
     read_file: Callable[[str], str] | None = None,
 ) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
 
-    `strict`: warnings are mistakes too, unless they are acknowledged. `text`: where it has been read already;
-    `read_file`: reads what lies beside it, else `beside` does.
+    `strict`: warnings are mistakes too, unless they are acknowledged. `proving`: as `understand` has it. `text`: where
+    it has been read already; `read_file`: reads what lies beside it, else `beside` does.
     """
     from netc.emit.render import COMPILED
     from netc.pipeline import understand
@@ -45,7 +46,7 @@ def understood(
     COMPILED.kept = kept()
     text = text_of(topo, form) if text is None else text
     try:
-        checked = understand(text, str(topo), read_file or beside(topo))
+        checked = understand(text, str(topo), read_file or beside(topo), proving=proving)
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
