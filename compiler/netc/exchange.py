@@ -88,8 +88,9 @@ def _fill(target: str, text: str, mode: int) -> None:
         os.fchmod(out.fileno(), mode)
 
 
-def commit(new: Path, root: Path, changed: Set[str]) -> None:
-    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); exchanges."""
+def commit(new: Path, root: Path, changed: Set[str]) -> str | None:
+    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); exchanges. The
+    folder in `root` that was exchanged in place of the whole, if one was."""
     _begin(new)
     new.mkdir(exist_ok=True)
     touched = {above for path in changed for above in parents(path)}
@@ -101,6 +102,7 @@ def commit(new: Path, root: Path, changed: Set[str]) -> None:
     _sync(new)
     _swap(new, root)
     _sync(root.parent)
+    return name
 
 
 def _only_folder(new: Path, root: Path, changed: Set[str]) -> str | None:

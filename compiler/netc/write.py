@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -54,9 +54,9 @@ class _Change(Struct, frozen=True):
     unchanged: int
 
 
-def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[], None] | None = None) -> Outcome:
+def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[Set[str]], None] | None = None) -> Outcome:
     """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone. `done` is
-    called when all is in place, and before anybody else may write.
+    called when all is in place, and before anybody else may write, with the hosts whose files were written or linked.
 
     Raises `WriteRefused`, `OSError`, or what `hosts` raises; then the directory is as before.
     """
@@ -64,6 +64,7 @@ def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[], N
     written: list[str] = []
     removed: list[str] = []
     unchanged = 0
+    touched: Set[str] = frozenset()
     with alone(root):
         with building(root) as new:
             for change in _changes(root, hosts, complete=complete):
@@ -74,9 +75,10 @@ def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[], N
                 removed += (f"{change.host}/{path}" for path in change.remove)
                 unchanged += change.unchanged
             if written or removed:
-                commit(new, root, {*written, *removed})
+                name = commit(new, root, {*written, *removed})
+                touched = {name} if name else set(os.listdir(root))
         if done:
-            done()
+            done(touched)
     return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)
 
 

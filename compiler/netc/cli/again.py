@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -118,14 +118,16 @@ class Memory:
                 self.made[host] = Standing(plan.hex(), tuple(file.path for file in files), UNSEEN)
             yield host, files
 
-    def remember(self, *, is_told: bool) -> None:
-        """DIR holds what was made, and nobody else builds there now. `is_told`: its author has to hear of something,
-        each time."""
+    def remember(self, touched: Set[str], *, is_told: bool) -> None:
+        """DIR holds what was made, and nobody else builds there now. `touched`: hosts with files that were written or
+        linked; `is_told`: its author has to hear of something, each time."""
         from netc.shipped import last_change
 
         if not self.is_steady or last_change() >= self.began - SLACK or not has_settled(self.out.parent):
             return
-        hosts = {host: found for host, one in self.made.items() if (found := self._as_it_is(host, one))}
+        fresh = {host for host, one in self.made.items() if host in touched or one.seen == UNSEEN}
+        looks = {host: self._as_it_is(host, one) if host in fresh else one for host, one in self.made.items()}
+        hosts = {host: one for host, one in looks.items() if one}
         is_whole = not is_told and hosts.keys() == self.made.keys()
         record = Record(_digest(self.text) if is_whole else None, self.beside, hosts)
         self.kept.put(self.name, self.origin(), json.dumps(record._asdict()).encode())

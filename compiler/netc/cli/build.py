@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, time
@@ -72,9 +72,9 @@ def _build(topo: Path, text: str, out: Path, since: float, *, strict: bool) -> N
 
     checked = understood(topo, strict=strict, proving=False, text=text, read_file=memory.reading)
 
-    def done() -> None:
+    def done(touched: Set[str]) -> None:
         if memory.last or monotonic() - since > WORTH:
-            memory.remember(is_told=bool(checked.notes))
+            memory.remember(touched, is_told=bool(checked.notes))
 
     hosts = memory.noting(recompile_hosts(checked.network, memory.standing))
     try:
