@@ -50,6 +50,13 @@ def results(guest: Guest) -> dict[str, int]:
     return {name: sum(int(suite.attrib[name]) for suite in suites) for name in names}
 
 
+def slowest(guest: Guest) -> list[str]:
+    """As `--durations` has it."""
+    cases = ElementTree.parse(guest.folder / "junit.xml").getroot().iter("testcase")
+    times = sorted(((float(case.attrib["time"]), case.attrib["name"]) for case in cases), reverse=True)
+    return [f"{seconds:.0f} s {name}" for seconds, name in times]
+
+
 def test_the_kernel_is_the_stock_one_and_has_every_tunnel(guests: list[Guest]) -> None:
     kernel = newest_kernel()
     assert kernel is not None
@@ -65,6 +72,7 @@ def test_every_live_test_passes_and_none_is_skipped(guests: list[Guest], capsys:
     with capsys.disabled():
         for guest in guests:
             print(f"\n{guest.read('kernel').strip()}: {guest.read('log').splitlines()[-1].strip('= ')}")
+            print(*slowest(guest), sep="\n")
 
     for counted in map(results, guests):
         assert counted["tests"] > 0
