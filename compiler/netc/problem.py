@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -57,6 +58,7 @@ class Mistakes(Exception):
         super().__init__(f"{len(self.problems)} problems")
 
 
+@lru_cache(maxsize=4096)  # every line of output says where it is from
 def dotted(path: KeyPath) -> str:
     """`links.edge-home.ends.edge.address[0]`, quoted where TOML would quote."""
     text = ""

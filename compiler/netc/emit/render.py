@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ def origin(path: KeyPath) -> Verbatim:
     return Verbatim(text)
 
 
+@lru_cache(maxsize=4096)
 def about(text: str) -> Verbatim:
     """What a part says of itself: a key path and plain words."""
     if not re.fullmatch(r"[A-Za-z0-9_., \[\]-]+", text):

@@ -154,16 +154,15 @@ def _roas(router: Router) -> Iterator[Protocol]:
 
 def _sessions(router: Router, system: System) -> Iterator[Protocol]:
     """Those between loopbacks are many and alike: what they have in common is said once."""
-    counted = Counter(_with_anybody(session) for session in router.sessions if session.kind == "ibgp")
-    common = [session for session, count in counted.items() if count > 1]
+    alike = [_with_anybody(session) if session.kind == "ibgp" else session for session in router.sessions]
+    counted = Counter(session for session in alike if session.kind == "ibgp")
     templates: dict[Session, BgpTemplate] = {}
-    for number, session in enumerate(common, 1):
+    for number, session in enumerate((one for one, count in counted.items() if count > 1), 1):
         name = "inside" if number == 1 else f"inside{number}"
         templates[session] = BgpTemplate(name, dotted(session.origin), _terms(session, router, system))
     yield from templates.values()
-    for session in router.sessions:
-        shared = templates.get(_with_anybody(session)) if templates and session.kind == "ibgp" else None
-        yield _bgp(session, shared or _terms(session, router, system))
+    for session, common in zip(router.sessions, alike, strict=True):
+        yield _bgp(session, templates.get(common) or _terms(session, router, system))
 
 
 def _with_anybody(session: Session) -> Session:
