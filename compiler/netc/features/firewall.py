@@ -65,7 +65,7 @@ def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Open
         ports = (Ports(interface.port, interface.port, "udp"),) if interface.port else ()
         protocol = IP_PROTOCOL.get(interface.kind)
         if ports or protocol:
-            known = outer_sources(interface, network.topology)
+            known = outer_sources(interface, network)
             sources = Sources(known) if known else None
             yield Opening(interface.origin, sources, ports=ports, protocol=protocol)
 

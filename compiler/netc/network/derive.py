@@ -56,7 +56,7 @@ def in_subnet(subnet: IPNetwork, host_id: int) -> IPNetwork:
 
 def alone(address: IPNetwork) -> IPNetwork:
     """An interface's address as a prefix of its own: /32 or /128."""
-    return IPNetwork(f"{address.ip}/{32 if address.version == 4 else 128}")
+    return IPNetwork(address.ip)
 
 
 def secret(given: Secret | None, default: str | None) -> HostPath | CredentialName | None:

@@ -22,6 +22,7 @@ from netc.language.names import (
 from netc.language.topology import Topology
 from netc.language.values import Endpoint, Family
 from netc.network.forwards import Back
+from netc.network.senders import Senders
 from netc.network.sets import Sets
 from netc.network.speakers import Speaker
 from netc.problem import KeyPath
@@ -111,10 +112,11 @@ class Interface(Struct, frozen=True):
 
 
 class Network(Struct, frozen=True):
-    """A topology, every interface that follows from it, by host, in a fixed order, every set of addresses, and every
-    router that speaks BGP."""
+    """A topology, every interface that follows from it, by host, in a fixed order, every set of addresses, every
+    router that speaks BGP, and hosts as senders of outer packets."""
 
     topology: Topology
     interfaces: Mapping[HostName, tuple[Interface, ...]]
     sets: Sets
     speakers: Mapping[HostName, Speaker]
+    senders: Senders

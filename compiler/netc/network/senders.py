@@ -1,0 +1,77 @@
+"""Hosts as senders of outer packets. A mesh of 1,000 hosts with firewalls asks a million times, so what is known of a
+host is worked out once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from msgspec import Struct
+from netaddr import IPNetwork
+
+from netc.language.links import End
+from netc.language.topology import Host, Topology
+from netc.language.tunnels import Tunnel
+from netc.language.values import Endpoint
+from netc.network.derive import alone
+from netc.network.dialling import candidates
+
+
+class Sender(Struct, frozen=True):
+    """`dialled` is what others may dial, and `holds` says whether the host's uplink has all of it."""
+
+    addresses: dict[int, IPNetwork]
+    """Each alone, by its place among those of all hosts."""
+    dialled: tuple[Endpoint, ...]
+    holds: bool
+    stays: bool
+    """It can be dialled where it is, and sends from there and from nowhere else, but for its `routes`."""
+    routes: tuple[IPNetwork, ...]
+    """All that its main table leads into tunnels."""
+
+
+class Senders:
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self._known: dict[tuple[str, str | None], Sender | None] = {}
+
+    def of(self, host: str, link: str | None) -> Sender | None:
+        """A host at its end of a link, or of anything else; None for what is no host."""
+        key = host, link
+        if key not in self._known:
+            table, end = self._hosts.get(host), self._ends.get(host, {}).get(link or "")
+            self._known[key] = self._sender(host, table, end) if table else None
+        return self._known[key]
+
+    def _sender(self, name: str, host: Host, end: End | None) -> Sender:
+        dialled = candidates(host, end)
+        holds = all(any(net.ip == endpoint.host for net in host.addresses) for endpoint in dialled)
+        tables: tuple[End | Tunnel, ...] = (*self._ends.get(name, {}).values(), *host.tunnels.values())
+        return Sender(
+            addresses={self._places[_place(net)]: net for net in map(alone, host.addresses)},
+            dialled=dialled,
+            holds=holds,
+            stays=bool(dialled) and holds and not host.uplinks,
+            routes=tuple(net for table in tables if table.table is None for net in table.routes),
+        )
+
+    @cached_property
+    def _hosts(self) -> dict[str, Host]:
+        return {str(name): host for name, host in self.topology.hosts.items()}
+
+    @cached_property
+    def _ends(self) -> dict[str, dict[str, End]]:
+        """By host and link."""
+        found: dict[str, dict[str, End]] = {}
+        for name, link in self.topology.links.items():
+            for host, end in link.ends.items():
+                found.setdefault(host, {})[name] = end
+        return found
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, int], int]:
+        every = {_place(alone(net)) for host in self.topology.hosts.values() for net in host.addresses}
+        return {place: number for number, place in enumerate(sorted(every))}
+
+
+def _place(net: IPNetwork) -> tuple[int, int]:
+    return net.version, net.first
