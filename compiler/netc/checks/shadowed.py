@@ -25,6 +25,7 @@ from netc.network.sets import Members, Sets, members
 from netc.plan.filtering import input_rules
 from netc.plan.ruleset import Opening, Ruleset
 from netc.problem import KeyPath, Problem, Severity, dotted
+from netc.workers import spread
 
 MOST = 300
 """Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
@@ -36,11 +37,16 @@ def check(network: Network) -> Iterator[Problem]:
     for host, table in sorted(network.topology.hosts.items()):
         for where, sources in _lists(host, table):
             yield from _inside(sources, where, network.sets)
-        wall = table.firewall
-        if wall and (wall.allow or wall.pass_) and len(wall.allow) + len(wall.pass_) <= MOST:
-            for ruleset in rulesets(filtering(host, network)):
-                if ruleset.filter:
-                    yield from _rules(wall, ruleset, network.sets)
+    walls = {host: table.firewall for host, table in network.topology.hosts.items() if table.firewall}
+    written = [host for host, wall in sorted(walls.items()) if 0 < len(wall.allow) + len(wall.pass_) <= MOST]
+    for found in spread(lambda host: tuple(_behind(host, walls[host], network)), written):
+        yield from found
+
+
+def _behind(host: HostName, wall: Firewall, network: Network) -> Iterator[Problem]:
+    for ruleset in rulesets(filtering(host, network)):
+        if ruleset.filter:
+            yield from _rules(wall, ruleset, network.sets)
 
 
 # ---- sources beside each other -------------------------------------------------------------------------------
