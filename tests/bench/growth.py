@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.curves import Curve, Point, drawn
 from bench.figure import NETC, Bar, Command, Figure, away, beside, room
-from bench.inputs import hub, listed, mesh
+from bench.inputs import fleet, hub, listed, mesh
 from bench.peers import CACHE
 
 RUNS = 3
@@ -25,6 +25,7 @@ def _written(text: Callable[[int], str]) -> Callable[[Path, int], Path]:
 
 KINDS: dict[str, tuple[Callable[[Path, int], Path], tuple[int, ...]]] = {
     "hosts of a mesh": (_written(mesh), (125, 250, 500, 1000)),
+    "hosts with a firewall": (_written(fleet), (63, 125, 250, 500)),
     "links of a host": (_written(hub), (50, 100, 200, 400)),
     "prefixes of a list": (listed, (50_000, 100_000, 200_000, 400_000)),
 }

@@ -34,6 +34,23 @@ def mesh(hosts: int, extra: str = "") -> str:
     return "\n".join(lines) + "\n"
 
 
+def fleet(hosts: int, extra: str = "") -> str:
+    """The mesh again, and each host has a firewall, and a container behind it that visitors reach; the one in the
+    middle lets in `extra` too."""
+    lines = ["version = 1", 'network.name = "bench"']
+    for n in range(1, hosts + 1):
+        opened = ['{ ports = ["80/tcp", "443/tcp"] }', '{ ports = "9100/tcp", from = "10.64.0.0/16" }']
+        opened += [extra] if extra and n == hosts // 2 else []
+        lines += [f"[hosts.h{n}]", f"id = {n}", 'wan = "eth0"', f'addresses = "{outer(n)}/24"']
+        lines += [f'public_key = "{key(n)}"', f"firewall.allow = [{', '.join(opened)}]"]
+        lines += [f"[hosts.h{n}.bridges.br0]", 'addresses = "10.128.0.1/24"', "masquerade = true"]
+        lines += ['publish = [{ port = "8443/tcp", to = "web" }]']
+        lines += [f"[hosts.h{n}.namespaces.web]", 'bridge = "br0"', 'address = "10.128.0.2/24"', 'dns = "9.9.9.9"']
+        lines += ['services = ["caddy.service"]']
+    lines += ["[meshes.m]", 'hosts = "all"', 'interfaces = "shared"', 'subnet = "10.64.0.0/16"']
+    return "\n".join(lines) + "\n"
+
+
 def database(hosts: int) -> str:
     """The same mesh, for wg-meshconf."""
     rows = (f"h{n},10.64.{n >> 8}.{n & 255}/32,{outer(n)},,51820,25,,{key(n)},,,,,,,," for n in range(1, hosts + 1))
