@@ -87,14 +87,15 @@ class Rules:
 
     def __init__(self, ruleset: Ruleset) -> None:
         self.ruleset = ruleset
-        self._known: dict[Sources, Members] = {}
+        self._known: dict[int, Members] = {}
+        """By identity, of what the ruleset holds."""
         self.order = tuple(input_rules(ruleset))
         self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
 
     def members(self, sources: Sources) -> Members:
-        if sources not in self._known:
-            self._known[sources] = members((*sources.prefixes, *sources.sets), self.sets)
-        return self._known[sources]
+        if id(sources) not in self._known:
+            self._known[id(sources)] = members((*sources.prefixes, *sources.sets), self.sets)
+        return self._known[id(sources)]
 
     def representatives(self, to: IPAddress, port: int, device: InterfaceName) -> tuple[IPAddress, ...]:
         """One address of each part of the address space that rules could tell from another, as far as they are asked:

@@ -16,16 +16,15 @@ def outer_sources(interface: Interface, network: Network) -> tuple[IPNetwork, ..
     if interface.origin[0] == "hosts":
         return None
     link = str(interface.origin[1]) if interface.origin[0] == "links" else None
-    here = network.senders.of(interface.host, link)
+    near = interface.host
+    here = network.senders.of(near, link)
     if here is None or not here.holds:
         return None  # a name, or an address of another tunnel: nobody knows what leads there
-    found: dict[int, IPNetwork] = {}
-    for peer in interface.peers:
-        there = network.senders.of(peer.name, link)
-        if there is None or not there.stays:
-            return None
-        # A route of the far host that leads to this one takes its packets into another tunnel.
-        if any(endpoint.host in net for net in there.routes for endpoint in here.dialled):
-            return None
-        found |= there.addresses
-    return tuple(found[place] for place in sorted(found))
+    crowd = network.senders.crowd(frozenset([near, *(peer.name for peer in interface.peers)]), link)
+    if crowd.restless - {near}:
+        return None
+    # A route of a far host that leads to this one takes its packets into another tunnel.
+    if any(endpoint.host in net for far, net in crowd.routes if far != near for endpoint in here.dialled):
+        return None
+    own = here.addresses
+    return tuple(net for place, net in crowd.addresses.items() if place not in own)

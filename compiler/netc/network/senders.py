@@ -29,10 +29,30 @@ class Sender(Struct, frozen=True):
     """All that its main table leads into tunnels."""
 
 
+class Crowd(Struct, frozen=True):
+    """Members of a mesh, or both ends of a link: the addresses and routes of those that stay, and who does not."""
+
+    addresses: dict[int, IPNetwork]
+    routes: tuple[tuple[str, IPNetwork], ...]
+    restless: frozenset[str]
+
+
 class Senders:
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self._known: dict[tuple[str, str | None], Sender | None] = {}
+        self._crowds: dict[tuple[frozenset[str], str | None], Crowd] = {}
+
+    def crowd(self, hosts: frozenset[str], link: str | None) -> Crowd:
+        if (hosts, link) not in self._crowds:
+            staying = {host: one for host in hosts if (one := self.of(host, link)) and one.stays}
+            places = {place: net for one in staying.values() for place, net in one.addresses.items()}
+            self._crowds[hosts, link] = Crowd(
+                {place: places[place] for place in sorted(places)},
+                tuple((host, net) for host, one in staying.items() for net in one.routes),
+                hosts - staying.keys(),
+            )
+        return self._crowds[hosts, link]
 
     def of(self, host: str, link: str | None) -> Sender | None:
         """A host at its end of a link, or of anything else; None for what is no host."""

@@ -119,8 +119,15 @@ def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
     return Ruleset(origin, filter=next((r.filter for r in rulesets if r.filter), None), **facts)
 
 
+FEW = 16
+"""Facts that are told apart by looking at them: the hash of one that names 1,000 prefixes takes longer."""
+
+
 def _each(facts: Iterable[tuple[Fact, ...]]) -> tuple[Fact, ...]:
-    return tuple(dict.fromkeys(fact for some in facts for fact in some))
+    every = [fact for some in facts for fact in some]
+    if len(every) > FEW:
+        return tuple(dict.fromkeys(every))
+    return tuple(fact for number, fact in enumerate(every) if fact not in every[:number])
 
 
 def _ordered(parts: Iterable[Part]) -> list[Part]:

@@ -108,7 +108,7 @@ class AddressSet(Struct, frozen=True):
         return self.v4 if family == 4 else self.v6
 
 
-class Sources(Struct, frozen=True, cache_hash=True):
+class Sources(Struct, frozen=True):
     """Where a packet comes from, or goes to: any of the prefixes, or any of the sets."""
 
     prefixes: tuple[IPNetwork, ...] = ()
