@@ -57,7 +57,8 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
         for key, device in (("from", way.from_), ("to", way.to)):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
-    yield from _denied_tunnels(network.interfaces[host], denied, where)
+    if denied:
+        yield from _denied_tunnels(network.interfaces[host], denied, where)
     yield from _denied_bridges(host, denied, network)
 
 
