@@ -31,8 +31,12 @@ PRIVATE = tuple(
 FAMILY: dict[OuterFamily | None, Family | None] = {"ipv4": 4, "ipv6": 6, None: None}
 
 
+_SPANS = {version: [(net.first, net.last) for net in PRIVATE if net.version == version] for version in (4, 6)}
+
+
 def public(address: IPAddress) -> bool:
-    return not any(address in private for private in PRIVATE)
+    value = int(address)
+    return not any(first <= value <= last for first, last in _SPANS[address.version])
 
 
 def candidates(host: Host, end: End | None = None) -> tuple[Endpoint, ...]:

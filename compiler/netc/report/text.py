@@ -120,6 +120,8 @@ def _window(widths: list[int], first: int, last: int) -> tuple[int, int]:
 
 def _width(text: str) -> int:
     """Columns on a terminal: East Asian characters take two, accents that combine take none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.category(c) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

@@ -15,6 +15,8 @@ LONGEST = 600
 
 def shown(character: str) -> str:
     """Tabs as four columns; what moves the cursor, hides or turns the text around, as Python writes it."""
+    if " " <= character <= "~":
+        return character
     if character == "\t":
         return "    "
     hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
