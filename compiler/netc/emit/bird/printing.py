@@ -60,6 +60,10 @@ def _device(name: InterfaceName) -> str:
 
 def _protocol(protocol: Protocol) -> Lines:
     match protocol:
+        case Bgp():
+            of = f" from {symbol(protocol.terms.name)}" if isinstance(protocol.terms, BgpTemplate) else ""
+            yield f"# {about(protocol.about)}"
+            yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
         case Device():
             yield from block("protocol device", ["scan time 10;"])
         case Kernel(name, channel, table, learns):
@@ -88,10 +92,6 @@ def _protocol(protocol: Protocol) -> Lines:
         case RoaStatic(name, table, file):
             inner = [f"roa{token(table.family)} {{ table {roa_table(table)}; }};", f'include "{token(file)}";']
             yield from block(f"protocol static {_name(name)}", inner)
-        case Bgp():
-            of = f" from {symbol(protocol.terms.name)}" if isinstance(protocol.terms, BgpTemplate) else ""
-            yield f"# {about(protocol.about)}"
-            yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
         case BgpTemplate(name, words, terms):
             yield f"# {about(words)}: all that are from this"
             yield from block(f"template bgp {symbol(name)}", _terms(terms))
