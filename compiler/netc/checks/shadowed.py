@@ -152,7 +152,8 @@ class Way(Struct, frozen=True):
 def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
     where: KeyPath = ruleset.filter.origin if ruleset.filter else ruleset.origin
     openings = [rule for rule in input_rules(ruleset) if isinstance(rule, Opening)]
-    ways = {one.origin: _way(one, sets) for one in openings if not one.on and one.protocol is None}
+    asked = [port for allow in wall.allow for port in allow.ports]
+    ways = {one.origin: _way(one, sets) for one in openings if _is_beside(one, asked)}
     # From the last to the first: of two that say the same the first stays.
     for number in reversed(range(len(wall.allow))):
         at: KeyPath = (*where, "allow", number)
@@ -168,6 +169,14 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
         if first not in (where, (*where, "pass", number)):
             what = f"what comes by `{way.from_}` and leaves by `{way.to}` passes by {_label(first)} already"
             yield Problem("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
+
+
+def _is_beside(opening: Opening, asked: list[Ports]) -> bool:
+    """Whether it may let in all that some `allow` asks for; the far ends of tunnels are many, and most have nothing to
+    do with it."""
+    if opening.on or opening.protocol is not None:
+        return False
+    return not opening.ports or any(_holds_port(each, port) for each in opening.ports for port in asked)
 
 
 def _way(opening: Opening, sets: Sets) -> Way:

@@ -62,7 +62,15 @@ def holds(ranges: Ranges, address: IPAddress) -> bool:
 
 def of_prefixes(prefixes: Iterable[IPNetwork], family: Family) -> Ranges:
     """Those of one family."""
-    return merged((net.first, net.last) for net in prefixes if net.version == family)
+    return merged(_spans(prefixes, family))
+
+
+def _spans(prefixes: Iterable[IPNetwork], family: Family) -> Iterator[Range]:
+    # netaddr takes its time to say the same (`first`, `last`).
+    for net in prefixes:
+        if net.version == family:
+            value, rest = net.value or 0, (1 << BITS[family] - net.prefixlen) - 1
+            yield value & ~rest, value | rest
 
 
 def blocks(ranges: Ranges, family: Family) -> Iterator[tuple[int, int]]:

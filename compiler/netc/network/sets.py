@@ -71,6 +71,8 @@ def members(sources: Iterable[Source], sets: Sets, listed: AddressSet | None = N
 
     if len(others) == 1 and not prefixes and not lists:
         return others[0]
+    if not others and not lists:
+        return Members(of_prefixes(prefixes, 4), of_prefixes(prefixes, 6))
     return Members(merged(every(4)), merged(every(6)))
 
 
