@@ -18,7 +18,7 @@ from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tr
 from netc import pipeline, shipped, workers
 from netc.cli import build as verb
 from netc.cli import seen
-from netc.cli.again import UNSEEN, Memory
+from netc.cli.again import UNSEEN, Memory, built_already
 from netc.cli.files import kept
 from netc.emit.file import File
 from netc.kept import MOST, Kept, fingerprint
@@ -446,6 +446,40 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(topo: Path, out:
     memory.remember({*memory.made}, is_told=False)
 
     assert before == Memory(topo, "", out, 0).last != None  # noqa: E711
+
+
+def test_it_ends_before_arguments_are_parsed(topo: Path, out: Path) -> None:
+    script = "import sys; from netc.cli import main; main(); sys.exit(bool({'typer', 'pydantic'} & {*sys.modules}))"
+    words = [sys.executable, "-c", script, "build", str(topo), "-o", str(out)]
+    ran = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert Ran(ran.returncode, ran.stdout, ran.stderr) == netc("build", topo, "-o", out)
+
+
+def test_only_plain_words_are_taken_for_a_build_that_is_done(
+    topo: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    same = f"out: 0 written, 0 removed, {len(tree(out))} unchanged"
+    for words in (["topo/topo.toml"], ["topo/topo.toml", "--out", "out"], ["-o", "out", "topo/topo.toml"]):
+        assert built_already(words) == same
+    for words in ([], ["-h"], ["--help"], ["topo/topo.toml", "--check"], ["topo/topo.toml", "-o"], ["-o", "out"]):
+        assert built_already(words) is None
+    for words in (["none.toml"], ["topo"], ["topo/topo.toml", "-o", "."], ["topo/topo.toml", "-o", "elsewhere"]):
+        assert built_already(words) is None
+    INPUTS["a comment"](topo)
+    assert built_already(["topo/topo.toml"]) is None
+
+
+@pytest.mark.parametrize("more", [[], ["--strict"]], ids=["at once", "by typer"])
+def test_where_nobody_listens_it_ends_without_a_word(topo: Path, out: Path, more: list[str]) -> None:
+    words = [sys.executable, "-c", "from netc.cli import main; main()", "build", str(topo), "-o", str(out), *more]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as stdout:
+        ran = subprocess.run(words, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+    assert (ran.returncode, ran.stderr) == (1, b"")
 
 
 def test_what_an_author_should_know_is_told_every_time(tmp_path: Path) -> None:

@@ -38,9 +38,17 @@ def main() -> None:
         from netc.cli.again import built_already
 
         if said := built_already(words[1:]):
-            print(said)
+            _say(said)
             return
     app(words)
+
+
+def _say(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:  # nobody listens: exit 1 without a word, as click has it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)
 
 
 def app(args: Sequence[str] | None = None, **settings: Any) -> object:
