@@ -445,7 +445,8 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(topo: Path, out:
     memory.reading("long.txt")
     memory.remember({*memory.made}, is_told=False)
 
-    assert before == Memory(topo, "", out, 0).last != None  # noqa: E711
+    assert before is not None
+    assert before == Memory(topo, "", out, 0).last
 
 
 def test_it_ends_before_arguments_are_parsed(topo: Path, out: Path) -> None:

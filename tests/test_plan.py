@@ -63,7 +63,7 @@ def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
         for field in value.__struct_fields__:
             inside = variants(getattr(value, field), f"{type(value).__name__}.{field}")
             for number, (what, inner) in enumerate(inside):
-                changed = replace(value, **{field: inner})  # type: ignore[type-var]
+                changed = replace(value, **{field: inner})
                 yield what, changed
                 if number == 0:
                     yield owner, changed
