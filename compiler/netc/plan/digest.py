@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -10,49 +11,56 @@ from typing import Any
 from netaddr import IPAddress, IPNetwork
 
 from netc.network.interface import Peer
-from netc.plan.host_plan import HostPlan
+from netc.plan.host_plan import HostPlan, Wireguard
+from netc.plan.ruleset import Sources
 
 
 class Digests:
     """Of many plans. What stands in most of them, peers of a mesh and their addresses, is read once."""
 
     def __init__(self) -> None:
-        self.peers: dict[Peer, bytes] = {}
-        self.networks: dict[int, tuple[IPNetwork, str]] = {}
+        self._read: dict[int, bytes] = {}
         """By identity: netaddr takes two addresses of one subnet for equal."""
+        self._held: list[Any] = []
+        """What was read, so that nothing else gets its identity."""
+        self._spelled: dict[type, Callable[[Any], tuple[Any, ...]]] = {
+            # netaddr takes its time to be pickled
+            IPAddress: lambda ip: (bytes, (_address(ip),)),
+            IPNetwork: lambda net: (bytes, (_network(net),)),
+            Sources: lambda said: (Sources, (self._all(said.prefixes, _network), said.sets)),
+            Wireguard: lambda device: (Wireguard, (self._all(device.peers, self._peer), *_beside_peers(device))),
+        }
 
     def of(self, plan: HostPlan) -> bytes:
         """The same in every process that plans in the same way. Two plans that only look the same may differ: pickle
         tells an object that stands there twice from two that are equal."""
-        return self._digest(plan, None)
-
-    def _digest(self, said: object, within: Peer | None) -> bytes:
         out = BytesIO()
-        _Writing(out, self, within).dump(said)
+        pickler = pickle.Pickler(out, pickle.HIGHEST_PROTOCOL)
+        pickler.dispatch_table = self._spelled
+        pickler.dump(plan)
         return sha256(out.getbuffer()).digest()
 
-    def of_peer(self, peer: Peer) -> bytes:
-        if peer not in self.peers:
-            self.peers[peer] = self._digest(peer, peer)
-        return self.peers[peer]
+    def _peer(self, peer: Peer) -> bytes:
+        return sha256(pickle.dumps(peer, pickle.HIGHEST_PROTOCOL)).digest()
 
-    def of_network(self, net: IPNetwork) -> str:
-        if id(net) not in self.networks:
-            self.networks[id(net)] = net, f"{net.version} {net.value:x} {net.prefixlen}"
-        return self.networks[id(net)][1]
+    def _all(self, things: Sequence[Any], read: Callable[[Any], bytes]) -> bytes:
+        """What is read of each, which is as long for one as for another."""
+        try:
+            return b"".join(map(self._read.__getitem__, map(id, things)))
+        except KeyError:
+            new = [thing for thing in things if id(thing) not in self._read]
+            self._read |= {id(thing): read(thing) for thing in new}
+            self._held += new
+            return self._all(things, read)
 
 
-class _Writing(pickle.Pickler):
-    """netaddr's values in few words: it takes its time to be pickled."""
+def _address(ip: IPAddress) -> bytes:
+    return b"%d %x" % (ip.version, ip.value)
 
-    def __init__(self, out: BytesIO, digests: Digests, within: Peer | None) -> None:
-        super().__init__(out, pickle.HIGHEST_PROTOCOL)
-        self.digests, self.within = digests, within
 
-    def persistent_id(self, said: Any) -> bytes | str | None:
-        kind = type(said)
-        if kind is Peer and said is not self.within:
-            return self.digests.of_peer(said)
-        if kind is IPNetwork:
-            return self.digests.of_network(said)
-        return f"{said.version} {said.value:x}" if kind is IPAddress else None
+def _network(net: IPNetwork) -> bytes:
+    return bytes((net.version, net.prefixlen)) + net.value.to_bytes(16)
+
+
+def _beside_peers(device: Wireguard) -> list[object]:
+    return [getattr(device, field) for field in Wireguard.__struct_fields__ if field != "peers"]
