@@ -16,9 +16,9 @@ import pytest
 from bench.inputs import mesh
 from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tree
 from netc import pipeline, shipped, workers
-from netc.cli import build as verb
-from netc.cli import seen
-from netc.cli.again import UNSEEN, Memory, built_already
+from netc.cli import every_host, seen
+from netc.cli.again import UNSEEN, Memory
+from netc.cli.every_host import asked
 from netc.cli.files import kept
 from netc.emit.file import File
 from netc.kept import MOST, Kept, fingerprint
@@ -136,7 +136,7 @@ def test_what_is_put_together_otherwise_has_another_fingerprint() -> None:
 @pytest.fixture
 def topo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(verb, "WORTH", 0)
+    monkeypatch.setattr(every_host, "WORTH", 0)
     (tmp_path / "topo").mkdir()
     (tmp_path / "topo/long.txt").write_text("192.0.2.0/24\n")
     (tmp_path / "topo/topo.toml").write_text(LISTED)
@@ -457,19 +457,48 @@ def test_it_ends_before_arguments_are_parsed(topo: Path, out: Path) -> None:
     assert Ran(ran.returncode, ran.stdout, ran.stderr) == netc("build", topo, "-o", out)
 
 
-def test_only_plain_words_are_taken_for_a_build_that_is_done(
-    topo: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    same = f"out: 0 written, 0 removed, {len(tree(out))} unchanged"
-    for words in (["topo/topo.toml"], ["topo/topo.toml", "--out", "out"], ["-o", "out", "topo/topo.toml"]):
-        assert built_already(words) == same
-    for words in ([], ["-h"], ["--help"], ["topo/topo.toml", "--check"], ["topo/topo.toml", "-o"], ["-o", "out"]):
-        assert built_already(words) is None
-    for words in (["none.toml"], ["topo"], ["topo/topo.toml", "-o", "."], ["topo/topo.toml", "-o", "elsewhere"]):
-        assert built_already(words) is None
-    INPUTS["a comment"](topo)
-    assert built_already(["topo/topo.toml"]) is None
+def test_only_plain_words_are_taken_for_a_build_of_every_host() -> None:
+    assert asked(["topo"]) == (Path("topo"), Path("out"))
+    for words in (["topo", "-o", "dir"], ["topo", "--out", "dir"], ["-o", "dir", "topo"]):
+        assert asked(words) == (Path("topo"), Path("dir"))
+    for words in ([], ["-h"], ["--help"], ["topo", "--check"], ["-o", "out"], ["topo", "-o", "--check"]):
+        assert asked(words) is None
+
+
+BUILDS: dict[str, Callable[[Path], object]] = {
+    "right": lambda topo: topo,
+    "to be told": lambda topo: (
+        shutil.copytree(ROOT / "examples", topo.parent, dirs_exist_ok=True),
+        shutil.copy(ROOT / "examples/seedbox.toml", topo),
+    ),
+    "a mistake": lambda topo: in_place(topo, lambda text: text.replace("id = 1", "id = 0")),
+    "no topology": Path.unlink,
+    "no UTF-8": lambda topo: topo.write_bytes(b"\xff"),
+    "a list outside": lambda topo: in_place(topo, lambda text: text.replace("long.txt", "../long.txt")),
+    "a stranger's file": lambda topo: (
+        (topo.parents[1] / "out").mkdir(),
+        (topo.parents[1] / "out/one").write_text(""),
+    ),
+    "no folder": lambda topo: (topo.parents[1] / "out").write_text(""),
+}
+
+
+@pytest.mark.parametrize("case", BUILDS)
+def test_a_build_says_the_same_with_and_without_typer(topo: Path, tmp_path: Path, case: str) -> None:
+    BUILDS[case](topo)
+    out = tmp_path / "out"
+    program = [sys.executable, "-c", "from netc.cli import main; main()", "build", str(topo), "-o", str(out)]
+    ran = []
+    for more in ([], ["--format", "text"]):
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        if case in ("right", "to be told"):
+            shutil.rmtree(out, ignore_errors=True)
+        ran.append(subprocess.run([*program, *more], capture_output=True, text=True, check=False))
+
+    alone, by_typer = ((one.returncode, one.stdout, one.stderr) for one in ran)
+    assert alone == by_typer
+    assert (alone[0] == 0) == (case in ("right", "to be told"))
+    assert "Traceback" not in alone[2]
 
 
 @pytest.mark.parametrize("more", [[], ["--strict"]], ids=["at once", "by typer"])
@@ -532,7 +561,7 @@ def test_a_cache_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_what_was_quick_is_not_remembered(topo: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(verb, "WORTH", 60)
+    monkeypatch.setattr(every_host, "WORTH", 60)
     assert netc("build", topo, "-o", tmp_path / "out").code == 0
 
     assert not Memory(topo, topo.read_text(), tmp_path / "out", 0).kept.has(f"build {topo} {tmp_path / 'out'}")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 VERBS = {
@@ -35,18 +36,23 @@ def main() -> None:
     gc.disable()
     words = sys.argv[1:]
     if words[:1] == ["build"]:
-        from netc.cli.again import built_already
+        from netc.cli import every_host
 
-        if said := built_already(words[1:]):
-            _say(said)
+        # What is asked most begins before what parses arguments has begun to load.
+        if asked := every_host.asked(words[1:]):
+            with _ending_as_typer():
+                every_host.build(*asked)
             return
     app(words)
 
 
-def _say(line: str) -> None:
+@contextmanager
+def _ending_as_typer() -> Iterator[None]:
     try:
-        print(line, flush=True)
-    except BrokenPipeError:  # nobody listens: exit 1 without a word, as click has it
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # nobody listens: without a word
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from netc.cli.files import beside, kept, topology
+from netc.cli.files import beside, kept
 from netc.cli.seen import Look, has_settled, look
-from netc.exchange import WriteRefused, home
+from netc.exchange import home
 
 if TYPE_CHECKING:
     from netc.language.names import HostName
@@ -144,31 +144,6 @@ class Memory:
         from netc.shipped import compiler
 
         return fingerprint(compiler())
-
-
-def built_already(words: Sequence[str]) -> str | None:
-    """What a build has to say that finds nothing to do: as soon as that is certain, before what parses arguments and
-    topologies has begun to load. None for a build that asks for more than TOPO and DIR, or might have something to do.
-    """
-    match list(words):
-        case [topo]:
-            out = "out"
-        case [topo, "-o" | "--out", out] | ["-o" | "--out", out, topo]:
-            pass
-        case _:
-            return None
-    if topo.startswith("-") or out.startswith("-"):
-        return None
-    try:
-        memory = Memory(Path(topo), topology(Path(topo)).decode("utf-8-sig"), Path(out), 0)
-        held = memory.unchanged()
-    except (OSError, ValueError, WriteRefused):
-        return None  # a build says what is wrong
-    return None if held is None else unchanged(Path(out), held)
-
-
-def unchanged(out: Path, files: int) -> str:
-    return f"{out}: 0 written, 0 removed, {files} unchanged"
 
 
 def _digest(text: str) -> str:

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from netc.cli.topology import Topo, host_of, understood, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import host_of, understood, wrong_use
 
 Key = Annotated[
     Path | None, typer.Option("--key", metavar="SSHKEY", help="Sign with it; a .pub file: with the ssh agent.")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from netc.cli.topology import Form, Strict, Topo, say, understood
+from netc.cli.options import Form, Strict, Topo
+from netc.cli.topology import say, understood
 from netc.report import Format
 
 

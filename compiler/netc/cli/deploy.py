@@ -11,7 +11,8 @@ import typer
 
 from netc.cli.bundle import Key, signature
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
-from netc.cli.topology import Topo, host_of, understood, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import host_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier

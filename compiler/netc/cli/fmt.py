@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from netc.cli.edit import replace, toml_of
-from netc.cli.topology import Topo, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import wrong_use
 
 
 def fmt(

@@ -12,7 +12,8 @@ import typer
 
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
-from netc.cli.topology import Topo, host_of, report, text_of, understood, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import host_of, report, text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.language.names import HostName

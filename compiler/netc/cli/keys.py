@@ -15,7 +15,8 @@ import typer
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
-from netc.cli.topology import Topo, host_of, report, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import host_of, report, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier

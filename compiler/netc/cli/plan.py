@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from netc.cli.topology import Topo, host_of, report, text_of, understood, wrong_use
+from netc.cli.options import Topo
+from netc.cli.topology import host_of, report, text_of, understood, wrong_use
 
 
 def plan(

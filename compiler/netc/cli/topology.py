@@ -1,4 +1,5 @@
-"""What every verb does first: reads a topology and what lies beside it, and says what is wrong."""
+"""What every verb does first: reads a topology and what lies beside it, and says what is wrong. Nothing here takes long
+to import."""
 
 from __future__ import annotations
 
@@ -6,9 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from netc.cli.files import beside, kept, topology
 from netc.report import Format
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
     from netc.network.interface import Network
     from netc.pipeline import Checked
     from netc.problem import Problem
-
-Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
-
-Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
 
 
 def understood(
@@ -49,11 +43,11 @@ def understood(
         checked = understand(text, str(topo), read_file or beside(topo), proving=proving)
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
-        typer.echo("netc: warnings are mistakes here: --strict", err=True)
-        raise typer.Exit(1)
+        print("netc: warnings are mistakes here: --strict", file=sys.stderr)
+        raise SystemExit(1)
     return checked
 
 
@@ -70,9 +64,9 @@ def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = 
         sys.stdout.write(render(form, problems, str(topo), text))
 
 
-def say(words: str, form: Format) -> None:
+def say(words: str, form: Format = Format.TEXT) -> None:
     """What a verb did: beside the document, where stdout is one."""
-    typer.echo(words, err=form is not Format.TEXT)
+    print(words, file=sys.stdout if form is Format.TEXT else sys.stderr, flush=True)
 
 
 def _has_colours() -> bool:
@@ -91,7 +85,7 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
         from netc.language.syntax import not_utf8
 
         report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"), form)
-        raise typer.Exit(1) from None
+        raise SystemExit(1) from None
 
 
 def host_of(name: str, network: Network) -> HostName:
@@ -103,9 +97,9 @@ def host_of(name: str, network: Network) -> HostName:
     raise wrong_use(f"no host is called {name!r}", did_you_mean(name, list(network.topology.hosts)))
 
 
-def wrong_use(what: str, hint: str = "") -> typer.Exit:
+def wrong_use(what: str, hint: str = "") -> SystemExit:
     from netc.report.words import escaped
 
     # Names of files and hosts come from somebody too.
-    typer.echo(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), err=True)
-    return typer.Exit(2)
+    print(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), file=sys.stderr)
+    return SystemExit(2)

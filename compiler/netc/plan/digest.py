@@ -55,11 +55,11 @@ class Digests:
 
 
 def _address(ip: IPAddress) -> bytes:
-    return b"%d %x" % (ip.version, ip.value)
+    return f"{ip.version} {ip.value:x}".encode()
 
 
 def _network(net: IPNetwork) -> bytes:
-    return bytes((net.version, net.prefixlen)) + net.value.to_bytes(16)
+    return f"{net.version} {net.value:032x} {net.prefixlen:03}".encode()
 
 
 def _beside_peers(device: Wireguard) -> list[object]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from netc.problem import Problem
+if TYPE_CHECKING:
+    from netc.problem import Problem
 
 
 class Format(StrEnum):
