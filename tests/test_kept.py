@@ -154,13 +154,13 @@ def out(tmp_path: Path, topo: Path) -> Path:
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The topologies that were compiled."""
     compiled: list[str] = []
-    understand = pipeline.understand
+    survey = pipeline.survey
 
-    def noted(text: str, file: str, read_file: Callable[[str], str], *, proving: bool) -> pipeline.Checked:
+    def noted(text: str, file: str, read_file: Callable[[str], str]) -> pipeline.Survey:
         compiled.append(file)
-        return understand(text, file, read_file, proving=proving)
+        return survey(text, file, read_file)
 
-    monkeypatch.setattr(pipeline, "understand", noted)
+    monkeypatch.setattr(pipeline, "survey", noted)
     return compiled
 
 

@@ -13,6 +13,7 @@ from examples import netc
 from netc.checks import lockout
 from netc.language.names import InterfaceName
 from netc.language.read import read
+from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.pipeline import understand
 from netc.plan import filtering
@@ -59,7 +60,12 @@ def walked(text: str) -> list[Problem]:
     assert reading.problems == ()
     network, underived = resolve(reading.topology)
     assert underived == ()
-    return list(lockout.check(network))
+    return looked_at(network)
+
+
+def looked_at(network: Network) -> list[Problem]:
+    hosts = sorted(network.topology.hosts)
+    return [found for host in hosts for found in lockout.show(lockout.filtering(host, network), network)]
 
 
 SPACE = '[hosts.a.namespaces.n]\ntunnel = "t"\naccess = ["10.200.0.0/31", "fd20::/127"]\n'
@@ -115,7 +121,9 @@ def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPat
         assert thief in [problem.where for problem in walked(HEAD)]
 
 
-@pytest.mark.parametrize("words", [["build", "-o"], ["build", "--check", "-o"], ["bundle", "-o"]])
+@pytest.mark.parametrize(
+    "words", [["build", "-o"], ["build", "--strict", "-o"], ["build", "--check", "-o"], ["bundle", "-o"]]
+)
 def test_whoever_would_be_locked_out_gets_nothing(
     words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -171,5 +179,5 @@ def test_nobody_is_locked_out_of_what_is_accepted(topology: Table) -> None:
     except Mistakes as mistakes:
         found = [problem for problem in mistakes.problems if problem.code == "NC1401"]
     else:
-        found = list(lockout.check(network))
+        found = looked_at(network)
     assert found == []

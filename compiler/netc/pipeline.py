@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from msgspec import Struct
 
-from netc.checks import check, prove, tidy
+from netc.checks import check, show, tidy
 from netc.checks.acknowledgements import acknowledge
-from netc.checks.lockout import takers
+from netc.checks.lockout import filtering
 from netc.emit import emit
 from netc.emit.file import File
 from netc.features import FEATURES
@@ -31,22 +32,38 @@ class Checked(Struct, frozen=True):
     notes: tuple[Problem, ...]
 
 
-def understand(text: str, file: str, read_file: Callable[[str], str], *, proving: bool = True) -> Checked:
-    """Reads and checks a topology. Raises Mistakes with all of them. Who is not `proving` leaves to `recompile_hosts`
-    what only plans can show."""
+class Survey(Struct, frozen=True):
+    """A network, and what was found in it before any of its hosts was planned: no mistakes."""
+
+    network: Network
+    found: tuple[Problem, ...]
+
+    def judged(self, shown: Iterable[Problem]) -> Checked:
+        """With all that the plans of its hosts have shown. Raises Mistakes."""
+        problems = acknowledge((*self.found, *shown), self.network.topology)
+        if any(problem.severity == Severity.ERROR for problem in problems):
+            raise Mistakes(problems)
+        return Checked(self.network, problems)
+
+
+def survey(text: str, file: str, read_file: Callable[[str], str]) -> Survey:
+    """Reads and checks a topology. Raises Mistakes, with all that can be found without plans."""
     reading = read(text, file, read_file)
     if reading.topology is None:
         raise Mistakes(reading.problems)
     network, underived = resolve(reading.topology)
     found = (*reading.problems, *underived, *check(network, reading.broken))
-    if all(problem.severity != Severity.ERROR for problem in found):
-        found = (*found, *tidy(network))
-    problems = acknowledge(found, reading.topology)
-    if any(problem.severity == Severity.ERROR for problem in problems):
-        raise Mistakes(problems)
-    if proving and (disproved := prove(network)):
-        raise Mistakes((*problems, *disproved))
-    return Checked(network, problems)
+    if any(problem.severity == Severity.ERROR for problem in found):
+        raise Mistakes(acknowledge(found, reading.topology))
+    return Survey(network, (*found, *tidy(network)))
+
+
+def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked:
+    """Reads and checks a topology. Raises Mistakes with all of them."""
+    surveyed = survey(text, file, read_file)
+    network = surveyed.network
+    hosts = sorted(network.topology.hosts)
+    return surveyed.judged(chain(*spread(lambda host: tuple(show(filtering(host, network), network)), hosts)))
 
 
 def plan(host: HostName, network: Network) -> HostPlan:
@@ -60,25 +77,25 @@ def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tu
     return zip(hosts, spread(lambda host: emit(plan(host, network)), hosts), strict=True)
 
 
-Made = tuple[HostName, bytes, Files]
-"""A host, the digest of its plan, and its files; or how many there are, where they need not be made."""
+class Made(Struct, frozen=True):
+    """A host, the digest of its plan and what that shows; and its files, or how many there are where they need not be
+    made."""
+
+    host: HostName
+    digest: bytes
+    shown: tuple[Problem, ...]
+    files: Files
 
 
 def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int | None]) -> Iterator[Made]:
     """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it.
-    Each is planned once, for the proof as well: raises Mistakes."""
+    Nobody has looked yet at what plans show: each host is planned once, for that as well."""
     digests = Digests()
 
-    def made(host: HostName) -> tuple[Made, tuple[Problem, ...]]:
+    def made(host: HostName) -> Made:
         facts = plan(host, network)
         digest = digests.of(facts)
         count = standing(host, digest)
-        return (host, digest, emit(facts) if count is None else count), tuple(takers(facts, network))
+        return Made(host, digest, tuple(show(facts, network)), emit(facts) if count is None else count)
 
-    disproved: list[Problem] = []
-    for one, problems in spread(made, sorted(network.topology.hosts)):
-        disproved += problems
-        if not disproved:
-            yield one
-    if disproved:
-        raise Mistakes(tuple(disproved))
+    return spread(made, sorted(network.topology.hosts))

@@ -37,6 +37,7 @@ from netc.checks import (
     uplinks,
 )
 from netc.network.interface import Network
+from netc.plan.host_plan import HostPlan
 from netc.problem import KeyPath, Problem
 
 CHECKS: tuple[Callable[[Network], Iterator[Problem]], ...] = (
@@ -81,6 +82,8 @@ def tidy(network: Network) -> tuple[Problem, ...]:
     return (*unused.check(network), *shadowed.check(network))
 
 
-def prove(network: Network) -> tuple[Problem, ...]:
-    """What only the compiled rules can show; `network` is one that `check` found no error in."""
-    return tuple(lockout.check(network))
+def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+    """What the plan of a host shows, in a network that `check` found no error in. As much of it is enough as
+    `lockout.filtering` has."""
+    yield from shadowed.show(plan, network)
+    yield from lockout.show(plan, network)

@@ -22,7 +22,6 @@ from netc.plan.host_plan import Address, HostPlan
 from netc.plan.join import join
 from netc.plan.ruleset import Denial, Opening, RepliesOnly, Ruleset, Sources
 from netc.problem import KeyPath, Problem, dotted
-from netc.workers import spread
 
 UPLINK = InterfaceName("uplink")
 """Stands for the uplink of a host that does not say its name; no rule can name it."""
@@ -37,18 +36,13 @@ class Syn(Struct, frozen=True):
     port: int
 
 
-def check(network: Network) -> Iterator[Problem]:
-    for found in spread(lambda host: tuple(takers(filtering(host, network), network)), sorted(network.topology.hosts)):
-        yield from found
-
-
 def filtering(host: HostName, network: Network) -> HostPlan:
     """The plan of a host as far as it has rules: interfaces of tunnels have none."""
     shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
     return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
 
 
-def takers(plan: HostPlan, network: Network) -> Iterator[Problem]:
+def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
     """Of a host's ssh. Each once, whatever it takes."""
     host, port = plan.host, network.topology.hosts[plan.host].ssh
     told: set[KeyPath] = set()

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
-from netc.checks.lockout import filtering, rulesets
+from netc.checks.lockout import rulesets
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
@@ -23,9 +23,9 @@ from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus
 from netc.network.sets import Members, Sets, members
 from netc.plan.filtering import input_rules
+from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Opening, Ruleset
 from netc.problem import KeyPath, Problem, Severity, dotted
-from netc.workers import spread
 
 MOST = 300
 """Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
@@ -37,16 +37,15 @@ def check(network: Network) -> Iterator[Problem]:
     for host, table in sorted(network.topology.hosts.items()):
         for where, sources in _lists(host, table):
             yield from _inside(sources, where, network.sets)
-    walls = {host: table.firewall for host, table in network.topology.hosts.items() if table.firewall}
-    written = [host for host, wall in sorted(walls.items()) if 0 < len(wall.allow) + len(wall.pass_) <= MOST]
-    for found in spread(lambda host: tuple(_behind(host, walls[host], network)), written):
-        yield from found
 
 
-def _behind(host: HostName, wall: Firewall, network: Network) -> Iterator[Problem]:
-    for ruleset in rulesets(filtering(host, network)):
-        if ruleset.filter:
-            yield from _rules(wall, ruleset, network.sets)
+def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+    """What only the rules of a host show."""
+    wall = network.topology.hosts[plan.host].firewall
+    if wall and 0 < len(wall.allow) + len(wall.pass_) <= MOST:
+        for ruleset in rulesets(plan):
+            if ruleset.filter:
+                yield from _rules(wall, ruleset, network.sets)
 
 
 # ---- sources beside each other -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,9 +19,7 @@ from netc.cli.seen import Look, has_settled, look
 from netc.exchange import home
 
 if TYPE_CHECKING:
-    from netc.language.names import HostName
     from netc.pipeline import Made
-    from netc.write import Files
 
 
 SLACK = 2
@@ -108,15 +106,13 @@ class Memory:
         self.is_steady &= self.beside.setdefault(name, _digest(text)) == _digest(text)
         return text
 
-    def noting(self, hosts: Iterator[Made]) -> Iterator[tuple[HostName, Files]]:
-        """Hosts with their files as they come, which are noted."""
-        for host, plan, files in hosts:
-            if isinstance(files, int):
-                assert self.last is not None
-                self.made[host] = self.last.hosts[host]
-            else:
-                self.made[host] = Standing(plan.hex(), tuple(file.path for file in files), UNSEEN)
-            yield host, files
+    def note(self, made: Made) -> None:
+        """Of a host, as it will be in DIR."""
+        if isinstance(made.files, int):
+            assert self.last is not None
+            self.made[made.host] = self.last.hosts[made.host]
+        else:
+            self.made[made.host] = Standing(made.digest.hex(), tuple(file.path for file in made.files), UNSEEN)
 
     def remember(self, touched: Set[str], *, is_told: bool) -> None:
         """DIR holds what was made, and nobody else builds there now. `touched`: hosts with files that were written or

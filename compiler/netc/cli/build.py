@@ -49,7 +49,7 @@ def build(
         if check:
             _say_stale(stale(out, made, complete=only is None), out, form)
         else:
-            every_host.tell(write(out, made, complete=only is None), out, form)
+            every_host.say_written(write(out, made, complete=only is None), out, form)
 
 
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:

@@ -9,11 +9,13 @@ from time import monotonic, time
 from typing import TYPE_CHECKING
 
 from netc.cli.again import Memory
-from netc.cli.topology import report, say, text_of, understood, wrong_use
+from netc.cli.files import kept
+from netc.cli.topology import mistakes_told, say, tell, text_of, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
-    from netc.write import Outcome
+    from netc.problem import Problem
+    from netc.write import Files, Outcome
 
 OUT = Path("out")
 
@@ -40,33 +42,45 @@ def build(topo: Path, out: Path, *, strict: bool = False) -> None:
         memory = Memory(topo, text, out, time())
         held = memory.unchanged()
     if held is None:
-        tell(_build(topo, text, out, memory, since, strict=strict), out)
+        say_written(_build(topo, text, out, memory, since, strict=strict), out)
     else:
         say(f"{out}: 0 written, 0 removed, {held} unchanged")
 
 
 def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, strict: bool) -> Outcome:
     from netc.cli.progress import watched
-    from netc.pipeline import recompile_hosts
-    from netc.problem import Mistakes
+    from netc.emit.render import COMPILED
+    from netc.pipeline import recompile_hosts, survey
     from netc.write import write
 
-    checked = understood(topo, strict=strict, proving=False, text=text, read_file=memory.reading)
+    COMPILED.kept = kept()
+    told = False
+
+    def made() -> Iterator[tuple[str, Files]]:
+        """Ends as soon as all is known that keeps the old files in place."""
+        nonlocal told
+        shown: list[Problem] = []
+        hosts = recompile_hosts(surveyed.network, memory.standing)
+        with watched(hosts, len(surveyed.network.topology.hosts), since) as each:
+            for one in each:
+                shown += one.shown
+                memory.note(one)
+                yield one.host, one.files
+        checked = surveyed.judged(shown)
+        told = bool(checked.notes)
+        tell(checked, topo, text, strict=strict)
 
     def done(touched: Set[str]) -> None:
         if memory.last or monotonic() - since > WORTH:
-            memory.remember(touched, is_told=bool(checked.notes))
+            memory.remember(touched, is_told=told)
 
-    hosts = memory.noting(recompile_hosts(checked.network, memory.standing))
-    try:
-        with refusals_told(), watched(hosts, len(checked.network.topology.hosts), since) as made:
-            return write(out, made, complete=True, done=done)
-    except Mistakes as mistakes:
-        report(mistakes.problems, topo, text)
-        raise SystemExit(1) from None
+    with mistakes_told(topo, text):
+        surveyed = survey(text, str(topo), memory.reading)
+        with refusals_told():
+            return write(out, made(), complete=True, done=done)
 
 
-def tell(outcome: Outcome, out: Path, form: Format = Format.TEXT) -> None:
+def say_written(outcome: Outcome, out: Path, form: Format = Format.TEXT) -> None:
     changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
     say(f"{out}: {changed}", form)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,36 +20,40 @@ if TYPE_CHECKING:
     from netc.problem import Problem
 
 
-def understood(
-    topo: Path,
-    form: Format = Format.TEXT,
-    *,
-    strict: bool = False,
-    proving: bool = True,
-    text: str | None = None,
-    read_file: Callable[[str], str] | None = None,
-) -> Checked:
-    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes.
-
-    `strict`: warnings are mistakes too, unless they are acknowledged. `proving`: as `understand` has it. `text`: where
-    it has been read already; `read_file`: reads what lies beside it, else `beside` does.
-    """
+def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
+    are mistakes too, unless they are acknowledged."""
     from netc.emit.render import COMPILED
     from netc.pipeline import understand
-    from netc.problem import Mistakes, Severity
 
     COMPILED.kept = kept()
-    text = text_of(topo, form) if text is None else text
+    text = text_of(topo, form)
+    with mistakes_told(topo, text, form):
+        checked = understand(text, str(topo), beside(topo))
+    tell(checked, topo, text, form, strict=strict)
+    return checked
+
+
+@contextmanager
+def mistakes_told(topo: Path, text: str, form: Format = Format.TEXT) -> Iterator[None]:
+    """They end in exit 1."""
+    from netc.problem import Mistakes
+
     try:
-        checked = understand(text, str(topo), read_file or beside(topo), proving=proving)
+        yield
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise SystemExit(1) from None
+
+
+def tell(checked: Checked, topo: Path, text: str, form: Format = Format.TEXT, *, strict: bool = False) -> None:
+    """What its author should know."""
+    from netc.problem import Severity
+
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
         print("netc: warnings are mistakes here: --strict", file=sys.stderr)
         raise SystemExit(1)
-    return checked
 
 
 def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
