@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +70,36 @@ def test_nobody_is_left_when_nobody_takes_any_more() -> None:
     made.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_nobody_outlives_who_was_killed(tmp_path: Path) -> None:
+    """Or the next build would wait forever for the lock that they hold."""
+    (tmp_path / "topo.toml").write_text(for_netc(100))
+    words = [sys.executable, "-c", "from netc.cli import main; main()", "build", "topo.toml"]
+    with subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.DEVNULL) as build:
+        within(10, lambda: (tmp_path / ".out.netc-build").exists())
+        made = children(build.pid)
+        build.kill()
+
+    assert len(made) >= 2
+    try:
+        within(10, lambda: not any(Path(f"/proc/{pid}").exists() for pid in made))
+    finally:
+        for pid in made:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+    subprocess.run(words, cwd=tmp_path, check=True, timeout=60, capture_output=True)
+
+
+def children(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def within(seconds: float, holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_build_is_the_same_by_one_process_and_by_many(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -24,17 +25,27 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
     """`work` of each thing, in their order, and only a few things ahead of whoever takes what was made.
 
     The processes are forked: they know what this one knew by then, the things too, and what they make is pickled. What
-    `work` raises is raised here. Where there is one processor, or little to do, or no fork(2), it is done here.
+    `work` raises is raised here. Where there is one processor, or little to do, or no fork(2), it is done here. However
+    this process ends, they do not outlive it: they hold its locks.
     """
     processes = _processors() if len(things) >= LEAST else 1
-    pool = _pool(processes, lambda index: work(things[index])) if processes > 1 else None
-    if pool is None:
+    if processes == 1:
         yield from map(work, things)
         return
+    ends = os.pipe()
+    try:
+        pool = _pool(processes, lambda index: work(things[index]), *ends)
+        yield from _by(pool, processes, len(things)) if pool else map(work, things)
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _by(pool: ProcessPoolExecutor, processes: int, things: int) -> Iterator[Any]:
     ahead: deque[Future[list[Any]]] = deque()
     try:
-        for start in range(0, len(things), EACH):
-            ahead.append(pool.submit(_do, range(start, min(start + EACH, len(things)))))
+        for start in range(0, things, EACH):
+            ahead.append(pool.submit(_do, range(start, min(start + EACH, things))))
             if len(ahead) > 2 * processes:
                 yield from ahead.popleft().result()
         while ahead:
@@ -43,13 +54,14 @@ def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[M
         pool.shutdown(cancel_futures=True)
 
 
-def _pool(processes: int, work: Callable[[int], Any]) -> ProcessPoolExecutor | None:
-    """None where there may be no more processes, or no semaphores for them (sem_open(3) wants /dev/shm)."""
+def _pool(processes: int, work: Callable[[int], Any], read: int, write: int) -> ProcessPoolExecutor | None:
+    """`read` and `write` are of a pipe that nobody writes to. None where there may be no more processes, or no
+    semaphores for them (sem_open(3) wants /dev/shm)."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children, get_context
 
     try:
-        pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work,))
+        pool = ProcessPoolExecutor(processes, get_context("fork"), _begin, (work, read, write))
         pool.submit(_do, range(0))
     except (OSError, ImportError, NotImplementedError):
         for begun in active_children():  # before the one that could not; they would wait for work forever
@@ -67,9 +79,11 @@ _work: Callable[[int], Any]
 """Of a process that was forked for it."""
 
 
-def _begin(work: Callable[[int], Any]) -> None:
+def _begin(work: Callable[[int], Any], read: int, write: int) -> None:
     global _work
     _work = work
+    os.close(write)  # the other end is at its end when nobody has this one: when the process that forked is gone
+    Thread(target=lambda: os.read(read, 1) or os.kill(os.getpid(), signal.SIGKILL), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for it says when it ends
 
 
