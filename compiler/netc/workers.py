@@ -83,8 +83,13 @@ def _begin(work: Callable[[int], Any], read: int, write: int) -> None:
     global _work
     _work = work
     os.close(write)  # the other end is at its end when nobody has this one: when the process that forked is gone
-    Thread(target=lambda: os.read(read, 1) or os.kill(os.getpid(), signal.SIGKILL), daemon=True).start()
+    Thread(target=_end, args=(read,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for it says when it ends
+
+
+def _end(read: int) -> None:
+    os.read(read, 1)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _do(indices: range) -> list[Any]:
