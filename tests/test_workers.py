@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.ring import for_netc
+from examples import netc, tree
 from netc import workers
 from netc.workers import EACH, LEAST, spread
 
@@ -70,6 +71,28 @@ def test_nobody_is_left_when_nobody_takes_any_more() -> None:
     made.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+@pytest.mark.parametrize("refused", ["a stranger's file", "a stranger's folder"])
+def test_what_one_host_s_files_meet_keeps_all_of_the_old_tree(tmp_path: Path, refused: str) -> None:
+    """Also where other processes put them down."""
+    topo, out = tmp_path / "topo.toml", tmp_path / "out"
+    topo.write_text(for_netc(LEAST + 8))
+    assert netc("build", topo, "-o", out).code == 0
+    topo.write_text(topo.read_text().replace("10.0.0.", "10.0.3."))
+    if refused == "a stranger's folder":
+        (out / "r9" / "POLICY.md").unlink()
+        (out / "r9" / "POLICY.md").mkdir()
+    else:
+        (out / "r9" / "POLICY.md").write_text("mine\n")
+        (out / "r9" / "MANIFEST").unlink()
+    before = tree(out)
+    ran = netc("build", topo, "-o", out)
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "is in the way and is not from netc" in ran.err
+    assert tree(out) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "topo.toml"]
 
 
 def test_nobody_outlives_who_was_killed(tmp_path: Path) -> None:

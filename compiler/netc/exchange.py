@@ -12,7 +12,7 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -71,21 +71,17 @@ def building(root: Path) -> Iterator[Path]:
         _tidy(root)
 
 
-def put(new: Path, path: str, text: str, mode: int) -> None:
-    target = f"{new}/{path}"
-    try:
-        _fill(target, text, mode)
-    except FileNotFoundError:
-        _begin(new)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        _fill(target, text, mode)
-
-
-def _fill(target: str, text: str, mode: int) -> None:
-    # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
-    with open(target, "xb") as out:
-        out.write(text.encode())
-        os.fchmod(out.fileno(), mode)
+def put(new: Path, folders: Set[str], files: Iterable[tuple[str, str, int]]) -> None:
+    """`folders`: all that `files` are in, at any depth; of each file its path, its text and its mode."""
+    _begin(new)
+    new.mkdir(exist_ok=True)
+    for folder in sorted(folders):
+        os.mkdir(f"{new}/{folder}")
+    for path, text, mode in files:
+        # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
+        with open(f"{new}/{path}", "xb") as out:
+            out.write(text.encode())
+            os.fchmod(out.fileno(), mode)
 
 
 def commit(new: Path, root: Path, changed: Set[str]) -> str | None:

@@ -22,7 +22,7 @@ from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
 from netc.problem import Mistakes, Problem, Severity
 from netc.workers import spread
-from netc.write import Files
+from netc.write import Laid, Lay
 
 
 class Checked(Struct, frozen=True):
@@ -78,24 +78,28 @@ def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tu
 
 
 class Made(Struct, frozen=True):
-    """A host, the digest of its plan and what that shows; and its files, or how many there are where they need not be
-    made."""
+    """A host, the digest of its plan and what that shows; the paths of its files, or None where they need not be made;
+    and what became of them."""
 
     host: HostName
     digest: bytes
     shown: tuple[Problem, ...]
-    files: Files
+    paths: tuple[str, ...] | None
+    laid: Laid
 
 
-def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int | None]) -> Iterator[Made]:
-    """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it.
-    Nobody has looked yet at what plans show: each host is planned once, for that as well."""
+def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int | None], lay: Lay) -> Iterator[Made]:
+    """As `compile_hosts`, but for hosts of which `standing` says how many files are there, all as their plan has it,
+    and puts them down. Nobody has looked yet at what plans show: each host is planned once, for that as well."""
     digests = Digests()
 
     def made(host: HostName) -> Made:
         facts = plan(host, network)
-        digest = digests.of(facts)
+        digest, shown = digests.of(facts), tuple(show(facts, network))
         count = standing(host, digest)
-        return Made(host, digest, tuple(show(facts, network)), emit(facts) if count is None else count)
+        if count is not None:
+            return Made(host, digest, shown, None, Laid((), (), count))
+        files = emit(facts)
+        return Made(host, digest, shown, tuple(file.path for file in files), lay(host, files))
 
     return spread(made, sorted(network.topology.hosts))

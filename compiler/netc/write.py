@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Container, Generator, Iterable, Set
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,17 +23,25 @@ if TYPE_CHECKING:
     # With it would come every printer, and nothing here prints.
     from netc.emit.file import File
 
-__all__ = ["MANIFEST", "Files", "Hosts", "Outcome", "WriteRefused", "is_ours", "stale", "write"]
+__all__ = [
+    "MANIFEST",
+    "Hosts",
+    "Laid",
+    "Lay",
+    "Outcome",
+    "WriteRefused",
+    "is_ours",
+    "stale",
+    "write",
+    "write_by",
+]
 
 MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
 of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
-Files: TypeAlias = "tuple[File, ...] | int"
-"""All files of a host, `MANIFEST` among them, or how many there are where each is known to be as it should."""
-
-Hosts: TypeAlias = "Iterable[tuple[str, Files]]"
-"""Read once, one host at a time."""
+Hosts: TypeAlias = "Iterable[tuple[str, tuple[File, ...]]]"
+"""All files of each, `MANIFEST` among them. Read once, one host at a time."""
 
 _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _Inventory = dict[str, os.stat_result]
@@ -45,50 +55,101 @@ class Outcome(Struct, frozen=True):
     unchanged: int
 
 
-class _Change(Struct, frozen=True):
-    """What one host needs. `remove` is relative to the host; `unchanged` counts files that are right already."""
+class Laid(Struct, frozen=True):
+    """What became of one host. Paths are relative to its folder; `unchanged` counts files that were right already."""
 
-    host: str
+    written: tuple[str, ...]
+    removed: tuple[str, ...]
+    unchanged: int
+
+
+Lay: TypeAlias = "Callable[[str, tuple[File, ...]], Laid]"
+"""Puts the files of a host where the new tree grows. May be called in a process that was forked."""
+
+
+class _Change(Struct, frozen=True):
+    """What one host needs. `remove` is relative to its folder."""
+
     write: tuple[File, ...]
     remove: tuple[str, ...]
     unchanged: int
 
+    def laid(self) -> Laid:
+        return Laid(tuple(file.path for file in self.write), self.remove, self.unchanged)
 
-def write(directory: Path, hosts: Hosts, *, complete: bool, done: Callable[[Set[str]], None] | None = None) -> Outcome:
-    """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone. `done` is
-    called when all is in place, and before anybody else may write, with the hosts whose files were written or linked.
+
+def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
+    """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone.
 
     Raises `WriteRefused`, `OSError`, or what `hosts` raises; then the directory is as before.
     """
+    return write_by(
+        directory, lambda lay: ((host, lay(host, files)) for host, files in _once(hosts)), complete=complete
+    )
+
+
+def write_by(
+    directory: Path,
+    laying: Callable[[Lay], Generator[tuple[str, Laid], None, None]],
+    *,
+    complete: bool,
+    done: Callable[[Set[str]], None] | None = None,
+) -> Outcome:
+    """As `write`, of hosts that are put down where they are made, one after the other or several at a time. `done` is
+    called when all is in place, and before anybody else may write, with the hosts whose files were written or linked.
+    """
     root = home(directory)
-    written: list[str] = []
-    removed: list[str] = []
-    unchanged = 0
+    all_laid: dict[str, Laid] = {}
     touched: Set[str] = frozenset()
     with alone(root):
         with building(root) as new:
-            for change in _changes(root, hosts, complete=complete):
-                for file in change.write:
-                    path = f"{change.host}/{file.path}"
-                    put(new, path, file.text, file.mode)
-                    written.append(path)
-                removed += (f"{change.host}/{path}" for path in change.remove)
-                unchanged += change.unchanged
+            lay = partial(_lay, root, new)
+            with closing(laying(lay)) as hosts:
+                all_laid |= hosts
+            all_laid |= _gone(root, all_laid) if complete else {}
+            written = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.written}
+            removed = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.removed}
             if written or removed:
-                name = commit(new, root, {*written, *removed})
+                name = commit(new, root, written | removed)
                 touched = {name} if name else set(os.listdir(root))
         if done:
             done(touched)
+    unchanged = sum(laid.unchanged for laid in all_laid.values())
     return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)
+
+
+def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Laid:
+    change = _checked(root, host, files)
+    if change.write:
+        written = {f"{host}/{file.path}": file for file in change.write}
+        folders = {above for path in written for above in parents(path)}
+        put(new, folders, ((path, file.text, file.mode) for path, file in written.items()))
+    return change.laid()
 
 
 def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
     """What `write` would do, as `write <path>` and `remove <path>`, sorted by path. Touches nothing."""
-    found: list[tuple[str, str]] = []
-    for change in _changes(home(directory), hosts, complete=complete):
-        found += ((f"{change.host}/{file.path}", "write") for file in change.write)
-        found += ((f"{change.host}/{path}", "remove") for path in change.remove)
+    root = home(directory)
+    needed = {host: _checked(root, host, files).laid() for host, files in _once(hosts)}
+    needed |= _gone(root, needed) if complete else {}
+    found = [(f"{host}/{path}", "write") for host, laid in needed.items() for path in laid.written]
+    found += [(f"{host}/{path}", "remove") for host, laid in needed.items() for path in laid.removed]
     return tuple(f"{verb} {path}" for path, verb in sorted(found))
+
+
+def _once(hosts: Hosts) -> Hosts:
+    seen: set[str] = set()
+    for host, files in hosts:
+        if host in seen:
+            raise WriteRefused(f"`{host}` cannot name the folder of one host")
+        seen.add(host)
+        yield host, files
+
+
+def _gone(root: Path, hosts: Container[str]) -> dict[str, Laid]:
+    """Hosts that we wrote once, and that are not in `hosts`."""
+    names = sorted(os.listdir(root)) if root.exists() else ()
+    return {name: _change(root / name, ()).laid() for name in names if name not in hosts and is_ours(root / name)}
 
 
 def _read(path: str, mode: int) -> bytes | None:
@@ -107,24 +168,9 @@ def _read(path: str, mode: int) -> bytes | None:
         os.close(file)
 
 
-def _changes(root: Path, hosts: Hosts, *, complete: bool) -> Iterator[_Change]:
-    seen: set[str] = set()
-    for host, files in hosts:
-        if host in seen or "/" in host:
-            raise WriteRefused(f"`{host}` cannot name the folder of one host")
-        seen.add(host)
-        if isinstance(files, int):
-            yield _Change(host, (), (), files)
-            continue
-        _check_paths(host, files)
-        yield _change(root / host, files)
-    if complete and root.exists():
-        for name in sorted(os.listdir(root)):
-            if name not in seen and is_ours(root / name):
-                yield _change(root / name, ())
-
-
 def _check_paths(host: str, files: tuple[File, ...]) -> None:
+    if "/" in host:
+        raise WriteRefused(f"`{host}` cannot name the folder of one host")
     paths = {file.path for file in files}
     for path in (host, *paths):
         if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
@@ -137,6 +183,11 @@ def _check_paths(host: str, files: tuple[File, ...]) -> None:
         raise WriteRefused(f"`{host}`: {MANIFEST} does not list the files of this host")
 
 
+def _checked(root: Path, host: str, files: tuple[File, ...]) -> _Change:
+    _check_paths(host, files)
+    return _change(root / host, files)
+
+
 def _change(folder: Path, files: tuple[File, ...]) -> _Change:
     """No files: the host is gone."""
     old = _inventory(folder)
@@ -145,7 +196,7 @@ def _change(folder: Path, files: tuple[File, ...]) -> _Change:
     _check_strangers(folder, old, ours, made)
     write = tuple(file for file in files if not _same(f"{folder}/{file.path}", old.get(file.path), file))
     remove = sorted(path for path in ours - made if path in old and not stat.S_ISDIR(old[path].st_mode))
-    return _Change(folder.name, write, tuple(remove), len(files) - len(write))
+    return _Change(write, tuple(remove), len(files) - len(write))
 
 
 def _check_strangers(folder: Path, old: _Inventory, ours: Iterable[str], made: Iterable[str]) -> None:

@@ -108,11 +108,11 @@ class Memory:
 
     def note(self, made: Made) -> None:
         """Of a host, as it will be in DIR."""
-        if isinstance(made.files, int):
+        if made.paths is None:
             assert self.last is not None
             self.made[made.host] = self.last.hosts[made.host]
         else:
-            self.made[made.host] = Standing(made.digest.hex(), tuple(file.path for file in made.files), UNSEEN)
+            self.made[made.host] = Standing(made.digest.hex(), made.paths, UNSEEN)
 
     def remember(self, touched: Set[str], *, is_told: bool) -> None:
         """DIR holds what was made, and nobody else builds there now. `touched`: hosts with files that were written or

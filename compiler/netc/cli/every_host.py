@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Generator, Iterator, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, time
@@ -15,7 +15,7 @@ from netc.report import Format
 
 if TYPE_CHECKING:
     from netc.problem import Problem
-    from netc.write import Files, Outcome
+    from netc.write import Laid, Lay, Outcome
 
 OUT = Path("out")
 
@@ -51,21 +51,21 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
     from netc.cli.progress import watched
     from netc.emit.render import COMPILED
     from netc.pipeline import recompile_hosts, survey
-    from netc.write import write
+    from netc.write import write_by
 
     COMPILED.kept = kept()
     told = False
 
-    def made() -> Iterator[tuple[str, Files]]:
+    def laid(lay: Lay) -> Generator[tuple[str, Laid], None, None]:
         """Ends as soon as all is known that keeps the old files in place."""
         nonlocal told
         shown: list[Problem] = []
-        hosts = recompile_hosts(surveyed.network, memory.standing)
+        hosts = recompile_hosts(surveyed.network, memory.standing, lay)
         with watched(hosts, len(surveyed.network.topology.hosts), since) as each:
             for one in each:
                 shown += one.shown
                 memory.note(one)
-                yield one.host, one.files
+                yield one.host, one.laid
         checked = surveyed.judged(shown)
         told = bool(checked.notes)
         tell(checked, topo, text, strict=strict)
@@ -77,7 +77,7 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
     with mistakes_told(topo, text):
         surveyed = survey(text, str(topo), memory.reading)
         with refusals_told():
-            return write(out, made(), complete=True, done=done)
+            return write_by(out, laid, complete=True, done=done)
 
 
 def say_written(outcome: Outcome, out: Path, form: Format = Format.TEXT) -> None:
