@@ -79,7 +79,7 @@ def test_what_one_host_s_files_meet_keeps_all_of_the_old_tree(tmp_path: Path, re
     topo, out = tmp_path / "topo.toml", tmp_path / "out"
     topo.write_text(for_netc(LEAST + 8))
     assert netc("build", topo, "-o", out).code == 0
-    topo.write_text(topo.read_text().replace("10.0.0.", "10.0.3."))
+    topo.write_text(topo.read_text().replace('loopback = "10.0.0.', 'loopback = "10.0.3.'))
     if refused == "a stranger's folder":
         (out / "r9" / "POLICY.md").unlink()
         (out / "r9" / "POLICY.md").mkdir()
