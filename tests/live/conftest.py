@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
 
@@ -37,19 +39,24 @@ def host(lab: Lab) -> Host:
     return lab.host("here")
 
 
-@pytest.hookimpl(trylast=True)  # what -m and -k leave is what is shared
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tunnels that this kernel does not have are tried on the stock one, by tests/vm; here they are not on the list.
     What only a kernel without them can show is not on the list there.
-
-    Of several machines that run the tests side by side, each takes its share: NETC_SHARE=0/2 and NETC_SHARE=1/2.
     """
     if any(item.get_closest_marker(mark) for item in items for mark in ("stock_kernel", "bare_kernel")):
         other = "bare_kernel" if has_gre() else "stock_kernel"
         leave(config, items, [item for item in items if not item.get_closest_marker(other)])
-    if share := os.environ.get("NETC_SHARE"):
-        number, machines = map(int, share.split("/"))
-        leave(config, items, items[number::machines])
+
+
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Of several machines that run the tests side by side, the first to come to a test takes it: NETC_TAKEN is a folder
+    that all of them see."""
+    if taken := os.environ.get("NETC_TAKEN"):
+        try:
+            Path(taken, sha256(item.nodeid.encode()).hexdigest()).mkdir()
+        except FileExistsError:
+            return True
+    return None
 
 
 def leave(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:

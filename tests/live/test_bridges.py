@@ -130,7 +130,6 @@ def test_containers_reach_the_world_under_an_address_that_it_can_answer(living: 
                 assert client(living.containers[name], protocol, there, 7000) in known, f"{name} {protocol} {there}"
 
 
-@pytest.mark.stock
 def test_a_published_port_is_reached_from_outside_and_from_the_host_itself(living: Scene) -> None:
     echo(living.containers["server"], 8080)
 

@@ -99,7 +99,7 @@ def either(request: pytest.FixtureRequest, there: Scene) -> Scene:
     return there
 
 
-@pytest.mark.stock
+@pytest.mark.parametrize("either", [pytest.param("nft", marks=pytest.mark.stock), "legacy"], indirect=True)
 def test_rules_of_others_stay_as_they_are(either: Scene) -> None:
     host = either.a
     for program in PROGRAMS:

@@ -45,25 +45,33 @@ def newest_kernel() -> Path | None:
 def live_tests(kernel: Path, folder: Path, timeout: float, arguments: Sequence[str] = ()) -> list[Guest]:
     """The live tests in as many machines with this kernel as there are processors, each with a share of the tests."""
     machines = os.cpu_count() or 1
+    taken = folder / "taken"
+    taken.mkdir()
 
     def share(number: int) -> Guest:
         results = folder / str(number)
         results.mkdir()
         script = results / "run"
         command = ["bash", str(GUEST), str(results), sys.executable, str(REPOSITORY), *arguments]
-        script.write_text(f"export NETC_SHARE={number}/{machines}\nexec {shlex.join(command)}\n")
-        return boot(kernel, script, results, timeout)
+        script.write_text(f"export NETC_TAKEN={shlex.quote(str(taken))}\nexec {shlex.join(command)}\n")
+        return boot(kernel, script, results, timeout, taken)
 
     with ThreadPoolExecutor(machines) as pool:
         return list(pool.map(share, range(machines)))
 
 
-def boot(kernel: Path, script: Path, folder: Path, timeout: float) -> Guest:
-    """Runs a script of bash as root in a machine of its own, until it ends or the time is up."""
+def boot(kernel: Path, script: Path, folder: Path, timeout: float, *shared: Path) -> Guest:
+    """Runs a script of bash as root in a machine of its own, until it ends or the time is up. It may write to `folder`
+    and to what is `shared` with other machines."""
     # One processor: two that are emulated spend most of their time in waiting for each other.
     vng = [str(VNG), "--run", str(kernel), "--disable-kvm", "--cpus", "1", "--memory", "2G", "--user", "root"]
     vng += ["--append", "mitigations=off"]  # page-table isolation is what an emulated processor does worst
-    vng += ["--rodir=/mnt=/", f"--rwdir={folder}", "--exec", shlex.join(["bash", str(script)])]
+    vng += [
+        "--rodir=/mnt=/",
+        *(f"--rwdir={place}" for place in (folder, *shared)),
+        "--exec",
+        shlex.join(["bash", str(script)]),
+    ]
     # Whatever vng starts ends with its process namespace, and that with this program.
     alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     env = os.environ | {"PATH": f"{VNG.parent}:{os.environ['PATH']}"}  # vng looks for its own parts there

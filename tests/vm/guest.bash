@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Runs the live tests inside the virtual machine, as its first program; or, where NETC_PROGRAM is set, that module.
 #   guest.bash RESULTS PYTHON REPOSITORY [pytest arguments …]
+# Machines that share a list of tests find in NETC_TAKEN what another one has.
 # RESULTS is shared with the machine outside: log, kernel, links, junit.xml, and status last of all.
 set -euo pipefail
 results=$1 python=$2 repository=$3
@@ -16,7 +17,7 @@ if [[ ! ${PIVOTED-} ]]; then
     mkdir -p /run/layer/{upper,work}
     chmod 1777 /run/layer/upper
     mount -t overlay -o lowerdir=/mnt/tmp,upperdir=/run/layer/upper,workdir=/run/layer/work tmp /mnt/tmp
-    for place in /dev /proc /run /sys "$results"; do
+    for place in /dev /proc /run /sys "$results" ${NETC_TAKEN:+"$NETC_TAKEN"}; do
         mount --rbind "$place" "/mnt$place"
     done
     cd /mnt

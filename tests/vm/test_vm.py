@@ -4,6 +4,7 @@ An emulated processor takes half a minute for what this machine does in two seco
 kernel can decide (`stock`); `make vm` runs all.
 """
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -77,3 +78,5 @@ def test_every_live_test_passes_and_none_is_skipped(guests: list[Guest], capsys:
     for counted in map(results, guests):
         assert counted["tests"] > 0
         assert counted == {"tests": counted["tests"], "failures": 0, "errors": 0, "skipped": 0}
+    chosen = {re.search(r"/ (\d+) selected", guest.read("log"))[1] for guest in guests}
+    assert chosen == {str(sum(results(guest)["tests"] for guest in guests))}, "each was run by one of them"
