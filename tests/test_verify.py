@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from msgspec.structs import replace
@@ -295,6 +297,28 @@ def test_shellcheck_knows_what_steps_bash_sets() -> None:
 
     assert failures(shellcheck.judge((STEPS, reads))) == {}
     assert "SC2154" in failures(shellcheck.judge((unset, reads)))[reads.path]
+
+
+@pytest.mark.parametrize("judge", [bash, shellcheck])
+def test_what_is_the_same_on_two_hosts_is_read_once(judge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not beside another library."""
+    asked: list[str] = []
+    ask = process.ask
+
+    def noted(command: Sequence[str], folder: Path | None = None, text: str = "") -> process.Answer | process.Silence:
+        asked.extend(text.splitlines()[:1] or command[command.index("--") + 1 :])
+        return ask(command, folder, text)
+
+    monkeypatch.setattr(process, "ask", noted)
+    mine, other = (altered(UP, "finish\n", f"# {judge.JUDGE} {number}\nfinish\n") for number in (1, 2))
+    first = judge.judge((STEPS, mine))
+    before = len(asked)
+    assert judge.judge((STEPS, mine)) == first
+    assert len(asked) == before
+    judge.judge((STEPS, other))
+    assert len(asked) == before + 1
+    judge.judge((replace(STEPS, text=f"{STEPS.text}# {judge.JUDGE}\n"), mine))
+    assert len(asked) == before + (2 if judge is bash else 3)
 
 
 def test_what_is_no_script_is_not_judged_as_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from netc.emit.file import File
 from netc.verify import process, tree
@@ -17,15 +18,23 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     bash = process.find("bash")
     if bash is None:
         return could_not_run(JUDGE, scripts, "scripts", "bash is missing; to enable: apt-get install bash")
-    return tuple(verdict for script in scripts for verdict in _judge(bash, script))
+    return tuple(_judge(bash, script) for script in scripts)
 
 
-def _judge(bash: str, script: File) -> tuple[Verdict, ...]:
-    answer = process.ask((bash, "--norc", "-n"), text=script.text)
+def _judge(bash: str, script: File) -> Verdict:
+    said = _said(bash, script.text)
+    if isinstance(said, process.Silence):
+        (none,) = could_not_run(JUDGE, (script,), "scripts", said.reason)
+        return none
+    return verdict(JUDGE, script.path, said)
+
+
+@lru_cache(maxsize=4096)
+def _said(bash: str, text: str) -> str | process.Silence:
+    """Of a script, which is often the same on many hosts."""
+    answer = process.ask((bash, "--norc", "-n"), text=text)
     if isinstance(answer, process.Silence):
-        return could_not_run(JUDGE, (script,), "scripts", answer.reason)
+        return answer
     # Warnings (a here-document that the end of the file closes) leave the status at 0.
     complaints = process.died(answer) + answer.words.replace(f"{bash}: ", "")
-    if answer.status and not complaints:
-        complaints = f"exit status {answer.status}"
-    return (verdict(JUDGE, script.path, complaints),)
+    return complaints or (f"exit status {answer.status}" if answer.status else "")

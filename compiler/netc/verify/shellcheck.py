@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from netc.emit.file import File
+from netc.kept import fingerprint
 from netc.verify import process, tree
 from netc.verify.verdict import Verdict, could_not_run, verdict
 
@@ -31,23 +32,41 @@ class Comment(TypedDict):
     message: str
 
 
+_said: dict[bytes, str] = {}
+"""Of each script, beside what it may source. Most of a host's shell is the same on every other, and it takes longer to
+read than all else."""
+
+
 def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     """The files are laid as on the host, so that `source /usr/lib/netc/steps.bash` is followed to ours."""
     scripts = tree.scripts(files)
     shellcheck = _find()
     if shellcheck is None:
         return could_not_run(JUDGE, scripts, "scripts", f"shellcheck is missing; {_ENABLE}")
-    if not scripts:
-        return ()
-    with tree.laid(scripts) as folder:
-        answer = process.ask(_command(shellcheck, folder, scripts), folder)
-    if isinstance(answer, process.Silence):
-        return could_not_run(JUDGE, scripts, "scripts", answer.reason)
-    comments = _comments(answer)
-    if comments is None:
-        reason = process.died(answer) + f"status {answer.status}: {answer.words}\n{_ENABLE}"
-        return could_not_run(JUDGE, scripts, "scripts", reason)
-    return tuple(verdict(JUDGE, script.path, _words(script, comments)) for script in scripts)
+    marks = _marks(shellcheck, scripts)
+    asked = [script for script in scripts if marks[script.path] not in _said]
+    if asked:
+        with tree.laid(scripts) as folder:
+            answer = process.ask(_command(shellcheck, folder, asked), folder)
+        if isinstance(answer, process.Silence):
+            return could_not_run(JUDGE, scripts, "scripts", answer.reason)
+        comments = _comments(answer)
+        if comments is None:
+            reason = process.died(answer) + f"status {answer.status}: {answer.words}\n{_ENABLE}"
+            return could_not_run(JUDGE, scripts, "scripts", reason)
+        _said.update({marks[script.path]: _words(script, comments) for script in asked})
+    return tuple(verdict(JUDGE, script.path, _said[marks[script.path]]) for script in scripts)
+
+
+def _marks(shellcheck: str, scripts: Sequence[File]) -> dict[str, bytes]:
+    """Of what decides about each script: its text and place, and every library, since what has a shebang is run."""
+    libraries = (_bytes(script) for script in scripts if not tree.has_shebang(script))
+    beside = fingerprint((shellcheck.encode(), *libraries))
+    return {script.path: fingerprint((beside, _bytes(script))) for script in scripts}
+
+
+def _bytes(script: File) -> bytes:
+    return fingerprint((script.path.encode(), script.text.encode()))
 
 
 def _find() -> str | None:
