@@ -16,9 +16,9 @@ demo: $(VENV)/.ready
 	@cd .cache/demo && find . -type f | sort
 
 # Everything. As root, or in CI, it installs what it needs; elsewhere it ends with what could not run and how to enable it.
-# Most tests wait for packets, so four go side by side; machines and emulated kernels have the processors to themselves.
+# Most tests wait for packets, so six go side by side; machines and emulated kernels have the processors to themselves.
 test: packages $(VENV)/.tested check
-	$(PYTHON) -m pytest -p no:cacheprovider -n 4 --dist worksteal --durations=20 -m "not (machine or vm)"
+	$(PYTHON) -m pytest -p no:cacheprovider -n 6 --dist worksteal --durations=20 -m "not (machine or vm)"
 	$(PYTHON) -m pytest -p no:cacheprovider --durations=20 -m "machine or vm"
 
 check: $(VENV)/.tested

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from live import compiled
 from live.lab import Host, Lab
@@ -51,12 +52,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     """Of several machines that run the tests side by side, the first to come to a test takes it: NETC_TAKEN is a folder
     that all of them see."""
-    if taken := os.environ.get("NETC_TAKEN"):
-        try:
-            Path(taken, sha256(item.nodeid.encode()).hexdigest()).mkdir()
-        except FileExistsError:
-            return True
-    return None
+    taken = os.environ.get("NETC_TAKEN")
+    if taken is None:
+        return None
+    try:
+        Path(taken, sha256(item.nodeid.encode()).hexdigest()).mkdir()
+    except FileExistsError:
+        return True
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=None)  # which one is next here, nobody knows: all fixtures end
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 def leave(config: pytest.Config, items: list[pytest.Item], kept: list[pytest.Item]) -> None:

@@ -57,7 +57,7 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
     told = False
 
     def laid(lay: Lay) -> Generator[tuple[str, Laid], None, None]:
-        """Ends as soon as all is known that keeps the old files in place."""
+        """Ends with what is found wrong in plans, before anything takes the place of old files."""
         nonlocal told
         shown: list[Problem] = []
         hosts = recompile_hosts(surveyed.network, memory.standing, lay)
