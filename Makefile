@@ -16,10 +16,11 @@ demo: $(VENV)/.ready
 	@cd .cache/demo && find . -type f | sort
 
 # Everything. As root, or in CI, it installs what it needs; elsewhere it ends with what could not run and how to enable it.
-# Most tests wait for packets, so six go side by side; machines and emulated kernels have the processors to themselves.
+# Most tests wait for packets, so five go side by side; machines, emulated kernels and what counts lost packets have the
+# processors to themselves.
 test: packages $(VENV)/.tested check
-	$(PYTHON) -m pytest -p no:cacheprovider -n 6 --dist worksteal --durations=20 -m "not (machine or vm)"
-	$(PYTHON) -m pytest -p no:cacheprovider --durations=20 -m "machine or vm"
+	$(PYTHON) -m pytest -p no:cacheprovider -n 5 --dist worksteal --durations=20 -m "not (machine or vm or alone)"
+	$(PYTHON) -m pytest -p no:cacheprovider --durations=20 -m "machine or vm or alone"
 
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -93,6 +94,18 @@ def test_what_one_host_s_files_meet_keeps_all_of_the_old_tree(tmp_path: Path, re
     assert "is in the way and is not from netc" in ran.err
     assert tree(out) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "topo.toml"]
+
+
+@pytest.mark.parametrize("hosts", [3, LEAST + 8])
+def test_a_disk_without_room_is_told_of_with_the_file_that_it_had_no_room_for(tmp_path: Path, hosts: int) -> None:
+    (tmp_path / "topo.toml").write_text(for_netc(hosts))
+    program = [sys.executable, "-c", "from netc.cli import main; main()", "build", "topo.toml"]
+    small = ["prlimit", "--fsize=20000", *program]
+    ran = subprocess.run(small, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert re.fullmatch(r"netc: \S+/\.out\.netc-build/new/r\d+/\S+: File too large\n", ran.stderr)
+    assert [path.name for path in tmp_path.iterdir()] == ["topo.toml"]
 
 
 def test_nobody_outlives_who_was_killed(tmp_path: Path) -> None:

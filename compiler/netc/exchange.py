@@ -78,10 +78,14 @@ def put(new: Path, folders: Set[str], files: Iterable[tuple[str, str, int]]) -> 
     for folder in sorted(folders):
         os.mkdir(f"{new}/{folder}")
     for path, text, mode in files:
-        # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
-        with open(f"{new}/{path}", "xb") as out:
-            out.write(text.encode())
-            os.fchmod(out.fileno(), mode)
+        try:
+            # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
+            with open(f"{new}/{path}", "xb") as out:
+                out.write(text.encode())
+                os.fchmod(out.fileno(), mode)
+        except OSError as error:
+            error.filename = error.filename or f"{new}/{path}"
+            raise
 
 
 def commit(new: Path, root: Path, changed: Set[str]) -> str | None:

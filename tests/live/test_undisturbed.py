@@ -15,7 +15,7 @@ from live.routers import NETWORK, attributes, established, leaves_by, meet, neig
 from live.test_bgp_operation import FORM
 from live.traffic import Probe, Probed, reflect
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.alone]
 
 TOPOLOGY = """
 version = 1

@@ -94,5 +94,7 @@ def refusals_told() -> Iterator[None]:
         yield
     except BrokenPipeError:  # nobody listens: nothing to tell
         raise
-    except (WriteRefused, OSError) as error:
+    except WriteRefused as error:
         raise wrong_use(str(error)) from None
+    except OSError as error:
+        raise wrong_use(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
