@@ -63,7 +63,8 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
     surveyed = survey(text, file, read_file)
     network = surveyed.network
     hosts = sorted(network.topology.hosts)
-    return surveyed.judged(chain(*spread(lambda host: tuple(show(filtering(host, network), network)), hosts)))
+    shown = spread(lambda host: tuple(show(filtering(host, network), network)), hosts)
+    return surveyed.judged(chain.from_iterable(shown))
 
 
 def plan(host: HostName, network: Network) -> HostPlan:

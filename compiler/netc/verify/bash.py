@@ -24,6 +24,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
 def _judge(bash: str, script: File) -> Verdict:
     said = _said(bash, script.text)
     if isinstance(said, process.Silence):
+        _said.cache_clear()  # on the next host it may answer
         (none,) = could_not_run(JUDGE, (script,), "scripts", said.reason)
         return none
     return verdict(JUDGE, script.path, said)
