@@ -79,13 +79,20 @@ def put(new: Path, folders: Set[str], files: Iterable[tuple[str, str, int]]) -> 
         os.mkdir(f"{new}/{folder}")
     for path, text, mode in files:
         try:
-            # Not unbuffered: that writes once, as much as there is room for, and says nothing of the rest.
-            with open(f"{new}/{path}", "xb") as out:
-                out.write(text.encode())
-                os.fchmod(out.fileno(), mode)
+            _put(f"{new}/{path}", text.encode(), mode)
         except OSError as error:
             error.filename = error.filename or f"{new}/{path}"
             raise
+
+
+def _put(path: str, data: bytes, mode: int) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        while data:  # of what there is room for, the first write says nothing of the rest
+            data = data[os.write(file, data) :]
+        os.fchmod(file, mode)
+    finally:
+        os.close(file)
 
 
 def commit(new: Path, root: Path, changed: Set[str]) -> str | None:
@@ -93,7 +100,7 @@ def commit(new: Path, root: Path, changed: Set[str]) -> str | None:
     folder in `root` that was exchanged in place of the whole, if one was."""
     _begin(new)
     new.mkdir(exist_ok=True)
-    touched = {above for path in changed for above in parents(path)}
+    touched = above(changed)
     if name := _only_folder(new, root, changed):
         changed, touched = ({path[len(name) + 1 :] for path in paths} for paths in (changed, touched))
         new, root = new / name, root / name
@@ -121,10 +128,13 @@ def _only_folder(new: Path, root: Path, changed: Set[str]) -> str | None:
     return name if _exchange(*probes) else None
 
 
-def parents(path: str) -> list[str]:
-    """`a` and `a/b` of `a/b/c`"""
-    parts = path.split("/")
-    return ["/".join(parts[:depth]) for depth in range(1, len(parts))]
+def above(paths: Iterable[str]) -> set[str]:
+    """All folders that `paths` are in, at any depth: `a` and `a/b` of `a/b/c`."""
+    found: set[str] = set()
+    for path in paths:
+        while (path := path.rpartition("/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def _hidden(root: Path) -> Path:

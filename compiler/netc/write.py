@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from netc.exchange import WriteRefused, alone, building, commit, home, parents, put
+from netc.exchange import WriteRefused, above, alone, building, commit, home, put
 
 if TYPE_CHECKING:
     # With it would come every printer, and nothing here prints.
@@ -44,6 +44,7 @@ Hosts: TypeAlias = "Iterable[tuple[str, tuple[File, ...]]]"
 """All files of each, `MANIFEST` among them. Read once, one host at a time."""
 
 _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
+_OUTSIDE = re.compile(r"(^|/)\.{0,2}(/|\Z)")
 _Inventory = dict[str, os.stat_result]
 
 
@@ -122,8 +123,7 @@ def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Laid:
     change = _checked(root, host, files)
     if change.write:
         written = {f"{host}/{file.path}": file for file in change.write}
-        folders = {above for path in written for above in parents(path)}
-        put(new, folders, ((path, file.text, file.mode) for path, file in written.items()))
+        put(new, above(written), ((path, file.text, file.mode) for path, file in written.items()))
     return change.laid()
 
 
@@ -173,10 +173,11 @@ def _check_paths(host: str, files: tuple[File, ...]) -> None:
         raise WriteRefused(f"`{host}` cannot name the folder of one host")
     paths = {file.path for file in files}
     for path in (host, *paths):
-        if not path.isprintable() or any(part in ("", ".", "..") for part in path.split("/")):
+        if not path.isprintable() or _OUTSIDE.search(path):
             raise WriteRefused(f"`{host}`: {path!r} is no path inside the folder of a host")
-        if clash := next((above for above in parents(path) if above in paths), None):
-            raise WriteRefused(f"`{host}`: `{clash}` cannot be a file and the folder of `{path}`")
+    if clash := min(paths & above(paths), default=None):
+        path = min(path for path in paths if path.startswith(f"{clash}/"))
+        raise WriteRefused(f"`{host}`: `{clash}` cannot be a file and the folder of `{path}`")
     listed = next((_listed(file.text) for file in files if file.path == MANIFEST), [])
     # A file that is not listed would be a stranger's to the next build.
     if sorted(file.path for file in files) != sorted([*listed, MANIFEST]):
@@ -199,17 +200,16 @@ def _change(folder: Path, files: tuple[File, ...]) -> _Change:
     return _Change(write, tuple(remove), len(files) - len(write))
 
 
-def _check_strangers(folder: Path, old: _Inventory, ours: Iterable[str], made: Iterable[str]) -> None:
+def _check_strangers(folder: Path, old: _Inventory, ours: Iterable[str], made: Set[str]) -> None:
     """Refuses when something that is not ours stands where a file, or a folder above it, has to be."""
-    held = {above for path in old for above in parents(path)}
+    held = above(old)
     folders = {path for path, status in old.items() if stat.S_ISDIR(status.st_mode)}
     # An empty folder is a stranger's too: ours lead to a file.
     leaves = (folders - held) | (old.keys() - folders - set(ours))
-    strangers = leaves | {above for path in leaves for above in parents(path)}
-    for path in made:
-        for blocked in (path, *parents(path)):
-            if blocked in strangers and (blocked == path or blocked not in folders):
-                raise _in_the_way(folder / blocked)
+    strangers = leaves | above(leaves)
+    for blocked in sorted(strangers & {*made, *above(made)}):
+        if blocked in made or blocked not in folders:
+            raise _in_the_way(folder / blocked)
 
 
 def _in_the_way(path: Path) -> WriteRefused:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from netc.language.bgp import Bgp
 from netc.language.links import Kind
@@ -11,7 +12,7 @@ from netc.network.bgp import ends, far_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.routing import bgp_ways, igp_ways, is_way, joined
-from netc.network.speakers import families, has_members, is_recursive, member, speakers
+from netc.network.speakers import families, has_members, is_recursive, speakers
 from netc.problem import KeyPath, Problem
 
 
@@ -32,7 +33,7 @@ def check(network: Network) -> Iterator[Problem]:
 def _way(interface: Interface, network: Network) -> Iterator[Problem]:
     topology = network.topology
     other = far_end(interface, network)
-    if topology.bgp and interface.host not in speakers(topology):
+    if topology.bgp and interface.host not in network.speakers:
         what = f"{interface.host} is at one end of it, and is no router"
         hint = f"write [hosts.{interface.host}.bgp], or take it out of `over`"
         yield Problem("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
@@ -88,14 +89,13 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
         yield Problem("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
         return
     if not bgp.reflectors:
-        for host in routers:
-            same = [far for far in routers if far > host and member(far, topology) == member(host, topology)]
-            for far in same:
-                if far not in heard[host]:
-                    what = f"{host} and {far} are of one AS, and nobody else may tell the one what the other learns"
-                    hint = "add a way between them to `over`"
-                    hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
-                    yield Problem("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
+        asns = {host: router.asn for host, router in network.speakers.items()}
+        for host, far in combinations(routers, 2):
+            if asns[host] == asns[far] and far not in heard[host]:
+                what = f"{host} and {far} are of one AS, and nobody else may tell the one what the other learns"
+                hint = "add a way between them to `over`"
+                hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
+                yield Problem("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
     elif unheard := _unreached(heard):
         what = f"{unheard[0]} and {unheard[1]} never hear of each other"
         hint = "each member that has several routers needs a reflector of its own"

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
 
-from netc.exchange import parents
+from netc.exchange import above
 
 PATIENCE = 0.05
 """Seconds to wait for the file system's clock, which moves every few milliseconds."""
@@ -26,11 +26,9 @@ class Look(NamedTuple):
 
 def look(folder: str, paths: Sequence[str]) -> Look | None:
     """At `paths`, relative to `folder`; None unless all are plain files, below folders that are no links."""
-    inner = {path.rpartition("/")[0] for path in paths}
-    above = sorted({one for path in inner for one in parents(f"{path}/")})
     try:
         files = [os.lstat(f"{folder}/{path}") for path in paths]
-        folders = [os.lstat(f"{folder}/{path}") for path in ("", *above)]
+        folders = [os.lstat(f"{folder}/{path}") for path in ("", *sorted(above(paths)))]
     except OSError:
         return None
     if not all(stat.S_ISREG(file.st_mode) for file in files) or not all(stat.S_ISDIR(one.st_mode) for one in folders):

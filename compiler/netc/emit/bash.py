@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import chain, groupby
 
 from msgspec.structs import replace
 
@@ -24,7 +24,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     order = "".join(f"{part.name}\n" for part in plan.parts)
     yield File("files/etc/netc/order", f"# The parts of {plan.host}, in the order in which they come up.\n{order}")
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
-    for library in sorted({library for part in plan.parts for verb in VERBS for library in _libraries(part, verb)}):
+    libraries = {part.name: _libraries(part) for part in plan.parts}
+    for library in sorted({library for needed in libraries.values() for library in chain(*needed.values())}):
         yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
     if any(part.routers for part in plan.parts):
         yield File(f"{LIBRARY}/bird-keeper.bash", plain("bash/bird-keeper.bash"))
@@ -33,7 +34,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
     if any(part.checkers for part in plan.parts):
         yield File(f"{LIBRARY}/anycast.bash", plain("bash/anycast.bash"))
     for part in plan.parts:
-        yield from _part(part)
+        yield from _part(part, libraries[part.name])
 
 
 def wireguard(part: Part) -> bool:
@@ -55,35 +56,35 @@ def is_rules(part: Part) -> bool:
     return bool(part.rules) and not (part.devices or part.routes or part.kept or part.namespaces)
 
 
-def _libraries(part: Part, verb: str) -> tuple[str, ...]:
-    """Shell that a script of a part needs beside steps.bash."""
-    wanted = {
-        "wireguard.bash": wireguard(part) and verb != "down",
-        "uplinks.bash": bool(part.kept or part.loose),
-        "iptables.bash": any(ruleset.netfilter == "iptables" for ruleset in part.rulesets),
-        "firewall.bash": any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets),
-        "offload.bash": bool(part.flowtables) and verb != "down",
-        "docker.bash": bool(part.past_docker),
-        "foreign.bash": any(isinstance(device, Foreign) for device in part.devices),
-        "tcp.bash": bool(part.congestion),
-        "sets.bash": bool(part.ipsets),
-        "splits.bash": names_owners(part),
-        "slices.bash": knows_slices(part) or (bool(part.slices) and verb == "up"),
-        "bird.bash": bool(part.routers),
-        "switches.bash": any(map(bird_switches, part.routers)),
-        "loopback.bash": bool(part.loopbacks),
-        "rules.bash": is_rules(part) and verb == "reload",
+def _libraries(part: Part) -> dict[str, tuple[Verbatim, ...]]:
+    """By verb: shell that its script needs beside steps.bash."""
+    wanted: dict[str, tuple[object, tuple[str, ...]]] = {
+        "wireguard.bash": (wireguard(part), ("up", "reload")),
+        "uplinks.bash": (part.kept or part.loose, VERBS),
+        "iptables.bash": (any(ruleset.netfilter == "iptables" for ruleset in part.rulesets), VERBS),
+        "firewall.bash": (any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets), VERBS),
+        "offload.bash": (part.flowtables, ("up", "reload")),
+        "docker.bash": (part.past_docker, VERBS),
+        "foreign.bash": (any(isinstance(device, Foreign) for device in part.devices), VERBS),
+        "tcp.bash": (part.congestion, VERBS),
+        "sets.bash": (part.ipsets, VERBS),
+        "splits.bash": (names_owners(part), VERBS),
+        "slices.bash": (knows_slices(part) or part.slices, VERBS if knows_slices(part) else ("up",)),
+        "bird.bash": (part.routers, VERBS),
+        "switches.bash": (any(map(bird_switches, part.routers)), VERBS),
+        "loopback.bash": (part.loopbacks, VERBS),
+        "rules.bash": (is_rules(part), ("reload",)),
     }
-    return tuple(library for library, is_wanted in wanted.items() if is_wanted)
+    needed = [(Verbatim(library), verbs) for library, (is_wanted, verbs) in wanted.items() if is_wanted]
+    return {verb: tuple(library for library, verbs in needed if verb in verbs) for verb in VERBS}
 
 
-def _part(part: Part) -> Iterator[File]:
+def _part(part: Part, libraries: dict[str, tuple[Verbatim, ...]]) -> Iterator[File]:
     folder = f"files/etc/netc/parts/{part.name}"
     shared: dict[str, object] = {"about": about(part.about), "part": part.name}
     done = steps(part)
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
-    libraries = {verb: tuple(map(Verbatim, _libraries(part, verb))) for verb in VERBS}
-    takings = _takings(part)
+    takings = _takings(part, done)
     up = {**shared, "reasons": part.reasons, "asks": tuple(_asks(part)), "groups": _groups(done)}
     yield _script(f"{folder}/up", "up.j2", {**up, "libraries": libraries["up"]}, takings["up"])
     downs = {**shared, "commands": undone, "libraries": libraries["down"]}
@@ -120,7 +121,7 @@ def _again(done: tuple[Step, ...]) -> Iterator[Command]:
                 pass
 
 
-def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
+def _takings(part: Part, done: tuple[Step, ...]) -> dict[str, tuple[Taking, ...]]:
     """Of its `up` and `down`. A part whose `reload` does all that its `up` does need not go down for a new `up`; any
     other comes up anew, having gone down by its old `down`."""
     if is_rules(part):  # whose `reload` takes back what the old `up` noted
@@ -128,7 +129,7 @@ def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
     reloaded = replace(
         part, rulesets=(), forwarding=(), flowtables=(), past_docker=(), ipsets=(), routers=(), endpoints=()
     )
-    if steps(part) and not steps(reloaded):
+    if done and not steps(reloaded):
         return {"up": file.reload(part.name), "down": file.retire(part.name)}
     return {"up": file.restart(part.name), "down": ()}
 

@@ -62,9 +62,14 @@ def word(value: object) -> str:
             raise TypeError(f"no bash spelling for {value!r}")
 
 
+@cache
+def _is_checked(kind: type) -> bool:
+    return issubclass(kind, CHECKED) or (issubclass(kind, int) and kind is not bool)
+
+
 def token(value: object) -> str:
     """Everything else: only what was checked when it was made is printed; a bare string is refused."""
-    if isinstance(value, CHECKED) or (isinstance(value, int) and not isinstance(value, bool)):
+    if _is_checked(type(value)):
         return str(value)
     raise TypeError(f"no spelling for {value!r}, which was not checked")
 
@@ -138,10 +143,13 @@ def language(folder: str) -> Environment:
     return environment
 
 
+_EMPTY, _CLOSING = re.compile(r"\n{3,}"), re.compile(r"\n{2,}(?=\n|\s*\}\n)")
+
+
 def render(folder: str, template: str, **values: object) -> str:
     """The text of one file; runs of empty lines are one, and none stands before what closes a block."""
     text = language(folder).get_template(template).render(**values)
-    return re.sub(r"\n{2,}(?=\n|\s*\}\n)", "\n", re.sub(r"\n{3,}", "\n\n", text)).rstrip("\n") + "\n"
+    return _CLOSING.sub("\n", _EMPTY.sub("\n\n", text)).rstrip("\n") + "\n"
 
 
 @cache

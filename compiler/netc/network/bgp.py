@@ -69,12 +69,10 @@ def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:
     if topology.bgp is None or not is_recursive(topology) or here.loopback is None:
         return
     reflectors = set(topology.bgp.reflectors)
+    origin = ("bgp",)
     for far, there in network.speakers.items():
-        if far == host or there.asn != here.asn:
+        if far == host or there.asn != here.asn or there.loopback is None:
             continue
-        if reflectors and not {host, far} & reflectors:
-            continue
-        if there.loopback:
+        if not reflectors or host in reflectors or far in reflectors:
             is_reflected = host in reflectors and far not in reflectors
-            origin = ("bgp",)
             yield End(host, far, origin, None, here.loopback, here.asn, there.loopback, there.asn, 0, is_reflected)

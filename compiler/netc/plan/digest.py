@@ -25,8 +25,8 @@ class Digests:
         """What was read, so that nothing else gets its identity."""
         self._spelled: dict[type, Callable[[Any], tuple[Any, ...]]] = {
             # netaddr takes its time to be pickled
-            IPAddress: lambda ip: (bytes, (_address(ip),)),
-            IPNetwork: lambda net: (bytes, (_network(net),)),
+            IPAddress: lambda ip: (bytes, (self._all((ip,), _address),)),
+            IPNetwork: lambda net: (bytes, (self._all((net,), _network),)),
             Sources: lambda said: (Sources, (self._all(said.prefixes, _network), said.sets)),
             Wireguard: lambda device: (Wireguard, (self._all(device.peers, self._peer), *_beside_peers(device))),
         }

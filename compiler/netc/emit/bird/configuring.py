@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
@@ -154,15 +153,19 @@ def _roas(router: Router) -> Iterator[Protocol]:
 
 def _sessions(router: Router, system: System) -> Iterator[Protocol]:
     """Those between loopbacks are many and alike: what they have in common is said once."""
-    alike = [_with_anybody(session) if session.kind == "ibgp" else session for session in router.sessions]
-    counted = Counter(session for session in alike if session.kind == "ibgp")
-    templates: dict[Session, BgpTemplate] = {}
-    for number, session in enumerate((one for one, count in counted.items() if count > 1), 1):
+    alike: dict[Session, list[ProtocolName]] = {}
+    for session in router.sessions:
+        if session.kind == "ibgp":
+            alike.setdefault(_with_anybody(session), []).append(session.name)
+    templates: dict[ProtocolName, BgpTemplate] = {}
+    shared = ((common, names) for common, names in alike.items() if len(names) > 1)
+    for number, (common, names) in enumerate(shared, 1):
         name = "inside" if number == 1 else f"inside{number}"
-        templates[session] = BgpTemplate(name, dotted(session.origin), _terms(session, router, system))
-    yield from templates.values()
-    for session, common in zip(router.sessions, alike, strict=True):
-        yield _bgp(session, templates.get(common) or _terms(session, router, system))
+        template = BgpTemplate(name, dotted(common.origin), _terms(common, router, system))
+        yield template
+        templates |= dict.fromkeys(names, template)
+    for session in router.sessions:
+        yield _bgp(session, templates.get(session.name) or _terms(session, router, system))
 
 
 def _with_anybody(session: Session) -> Session:

@@ -55,7 +55,8 @@ LONGEST_PATH = 64
 GRACEFUL_SHUTDOWN = Community((65535, 0))
 """RFC 8326."""
 
-INNER, OUTER = get_args(Inner), get_args(Role)
+IS_OUTER: dict[str, bool] = {**dict.fromkeys(get_args(Inner), False), **dict.fromkeys(get_args(Role), True)}
+"""By the kind of a session."""
 
 LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
 """Of a route that is about to go: others are preferred, inside by its own words, outside by those of RFC 8326."""
@@ -116,9 +117,7 @@ def roa_tables(router: Router) -> Iterator[RoaTable]:
 
 
 def is_outer(session: Session) -> bool:
-    if session.kind not in INNER and session.kind not in OUTER:
-        raise TypeError(f"no session is {session.kind!r}")
-    return session.kind in OUTER
+    return IS_OUTER[session.kind]
 
 
 def _path(system: System) -> Function:

@@ -40,14 +40,15 @@ from netc.plan.bgp import Accepted
 Lines = Iterator[str]
 
 
-def block(head: str, inner: Iterable[str], end: str = "") -> Lines:
-    yield f"{head} {{"
-    yield from (f"\t{line}" for line in inner)
-    yield f"}}{end}"
+def block(head: str, inner: Iterable[str], end: str = "") -> list[str]:
+    return [f"{head} {{", *[f"\t{line}" for line in inner], f"}}{end}"]
+
+
+_SYMBOL = re.compile(r"[a-z][a-z0-9_]{0,30}")
 
 
 def symbol(name: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name):
+    if not _SYMBOL.fullmatch(name):
         raise TypeError(f"{name!r} is no name of a function or a table")
     return name
 
