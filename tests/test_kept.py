@@ -289,7 +289,7 @@ def test_a_check_does_not_believe_what_was_remembered(topo: Path, out: Path) -> 
     assert memory.last
     memory.made |= {host: one._replace(seen=UNSEEN) for host, one in memory.last.hosts.items()}
     memory.beside = memory.last.beside
-    memory.remember({*memory.made}, is_told=False)
+    memory.remember(memory.out, {*memory.made}, is_told=False)
     assert Memory(topo, topo.read_text(), out, time.time()).unchanged() == len(tree(out))
     ran = netc("build", topo, "-o", out, "--check")
 
@@ -443,7 +443,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_remembered(topo: Path, out:
     memory.reading("long.txt")
     in_place(topo.parent / "long.txt", lambda text: text + "203.0.113.0/24\n")
     memory.reading("long.txt")
-    memory.remember({*memory.made}, is_told=False)
+    memory.remember(memory.out, {*memory.made}, is_told=False)
 
     assert before is not None
     assert before == Memory(topo, "", out, 0).last

@@ -663,6 +663,19 @@ def test_the_new_tree_is_on_disk_before_it_is_exchanged(out: Path, monkeypatch: 
     assert seen[0] == ("new", seen[1][1])
 
 
+@pytest.mark.parametrize("name", ["out", "first"])
+def test_a_disk_that_cannot_keep_it_is_told_of(name: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr(exchange, "_sync", full)
+    before = tree(out.parent)
+    with pytest.raises(OSError, match="No space left"):
+        write(out.parent / name, NEW, complete=True)
+
+    assert tree(out.parent) == before
+
+
 def test_a_folder_can_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     (tmp_path / "file").write_text("x")

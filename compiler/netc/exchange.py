@@ -12,9 +12,10 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -95,9 +96,14 @@ def _put(path: str, data: bytes, mode: int) -> None:
         os.close(file)
 
 
-def commit(new: Path, root: Path, changed: Set[str]) -> str | None:
-    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); exchanges. The
-    folder in `root` that was exchanged in place of the whole, if one was."""
+def nothing(*_: object) -> None:
+    pass
+
+
+def commit(new: Path, root: Path, changed: Set[str], meanwhile: Callable[[], None] = nothing) -> str | None:
+    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); does `meanwhile`
+    beside the disk, which takes its time; exchanges. The folder in `root` that was exchanged in place of the whole, if
+    one was."""
     _begin(new)
     new.mkdir(exist_ok=True)
     touched = above(changed)
@@ -106,7 +112,8 @@ def commit(new: Path, root: Path, changed: Set[str]) -> str | None:
         new, root = new / name, root / name
     if root.exists():
         _carry(root, new, changed, touched, device=root.stat().st_dev)
-    _sync(new)
+    with _syncing(new):
+        meanwhile()
     _swap(new, root)
     _sync(root.parent)
     return name
@@ -220,6 +227,27 @@ def _sync(path: Path) -> None:
             raise OSError(code, os.strerror(code), str(path))
     finally:
         os.close(folder)
+
+
+@contextmanager
+def _syncing(path: Path) -> Iterator[None]:
+    """Ends when the disk has it all."""
+    failed: list[OSError] = []
+
+    def sync() -> None:
+        try:
+            _sync(path)
+        except OSError as error:
+            failed.append(error)
+
+    disk = Thread(target=sync)
+    disk.start()
+    try:
+        yield
+    finally:
+        disk.join()
+    if failed:
+        raise failed[0]
 
 
 def _swap(new: Path, root: Path) -> None:

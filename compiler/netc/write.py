@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from netc.exchange import WriteRefused, above, alone, building, commit, home, put
+from netc.exchange import WriteRefused, above, alone, building, commit, home, nothing, put
 
 if TYPE_CHECKING:
     # With it would come every printer, and nothing here prints.
@@ -94,15 +94,17 @@ def write_by(
     laying: Callable[[Lay], Generator[tuple[str, Laid], None, None]],
     *,
     complete: bool,
-    done: Callable[[Set[str]], None] | None = None,
+    settled: Callable[[Path, Set[str]], None] = nothing,
 ) -> Outcome:
-    """As `write`, of hosts that are put down where they are made, one after the other or several at a time. `done` is
-    called when all is in place, and before anybody else may write, with the hosts whose files were written or linked.
+    """As `write`, of hosts that are put down where they are made, one after the other or several at a time. `settled`
+    is called once, before anybody else may write, with a tree of the hosts as they stay and with the names of those
+    whose files were written or linked.
     """
     root = home(directory)
     all_laid: dict[str, Laid] = {}
     touched: Set[str] = frozenset()
     with alone(root):
+        is_first = not root.exists()  # else the old tree shares files with the new one, which change when it goes
         with building(root) as new:
             lay = partial(_lay, root, new)
             with closing(laying(lay)) as hosts:
@@ -111,10 +113,11 @@ def write_by(
             written = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.written}
             removed = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.removed}
             if written or removed:
-                name = commit(new, root, written | removed)
+                meanwhile = partial(settled, new, all_laid.keys()) if is_first else nothing
+                name = commit(new, root, written | removed, meanwhile)
                 touched = {name} if name else set(os.listdir(root))
-        if done:
-            done(touched)
+        if not (is_first and touched):
+            settled(root, touched)
     unchanged = sum(laid.unchanged for laid in all_laid.values())
     return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)
 

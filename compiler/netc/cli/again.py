@@ -114,32 +114,33 @@ class Memory:
         else:
             self.made[made.host] = Standing(made.digest.hex(), made.paths, UNSEEN)
 
-    def remember(self, touched: Set[str], *, is_told: bool) -> None:
-        """DIR holds what was made, and nobody else builds there now. `touched`: hosts with files that were written or
-        linked; `is_told`: its author has to hear of something, each time."""
+    def remember(self, tree: Path, touched: Set[str], *, is_told: bool) -> None:
+        """`tree`, which is DIR or is about to be, holds what was made, and nobody else builds there now. `touched`:
+        hosts with files that were written or linked; `is_told`: its author has to hear of something, each time."""
         from netc.shipped import last_change
 
         if not self.is_steady or last_change() >= self.began - SLACK or not has_settled(self.out.parent):
             return
         fresh = {host for host, one in self.made.items() if host in touched or one.seen == UNSEEN}
-        looks = {host: self._as_it_is(host, one) if host in fresh else one for host, one in self.made.items()}
+        looks = {host: _as_it_is(tree / host, one) if host in fresh else one for host, one in self.made.items()}
         hosts = {host: one for host, one in looks.items() if one}
         is_whole = not is_told and hosts.keys() == self.made.keys()
         record = Record(_digest(self.text) if is_whole else None, self.beside, hosts)
         self.kept.put(self.name, self.origin(), json.dumps(record._asdict()).encode())
-
-    def _as_it_is(self, host: str, made: Standing) -> Standing | None:
-        """None when somebody wrote to a file since it was looked at."""
-        now = look(f"{self.out}/{host}", made.paths)
-        if now is None or made.seen not in (UNSEEN, Look(now.what, made.seen.when)):
-            return None
-        return Standing(made.plan, made.paths, now)
 
     def origin(self) -> bytes:
         from netc.kept import fingerprint
         from netc.shipped import compiler
 
         return fingerprint(compiler())
+
+
+def _as_it_is(folder: Path, made: Standing) -> Standing | None:
+    """None when somebody wrote to a file since it was looked at."""
+    now = look(str(folder), made.paths)
+    if now is None or made.seen not in (UNSEEN, Look(now.what, made.seen.when)):
+        return None
+    return Standing(made.plan, made.paths, now)
 
 
 def _digest(text: str) -> str:

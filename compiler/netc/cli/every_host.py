@@ -70,14 +70,14 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
         told = bool(checked.notes)
         tell(checked, topo, text, strict=strict)
 
-    def done(touched: Set[str]) -> None:
+    def settled(tree: Path, touched: Set[str]) -> None:
         if memory.last or monotonic() - since > WORTH:
-            memory.remember(touched, is_told=told)
+            memory.remember(tree, touched, is_told=told)
 
     with mistakes_told(topo, text):
         surveyed = survey(text, str(topo), memory.reading)
         with refusals_told():
-            return write_by(out, laid, complete=True, done=done)
+            return write_by(out, laid, complete=True, settled=settled)
 
 
 def say_written(outcome: Outcome, out: Path, form: Format = Format.TEXT) -> None:

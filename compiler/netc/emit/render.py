@@ -69,7 +69,8 @@ def _is_checked(kind: type) -> bool:
 
 def token(value: object) -> str:
     """Everything else: only what was checked when it was made is printed; a bare string is refused."""
-    if _is_checked(type(value)):
+    kind: type = type(value)
+    if _is_checked(kind):
         return str(value)
     raise TypeError(f"no spelling for {value!r}, which was not checked")
 
@@ -139,6 +140,7 @@ def language(folder: str) -> Environment:
         bytecode_cache=COMPILED,
         **SETTINGS,
     )
+    environment.globals.clear()  # nobody asks for them, and each rendering copies them
     environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "spaced": spaced, "units": units}
     return environment
 
