@@ -68,6 +68,10 @@ class Kept:
                 os.unlink(folder / name)
 
 
+COMPILED = Kept(None)
+"""Templates as jinja2 compiled them; a verb says where."""
+
+
 def fingerprint(parts: Iterable[bytes]) -> bytes:
     """Of several texts, none of which can pass for a part of another."""
     whole = sha256()

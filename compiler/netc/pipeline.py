@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from netc.checks import check, show, tidy
 from netc.checks.acknowledgements import acknowledge
 from netc.checks.lockout import filtering
-from netc.emit import emit
-from netc.emit.file import File
 from netc.features import FEATURES
 from netc.language.names import HostName
 from netc.language.read import read
@@ -23,6 +22,9 @@ from netc.plan.join import join
 from netc.problem import Mistakes, Problem, Severity
 from netc.workers import spread
 from netc.write import Laid, Lay
+
+if TYPE_CHECKING:
+    from netc.emit.file import File
 
 
 class Checked(Struct, frozen=True):
@@ -74,6 +76,8 @@ def plan(host: HostName, network: Network) -> HostPlan:
 
 def compile_hosts(network: Network, only: HostName | None = None) -> Iterator[tuple[HostName, tuple[File, ...]]]:
     """One host after the other, so that a large network is never held whole."""
+    from netc.emit import emit
+
     hosts = [host for host in sorted(network.topology.hosts) if only in (None, host)]
     return zip(hosts, spread(lambda host: emit(plan(host, network)), hosts), strict=True)
 
@@ -100,6 +104,8 @@ def recompile_hosts(network: Network, standing: Callable[[HostName, bytes], int 
         count = standing(host, digest)
         if count is not None:
             return Made(host, digest, shown, None, Laid((), (), count))
+        from netc.emit import emit  # not where nothing is printed
+
         files = emit(facts)
         return Made(host, digest, shown, tuple(file.path for file in files), lay(host, files))
 

@@ -49,11 +49,11 @@ def build(topo: Path, out: Path, *, strict: bool = False) -> None:
 
 def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, strict: bool) -> Outcome:
     from netc.cli.progress import watched
-    from netc.emit.render import COMPILED
+    from netc.kept import COMPILED
     from netc.pipeline import recompile_hosts, survey
     from netc.write import write_by
 
-    COMPILED.kept = kept()
+    COMPILED.folder = kept().folder
     told = False
 
     def laid(lay: Lay) -> Generator[tuple[str, Laid], None, None]:

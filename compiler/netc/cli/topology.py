@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
     are mistakes too, unless they are acknowledged."""
-    from netc.emit.render import COMPILED
+    from netc.kept import COMPILED
     from netc.pipeline import understand
 
-    COMPILED.kept = kept()
+    COMPILED.folder = kept().folder
     text = text_of(topo, form)
     with mistakes_told(topo, text, form):
         checked = understand(text, str(topo), beside(topo))

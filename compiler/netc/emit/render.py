@@ -15,7 +15,7 @@ from jinja2 import __version__ as jinja2_version
 from jinja2.bccache import Bucket, BytecodeCache
 from netaddr import IPAddress, IPNetwork
 
-from netc.kept import Kept, fingerprint
+from netc.kept import COMPILED, fingerprint
 from netc.language.names import CredentialName, Name
 from netc.language.values import Endpoint
 from netc.problem import KeyPath, dotted
@@ -104,23 +104,19 @@ class _Compiled(BytecodeCache):
     """Templates as jinja2 compiled them. A template holds no constant that a printer would print, so nothing else
     decides what becomes of it (tests/test_templates.py)."""
 
-    kept = Kept(None)
-
     def load_bytecode(self, bucket: Bucket) -> None:
-        data = self.kept.get(bucket.key, self._origin(bucket))
+        data = COMPILED.get(bucket.key, self._origin(bucket))
         if data is not None:
             bucket.bytecode_from_string(data)
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        self.kept.put(bucket.key, self._origin(bucket), bucket.bytecode_to_string())
+        COMPILED.put(bucket.key, self._origin(bucket), bucket.bytecode_to_string())
 
     def _origin(self, bucket: Bucket) -> bytes:
         """`checksum` is jinja2's, of the source."""
         settings = (sys.version, sys.implementation.cache_tag, jinja2_version, bucket.checksum, repr(SETTINGS))
         return fingerprint(str(one).encode() for one in settings)
 
-
-COMPILED = _Compiled()
 
 SETTINGS: dict[str, Any] = {
     "trim_blocks": True,
@@ -137,7 +133,7 @@ def language(folder: str) -> Environment:
         finalize=word if folder == "bash" else token,
         undefined=StrictUndefined,
         auto_reload=False,
-        bytecode_cache=COMPILED,
+        bytecode_cache=_Compiled(),
         **SETTINGS,
     )
     environment.globals.clear()  # nobody asks for them, and each rendering copies them
