@@ -15,6 +15,7 @@ import pytest
 
 from bench.inputs import mesh
 from examples import EXAMPLES, ROOT, Ran, Tree, differences, netc, root_only, tree
+from netc import emit as printers
 from netc import pipeline, shipped, workers
 from netc.cli import every_host, seen
 from netc.cli.again import UNSEEN, Memory
@@ -312,13 +313,13 @@ def test_what_makes_no_sense_is_as_if_it_were_not_there(topo: Path, out: Path, s
 def emitted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The hosts that were printed."""
     hosts: list[str] = []
-    emit = pipeline.emit
+    emit = printers.emit
 
     def noted(plan: HostPlan) -> tuple[File, ...]:
         hosts.append(plan.host)
         return emit(plan)
 
-    monkeypatch.setattr(pipeline, "emit", noted)
+    monkeypatch.setattr(printers, "emit", noted)
     return hosts
 
 
@@ -411,13 +412,13 @@ def test_what_somebody_writes_to_meanwhile_is_not_remembered(
     topo: Path, out: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """To a host that stays as it is, while the other is compiled."""
-    emit = pipeline.emit
+    emit = printers.emit
 
     def slow(plan: HostPlan) -> tuple[File, ...]:
         OUTPUTS["a text of the same length"](out)
         return emit(plan)
 
-    monkeypatch.setattr(pipeline, "emit", slow)
+    monkeypatch.setattr(printers, "emit", slow)
     INPUTS["a key"](topo)
     netc("build", topo, "-o", out)
     monkeypatch.undo()
