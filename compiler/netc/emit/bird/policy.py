@@ -117,7 +117,10 @@ def roa_tables(router: Router) -> Iterator[RoaTable]:
 
 
 def is_outer(session: Session) -> bool:
-    return IS_OUTER[session.kind]
+    found = IS_OUTER.get(session.kind)
+    if found is None:
+        raise TypeError(f"no session is {session.kind!r}")
+    return found
 
 
 def _path(system: System) -> Function:
