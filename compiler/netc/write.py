@@ -97,15 +97,15 @@ def write_by(
     settled: Callable[[Path, Set[str]], None] = nothing,
 ) -> Outcome:
     """As `write`, of hosts that are put down where they are made, one after the other or several at a time. `settled`
-    is called once, before anybody else may write, with a tree of the hosts as they stay and with the names of those
-    whose files were written or linked.
+    is called before anybody else may write, if there is anything, with a tree of the hosts as they stay and with the
+    names of those whose files were written or linked.
     """
     root = home(directory)
     all_laid: dict[str, Laid] = {}
     touched: Set[str] = frozenset()
     with alone(root):
-        is_first = not root.exists()  # else the old tree shares files with the new one, which change when it goes
         with building(root) as new:
+            is_first = not root.exists()  # else the old tree shares files with the new one, which change when it goes
             lay = partial(_lay, root, new)
             with closing(laying(lay)) as hosts:
                 all_laid |= hosts
@@ -116,7 +116,7 @@ def write_by(
                 meanwhile = partial(settled, new, all_laid.keys()) if is_first else nothing
                 name = commit(new, root, written | removed, meanwhile)
                 touched = {name} if name else set(os.listdir(root))
-        if not (is_first and touched):
+        if not is_first:
             settled(root, touched)
     unchanged = sum(laid.unchanged for laid in all_laid.values())
     return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)

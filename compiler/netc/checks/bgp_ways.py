@@ -12,7 +12,7 @@ from netc.network.bgp import ends, far_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.routing import bgp_ways, igp_ways, is_way, joined
-from netc.network.speakers import families, has_members, is_recursive, speakers
+from netc.network.speakers import families, has_members, is_recursive
 from netc.problem import KeyPath, Problem
 
 
@@ -78,7 +78,7 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Proble
 def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
     """Sessions join all routers; and all routers of one AS with each other, since none of them passes on."""
     topology = network.topology
-    routers = speakers(topology)
+    routers = network.speakers
     heard = {host: {end.far for end in ends(host, network)} for host in routers}
     by_igp = {host: _neighbours(host, network) for host in routers} if is_recursive(topology) else heard
     apart = _unreached(by_igp)
@@ -89,9 +89,8 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
         yield Problem("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
         return
     if not bgp.reflectors:
-        asns = {host: router.asn for host, router in network.speakers.items()}
         for host, far in combinations(routers, 2):
-            if asns[host] == asns[far] and far not in heard[host]:
+            if routers[host].asn == routers[far].asn and far not in heard[host]:
                 what = f"{host} and {far} are of one AS, and nobody else may tell the one what the other learns"
                 hint = "add a way between them to `over`"
                 hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
