@@ -44,3 +44,21 @@ drop_old_rules() {
     "${words[@]}" || return
   done
 }
+
+docker_user() { # FILTER RULE…: Docker's chain, if it is there, has it
+  local says="$1 -w -S DOCKER-USER"
+  listen "$says"
+  ((!${said["$says"]})) || shows "$says" -A "${@:2}" "--comment netc -j ACCEPT"
+}
+docker_lets_way() { # ENTERING LEAVING
+  local filter
+  for filter in iptables ip6tables; do
+    docker_user "$filter" "-i $1 -o $2"
+    docker_user "$filter" "-i $2 -o $1"
+  done
+}
+docker_lets() { # PROTOCOL ADDRESS PORTS TARGET
+  local filter=iptables length=/32
+  [[ $2 != *:* ]] || filter=ip6tables length=/128
+  docker_user "$filter" "--ctproto $1" "--ctorigdst $2$length" "--ctorigdstport $3" "--ctreplsrc $4$length"
+}

@@ -42,3 +42,20 @@ in_place_of_old() { # FILE: what is there is read; what to load is said: the fil
     END { for (table in old) { print "*" table; settle(table); print "COMMIT" } }
   ' there=1 - there=0 "$1"
 }
+
+tables_are() { # iptables|ip6tables FILE [NAMESPACE]: as the kernel says them when they are loaded alone
+  local wanted
+  # shellcheck disable=SC2016 # for the shell in there
+  wanted=$(unshare --net bash -c '
+    for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || exit; done
+    . /usr/lib/netc/iptables.bash && load_tables "$1" "$2" && "$1-save"' rules "$1" "$2" 2>&1) ||
+    { differs "rules of $2 cannot be asked for: ${wanted%%$'\n'*}"; return 0; }
+  compare "$1 rule" "${3--}" "$(flat_tables <<<"$wanted")" "$(inside "${3--}" "$1-save" | flat_tables)"
+}
+flat_tables() { # netc's chains, and the jumps to them
+  awk '
+    /^\*/ { table = substr($1, 2) }
+    /^:netc-/ { print table, substr($1, 2) ": it" }
+    /^-A netc-/ || /^-A [A-Z]+ -j netc-/ { print table, $0 }
+  ' | sort -s -k1,3
+}

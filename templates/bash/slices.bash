@@ -57,3 +57,14 @@ look_at_services() { # SLICE SERVICE…: which of them run elsewhere, since befo
     [[ ! $group || /$group/ == *"/$1/"* ]] || say "$service goes by no tunnel before: systemctl daemon-reload && systemctl restart $service"
   done
 }
+
+control_groups_are() { # PATH…: of those that are there; what nothing runs in may be gone, and `hold` looks before it starts
+  local number path
+  local -A known=()
+  [[ -s $numbers ]] || { differs "$numbers is not there"; return 0; }
+  while read -r number path; do [[ ! -e $tree/$path ]] || known[$path]=$number; done <"$numbers"
+  ((${#known[@]})) || return 0
+  while read -r number path; do
+    [[ ${known[$path]} == "$number" ]] || differs "control group $path is another than the rules know"
+  done < <(cd "$tree" && stat -c '%i %n' -- "${!known[@]}" 2>/dev/null)
+}

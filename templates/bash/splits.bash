@@ -23,3 +23,10 @@ look_at_names() { # what is asked of a daemon is sent by the daemon, outside of 
   done </etc/nsswitch.conf
   [[ ! -S /run/nscd/socket ]] || say "names are asked of nscd, outside of the tunnel: stop it"
 }
+
+groups_are() { # FILE of sysusers.d(5)
+  local kind name
+  while read -r kind name _; do
+    [[ $kind != g ]] || getent group "$name" >/dev/null || differs "group $name is not there"
+  done <"$1"
+}

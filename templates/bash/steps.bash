@@ -1,15 +1,23 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced by the scripts of a part: `source /usr/lib/netc/steps.bash PART VERB`. One script of a part runs at a time. A
 # step is noted in /run/netc/PART before it runs, so that after a kill at most the last one noted is in doubt; an `up`
-# that fails is taken back by `down`. /run is empty after a boot, which is the truth.
+# that fails is taken back by `down`. /run is empty after a boot, which is the truth. Whether what was done is still
+# there is never believed, but asked of the kernel: by `check`, which an `up` of a part that is up begins with.
 set -euo pipefail
 export LC_ALL=C
-part=$1 verb=$2 here=$(dirname "$(realpath "${BASH_SOURCE[1]}")")
+part=$1 verb=$2 here=/etc/netc/parts/$1
 journal=/run/netc/$part left=0
 
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
 
+last_of() { # JOURNAL: its last line is in `last`
+  local lines=()
+  { mapfile -t lines <"$1"; } 2>/dev/null || true
+  last=''
+  ((!${#lines[@]})) || last=${lines[-1]}
+}
 note() { # another part that goes down may remove the folder between two words
   for _ in {1..5}; do { [[ -d /run/netc ]] || mkdir -p /run/netc; printf '%s\n' "$*" >>"$journal"; } 2>/dev/null && return; done
   refuse "cannot write $journal"
@@ -28,7 +36,7 @@ secret() { # FILE
 
 # ---- what a step can be besides a command
 remove_link() { # NAME [NAMESPACE]: if it is netc's
-  local in=() socket=/run/wireguard/$1.sock try
+  local in=() socket=/run/wireguard/$1.sock
   [[ $# == 1 ]] || in=(-n "$2")
   ip "${in[@]}" link show dev "$1" >/dev/null || return
   if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
@@ -36,7 +44,8 @@ remove_link() { # NAME [NAMESPACE]: if it is netc's
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
-  for try in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
+  [[ -e $socket ]] || return 0
+  for _ in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
   rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 setting() { # PATH VALUE [NAMESPACE]
@@ -69,31 +78,154 @@ undo() { # what is gone already, or was never made, is no failure
 }
 
 finish() {
-  if [[ $verb != down ]]; then
-    note up
-    trap - EXIT
-  elif ((left)); then
-    refuse "is not all gone; run $here/down again when the cause is"
-  else
-    rm -f "$journal" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
-  fi
+  case $verb in
+    check)
+      ((!${#differences[@]})) || { printf '%s\n' "${differences[@]}"; exit 1; }
+      ;;
+    down)
+      ((!left)) || refuse "is not all gone; run $here/down again when the cause is"
+      rm -f "$journal" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
+      ;;
+    *)
+      note up
+      trap - EXIT
+      ;;
+  esac
 }
 
 take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken back"; }
 
-# The locks are folders, so nothing is left of them: the part's own, and a share of that of all parts, which `netc-host up`
-# has alone while it brings up many. `up` lends them to the `down` that it calls.
-[[ ${NETC_LOCKED-} == "$here" ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
-last=$(tail -n 1 "$journal" 2>/dev/null || true)
-case $verb in
-  up)
-    [[ $last != up ]] || { say "is up"; exit 0; }
-    [[ -z $last ]] || { say "was interrupted at: $last"; take_down; }
-    trap '[[ ! -e $journal ]] || take_down' EXIT
-    ;;
-  down)
-    [[ -e $journal ]] || exit 0
-    [[ $last == down ]] || note down
-    ;;
-  reload) [[ $last == up ]] || refuse "is not up" ;;
-esac
+# ---- what `check` asks. What a program says is read once, for all questions of all parts that are asked together.
+declare -a differences=()
+declare -A said=() lines_of=() asked=()
+differs() { differences+=("$part: $*"); }
+
+listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
+  local words line number=0 first second
+  [[ ! ${asked[$1]-} ]] || return 0
+  asked[$1]=1
+  while read -ra words; do
+    ((${#words[@]})) || continue
+    first=${words[0]} second=${words[1]-}
+    if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
+      first=${first%:} second=${second%:} second=${second%@*}
+    fi
+    line=" ${words[*]} " line=${line//[<,>]/ }
+    said["$1 $number"]=${line//ipproto-/}
+    lines_of["$1 $first"]+=" $number"
+    [[ $second == "$first" ]] || lines_of["$1 $second"]+=" $number"
+    number=$((number + 1))
+  done < <(read -ra words <<<"$1" && exec "${words[@]}" 2>/dev/null)
+  said["$1"]=$number
+}
+about() { # COMMAND: what it shows, and where
+  local words
+  read -ra words <<<"$1"
+  if [[ ${words[0]} != ip ]]; then what=$1 where=''; return; fi
+  where='' words=("${words[@]:1}")
+  [[ ${words[0]} != -n ]] || { where=" in ${words[1]}"; words=("${words[@]:2}"); }
+  while [[ ${words[0]} == -* ]]; do words=("${words[@]:1}"); done
+  what=${words[0]}
+}
+
+shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or second word, with each of WORDS somewhere in it
+  local found line words has what where number lacks=''
+  listen "$1"
+  read -ra found <<<"${lines_of["$1 $2"]-}"
+  for number in "${found[@]}"; do
+    line=${said["$1 $number"]} lacks=''
+    for words in "${@:3}"; do
+      [[ $line != *" $words "* ]] || continue
+      lacks+=${lacks:+, }$words has=${line#*" ${words% *} "}
+      [[ $has == "$line" ]] || lacks+=" (it has ${has%% *})"
+    done
+    [[ $lacks ]] || { asked["$1 $number"]=1; return 0; }
+  done
+  about "$1"
+  if ((${#found[@]} == 1)) && [[ $what == link ]]; then
+    differs "$what $2$where is without: $lacks"
+  else
+    differs "$what $2${3+ (${*:3})}$where is not there"
+  fi
+}
+shows_no_other() { # COMMAND WHOSE: each line that it says was asked for, or is not of WHOSE
+  local number what where
+  listen "$1"
+  about "$1"
+  for ((number = 0; number < ${said["$1"]}; number++)); do
+    [[ ${asked["$1 $number"]-} || ${said["$1 $number"]} != *" $2 "* ]] || differs "$what${said["$1 $number"]% }$where is not from netc"
+  done
+}
+exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
+is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
+  local value='' lines
+  if [[ ${3-} ]]; then
+    lines="ip netns exec $3 grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf"
+    listen "$lines"
+    [[ ! ${lines_of["$lines /proc/sys/$1:$2"]-} ]] || return 0
+    for value in "${said[@]}"; do [[ $value != " /proc/sys/$1:"* ]] || { value=${value##*:}; value=${value% }; break; }; done
+    [[ $value =~ ^-?[0-9]+$ ]] || return 0
+  else
+    { read -r value <"/proc/sys/$1"; } 2>/dev/null || return 0
+  fi
+  [[ $value == "$2" ]] || differs "sysctl ${1//\//.}${3:+ in $3} is $value, not $2"
+}
+are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
+  local key value there
+  while IFS=' =' read -r key value; do
+    [[ $key == net* ]] || continue
+    [[ $key == */* ]] || key=${key//./\/}
+    { read -r there <"/proc/sys/$key"; } 2>/dev/null || continue
+    [[ $there == "$value" ]] || [[ $key == */accept_ra && $there != 1 ]] ||
+      differs "sysctl ${key//\//.} is $there, not $value"
+  done <"$1"
+}
+inside() { # NAMESPACE COMMAND…; `-` is the host's own
+  if [[ $1 == - ]]; then "${@:2}"; else ip netns exec "$1" "${@:2}"; fi
+}
+compare() { # WHAT NAMESPACE WANTED THERE, a line a thing, in the same order
+  local line where=''
+  [[ $2 == - ]] || where=" in $2"
+  [[ $3 != "$4" ]] || return 0
+  while IFS= read -r line; do
+    case $line in
+      -*) differs "${line#-}$where is not there" ;;
+      +*) differs "${line#+}$where is not from netc" ;;
+    esac
+  done < <(diff --unchanged-line-format= --old-line-format="-$1 %L" --new-line-format="+$1 %L" \
+    <(sed '/^$/d' <<<"$3") <(sed '/^$/d' <<<"$4"))
+}
+
+# ---- how each script begins. Whoever reads the scripts of many parts at once (`netc-host`) has no verb of his own.
+brought_up_with_others() { # by a `netc-host` that is still at it, and has asked
+  local process comm
+  { read -r process </run/netc/.together && read -r comm <"/proc/$process/comm"; } 2>/dev/null && [[ $comm == netc-host ]]
+}
+begin() {
+  local wrong
+  # The locks are folders, so nothing is left of them: the part's own, and a share of that of all parts, which `netc-host`
+  # has alone while it brings many up or takes them down. `up` lends them to the `down` that it calls.
+  [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
+  last_of "$journal"
+  case $verb in
+    up)
+      if [[ $last == up ]]; then
+        ! brought_up_with_others || exit 0
+        ! wrong=$("$here/check" 2>&1) || { say "is up"; exit 0; }
+        printf 'netc: %s\n' "$wrong" >&2
+        say "is broken, and comes up anew"
+        take_down
+      elif [[ $last ]]; then
+        say "was interrupted at: $last"
+        take_down
+      fi
+      trap '[[ ! -e $journal ]] || take_down' EXIT
+      ;;
+    down)
+      [[ -e $journal ]] || exit 0
+      [[ $last == down ]] || note down
+      ;;
+    reload) [[ $last == up ]] || refuse "is not up" ;;
+  esac
+}
+[[ $verb == none ]] || begin

@@ -1,9 +1,9 @@
-# shellcheck shell=bash disable=SC2154
-# Sourced after generations.bash: the secrets of the tree that this netc-host is of, installed or not yet. Keys of the host
-# itself are made if they are missing, and no key that is there is ever touched. What is said holds public halves alone.
+# ---- the secrets of the tree that this netc-host is of, installed or not yet
+# Keys of the host itself are made if they are missing, and no key that is there is ever touched. What is said holds public
+# halves alone.
 
 keys() { # [--make FILE]…: also the key of a tunnel, where the far end wants to be told the public half
-  local kind file whose public left=0 make=' ' secrets=$library/../../../etc/netc/secrets
+  local kind file whose public left=0 make=' ' secrets=$root/etc/netc/secrets
   while (($#)); do
     [[ $1 == --make && ${2-} == /* ]] || usage
     make+="$2 "

@@ -66,13 +66,13 @@ def at_rest(host: Host, passing: str, kept: str = r"/var/lib/netc|  /run/netc/")
 KILL = """# bash reads this first (BASH_ENV): netc-host, doing VERB, is killed before its command number AT
 if [[ ${0##*/} == netc-host && ${1-} == "$VERB" ]]; then
     unset BASH_ENV
-    exec {said}>/tmp/commands
-    count=0
-    meet() {
-        ((BASHPID != $$)) || { ((++count != AT)) || kill -9 $$; echo "$count" >&"$said"; }
+    exec {killing_told}>/tmp/commands
+    killing_count=0
+    killing_meets() {
+        ((BASHPID != $$)) || { ((++killing_count != AT)) || kill -9 $$; echo "$killing_count" >&"$killing_told"; }
     }
     set -o functrace
-    trap meet DEBUG
+    trap killing_meets DEBUG
 fi
 """
 PLACE = "/tmp/kill.bash"

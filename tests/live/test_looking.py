@@ -164,100 +164,100 @@ CHANGES = [
     (
         "nft insert rule inet netc input tcp dport 9 accept",
         "reload firewall",
-        "rule chain input: tcp dport 9 accept is not from netc",
+        "firewall: rule chain input: tcp dport 9 accept is not from netc",
     ),
-    ("nft flush chain inet netc published", "reload firewall", "rule chain published: .* is not there"),
+    ("nft flush chain inet netc published", "reload firewall", "firewall: rule chain published: .* is not there"),
     (
         "nft add element inet netc set4_office '{ 192.0.2.99 }'",
         "reload firewall",
-        "rule set set4_office: element 192.0.2.99 is not from netc",
+        "firewall: rule set set4_office: element 192.0.2.99 is not from netc",
     ),
     (
         "nft delete element inet netc set6_office '{ 2001:db8:5::/48 }'",
         "reload firewall",
-        "rule set set6_office: element 2001:db8:5::/48 is not there",
+        "firewall: rule set set6_office: element 2001:db8:5::/48 is not there",
     ),
-    ("nft delete table inet netc", "reload firewall", "table inet netc is not there"),
+    ("nft delete table inet netc", "reload firewall", "firewall: table inet netc is not there"),
     (
         "ip netns exec vpn nft add chain inet netc more",
         "ip netns exec vpn nft delete chain inet netc more",
-        "rule chain more: it in vpn is not from netc",
+        "namespace-vpn: rule chain more: it in vpn is not from netc",
     ),
     (
         "ip -6 address delete fd77::/127 dev wg-node",
         "ip address add fd77::/127 dev wg-node",
-        "address fd77::/127 on wg-node is not there",
+        r"link-one: address wg-node \(inet6 fd77::/127\) is not there",
     ),
     (
         "ip route delete 10.9.0.0/16 table 900",
         "ip route add 10.9.0.0/16 dev wg-node table 900 protocol 77",
-        "route 10.9.0.0/16 dev wg-node table 900 protocol 77 is not there",
+        r"link-one: route 10.9.0.0/16 \(dev wg-node table 900\) is not there",
     ),
     (
         "ip -n vpn route delete default dev wg-abroad",
         "ip -n vpn route add default dev wg-abroad protocol 77",
-        "route default dev wg-abroad protocol 77 in vpn is not there",
+        r"tunnel-abroad: route default \(dev wg-abroad table 254\) in vpn is not there",
     ),
     (
         "ip rule add priority 5 from 192.0.2.9 lookup 900 protocol 77",
         "ip rule delete priority 5",
-        "rule 5:\tfrom 192.0.2.9 lookup 900 proto (77|netc) is not from netc",
+        "rules: rule 5: from 192.0.2.9 lookup 900 proto 77 is not from netc",
     ),
     (
         "ip -6 rule delete priority 900",
         "ip -6 rule add priority 900 from fd77:: lookup 900 protocol 77",
-        "rule 900:\tfrom fd77:: lookup 900 proto (77|netc) is not there",
+        r"link-one: rule 900 \(from fd77:: lookup 900\) is not there",
     ),
     (
         "ip link set dev wg-node mtu 1300",
         "ip link set dev wg-node mtu 1440",
-        "interface wg-node has MTU 1300, not 1440",
+        r"link-one: link wg-node is without: mtu 1440 \(it has 1300\)",
     ),
     (
         "ip -n vpn link set dev lo down",
         "ip -n vpn link set dev lo up",
-        "interface lo in vpn is down",
+        "namespace-vpn: link lo in vpn is without: UP",
     ),
     (
         "echo 0 >/proc/sys/net/ipv4/ip_forward",
         "echo 1 >/proc/sys/net/ipv4/ip_forward",
-        "sysctl net.ipv4.ip_forward is 0, not 1",
+        "forwarding: sysctl net.ipv4.ip_forward is 0, not 1",
     ),
     (
         "echo 1 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
         "echo 0 >/proc/sys/net/ipv6/conf/ve-vpn/accept_dad",
-        "sysctl net.ipv6.conf.ve-vpn.accept_dad is 1, not 0",
+        "namespace-vpn: sysctl net.ipv6.conf.ve-vpn.accept_dad is 1, not 0",
     ),
     (
         "wg set wg-node peer $(wg show wg-node peers) allowed-ips 10.77.1.1/32,fd77::1/128,192.0.2.0/24",
         "reload link-one",
-        "peer node of wg-node may use 192.0.2.0/24, and should not",
-        "peer node of wg-node may not use 10.9.0.0/16",
+        "link-one: peer node of wg-node may use 192.0.2.0/24, and should not",
+        "link-one: peer node of wg-node may not use 10.9.0.0/16",
     ),
     (
         "wg genkey >/run/k; wg set wg-node private-key /run/k",
         "wg set wg-node private-key /etc/netc/keys/host.key",
-        "interface wg-node has another key than /etc/netc/keys/host.key",
+        "link-one: interface wg-node has another key than /etc/netc/keys/host.key",
     ),
     (
         "cp -p /etc/netc/keys/host.key /run/k; wg genkey >/etc/netc/keys/host.key; reload link-one",
         "cp -p /run/k /etc/netc/keys/host.key; reload link-one",
-        "interface wg-node has another key than the topology knows",
+        "link-one: interface wg-node has another key than the topology knows",
     ),
     (
         "wg set wg-node listen-port 7",
         "wg set wg-node listen-port 51822",
-        "interface wg-node listens at port 7, not 51822",
+        "link-one: interface wg-node listens at port 7, not 51822",
     ),
     (
         "wg set wg-node peer $(wg show wg-node peers) remove",
         "reload link-one",
-        "peer node of wg-node is not there",
+        "link-one: peer node of wg-node is not there",
     ),
     (
         "wg set wg-node peer $(wg genkey | wg pubkey)",
         "reload link-one",
-        "peer .{44} of wg-node is not from netc",
+        "link-one: peer .{44} of wg-node is not from netc",
     ),
     (
         "/etc/netc/parts/tunnel-abroad/down",
@@ -327,27 +327,27 @@ def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, 
 
 
 MORE_CHANGES = {
-    "dn42/fra": [("touch -d '5 seconds' /etc/netc/bird.conf", r"BIRD has not read /etc/netc/bird.conf since .*")],
+    "dn42/fra": [("touch -d '5 seconds' /etc/netc/bird.conf", r"bird: BIRD has not read /etc/netc/bird.conf since .*")],
     "laptop-iptables/laptop": [
         (
             "iptables -t mangle -I netc-INPUT -p tcp --dport 9 -j RETURN",
-            "iptables rule mangle -A netc-INPUT -p tcp -m tcp --dport 9 -j RETURN is not from netc",
+            "firewall: iptables rule mangle -A netc-INPUT -p tcp -m tcp --dport 9 -j RETURN is not from netc",
         ),
         (
             "ip6tables -t mangle -D INPUT -j netc-INPUT",
-            "ip6tables rule mangle -A INPUT -j netc-INPUT is not there",
+            "firewall: ip6tables rule mangle -A INPUT -j netc-INPUT is not there",
         ),
-        ("ipset add china4 192.0.2.0/24", "ipset member china4 192.0.2.0/24 is not from netc"),
-        ("ipset del private4 10.0.0.0/8", "ipset member private4 10.0.0.0/8 is not there"),
+        ("ipset add china4 192.0.2.0/24", "set-china: ipset member china4 192.0.2.0/24 is not from netc"),
+        ("ipset del private4 10.0.0.0/8", "set-private: ipset member private4 10.0.0.0/8 is not there"),
     ],
     "uplinks/lin": [
         (
             "ip route delete default table 12385 via 203.0.113.1",
-            "route default via 203.0.113.1 dev eth1 src 203.0.113.5 table 12385 protocol 77 is not there",
+            r"uplink-second: route default \(via 203.0.113.1 dev eth1 table 12385\) is not there",
         ),
         (
             "ip route delete unreachable default table 12385",
-            "route unreachable default metric 4278198272 table 12385 protocol 77 is not there",
+            r"uplink-second: route default \(metric 4278198272 table 12385\) is not there",
         ),
     ],
 }
@@ -378,4 +378,4 @@ def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
     assert json.loads(status(host, "--json", code=1))["anycast"] == [{"service": "www", "state": "up"}]
     host.run(["bash", "-c", "kill -9 $(cat /run/netc/bird.pid)"])
     assert re.search(r"(?m)^failed +bird \(does not answer\)$", status(host, code=1))
-    assert "BIRD does not answer" in drift(host)
+    assert "bird: BIRD does not answer" in drift(host)

@@ -90,7 +90,7 @@ def _order(network: Network, names: set[HostName], connection: Carrier) -> list[
 
 def _deployer(connection: Carrier, within: int) -> Deployer:
     from netc.deploy.host import Deployer
-    from netc.emit.render import plain
+    from netc.emit.host import carried
 
     lock = Lock()
 
@@ -98,8 +98,7 @@ def _deployer(connection: Carrier, within: int) -> Deployer:
         with lock:
             typer.echo(f"{host}: {line}", err=True)
 
-    carried = {name: plain(f"host/{name}").encode() for name in ("generations.bash", "bundles.bash")}
-    return Deployer(connection, within, tell, carried)
+    return Deployer(connection, within, tell, carried())
 
 
 def _wants_back(hosts: list[str]) -> bool:

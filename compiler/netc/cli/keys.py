@@ -86,13 +86,13 @@ def _identities(text: str) -> dict[str, str]:
 
 def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str], bool]:
     from netc.deploy.keys import Made, make
-    from netc.emit.render import plain
+    from netc.emit.host import carried
 
-    shell = {f"usr/lib/netc/{name}": plain(f"host/{name}").encode() for name in ("generations.bash", "keys.bash")}
+    program = carried()
 
     def ask(host: str) -> Made:
         wanted = frozenset(_identities(files[host]))
-        given = {**shell, "etc/netc/secrets": files[host].encode()}
+        given = {**program, "etc/netc/secrets": files[host].encode()}
         return make(connection, host, given, wanted, lambda line: typer.echo(f"{host}: {line}", err=True))
 
     with ThreadPoolExecutor(8) as pool:

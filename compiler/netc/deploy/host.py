@@ -33,8 +33,8 @@ RECEIVED = re.compile(r"(/var/tmp/netc-deploy\.\w+)\n([0-9a-f]{16}|none)\n")
 # Who comes later knows by the lock that this is still under way.
 INSTALL = """
 trap 'rm -rf "$1"' EXIT
-cd "$1" && exec 9<. && flock 9 && source ./generations.bash && source ./bundles.bash || exit 1
-install_bundle "$PWD/$2" "${@:3}" 9<&-
+cd "$1" && exec 9<. && flock 9 || exit 1
+bash ./usr/local/sbin/netc-host install "$PWD/$2" "${@:3}" 9<&-
 """
 BACK = 'exec /usr/local/sbin/netc-host back "$@"'
 CONFIRM = "exec /usr/local/sbin/netc-host confirm -"
@@ -85,7 +85,7 @@ class Deployer(Struct, frozen=True):
     within: int
     tell: Callable[[str, str], None]
     carried: Mapping[str, bytes]
-    """Files that every host gets beside its bundle: what unpacks it there."""
+    """Files that every host gets beside its bundle, by their place: what installs it there."""
 
     def install(self, host: str, generation: str, files: Mapping[str, bytes]) -> Result:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""

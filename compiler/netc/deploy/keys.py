@@ -14,10 +14,7 @@ MAKE = """
 folder=$(mktemp -d /var/tmp/netc-keys.XXXXXX) || exit 1
 trap 'rm -rf "$folder"' EXIT
 tar --extract --directory "$folder" --no-same-owner || exit 1
-library=$folder/usr/lib/netc
-usage() { exit 2; }
-source "$library/generations.bash" && source "$library/keys.bash" || exit 1
-keys
+bash "$folder/usr/local/sbin/netc-host" keys
 """
 SAID = re.compile(r'([\w.-]+) = "([A-Za-z0-9+/]{43}=)"')
 
@@ -33,7 +30,7 @@ class Made(Struct, frozen=True):
 def make(
     carrier: Carrier, host: str, files: Mapping[str, bytes], wanted: frozenset[str], tell: Callable[[str], None]
 ) -> Made:
-    """`files`: `usr/lib/netc/{generations,keys}.bash` and `etc/netc/secrets`. No other key of a host is taken."""
+    """`files`: `carried` of netc.emit.host, and `etc/netc/secrets`. No other key of a host is taken."""
     said = carrier.run(host, MAKE, given=packed(files), hear=tell)
     found = (SAID.fullmatch(line) for line in said.out.splitlines())
     public = {match[1]: match[2] for match in found if match and match[1] in wanted}

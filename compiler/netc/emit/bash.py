@@ -17,7 +17,8 @@ from netc.plan.steps import BIRD_PATH, bird_passwords, bird_switches, control_gr
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
-VERBS = ("up", "down", "reload")
+UNASKED = ("up", "down", "reload")
+VERBS = ("up", "down", "reload", "check")
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
@@ -59,11 +60,12 @@ def is_rules(part: Part) -> bool:
 def _libraries(part: Part) -> dict[str, tuple[Verbatim, ...]]:
     """By verb: shell that its script needs beside steps.bash."""
     wanted: dict[str, tuple[object, tuple[str, ...]]] = {
-        "wireguard.bash": (wireguard(part), ("up", "reload")),
+        "wireguard.bash": (wireguard(part), ("up", "reload", "check")),
         "uplinks.bash": (part.kept or part.loose, VERBS),
+        "nftables.bash": (part.flowtables or any(r.netfilter == "nftables" for r in part.rulesets), ("check",)),
         "iptables.bash": (any(ruleset.netfilter == "iptables" for ruleset in part.rulesets), VERBS),
         "firewall.bash": (any(ruleset.sends_ports_elsewhere for ruleset in part.rulesets), VERBS),
-        "offload.bash": (part.flowtables, ("up", "reload")),
+        "offload.bash": (part.flowtables, ("up", "reload", "check")),
         "docker.bash": (part.past_docker, VERBS),
         "foreign.bash": (any(isinstance(device, Foreign) for device in part.devices), VERBS),
         "tcp.bash": (part.congestion, VERBS),
@@ -71,8 +73,8 @@ def _libraries(part: Part) -> dict[str, tuple[Verbatim, ...]]:
         "splits.bash": (names_owners(part), VERBS),
         "slices.bash": (knows_slices(part) or part.slices, VERBS if knows_slices(part) else ("up",)),
         "bird.bash": (part.routers, VERBS),
-        "switches.bash": (any(map(bird_switches, part.routers)), VERBS),
-        "loopback.bash": (part.loopbacks, VERBS),
+        "switches.bash": (any(map(bird_switches, part.routers)), UNASKED),
+        "loopback.bash": (part.loopbacks, UNASKED),
         "rules.bash": (is_rules(part), ("reload",)),
     }
     needed = [(Verbatim(library), verbs) for library, (is_wanted, verbs) in wanted.items() if is_wanted]
@@ -89,6 +91,8 @@ def _part(part: Part, libraries: dict[str, tuple[Verbatim, ...]]) -> Iterator[Fi
     yield _script(f"{folder}/up", "up.j2", {**up, "libraries": libraries["up"]}, takings["up"])
     downs = {**shared, "commands": undone, "libraries": libraries["down"]}
     yield _script(f"{folder}/down", "down.j2", downs, takings["down"])
+    asking = {**shared, "questions": tuple(dict.fromkeys(asked for step in done for asked in step.holds))}
+    yield _script(f"{folder}/check", "check.j2", {**asking, "libraries": libraries["check"]})
     if commands := tuple(reload(part)):
         yield _script(
             f"{folder}/reload", "reload.j2", {**shared, "commands": commands, "libraries": libraries["reload"]}
@@ -103,7 +107,7 @@ def _part(part: Part, libraries: dict[str, tuple[Verbatim, ...]]) -> Iterator[Fi
         yield _script(path, "launcher.j2", {**shared, "command": launcher.command, "group": launcher.group})
     for checker in part.checkers:
         values = {**shared, "checker": checker}
-        yield _script(f"{folder}/check", "check.j2", values, restart_unit(f"netc-check-{part.name}.service"))
+        yield _script(f"{folder}/health", "health.j2", values, restart_unit(f"netc-check-{part.name}.service"))
         yield _script(f"{folder}/withdraw", "withdraw.j2", values)
     if part.endpoints:
         yield _script(f"{folder}/endpoints", "endpoints.j2", {**shared, "commands": tuple(_endpoints(part))})

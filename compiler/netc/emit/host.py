@@ -1,4 +1,5 @@
-"""What puts a host's tree into its place and looks after it: `install`, `netc-host`, and the shell that they share."""
+"""What puts a host's tree into its place and looks after it: `install`, which is the host's own, and `netc-host`, one
+program that is the same on every host. Its rooms are files of templates/host/, in the order of ROOMS."""
 
 from __future__ import annotations
 
@@ -8,25 +9,26 @@ from netc.emit.file import File
 from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
-LIBRARIES = (
-    "bundles.bash",
-    "drift.bash",
-    "generations.bash",
-    "judging.bash",
-    "keys.bash",
-    "laying.bash",
-    "looking.bash",
-    "switching.bash",
-    "together.bash",
-    "trying.bash",
-)
+ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "trial", "bundle", "status", "keys", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
-SAME_ON_EVERY_HOST = {NETC_HOST, *(f"files/usr/lib/netc/{library}" for library in LIBRARIES)}
+SAME_ON_EVERY_HOST = (NETC_HOST,)
+"""Whatever the plan, and so also what names more than a host has."""
+
+
+def netc_host() -> str:
+    """The program's text."""
+    return "\n".join(plain(f"host/{room}.bash") for room in ROOMS)
+
+
+def carried() -> dict[str, bytes]:
+    """What a host needs that has nothing of netc yet, by its place: the program, and the library that it reads."""
+    return {
+        NETC_HOST.removeprefix("files/"): netc_host().encode(),
+        "usr/lib/netc/steps.bash": plain("bash/steps.bash").encode(),
+    }
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     yield File("install", render("host", "install.j2", host=plan.host), SCRIPT)
-    yield File(NETC_HOST, plain("host/netc-host"), SCRIPT)
-    for library in LIBRARIES:
-        yield File(f"files/usr/lib/netc/{library}", plain(f"host/{library}"))
+    yield File(NETC_HOST, netc_host(), SCRIPT)

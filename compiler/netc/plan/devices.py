@@ -7,7 +7,10 @@ from typing import assert_never
 
 from netc.language.links import Kind
 from netc.plan.host_plan import Bridge, Device, Foreign, PlainTunnel, Veth, Wireguard
-from netc.plan.step import PROTOCOL, Command, Falls, Step
+from netc.plan.step import PROTOCOL, Command, Falls, Step, link_shown
+
+
+OWN = f"group {PROTOCOL}"
 
 
 def device_steps(device: Device) -> Iterator[Step]:
@@ -18,6 +21,7 @@ def device_steps(device: Device) -> Iterator[Step]:
             yield Step(
                 up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *_tunnel(device)),
                 down=("remove_link", device.name),
+                holds=(link_shown(device.namespace, device.name, *_ends(device)),),
             )
             yield from _move(device)
         case Foreign():
@@ -27,11 +31,13 @@ def device_steps(device: Device) -> Iterator[Step]:
             yield Step(
                 up=("ip", "link", "add", "dev", device.name, "group", PROTOCOL, *pair),
                 down=("remove_link", device.name),
+                holds=(link_shown(None, device.name, OWN), link_shown(device.namespace, device.inner)),
             )
             if device.bridge:
                 yield Step(
                     up=("ip", "link", "set", "dev", device.name, "master", device.bridge),
                     down=Falls(device.name),
+                    holds=(link_shown(None, device.name, f"master {device.bridge}"),),
                 )
         case Bridge():
             yield _bridge(device)
@@ -46,28 +52,38 @@ def _bridge(device: Bridge) -> Step:
     return Step(
         up=("ip", "link", "add", "dev", device.name, *own, "type", "bridge", "stp_state", 0, "forward_delay", 0),
         down=("remove_link", device.name),
+        holds=(link_shown(None, device.name, OWN, device.hardware_address),),
         why="A new port carries packets at once, and the address stays when containers come and go.",
     )
 
 
 def _wireguard(device: Wireguard) -> Iterator[Step]:
+    path = f"/etc/netc/wireguard/{device.name}.conf"
+    inside = (device.namespace,) if device.namespace else ()
+    known = device.identity.public_key if device.identity else None
+    key = ("key_is", device.name, device.private_key, device.namespace or "-", *((known,) if known else ()))
     yield Step(
         up=("wireguard", device.name),
         down=("remove_link", device.name),
+        holds=(link_shown(device.namespace, device.name, OWN),),
     )
     yield Step(
-        up=("wg", "addconf", device.name, f"/etc/netc/wireguard/{device.name}.conf"),
+        up=("wg", "addconf", device.name, path),
         down=Falls(device.name),
+        holds=(("peers_are", device.name, path, *inside),),
     )
     yield Step(
         up=("wg", "set", device.name, "private-key", device.private_key),
         down=Falls(device.name),
+        holds=(key,),
     )
     for peer in device.peers:
         if peer.preshared_key:
             yield Step(
                 up=("wg", "set", device.name, "peer", peer.public_key, "preshared-key", peer.preshared_key),
                 down=Falls(device.name),
+                # A preshared key cannot be asked for without being said: that its peer is there has to do.
+                holds=(("peers_are", device.name, path, *inside),),
             )
     yield from _move(device)
 
@@ -77,12 +93,14 @@ def _foreign(device: Foreign) -> Iterator[Step]:
     yield Step(
         up=("foreign", device.name, device.wait, *device.start),
         down=("end_foreign", device.name, device.namespace or "-", *device.stop),
+        holds=(link_shown(device.namespace, device.name), ("program_runs", device.name)),
         why="The program may lead everything into its interface: routes to everywhere are taken off it again.",
     )
     if device.namespace:
         yield Step(
             up=("ip", "link", "set", "dev", device.name, "netns", device.namespace),
             down=Falls(device.name),
+            holds=(link_shown(device.namespace, device.name),),
             why="Born here, moved there: the program's own packets still leave by the host's own uplink.",
         )
 
@@ -92,8 +110,19 @@ def _move(device: Wireguard | PlainTunnel) -> Iterator[Step]:
         yield Step(
             up=("ip", "link", "set", "dev", device.name, "netns", device.namespace),
             down=("remove_link", device.name, device.namespace),
+            holds=(link_shown(device.namespace, device.name, OWN),),
             why="Born here, moved there: its outer packets still leave by the host's own uplink.",
         )
+
+
+def _ends(device: PlainTunnel) -> Iterator[str]:
+    """As `ip link show` says them."""
+    yield OWN
+    yield f"local {device.local}"
+    if device.remote:
+        yield f"remote {device.remote}"
+    if device.vni is not None:
+        yield f"vxlan id {device.vni}"
 
 
 def _tunnel(device: PlainTunnel) -> Command:

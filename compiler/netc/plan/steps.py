@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPNetwork
+
 from netc.language.names import ProtocolName
 from netc.language.values import Family
 from netc.network.derive import MAIN
@@ -28,7 +30,20 @@ from netc.plan.host_plan import (
 )
 from netc.plan.lists import ipset_names, ipset_path
 from netc.plan.ruleset import AddressSet, Ruleset
-from netc.plan.step import IPPROTO, PROTOCOL, Command, Falls, Step, Word, ip
+from netc.plan.step import (
+    IPPROTO,
+    PROTOCOL,
+    Command,
+    Falls,
+    Step,
+    Word,
+    address_shown,
+    bare,
+    ip,
+    link_shown,
+    route_shown,
+    rule_shown,
+)
 
 
 def steps(part: Part) -> tuple[Step, ...]:
@@ -61,6 +76,7 @@ def _forwarding(part: Part) -> Iterator[Step]:
         yield Step(
             up=("sysctls", path),
             down=("keep_sysctls", path),
+            holds=(("are_set", path),),
         )
 
 
@@ -68,6 +84,7 @@ def _congestion(congestion: Congestion) -> Step:
     return Step(
         up=("congestion", congestion.control, congestion.queue),
         down=("congestion_before", congestion.control, congestion.queue),
+        holds=(("speed_is", congestion.control),),
     )
 
 
@@ -75,10 +92,12 @@ def _namespace(namespace: Namespace) -> Iterator[Step]:
     yield Step(
         up=("ip", "netns", "add", namespace.name),
         down=("ip", "netns", "delete", namespace.name),
+        holds=(("exists", f"/run/netns/{namespace.name}"),),
     )
     yield Step(
         up=ip(namespace.name, "link", "set", "dev", "lo", "up"),
         down=Falls(namespace.name),
+        holds=(link_shown(namespace.name, "lo", "UP"),),
     )
 
 
@@ -86,6 +105,7 @@ def _ipset(found: AddressSet) -> Step:
     return Step(
         up=("ipset", "restore", "-file", ipset_path(found)),
         down=("remove_sets", *ipset_names(found)),
+        holds=(("members_are", ipset_path(found)),),
     )
 
 
@@ -117,6 +137,7 @@ def _groups(ruleset: Ruleset) -> Iterator[Step]:
         yield Step(
             up=("make_groups", path),
             down=("keep_groups", path),
+            holds=(("groups_are", path),),
         )
 
 
@@ -130,31 +151,44 @@ def loading(ruleset: Ruleset) -> tuple[Command, ...]:
     return ((*enter, "nft", "-f", ruleset_path(ruleset)),)
 
 
+def _loaded(ruleset: Ruleset) -> tuple[Command, ...]:
+    """What asks whether each of `loading` still holds."""
+    place = (ruleset.namespace,) if ruleset.namespace else ()
+    if ruleset.netfilter == "iptables":
+        return tuple(
+            ("tables_are", program, rules_path(ruleset, family), *place) for family, program in PROGRAMS.items()
+        )
+    return (("rules_are", ruleset_path(ruleset), *place),)
+
+
 def _ruleset(ruleset: Ruleset) -> Iterator[Step]:
     held = control_groups(ruleset)
     if held:
         yield Step(
             up=("make_control_groups", *held),
             down=("remove_control_groups", *held),
+            holds=(("control_groups_are",),),
             why="They are looked up when rules are loaded, and systemd takes what it finds.",
         )
     removing: list[Command] = [("nft", "delete", "table", "inet", "netc")]
     if ruleset.netfilter == "iptables":
         removing = [("remove_tables", program) for program in PROGRAMS.values()]
     why = "The guard stands before there is anything to guard." if ruleset.namespace else ""
-    for load, remove in zip(loading(ruleset), removing, strict=True):
-        yield Step(up=load, down=Falls(ruleset.namespace) if ruleset.namespace else remove, why=why)
+    for load, remove, asked in zip(loading(ruleset), removing, _loaded(ruleset), strict=True):
+        yield Step(load, Falls(ruleset.namespace) if ruleset.namespace else remove, (asked,), why=why)
         why = ""
     if held:
         yield Step(
             up=("remember_control_groups",),
             down=("forget_control_groups",),
+            holds=(("control_groups_are",),),
             why="One that is made anew has another number, and `hold` compares.",
         )
     if ruleset.sends_ports_elsewhere:
         yield Step(
             up=("remember_ports",),
             down=("forget_ports",),
+            holds=(("ports_are_remembered",),),
             why="A reload compares.",
         )
 
@@ -166,6 +200,7 @@ def _flowtable(table: Flowtable) -> Step:
     return Step(
         up=("offload", OFFLOAD_PATH, *table.devices),
         down=("nft", "delete", "table", "inet", "netc_offload"),
+        holds=(("shortcut_is", OFFLOAD_PATH, *table.devices),),
     )
 
 
@@ -175,20 +210,24 @@ def _past_docker(pass_: PastDocker | WayPastDocker) -> Step:
         return Step(
             up=("way_past_docker", "add", *way),
             down=("way_past_docker", "remove", *way),
+            holds=(("docker_lets_way", *way),),
         )
     ports = f"{pass_.ports.first}:{pass_.ports.last}"
     flow: Command = (IPPROTO[pass_.ports.protocol], pass_.on, ports, pass_.to)
     return Step(
         up=("past_docker", "add", *flow),
         down=("past_docker", "remove", *flow),
+        holds=(("docker_lets", *flow),),
     )
 
 
 def _setting(setting: LinkSetting) -> Step:
     path = f"net/{setting.family}/conf/{setting.device}/{setting.key}"
+    words = (path, setting.value, *((setting.namespace,) if setting.namespace else ()))
     return Step(
-        up=("setting", path, setting.value, *((setting.namespace,) if setting.namespace else ())),
+        up=("setting", *words),
         down=Falls(setting.device),
+        holds=(("is_set", *words),),
     )
 
 
@@ -202,6 +241,7 @@ def _address(address: Address) -> Step:
     return Step(
         up=ip(address.namespace, _flag(address.network.version), *words),
         down=Falls(address.device),
+        holds=(address_shown(address.namespace, address.device, address.network),),
     )
 
 
@@ -210,6 +250,7 @@ def _carrier(carrier: Carrier) -> Step:
     return Step(
         up=ip(carrier.namespace, "link", "set", "dev", carrier.device, *size, "up"),
         down=Falls(carrier.device),
+        holds=(link_shown(carrier.namespace, carrier.device, "UP", *((f"mtu {carrier.mtu}",) if carrier.mtu else ())),),
     )
 
 
@@ -218,6 +259,7 @@ def _loopback(loopback: Loopback) -> Step:
     return Step(
         up=ip(None, flag, "address", "add", loopback.network, "dev", "lo"),
         down=("remove_address", loopback.network),
+        holds=(address_shown(None, "lo", loopback.network),),
     )
 
 
@@ -234,6 +276,7 @@ def bird_passwords(router: Router) -> Iterator[Step]:
             yield Step(
                 up=("bird_password", session.name, session.password),
                 down=("no_bird_password", session.name),
+                holds=(("exists", f"{BIRD_PASSWORDS}/{session.name}"),),
             )
 
 
@@ -248,12 +291,18 @@ def _bird(router: Router) -> Iterator[Step]:
         yield Step(
             up=("switches", "off", *names),
             down=("no_switches",),
+            holds=tuple(("exists", f"{BIRD_SWITCHES}/{name}") for name in names),
         )
     yield Step(
         up=("start_bird", BIRD_PATH),
         down=("end_bird",),
+        holds=(("bird_runs", BIRD_PATH),),
     )
 
+
+MAIN_TABLE = 254
+"""linux/rtnetlink.h, RT_TABLE_MAIN."""
+EVERYTHING = {4: IPNetwork("0.0.0.0/0"), 6: IPNetwork("::/0")}
 
 WORST = 4278198272
 """The metric of a route of last resort (uint32); a device's own default is better."""
@@ -266,12 +315,15 @@ def _route(route: Route) -> Step:
         return Step(
             up=ip(route.namespace, _flag(route.to.version), "route", "add", *refusal),
             down=ip(route.namespace, _flag(route.to.version), "route", "delete", *refusal),
+            holds=(route_shown(route.namespace, route.to, f"metric {WORST}", f"table {route.table or MAIN_TABLE}"),),
         )
     to: Word = "default" if route.to.prefixlen == 0 else route.to
+    shown = route_shown(route.namespace, route.to, *_way(route, route.device))
     if route.again:
         return Step(
             up=("instead", _flag(route.to.version), to, "dev", route.device, "protocol", PROTOCOL),
             down=Falls(route.device),
+            holds=(shown,),
         )
     words: Command = ("route", "add", to)
     other: Command = ("inet6",) if route.via and route.via.version != route.to.version else ()
@@ -282,7 +334,18 @@ def _route(route: Route) -> Step:
     return Step(
         up=ip(route.namespace, _flag(route.to.version), *words, "protocol", PROTOCOL),
         down=Falls(route.device),
+        holds=(shown,),
     )
+
+
+def _way(route: Route, device: str) -> Iterator[str]:
+    """As `ip route show` says it."""
+    if route.via:
+        yield f"via {'inet6 ' if route.via.version != route.to.version else ''}{route.via}"
+    yield f"dev {device}"
+    if route.source:
+        yield f"src {route.source}"
+    yield f"table {route.table or MAIN_TABLE}"
 
 
 def kept_words(kept: KeptRoute) -> Command:
@@ -295,9 +358,12 @@ def kept_words(kept: KeptRoute) -> Command:
 
 def _kept(kept: KeptRoute) -> Step:
     flag = _flag(kept.family)
+    way = (*((f"via {kept.via}",) if kept.via else ()), f"dev {kept.device}", f"table {kept.table}")
+    shown = route_shown(None, EVERYTHING[kept.family], *way)
     return Step(
         up=("keep", flag, *kept_words(kept)),
         down=("ip", flag, "route", "flush", "table", kept.table, "dev", kept.device, "protocol", PROTOCOL),
+        holds=(("keeps", flag, kept.device, kept.source or "-", *shown),),
     )
 
 
@@ -305,6 +371,7 @@ def _loose(loose: Loose) -> Step:
     return Step(
         up=("loosen", loose.device),
         down=("tighten", loose.device),
+        holds=(("is_loose", loose.device),),
         why="Whoever dials this uplink and is passed on is answered by it: strict reverse path filtering cannot know.",
     )
 
@@ -325,4 +392,23 @@ def _rule(rule: Rule) -> Step:
     return Step(
         up=ip(rule.namespace, _flag(rule.family), "rule", "add", *words),
         down=Falls(rule.namespace) if rule.namespace else ip(None, _flag(rule.family), "rule", "delete", *words),
+        holds=(rule_shown(rule.namespace, rule.family, rule.priority, *_matches(rule)),),
     )
+
+
+def _matches(rule: Rule) -> Iterator[str]:
+    """As `ip rule show` says it; that it refuses, an old one says in a word and a new one in a number."""
+    yield f"from {bare(rule.source) if rule.source else 'all'}"
+    if rule.to:
+        yield f"to {bare(rule.to)}"
+    if rule.device:
+        yield f"iif {rule.device}"
+    if rule.mark is not None:
+        yield f"fwmark {rule.mark:#x}/{MARK_MASK:#x}"
+    if rule.source_ports:
+        yield f"ipproto {IPPROTO[rule.source_ports.protocol]}"
+        yield f"sport {rule.source_ports.span}"
+    if rule.table is not None:
+        yield f"lookup {MAIN_TABLE if rule.table == MAIN else rule.table}"
+    if rule.specific:
+        yield "suppress_prefixlength 0"

@@ -137,3 +137,13 @@ reload_bird() { # FILE: BIRD takes it back by itself if this script does not liv
   ask_bird configure confirm >/dev/null && remember "$1" || return
   for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the limit may be higher now
 }
+
+bird_runs() { # FILE: when BIRD read it, and when it was written, both to the second
+  local at
+  at=$(timeout 5 birdc -s "$socket" show status 2>/dev/null | sed -n 's/^Last reconfiguration on //p')
+  if [[ ! $at ]]; then
+    differs "BIRD does not answer"
+  elif (($(stat -c %Y "$1") > $(date -d "${at%.*}" +%s))); then
+    differs "BIRD has not read $1 since it changed; it did at ${at%.*}"
+  fi
+}

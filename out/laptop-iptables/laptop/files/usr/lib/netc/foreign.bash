@@ -28,7 +28,9 @@ foreign() { # INTERFACE SECONDS COMMAND…
     sleep 0.1
   done
   [[ -e /sys/class/net/$name ]] || { say "$3 made no interface $name within $2 s"; return 1; }
-  ip link set dev "$name" group 77 && not_everywhere "$name"
+  ip link set dev "$name" group 77 && not_everywhere "$name" || return
+  # One that made its interface and ended is not missed later.
+  if [[ $(running "$name") ]]; then : >"$journal.runs"; fi
 }
 
 not_everywhere() { # INTERFACE: what leads to (a half, an eighth of) everywhere goes; multicast is an IPv4 /4, an IPv6 /8
@@ -89,5 +91,10 @@ end_foreign() { # INTERFACE NAMESPACE-OR-- [COMMAND…]: by its own command, by 
     gone "$1" "$2" 3 || true
   done
   if find_link "$1" "$2"; then ip "${place[@]}" link delete dev "$1" || return; fi
+  rm -f "$journal.runs"
   rm -f "/run/wireguard/$1.sock" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
+}
+
+program_runs() { # INTERFACE: if it did when the interface was there
+  [[ ! -e $journal.runs || $(running "$1") ]] || differs "the program of $1 has ended"
 }

@@ -28,3 +28,10 @@ congestion_before() { # CONTROL QUEUE: what is still as netc set it is as it was
   done <"$before"
   rm "$before"
 }
+
+speed_is() { # CONTROL QUEUE: as it was set, where it could be
+  local there
+  [[ -e $before ]] || return 0
+  { read -r there <"$control"; } 2>/dev/null || return 0
+  [[ $there == "$1" ]] || differs "sysctl net.ipv4.tcp_congestion_control is $there, not $1"
+}

@@ -37,3 +37,22 @@ watch() { # DEVICE: what is kept is put back after each event of it, and every 3
     ((status == 0 || status > 128)) || return 1 # nothing more is said
   done < <(exec ip -o monitor link address route)
 }
+
+keeps() { # FAMILY DEVICE SOURCE-OR-- QUESTION…: where the uplink is there, with its address; a route comes back with it
+  local up="ip -o $1 address show up scope global" sure="ip -o $1 address show -tentative" number
+  listen "$up"
+  [[ ${lines_of["$up $2"]-} ]] || return 0
+  if [[ $3 != - ]]; then
+    listen "$sure"
+    for ((number = 0; number < ${said["$sure"]}; number++)); do
+      [[ ${said["$sure $number"]} != *" $3/"* ]] || break
+    done
+    ((number < ${said["$sure"]})) || return 0
+  fi
+  "${@:4}"
+}
+is_loose() { # DEVICE
+  local all own
+  { read -r all </proc/sys/net/ipv4/conf/all/rp_filter && read -r own <"/proc/sys/net/ipv4/conf/$1/rp_filter"; } 2>/dev/null || return 0
+  [[ $all$own == *2* || $all$own != *1* ]] || differs "sysctl net.ipv4.conf.$1.rp_filter is strict, not loose"
+}

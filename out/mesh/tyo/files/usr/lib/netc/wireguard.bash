@@ -42,3 +42,60 @@ sync_device() { # what a file leaves out is reset, so the key and the port go in
   { printf '[Interface]\nListenPort = %s\nPrivateKey = %s\n' "$port" "$(<"$2")" && cat "$conf"; } |
     "${in[@]}" wg syncconf "$1" /dev/stdin
 }
+
+# ---- asked by `check`, and never by what would say a private key (`wg show … dump`)
+declare -gA place_of=() public_of=() # also where a function sources this
+wg_says() { by="${2:+ip netns exec $2 }wg show all $1"; listen "$by"; } # WHAT [NAMESPACE]
+
+peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
+  local by line name='' key='' value port='' net words number
+  local -A called=() allowed=() every=() there=()
+  place_of[$1]=${3--}
+  while IFS= read -r line; do
+    value=${line#* = }
+    case $line in
+      '# '*) name=${line#??} ;;
+      ListenPort*) port=$value ;;
+      PublicKey*) key=$value called[$key]=${name:-$key} name='' ;;
+      AllowedIPs*) allowed[$key]=${value//, / } ;;
+      PersistentKeepalive*) every[$key]=${value/#0/off} ;;
+    esac
+  done <"$2"
+  wg_says listen-port "${@:3}"
+  read -ra words <<<"${said["$by ${lines_of["$by $1"]# }"]-}"
+  [[ ! $port || ! ${words[1]-} || ${words[1]} == "$port" ]] || differs "interface $1 listens at port ${words[1]}, not $port"
+  wg_says persistent-keepalive "${@:3}"
+  for number in ${lines_of["$by $1"]-}; do
+    read -ra words <<<"${said["$by $number"]}"
+    key=${words[1]}
+    [[ ${every[$key]-${words[2]}} == "${words[2]}" ]] ||
+      differs "peer ${called[$key]} of $1 has keepalive ${words[2]}, not ${every[$key]}"
+  done
+  wg_says allowed-ips "${@:3}"
+  for number in ${lines_of["$by $1"]-}; do
+    read -ra words <<<"${said["$by $number"]}"
+    key=${words[1]} there[${words[1]}]=1
+    [[ ${called[$key]-} ]] || { differs "peer $key of $1 is not from netc"; continue; }
+    for net in ${allowed[$key]-}; do
+      [[ " ${words[*]:2} " == *" $net "* ]] || differs "peer ${called[$key]} of $1 may not use $net"
+    done
+    for net in "${words[@]:2}"; do
+      [[ $net == '(none)' || " ${allowed[$key]-} " == *" $net "* ]] || differs "peer ${called[$key]} of $1 may use $net, and should not"
+    done
+  done
+  for key in "${!called[@]}"; do [[ ${there[$key]-} ]] || differs "peer ${called[$key]} of $1 is not there"; done
+}
+
+key_is() { # DEVICE FILE NAMESPACE-OR-- [PUBLIC]: the private half of what the topology knows, or else of FILE
+  local by words file=$2
+  wg_says public-key "${3#-}"
+  read -ra words <<<"${said["$by ${lines_of["$by $1"]# }"]-}"
+  [[ ${words[1]-} ]] || return 0
+  [[ ${4-} != "${words[1]}" ]] || return 0
+  if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey <"$file" 2>/dev/null) || true; fi
+  if [[ ${public_of[$file]-${words[1]}} != "${words[1]}" ]]; then
+    differs "interface $1 has another key than $file"
+  elif [[ ${4-} ]]; then
+    differs "interface $1 has another key than the topology knows"
+  fi
+}

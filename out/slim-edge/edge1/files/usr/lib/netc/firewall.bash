@@ -7,6 +7,7 @@ wanted=/etc/netc/forwarded loaded=/run/netc/${part:?}.forwarded
 
 remember_ports() { cp "$wanted" "$loaded"; }
 forget_ports() { rm -f "$loaded"; }
+ports_are_remembered() { exists "$loaded"; }
 
 forget_changed_ports() { # and remember those of now
   local address protocol

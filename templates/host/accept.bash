@@ -1,0 +1,107 @@
+# ---- what is asked of a tree and of this host before anything is touched
+
+right_hands() { # where it is said who signs, a tree comes in a bundle, whose signature was looked at
+  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host takes signed bundles alone: netc-host install FILE.tar.gz"
+}
+
+right_host() { # HOST of the tree: of this host's name, until it has once been told
+  local known
+  if [[ -e $store/host ]]; then
+    known=$(<"$store/host")
+    [[ $known == "$1" ]] || die "this host is $known, and this tree is for $1 (--host to change that)"
+  else
+    known=$(uname -n)
+    [[ ${known%%.*} == "$1" ]] || die "this host is called $known, and this tree is for $1: is it the right one? then --host"
+  fi
+}
+
+unaltered() { # TREE: every file of the MANIFEST, and no other
+  local wrong
+  wrong=$(cd "$1" && awk '{print $1 "  " $3}' MANIFEST | sha256sum --check --quiet --strict 2>&1) || { tell "$wrong"; return 1; }
+  wrong=$(cd "$1" && comm -3 <(awk '{print $3}' MANIFEST | sort) <(find . -mindepth 1 ! -type d -printf '%P\n' | grep -vx MANIFEST | sort) | tr -d '\t')
+  [[ ! $wrong ]] || { tell "not in MANIFEST: $wrong"; return 1; }
+}
+
+stage() { # TREE GENERATION
+  local half=$trees/.half mode
+  [[ ! -d $trees/$2 ]] || return 0
+  rm -rf "$half"
+  staged=$2
+  mkdir "$half" && awk '{print $3}' "$1/MANIFEST" | (cd "$1" && xargs -d '\n' cp --parents -t "$half" MANIFEST) &&
+    awk '{print $2}' "$1/MANIFEST" | sort -u | while read -r mode; do
+      awk -v mode="$mode" '$2 == mode {print $3}' "$1/MANIFEST" | (cd "$half" && xargs -d '\n' chmod "$mode") || exit
+    done && chown -R root:root "$half" && sync -f "$half" && mv -T "$half" "$trees/$2" && return
+  rm -rf "$half"
+  return 1
+}
+unstage() { [[ $1 != "${staged-}" ]] || rm -rf "${trees:?}/$1"; } # if it was not there before this
+
+nobodys_place() { # OLD NEW
+  local found changed
+  found=$(strangers "$1" "$2")
+  changed=$(manifest_of "$1" | in_place | awk '{sub(/^files/, "", $3); print $3}')
+  [[ ! $found ]] || tell "not from netc, and in the way (--overwrite to replace): $found"
+  [[ ! $changed ]] || tell "changed by hand since it was installed (--overwrite to replace): $changed"
+  [[ ! $found$changed ]]
+}
+
+judge() { # GENERATION
+  local tree=$trees/$1/files left=0 order
+  order_of "$1"
+  read_scripts up "$tree/etc/netc/parts" "${order[@]}"
+  tools || left=1
+  secrets || left=1
+  shells "$tree" || left=1
+  ((!left)) || return
+  in_its_place "$tree" || left=1
+  return "$left"
+}
+
+tools() { # those that the parts ask for
+  local part word tool package missing=''
+  for part in "${order[@]}"; do
+    while read -r word tool package; do
+      [[ $word != need ]] || command -v "$tool" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package "
+    done <<<"${script[$part]}"
+  done
+  [[ ! $missing ]] || { tell "missing: apt-get install $missing"; return 1; }
+}
+
+secrets() {
+  local part word file left=0
+  local -A known=()
+  for part in "${order[@]}"; do
+    while read -r word file; do
+      [[ $word == secret && $file == /* && ! ${known[$file]-} ]] || continue
+      known[$file]=1
+      [[ -s $file ]] || { tell "the secret $file is missing: bring it, or have netc-host keys make it"; left=1; }
+    done <<<"${script[$part]}"
+  done
+  return "$left"
+}
+
+shells() { # TREE: this host's bash can read every script; those of parts as bodies of a function, which nobody calls
+  local left=0 file IFS=$'\n'
+  (
+    for file in "$1"/etc/netc/parts/*/*; do
+      mapfile -t text <"$file"
+      eval "unread() {"$'\n'"${text[*]}"$'\n'"}" || { tell "$file"; exit 1; }
+    done
+  ) || left=1
+  for file in "$1"/usr/lib/netc/* "$1"/usr/local/sbin/* "$1"/usr/local/bin/*; do
+    [[ ! -f $file ]] || bash -n "$file" || left=1
+  done
+  return "$left"
+}
+
+in_its_place() { # TREE: by the judges of this host, and by a packet from where the admin came
+  local way=() client server port device left=0
+  read -r client _ server port <<<"${SSH_CONNECTION-}"
+  device=$(ip -o route get "${client:-none}" from "${server:-none}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\) .*/\1/p')
+  [[ $client != *%* ]] || device=${client#*%}
+  [[ ! $device || $device == lo ]] || way=("$server" "$port" "${client%%%*}" "$device")
+  make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
+  unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${way[@]}" 8>&- || left=1
+  remove_folders
+  return "$left"
+}

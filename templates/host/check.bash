@@ -1,0 +1,82 @@
+# ---- whether what is up is still there, and what else differs from what was installed, a line a difference
+
+check_parts() { # PARTS… that are up: what their `check` scripts find. It changes what words mean: for a shell that ends with it.
+  local part journal script
+  local -A sourced=()
+  source() { # as those scripts call it
+    case $1 in
+      */steps.bash) part=$2 journal=/run/netc/$2 ;;
+      *) [[ ${sourced[$1]-} ]] || { sourced[$1]=1; builtin source "$1"; } ;;
+    esac
+  }
+  finish() { :; }
+  set -E
+  trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
+  for script in "$@"; do
+    part=$script journal=/run/netc/$script
+    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
+  done
+  part=rules
+  for script in "${!asked[@]}"; do
+    [[ $script == *' rule show protocol 77' ]] || continue
+    shows_no_other "$script" ' '
+  done
+  ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
+}
+
+check() {
+  local found generation
+  (($# == 0)) || usage
+  generation=$(current)
+  [[ ! -e $pending ]] || generation=$(<"$pending/new")
+  [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
+  [[ $generation != none ]] || die "nothing is installed"
+  found=$(altered_files "$generation"; strange_files "$generation"; differing_parts)
+  [[ $found ]] || return 0
+  printf '%s\n' "$found"
+  return 1
+}
+differing_parts() {
+  local part order up=()
+  laid
+  for part in "${order[@]}"; do
+    if is_up "$part"; then
+      up+=("$part")
+    elif [[ -e /run/netc/$part ]]; then
+      echo "part $part is half up"
+    else
+      echo "part $part is down"
+    fi
+  done
+  check_parts "${up[@]}"
+}
+
+altered_files() { # GENERATION
+  local sum mode path place now
+  manifest_of "$1" | in_place | while read -r sum mode path _; do
+    place=/${path#files/}
+    if [[ ! -e $place && ! -L $place ]]; then
+      echo "file $place is missing"
+    elif [[ ! -f $place || $(sha256sum <"$place") != "$sum  -" ]]; then
+      echo "file $place is not as it was installed"
+    else
+      now=$(stat -c '%a of %U:%G' "$place")
+      echo "file $place has mode $now, not ${mode#0} of root:root"
+    fi
+  done
+}
+strange_files() { # GENERATION: in netc's own folder, but for what belongs to the host there
+  local path
+  local -A known=()
+  while read -r _ _ path _; do known[/${path#files/}]=1; done < <(manifest_of "$1")
+  while read -r path; do
+    [[ ! ${known[$path]-} ]] || continue
+    case $path in
+      /etc/netc/anycast/*.disabled | */"$beside"/*) continue ;;
+    esac
+    mentioned "$path" || echo "file $path is not from netc"
+  done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)
+}
+mentioned() { # a file that the host brings, and netc reads
+  grep -qsF -e "$1" -- /etc/netc/parts/*/up /etc/netc/bird.conf
+}

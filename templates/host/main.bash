@@ -1,0 +1,182 @@
+# ---- what is asked for
+
+alone() { # the one change at a time; WAIT seconds for another to end
+  exec 8>"$store/lock" && flock -w "$1" 8
+}
+
+install_from() { # TREE HOST [OPTION…], by `install`
+  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' right='' within=180 old new token process
+  shift 2
+  while (($#)); do
+    case $1 in
+      --dry-run) dry=1 ;;
+      --commit) commit=1 ;;
+      --detach) detach=1 ;;
+      --overwrite) overwrite=1 ;;
+      --host) right=1 ;;
+      --within) [[ ${2-} =~ ^[1-9][0-9]{0,4}$ ]] || usage; within=$2; shift ;;
+      *) usage ;;
+    esac
+    shift
+  done
+
+  # Before anything is touched.
+  right_hands
+  { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
+  flock -n 8 || die "another install is under way"
+  [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
+  [[ $right ]] || right_host "$host"
+  unaltered "$tree" || die "this tree is not as it was compiled; nothing was changed"
+  old=$(current) new=$(sha256sum <"$tree/MANIFEST")
+  new=${new:0:16}
+  stage "$tree" "$new" || die "no room in $store; nothing was changed"
+  [[ $overwrite ]] || nobodys_place "$old" "$new" || { unstage "$new"; exit 1; }
+  judge "$new" || { unstage "$new"; die "nothing was changed"; }
+  plan_change "$old" "$new"
+  tell "$host: $old -> $new"
+  print_plan "$old" "$new"
+  if [[ $dry ]]; then
+    unstage "$new"
+    exit 0
+  fi
+  if [[ $old == "$new" && ! $overwrite ]]; then
+    tell "is installed"
+    exit 0
+  fi
+
+  # By a process of its own, which outlives this connection.
+  token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
+  printf '%s\n' "$host" >"$store/host"
+  : >"$store/log"
+  setsid "$trees/$new/files/usr/local/sbin/netc-host" switch "$new" "$within" "$(sha256sum <<<"$token" | cut -c1-64)" \
+    </dev/null >>"$store/log" 2>&1 &
+  process=$!
+  exec 8>&-
+  tail -n +1 -f --pid="$process" "$store/log" >&2 &
+  wait "$process" || { wait; exit 1; }
+  wait
+
+  if [[ $commit ]]; then
+    SSH_CONNECTION='' exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token"
+  fi
+  tell "goes back in $((within - $(printf '%(%s)T' -1) + $(<"$pending/armed"))) s unless confirmed, over a new connection:"
+  echo "netc-host confirm $token"
+  [[ ! $detach ]] || exit 0
+  while [[ -e $pending ]]; do sleep 0.5; done
+  [[ $(current) == "$new" ]] || die "$(tail -n 1 "$store/history")"
+  tell "confirmed"
+}
+
+confirm() { # TOKEN
+  [[ $# == 1 ]] || usage
+  [[ -e $pending ]] || die "nothing waits to be confirmed; at $(current)"
+  [[ $(sha256sum <<<"$1") == "$(<"$pending/wanted")  -" ]] || die "that is not the token"
+  [[ ! ${SSH_CONNECTION-} || $SSH_CONNECTION != "$(<"$pending/by")" ]] ||
+    die "this is the connection that was there before: it proves nothing; confirm over a new one"
+  alone 10 || die "the change is still under way"
+  [[ -e $pending && $(<"$pending/phase") == complete ]] || die "the change is not complete; it will be taken back"
+  local part new order wrong
+  new=$(<"$pending/new")
+  order_of "$new"
+  for part in "${order[@]}"; do is_up "$part" || die "$part is not up; netc-host revert takes the change back"; done
+  wrong=$(check_parts "${order[@]}")
+  [[ ! $wrong ]] || die "not all of it is there; netc-host up brings up anew what is broken, netc-host revert takes the change back"$'\n'"$wrong"
+  disarm
+  end_change "$new" confirmed
+  tell "at $new, confirmed"
+}
+
+revert() {
+  local reason="as asked"
+  case ${1-} in
+    --unconfirmed) reason="nobody confirmed it in time" ;;
+    --boot)
+      [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0
+      reason="the host started before it was confirmed"
+      ;;
+  esac
+  [[ -e $pending ]] || die "nothing waits to be confirmed; at $(current)"
+  if ! alone 5; then # whoever changes things has had its time
+    kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
+    alone 5 || die "another change is under way"
+  fi
+  [[ -e $pending ]] || die "nothing waits to be confirmed any more; at $(current)"
+  revert_now "$reason"
+}
+
+uninstall() {
+  alone 5 || die "another change is under way"
+  [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
+  local old part order
+  old=$(current)
+  [[ $old != none ]] || die "nothing is installed"
+  begin_change "$old" none - || die "cannot write $store; nothing was changed"
+  go "$old" none || die "is not all gone; run netc-host uninstall again when the cause is"
+  order_of "$old"
+  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not gone"; done
+  rm -rf "$store"
+  tell "all of it is gone, but for /etc/netc/keys"
+}
+
+sort_out() { # of the parts in `order`, those that are not up are in `missing`, and those of which something is gone in `torn`
+  local part line up=()
+  local -A wrong=()
+  missing=() torn=()
+  for part in "${order[@]}"; do if is_up "$part"; then up+=("$part"); else missing+=("$part"); fi; done
+  while IFS= read -r line; do wrong[${line%%: *}]=1; done < <(check_parts "${up[@]}")
+  for part in "${up[@]}"; do if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi; done
+}
+up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
+  local order failed=() part missing torn wanting
+  [[ $(current) != none ]] || die "nothing is installed"
+  laid
+  for _ in {1..3}; do
+    sort_out
+    wanting=()
+    for part in "${order[@]}"; do [[ " ${missing[*]} ${torn[*]} " == *" $part "* ]] || tell "$part: is up"; done
+    if has_systemd; then
+      ((!${#torn[@]})) || by_systemd restart "${torn[@]}"
+      bring_up start_units "${missing[@]}"
+    else
+      for part in "${order[@]}"; do [[ " ${missing[*]} ${torn[*]} " != *" $part "* ]] || wanting+=("$part"); done
+      bring_up each_by_script "${wanting[@]}"
+    fi
+    ((${#torn[@]})) || break
+  done
+  for part in "${order[@]}"; do is_up "$part" || return 1; done
+}
+down() {
+  local order failed=()
+  [[ $(current) != none ]] || die "nothing is installed"
+  laid
+  reversed order
+  ! has_systemd || by_systemd stop "${order[@]}"
+  take_down_parts "${order[@]}"
+}
+list_parts() {
+  local order
+  order_of "$(current)"
+  ((!${#order[@]})) || printf '%s\n' "${order[@]}"
+}
+
+((EUID == 0)) || die "run it as root"
+# shellcheck source=/dev/null
+source "$root/usr/lib/netc/steps.bash" - none || exit 1
+set +e
+case ${1-} in
+  confirm)
+    [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }
+    "$@"
+    ;;
+  install)
+    (($# > 1)) || usage
+    install_bundle "${@:2}"
+    ;;
+  install-from) install_from "${@:2}" ;;
+  back) back_to "${@:2}" ;;
+  switch) (($# == 4)) || usage; switch "${@:2}" ;; # by install_from alone, which holds the lock
+  try) trial "${@:2}" ;;
+  revert | uninstall | up | down | status | check | keys) "$@" ;;
+  parts) list_parts ;;
+  *) usage ;;
+esac

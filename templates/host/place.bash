@@ -1,0 +1,98 @@
+# ---- the files of a generation, put into their places
+# All that changes is first written into a folder in that of its place, when nothing has changed yet, and then renamed.
+beside=.netc-new
+
+in_place() { # reads a MANIFEST: the lines whose file is not in its place as it should be
+  local sum mode path rest place manifest
+  manifest=$(sed -n '/  files\//p')
+  local -A sums=() modes=()
+  while read -r sum place; do sums[$place]=$sum; done < <(places "$manifest" | xargs -r -d '\n' sha256sum 2>/dev/null)
+  while read -r mode place; do modes[$place]=$mode; done < <(places "$manifest" | xargs -r -d '\n' stat -c '%a:%u:%g %n' 2>/dev/null)
+  while read -r sum mode path rest; do
+    [[ $path ]] || continue
+    place=/${path#files/}
+    [[ ${sums[$place]-} == "$sum" && ${modes[$place]-} == "${mode#0}:0:0" ]] || echo "$sum $mode $path $rest"
+  done <<<"$manifest"
+}
+places() { awk '{sub(/^files/, "", $3); print $3}' <<<"$1"; }
+
+folders_of() { # GENERATION: where its files are, in `folders`
+  local path
+  local -A found=()
+  folders=()
+  while read -r _ _ path _; do [[ $path != files/* ]] || found[/${path#files/}]=1; done < <(manifest_of "$1")
+  for path in "${!found[@]}"; do found[${path%/*}/]=1; done
+  for path in "${!found[@]}"; do [[ $path != */ ]] || folders+=("${path%/}"); done
+}
+
+prepare() { # NEW: all that is not in its place yet is written beside it
+  local sum path paths=() all='' new=() folders
+  local -A holding=()
+  while read -r sum _ path _; do
+    path=${path#files/}
+    [[ ! -d /$path || -L /$path ]] || { tell "/$path is a folder"; return 1; }
+    paths+=("$path") holding[/${path%/*}]=1
+    all+="$sum  /${path%/*}/$beside/${path##*/}"$'\n'
+  done < <(manifest_of "$1" | in_place)
+  ((${#paths[@]})) || return 0
+  new=("${!holding[@]}")
+  make_folders "${new[@]}" && rm -rf "${new[@]/%//$beside}" && mkdir "${new[@]/%//$beside}" &&
+    printf '%s\n' "${paths[@]}" |
+    tar --create --directory "$trees/$1/files" --owner=0 --group=0 --no-recursion --files-from=- |
+      tar --extract --directory / --touch --preserve-permissions --keep-directory-symlink --transform "s,[^/]*\$,$beside/&," &&
+    printf '%s' "$all" | sha256sum --check --quiet --strict >/dev/null && return
+  clear_away "$1"
+  return 1
+}
+clear_away() { # GENERATION: what was prepared and not used
+  local folder unused=() folders
+  folders_of "$1"
+  for folder in "${folders[@]}"; do [[ ! -d $folder/$beside ]] || unused+=("$folder/$beside"); done
+  ((!${#unused[@]})) || rm -rf "${unused[@]}"
+  remove_folders
+}
+
+make_folders() { # and remember them, to be removed again
+  local folder missing=()
+  local -A known=()
+  for folder; do
+    while [[ ! -d $folder && ! ${known[$folder]-} ]]; do
+      known[$folder]=1 missing+=("$folder") folder=${folder%/*}
+    done
+  done
+  ((${#missing[@]})) || return 0
+  printf '%s\n' "${missing[@]}" >>"$store/folders" && mkdir -p "${missing[@]}"
+}
+remove_folders() { # that were made here and hold nothing any more
+  local folder made=()
+  [[ -e $store/folders ]] || return 0
+  mapfile -t made < <(sort -ru "$store/folders")
+  rmdir --ignore-fail-on-non-empty "${made[@]}" 2>/dev/null || true
+  for folder in "${made[@]}"; do [[ ! -d $folder ]] || echo "$folder"; done >"$store/folders.new"
+  mv "$store/folders.new" "$store/folders"
+}
+
+lay() { # OLD NEW, which was prepared
+  local folder emptied=() folders files
+  folders_of "$2"
+  for folder in "${folders[@]}"; do
+    [[ -d $folder/$beside ]] || continue
+    files=("$folder/$beside"/*)
+    [[ ! -e ${files[0]} ]] || mv -f -t "$folder" -- "${files[@]}" || return
+    emptied+=("$folder/$beside")
+  done
+  ((!${#emptied[@]})) || rmdir "${emptied[@]}" || return
+  comm -23 <(manifest_of "$1" | awk '{print $3}' | sort) <(manifest_of "$2" | awk '{print $3}' | sort) |
+    sed -n 's,^files/,/,p' | xargs -r -d '\n' rm -f
+  remove_folders
+  sync -f /etc /usr "$store"
+}
+
+brings() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
+
+strangers() { # OLD NEW: places that are somebody else's: files that OLD did not bring, and that are not as NEW has them
+  local path
+  manifest_of "$2" | in_place | while read -r _ _ path _; do
+    [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || brings "$1" "$path" || echo "/${path#files/}"
+  done
+}
