@@ -33,3 +33,8 @@ class Step(Struct, frozen=True):
 
 def ip(namespace: str | None, *words: Word) -> Command:
     return ("ip", *(("-n", namespace) if namespace else ()), *words)
+
+
+def flag(family: int) -> str:
+    """The option of ip(8) for a family of addresses, 4 or 6."""
+    return f"-{family}"

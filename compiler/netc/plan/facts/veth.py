@@ -1,0 +1,33 @@
+"""Pairs that lead into a namespace (veth(4))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import InterfaceName, NamespaceName
+from netc.plan.facts.device import Device
+from netc.plan.step import PROTOCOL, Falls, Step
+
+
+class Veth(Device, frozen=True):
+    """A pair: `name` on the host, a port of `bridge` if there is one, and `inner` in the namespace."""
+
+    inner: InterfaceName
+    namespace: NamespaceName
+    bridge: InterfaceName | None = None
+
+    def steps(self) -> Iterator[Step]:
+        pair = ("type", "veth", "peer", "name", self.inner, "netns", self.namespace)
+        yield Step(
+            up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *pair),
+            down=("remove_link", self.name),
+        )
+        if self.bridge:
+            yield Step(
+                up=("ip", "link", "set", "dev", self.name, "master", self.bridge),
+                down=Falls(self.name),
+            )
+
+    @property
+    def is_on_host(self) -> bool:
+        return True

@@ -1,0 +1,78 @@
+"""WireGuard devices (wg(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import NamespaceName
+from netc.network.interface import Identity, Key, Peer
+from netc.plan.facts.device import Device, moved
+from netc.plan.facts.fact import Library, Secret
+from netc.plan.step import Command, Falls, Step
+
+
+class Wireguard(Device, frozen=True):
+    """A WireGuard device, born among the host's interfaces and then moved: its socket stays where it was born."""
+
+    private_key: Key
+    identity: Identity | None
+    """None where the key is one that a provider gave, or knows."""
+    peers: tuple[Peer, ...]
+    keepalive: int
+    port: int | None = None
+    namespace: NamespaceName | None = None
+    mark: int | None = None
+    """On the packets that it sends by the uplink."""
+
+    device_files = ("/dev/net/tun",)  # for a userspace implementation
+
+    def steps(self) -> Iterator[Step]:
+        yield Step(
+            up=("wireguard", self.name),
+            down=("remove_link", self.name),
+        )
+        yield Step(
+            up=("wg", "addconf", self.name, wireguard_path(self)),
+            down=Falls(self.name),
+        )
+        yield Step(
+            up=("wg", "set", self.name, "private-key", self.private_key),
+            down=Falls(self.name),
+        )
+        for command in self._preshared():
+            yield Step(up=command, down=Falls(self.name))
+        yield from moved(self.name, self.namespace)
+
+    def _preshared(self) -> Iterator[Command]:
+        for peer in self.peers:
+            if peer.preshared_key:
+                yield ("wg", "set", self.name, "peer", peer.public_key, "preshared-key", peer.preshared_key)
+
+    def needs(self) -> Iterator[Command]:
+        yield ("need_wireguard",)
+
+    def secrets(self) -> Iterator[Secret]:
+        if self.identity:
+            yield Secret("identity", self.private_key, self.identity.where, self.identity.public_key)
+        else:
+            yield Secret("tunnel", self.private_key)
+        yield from (Secret("preshared", peer.preshared_key) for peer in self.peers if peer.preshared_key)
+
+    def reload(self) -> Iterator[Command]:
+        """Peers come and go."""
+        inside = (self.namespace,) if self.namespace else ()
+        yield ("sync_wireguard", self.name, self.private_key, *inside)
+        enter = ("ip", "netns", "exec", self.namespace) if self.namespace else ()
+        yield from ((*enter, *command) for command in self._preshared())
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("wireguard.bash", ("up", "reload"))
+
+    def capabilities(self) -> tuple[str, ...]:
+        """A key may lie in a folder that is not root's; the port of a userspace implementation may be any."""
+        return ("DAC_READ_SEARCH", "NET_BIND_SERVICE")
+
+
+def wireguard_path(device: Wireguard) -> str:
+    """What `wg addconf` reads."""
+    return f"/etc/netc/wireguard/{device.name}.conf"
