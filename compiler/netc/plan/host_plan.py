@@ -49,7 +49,10 @@ class Part(Struct, frozen=True):
     kind: Literal["part", "firewall", "forwarding"] = "part"
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a fact that is not in FACTS."""
+        """Raises TypeError for a fact that is not in FACTS."""
+        for fact in self.facts:
+            if type(fact) not in FACTS:
+                raise TypeError(f"{type(fact).__name__} is not in FACTS")
         ordered = sorted(self.facts, key=lambda fact: FACTS.index(type(fact)))
         force_setattr(self, "facts", tuple(ordered))
 
