@@ -115,12 +115,8 @@ def test_features_never_import_each_other() -> None:
 
 
 def test_emitters_never_import_each_other_s_printers() -> None:
-    """All but what they share: the file, the door to templates, and what a script can do that a unit offers."""
-    shared = (
-        "netc.emit.file",
-        "netc.emit.render",
-        "netc.emit.bash.reload",
-    )
+    """All but what they share: the file, and the door to templates."""
+    shared = ("netc.emit.file", "netc.emit.render")
     emitters = inhabitants("emit")
     wrong = found(
         lambda module: (

@@ -17,8 +17,9 @@ from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.pipeline import understand
 from netc.plan import filtering
+from netc.plan.facts import Ruleset
 from netc.plan.filtering import InputRule
-from netc.plan.ruleset import Denial, Ruleset
+from netc.plan.ruleset import Denial
 from netc.problem import Mistakes, Problem
 from test_mirror import no_imports
 from topologies import FULL, Table, document, key, topologies

@@ -16,12 +16,13 @@ from msgspec.structs import replace
 from examples import EXAMPLES
 from fake_host import Host, Missing, NotLast, Refused, Thing
 from netc.emit import emit
-from netc.emit.bash import reload
 from netc.language.links import Kind
 from netc.pipeline import plan, understand
-from netc.plan.host_plan import Bridge, HostPlan, Part, PlainTunnel, Veth, Wireguard
+from netc.plan.facts import Bridge, Namespace, PlainTunnel, Route, RoutingPolicy, Rule, Ruleset, Veth, Wireguard
+from netc.plan.facts.device import Device
+from netc.plan.host_plan import HostPlan, Part
 from netc.plan.step import Falls, Step
-from netc.plan.steps import steps
+from netc.plan.steps import reload, steps
 from netc.problem import Mistakes
 from topologies import Table, document, topologies
 
@@ -146,14 +147,12 @@ def test_a_part_goes_and_comes_alone(hosts: tuple[HostPlan, ...]) -> None:
 def test_what_needs_a_part_comes_after_it_and_goes_with_it(hosts: tuple[HostPlan, ...]) -> None:
     """A part that touches another one's namespace, or is a port of its bridge, is bound to it."""
     for of in hosts:
-        home = {namespace.name: part.name for part in of.parts for namespace in part.namespaces}
-        bridges = {device.name: part.name for part in of.parts for device in part.devices if isinstance(device, Bridge)}
+        home = {namespace.name: part.name for part in of.parts for namespace in part.every(Namespace)}
+        bridges = {device.name: part.name for part in of.parts for device in part.every(Bridge)}
         seen: set[str] = set()
         for part in of.parts:
-            inside = [device for device in part.devices if not isinstance(device, Bridge)]
-            ports = [device for device in part.devices if isinstance(device, Veth) and device.bridge]
-            wanted = {home[device.namespace] for device in inside if device.namespace} - {part.name}
-            wanted |= {bridges[device.bridge] for device in ports if device.bridge}
+            wanted = {home[device.inside] for device in part.every(Device) if device.inside} - {part.name}
+            wanted |= {bridges[device.bridge] for device in part.every(Veth) if device.bridge}
 
             assert set(part.after) <= seen
             assert set(part.bound) <= set(part.after)
@@ -177,20 +176,20 @@ def test_a_reload_changes_nothing_that_is_not_new(hosts: tuple[HostPlan, ...]) -
 
 def owned(part: Part) -> Iterator[tuple[object, ...]]:
     """What a part has for itself alone. VXLAN devices share a socket, and so a port."""
-    for namespace in part.namespaces:
+    for namespace in part.every(Namespace):
         yield "namespace", namespace.name
-    for device in part.devices:
+    for device in part.every(Device):
         yield "device", device.name
         if isinstance(device, Wireguard) and device.port:
             yield "UDP port", device.port
         if isinstance(device, PlainTunnel) and device.port and device.kind != Kind.VXLAN:
             yield "UDP port", device.port
-    for route in part.routes:
+    for route in part.every(Route):
         if route.table:
             yield "table", route.namespace, route.table, route.to.version
-    for rule in part.rules:
+    for rule in (*part.every(Rule), *(rule for policy in part.every(RoutingPolicy) for rule in policy.rules)):
         yield "priority", rule.namespace, rule.priority, rule.family
-    for ruleset in part.rulesets:
+    for ruleset in part.every(Ruleset):
         yield "ruleset", ruleset.namespace
 
 

@@ -20,8 +20,9 @@ from netc.language.links import Kind
 from netc.language.names import HostName, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
-from netc.plan import anycast, bgp, host_plan, ruleset
+from netc.plan import bgp, host_plan, ruleset
 from netc.plan.digest import Digests
+from netc.plan.facts import FACTS, Fact, Router, Ruleset, docker
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.show import show
@@ -35,10 +36,12 @@ Files = dict[str, File]
 def full() -> HostPlan:
     """FULL's first host. A topology has one IGP; the plan has both."""
     plan = drawn_plans(FULL)[0]
-    return replace(plan, parts=tuple(replace(p, routers=tuple(map(with_babel, p.routers))) for p in plan.parts))
+    return replace(plan, parts=tuple(replace(p, facts=tuple(map(with_babel, p.facts))) for p in plan.parts))
 
 
-def with_babel(router: bgp.Router) -> bgp.Router:
+def with_babel(router: Fact) -> Fact:
+    if not isinstance(router, Router):
+        return router
     babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1")) for way in router.igp)
     return replace(router, igp=(*router.igp, *babel))
 
@@ -52,9 +55,10 @@ def files_of(plan: HostPlan) -> Files:
 
 def facts() -> set[type]:
     """All records that a HostPlan can hold."""
-    rooms = (host_plan, ruleset, anycast, bgp)
+    rooms = (host_plan, ruleset, bgp, docker)
     here = [v for room in rooms for v in vars(room).values() if getattr(v, "__module__", "") == room.__name__]
-    return {value for value in here if isinstance(value, type) and issubclass(value, Struct)} - {HostPlan, Share}
+    records = {value for value in here if isinstance(value, type) and issubclass(value, Struct)}
+    return (records | set(FACTS)) - {HostPlan, Share}
 
 
 def variants(value: Any, owner: str) -> Iterator[tuple[str, Any]]:
@@ -139,18 +143,18 @@ def tried(say: Callable[[HostPlan], object]) -> Iterator[tuple[str, bool]]:
 
 def test_every_fact_of_a_packet_filter_reaches_the_rules_of_iptables() -> None:
     """But what a list holds: that is an ipset, a part of its own."""
-    loaded = (replace(r, netfilter="iptables") for part in full().parts for r in part.rulesets)
+    loaded = (replace(r, netfilter="iptables") for part in full().parts for r in part.every(Ruleset))
     for plan in map(iptables_alone, loaded):
         before = emit(plan)
         (part,) = plan.parts
-        tried = variants(part.rulesets, "Part")
-        changed = ((what, emitted(replace(plan, parts=(replace(part, rulesets=r),))) != before) for what, r in tried)
+        tried = variants(part.facts, "Part")
+        changed = ((what, emitted(replace(plan, parts=(replace(part, facts=r),))) != before) for what, r in tried)
 
         assert silent(changed) in ([], ["AddressSet.v4", "AddressSet.v6"])
 
 
-def iptables_alone(rules: ruleset.Ruleset) -> HostPlan:
-    part = Part(PartName("firewall"), rules.origin, "a filter", rulesets=(rules,), kind="firewall")
+def iptables_alone(rules: Ruleset) -> HostPlan:
+    part = Part(PartName("firewall"), rules.origin, "a filter", facts=(rules,), kind="firewall")
     return HostPlan(Label("net"), HostName("a"), (part,), ())
 
 

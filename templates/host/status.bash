@@ -1,6 +1,6 @@
 # ---- what is up on this host, and how it does: asks and changes nothing
 
-ask_bird() { timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; }
+birdc_says() { timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; }
 bird_is_wanted() { [[ -e /etc/netc/bird.conf ]] && is_up bird; }
 
 # What is found: KIND NAME …, with tabs between them; - where there is none
@@ -92,7 +92,7 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
 found_sessions() { # with others and with files of ROAs; how a session does is BIRD's first word about it
   local name kind state info said
   bird_is_wanted || return 0
-  said=$(ask_bird show protocols) || { row failed "bird (does not answer)"; return; }
+  said=$(birdc_says show protocols) || { row failed "bird (does not answer)"; return; }
   while read -r name kind _ state _ info; do
     [[ $kind == BGP || $kind == RPKI ]] || continue
     info=${info%% *}

@@ -17,10 +17,11 @@ from netc.network.interface import Network
 from netc.network.ranges import BITS
 from netc.network.sets import Members, members
 from netc.network.uplinks import own_addresses, ways_out
+from netc.plan.facts import Address, Ruleset
 from netc.plan.filtering import Always, input_rules
-from netc.plan.host_plan import Address, HostPlan
+from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.plan.ruleset import Denial, Opening, RepliesOnly, Ruleset, Sources
+from netc.plan.ruleset import Denial, Opening, RepliesOnly, Sources
 from netc.problem import KeyPath, Problem, dotted
 
 UPLINK = InterfaceName("uplink")
@@ -46,7 +47,7 @@ def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
     """Of a host's ssh. Each once, whatever it takes."""
     host, port = plan.host, network.topology.hosts[plan.host].ssh
     told: set[KeyPath] = set()
-    held = tuple(address for part in plan.parts for address in part.addresses if address.namespace is None)
+    held = tuple(address for part in plan.parts for address in part.every(Address) if address.namespace is None)
     for ruleset in rulesets(plan):
         rules = Rules(ruleset)
         for device, to in _arrivals(host, held, network):
@@ -60,7 +61,7 @@ def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
 
 
 def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
-    return tuple(ruleset for part in plan.parts if part.kind == "firewall" for ruleset in part.rulesets)
+    return tuple(ruleset for part in plan.parts if part.kind == "firewall" for ruleset in part.every(Ruleset))
 
 
 def _arrivals(host: HostName, held: tuple[Address, ...], network: Network) -> Iterator[tuple[InterfaceName, IPAddress]]:

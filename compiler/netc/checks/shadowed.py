@@ -22,9 +22,10 @@ from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus
 from netc.network.sets import Members, Sets, members
+from netc.plan.facts import Ruleset
 from netc.plan.filtering import input_rules
 from netc.plan.host_plan import HostPlan
-from netc.plan.ruleset import Opening, Ruleset
+from netc.plan.ruleset import Opening
 from netc.problem import KeyPath, Problem, Severity, dotted
 
 MOST = 300

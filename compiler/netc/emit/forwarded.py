@@ -10,15 +10,16 @@ from netaddr import IPAddress
 from netc.emit.file import File, reload
 from netc.emit.render import token
 from netc.language.values import Ports
+from netc.plan.facts import Ruleset
 from netc.plan.host_plan import HostPlan
-from netc.plan.ruleset import DestinationNat, Masquerade, PortForward, Ruleset
+from netc.plan.ruleset import DestinationNat, Masquerade, PortForward
 
 HEAD = "# Address, protocol, first and last port, target. Compiled by netc: change the topology, not this file.\n"
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for ruleset in part.rulesets:
+        for ruleset in part.every(Ruleset):
             if ruleset.sends_ports_elsewhere:
                 lines = "".join(f"{line}\n" for line in sorted(set(_lines(ruleset))))
                 yield File("files/etc/netc/forwarded", HEAD + lines, takings=reload(part.name))

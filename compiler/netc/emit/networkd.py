@@ -6,19 +6,17 @@ from collections.abc import Iterator
 
 from netc.emit.file import File, restart_unit
 from netc.emit.render import render
-from netc.plan.host_plan import Bridge, HostPlan, Veth
+from netc.plan.facts.device import Device
+from netc.plan.host_plan import HostPlan
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     """It reads them when it starts. In a namespace there is no networkd, so nothing inside is in danger."""
-    devices = [device for part in plan.parts for device in part.devices]
-    names = sorted(device.name for device in devices if isinstance(device, Veth | Bridge) or device.namespace is None)
-    routes = [route.namespace for part in plan.parts for route in part.routes]
-    rules = [rule.namespace for part in plan.parts for rule in part.rules]
+    names = sorted(device.name for part in plan.parts for device in part.every(Device) if device.is_on_host)
     if names:
         text = render("networkd", "netc.network.j2", host=plan.host, devices=names)
         yield File("files/etc/systemd/network/10-netc.network", text)
-    if None in (*routes, *rules) or any(part.kept for part in plan.parts):
+    if any(fact.is_routing and fact.inside is None for part in plan.parts for fact in part.facts):
         text = render("networkd", "networkd.conf.j2", host=plan.host)
         yield File(
             "files/etc/systemd/networkd.conf.d/50-netc.conf", text, takings=restart_unit("systemd-networkd.service")

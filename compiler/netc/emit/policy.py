@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from netc.emit.file import File
 from netc.emit.render import token
-from netc.plan.bgp import Router, Session, System
+from netc.plan.bgp import Session, System
+from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
 
 WHAT = {
@@ -24,7 +25,7 @@ INSIDE = ("ibgp", "confederation", "fake")
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for router in part.routers:
+        for router in part.every(Router):
             if router.system:
                 yield File("POLICY.md", "\n".join(_page(plan, router, router.system)) + "\n")
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 from netc.emit.file import File, Taking
 from netc.emit.render import origin, render
+from netc.plan.facts import Namespace
 from netc.plan.host_plan import HostPlan
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for namespace in part.namespaces:
+        for namespace in part.every(Namespace):
             folder = f"files/etc/netns/{namespace.name}"
             inside = tuple(Taking("unit", one.unit) for one in plan.confined if one.namespace == namespace.name)
             asked = namespace.resolvers

@@ -9,41 +9,21 @@ from netc.emit.file import File
 from netc.emit.render import origin, token
 from netc.language.names import CredentialName
 from netc.network.interface import Key
-from netc.plan.host_plan import Foreign, HostPlan, Part, Wireguard
+from netc.plan.facts.fact import Secret
+from netc.plan.host_plan import HostPlan, Part
 
 HEAD = "# Kind, place, what it belongs to, public half. Compiled by netc: change the topology, not this file.\n"
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
-    lines = sorted({line for part in plan.parts for line in _lines(part)})
+    lines = sorted({_line(secret, part) for part in plan.parts for fact in part.facts for secret in fact.secrets()})
     if lines:
         yield File("files/etc/netc/secrets", HEAD + "".join(f"{line}\n" for line in lines))
 
 
-def _lines(part: Part) -> Iterator[str]:
-    whose = origin(part.origin)
-    for device in part.devices:
-        match device:
-            case Wireguard():
-                yield _own(device) or f"tunnel {_place(device.private_key)} {whose}"
-                for peer in device.peers:
-                    if peer.preshared_key:
-                        yield f"preshared {_place(peer.preshared_key)} {whose}"
-            case Foreign() if device.config:
-                yield f"config {_place(device.config)} {whose}"
-            case _:
-                pass
-    for router in part.routers:
-        for session in router.sessions:
-            if session.password:
-                yield f"password {_place(session.password)} {origin(session.origin)}"
-
-
-def _own(device: Wireguard) -> str | None:
-    if device.identity is None:
-        return None
-    public = f" {token(device.identity.public_key)}" if device.identity.public_key else ""
-    return f"identity {_place(device.private_key)} {origin(device.identity.where)}{public}"
+def _line(secret: Secret, part: Part) -> str:
+    public = f" {token(secret.public)}" if secret.public else ""
+    return f"{secret.kind} {_place(secret.key)} {origin(secret.origin or part.origin)}{public}"
 
 
 def _place(key: Key) -> str:

@@ -12,9 +12,10 @@ from netc.emit.file import File, reload
 from netc.emit.render import token
 from netc.language.values import Family
 from netc.network.ranges import Ranges, prefixes
+from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts.address_set import FAMILIES, ipset_names, ipset_path
 from netc.plan.host_plan import HostPlan, Part
-from netc.plan.lists import FAMILIES, elements_path, ipset_names, ipset_path, is_short
-from netc.plan.ruleset import AddressSet
+from netc.plan.lists import elements_path, is_short
 
 MAXELEM = 16777077
 """How many elements an ipset may get. `create -exist` refuses an ipset of another number: it is the same for all, and
@@ -23,11 +24,11 @@ also tells whose an ipset is."""
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for ruleset in part.rulesets:
+        for ruleset in part.every(Ruleset):
             if ruleset.namespace is None and ruleset.netfilter == "nftables":
                 for found in ruleset.sets:
                     yield from _elements(found, part)
-        for found in part.ipsets:
+        for found in part.every(AddressSet):
             text = "\n".join(_restore(found)) + "\n"
             yield File(f"files{ipset_path(found)}", text, takings=reload(part.name))
 

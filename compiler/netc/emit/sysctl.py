@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from netc.emit.file import File, reload
 from netc.emit.render import render
+from netc.plan.facts import Forwarding
+from netc.plan.facts.forwarding import SYSCTL_PATH
 from netc.plan.host_plan import HostPlan
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        wanted = part.forwarding
-        if not wanted:
-            continue
-        families = {forwarding.family for forwarding in wanted}
-        wans = sorted({f.wan for f in wanted if f.wan and f.family == 6})
-        text = render("sysctl", "netc.conf.j2", host=plan.host, four=4 in families, six=6 in families, wans=wans)
-        yield File("files/etc/sysctl.d/60-netc.conf", text, takings=reload(part.name))
+        for wanted in part.every(Forwarding):
+            four, six = 4 in wanted.families, 6 in wanted.families
+            wans = [wanted.wan] if wanted.wan and six else []
+            text = render("sysctl", "netc.conf.j2", host=plan.host, four=four, six=six, wans=wans)
+            yield File(f"files{SYSCTL_PATH}", text, takings=reload(part.name))

@@ -9,15 +9,15 @@ from netc.emit.file import File, reload
 from netc.emit.render import Verbatim, about, render
 from netc.language.names import DnsName
 from netc.network.interface import Peer
-from netc.plan.host_plan import HostPlan, Part, Wireguard
+from netc.plan.facts import Wireguard
+from netc.plan.facts.wireguard import wireguard_path
+from netc.plan.host_plan import HostPlan, Part
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for device in part.devices:
-            if isinstance(device, Wireguard):
-                path = f"files/etc/netc/wireguard/{device.name}.conf"
-                yield File(path, _text(device, part), takings=reload(part.name))
+        for device in part.every(Wireguard):
+            yield File(f"files{wireguard_path(device)}", _text(device, part), takings=reload(part.name))
 
 
 def _text(device: Wireguard, part: Part) -> str:

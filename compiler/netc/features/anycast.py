@@ -33,20 +33,10 @@ from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.namespaces import INNER
 from netc.network.routing import router_interfaces
-from netc.plan.anycast import Checker
-from netc.plan.host_plan import (
-    Address,
-    Carrier,
-    Confined,
-    Forwarding,
-    LinkSetting,
-    Namespace,
-    Part,
-    Route,
-    Share,
-    Veth,
-)
-from netc.plan.ruleset import Ruleset, Transit
+from netc.plan.facts import Address, Carrier, Checker, LinkSetting, Namespace, Route, Ruleset, Veth
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Confined, Part, Share
+from netc.plan.ruleset import Transit
 from netc.problem import KeyPath, dotted
 
 HOST_END, INNER_END = IPNetwork("fe80::1/64"), IPNetwork("fe80::2/64")
@@ -65,7 +55,7 @@ def _share(name: AnycastName, service: Anycast, host: HostName, network: Network
     return Share(
         parts=(_part(name, service, host, origin),),
         ruleset=Ruleset(origin, transits=(Transit(origin, ways),)) if table.firewall or table.docker else None,
-        forwarding=tuple(Forwarding(family, table.wan) for family in service_families(service)),
+        forwarding=forwarding(service_families(service), table.wan),
         confined=tuple(Confined(unit, space, part, None) for unit in service.services),
     )
 
@@ -78,25 +68,24 @@ def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) 
         anycast_part(name),
         origin,
         dotted(origin),
-        namespaces=(Namespace(space, ()),),
-        devices=(Veth(device, INNER, space),),
-        # Two ends that nobody else shares, and all that they need to know is written here.
-        settings=tuple(
-            LinkSetting(end, "ipv6", key, 0, where)
-            for end, where in ((device, None), (INNER, space))
-            for key in ("accept_dad", "accept_ra")
-        ),
-        addresses=(
+        facts=(
+            Namespace(space, ()),
+            Veth(device, INNER, space),
+            # Two ends that nobody else shares, and all that they need to know is written here.
+            *(
+                LinkSetting(end, "ipv6", key, 0, where)
+                for end, where in ((device, None), (INNER, space))
+                for key in ("accept_dad", "accept_ra")
+            ),
             Address(HOST_END, device, nodad=True),
             Address(INNER_END, INNER, space, nodad=True),
             *(Address(alone(net.ip), INNER, space, nodad=net.version == 6) for net in held),
-        ),
-        carriers=(Carrier(device, None), Carrier(INNER, None, space)),
-        routes=(
+            Carrier(device, None),
+            Carrier(INNER, None, space),
             *(Route(net, device) for net in alone_here),
             *_ways_out(service, host, name),
+            _checker(name, service),
         ),
-        checkers=(_checker(name, service),),
     )
 
 

@@ -60,12 +60,13 @@ from netc.plan.bgp import (
     RoaFile,
     RoaServer,
     RouteLimit,
-    Router,
     Session,
     System,
 )
-from netc.plan.host_plan import Forwarding, Loose, Part, Share
-from netc.plan.ruleset import ClampMss, Opening, Ruleset, Sources, Transit
+from netc.plan.facts import Loose, Router, Ruleset
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Part, Share
+from netc.plan.ruleset import ClampMss, Opening, Sources, Transit
 from netc.problem import KeyPath
 
 BIRD = PartName("bird")
@@ -99,7 +100,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         f"routing of {host}",
         after=(*own, *needs, *(edge.name for edge in edges)),
         bound=own,
-        routers=(router,),
+        facts=(router,),
     )
     is_filtered = topology.hosts[host].firewall is not None or topology.hosts[host].docker
     passing = {family for session in router.sessions for family in session.families}
@@ -107,7 +108,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     yield Share(
         parts=(*edges, part),
         ruleset=_ruleset(origin, router, devices, is_filtered=is_filtered),
-        forwarding=tuple(Forwarding(family, topology.hosts[host].wan) for family in sorted(passing)),
+        forwarding=forwarding(passing, topology.hosts[host].wan),
     )
 
 
@@ -117,7 +118,7 @@ def _edges(host: HostName, network: Network, devices: tuple[InterfaceName, ...])
     for device in sorted(set(devices) - made):
         spelled = re.sub(r"[^a-z0-9-]", lambda found: f"-x{ord(found[0]):x}", device)
         about = f"routing of {host}, the interface {device}"
-        yield Part(PartName(f"edge-{spelled}"), ("hosts", host, "bgp"), about, loose=(Loose(device),))
+        yield Part(PartName(f"edge-{spelled}"), ("hosts", host, "bgp"), about, facts=(Loose(device),))
 
 
 def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> Router:

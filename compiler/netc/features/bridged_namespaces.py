@@ -18,7 +18,8 @@ from netc.network.bridges import bridge_device, bridge_part
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.namespaces import ON_BRIDGE, host_end, part_name
-from netc.plan.host_plan import Address, Carrier, Confined, LinkSetting, Namespace, Part, Route, Share, Veth
+from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Veth
+from netc.plan.host_plan import Confined, Part, Share
 from netc.problem import KeyPath, dotted
 
 
@@ -40,16 +41,17 @@ def _share(name: NamespaceName, settings: Settings, bridge_name: BridgeName, hos
         dotted(origin),
         after=(bridge,),
         bound=(bridge,),
-        namespaces=(Namespace(name, settings.dns),),
-        devices=(Veth(outer, ON_BRIDGE, name, port),),
-        # Its address and its router are written down: it asks no neighbour for either.
-        settings=(
+        facts=(
+            Namespace(name, settings.dns),
+            Veth(outer, ON_BRIDGE, name, port),
+            # Its address and its router are written down: it asks no neighbour for either.
             LinkSetting(ON_BRIDGE, "ipv6", "accept_dad", 0, name),
             LinkSetting(ON_BRIDGE, "ipv6", "accept_ra", 0, name),
+            *(Address(net, ON_BRIDGE, name, nodad=net.version == 6) for net in settings.address),
+            Carrier(outer, None),
+            Carrier(ON_BRIDGE, None, name),
+            *_routes(name, settings, table.bridges[bridge_name]),
         ),
-        addresses=tuple(Address(net, ON_BRIDGE, name, nodad=net.version == 6) for net in settings.address),
-        carriers=(Carrier(outer, None), Carrier(ON_BRIDGE, None, name)),
-        routes=tuple(_routes(name, settings, table.bridges[bridge_name])),
     )
     confined = (Confined(unit, name, part.name, bridge) for unit in settings.services)
     return Share(parts=(part,), confined=tuple(confined))

@@ -27,8 +27,10 @@ from netc.network.bridges import (
 )
 from netc.network.interface import Network
 from netc.network.uplinks import ways_out
-from netc.plan.host_plan import Address, Bridge, Carrier, Forwarding, LinkSetting, Part, Share
-from netc.plan.ruleset import DestinationNat, Hairpin, Passage, Ruleset, SourceNat
+from netc.plan.facts import Address, Bridge, Carrier, LinkSetting, Ruleset
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Part, Share
+from netc.plan.ruleset import DestinationNat, Hairpin, Passage, SourceNat
 from netc.problem import KeyPath, dotted
 
 
@@ -49,11 +51,10 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
         if table.firewall or table.docker or table.offload
         else (),
     )
-    families = sorted({net.version for net in settings.addresses})
     return Share(
         parts=(_part(name, settings, host, origin),),
         ruleset=ruleset if ruleset != Ruleset(origin) else None,
-        forwarding=tuple(Forwarding(4 if family == 4 else 6, table.wan) for family in families),
+        forwarding=forwarding({net.version for net in settings.addresses}, table.wan),
     )
 
 
@@ -63,16 +64,16 @@ def _part(name: BridgeName, settings: Settings, host: HostName, origin: KeyPath)
         bridge_part(name),
         origin,
         dotted(origin),
-        devices=(Bridge(device, hardware_address(host, name)),),
-        settings=(
+        facts=(
+            Bridge(device, hardware_address(host, name)),
             # Without a container there is no carrier, and from the first one on, duplicates would be looked for: until
             # that ends the host asks for no neighbour.
             LinkSetting(device, "ipv6", "accept_dad", 0),
             # A container that called itself a router would be believed (RFC 4861), even by a host of IPv4 alone.
             LinkSetting(device, "ipv6", "accept_ra", 0),
+            *(Address(net, device, nodad=net.version == 6) for net in settings.addresses),
+            Carrier(device, None),
         ),
-        addresses=tuple(Address(net, device, nodad=net.version == 6) for net in settings.addresses),
-        carriers=(Carrier(device, None),),
     )
 
 

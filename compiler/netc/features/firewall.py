@@ -22,9 +22,10 @@ from netc.language.values import Ports
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.outer_sources import outer_sources
+from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
-from netc.plan.ruleset import AddressSet, Denial, Filter, Opening, Passage, Ruleset, Sources
+from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
 from netc.problem import KeyPath
 
 IP_PROTOCOL = {Kind.GRE: 47, Kind.IP6GRE: 47, Kind.IPIP: 4, Kind.SIT: 41, Kind.SIX_TO_FOUR: 41}

@@ -19,14 +19,16 @@ from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
 from netc.language.links import Kind
-from netc.language.names import ForwardName, HostName, LinkName
+from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import inner_address
 from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by
-from netc.plan.host_plan import Forwarding, Share
-from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark, Ruleset
+from netc.plan.facts import Ruleset
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Share
+from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark
 from netc.problem import KeyPath
 
 
@@ -68,7 +70,9 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
         else tuple(Masquerade(origin, near.name, fact.on, fact.ports) for fact in forwards),
         clamps=(ClampMss(near.name),),
     )
-    return Share(ruleset=ruleset, forwarding=_forwarding({fact.on.version for fact in forwards}, network, forward.at))
+    return Share(
+        ruleset=ruleset, forwarding=forwarding({fact.on.version for fact in forwards}, _wan(forward.at, network))
+    )
 
 
 def _serving(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Iterator[Share]:
@@ -87,8 +91,8 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
         scrub = near.kind != Kind.WIREGUARD
         marks = () if mark is None else (ReturnMark(near.name, mark, scrub),)
         ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
-        families: set[int] = {fact.on.version for fact in passed}
-        yield Share(ruleset=ruleset, forwarding=_forwarding(families, network, near.host))
+        families = {fact.on.version for fact in passed}
+        yield Share(ruleset=ruleset, forwarding=forwarding(families, _wan(near.host, network)))
 
 
 def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
@@ -98,6 +102,5 @@ def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
     return inner_address(settings, family) if settings else None
 
 
-def _forwarding(families: set[int], network: Network, host: HostName) -> tuple[Forwarding, ...]:
-    wan = network.topology.hosts[host].wan
-    return tuple(Forwarding(4 if family == 4 else 6, wan) for family in sorted(families))
+def _wan(host: HostName, network: Network) -> InterfaceName | None:
+    return network.topology.hosts[host].wan

@@ -19,20 +19,9 @@ from netc.network.interface import Interface, Network
 from netc.network.namespaces import part_name
 from netc.network.routing import router_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
-from netc.plan.host_plan import (
-    Address,
-    Carrier,
-    Device,
-    Foreign,
-    LinkSetting,
-    NamedEndpoint,
-    Part,
-    PlainTunnel,
-    Route,
-    Rule,
-    Share,
-    Wireguard,
-)
+from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
+from netc.plan.facts.device import Device
+from netc.plan.host_plan import Part, Share
 from netc.problem import dotted
 
 NOBODYS = IPNetwork("192.0.0.8/32")
@@ -56,25 +45,27 @@ def _part(interface: Interface, network: Network) -> Part:
         reasons=tuple(_reasons(interface)),
         after=holder,
         bound=holder,
-        devices=(_device(interface, carries_split(interface, network)),),
-        addresses=tuple(
-            Address(
-                net,
-                interface.name,
-                inside,
-                nodad=net.version == 6 and interface.kind == Kind.VXLAN,
-                again=_is_there_already(interface),
-            )
-            for net in _addresses(interface, network)
-        ),
-        carriers=(Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),),
-        settings=tuple(_settings(interface, network)),
-        routes=(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
-        rules=(*_rules(interface), *_back_rules(interface)),
-        endpoints=tuple(
-            NamedEndpoint(interface.name, peer, inside)
-            for peer in interface.peers
-            if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
+        facts=(
+            _device(interface, carries_split(interface, network)),
+            *_settings(interface, network),
+            *(
+                Address(
+                    net,
+                    interface.name,
+                    inside,
+                    nodad=net.version == 6 and interface.kind == Kind.VXLAN,
+                    again=_is_there_already(interface),
+                )
+                for net in _addresses(interface, network)
+            ),
+            Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),
+            *(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
+            *(*_rules(interface), *_back_rules(interface)),
+            *(
+                NamedEndpoint(interface.name, peer, inside)
+                for peer in interface.peers
+                if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
+            ),
         ),
     )
 

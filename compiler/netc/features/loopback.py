@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from netc.language.names import HostName
 from netc.network.bgp import LOOPBACK_PART
 from netc.network.interface import Network
-from netc.plan.host_plan import Loopback, Part, Share
+from netc.plan.facts import Loopback
+from netc.plan.host_plan import Part, Share
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -22,4 +23,4 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     if addresses:
         origin = ("hosts", host, "loopback")
         facts = tuple(map(Loopback, addresses))
-        yield Share(parts=(Part(LOOPBACK_PART, origin, f"addresses of {host} itself", loopbacks=facts),))
+        yield Share(parts=(Part(LOOPBACK_PART, origin, f"addresses of {host} itself", facts=facts),))

@@ -21,20 +21,10 @@ from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
-from netc.plan.host_plan import (
-    Address,
-    Carrier,
-    Confined,
-    Forwarding,
-    LinkSetting,
-    Namespace,
-    Part,
-    Route,
-    Rule,
-    Share,
-    Veth,
-)
-from netc.plan.ruleset import DestinationNat, RepliesOnly, Ruleset
+from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Confined, Part, Share
+from netc.plan.ruleset import DestinationNat, RepliesOnly
 from netc.problem import KeyPath
 
 TABLE = 7000
@@ -60,7 +50,7 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
     return Share(
         parts=(_part(part, name, settings, tunnel, origin, _udp(settings, host, name, network)),),
         ruleset=Ruleset(origin, nats=nats, replies_only=(RepliesOnly(origin, outer),)) if settings.access else None,
-        forwarding=tuple(Forwarding(4 if nat.to.version == 4 else 6, wan) for nat in nats),
+        forwarding=forwarding({nat.to.version for nat in nats}, wan),
         confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
     )
 
@@ -70,28 +60,27 @@ def _part(
 ) -> Part:
     resolvers = settings.dns or tunnel.dns
     if not settings.access:
-        return Part(part, origin, _about(origin), namespaces=(Namespace(name, resolvers),))
+        return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers),))
     outer = host_end(name, settings)
     ends = pairs(settings)
     return Part(
         part,
         origin,
         _about(origin),
-        namespaces=(Namespace(name, resolvers),),
-        rulesets=(Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),)),),
-        devices=(Veth(outer, INNER, name),),
-        settings=(
+        facts=(
+            Namespace(name, resolvers),
+            Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),)),
+            Veth(outer, INNER, name),
             # Two ends that nobody else shares: waiting for a duplicate would lose the first packets.
             LinkSetting(outer, "ipv6", "accept_dad", 0),
             LinkSetting(INNER, "ipv6", "accept_dad", 0, name),
-        ),
-        addresses=(
             *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
             *(Address(pair.inner, INNER, name, nodad=pair.family == 6) for pair in ends),
+            Carrier(outer, None),
+            Carrier(INNER, None, name),
+            *(_reply_route(pair, name) for pair in ends),
+            *_reply_rules(settings, name, udp),
         ),
-        carriers=(Carrier(outer, None), Carrier(INNER, None, name)),
-        routes=tuple(_reply_route(pair, name) for pair in ends),
-        rules=tuple(_reply_rules(settings, name, udp)),
     )
 
 

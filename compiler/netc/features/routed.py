@@ -20,7 +20,8 @@ from netc.network.derive import MAIN
 from netc.network.interface import Network
 from netc.network.routed import ROUTED, ROUTED_PART, Routed, has_own_table, routed
 from netc.network.speakers import families
-from netc.plan.host_plan import Part, Rule, Share
+from netc.plan.facts import RoutingPolicy, Rule
+from netc.plan.host_plan import Part, Share
 
 APART, NEAR, OWN, NOWHERE = 12010, 12011, 12012, 12013
 """Priorities: after the rules of splits, links and uplinks, which are about other addresses."""
@@ -33,7 +34,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         spoken: set[Family] = {*families(topology.bgp), *(4 if net.version == 4 else 6 for net in found.sources)}
         rules = tuple(rule for family in sorted(spoken) for rule in _rules(family, found))
         about = f"which packets of {host} look in the table of its router"
-        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, rules=rules),))
+        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=(RoutingPolicy(rules),)),))
 
 
 def _rules(family: Family, found: Routed) -> Iterator[Rule]:

@@ -22,9 +22,11 @@ from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.splits import IP_PROTOCOL, LINK_LOCAL, Split, splits
-from netc.plan.host_plan import Forwarding, HeldSlice, KeptRoute, Launcher, Part, Route, Rule, Share
+from netc.plan.facts import HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
+from netc.plan.facts.forwarding import forwarding
+from netc.plan.host_plan import Part, Share
 from netc.plan.lists import address_set
-from netc.plan.ruleset import Outer, Passage, Ruleset, Sources, SplitTunnel
+from netc.plan.ruleset import Outer, Passage, Sources, SplitTunnel
 
 PRIORITY = 5100
 """Of the rules that lead a mark to its table: before Tailscale's (5210) and netc's own (7000 and up), which go by
@@ -34,12 +36,12 @@ addresses and would lead elsewhere what has been chosen."""
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     wan = network.topology.hosts[host].wan
     for split in splits(host, network):
-        passed_on = () if split.is_local else tuple(Forwarding(family, wan) for family in _passed_on(split))
+        passed_on = () if split.is_local else _passed_on(split)
         sets = tuple(address_set(name, network.sets) for name in _direct(split).sets)
         yield Share(
             parts=(_part(split),),
             ruleset=Ruleset(split.origin, splits=(_fact(split),), sets=sets, passages=tuple(_passages(split))),
-            forwarding=passed_on,
+            forwarding=forwarding(passed_on, wan),
         )
 
 
@@ -62,11 +64,13 @@ def _part(split: Split) -> Part:
         split.origin,
         about=f"hosts.{split.origin[1]}.splits.{split.name}",
         after=(split.tunnel.part,),
-        routes=tuple(Route(net, None, table=split.table) for net in EVERYTHING if net.version in families),
-        kept=tuple(KeptRoute(family, split.tunnel.name, split.table) for family in families),
-        rules=tuple(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
-        launchers=(Launcher(settings.command, settings.group),) if settings.command and settings.group else (),
-        slices=(HeldSlice(split.slice, settings.service, bool(split.resolvers)),) if split.slice else (),
+        facts=(
+            *(Route(net, None, table=split.table) for net in EVERYTHING if net.version in families),
+            *(KeptRoute(family, split.tunnel.name, split.table) for family in families),
+            *(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
+            *((Launcher(settings.command, settings.group),) if settings.command and settings.group else ()),
+            *((HeldSlice(split.slice, settings.service, bool(split.resolvers)),) if split.slice else ()),
+        ),
     )
 
 

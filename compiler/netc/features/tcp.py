@@ -13,11 +13,12 @@ from collections.abc import Iterator
 
 from netc.language.names import HostName, PartName
 from netc.network.interface import Network
-from netc.plan.host_plan import Congestion, Part, Share
+from netc.plan.facts import Congestion
+from netc.plan.host_plan import Part, Share
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     wanted = network.topology.hosts[host].tcp_congestion
     if wanted:
         origin = ("hosts", host, "tcp_congestion")
-        yield Share(parts=(Part(PartName("tcp"), origin, f"TCP of {host}", congestion=(Congestion(wanted, "fq"),)),))
+        yield Share(parts=(Part(PartName("tcp"), origin, f"TCP of {host}", facts=(Congestion(wanted, "fq"),)),))

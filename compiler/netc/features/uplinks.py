@@ -19,8 +19,9 @@ from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
-from netc.plan.host_plan import KeptRoute, Loose, Part, Route, Rule, Share
-from netc.plan.ruleset import ReturnMark, Ruleset
+from netc.plan.facts import KeptRoute, Loose, Route, Rule, Ruleset
+from netc.plan.host_plan import Part, Share
+from netc.plan.ruleset import ReturnMark
 
 NEAR = 11999
 """The priority of the rules that let the main table's own routes, all but its default, come first."""
@@ -46,10 +47,12 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
         uplink.origin,
         about=f"hosts.{uplink.origin[1]}.uplinks.{uplink.name}",
         after=needs,
-        routes=tuple(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
-        kept=tuple(_kept(uplink)),
-        loose=(Loose(uplink.device),) if 4 in families & passed else (),
-        rules=(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
+        facts=(
+            *(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
+            *_kept(uplink),
+            *((Loose(uplink.device),) if 4 in families & passed else ()),
+            *(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
+        ),
     )
     marked = tuple(net for net in uplink.prefixes if net.version in passed)
     mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=marked)

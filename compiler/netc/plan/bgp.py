@@ -143,18 +143,3 @@ class Learning(Struct, frozen=True):
 
     nets: tuple[IPNetwork, ...]
     besides: tuple[InterfaceName, ...]
-
-
-class Router(Struct, frozen=True):
-    """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
-    kernel has its routes."""
-
-    id: IPAddress
-    table: int
-    sources: tuple[IPAddress, ...]
-    loopbacks: tuple[IPNetwork, ...]
-    system: System | None = None
-    sessions: tuple[Session, ...] = ()
-    igp: tuple[IgpInterface, ...] = ()
-    anycast: tuple[Anycast, ...] = ()
-    learning: Learning | None = None

@@ -11,7 +11,8 @@ from typing import Any
 from netaddr import IPAddress, IPNetwork
 
 from netc.network.interface import Peer
-from netc.plan.host_plan import HostPlan, Wireguard
+from netc.plan.facts import Wireguard
+from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Sources
 
 

@@ -10,7 +10,8 @@ from netaddr import IPAddress
 
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset, Transit
+from netc.plan.facts import Ruleset
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Transit
 
 
 class Always(Enum):

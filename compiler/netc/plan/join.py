@@ -9,11 +9,13 @@ from msgspec.structs import replace
 
 from netc.language.names import HostName, Label, PartName, UnitName
 from netc.language.values import Netfilter, Ports
-from netc.plan.host_plan import Flowtable, HostPlan, Part, PastDocker, Share, WayPastDocker
-from netc.plan.ruleset import AddressSet, Ruleset
+from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset
+from netc.plan.facts.device import Device
+from netc.plan.facts.docker import PastDocker, WayPastDocker
+from netc.plan.host_plan import HostPlan, Part, Share
 from netc.problem import KeyPath
 
-Fact = TypeVar("Fact")
+One = TypeVar("One")
 
 FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
@@ -47,18 +49,19 @@ def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[
 
 def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:
     origin = ("hosts", host)
-    forwarding = {fact for share in shares for fact in share.forwarding}
+    forwarding = [share.forwarding for share in shares if share.forwarding]
     rulesets = [share.ruleset for share in shares if share.ruleset]
     if forwarding:
-        wanted = tuple(sorted(forwarding, key=lambda fact: fact.family))
-        yield Part(FORWARDING, origin, f"packets pass through {host}", forwarding=wanted, kind="forwarding")
+        families = {family for fact in forwarding for family in fact.families}
+        wanted = replace(forwarding[0], families=tuple(sorted(families)))
+        yield Part(FORWARDING, origin, f"packets pass through {host}", facts=(wanted,), kind="forwarding")
     if rulesets:
         firewall = Part(
             FIREWALL,
             origin,
             f"the packet filter of {host}",
             renewed_by=FLUSHING[netfilter],
-            rulesets=(_joined(rulesets, origin),),
+            facts=(_joined(rulesets, origin),),
             kind="firewall",
         )
         firewall = _loaded_by(firewall, netfilter)
@@ -66,19 +69,20 @@ def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> 
 
 
 def _loaded_by(part: Part, netfilter: Netfilter) -> Part:
-    return replace(part, rulesets=tuple(replace(ruleset, netfilter=netfilter) for ruleset in part.rulesets))
+    loaded = (replace(fact, netfilter=netfilter) if isinstance(fact, Ruleset) else fact for fact in part.facts)
+    return replace(part, facts=tuple(loaded))
 
 
 def _lists(parts: Iterable[Part]) -> dict[PartName, Part]:
     """iptables has no sets of its own: those that its rules name are ipsets, each a part of its own."""
-    rulesets = (ruleset for part in parts for ruleset in part.rulesets if ruleset.netfilter == "iptables")
+    rulesets = (ruleset for part in parts for ruleset in part.every(Ruleset) if ruleset.netfilter == "iptables")
     found = (set_part(one) for ruleset in rulesets for one in ruleset.sets)
     return {part.name: part for part in sorted(found, key=lambda part: part.name)}
 
 
 def set_part(found: AddressSet) -> Part:
     """What holds a list as ipsets."""
-    return Part(PartName(f"set-{found.name}"), ("sets", found.name), f"sets.{found.name}", ipsets=(found,))
+    return Part(PartName(f"set-{found.name}"), ("sets", found.name), f"sets.{found.name}", facts=(found,))
 
 
 def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterator[Part]:
@@ -93,9 +97,9 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         passing = {device for fact in ruleset.passages for device in (fact.entering, fact.leaving)}
         devices = {wan, *arriving, *leaving, *passing}
         table = Flowtable((*origin, "offload"), tuple(sorted(devices)))
-        makers = tuple(part.name for part in own if any(device.name in devices for device in part.devices))
+        makers = tuple(part.name for part in own if any(device.name in devices for device in part.every(Device)))
         about = f"flows that are forwarded by {host} take a shortcut"
-        yield Part(OFFLOAD, origin, about, after=makers, follows=makers, flowtables=(table,))
+        yield Part(OFFLOAD, origin, about, after=makers, follows=makers, facts=(table,))
     if any(share.docker for share in shares):
         forwards: list[PastDocker | WayPastDocker] = [
             PastDocker(fact.on, fact.ports, fact.to) for fact in ruleset.forwards
@@ -108,7 +112,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         forwards += [WayPastDocker(fact.entering, fact.leaving) for fact in ruleset.passages]
         forwards += [WayPastDocker(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
         about = f"what is forwarded by {host} passes Docker"
-        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), past_docker=_each([tuple(forwards)]))
+        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), facts=(Docker(_each([tuple(forwards)])),))
 
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
@@ -123,7 +127,7 @@ FEW = 16
 """Facts that are told apart by looking at them: the hash of one that names 1,000 prefixes takes longer."""
 
 
-def _each(facts: Iterable[tuple[Fact, ...]]) -> tuple[Fact, ...]:
+def _each(facts: Iterable[tuple[One, ...]]) -> tuple[One, ...]:
     every = [fact for some in facts for fact in some]
     if len(every) > FEW:
         return tuple(dict.fromkeys(every))

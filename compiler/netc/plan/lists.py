@@ -8,9 +8,7 @@ from netc.language.names import SetName
 from netc.language.values import Family
 from netc.network.ranges import blocks
 from netc.network.sets import Sets
-from netc.plan.ruleset import AddressSet
-
-FAMILIES: tuple[Family, Family] = (4, 6)
+from netc.plan.facts import AddressSet
 
 SHORT = 50
 """Prefixes of a family that stand in the ruleset itself."""
@@ -27,11 +25,3 @@ def is_short(found: AddressSet, family: Family) -> bool:
 def elements_path(found: AddressSet, family: Family) -> str:
     """What a ruleset includes."""
     return f"/etc/netc/sets/{found.name}{family}.nft"
-
-
-def ipset_names(found: AddressSet) -> tuple[str, ...]:
-    return tuple(f"{found.name}{family}" for family in FAMILIES)
-
-
-def ipset_path(found: AddressSet) -> str:
-    return f"/etc/netc/sets/{found.name}.ipset"

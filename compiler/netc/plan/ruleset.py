@@ -7,10 +7,9 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import GroupName, InterfaceName, NamespaceName, SetName, SliceName, SplitName, UserName
+from netc.language.names import GroupName, InterfaceName, SetName, SliceName, SplitName, UserName
 from netc.language.splits import Ipv6Policy
-from netc.language.values import Family, Netfilter, Port, Ports
-from netc.network.ranges import Ranges
+from netc.language.values import Port, Ports
 from netc.problem import KeyPath
 
 
@@ -97,17 +96,6 @@ class Filter(Struct, frozen=True):
     log: bool
 
 
-class AddressSet(Struct, frozen=True):
-    """Addresses with a name, by family."""
-
-    name: SetName
-    v4: Ranges = ()
-    v6: Ranges = ()
-
-    def of(self, family: Family) -> Ranges:
-        return self.v4 if family == 4 else self.v6
-
-
 class Sources(Struct, frozen=True):
     """Where a packet comes from, or goes to: any of the prefixes, or any of the sets."""
 
@@ -183,33 +171,3 @@ class SplitTunnel(Struct, frozen=True):
     """One a family at most: asked in place of any other, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None
-
-
-class Ruleset(Struct, frozen=True):
-    """All rules of a place. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
-    arrives from it. Without a `filter`, nothing needs openings and passages."""
-
-    origin: KeyPath
-    namespace: NamespaceName | None = None
-    netfilter: Netfilter = "nftables"
-    """What loads it."""
-    nats: tuple[DestinationNat, ...] = ()
-    replies_only: tuple[RepliesOnly, ...] = ()
-    forwards: tuple[PortForward, ...] = ()
-    masquerades: tuple[Masquerade, ...] = ()
-    sources: tuple[SourceNat, ...] = ()
-    hairpins: tuple[Hairpin, ...] = ()
-    clamps: tuple[ClampMss, ...] = ()
-    marks: tuple[ReturnMark, ...] = ()
-    filter: Filter | None = None
-    sets: tuple[AddressSet, ...] = ()
-    denials: tuple[Denial, ...] = ()
-    openings: tuple[Opening, ...] = ()
-    passages: tuple[Passage, ...] = ()
-    transits: tuple[Transit, ...] = ()
-    splits: tuple[SplitTunnel, ...] = ()
-
-    @property
-    def sends_ports_elsewhere(self) -> bool:
-        """Whether flows of the host itself depend on it for where they go."""
-        return self.namespace is None and bool(self.nats or self.forwards)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File, reload
+from netc.plan.facts import Router
+from netc.plan.facts.router import BIRD_PATH
 from netc.plan.host_plan import HostPlan
-from netc.plan.steps import BIRD_PATH
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for router in part.routers:
+        for router in part.every(Router):
             # BIRD's language takes long to load, and few hosts are routers.
             from netc.emit.bird.configuring import config
             from netc.emit.bird.printing import printed

@@ -36,8 +36,9 @@ from netc.emit.bird.tree import (
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.network.derive import MAIN
-from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Router, Session, SessionKind, System
-from netc.plan.steps import BIRD_PASSWORDS, BIRD_SWITCHES
+from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
+from netc.plan.facts import Router
+from netc.plan.facts.router import BIRD_PASSWORDS, BIRD_SWITCHES
 from netc.problem import dotted
 
 ROLE: dict[SessionKind, BgpRole] = {

@@ -21,7 +21,7 @@ from netc.emit.bird.filtering import (
 )
 from netc.emit.bird.policy import NO_EXPORT, exactly, learned_families, of, served, source, within
 from netc.language.values import Family
-from netc.plan.bgp import Router
+from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
 
 HERE = 240

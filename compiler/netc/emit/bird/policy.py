@@ -43,7 +43,8 @@ from netc.emit.bird.filtering import (
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
-from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Router, Session, System
+from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
+from netc.plan.facts import Router
 
 LEARNED_FROM = 1
 """The second number of our own large communities that say by whom a route came in."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File, reload
+from netc.plan.facts import Ruleset
+from netc.plan.facts.address_set import FAMILIES
+from netc.plan.facts.ruleset import rules_path
 from netc.plan.host_plan import HostPlan
-from netc.plan.lists import FAMILIES
-from netc.plan.steps import rules_path
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for ruleset in part.rulesets:
+        for ruleset in part.every(Ruleset):
             if ruleset.netfilter == "iptables":
                 from netc.emit.iptables.rules import text
 

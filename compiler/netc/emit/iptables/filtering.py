@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 
 from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
+from netc.plan.facts import Ruleset
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Ruleset, Transit
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Transit
 
 Judged = RepliesOnly | Always | Denial | Opening | Led | Passage
 

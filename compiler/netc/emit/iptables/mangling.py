@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from netc.emit.iptables import splits
 from netc.emit.iptables.words import Rule, entering, leaving, masked, places, said, segment
 from netc.language.values import Family
-from netc.plan.ruleset import ReturnMark, Ruleset
+from netc.plan.facts import Ruleset
+from netc.plan.ruleset import ReturnMark
 
 
 def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:

@@ -9,7 +9,8 @@ from netaddr import IPAddress
 from netc.emit.iptables import splits
 from netc.emit.iptables.words import Rule, because, entering, leaving, one, places, said, span
 from netc.language.values import Family
-from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, Ruleset, SourceNat
+from netc.plan.facts import Ruleset
+from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, SourceNat
 
 PUBLISHED = "netc-published"
 

@@ -8,7 +8,7 @@ from netc.emit.iptables import filtering, mangling, nat, splits
 from netc.emit.iptables.words import HOOKS, TABLES, Rule
 from netc.emit.render import Verbatim, origin, render
 from netc.language.values import Family
-from netc.plan.ruleset import Ruleset
+from netc.plan.facts import Ruleset
 
 
 def text(ruleset: Ruleset, family: Family) -> str:

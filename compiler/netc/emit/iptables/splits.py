@@ -18,7 +18,8 @@ from netc.emit.iptables.words import (
 )
 from netc.emit.render import token
 from netc.language.values import Family
-from netc.plan.ruleset import Ruleset, SplitTunnel
+from netc.plan.facts import Ruleset
+from netc.plan.ruleset import SplitTunnel
 
 TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
 """Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""

@@ -12,8 +12,9 @@ from netc.emit.render import origin, token
 from netc.language.names import InterfaceName
 from netc.language.values import Family, Ports
 from netc.network.forwards import MARK_MASK
-from netc.plan.lists import FAMILIES, ipset_names
-from netc.plan.ruleset import AddressSet, Ruleset, Sources
+from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts.address_set import FAMILIES, ipset_names
+from netc.plan.ruleset import Sources
 from netc.problem import KeyPath
 
 Table = Literal["filter", "mangle", "nat"]

@@ -14,11 +14,13 @@ from netc.language.names import InterfaceName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.network.ranges import prefixes
+from netc.plan.facts import AddressSet, Flowtable, Ruleset
+from netc.plan.facts.flowtable import OFFLOAD_PATH
+from netc.plan.facts.ruleset import ruleset_path
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short
 from netc.plan.ruleset import (
-    AddressSet,
     Denial,
     DestinationNat,
     Hairpin,
@@ -28,20 +30,18 @@ from netc.plan.ruleset import (
     PortForward,
     RepliesOnly,
     ReturnMark,
-    Ruleset,
     SourceNat,
     Sources,
     Transit,
 )
-from netc.plan.steps import OFFLOAD_PATH, ruleset_path
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for ruleset in part.rulesets:
+        for ruleset in part.every(Ruleset):
             if ruleset.netfilter == "nftables":
                 yield File(f"files{ruleset_path(ruleset)}", _text(ruleset), takings=reload(part.name))
-        for table in part.flowtables:
+        for table in part.every(Flowtable):
             devices = Verbatim(", ".join(map(_device, table.devices)))
             values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
             text = render("nftables", "offload.j2", **values)

@@ -10,8 +10,9 @@ from netc.emit.render import Verbatim, origin, token
 from netc.language.names import SliceName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
-from netc.plan.lists import FAMILIES
-from netc.plan.ruleset import AddressSet, Ruleset, Sources, SplitTunnel
+from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts.address_set import FAMILIES
+from netc.plan.ruleset import Sources, SplitTunnel
 
 TCP_OVERHEAD = {4: 40, 6: 60}
 """Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
-from netc.emit.bash import reload
 from netc.emit.file import File, restart_unit
 from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
 from netc.emit.systemd.capabilities import HOLDING, capabilities, devices, runs_anything
 from netc.language.names import CredentialName
-from netc.plan.host_plan import Confined, Foreign, HostPlan, Part, Wireguard
-from netc.plan.steps import BIRD_PID, groups_path
+from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, NamedEndpoint, Ruleset
+from netc.plan.facts.device import Device
+from netc.plan.facts.ruleset import groups_path
+from netc.plan.host_plan import Confined, HostPlan, Part
+from netc.plan.steps import reload
 
 UNITS = "files/etc/systemd/system"
 
@@ -37,7 +37,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
 def _bounds(plan: HostPlan) -> Iterator[File]:
     """Drop-ins for all units by the beginning of their names; one of a longer beginning stands in place of a shorter
     one, since they have the same name (systemd.unit(5))."""
-    for checks in (False, True) if any(part.checkers for part in plan.parts) else (False,):
+    for checks in (False, True) if any(part.every(Checker) for part in plan.parts) else (False,):
         text = render("systemd", "bounds.conf.j2", host=plan.host, checks=checks, runs_anything=False)
         yield File(f"{UNITS}/netc-{'check-' if checks else ''}.service.d/50-netc.conf", text)
     for part in filter(runs_anything, plan.parts):
@@ -45,43 +45,44 @@ def _bounds(plan: HostPlan) -> Iterator[File]:
         yield File(f"{UNITS}/netc-{part.name}.service.d/50-netc.conf", text)
 
 
-def _bounding(part: Part) -> dict[str, object]:
-    return {"capabilities": tuple(map(Verbatim, capabilities(part))), "devices": tuple(map(Verbatim, devices(part)))}
+def _bounding(facts: tuple[Fact, ...]) -> dict[str, object]:
+    return {"capabilities": tuple(map(Verbatim, capabilities(facts))), "devices": tuple(map(Verbatim, devices(facts)))}
 
 
 def _part(part: Part) -> Iterator[File]:
     shared: dict[str, object] = {"about": about(part.about), "part": part.name}
-    minding = {**shared, **_bounding(replace(part, devices=()))}  # they are there by then
+    beside = tuple(fact for fact in part.facts if not isinstance(fact, Device))  # those are there by then
+    minding = {**shared, **_bounding(beside)}
     unit = render(
         "systemd",
         "part.service.j2",
         **shared,
-        **_bounding(part),
+        **_bounding(part.facts),
         early=part.is_early,
         flushed=part.kind == "firewall",
-        sets=part.ipsets,
-        online=any(isinstance(device, Foreign) for device in part.devices),
+        sets=part.every(AddressSet),
+        online=runs_anything(part),
         after=part.after,
         renewed_by=part.renewed_by,
         bound=part.bound,
         wants=part.wants,
         follows=part.follows,
-        endpoints=part.endpoints,
-        watched=part.kept,
-        checked=part.checkers,
-        daemon=Verbatim(BIRD_PID) if part.routers else None,
+        endpoints=part.every(NamedEndpoint),
+        watched=part.every(KeptRoute),
+        checked=part.every(Checker),
+        daemon=next((Verbatim(fact.pid_file) for fact in part.facts if fact.pid_file), None),
         credentials=_credentials(part),
         reloads=any(True for _ in reload(part)),
     )
     yield File(f"{UNITS}/netc-{part.name}.service", unit)
-    if part.kept:
+    if part.every(KeptRoute):
         yield _own(f"netc-watch-{part.name}.service", render("systemd", "watch.service.j2", **minding))
-    for checker in part.checkers:
+    for checker in part.every(Checker):
         text = render("systemd", "check.service.j2", **shared, checker=checker)
         yield _own(f"netc-check-{part.name}.service", text)
     for other in part.renewed_by:
         yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
-    if part.endpoints:
+    if part.every(NamedEndpoint):
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **minding)
             yield _own(f"netc-endpoints-{part.name}.{kind}", text)
@@ -92,18 +93,21 @@ def _own(unit: str, text: str) -> File:
 
 
 def _sysusers(part: Part) -> Iterator[File]:
-    for path in filter(None, map(groups_path, part.rulesets)):
-        groups = sorted({split.group for ruleset in part.rulesets for split in ruleset.splits if split.group})
-        yield File(f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups), takings=reload_part(part.name))
+    for ruleset in part.every(Ruleset):
+        if path := groups_path(ruleset):
+            groups = sorted({split.group for split in ruleset.splits if split.group})
+            yield File(
+                f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups), takings=reload_part(part.name)
+            )
 
 
 def _slices(part: Part) -> Iterator[File]:
     """Drop-ins: the slices may have units of their own, or none."""
     shared = {"about": about(part.about), "part": part.name}
-    if part.slices:
+    if part.every(HeldSlice):
         hold = render("systemd", "hold.service.j2", **shared, capabilities=tuple(map(Verbatim, HOLDING)), devices=())
         yield File(f"{UNITS}/netc-hold-{part.name}.service", hold)
-    for held in part.slices:
+    for held in part.every(HeldSlice):
         yield File(f"{UNITS}/{held.name}.d/50-netc.conf", render("systemd", "slice.conf.j2", **shared))
         values = {"slice": held.name, "asks_by_packet": held.asks_by_packet}
         for service in held.services:
@@ -112,9 +116,7 @@ def _slices(part: Part) -> Iterator[File]:
 
 
 def _credentials(part: Part) -> list[CredentialName]:
-    devices = [device for device in part.devices if isinstance(device, Wireguard)]
-    keys = {key for device in devices for key in (device.private_key, *(p.preshared_key for p in device.peers))}
-    keys |= {session.password for router in part.routers for session in router.sessions}
+    keys = {secret.key for fact in part.facts for secret in fact.secrets()}
     return sorted(key for key in keys if isinstance(key, CredentialName))
 
 

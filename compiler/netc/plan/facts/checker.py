@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Iterator
 
 from netc.language.names import AnycastName, Argument, NamespaceName, ProtocolName, UnitName
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.step import Step
 
 
-class Checker(Struct, frozen=True):
+class Checker(Fact, frozen=True):
     """Runs `command` in `namespace` again and again. Times are milliseconds; `rise` and `fall` are checks in a row."""
 
     service: AnycastName
@@ -24,6 +26,13 @@ class Checker(Struct, frozen=True):
     """The same, as the last resort."""
     units: tuple[UnitName, ...]
     """What is checked: started before the checker, stopped after it has drained."""
+
+    def steps(self) -> tuple[Step, ...]:
+        """None: a unit of its own runs beside the part."""
+        return ()
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("anycast.bash", ())
 
     @property
     def most_seconds(self) -> int:

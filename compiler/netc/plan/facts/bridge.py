@@ -1,0 +1,26 @@
+"""Bridges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.plan.facts.device import Device
+from netc.plan.shown import NETCS, link_shown
+from netc.plan.step import PROTOCOL, Command, Step
+
+
+class Bridge(Device, frozen=True):
+    """A switch of the kernel's, and the host's own port of it. `hardware_address` is six bytes, `02:…`."""
+
+    hardware_address: str
+
+    def steps(self) -> Iterator[Step]:
+        """Spanning tree (IEEE 802.1D) is for loops, which containers do not make; with it, a new port would be silent
+        for twice the forward delay, 15 s, or for none when that is 0."""
+        own: Command = ("group", PROTOCOL, "address", self.hardware_address)
+        yield Step(
+            up=("ip", "link", "add", "dev", self.name, *own, "type", "bridge", "stp_state", 0, "forward_delay", 0),
+            down=("remove_link", self.name),
+            holds=(link_shown(None, self.name, NETCS, self.hardware_address),),
+            why="A new port carries packets at once, and the address stays when containers come and go.",
+        )

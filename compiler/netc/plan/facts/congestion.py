@@ -1,0 +1,30 @@
+"""How a host's TCP finds its speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.step import Step
+
+
+class Congestion(Fact, frozen=True):
+    """How the host's TCP finds its speed, and the queue of new interfaces that goes with it (tcp(7), tc-fq(8))."""
+
+    control: Literal["bbr"]
+    queue: Literal["fq"]
+
+    def steps(self) -> Iterator[Step]:
+        yield Step(
+            up=("congestion", self.control, self.queue),
+            down=("congestion_before", self.control, self.queue),
+            holds=(("speed_is", self.control),),
+        )
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("tcp.bash")
+
+    def capabilities(self) -> tuple[str, ...]:
+        """tcp_bbr and sch_fq are loaded by modprobe(8)."""
+        return ("SYS_MODULE",)

@@ -1,0 +1,40 @@
+"""Flows that take a shortcut (nft(8), FLOWTABLES)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import InterfaceName
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.step import Command, Step
+from netc.problem import KeyPath
+
+OFFLOAD_PATH = "/etc/netc/offload.nft"
+
+
+class Flowtable(Fact, frozen=True):
+    """Established flows between `devices` take a shortcut past the packet filter; all but those that carry a mark
+    within MARK_MASK."""
+
+    origin: KeyPath
+    devices: tuple[InterfaceName, ...]
+
+    change = "retire"
+
+    def steps(self) -> Iterator[Step]:
+        for command in self.reload():
+            yield Step(
+                up=command,
+                down=("nft", "delete", "table", "inet", "netc_offload"),
+                holds=(("shortcut_is", OFFLOAD_PATH, *self.devices),),
+            )
+
+    def needs(self) -> Iterator[Command]:
+        yield ("need", "nft", "nftables")
+
+    def reload(self) -> Iterator[Command]:
+        yield ("offload", OFFLOAD_PATH, *self.devices)
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("nftables.bash", ("check",))
+        yield Library("offload.bash", ("up", "reload", "check"))

@@ -1,0 +1,28 @@
+"""Slices that the packet filter knows (systemd.slice(5))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.language.names import ServiceName, SliceName
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.step import Command, Step
+
+
+class HeldSlice(Fact, frozen=True):
+    """A slice whose control group the packet filter knows before anything in it starts, and the services that are put
+    into it. With `asks_by_packet`, they ask for names themselves, and not the host's resolver daemons."""
+
+    name: SliceName
+    services: tuple[ServiceName, ...]
+    asks_by_packet: bool
+
+    def steps(self) -> tuple[Step, ...]:
+        """None: it is drop-ins of units."""
+        return ()
+
+    def asks(self) -> Iterator[Command]:
+        yield ("look_at_services", self.name, *self.services)
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("slices.bash", ("up",))

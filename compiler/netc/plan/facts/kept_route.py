@@ -1,0 +1,48 @@
+"""Routes that are put back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress
+
+from netc.language.names import InterfaceName
+from netc.language.values import Family
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.shown import route_shown
+from netc.plan.step import PROTOCOL, Command, Step, flag
+
+
+class KeptRoute(Fact, frozen=True):
+    """A default route by a device that comes and goes: put back whenever the device is there. `onlink`: `via` is a
+    neighbour, whatever the addresses say."""
+
+    family: Family
+    device: InterfaceName
+    table: int
+    via: IPAddress | None = None
+    onlink: bool = False
+    source: IPAddress | None = None
+
+    is_routing = True
+
+    def steps(self) -> Iterator[Step]:
+        family = flag(self.family)
+        way = (*((f"via {self.via}",) if self.via else ()), f"dev {self.device}")
+        way += ((f"src {self.source}",) if self.source else ())
+        shown = route_shown(None, self.family, None, *way, f"table {self.table}")
+        for command in self.keeps():
+            yield Step(
+                up=command,
+                down=("ip", family, "route", "flush", "table", self.table, "dev", self.device, "protocol", PROTOCOL),
+                holds=(("keeps", family, self.device, self.source or "-", *shown),),
+            )
+
+    def keeps(self) -> Iterator[Command]:
+        words: Command = ("default", *(("via", self.via) if self.via else ()), "dev", self.device)
+        words += ("onlink",) if self.onlink else ()
+        words += ("src", self.source) if self.source else ()
+        yield ("keep", flag(self.family), *words, "table", self.table, "protocol", PROTOCOL)
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("uplinks.bash")

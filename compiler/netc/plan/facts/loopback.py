@@ -1,0 +1,30 @@
+"""Addresses of a host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPNetwork
+
+from netc.plan.facts.fact import CHANGING, Fact, Library
+from netc.plan.shown import address_shown
+from netc.plan.step import Command, Step, flag, ip
+
+
+class Loopback(Fact, frozen=True):
+    """An address of the host itself, on no link, so that it is reached by whichever way is up."""
+
+    network: IPNetwork
+
+    def steps(self) -> Iterator[Step]:
+        yield Step(
+            up=ip(None, flag(self.network.version), "address", "add", self.network, "dev", "lo"),
+            down=("remove_address", self.network),
+            holds=(address_shown(None, "lo", self.network),),
+        )
+
+    def asks(self) -> Iterator[Command]:
+        yield ("unused_address", self.network)
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("loopback.bash", CHANGING)

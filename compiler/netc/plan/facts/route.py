@@ -1,0 +1,91 @@
+"""Routes (ip-route(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import InterfaceName, NamespaceName
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.shown import MAIN_TABLE, route_shown
+from netc.plan.step import PROTOCOL, Command, Falls, Step, Word, flag, ip
+
+WORST = 4278198272
+"""The metric of a route of last resort (uint32); a device's own default is better."""
+
+
+class Route(Fact, frozen=True):
+    """`to` is a prefix; all of a family is its default route. `table` None is main, `device` None is nowhere: what
+    finds no better route in the table is refused, and does not go on to the next table."""
+
+    to: IPNetwork
+    device: InterfaceName | None
+    via: IPAddress | None = None
+    source: IPAddress | None = None
+    table: int | None = None
+    namespace: NamespaceName | None = None
+    again: bool = False
+    """The program that made the device may have made the same."""
+
+    is_routing = True
+
+    def steps(self) -> Iterator[Step]:
+        family = flag(self.to.version)
+        if self.device is None:
+            yield Step(
+                up=ip(self.namespace, family, "route", "add", *self._refusal()),
+                down=ip(self.namespace, family, "route", "delete", *self._refusal()),
+                holds=(self._shown(f"metric {WORST}"),),
+            )
+        elif self.again:
+            yield Step(
+                up=("instead", family, self._to, "dev", self.device, "protocol", PROTOCOL),
+                down=Falls(self.device),
+                holds=(self._shown(f"dev {self.device}"),),
+            )
+        else:
+            yield Step(
+                up=ip(self.namespace, family, "route", "add", *self._way(self.device)),
+                down=Falls(self.device),
+                holds=(self._shown(*self._shown_way()),),
+            )
+
+    def _shown(self, *words: str) -> Command:
+        return route_shown(self.namespace, self.to.version, self.to, *words, f"table {self.table or MAIN_TABLE}")
+
+    def _shown_way(self) -> Iterator[str]:
+        if self.via:
+            yield f"via {'inet6 ' if self.via.version != self.to.version else ''}{self.via}"
+        yield f"dev {self.device}"
+        if self.source:
+            yield f"src {self.source}"
+
+    @property
+    def _to(self) -> Word:
+        return "default" if self.to.prefixlen == 0 else self.to
+
+    @property
+    def _table(self) -> Command:
+        return ("table", self.table) if self.table else ()
+
+    def _refusal(self) -> Command:
+        return ("unreachable", "default", "metric", WORST, *self._table, "protocol", PROTOCOL)
+
+    def _way(self, device: InterfaceName) -> Command:
+        words: Command = (self._to,)
+        other: Command = ("inet6",) if self.via and self.via.version != self.to.version else ()
+        words += ("via", *other, self.via) if self.via else ()
+        words += ("dev", device)
+        words += ("src", self.source) if self.source else ()
+        return (*words, *self._table, "protocol", PROTOCOL)
+
+    def keeps(self) -> Iterator[Command]:
+        """The one behind all others, too: a table that loses it lets packets go on to the next."""
+        if not (self.namespace or (self.device and self.again)):
+            words = self._refusal() if self.device is None else self._way(self.device)
+            yield ("keep", flag(self.to.version), *words)
+
+    def libraries(self) -> Iterator[Library]:
+        if self.again:
+            yield Library("foreign.bash")

@@ -1,0 +1,92 @@
+"""Rules of routing (ip-rule(8)): of a part among other facts, or a part's one and only fact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import InterfaceName, NamespaceName
+from netc.language.values import Family, Ports
+from netc.network.derive import MAIN
+from netc.network.forwards import MARK_MASK
+from netc.plan.facts.fact import Fact, Library
+from netc.plan.shown import MAIN_TABLE, bare, rule_shown
+from netc.plan.step import IPPROTO, PROTOCOL, Command, Falls, Step, flag, ip
+
+
+class Rule(Fact, frozen=True):
+    """A policy routing rule: what matches all that is given looks in `table`, and with `specific` finds no default
+    route there. Without a table it is refused. `device` is what it came in by."""
+
+    family: Family
+    priority: int
+    table: int | None
+    specific: bool = False
+    source: IPAddress | IPNetwork | None = None
+    to: IPAddress | IPNetwork | None = None
+    device: InterfaceName | None = None
+    source_ports: Ports | None = None
+    mark: int | None = None
+    """Within MARK_MASK."""
+    namespace: NamespaceName | None = None
+
+    is_routing = True
+
+    def steps(self) -> Iterator[Step]:
+        match_: Command = ("from", self.source or "all")
+        match_ += ("to", self.to) if self.to else ()
+        match_ += ("iif", self.device) if self.device else ()
+        if self.mark is not None:
+            match_ += ("fwmark", f"{self.mark:#010x}/{MARK_MASK:#010x}")
+        if self.source_ports:
+            match_ += ("ipproto", IPPROTO[self.source_ports.protocol], "sport", self.source_ports.span)
+        there: Command = ("unreachable",)
+        if self.table is not None:
+            there = ("lookup", "main" if self.table == MAIN else self.table)
+        there += ("suppress_prefixlength", 0) if self.specific else ()
+        words = ("priority", self.priority, *match_, *there, "protocol", PROTOCOL)
+        family = flag(self.family)
+        yield Step(
+            up=ip(self.namespace, family, "rule", "add", *words),
+            down=Falls(self.namespace) if self.namespace else ip(None, family, "rule", "delete", *words),
+            holds=(rule_shown(self.namespace, self.family, self.priority, *self._shown()),),
+        )
+
+    def _shown(self) -> Iterator[str]:
+        """As `ip rule show` says it; that it refuses is a word to some and a number to others, and is left out."""
+        yield f"from {bare(self.source) if self.source else 'all'}"
+        if self.to:
+            yield f"to {bare(self.to)}"
+        if self.device:
+            yield f"iif {self.device}"
+        if self.mark is not None:
+            yield f"fwmark {self.mark:#x}/{MARK_MASK:#x}"
+        if self.source_ports:
+            yield f"ipproto {IPPROTO[self.source_ports.protocol]}"
+            yield f"sport {self.source_ports.span}"
+        if self.table is not None:
+            yield f"lookup {MAIN_TABLE if self.table == MAIN else self.table}"
+        if self.specific:
+            yield "suppress_prefixlength 0"
+
+
+class RoutingPolicy(Fact, frozen=True):
+    """Rules of the host's own that change one by one while the part is up: those that stay are never gone."""
+
+    rules: tuple[Rule, ...]
+
+    change = "reload"
+    is_routing = True
+
+    def steps(self) -> Iterator[Step]:
+        for rule in self.rules:
+            yield from rule.steps()
+
+    def reload(self) -> Iterator[Command]:
+        """Rules that the old `up` noted and that are not among these go."""
+        yield from (("rule", *step.up) for step in self.steps())
+        yield ("drop_other_rules",)
+
+    def libraries(self) -> Iterator[Library]:
+        yield Library("rules.bash", ("reload",))

@@ -1,0 +1,49 @@
+"""Whether something is there, asked of what `ip` shows: `shows` of templates/bash/steps.bash gets a command, a word that
+the line begins with, and words that stand in it. Tables and protocols are numbers there (ip(8), -N), whatever names the
+host gives them."""
+
+from __future__ import annotations
+
+from netaddr import IPAddress, IPNetwork
+
+from netc.plan.step import PROTOCOL, Command, Word, ip
+
+MAIN_TABLE = 254
+"""linux/rtnetlink.h, RT_TABLE_MAIN."""
+NETCS = f"group {PROTOCOL}"
+"""Of a link."""
+
+
+def link_shown(namespace: str | None, device: Word, *words: str) -> Command:
+    """`words` as `ip -d link show` has them: flags, `mtu 1420`, `remote 192.0.2.1`."""
+    return ("shows", _command(namespace, "-N", "-d", "-o", "link", "show"), device, *words)
+
+
+def address_shown(namespace: str | None, device: Word, network: IPNetwork) -> Command:
+    kind = "inet" if network.version == 4 else "inet6"
+    return ("shows", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {network}")
+
+
+def route_shown(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:
+    """One of netc's; `to` None is the default route."""
+    listing = ("-N", "-d", f"-{family}", "route", "show", "table", "all", "protocol", PROTOCOL)
+    return ("shows", _command(namespace, *listing), bare(to) if to else "default", *words)
+
+
+def rule_shown(namespace: str | None, family: int, priority: int, *words: str) -> Command:
+    """One of netc's."""
+    listing = ("-N", f"-{family}", "rule", "show", "protocol", PROTOCOL)
+    return ("shows", _command(namespace, *listing), priority, *words)
+
+
+def bare(to: IPAddress | IPNetwork) -> str:
+    """As `ip` says it: everything by its name, and one address without its length."""
+    if isinstance(to, IPAddress):
+        return str(to)
+    if to.prefixlen == 0:
+        return "default"
+    return str(to.ip) if to.prefixlen == (32 if to.version == 4 else 128) else str(to)
+
+
+def _command(namespace: str | None, *words: Word) -> str:
+    return " ".join(map(str, ip(namespace, *words)))
