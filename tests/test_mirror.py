@@ -17,7 +17,7 @@ from examples import EXAMPLES
 from fake_host import Host, Missing, NotLast, Refused, Thing
 from netc.emit import emit
 from netc.emit.bash import reload
-from netc.language.links import Kind
+from netc.language.kinds import Kind
 from netc.pipeline import plan, understand
 from netc.plan.host_plan import Bridge, HostPlan, Part, PlainTunnel, Veth, Wireguard
 from netc.plan.step import Falls, Step

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from netc.language.links import Kind
+from netc.language.kinds import KINDS
 from netc.plan.host_plan import Bridge, Device, Foreign, PlainTunnel, Veth, Wireguard
-from netc.plan.step import PROTOCOL, Command, Falls, Step
+from netc.plan.step import PROTOCOL, Command, Falls, Step, Word
 
 
 def device_steps(device: Device) -> Iterator[Step]:
@@ -96,22 +96,19 @@ def _move(device: Wireguard | PlainTunnel) -> Iterator[Step]:
         )
 
 
-def _tunnel(device: PlainTunnel) -> Command:
-    """The type and its options (ip-link(8)). A fixed TTL: an inner TTL of 1 would not survive the way."""
-    ends: Command = ("local", device.local, "remote", device.remote or "any", "ttl", device.ttl)
-    key: Command = () if device.key is None else ("key", device.key)
-    match device.kind:
-        case Kind.GRE:
-            return ("type", "gre", *ends, *key)
-        case Kind.IP6GRE:
-            return ("type", "ip6gre", *ends, "encaplimit", "none", *key)
-        case Kind.IPIP:
-            return ("type", "ipip", *ends)
-        case Kind.SIT | Kind.SIX_TO_FOUR:
-            return ("type", "sit", *ends)
-        case Kind.VXLAN:
-            return ("type", "vxlan", "id", device.vni or 0, *ends, "dstport", device.port or 0)
-        case Kind.WIREGUARD | Kind.TUNSAFE | Kind.EXTERNAL:
-            raise TypeError(f"a {device.kind} device is no plain tunnel")
-        case _:
-            assert_never(device.kind)
+def _tunnel(device: PlainTunnel) -> Iterator[Word]:
+    """The type and its options (ip-link(8)), as KINDS spells them. A fixed TTL: an inner TTL of 1 would not survive the
+    way."""
+    own = {
+        "LOCAL": device.local,
+        "REMOTE": device.remote,
+        "TTL": device.ttl,
+        "KEY": device.key,
+        "VNI": device.vni,
+        "PORT": device.port,
+    }
+    words = KINDS[device.kind].ip_link.split()
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        said = own[value] if value.isupper() else value
+        if said is not None:
+            yield from (option, said)

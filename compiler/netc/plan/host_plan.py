@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
+from netc.language.kinds import Kind
 from netc.language.names import (
     Argument,
     CommandName,
