@@ -23,17 +23,18 @@ def _programs_with(key: str) -> frozenset[str]:
 
 WIREGUARD = _of(lambda kind: kind.form == "wireguard")
 NUMBERED = _of(lambda kind: kind.form == "numbered")
-KEYED = _of(lambda kind: kind.takes_key)
+KEYED = _of(lambda kind: kind.takes("KEY"))
 CHOOSES_FAMILY = _of(lambda kind: kind.chooses_family)
-LOCAL = _of(lambda kind: kind.form in ("plain", "numbered", "6to4"))
-REMOTE = _of(lambda kind: kind.form in ("plain", "numbered"))
+LOCAL = _of(lambda kind: kind.takes("LOCAL"))
+REMOTE = _of(lambda kind: kind.takes("REMOTE"))
+TTL = _of(lambda kind: kind.takes("TTL"))
 
 LINK: dict[str, frozenset[str]] = {
     "key": KEYED,
     "vni": NUMBERED,
     "port": NUMBERED,
     "family": CHOOSES_FAMILY,
-    "ttl": LOCAL,
+    "ttl": TTL,
 }
 END: dict[str, frozenset[str]] = {
     **dict.fromkeys(("port", "public_key", "private_key", "preshared_key", "keepalive", "allowed_ips"), WIREGUARD),
@@ -43,7 +44,7 @@ TUNNEL: dict[str, frozenset[str]] = {
     **dict.fromkeys(("import_", "private_key", "peer", "dns"), WIREGUARD),
     "remote": REMOTE,
     "local": LOCAL,
-    "ttl": LOCAL,
+    "ttl": TTL,
     "key": KEYED,
     "vni": NUMBERED,
     "port": WIREGUARD | NUMBERED,

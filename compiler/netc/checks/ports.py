@@ -77,7 +77,7 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
 def _apart(kind: Kind) -> str:
     if KINDS[kind].form == "numbered":
         return "choose another `vni` for one of them"
-    if KINDS[kind].takes_key:
+    if KINDS[kind].takes("KEY"):
         return "give each a `key` of its own"
     return "the kernel takes one of them: make them a single tunnel"
 

@@ -62,10 +62,9 @@ class Properties(Struct, frozen=True, kw_only=True):
     stop: str = ""
     """What netc runs to start and end the program, NAME and CONFIG of the tunnel in it; else the author says it."""
 
-    @property
-    def takes_key(self) -> bool:
-        """Two of them between the same addresses are told apart by GRE's key (RFC 2890)."""
-        return "KEY" in self.ip_link.split()
+    def takes(self, word: str) -> bool:
+        """Whether `ip link add` is told LOCAL, say, or KEY."""
+        return word in self.ip_link.split()
 
     @property
     def chooses_family(self) -> bool:
