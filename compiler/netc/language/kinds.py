@@ -137,3 +137,9 @@ KINDS: Mapping[str, Properties] = {
 def those(has: Callable[[Properties], bool]) -> tuple[str, ...]:
     """The kinds of which that is so, in the order of the table."""
     return tuple(str(kind) for kind, properties in KINDS.items() if has(properties))
+
+
+def listed(kinds: tuple[str, ...]) -> str:
+    """As a sentence names them: `a, b and c`"""
+    *before, last = kinds
+    return f"{', '.join(before)} and {last}" if before else last

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netc.language.key_files import key_file
-from netc.language.kinds import KINDS, LinkKind, those
+from netc.language.kinds import KINDS, LinkKind, listed, those
 from netc.language.names import HostName, InterfaceName, Member, PublicKey
 from netc.language.tables import Secret, Table
 from netc.language.values import (
@@ -29,8 +29,8 @@ Cost = Annotated[int, Field(strict=True, ge=1, le=65535)]
 OuterFamily = Literal["ipv4", "ipv6"]
 
 NUMBERED = those(lambda kind: kind.form == "numbered")
-VNI = f"{' or '.join(NUMBERED).upper()} network identifier"
-EITHER_FAMILY = " and ".join(those(lambda kind: kind.chooses_family))
+VNI = f"{' or '.join(kind.upper() for kind in NUMBERED)} network identifier"
+EITHER_FAMILY = listed(those(lambda kind: kind.chooses_family))
 """Kinds, as descriptions name them."""
 
 
