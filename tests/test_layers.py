@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from examples import ROOT
+from netc.checks import SUBJECTS
 
 PACKAGE = ROOT / "compiler" / "netc"
 MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
@@ -112,6 +113,17 @@ def test_features_never_import_each_other() -> None:
 
     assert features
     assert wrong == []
+
+
+def test_every_check_is_asked() -> None:
+    """Those of references and of what has no effect are asked apart."""
+    having = {module.stem for module in inhabitants("checks") if any(map(is_check, parsed(module).body))}
+
+    assert having == {*SUBJECTS, "references", "unused", "shadowed"}
+
+
+def is_check(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef) and node.name == "check"
 
 
 def test_emitters_never_import_each_other_s_printers() -> None:

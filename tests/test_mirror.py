@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from examples import EXAMPLES
 from fake_host import Host, Missing, NotLast, Refused, Thing
 from netc.emit import emit
-from netc.language.links import Kind
+from netc.language.kinds import Kind
 from netc.pipeline import plan, understand
 from netc.plan.facts import Bridge, Namespace, PlainTunnel, Route, RoutingPolicy, Rule, Ruleset, Veth, Wireguard
 from netc.plan.facts.device import Device

@@ -16,7 +16,7 @@ from examples import EXAMPLES, OUT
 from netc.emit import emit
 from netc.emit.file import File
 from netc.emit.host import SAME_ON_EVERY_HOST
-from netc.language.links import Kind
+from netc.language.kinds import Kind
 from netc.language.names import HostName, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer

@@ -82,8 +82,8 @@ resume_units() { # NEW: what ran runs again, and anew where a file of it changed
   has_systemd || return 0
   while read -r unit was; do
     if [[ ! ${changed_units[$unit]-} || $(invocation "$unit") != "$was" ]]; then
-      quietly systemctl is-active "$unit" || ! exists "$unit" || systemctl start "$unit" 8>&- || left=1
-    elif exists "$unit"; then
+      quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
+    elif is_loaded "$unit"; then
       tell "restart  $unit"
       systemctl restart "$unit" 8>&- || left=1
     fi
@@ -93,7 +93,7 @@ resume_units() { # NEW: what ran runs again, and anew where a file of it changed
   done
   return "$left"
 }
-exists() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
+is_loaded() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
 
 renew_systemd() { # OLD: what changed of systemd's own files is read
   has_systemd || return 0

@@ -9,7 +9,8 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.checks.namespaces import usable_pairs
-from netc.language.links import Kind, Link
+from netc.language.kinds import KINDS
+from netc.language.links import Link
 from netc.language.names import HostName, NamespaceName
 from netc.language.values import Endpoint
 from netc.network.dialling import public
@@ -192,10 +193,10 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
 
 
 def _no_gateway(network: Network) -> Iterator[Problem]:
-    """VXLAN carries Ethernet: a route leads to a neighbour there, which has to be one in the route's family."""
+    """On Ethernet a route leads to a neighbour there, which has to be one in the route's family."""
     for interfaces in network.interfaces.values():
         for interface in interfaces:
-            if interface.kind != Kind.VXLAN:
+            if not KINDS[interface.kind].ethernet:
                 continue
             for index, to in enumerate(interface.routes):
                 if not any(ip.version == to.version for ip in interface.gateways):

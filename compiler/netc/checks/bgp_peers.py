@@ -8,7 +8,7 @@ from netaddr import IPAddress
 
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
-from netc.network.interface import Network
+from netc.network.interface import Network, WireguardInterface
 from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
 from netc.network.profiles import WORLD
 from netc.network.speakers import loopback, member, speakers
@@ -89,8 +89,8 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
         what = f"the tunnel `{peer.tunnel}` has no {kind} address of ours"
         yield Problem("NC2202", (*where, "tunnel"), what, "add it to the tunnel's `address`", (tunnel.where,))
-    allowed = [net for one in tunnel.peers for net in one.allowed_ips]
-    if tunnel.peers and not any(peer.address in net for net in allowed):
+    far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
+    if far and not any(peer.address in net for one in far for net in one.allowed_ips):
         what = f"the tunnel `{peer.tunnel}` lets nothing in from {peer.address}"
         yield Problem("NC2202", (*where, "address"), what, "add it to the tunnel's `allowed_ips`", (tunnel.where,))
 

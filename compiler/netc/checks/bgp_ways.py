@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from netc.language.bgp import Bgp
-from netc.language.links import Kind
+from netc.language.kinds import KINDS
 from netc.language.names import HostName
 from netc.network.bgp import ends, far_end
 from netc.network.derive import EVERYTHING
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.routing import bgp_ways, igp_ways, is_way, joined
 from netc.network.speakers import families, has_members, is_recursive
 from netc.problem import KeyPath, Problem
@@ -37,7 +37,8 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
         what = f"{interface.host} is at one end of it, and is no router"
         hint = f"write [hosts.{interface.host}.bgp], or take it out of `over`"
         yield Problem("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
-    if interface.peers and any(net not in peer.allowed_ips for peer in interface.peers for net in EVERYTHING):
+    peers = interface.peers if isinstance(interface, WireguardInterface) else ()
+    if any(net not in peer.allowed_ips for peer in peers for net in EVERYTHING):
         what = "routing leads anything through, and `allowed_ips` lets in some"
         yield Problem("NC2103", (*interface.where, "allowed_ips"), what, "leave it out")
     if interface.table is not None:
@@ -69,8 +70,8 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Proble
         what = "Babel speaks from fe80 addresses, of IPv4 too, and its ends have none that are neighbours"
         hint = (
             "give both `ends` one (`fe80::1/64`, `fe80::2/64`)"
-            if near.kind != Kind.IPIP
-            else "IPIP carries no IPv6: take another kind"
+            if 6 in KINDS[near.kind].carries
+            else f"{near.kind.upper()} carries no IPv6: take another kind"
         )
         yield Problem("NC2105", near.origin, what, hint, on_key=True)
 

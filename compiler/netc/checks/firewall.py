@@ -9,7 +9,7 @@ from netaddr import IPAddress
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, Wrong
 from netc.language.sets import Source
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, outer_ends
 from netc.network.namespaces import host_end
 from netc.network.sets import Members, members
 from netc.problem import KeyPath, Problem, Severity
@@ -109,8 +109,7 @@ def _never(device: str, why: str, where: KeyPath) -> Problem:
 def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: KeyPath) -> Iterator[Problem]:
     """Who is denied is answered, and not heard: a tunnel to them stands only while this side speaks first."""
     for interface in interfaces:
-        dialled = [peer.endpoint.host for peer in interface.peers if peer.endpoint]
-        far = [ip for ip in (*dialled, interface.remote) if isinstance(ip, IPAddress)]
+        far = (end for end in outer_ends(interface) if isinstance(end, IPAddress))
         shut = next((ip for ip in far if ip in denied), None)
         if shut is not None:
             what = (

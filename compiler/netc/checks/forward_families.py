@@ -8,10 +8,9 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
-from netc.checks.kinds import INNER
 from netc.features.forwards import served
 from netc.language.forwards import Target
-from netc.language.links import Kind
+from netc.language.kinds import KINDS
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.passing import arrivals
@@ -76,9 +75,9 @@ def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
 
 
 def _gap(way: Way, family: int, network: Network) -> Gap | None:
-    only = INNER.get(way.node.kind)
-    if only not in (None, family):
-        return Gap(f"{way.node.kind} carries IPv{only} alone", "use wireguard or gre for both families")
+    carried = KINDS[way.node.kind].carries
+    if family not in carried:
+        return Gap(f"{way.node.kind} carries IPv{carried[0]} alone", "use wireguard or gre for both families")
     target = target_of(way.forward, family)
     if target is None:
         return Gap(f"no target has an IPv{family} address", f"name an IPv{family} address in `to` too")
@@ -106,7 +105,7 @@ def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
     if not near:
         return Gap(f"`{link}` has no {_kind(way.edge, family)} on {way.edge.host}", both, astray=True)
     # A visitor's own address needs no route back but the link; a neighbour on Ethernet and a masked source do.
-    is_asked = not way.forward.keep_source or way.node.kind == Kind.VXLAN
+    is_asked = not way.forward.keep_source or KINDS[way.node.kind].ethernet
     back = is_asked and not any(_reaches(way.node, ip) for ip in near)
     for end, ip, is_lost in ((way.edge, there, not _reaches(way.edge, there)), (way.node, near[0], back)):
         if is_lost:
@@ -126,5 +125,5 @@ def _addresses(interface: Interface, family: int) -> Iterator[IPAddress]:
 
 def _reaches(near: Interface, there: IPAddress) -> bool:
     """By its own subnet, or by what it routes for everyone; Ethernet asks for a neighbour."""
-    routes = near.routes if near.table is None and near.kind != Kind.VXLAN else ()
+    routes = near.routes if near.table is None and not KINDS[near.kind].ethernet else ()
     return any(there in net for net in routes) or any(there in net.cidr for net in near.addresses)

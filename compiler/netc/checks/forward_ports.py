@@ -15,7 +15,7 @@ from netc.language.forwards import Target
 from netc.language.names import HostName
 from netc.language.values import Ports
 from netc.network.forwards import target_of
-from netc.network.interface import Network
+from netc.network.interface import Network, listens_at
 from netc.network.passing import arrivals
 from netc.network.sums import of_port
 from netc.problem import KeyPath, Problem
@@ -104,7 +104,7 @@ def _at_the_node(way: Way, ports: Ports, where: KeyPath, network: Network) -> It
 
 def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
     ssh = network.topology.hosts[host].ssh
-    tunnels = {interface.port: interface for interface in network.interfaces[host] if interface.port}
+    tunnels = {port: i for i in network.interfaces[host] if (port := listens_at(i))}
     return (
         Need(Ports(ssh, ssh, "tcp"), "ssh", (("hosts", host, "ssh"),) if ssh != 22 else ()),
         Need(Ports(BGP, BGP, "tcp"), "BGP"),

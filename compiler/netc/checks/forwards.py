@@ -9,11 +9,10 @@ from msgspec import Struct
 from netc.checks.namespaces import usable_pairs
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
-from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName
 from netc.language.topology import Topology
 from netc.network.derive import EVERYTHING
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.passing import arrivals
 from netc.network.sums import of_mark
 from netc.network.uplinks import arrives_by, held_addresses
@@ -228,8 +227,8 @@ def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
             masked = (net.ip for net in way.edge.addresses if net.version == family and not net.ip.is_link_local())
             ends.append((way.node, next(masked, None)))
         for near, ip in ends:
-            allowed = [net for peer in near.peers for net in peer.allowed_ips]
-            if ip and near.kind == Kind.WIREGUARD and not any(ip in net for net in allowed):
+            peers = near.peers if isinstance(near, WireguardInterface) else ()
+            if ip and peers and not any(ip in net for peer in peers for net in peer.allowed_ips):
                 what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer there is allowed to have it"
                 yield Problem("NC0607", (*near.where, "allowed_ips"), what, "add it to `allowed_ips`", (way.where,))
 

@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from netaddr import IPNetwork
 
-from netc.language.links import FOREIGN, Kind, Mesh
+from netc.language.kinds import KINDS, Properties, those
+from netc.language.links import Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
 from netc.problem import KeyPath, Problem
 
-WIREGUARD = frozenset(("wireguard",))
-VXLAN = frozenset(("vxlan",))
-GRE = frozenset(("gre", "ip6gre"))
-CHOOSES_FAMILY = WIREGUARD | VXLAN
-NO_KEYS = frozenset(Kind) - WIREGUARD - FOREIGN
 
-LINK: dict[str, frozenset[str]] = {"key": GRE, "vni": VXLAN, "port": VXLAN, "family": CHOOSES_FAMILY, "ttl": NO_KEYS}
+def _of(has: Callable[[Properties], bool]) -> frozenset[str]:
+    return frozenset(those(has))
+
+
+def _programs_with(key: str) -> frozenset[str]:
+    return _of(lambda kind: key in kind.keys)
+
+
+WIREGUARD = _of(lambda kind: kind.form == "wireguard")
+NUMBERED = _of(lambda kind: kind.form == "numbered")
+KEYED = _of(lambda kind: kind.takes("KEY"))
+CHOOSES_FAMILY = _of(lambda kind: kind.chooses_family)
+LOCAL = _of(lambda kind: kind.takes("LOCAL"))
+REMOTE = _of(lambda kind: kind.takes("REMOTE"))
+TTL = _of(lambda kind: kind.takes("TTL"))
+
+LINK: dict[str, frozenset[str]] = {
+    "key": KEYED,
+    "vni": NUMBERED,
+    "port": NUMBERED,
+    "family": CHOOSES_FAMILY,
+    "ttl": TTL,
+}
 END: dict[str, frozenset[str]] = {
     **dict.fromkeys(("port", "public_key", "private_key", "preshared_key", "keepalive", "allowed_ips"), WIREGUARD),
-    "local": NO_KEYS,
+    "local": LOCAL,
 }
 TUNNEL: dict[str, frozenset[str]] = {
     **dict.fromkeys(("import_", "private_key", "peer", "dns"), WIREGUARD),
-    "remote": NO_KEYS - {"6to4"},
-    "local": NO_KEYS,
-    "ttl": NO_KEYS,
-    "key": GRE,
-    "vni": VXLAN,
-    "port": CHOOSES_FAMILY,
+    "remote": REMOTE,
+    "local": LOCAL,
+    "ttl": TTL,
+    "key": KEYED,
+    "vni": NUMBERED,
+    "port": WIREGUARD | NUMBERED,
     "family": CHOOSES_FAMILY,
+    **{key: _programs_with(key) for properties in KINDS.values() for key in properties.keys},
+    "wait": _of(lambda kind: kind.form == "program"),
     # Ethernet needs a gateway to route by, and a stranger's is not known.
-    "config": frozenset(("tunsafe",)),
-    **dict.fromkeys(("start", "stop"), frozenset(("external",))),
-    "wait": FOREIGN,
-    **dict.fromkeys(("routes", "table", "priority"), frozenset(Kind) - VXLAN),
+    **dict.fromkeys(("routes", "table", "priority"), _of(lambda kind: not kind.ethernet)),
 }
 """Key, and the kinds that know it. `dns` comes with a provider's tunnel."""
-
-INNER: dict[str, int] = {"ipip": 4, "sit": 6, "6to4": 6}
-"""Kinds that carry one family alone."""
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -72,10 +86,10 @@ def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyP
 
 
 def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
-    family = INNER.get(kind)
+    carried = KINDS[kind].carries
     for index, net in enumerate(networks):
-        if family and net.version != family:
-            what = f"{kind} carries IPv{family} alone, and {net} is IPv{net.version}"
+        if net.version not in carried:
+            what = f"{kind} carries IPv{carried[0]} alone, and {net} is IPv{net.version}"
             yield Problem("NC0207", (*where, index), what, "use gre for both families")
 
 

@@ -7,10 +7,11 @@ from itertools import combinations
 
 from netaddr import IPNetwork
 
-from netc.language.links import Kind, Link, Mesh
+from netc.language.kinds import KINDS
+from netc.language.links import Link, Mesh
 from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
 from netc.network.dialling import FAMILY, candidates, dial, families
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.meshes import members
 from netc.problem import KeyPath, Problem, Severity
 
@@ -20,14 +21,16 @@ def check(network: Network) -> Iterator[Problem]:
     yield from _keys(network)
     yield from _key_files(network)
     for name, link in topology.links.items():
-        if link.kind == "wireguard":
+        if KINDS[link.kind].form == "wireguard":
             yield from _shared_key(name, link)
             yield from _link_dials(name, link, network)
     for mesh_name, mesh in topology.meshes.items():
         yield from _mesh_dials(mesh_name, mesh, network)
     for interfaces in network.interfaces.values():
         for interface in interfaces:
-            if interface.origin[0] == "hosts" and interface.kind == Kind.WIREGUARD:
+            if not isinstance(interface, WireguardInterface):
+                continue
+            if interface.origin[0] == "hosts":
                 yield from _tunnel(interface)
             if interface.origin[0] != "meshes":
                 yield from _unroutable(interface)
@@ -45,7 +48,7 @@ def _keys(network: Network) -> Iterator[Problem]:
             )
     for interfaces in network.interfaces.values():
         for interface in interfaces:
-            if interface.origin[0] != "hosts":
+            if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):
                 continue
             for index, peer in enumerate(interface.peers):
                 earlier = [n for n, each in enumerate(interface.peers[:index]) if each.public_key == peer.public_key]
@@ -75,7 +78,7 @@ def _key_files(network: Network) -> Iterator[Problem]:
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[object, KeyPath]] = {}
         for interface in interfaces:
-            if interface.kind == Kind.WIREGUARD and (identity := _identity(interface, network)) is not None:
+            if isinstance(interface, WireguardInterface) and (identity := _identity(interface, network)) is not None:
                 other, there = seen.setdefault(interface.private_key, (identity, interface.where))
                 if other != identity:
                     what = f"{interface.private_key} of {host} would have to hold two keys"
@@ -145,7 +148,7 @@ def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[
             return
 
 
-def _tunnel(interface: Interface) -> Iterator[Problem]:
+def _tunnel(interface: WireguardInterface) -> Iterator[Problem]:
     for index, peer in enumerate(interface.peers):
         if peer.endpoint and peer.endpoint.port is None:
             at = (*interface.where, "peer", index, "endpoint")
@@ -156,7 +159,7 @@ def _tunnel(interface: Interface) -> Iterator[Problem]:
     yield from _overlapping(interface)
 
 
-def _overlapping(interface: Interface) -> Iterator[Problem]:
+def _overlapping(interface: WireguardInterface) -> Iterator[Problem]:
     """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of."""
     mine = [(net, index) for index, peer in enumerate(interface.peers) for net in set(peer.allowed_ips)]
     mine.sort(key=lambda pair: (pair[0].version, pair[0].first, -pair[0].last, pair[1]))
@@ -181,10 +184,8 @@ def _within(nets: list[tuple[IPNetwork, int]]) -> Iterator[tuple[tuple[IPNetwork
             yield (wide, index), (net, other)
 
 
-def _unroutable(interface: Interface) -> Iterator[Problem]:
+def _unroutable(interface: WireguardInterface) -> Iterator[Problem]:
     """WireGuard drops what no peer is allowed to have (wg(8), allowed-ips)."""
-    if interface.kind != Kind.WIREGUARD:
-        return
     allowed = [net for peer in interface.peers for net in peer.allowed_ips]
     for index, to in enumerate(interface.routes):
         if not _covered(to, allowed):

@@ -8,12 +8,19 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
-from netc.language.links import FOREIGN, Kind
+from netc.language.kinds import KINDS, Kind
 from netc.language.names import HostName
 from netc.language.topology import Topology
 from netc.language.values import Port
 from netc.network.bridges import ways_in
-from netc.network.interface import Interface, Network
+from netc.network.interface import (
+    Interface,
+    Network,
+    NumberedInterface,
+    PlainInterface,
+    SixToFourInterface,
+    listens_at,
+)
 from netc.network.sums import of_port, of_vni
 from netc.problem import KeyPath, Place, Problem
 
@@ -30,42 +37,47 @@ def check(network: Network) -> Iterator[Problem]:
 
 
 def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
-    """Sockets stay where the device was born, so namespaces do not separate them. VXLAN devices share one."""
+    """Sockets stay where the device was born, so namespaces do not separate them. Numbered devices of one kind share
+    theirs."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
-        if interface.port is None:
+        port = listens_at(interface)
+        if port is None:
             continue
-        other = seen.setdefault(interface.port, interface)
-        if other is not interface and not interface.kind == other.kind == Kind.VXLAN:
-            what = f"UDP port {interface.port} of {interface.host} is that of {other.name} too"
+        other = seen.setdefault(port, interface)
+        shared = isinstance(interface, NumberedInterface) and interface.kind == other.kind
+        if other is not interface and not shared:
+            what = f"UDP port {port} of {interface.host} is that of {other.name} too"
             what += of_port(interface, topology) or of_port(other, topology)
             yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
 
 
-OWN_SOCKETS = FOREIGN | {Kind.WIREGUARD}
-
-
 def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
-    """Without ports, the kernel tells tunnels apart by their outer addresses and key, VXLANs by their number."""
+    """Without ports, the kernel tells tunnels apart by their outer addresses and key, others by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
-        if interface.kind in OWN_SOCKETS:
-            continue
-        vxlan = interface.kind == Kind.VXLAN
-        ends = (interface.port, interface.vni) if vxlan else (interface.local, interface.remote, interface.key)
+        code, key, same = "NC0505", "remote", "the same outer addresses"
+        match interface:
+            case NumberedInterface():
+                ends: tuple[object, ...] = (interface.port, interface.vni)
+                code, key, same = "NC0504", "vni", f"the VNI {interface.vni}{of_vni(interface, topology)}"
+            case PlainInterface():
+                ends = (interface.local, interface.remote, interface.key)
+            case SixToFourInterface():
+                ends = (interface.local,)
+            case _:
+                continue
         other = seen.setdefault((interface.kind, *ends), interface)
         if other is not interface:
-            code, key = ("NC0504", "vni") if vxlan else ("NC0505", "remote")
-            same = f"the VNI {interface.vni}" if vxlan else "the same outer addresses"
-            what = f"{interface.name} and {other.name} of {interface.host} have {same}{of_vni(interface, topology)}"
+            what = f"{interface.name} and {other.name} of {interface.host} have {same}"
             where: KeyPath = (*interface.where, key)
             yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),))
 
 
 def _apart(kind: Kind) -> str:
-    if kind == Kind.VXLAN:
+    if KINDS[kind].form == "numbered":
         return "choose another `vni` for one of them"
-    if kind in (Kind.GRE, Kind.IP6GRE):
+    if KINDS[kind].takes("KEY"):
         return "give each a `key` of its own"
     return "the kernel takes one of them: make them a single tunnel"
 
@@ -99,7 +111,7 @@ def published(host: HostName, network: Network) -> Iterator[Published]:
 
 def _published(host: HostName, network: Network) -> Iterator[Problem]:
     table = network.topology.hosts[host]
-    taken = {Port(i.port, "udp"): i for i in network.interfaces[host] if i.port}
+    taken = {Port(port, "udp"): i for i in network.interfaces[host] if (port := listens_at(i))}
     seen: dict[tuple[Port, IPAddress], KeyPath] = {}
     for one in published(host, network):
         if one.port == Port(table.ssh, "tcp"):

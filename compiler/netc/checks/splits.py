@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 
-from netc.language.links import FOREIGN, Kind
+from netc.language.kinds import those
 from netc.language.names import DnsName, HostName, SplitName
 from netc.language.sets import Source
 from netc.language.splits import Split as Settings
-from netc.network.interface import Interface, Network
+from netc.network.interface import Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.ranges import BITS
 from netc.network.sets import members
 from netc.network.splits import Split, splits
 from netc.problem import KeyPath, Problem, Severity
 
-KINDS = (Kind.WIREGUARD, Kind.GRE, Kind.IP6GRE, Kind.IPIP, *sorted(FOREIGN))
+SUITABLE = those(lambda kind: 4 in kind.carries and not kind.ethernet)
 """Those that carry IPv4 to one far end, with no neighbours to choose from."""
 
 
@@ -83,10 +83,10 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Problem]:
     if tunnel.namespace:
         what = f"the tunnel `{name}` is all that the namespace `{tunnel.namespace}` has, and not {host}'s"
         yield Problem("NC1702", where, what, "make another tunnel for one of the two")
-    elif tunnel.kind not in KINDS:
+    elif tunnel.kind not in SUITABLE:
         what = f"`{name}` is a {tunnel.kind}, and a split needs a way to everywhere in IPv4 that asks for no router"
-        yield Problem("NC1702", where, what, f"take one of {', '.join(KINDS)}", (tunnel.where,))
-    elif tunnel.kind in FOREIGN and _takes_root(split):
+        yield Problem("NC1702", where, what, f"take one of {', '.join(SUITABLE)}", (tunnel.where,))
+    elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
         what = f"what the program of `{name}` itself sends, as root, would go into its own tunnel"
         yield Problem("NC1702", where, what, "choose a group or a user, or a tunnel that netc makes", (tunnel.where,))
     elif 4 not in split.families:
@@ -99,11 +99,11 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Problem]:
     elif split.settings.interface == tunnel.name:
         what = f"what came out of `{tunnel.name}` would go into it again"
         yield Problem("NC1702", (*split.origin, "interface"), what, "name the interface that it comes in by")
-    elif tunnel.peers:
+    elif isinstance(tunnel, WireguardInterface):
         yield from _allowed(split, tunnel)
 
 
-def _allowed(split: Split, tunnel: Interface) -> Iterator[Problem]:
+def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Problem]:
     """What no peer is allowed to have is lost: no leak, but no answer either."""
     for family in split.families if split.ipv6 == "tunnel" else (4,):
         if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
@@ -144,8 +144,7 @@ def _takes_root(split: Split) -> bool:
 def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
     """netc looks it up as root, which would ask through the tunnel that is waiting for the answer."""
     name = split.settings.tunnel
-    dialled = (peer.endpoint.host for peer in split.tunnel.peers if peer.endpoint)
-    far = next((there for there in dialled if isinstance(there, DnsName)), None)
+    far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
     if far and _takes_root(split) and split.resolvers:
         what = f"the far end of `{name}` is found by its name, {far}, and root would ask for it inside"
         at = (*split.origin, "dns")

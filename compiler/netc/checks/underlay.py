@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.names import DnsName
-from netc.network.interface import Interface, Mtu, Network
+from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
 from netc.problem import KeyPath, Problem, dotted
@@ -33,7 +33,7 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
     in_main = interface.table is None and interface.namespace is None
     if not (everywhere and in_main):
         return
-    named = any(peer.endpoint and isinstance(peer.endpoint.host, DnsName) for peer in interface.peers)
+    named = any(isinstance(end, DnsName) for end in outer_ends(interface))
     if named and underlay.carrier(interface) != interface:
         what = f"the far end of {interface.name} would be reached through {interface.name} itself"
         yield Problem("NC0701", (*interface.where, "routes"), what, OUT)
@@ -65,7 +65,7 @@ def _size(interface: Interface) -> Iterator[Problem]:
     mtu = interface.mtu
     if mtu is None:
         return
-    made_of = of_mtu(interface)
+    made_of = of_mtu(interface, mtu)
     where = (*interface.where, "mtu") if interface.where[0] == "hosts" else (*interface.origin, "mtu")
     if mtu.given and mtu.value > mtu.room:
         what = f"mtu {mtu.value} > {mtu.room} = {made_of}"
@@ -82,7 +82,7 @@ def _size(interface: Interface) -> Iterator[Problem]:
 
 def _on(interface: Interface, mtu: Mtu) -> str:
     """`1440 on b`, and what that was made of"""
-    return f"{mtu.value}{'' if mtu.given else f' = {of_mtu(interface)}'} on {interface.host}"
+    return f"{mtu.value}{'' if mtu.given else f' = {of_mtu(interface, mtu)}'} on {interface.host}"
 
 
 def _unequal(network: Network) -> Iterator[Problem]:

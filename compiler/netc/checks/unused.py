@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.links import FOREIGN
 from netc.language.topology import Host
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, ProgramInterface
 from netc.network.routing import bgp_ways, igp_ways
 from netc.problem import KeyPath, Problem, Severity
 
@@ -50,7 +49,7 @@ def _mentioned(table: Host) -> set[str]:
 def _leads_somewhere(interface: Interface, table: Host) -> bool:
     """What is routed into it, or neighbours in a subnet of its own. A provider's file says nothing of neighbours, and
     a program that makes an interface may route into it."""
-    if interface.routes or interface.namespace or interface.back or interface.kind in FOREIGN:
+    if interface.routes or interface.namespace or interface.back or isinstance(interface, ProgramInterface):
         return True
     own = [net for net in interface.addresses if not net.ip.is_link_local()]
     if interface.origin[0] != "hosts":

@@ -8,7 +8,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.uplinks import Uplink, uplinks
 from netc.problem import KeyPath, Problem
 
@@ -156,7 +156,7 @@ def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network)
     near = [*table.addresses, *(net for u in resolved if not u.tunnel for net in u.prefixes)]
     for uplink in (u for u in resolved if u.preferred):
         made = next((i for i in network.interfaces[host] if i.name == uplink.device), None)
-        for peer in made.peers if made else ():
+        for peer in made.peers if isinstance(made, WireguardInterface) else ():
             if peer.endpoint is None:
                 continue
             there = peer.endpoint

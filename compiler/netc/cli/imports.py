@@ -47,6 +47,7 @@ def wg_quick(
 ) -> None:
     """Write a provider's tunnel into TOPO, as a table of the host."""
     from netc.language.imports import merged
+    from netc.language.key_files import key_file
     from netc.language.names import TunnelName
     from netc.language.tunnels import Tunnel
     from netc.language.wg_quick import secrets_of
@@ -62,7 +63,7 @@ def wg_quick(
     if whole is None:
         raise typer.Exit(1)
     private, shared = secrets_of(given)
-    secrets = [_Secret(str(owner), f"/etc/netc/keys/{tunnel}.key", private)]
+    secrets = [_Secret(str(owner), key_file(f"{tunnel}.key"), private)]
     for peer, value in zip(whole.peer, shared, strict=True):
         if peer.preshared_key:
             secrets.append(_Secret(str(owner), str(peer.preshared_key.file), value))
@@ -77,6 +78,7 @@ def wg_meshconf(
     keys: Keys = None,
 ) -> None:
     """Write the hosts of a mesh of wg-meshconf, and the mesh, into TOPO; it is made if it is not there."""
+    from netc.language.key_files import key_file
     from netc.language.meshconf import NotRead, read_meshconf
     from netc.language.names import MeshName
 
@@ -87,7 +89,7 @@ def wg_meshconf(
     except NotRead as error:
         typer.echo(f"netc: {file}: {error.what}" + (f"\n   = hint: {error.hint}" if error.hint else ""), err=True)
         raise typer.Exit(1) from None
-    secrets = [_Secret(host, "/etc/netc/keys/host.key", key) for host, key in found.private_keys.items()]
+    secrets = [_Secret(host, key_file("host.key"), key) for host, key in found.private_keys.items()]
     _add(topo, text, found.tables, secrets, keys)
     if found.left_behind:
         typer.echo(f"not taken over: {', '.join(found.left_behind)}", err=True)

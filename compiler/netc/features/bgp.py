@@ -234,7 +234,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),
         only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
         measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
-        password=secret(peer.password, None),
+        password=secret(peer.password),
         gtsm=peer.gtsm,
         bfd=peer.bfd,
     )

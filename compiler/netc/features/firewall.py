@@ -15,21 +15,18 @@ from collections.abc import Iterable, Iterator
 from netaddr import IPAddress, IPNetwork, cidr_merge
 
 from netc.language.firewall import Firewall
-from netc.language.links import Kind
+from netc.language.kinds import KINDS
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
 from netc.language.values import Ports
 from netc.network.forwards import target_of
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, listens_at
 from netc.network.outer_sources import outer_sources
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
 from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
 from netc.problem import KeyPath
-
-IP_PROTOCOL = {Kind.GRE: 47, Kind.IP6GRE: 47, Kind.IPIP: 4, Kind.SIT: 41, Kind.SIX_TO_FOUR: 41}
-"""What outer packets of kinds without ports carry (IANA, protocol numbers)."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -63,8 +60,8 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Opening]:
     """Outer packets arrive where the tunnel was born, among the host's own, also when it was moved."""
     for interface in interfaces:
-        ports = (Ports(interface.port, interface.port, "udp"),) if interface.port else ()
-        protocol = IP_PROTOCOL.get(interface.kind)
+        port, protocol = listens_at(interface), KINDS[interface.kind].protocol
+        ports = (Ports(port, port, "udp"),) if port else ()
         if ports or protocol:
             known = outer_sources(interface, network)
             sources = Sources(known) if known else None

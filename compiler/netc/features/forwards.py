@@ -18,10 +18,9 @@ from collections.abc import Iterator
 from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
-from netc.language.links import Kind
 from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
 from netc.network.forwards import target_of
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.namespaces import inner_address
 from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by
@@ -88,7 +87,7 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
     )
     mark = near.back.mark if near.back and forward.keep_source else None
     if passed or mark is not None:
-        scrub = near.kind != Kind.WIREGUARD
+        scrub = not isinstance(near, WireguardInterface)
         marks = () if mark is None else (ReturnMark(near.name, mark, scrub),)
         ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
         families = {fact.on.version for fact in passed}

@@ -8,14 +8,23 @@ between = ["edge", "home"]
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from netaddr import IPNetwork
 
-from netc.language.links import FOREIGN, Kind
+from netc.language.kinds import KINDS
 from netc.language.names import DnsName, HostName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
-from netc.network.interface import Interface, Network
+from netc.network.interface import (
+    Interface,
+    Network,
+    NumberedInterface,
+    PlainInterface,
+    ProgramInterface,
+    SixToFourInterface,
+    WireguardInterface,
+)
 from netc.network.namespaces import part_name
 from netc.network.routing import router_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
@@ -38,6 +47,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 def _part(interface: Interface, network: Network) -> Part:
     inside = interface.namespace
     holder = (part_name(inside),) if inside else ()
+    peers = interface.peers if isinstance(interface, WireguardInterface) else ()
     return Part(
         name=interface.part,
         origin=interface.origin,
@@ -53,7 +63,7 @@ def _part(interface: Interface, network: Network) -> Part:
                     net,
                     interface.name,
                     inside,
-                    nodad=net.version == 6 and interface.kind == Kind.VXLAN,
+                    nodad=net.version == 6 and KINDS[interface.kind].ethernet,
                     again=_is_there_already(interface),
                 )
                 for net in _addresses(interface, network)
@@ -63,7 +73,7 @@ def _part(interface: Interface, network: Network) -> Part:
             *(*_rules(interface), *_back_rules(interface)),
             *(
                 NamedEndpoint(interface.name, peer, inside)
-                for peer in interface.peers
+                for peer in peers
                 if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
             ),
         ),
@@ -106,7 +116,7 @@ def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
 
 def _is_there_already(interface: Interface) -> bool:
     """What the program gave its interface is still there, unless it was moved: then addresses and routes are gone."""
-    return interface.kind in FOREIGN and interface.namespace is None
+    return isinstance(interface, ProgramInterface) and interface.namespace is None
 
 
 def _rules(interface: Interface) -> Iterator[Rule]:
@@ -161,31 +171,28 @@ def _families(interface: Interface) -> set[int]:
 
 
 def _device(interface: Interface, is_split: bool) -> Device:
-    if interface.kind == Kind.WIREGUARD:
-        assert interface.private_key is not None
-        return Wireguard(
-            interface.name,
-            interface.private_key,
-            interface.identity,
-            interface.peers,
-            interface.keepalive,
-            interface.port,
-            interface.namespace,
-            OUTER_MARK if is_split else None,
-        )
-    if interface.kind in FOREIGN:
-        return Foreign(
-            interface.name, interface.start, interface.stop, interface.wait, interface.config, interface.namespace
-        )
-    assert interface.local is not None
-    return PlainTunnel(
-        interface.name,
-        interface.kind,
-        interface.local,
-        interface.remote,
-        interface.ttl,
-        interface.key,
-        interface.vni,
-        interface.port,
-        interface.namespace,
-    )
+    name, kind, inside = interface.name, interface.kind, interface.namespace
+    match interface:
+        case WireguardInterface():
+            return Wireguard(
+                name,
+                interface.private_key,
+                interface.identity,
+                interface.peers,
+                interface.keepalive,
+                interface.port,
+                inside,
+                OUTER_MARK if is_split else None,
+            )
+        case PlainInterface():
+            local, remote, ttl, key = interface.local, interface.remote, interface.ttl, interface.key
+            return PlainTunnel(name, kind, local, remote, ttl, key=key, namespace=inside)
+        case NumberedInterface():
+            local, remote, ttl, vni = interface.local, interface.remote, interface.ttl, interface.vni
+            return PlainTunnel(name, kind, local, remote, ttl, vni=vni, port=interface.port, namespace=inside)
+        case SixToFourInterface():
+            return PlainTunnel(name, kind, interface.local, None, interface.ttl, namespace=inside)
+        case ProgramInterface():
+            return Foreign(name, interface.start, interface.stop, interface.wait, interface.config, inside)
+        case _:
+            assert_never(interface)

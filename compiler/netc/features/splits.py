@@ -17,11 +17,12 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork, cidr_merge
 
+from netc.language.kinds import KINDS
 from netc.language.names import HostName, PartName, SetName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
-from netc.network.interface import Network
-from netc.network.splits import IP_PROTOCOL, LINK_LOCAL, Split, splits
+from netc.network.interface import Network, PlainInterface
+from netc.network.splits import LINK_LOCAL, Split, splits
 from netc.plan.facts import HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
@@ -86,7 +87,7 @@ def _is_of(net: IPNetwork, family: Family) -> bool:
 
 def _fact(split: Split) -> SplitTunnel:
     settings, tunnel = split.settings, split.tunnel
-    protocol = IP_PROTOCOL.get(tunnel.kind)
+    protocol = KINDS[tunnel.kind].protocol
     return SplitTunnel(
         split.origin,
         split.name,
@@ -103,5 +104,5 @@ def _fact(split: Split) -> SplitTunnel:
         direct=_direct(split),
         resolvers=split.resolvers,
         ipv6=split.ipv6,
-        outer=Outer(protocol, tunnel.remote) if protocol and tunnel.remote else None,
+        outer=Outer(protocol, tunnel.remote) if protocol and isinstance(tunnel, PlainInterface) else None,
     )

@@ -7,7 +7,9 @@ import re
 import shlex
 from collections.abc import Callable, Iterator
 
-from netc.language.names import HostName, HostPath, TunnelName, Wrong, quoted
+from netc.language.key_files import FOLDER, key_file
+from netc.language.kinds import KINDS
+from netc.language.names import HostName, TunnelName, Wrong, quoted
 from netc.language.secrets import masked, without_keys
 from netc.language.tables import Secret
 from netc.language.topology import Host, Topology
@@ -48,7 +50,7 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
     if tunnel.import_ is None:
         return tunnel, []
     here = (*where, "import")
-    if tunnel.kind != "wireguard":
+    if KINDS[tunnel.kind].form != "wireguard":
         what = f"a wg-quick file makes a wireguard tunnel, not `{tunnel.kind}`"
         return None, [Problem("NC0122", here, what, 'write `kind = "wireguard"`')]
     try:
@@ -81,7 +83,7 @@ def _laid_under(tunnel: Tunnel, name: TunnelName, quick: Quick) -> Tunnel:
 def _peer(peer: QuickPeer, name: TunnelName, several: bool) -> TunnelPeer:
     assert peer.public_key is not None  # _incomplete saw to it
     suffix = "-" + hashlib.sha256(peer.public_key.encode()).hexdigest()[:8] if several else ""
-    secret = Secret(file=HostPath(f"/etc/netc/keys/{name}{suffix}.psk")) if peer.has_preshared_key else None
+    secret = Secret(file=key_file(f"{name}{suffix}.psk")) if peer.has_preshared_key else None
     return TunnelPeer.model_construct(  # every value was checked when it was read
         public_key=peer.public_key,
         endpoint=peer.endpoint,
@@ -116,12 +118,12 @@ def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -
     """Tells the author where the secrets go, and what of the file is not acted upon."""
     file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
-        key = f"/etc/netc/keys/{name}.key"
+        key = key_file(f"{name}.key")
         what = f"the private key in {file} stays there; on {host} it belongs in {key}, mode 0600"
         yield Problem("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
     if any(peer.has_preshared_key for peer in quick.peers):
-        what = f"the preshared key in {file} stays there; on {host} it belongs in /etc/netc/keys, mode 0600"
-        hint = f"`netc plan` names the file; for one peer it is /etc/netc/keys/{name}.psk"
+        what = f"the preshared key in {file} stays there; on {host} it belongs in {FOLDER}, mode 0600"
+        hint = f"`netc plan` names the file; for one peer it is {key_file(f'{name}.psk')}"
         yield Problem("NC0123", where, what, hint, severity=Severity.NOTE)
     dropped = sorted({key for _, key in quick.ignored})
     if dropped:
@@ -135,4 +137,4 @@ def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -
 def _copy(file: str, host: str, key: str) -> str:
     """What a shell copies a private key to its host with, past whatever stands around it."""
     take = f"sed -nE 's/^ *PrivateKey *= *([^ #\\r]*).*/\\1/Ip' {shlex.quote(file)}"
-    return f"{take} | ssh root@{host} 'umask 077; mkdir -p /etc/netc/keys; cat > {key}'"
+    return f"{take} | ssh root@{host} 'umask 077; mkdir -p {FOLDER}; cat > {key}'"

@@ -1,11 +1,12 @@
 """Links and meshes: both ends are netc's, and both come from one table."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from netc.language.key_files import key_file
+from netc.language.kinds import KINDS, LinkKind, listed, those
 from netc.language.names import HostName, InterfaceName, Member, PublicKey
 from netc.language.tables import Secret, Table
 from netc.language.values import (
@@ -18,26 +19,6 @@ from netc.language.values import (
     Prefix,
 )
 
-
-class Kind(StrEnum):
-    """How packets are wrapped. The outer family of gre, ipip, sit and 6to4 is IPv4, that of ip6gre IPv6; of the last
-    two another program makes the interface, and how it wraps is its own business."""
-
-    WIREGUARD = "wireguard"
-    GRE = "gre"
-    IP6GRE = "ip6gre"
-    IPIP = "ipip"
-    SIT = "sit"
-    VXLAN = "vxlan"
-    SIX_TO_FOUR = "6to4"
-    TUNSAFE = "tunsafe"
-    EXTERNAL = "external"
-
-
-FOREIGN = frozenset((Kind.TUNSAFE, Kind.EXTERNAL))
-"""Made by another program, and so of tunnels alone."""
-
-LinkKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan"]
 Seconds = Annotated[int, Field(strict=True, ge=0, le=65535)]
 GreKey = Annotated[int, Field(strict=True, ge=0, le=0xFFFFFFFF)]
 Vni = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFF)]
@@ -46,6 +27,11 @@ TableNumber = Annotated[int, Field(strict=True, ge=1, le=0xFFFFFFFF)]
 Priority = Annotated[int, Field(strict=True, ge=1, le=32765)]
 Cost = Annotated[int, Field(strict=True, ge=1, le=65535)]
 OuterFamily = Literal["ipv4", "ipv6"]
+
+NUMBERED = those(lambda kind: kind.form == "numbered")
+VNI = f"{' or '.join(kind.upper() for kind in NUMBERED)} network identifier"
+EITHER_FAMILY = listed(those(lambda kind: kind.chooses_family))
+"""Kinds, as descriptions name them."""
 
 
 class End(Table):
@@ -65,7 +51,7 @@ class End(Table):
         None,
         description=(
             "Where the host keeps the private half; default: the host's, and for an identity of its own "
-            "/etc/netc/keys/LINK.key."
+            f"{key_file('LINK.key')}."
         ),
     )
     preshared_key: Secret | None = Field(
@@ -94,14 +80,16 @@ class Link(Table):
     kind: LinkKind = Field(description="How packets are wrapped: ipip carries IPv4, sit IPv6, the others both.")
     between: tuple[HostName, HostName] = Field(description="The two hosts.")
     family: OuterFamily | None = Field(
-        None, description="Outer family, for wireguard and vxlan where both hosts have both."
+        None, description=f"Outer family, for {EITHER_FAMILY} where both hosts have both."
     )
     mtu: Mtu | None = Field(
         None, description="Default: the smaller uplink's (or that of the tunnel below), less what the kind adds."
     )
     key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
-    vni: Vni | None = Field(None, description="VXLAN network identifier; default: from the two ids.")
-    port: PortNumber | None = Field(None, description="VXLAN's UDP port; default: 4789.")
+    vni: Vni | None = Field(None, description=f"{VNI}; default: from the two ids.")
+    port: PortNumber | None = Field(
+        None, description=" ".join(f"{kind.upper()}'s UDP port; default: {KINDS[kind].port}." for kind in NUMBERED)
+    )
     ttl: Ttl = Field(64, description="Outer TTL, so that inner ones of 1 survive (OSPF, BGP).")
     cost: Cost = Field(10, description="Of a packet that goes this way, for the IGP and BGP.")
     ends: Mapping[HostName, End] = Field(

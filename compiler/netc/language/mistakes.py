@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 
+from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
 from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
@@ -98,7 +99,7 @@ def _secret(path: KeyPath) -> Problem:
         "NC0116",
         path,
         f"`{_name(path)}` holds a secret, and no secret stands in a topology",
-        'make a new one on the host, this one has been seen; here write `{ file = "/etc/netc/keys/NAME.key" }`',
+        f'make a new one on the host, this one has been seen; here write `{{ file = "{key_file("NAME.key")}" }}`',
         on_key=True,
     )
 

@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from netc.language.key_files import key_file
 from netc.language.names import CredentialName, HostPath, Wrong
 
 
@@ -25,6 +26,6 @@ class Secret(Table):
             raise Wrong(
                 "NC0115",
                 "a secret has one place",
-                'write `{ file = "/etc/netc/keys/NAME.key" }` or `{ credential = "NAME" }`',
+                f'write `{{ file = "{key_file("NAME.key")}" }}` or `{{ credential = "NAME" }}`',
             )
         return self

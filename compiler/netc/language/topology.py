@@ -12,6 +12,7 @@ from netc.language.bridges import Bridge
 from netc.language.firewall import Firewall
 from netc.language.forwards import Forward
 from netc.language.igp import Igp
+from netc.language.key_files import key_file
 from netc.language.links import Link, Mesh
 from netc.language.names import (
     AnycastName,
@@ -80,7 +81,7 @@ class Host(Table):
         None,
         description=(
             'Where the host keeps its private half: `{ file = "/…" }` or `{ credential = "…" }`; default: '
-            "/etc/netc/keys/host.key."
+            f"{key_file('host.key')}."
         ),
     )
     endpoint: DialledOrNot | None = Field(

@@ -1,10 +1,23 @@
 """Tunnels: the far end is someone else's."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from netc.language.links import GreKey, OuterFamily, Priority, Seconds, TableNumber, Ttl, Vni
+from netc.language.key_files import key_file
+from netc.language.kinds import KINDS, TunnelKind
+from netc.language.links import (
+    EITHER_FAMILY,
+    NUMBERED,
+    VNI,
+    GreKey,
+    OuterFamily,
+    Priority,
+    Seconds,
+    TableNumber,
+    Ttl,
+    Vni,
+)
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.tables import Secret, Table
 from netc.language.values import (
@@ -16,8 +29,6 @@ from netc.language.values import (
     PortNumber,
     Prefix,
 )
-
-TunnelKind = Literal["wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan", "6to4", "tunsafe", "external"]
 
 
 def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
@@ -74,8 +85,14 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field((), description="What the host holds on it; 6to4 makes its own.")
     dns: OneOrMany[Address] = Field((), description="Resolvers that are reached through the tunnel.")
     mtu: Mtu | None = Field(None, description="Default: the uplink's, less what the kind adds.")
-    port: PortNumber | None = Field(None, description="UDP port; default: any with wireguard, 4789 with vxlan.")
-    private_key: Secret | None = Field(None, description="Where the host keeps it; default: /etc/netc/keys/TUNNEL.key.")
+    port: PortNumber | None = Field(
+        None,
+        description=(
+            "UDP port; default: any with wireguard, "
+            f"{', '.join(f'{KINDS[kind].port} with {kind}' for kind in NUMBERED)}."
+        ),
+    )
+    private_key: Secret | None = Field(None, description=f"Where the host keeps it; default: {key_file('TUNNEL.key')}.")
     peer: OneOrMany[TunnelPeer] = Field((), description="The far end of a WireGuard tunnel; one or several.")
     routes: OneOrMany[Prefix] = Field(
         (), description="Prefixes that the host reaches through it; inside a namespace it is the way to everywhere."
@@ -88,9 +105,9 @@ class Tunnel(Table):
         None, description="Outer source of kinds without keys; default: the host's own address."
     )
     remote: Address | None = Field(None, description="Outer destination of kinds without keys.")
-    family: OuterFamily | None = Field(None, description="Outer family, for wireguard and vxlan.")
+    family: OuterFamily | None = Field(None, description=f"Outer family, for {EITHER_FAMILY}.")
     key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
-    vni: Vni | None = Field(None, description="VXLAN network identifier.")
+    vni: Vni | None = Field(None, description=f"{VNI}.")
     ttl: Ttl = Field(64, description="Outer TTL.")
     config: HostPath | None = Field(
         None,

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
+from netc.language.key_files import key_file
 from netc.language.names import CredentialName, HostPath
 from netc.language.tables import Secret
 
 PORT_BASE = 51820
 """A link's UDP port on a host is this plus the id of the host at the other end."""
 
-VXLAN_PORT = 4789
-"""RFC 7348."""
-
 KEEPALIVE_SECONDS = 25
 """Shorter than what NATs remember a UDP flow for (30 s and up)."""
-
-PREFIX = {
-    Kind.WIREGUARD: "wg-",
-    Kind.GRE: "gre-",
-    Kind.IP6GRE: "gre6-",
-    Kind.IPIP: "ipip-",
-    Kind.SIT: "sit-",
-    Kind.VXLAN: "vx-",
-    Kind.SIX_TO_FOUR: "6to4-",
-}
-"""What an interface's name begins with."""
 
 MAIN = 254
 """rt_tables of iproute2."""
@@ -59,8 +45,11 @@ def alone(address: IPNetwork) -> IPNetwork:
     return IPNetwork(address.ip)
 
 
-def secret(given: Secret | None, default: str | None) -> HostPath | CredentialName | None:
-    """Where the host finds a secret; `default` is the name of a file in /etc/netc/keys."""
-    if given is not None:
-        return given.credential or given.file
-    return HostPath(f"/etc/netc/keys/{default}") if default else None
+def secret(given: Secret | None) -> HostPath | CredentialName | None:
+    """Where the host finds a secret; None where the author names none."""
+    return (given.credential or given.file) if given else None
+
+
+def private_key(given: Secret | None, name: str) -> HostPath | CredentialName:
+    """Where the host finds a private key; `name` is what its file is called where the author names none."""
+    return secret(given) or key_file(f"{name}.key")

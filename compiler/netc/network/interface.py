@@ -1,16 +1,18 @@
-"""Interface: one end of a link, mesh or tunnel on a host, with every value in force."""
+"""Interface: one end of a link, mesh or tunnel on a host, with every value in force; its form follows from its kind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import assert_never
 
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
+from netc.language.kinds import Kind
 from netc.language.names import (
     Argument,
     CredentialName,
+    DnsName,
     HostName,
     HostPath,
     InterfaceName,
@@ -66,8 +68,9 @@ class Mtu(Struct, frozen=True):
         return self.under - self.overhead
 
 
-class Interface(Struct, frozen=True):
-    """`origin` is the table that it comes from; `where` the most exact place to point at on this host."""
+class Common(Struct, frozen=True, kw_only=True):
+    """What every interface has. `origin` is the table that it comes from; `where` the most exact place to point at on
+    this host."""
 
     host: HostName
     origin: KeyPath
@@ -78,23 +81,11 @@ class Interface(Struct, frozen=True):
     addresses: tuple[IPNetwork, ...]
     mtu: Mtu | None
     """None where the program that makes the interface knows best."""
-    outer: Family | None
-    """None where a DNS name decides."""
     far: HostName | None = None
     """The host at the other end, when there is one alone and it is ours."""
-    port: int | None = None
-    private_key: Key | None = None
-    identity: Identity | None = None
-    keepalive: int = 0
-    peers: tuple[Peer, ...] = ()
-    local: IPAddress | None = None
-    remote: IPAddress | None = None
-    key: int | None = None
-    vni: int | None = None
-    ttl: int = 64
     routes: tuple[IPNetwork, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
-    """The far end's addresses, where `routes` need one: on Ethernet, which is what VXLAN carries."""
+    """The far end's addresses, where `routes` need one: on Ethernet."""
     table: int | None = None
     """Where `routes` go; None is main."""
     priority: int | None = None
@@ -103,12 +94,93 @@ class Interface(Struct, frozen=True):
     dns: tuple[IPAddress, ...] = ()
     namespace: NamespaceName | None = None
     """Where it is moved after it was born among the host's own interfaces."""
-    config: HostPath | None = None
-    """What the program that makes the interface reads, with its secrets."""
-    start: tuple[Argument, ...] = ()
-    stop: tuple[Argument, ...] = ()
-    wait: int = 0
+
+
+class WireguardInterface(Common, frozen=True, kw_only=True):
+    """Keys and peers."""
+
+    private_key: Key
+    identity: Identity | None
+    """None for a tunnel, whose key is its provider's."""
+    peers: tuple[Peer, ...]
+    keepalive: int
+    port: int | None
+    """None: any."""
+    outer: Family | None
+    """None where a DNS name decides, or peers differ."""
+
+
+class PlainInterface(Common, frozen=True, kw_only=True):
+    """Told apart by its two outer addresses, and by GRE's key where the author gives one."""
+
+    local: IPAddress
+    remote: IPAddress
+    ttl: int
+    key: int | None
+
+
+class NumberedInterface(Common, frozen=True, kw_only=True):
+    """Told apart by its number, behind a UDP port that all of its kind can share."""
+
+    local: IPAddress
+    remote: IPAddress
+    ttl: int
+    vni: int
+    port: int
+
+
+class SixToFourInterface(Common, frozen=True, kw_only=True):
+    """The far end of a packet follows from the address that it goes to (RFC 3056)."""
+
+    local: IPAddress
+    ttl: int
+
+
+class ProgramInterface(Common, frozen=True, kw_only=True):
+    """Another program makes it. With an empty `stop` the program is ended by a signal."""
+
+    start: tuple[Argument, ...]
+    stop: tuple[Argument, ...]
+    wait: int
     """Seconds that the program may take."""
+    config: HostPath | None
+    """What the program reads, with its secrets, as far as netc knows of it."""
+
+
+Interface = WireguardInterface | PlainInterface | NumberedInterface | SixToFourInterface | ProgramInterface
+
+
+def outer_ends(interface: Interface) -> Iterator[IPAddress | DnsName]:
+    """What its outer packets are sent to, as far as the topology says it."""
+    match interface:
+        case WireguardInterface():
+            yield from (peer.endpoint.host for peer in interface.peers if peer.endpoint)
+        case PlainInterface() | NumberedInterface():
+            yield interface.remote
+        case SixToFourInterface() | ProgramInterface():
+            return
+        case _:
+            assert_never(interface)
+
+
+def outer_family(interface: Interface) -> Family | None:
+    """Of its outer packets; None where a DNS name or a program decides."""
+    match interface:
+        case WireguardInterface():
+            return interface.outer
+        case PlainInterface() | NumberedInterface():
+            return 4 if interface.remote.version == 4 else 6
+        case SixToFourInterface():
+            return 4
+        case ProgramInterface():
+            return None
+        case _:
+            assert_never(interface)
+
+
+def listens_at(interface: Interface) -> int | None:
+    """Its UDP port, where netc knows of one."""
+    return interface.port if isinstance(interface, WireguardInterface | NumberedInterface) else None
 
 
 class Network(Struct, frozen=True):

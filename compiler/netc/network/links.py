@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import End, Kind, Link
+from netc.language.kinds import KINDS, Kind, Properties
+from netc.language.links import End, Link
 from netc.language.names import HostName, InterfaceName, LinkName, PartName, PublicKey, Wrong
 from netc.language.topology import Host, Topology
 from netc.language.values import Endpoint, Family
@@ -16,28 +17,28 @@ from netc.network.derive import (
     EVERYTHING,
     KEEPALIVE_SECONDS,
     PORT_BASE,
-    PREFIX,
-    VXLAN_PORT,
     alone,
     link_local,
+    private_key,
     secret,
     vni,
 )
 from netc.network.dialling import FAMILY, candidates, dial, families, outer
 from netc.network.forwards import Back, back
-from netc.network.interface import Identity, Interface, Key, Mtu, Peer
+from netc.network.interface import (
+    Common,
+    Identity,
+    Interface,
+    Key,
+    Mtu,
+    NumberedInterface,
+    Peer,
+    PlainInterface,
+    WireguardInterface,
+)
 from netc.network.mtu import mtu, overhead
 from netc.network.routing import is_way
 from netc.problem import KeyPath, Problem
-
-OUTER_OF: dict[Kind, Family] = {
-    Kind.GRE: 4,
-    Kind.IPIP: 4,
-    Kind.SIT: 4,
-    Kind.SIX_TO_FOUR: 4,
-    Kind.IP6GRE: 6,
-}
-"""Kinds whose outer family is in their name; WireGuard and VXLAN take either."""
 
 
 class Side(Struct, frozen=True):
@@ -60,7 +61,7 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
     """Both ends of a link whose hosts exist; a Problem for an end that cannot be made."""
     one, other = (Side(host, topology.hosts[host], link.ends.get(host, End())) for host in link.between)
     kind = Kind(link.kind)
-    family = OUTER_OF.get(kind, FAMILY[link.family]) or _family(one, other)
+    family = KINDS[kind].outer or FAMILY[link.family] or _family(one, other)
     keyed = link.key is not None
     under = min((one, other), key=lambda side: side.host.mtu)
     size = mtu(link.mtu, under.host.mtu, f"uplink of {under.name}", overhead(kind, family, keyed=keyed))
@@ -68,9 +69,10 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
         try:
             replies = back(name, near.name, far.host.id, topology)
             for end in _interface(name, link, near, far, family, size):
-                if isinstance(end, Interface) and is_way(end.origin, topology):
-                    end = _routed(end, near)
-                yield _answering(end, replies) if isinstance(end, Interface) and replies else end
+                if not isinstance(end, Problem):
+                    end = _routed(end, near) if is_way(end.origin, topology) else end
+                    end = _answering(end, replies) if replies else end
+                yield end
         except Wrong as wrong:
             what = f"no name for {near.name}'s end of `{name}`: {wrong.what}"
             yield Problem(wrong.code, ("links", name), what, f'set `ends.{near.name}.interface = "…"`', on_key=True)
@@ -78,18 +80,22 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
 
 def _answering(interface: Interface, replies: Back) -> Interface:
     """Visitors are everybody, so everybody may come out of the link and be answered into it."""
-    peers = tuple(replace(peer, allowed_ips=EVERYTHING) for peer in interface.peers)
-    return replace(interface, back=replies, peers=peers)
+    return replace(_open(interface), back=replies)
+
+
+def _open(interface: Interface) -> Interface:
+    """Anything may come out of it."""
+    if not isinstance(interface, WireguardInterface):
+        return interface
+    return replace(interface, peers=tuple(replace(peer, allowed_ips=EVERYTHING) for peer in interface.peers))
 
 
 def _routed(interface: Interface, near: Side) -> Interface:
     """Routing leads anything through, and its daemons find each other by fe80 addresses."""
-    has_fe80 = any(net.ip.is_link_local() for net in interface.addresses) or interface.kind == Kind.IPIP
-    own = () if has_fe80 else (link_local(near.host.id),)
-    peers = interface.peers
-    if near.end.allowed_ips is None:
-        peers = tuple(replace(peer, allowed_ips=EVERYTHING) for peer in peers)
-    return replace(interface, addresses=(*interface.addresses, *own), peers=peers)
+    has_fe80 = any(net.ip.is_link_local() for net in interface.addresses)
+    own = () if has_fe80 else _default_addresses(KINDS[interface.kind], near.host)
+    opened = _open(interface) if near.end.allowed_ips is None else interface
+    return replace(opened, addresses=(*interface.addresses, *own))
 
 
 def _family(one: Side, other: Side) -> Family | None:
@@ -106,51 +112,46 @@ def _interface(
     kind = Kind(link.kind)
     origin: KeyPath = ("links", name)
     where: KeyPath = (*origin, "ends", near.name) if near.name in link.ends else origin
-    end = near.end
-    bare = Interface(
+    end, properties = near.end, KINDS[kind]
+    bare = Common(
         host=near.name,
         origin=origin,
         where=where,
         part=PartName(f"link-{name}"),
-        name=end.interface or InterfaceName(f"{PREFIX[kind]}{far.name}"),
+        name=end.interface or InterfaceName(f"{properties.prefix}{far.name}"),
         kind=kind,
-        addresses=end.address or _default_addresses(kind, near.host),
+        addresses=end.address or _default_addresses(properties, near.host),
         mtu=size,
-        outer=family,
         far=far.name,
         routes=end.routes,
-        gateways=_gateways(kind, near, far),
+        gateways=_gateways(near, far) if properties.ethernet else (),
         table=end.table,
         priority=end.priority or end.table,
-        ttl=link.ttl,
-        key=link.key,
     )
-    if kind == Kind.WIREGUARD:
+    if properties.form == "wireguard":
         yield from _wireguard(bare, name, near, far, family)
     else:
         yield from _plain(bare, link, near, far, family)
 
 
-def _default_addresses(kind: Kind, host: Host) -> tuple[IPNetwork, ...]:
-    return () if kind == Kind.IPIP else (link_local(host.id),)  # ipip carries no IPv6
+def _default_addresses(kind: Properties, host: Host) -> tuple[IPNetwork, ...]:
+    return (link_local(host.id),) if 6 in kind.carries else ()
 
 
-def _gateways(kind: Kind, near: Side, far: Side) -> tuple[IPAddress, ...]:
-    """The far end's addresses that the near end has for neighbours, where a route needs one."""
-    if kind != Kind.VXLAN:
-        return ()
+def _gateways(near: Side, far: Side) -> tuple[IPAddress, ...]:
+    """The far end's addresses that the near end has for neighbours."""
     here, there = (side.addresses or (link_local(side.host.id),) for side in (near, far))
     return tuple(net.ip for net in there if any(net.ip in own.cidr for own in here))
 
 
 def _wireguard(
-    bare: Interface, name: LinkName, near: Side, far: Side, family: Family | None
+    bare: Common, name: LinkName, near: Side, far: Side, family: Family | None
 ) -> Iterator[Interface | Problem]:
     if far.public_key is None:
         yield no_public_key(far.name, f"{near.name} needs it for `{name}`")
         return
     end = near.end
-    own_key = f"{name}.key" if end.public_key else None
+    own_key = private_key(end.private_key, name) if end.public_key or end.private_key else host_key(near.host)
     identity = host_identity(near.name, near.host)
     if end.public_key or end.private_key:
         identity = Identity(("links", name, "ends", near.name, "public_key"), near.public_key)
@@ -159,15 +160,16 @@ def _wireguard(
         public_key=far.public_key,
         allowed_ips=_allowed(near, far),
         endpoint=_endpoint(near, far, family),
-        preshared_key=secret(end.preshared_key, None),
+        preshared_key=secret(end.preshared_key),
     )
-    yield replace(
-        bare,
-        port=_port(near, far),
-        private_key=secret(end.private_key, own_key) or host_key(near.host),
+    yield WireguardInterface(
+        **asdict(bare),
+        private_key=own_key,
         identity=identity,
-        keepalive=keepalive(end.keepalive, near.host, end),
         peers=(peer,),
+        keepalive=keepalive(end.keepalive, near.host, end),
+        port=_port(near, far),
+        outer=family,
     )
 
 
@@ -181,9 +183,9 @@ def no_public_key(host: HostName, why: str) -> Problem:
     )
 
 
-def host_key(host: Host) -> Key | None:
+def host_key(host: Host) -> Key:
     """Where a host keeps the private half of its identity."""
-    return secret(host.private_key, "host.key")
+    return private_key(host.private_key, "host")
 
 
 def host_identity(name: HostName, host: Host) -> Identity:
@@ -216,22 +218,25 @@ def _allowed(near: Side, far: Side) -> tuple[IPNetwork, ...]:
     return tuple(sorted({*map(alone, far.addresses), *near.end.routes}))
 
 
-def _plain(bare: Interface, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Problem]:
+def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Problem]:
     """Kinds with outer addresses in place of keys and ports."""
     used: Family = family or (4 if 4 in families(near.host) & families(far.host) else 6)
     found = outer(near.host, near.end, far.host, far.end, used)
-    for side, ip in ((near, found.local), (far, found.remote)):
-        if ip is None:
-            what = f"{link.kind} needs an IPv{used} address of {side.name}, and knows none that can be reached"
-            hint = f"give hosts.{side.name} a public one in `addresses`, or set `ends.{side.name}.endpoint`"
-            yield Problem("NC0302", bare.origin, what, hint, on_key=True)
-            return
-    vxlan = bare.kind == Kind.VXLAN
-    yield replace(
-        bare,
-        outer=used,
-        local=found.local,
-        remote=found.remote,
-        vni=(link.vni or vni(near.host.id, far.host.id)) if vxlan else None,
-        port=(link.port or VXLAN_PORT) if vxlan else None,
-    )
+    local, remote = found.local, found.remote
+    if local is None or remote is None:
+        name = near.name if local is None else far.name
+        what = f"{link.kind} needs an IPv{used} address of {name}, and knows none that can be reached"
+        hint = f"give hosts.{name} a public one in `addresses`, or set `ends.{name}.endpoint`"
+        yield Problem("NC0302", bare.origin, what, hint, on_key=True)
+        return
+    if KINDS[bare.kind].form == "numbered":
+        yield NumberedInterface(
+            **asdict(bare),
+            local=local,
+            remote=remote,
+            ttl=link.ttl,
+            vni=link.vni or vni(near.host.id, far.host.id),
+            port=link.port or KINDS[bare.kind].port,
+        )
+    else:
+        yield PlainInterface(**asdict(bare), local=local, remote=remote, ttl=link.ttl, key=link.key)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Set
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind, Mesh
+from netc.language.kinds import KINDS, Kind
+from netc.language.links import Mesh
 from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
 from netc.language.topology import Host, Topology
 from netc.language.values import Endpoint, Family
-from netc.network.derive import EVERYTHING, PREFIX, alone, fits, in_subnet, link_local
+from netc.network.derive import EVERYTHING, alone, fits, in_subnet, link_local
 from netc.network.dialling import FAMILY, candidates, dial, families
-from netc.network.interface import Interface, Peer
+from netc.network.interface import Peer, WireguardInterface
 from netc.network.links import host_identity, host_key, keepalive, no_public_key
 from netc.network.mtu import mtu, overhead
 from netc.problem import KeyPath, Problem
@@ -26,7 +27,7 @@ def members(mesh: Mesh, topology: Topology) -> tuple[HostName, ...]:
     return tuple(sorted(host for host in topology.hosts if host in named))
 
 
-def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[Interface | Problem]:
+def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[WireguardInterface | Problem]:
     origin: KeyPath = ("meshes", name)
     hosts = {host: topology.hosts[host] for host in members(mesh, topology)}
     keyless = [host for host, table in hosts.items() if table.public_key is None]
@@ -54,24 +55,24 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
         yield Problem(wrong.code, origin, what, f"set a shorter `{key}`", on_key=True)
 
 
-def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:
-    peers = _Peers(mesh, hosts)
-    interface = mesh.interface or InterfaceName(f"{PREFIX[Kind.WIREGUARD]}{name}")
+def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[WireguardInterface]:
+    kind, peers = Kind(mesh.kind), _Peers(mesh, hosts)
+    interface = mesh.interface or InterfaceName(f"{KINDS[kind].prefix}{name}")
     smallest = min(hosts, key=lambda host: hosts[host].mtu, default=None)
     for number, (host, table) in enumerate(hosts.items()):
         others, dialled = peers.seen_by(number, table)
         outer = _one(dialled)
         under = hosts[smallest].mtu if smallest else 1500
-        yield Interface(
+        yield WireguardInterface(
             host=host,
             origin=origin,
             where=origin,
             part=PartName(f"mesh-{name}"),
             name=interface,
-            kind=Kind.WIREGUARD,
+            kind=kind,
             addresses=tuple(in_subnet(subnet, table.id) for subnet in mesh.subnet),
             # One interface serves every pair, so the pair with the largest overhead decides for all.
-            mtu=mtu(mesh.mtu, under, f"uplink of {smallest}", overhead(Kind.WIREGUARD, peers.outer, keyed=False)),
+            mtu=mtu(mesh.mtu, under, f"uplink of {smallest}", overhead(kind, peers.outer, keyed=False)),
             outer=outer,
             port=mesh.port,
             private_key=host_key(table),
@@ -129,7 +130,8 @@ def _one(found: Set[Family | None]) -> Family | None:
     return next(iter(found)) if len(found) == 1 else None
 
 
-def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[Interface]:
+def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[WireguardInterface]:
+    kind = Kind(mesh.kind)
     before = f"{name}-" if mesh.prefix is None else mesh.prefix
     names = {host: InterfaceName(f"{before}{host}") for host in hosts}
     offers = {host: candidates(table) for host, table in hosts.items()}
@@ -148,19 +150,19 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
                 allowed_ips=EVERYTHING,
                 endpoint=Endpoint(there.host, there.port or mesh.port + near.id) if there else None,
             )
-            yield Interface(
+            yield WireguardInterface(
                 host=host,
                 origin=origin,
                 where=origin,
                 part=PartName(f"mesh-{name}-{far_name}"),
                 name=names[far_name],
-                kind=Kind.WIREGUARD,
+                kind=kind,
                 addresses=(link_local(near.id),),
                 mtu=mtu(
                     mesh.mtu,
                     smaller[1].mtu,
                     f"uplink of {smaller[0]}",
-                    overhead(Kind.WIREGUARD, outer, keyed=False),
+                    overhead(kind, outer, keyed=False),
                 ),
                 outer=outer,
                 far=far_name,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from netaddr import IPNetwork
 
-from netc.language.links import Kind
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, NumberedInterface, PlainInterface, WireguardInterface
 
 
 def outer_sources(interface: Interface, network: Network) -> tuple[IPNetwork, ...] | None:
     """Every address that the far ends may send from; None when it could be any. A WireGuard peer may roam and may sit
     behind any NAT, so only hosts of this topology that hold what others dial are held to their addresses."""
-    if interface.kind != Kind.WIREGUARD:
-        return (IPNetwork(interface.remote),) if interface.remote else None
-    if interface.origin[0] == "hosts":
+    if isinstance(interface, PlainInterface | NumberedInterface):
+        return (IPNetwork(interface.remote),)
+    if not isinstance(interface, WireguardInterface) or interface.origin[0] == "hosts":
         return None
     link = str(interface.origin[1]) if interface.origin[0] == "links" else None
     near = interface.host

@@ -25,7 +25,7 @@ def resolve(topology: Topology) -> tuple[Network, tuple[Problem, ...]]:
     found = tuple(_everything(topology))
     by_host: dict[HostName, list[Interface]] = {host: [] for host in sorted(topology.hosts)}
     for interface in found:
-        if isinstance(interface, Interface):
+        if not isinstance(interface, Problem):
             by_host[interface.host].append(interface)
     interfaces = {host: tuple(sorted(found, key=_order)) for host, found in by_host.items()}
     network = Network(topology, interfaces, worked_out(topology), known_speakers(topology), Senders(topology))

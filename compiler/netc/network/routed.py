@@ -17,7 +17,7 @@ from netc.language.topology import Topology
 from netc.network.anycast import anycast_device, services_at
 from netc.network.derive import EVERYTHING, MAIN
 from netc.network.forwards import target_of
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, outer_ends
 from netc.network.learning import learned_at
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
@@ -98,12 +98,8 @@ def _within(ip: IPAddress, nets: tuple[IPNetwork, ...]) -> bool:
 
 def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     """What outer packets of the host's tunnels go to; a name is looked up later, and is the world's."""
-    found: set[IPAddress] = set()
-    for interface in network.interfaces[host]:
-        ends = [peer.endpoint.host for peer in interface.peers if peer.endpoint]
-        found |= {end for end in ends if isinstance(end, IPAddress)}
-        found |= {interface.remote} if interface.remote else set()
-    yield from sorted(found)
+    ends = {end for interface in network.interfaces[host] for end in outer_ends(interface)}
+    yield from sorted(end for end in ends if isinstance(end, IPAddress))
 
 
 def _returning(host: HostName, network: Network) -> Iterator[Returning]:

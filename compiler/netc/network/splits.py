@@ -7,7 +7,6 @@ from zlib import crc32
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
 from netc.language.names import HostName, SliceName, SplitName
 from netc.language.splits import Ipv6Policy
 from netc.language.splits import Split as Settings
@@ -20,9 +19,6 @@ TABLES = range(13000, 14000)
 
 OUTER_MARK = 0xFF000000
 """On the packets that a WireGuard device sends by the uplink: no split takes them, also where a program makes them."""
-
-IP_PROTOCOL = {Kind.GRE: 47, Kind.IP6GRE: 47, Kind.IPIP: 4}
-"""What outer packets of kinds without ports carry (IANA, protocol numbers)."""
 
 LINK_LOCAL = tuple(map(IPNetwork, ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff02::/16")))
 """Never routed further than the next link (RFC 3927, RFC 5771, RFC 4291): no tunnel could carry it there."""

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from netc.language.links import Kind
 from netc.language.names import HostName
 from netc.language.topology import Topology
 from netc.network.derive import PORT_BASE
 from netc.network.forwards import TABLE_BASE
-from netc.network.interface import Interface
+from netc.network.interface import Interface, Mtu, NumberedInterface, WireguardInterface, listens_at, outer_family
 from netc.network.speakers import has_members
 
 
-def of_mtu(interface: Interface) -> str:
+def of_mtu(interface: Interface, mtu: Mtu) -> str:
     """`1492 (uplink of home) - 80 (wireguard over IPv6)`"""
-    mtu = interface.mtu
-    assert mtu is not None
     # What a name leads to is not known before it is asked for, so the larger header is allowed for.
-    family = f"IPv{interface.outer}" if interface.outer else "IPv6, which its far end's name may lead to"
+    outer = outer_family(interface)
+    family = f"IPv{outer}" if outer else "IPv6, which its far end's name may lead to"
     return f"{mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind} over {family})"
 
 
 def of_port(interface: Interface, topology: Topology) -> str:
     """`, where 51821 = 51820 + 1 (id of edge)`; empty for a port that the author chose."""
-    if interface.far is None or interface.port is None:
+    port = listens_at(interface)
+    if interface.far is None or port is None:
         return ""
     base, given = PORT_BASE, False
     kind, name = interface.origin[0], interface.origin[1]
@@ -31,16 +30,16 @@ def of_port(interface: Interface, topology: Topology) -> str:
     else:
         link = next((link for key, link in topology.links.items() if key == name), None)
         end = link.ends.get(interface.host) if link else None
-        given = link is None or interface.kind != Kind.WIREGUARD or bool(end and end.port)
+        given = link is None or not isinstance(interface, WireguardInterface) or bool(end and end.port)
     number = topology.hosts[interface.far].id
-    if given or interface.port != base + number:
+    if given or port != base + number:
         return ""
-    return f", where {interface.port} = {base} + {number} (id of {interface.far})"
+    return f", where {port} = {base} + {number} (id of {interface.far})"
 
 
-def of_vni(interface: Interface, topology: Topology) -> str:
+def of_vni(interface: NumberedInterface, topology: Topology) -> str:
     """`, where 4098 = 1 (id of a) * 4096 + 2 (id of b)`; empty for one that the author chose."""
-    if interface.far is None or interface.vni is None or interface.origin[0] != "links":
+    if interface.far is None or interface.origin[0] != "links":
         return ""
     ends = sorted((topology.hosts[host].id, host) for host in (interface.host, interface.far))
     (low, one), (high, other) = ends

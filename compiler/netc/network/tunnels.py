@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import assert_never
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import FOREIGN, Kind
+from netc.language.kinds import KINDS, Kind
 from netc.language.names import Argument, HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong
 from netc.language.topology import Host
 from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.values import Family
-from netc.network.derive import KEEPALIVE_SECONDS, PREFIX, VXLAN_PORT, secret
+from netc.network.derive import KEEPALIVE_SECONDS, private_key, secret
 from netc.network.dialling import FAMILY, public
-from netc.network.interface import Interface, Mtu, Peer
-from netc.network.links import OUTER_OF, keepalive
+from netc.network.interface import (
+    Common,
+    Interface,
+    Mtu,
+    NumberedInterface,
+    Peer,
+    PlainInterface,
+    ProgramInterface,
+    SixToFourInterface,
+    WireguardInterface,
+)
+from netc.network.links import keepalive
 from netc.network.mtu import mtu, overhead
 from netc.problem import KeyPath, Problem, dotted
 
@@ -26,20 +37,20 @@ PATIENCE_SECONDS = 10
 
 
 def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
-    kind = Kind(tunnel.kind)
+    kind, properties = Kind(tunnel.kind), KINDS[tunnel.kind]
     where: KeyPath = ("hosts", host_name, "tunnels", name)
     if missing := _missing(tunnel):
         what = f"`{missing}` is missing in {dotted(where)}"
         yield Problem("NC1801", where, what, NEEDED[missing], on_key=True)
         return
     try:
-        interface = tunnel.interface or InterfaceName(f"{PREFIX[kind]}{name}")
+        interface = tunnel.interface or InterfaceName(f"{properties.prefix}{name}")
     except Wrong as wrong:
         what = f"no name for the interface of `{name}`: {wrong.what}"
         yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
         return
-    outer = OUTER_OF.get(kind) or _family(tunnel)
-    bare = Interface(
+    outer = properties.outer or _family(tunnel)
+    bare = Common(
         host=host_name,
         origin=where,
         where=where,
@@ -48,20 +59,23 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         kind=kind,
         addresses=tunnel.address,
         mtu=_mtu(tunnel, host, host_name, outer),
-        outer=outer,
         routes=tunnel.routes,
         table=tunnel.table,
         priority=tunnel.priority or tunnel.table,
-        ttl=tunnel.ttl,
-        key=tunnel.key,
         dns=tunnel.dns,
         namespace=_namespace(host, name),
     )
-    if kind in FOREIGN:
-        yield _foreign(bare, tunnel)
-        return
-    make = {Kind.WIREGUARD: _wireguard, Kind.SIX_TO_FOUR: _six_to_four}.get(kind, _plain)
-    yield from make(bare, host, name, tunnel)
+    match properties.form:
+        case "wireguard":
+            yield from _wireguard(bare, host, name, tunnel, outer)
+        case "plain" | "numbered":
+            yield from _ended(bare, host, name, tunnel, outer or 4)
+        case "6to4":
+            yield from _six_to_four(bare, host, name, tunnel)
+        case "program":
+            yield _program(bare, tunnel)
+        case _:
+            assert_never(properties.form)
 
 
 NEEDED = {
@@ -73,10 +87,8 @@ NEEDED = {
 
 def _missing(tunnel: Tunnel) -> str | None:
     """The first key that a program's tunnel cannot do without."""
-    if Kind(tunnel.kind) not in FOREIGN:
-        return None
-    wanted = "config" if tunnel.kind == "tunsafe" else "start"
-    return next((key for key in ("interface", wanted) if not getattr(tunnel, key)), None)
+    own = KINDS[tunnel.kind].keys
+    return next((key for key in ("interface", own[0]) if not getattr(tunnel, key)), None) if own else None
 
 
 def _namespace(host: Host, tunnel: TunnelName) -> NamespaceName | None:
@@ -91,13 +103,13 @@ def _family(tunnel: Tunnel) -> Family | None:
 
 
 def _mtu(tunnel: Tunnel, host: Host, host_name: HostName, outer: Family | None) -> Mtu | None:
-    if Kind(tunnel.kind) in FOREIGN:  # what it adds is unknown, and over TCP any size goes
+    if KINDS[tunnel.kind].form == "program":  # what it adds is unknown, and over TCP any size goes
         return mtu(tunnel.mtu, tunnel.mtu, "its own", 0) if tunnel.mtu else None
     added = overhead(Kind(tunnel.kind), outer, keyed=tunnel.key is not None)
     return mtu(tunnel.mtu, host.mtu, f"uplink of {host_name}", added)
 
 
-def _wireguard(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
+def _wireguard(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, outer: Family | None) -> Found:
     if not tunnel.peer:
         what = f"the tunnel `{name}` has no peer"
         yield Problem("NC0303", bare.where, what, "write `peer = { … }`, or `import` the provider's file", on_key=True)
@@ -105,12 +117,14 @@ def _wireguard(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) ->
     given = next((peer.keepalive for peer in tunnel.peer if peer.keepalive is not None), None)
     if given is None and tunnel.port is None and host.firewall and host.firewall.input == "drop":
         given = KEEPALIVE_SECONDS  # no port of it is open, so it is heard while conntrack remembers that it spoke
-    yield replace(
-        bare,
-        port=tunnel.port,
-        private_key=secret(tunnel.private_key, f"{name}.key"),
-        keepalive=keepalive(given, host),
+    yield WireguardInterface(
+        **asdict(bare),
+        private_key=private_key(tunnel.private_key, name),
+        identity=None,
         peers=tuple(_peer(peer, name) for peer in tunnel.peer),
+        keepalive=keepalive(given, host),
+        port=tunnel.port,
+        outer=outer,
     )
 
 
@@ -120,51 +134,54 @@ def _peer(peer: TunnelPeer, name: TunnelName) -> Peer:
         public_key=peer.public_key,
         allowed_ips=peer.allowed_ips,
         endpoint=peer.endpoint,
-        preshared_key=secret(peer.preshared_key, None),
+        preshared_key=secret(peer.preshared_key),
     )
 
 
-def _foreign(bare: Interface, tunnel: Tunnel) -> Interface:
-    wait = tunnel.wait or PATIENCE_SECONDS
-    if tunnel.kind == "external":
-        return replace(bare, start=tunnel.start, stop=tunnel.stop, wait=wait)
-    start = ("tunsafe", "start", "-n", bare.name, "-d", str(tunnel.config))
-    stop = ("tunsafe", "stop", bare.name)
-    return replace(
-        bare, config=tunnel.config, start=tuple(map(Argument, start)), stop=tuple(map(Argument, stop)), wait=wait
+def _program(bare: Common, tunnel: Tunnel) -> Interface:
+    known = KINDS[bare.kind]
+    start, stop = (_command(words, bare, tunnel) for words in (known.start, known.stop))
+    return ProgramInterface(
+        **asdict(bare),
+        start=start or tunnel.start,
+        stop=stop or tunnel.stop,
+        wait=tunnel.wait or PATIENCE_SECONDS,
+        config=tunnel.config,
     )
 
 
-def _plain(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
-    family: Family = bare.outer or 4
+def _command(words: str, bare: Common, tunnel: Tunnel) -> tuple[Argument, ...]:
+    said = {"NAME": bare.name, "CONFIG": str(tunnel.config)}
+    return tuple(Argument(said.get(word, word)) for word in words.split())
+
+
+def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: Family) -> Found:
+    """Kinds with two outer addresses, the host's and the far end's."""
     local = tunnel.local or next((net.ip for net in host.addresses if net.version == family), None)
-    for key, ip in (("remote", tunnel.remote), ("local", local)):
-        if ip is None or ip.version != family:
-            yield Problem(
-                "NC0302",
-                bare.where,
-                f"the {tunnel.kind} tunnel `{name}` needs an IPv{family} address as `{key}`",
-                f'write `{key} = "…"`',
-                on_key=True,
-            )
-            return
-    vxlan = bare.kind == Kind.VXLAN
-    if vxlan and tunnel.vni is None:
+    remote = tunnel.remote
+    if remote is None or local is None or {remote.version, local.version} != {family}:
+        key = "remote" if remote is None or remote.version != family else "local"
+        what = f"the {tunnel.kind} tunnel `{name}` needs an IPv{family} address as `{key}`"
+        yield Problem("NC0302", bare.where, what, f'write `{key} = "…"`', on_key=True)
+    elif KINDS[bare.kind].form == "plain":
+        yield PlainInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, key=tunnel.key)
+    elif tunnel.vni is None:
         what = f"`vni` is missing in {dotted(bare.where)}"
         yield Problem("NC0102", bare.where, what, "the far end's owner knows it", on_key=True)
-        return
-    port = (tunnel.port or VXLAN_PORT) if vxlan else None
-    yield replace(bare, local=local, remote=tunnel.remote, vni=tunnel.vni, port=port)
+    else:
+        port = tunnel.port or KINDS[bare.kind].port
+        yield NumberedInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, vni=tunnel.vni, port=port)
 
 
-def _six_to_four(bare: Interface, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
+def _six_to_four(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
     """6to4 makes its own /48 of a public IPv4 address (RFC 3056 section 2)."""
     local = tunnel.local or next((net.ip for net in host.addresses if net.version == 4 and public(net.ip)), None)
     if local is None or local.version != 4 or not public(local):
         what = f"6to4 makes `{name}`'s prefix of a public IPv4 address, and {bare.host} has none"
         yield Problem("NC0302", bare.where, what, 'write `local = "…"`', on_key=True)
         return
-    yield replace(bare, local=local, addresses=tunnel.address or (six_to_four(local),))
+    own = replace(bare, addresses=tunnel.address or (six_to_four(local),))
+    yield SixToFourInterface(**asdict(own), local=local, ttl=tunnel.ttl)
 
 
 def six_to_four(local: IPAddress) -> IPNetwork:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
-from netc.network.interface import Interface, Network, Peer
+from netc.network.interface import Interface, Network, Peer, WireguardInterface, outer_ends
 
 Range = tuple[int, int, int, int, Interface | None]
 """Version, first and last address, prefix length; None stands for the uplink."""
@@ -20,9 +19,17 @@ class Underlay:
     def __init__(self, network: Network) -> None:
         self.network = network
         self.ranges: dict[HostName, list[Range]] = {}
-        peers = {peer for interfaces in network.interfaces.values() for one in interfaces for peer in one.peers}
-        remotes = {one.remote for interfaces in network.interfaces.values() for one in interfaces if one.remote}
-        self.dialled = sorted({(ip.version, int(ip)) for ip in (*_dialled(peers), *remotes)})
+        peers: set[Peer] = set()  # most interfaces of a mesh have the same ones
+        others: list[Interface] = []
+        for interfaces in network.interfaces.values():
+            for one in interfaces:
+                if isinstance(one, WireguardInterface):
+                    peers.update(one.peers)
+                else:
+                    others.append(one)
+        ends = [peer.endpoint.host for peer in peers if peer.endpoint]
+        ends += [end for one in others for end in outer_ends(one)]
+        self.dialled = sorted({(ip.version, int(ip)) for ip in ends if isinstance(ip, IPAddress)})
 
     def carrier(self, interface: Interface) -> Interface | None:
         """The interface of the same host that the outer packets enter, or None for the uplink.
@@ -33,8 +40,9 @@ class Underlay:
         # Few tunnels lead to where anybody dials, and a mesh of 1,000 hosts has a million ends.
         if not any(through and self._is_dialled(family, first, last) for family, first, last, _, through in ranges):
             return None
-        far = (*_dialled(interface.peers), *([interface.remote] if interface.remote else []))
-        return next(filter(None, (_longest(ranges, ip) for ip in far)), None)
+        far = (ip for ip in outer_ends(interface) if isinstance(ip, IPAddress))
+        found = (_longest(ranges, ip) for ip in far)
+        return next((one for one in found if one is not None), None)
 
     def _is_dialled(self, family: int, first: int, last: int) -> bool:
         """By anybody."""
@@ -53,12 +61,6 @@ class Underlay:
             ]
             self.ranges[host] = wan + own
         return self.ranges[host]
-
-
-def _dialled(peers: Iterable[Peer]) -> Iterator[IPAddress]:
-    for peer in peers:
-        if peer.endpoint and isinstance(peer.endpoint.host, IPAddress):
-            yield peer.endpoint.host
 
 
 def _range(net: IPNetwork, interface: Interface | None) -> Range:

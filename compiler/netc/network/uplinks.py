@@ -7,13 +7,12 @@ from zlib import crc32
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.links import Kind
 from netc.language.names import HostName, InterfaceName, PartName, UplinkName
 from netc.language.uplinks import Uplink as Settings
 from netc.language.values import Family
 from netc.network.derive import alone
 from netc.network.dialling import public
-from netc.network.interface import Interface, Network
+from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.problem import KeyPath
 
 TABLES = range(12000, 13000)
@@ -66,7 +65,7 @@ def _device(settings: Settings, host: HostName, network: Network) -> Interface |
 
 
 def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceName, host: HostName) -> Uplink:
-    tunnel = device if isinstance(device, Interface) else None
+    tunnel = None if isinstance(device, InterfaceName) else device
     given = tuple(net.cidr for net in settings.prefixes)
     held = tuple(net.ip for net in settings.prefixes if _is_address(net))
     own = tuple(net for net in tunnel.addresses if not net.ip.is_link_local()) if tunnel else ()
@@ -84,7 +83,7 @@ def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceN
         settings.preferred,
         settings.table or TABLES[crc32(name.encode()) % len(TABLES)],
         (settings.mark or crc32(name.encode()) % 255 + 1) << 24,
-        scrub=tunnel is not None and tunnel.kind != Kind.WIREGUARD,
+        scrub=tunnel is not None and not isinstance(tunnel, WireguardInterface),
     )
 
 
@@ -94,7 +93,7 @@ def _is_address(net: IPNetwork) -> bool:
 
 def _of(own: IPNetwork, tunnel: Interface | None) -> IPNetwork:
     """A tunnel's own address brings itself, and in 6to4 the /48 of which it is the first (RFC 3056 section 2)."""
-    if tunnel and tunnel.kind == Kind.SIX_TO_FOUR:
+    if isinstance(tunnel, SixToFourInterface):
         return IPNetwork(f"{own.ip}/48").cidr
     return alone(own)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
 
 from netaddr import IPAddress
 
-from netc.language.links import Kind
+from netc.language.kinds import KINDS, Kind
 from netc.language.names import NamespaceName
 from netc.plan.facts.device import Device, moved
 from netc.plan.shown import NETCS, link_shown
-from netc.plan.step import PROTOCOL, Command, Step
+from netc.plan.step import PROTOCOL, Step, Word
 
 
 class PlainTunnel(Device, frozen=True):
@@ -36,31 +35,29 @@ class PlainTunnel(Device, frozen=True):
 
 
 def _ends(device: PlainTunnel) -> Iterator[str]:
-    """As `ip link show` says them."""
+    """As `ip link show` says them: `remote 192.0.2.1`, `id 4098`."""
     yield NETCS
-    yield f"local {device.local}"
-    if device.remote:
-        yield f"remote {device.remote}"
-    if device.vni is not None:
-        yield f"id {device.vni}"
+    yield from (f"{option} {said}" for option, value, said in _options(device) if value in ("LOCAL", "REMOTE", "VNI"))
 
 
-def _tunnel(device: PlainTunnel) -> Command:
+def _tunnel(device: PlainTunnel) -> Iterator[Word]:
     """The type and its options (ip-link(8)). A fixed TTL: an inner TTL of 1 would not survive the way."""
-    ends: Command = ("local", device.local, "remote", device.remote or "any", "ttl", device.ttl)
-    key: Command = () if device.key is None else ("key", device.key)
-    match device.kind:
-        case Kind.GRE:
-            return ("type", "gre", *ends, *key)
-        case Kind.IP6GRE:
-            return ("type", "ip6gre", *ends, "encaplimit", "none", *key)
-        case Kind.IPIP:
-            return ("type", "ipip", *ends)
-        case Kind.SIT | Kind.SIX_TO_FOUR:
-            return ("type", "sit", *ends)
-        case Kind.VXLAN:
-            return ("type", "vxlan", "id", device.vni or 0, *ends, "dstport", device.port or 0)
-        case Kind.WIREGUARD | Kind.TUNSAFE | Kind.EXTERNAL:
-            raise TypeError(f"a {device.kind} device is no plain tunnel")
-        case _:
-            assert_never(device.kind)
+    for option, _, said in _options(device):
+        yield from (option, said)
+
+
+def _options(device: PlainTunnel) -> Iterator[tuple[str, str, Word]]:
+    """Each as KINDS spells it, what it stands for there, and what the device has for that."""
+    own = {
+        "LOCAL": device.local,
+        "REMOTE": device.remote,
+        "TTL": device.ttl,
+        "KEY": device.key,
+        "VNI": device.vni,
+        "PORT": device.port,
+    }
+    words = KINDS[device.kind].ip_link.split()
+    for option, value in zip(words[::2], words[1::2], strict=True):
+        said = own[value] if value.isupper() else value
+        if said is not None:
+            yield option, value, said

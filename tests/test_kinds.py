@@ -1,0 +1,82 @@
+"""One table knows what a kind of link is: it is whole, and nothing beside it compares kinds."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from netc.language.kinds import KINDS, Kind, LinkKind, TunnelKind
+from test_layers import MODULES, parsed, place
+
+STANDS_FOR = {"LOCAL", "REMOTE", "TTL", "KEY", "VNI", "PORT"}
+MADE_BY_IP = [kind for kind, properties in KINDS.items() if properties.form in ("plain", "numbered", "6to4")]
+
+
+def test_every_kind_has_a_row_and_its_words() -> None:
+    assert set(KINDS) == set(Kind) == set(get_args(TunnelKind))
+    assert {KINDS[kind].form for kind in get_args(LinkKind)} <= {"wireguard", "plain", "numbered"}
+
+
+@pytest.mark.parametrize("kind", MADE_BY_IP)
+def test_what_ip_link_is_told_is_the_type_and_pairs_of_an_option_and_its_value(kind: str) -> None:
+    words = KINDS[kind].ip_link.split()
+    values = words[1::2]
+
+    assert words[0] == "type"
+    assert len(words) % 2 == 0
+    assert {value for value in values if value.isupper()} <= STANDS_FOR
+    assert "TTL" in values
+    assert ("VNI" in values) == ("PORT" in values) == (KINDS[kind].form == "numbered")
+    assert ("REMOTE" in values) == (KINDS[kind].form != "6to4")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_kind_says_what_its_form_asks_for(kind: str) -> None:
+    properties = KINDS[kind]
+
+    assert bool(properties.prefix) == bool(properties.overhead or properties.ip_link) == (properties.form != "program")
+    assert bool(properties.ip_link) == (kind in MADE_BY_IP)
+    assert bool(properties.keys) == (properties.form == "program")
+    assert bool(properties.port) == (properties.form == "numbered")
+    assert bool(properties.protocol) == (properties.form in ("plain", "6to4"))
+    assert properties.carries in ((4, 6), (4,), (6,))
+
+
+def compared(module: Path) -> Iterator[str]:
+    """Where a module asks which kind it has, and not what the table says of it; a form may be called like a kind."""
+    for node in ast.walk(parsed(module)):
+        inside: list[ast.AST] = []
+        if isinstance(node, ast.Compare):
+            inside = [node.left, *node.comparators]
+        elif isinstance(node, ast.Match):
+            inside = [node.subject, *(case.pattern for case in node.cases)]
+        parts = [part for whole in inside for part in ast.walk(whole)]
+        if any(isinstance(part, ast.Attribute) and part.attr == "form" for part in parts):
+            continue
+        for each in parts:
+            if isinstance(each, ast.Constant) and each.value in set(Kind):
+                yield f"{place(module)}:{each.lineno}: {each.value}"
+            if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name) and each.value.id == "Kind":
+                yield f"{place(module)}:{each.lineno}: Kind.{each.attr}"
+
+
+def test_kinds_are_compared_nowhere() -> None:
+    assert [where for module in MODULES for where in compared(module)] == []
+
+
+def test_a_comparison_of_kinds_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "wrong.py"
+    module.write_text("a = kind in ('gre', x)\nb = kind == Kind.VXLAN\nmatch kind:\n    case 'sit':\n        pass\n")
+    monkeypatch.setattr("test_layers.PACKAGE", tmp_path)
+
+    assert sorted(compared(module)) == ["wrong.py:1: gre", "wrong.py:2: Kind.VXLAN", "wrong.py:4: sit"]
+
+
+def test_one_module_knows_where_keys_are() -> None:
+    knowing = [place(module) for module in MODULES if "/etc/netc/keys" in module.read_text()]
+
+    assert knowing == ["language/key_files.py"]
