@@ -18,8 +18,7 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
   done
   part=rules
   for script in "${!asked[@]}"; do
-    [[ $script == *' rule show protocol 77' ]] || continue
-    shows_no_other "$script" ' '
+    [[ $script != *' rule show protocol 77' ]] || shows_no_other "$script" 'proto 77'
   done
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }

@@ -1,6 +1,6 @@
 """Whether something is there, asked of what `ip` shows: `shows` of templates/bash/steps.bash gets a command, a word
-that the line begins with, and words that stand in it. Tables and protocols are numbers there (ip(8), -N), whatever names
-the host gives them."""
+that the line begins with, and words that stand in it. Tables and protocols are numbers there (ip(8), -N), whatever
+names the host gives them."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or se
     differs "$what $2${3+ (${*:3})}$where is not there"
   fi
 }
-shows_no_other() { # COMMAND WHOSE: each line that it says was asked for, or is not of WHOSE
+shows_no_other() { # COMMAND WORDS: each line that it says with these was asked for
   local number what where
   listen "$1"
   about "$1"
