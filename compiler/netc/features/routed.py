@@ -34,7 +34,8 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         spoken: set[Family] = {*families(topology.bgp), *(4 if net.version == 4 else 6 for net in found.sources)}
         rules = tuple(rule for family in sorted(spoken) for rule in _rules(family, found))
         about = f"which packets of {host} look in the table of its router"
-        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=(RoutingPolicy(rules),)),))
+        facts = (RoutingPolicy(rules),) if rules else ()
+        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=facts),))
 
 
 def _rules(family: Family, found: Routed) -> Iterator[Rule]:

@@ -112,7 +112,8 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         forwards += [WayPastDocker(fact.entering, fact.leaving) for fact in ruleset.passages]
         forwards += [WayPastDocker(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
         about = f"what is forwarded by {host} passes Docker"
-        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), facts=(Docker(_each([tuple(forwards)])),))
+        facts = (Docker(_each([tuple(forwards)])),) if forwards else ()
+        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), facts=facts)
 
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:

@@ -96,9 +96,8 @@ def _sysusers(part: Part) -> Iterator[File]:
     for ruleset in part.every(Ruleset):
         if path := groups_path(ruleset):
             groups = sorted({split.group for split in ruleset.splits if split.group})
-            yield File(
-                f"files{path}", render("systemd", "sysusers.conf.j2", groups=groups), takings=reload_part(part.name)
-            )
+            text = render("systemd", "sysusers.conf.j2", groups=groups)
+            yield File(f"files{path}", text, takings=reload_part(part.name))
 
 
 def _slices(part: Part) -> Iterator[File]:

@@ -71,6 +71,7 @@ class Fact(Struct, frozen=True):
         return ()
 
     def secrets(self) -> Iterable[Secret]:
+        """What `asks` of a part see as well, its unit is given, and `netc-host keys` makes or names."""
         return ()
 
     def reload(self) -> Iterable[Command]:
@@ -82,6 +83,7 @@ class Fact(Struct, frozen=True):
         return ()
 
     def libraries(self) -> Iterable[Library]:
+        """Where the functions are that its commands call, if not in steps.bash."""
         return ()
 
     def capabilities(self) -> Iterable[str]:
