@@ -27,6 +27,7 @@ from netc.verify import (
     shellcheck,
     systemd,
     verify,
+    verify_all,
 )
 
 needs_systemd = pytest.mark.skipif(process.find("systemd-analyze") is None, reason="no systemd-analyze")
@@ -238,6 +239,18 @@ def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch
     assert all("missing; to enable: " in verdict.detail for verdict in verdicts)
 
 
+def test_a_judge_that_computes_forever_gives_no_verdict_and_one_that_waits_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(process, "CPU_SECONDS", 1)
+    bash = process.find("bash") or "bash"
+
+    assert process.ask((bash, "-c", "sleep 2.5; echo there")) == process.Answer(0, "there\n")
+    assert process.ask((bash, "-c", "while :; do :; done")) == process.Silence(
+        "bash gave no answer within 1 s of a processor"
+    )
+
+
 def test_a_judge_that_hangs_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "TIMEOUT_SECONDS", 0.1)
     answer = process.ask((process.find("sleep") or "sleep", "5"))
@@ -319,6 +332,116 @@ def test_what_is_the_same_on_two_hosts_is_read_once(judge: ModuleType, monkeypat
     assert len(asked) == before + 1
     judge.judge((replace(STEPS, text=f"{STEPS.text}# {judge.JUDGE}\n"), mine))
     assert len(asked) == before + (2 if judge is bash else 3)
+
+
+FAULTS = [
+    ("finish\n", "step echo $verb\nfinish\n"),
+    ("finish\n", "step echo `date`\nfinish\n"),
+    ("finish\n", "unused=1\nfinish\n"),
+    ("finish\n", "step echo $device\nfinish\n"),
+    ("finish\n", "exit 0\nfinish\n"),
+    ("finish\n", "cd /tmp\nstep ls *\nfinish\n"),
+    ("finish\n", "cat <<end\nstep\nend\nstep echo $verb\n"),
+    ("finish\n", "find / |\n  xargs rm\n"),
+    ("finish\n", "find /tmp |\nxargs rm\n"),
+    ("finish\n", "if true\nfinish\n"),
+    ("finish\n", 'step "a\nfinish\n'),
+    ("/usr/lib/netc/steps.bash", "/usr/lib/netc/stesp.bash"),
+    ("#!/usr/bin/env bash\n", ""),
+]
+"""In a host's own file, as somebody might write the printer of it."""
+
+
+def of_hosts(text: str = UP.text) -> dict[str, tuple[File, ...]]:
+    """Five hosts that are alike, as hosts are; `text` is of the third."""
+    texts = {f"h{n}": UP.text.replace("10.77.0.", f"10.77.{n}.").replace("link-home", f"link-{n}") for n in range(5)}
+    texts["h2"] = text
+    return {host: (STEPS, replace(UP, text=own)) for host, own in texts.items()}
+
+
+def of_all(hosts: dict[str, tuple[File, ...]]) -> dict[str, dict[str, str]]:
+    return {host: failures(verdicts) for host, _, verdicts in verify_all(hosts.items())}
+
+
+@pytest.mark.parametrize(("old", "new"), FAULTS)
+def test_a_fault_of_one_host_among_hosts_that_are_alike_is_told_as_of_it_alone(
+    old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = of_hosts(altered(UP, old, new).text)
+    monkeypatch.setattr(shellcheck, "_said", {})
+    told = of_all(hosts)
+    monkeypatch.setattr(shellcheck, "_said", {})
+    alone = failures(verify(hosts["h2"]))
+
+    assert alone[UP.path]
+    assert told == {"h0": {}, "h1": {}, "h2": alone, "h3": {}, "h4": {}}
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "code"),
+    [
+        ("ask me", "ask", "SC2119"),  # a command that nobody gives words, while its library reads them
+        ("find /tmp |\nask me", "find /tmp |\nxargs rm", "SC2038"),
+        ('read -r device\nstep echo "$device"', 'step echo "$device"', "SC2154"),
+        ('# shellcheck disable=SC2154\nstep echo "$device"', 'step echo "$device"', "SC2154"),
+    ],
+)
+def test_a_fault_that_lines_of_another_would_hide_is_told(
+    good: str, bad: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = replace(STEPS, text=f'{STEPS.text}ask() {{ echo "$1"; }}\n')
+    hosts = {
+        host: (library, replace(UP, text=UP.text.replace("finish\n", f"{lines}\nfinish\n")))
+        for host, lines in {"good": good, "bad": bad}.items()
+    }
+    alone = {host: failures(verify(files)) for host, files in hosts.items()}
+
+    assert code in alone["bad"][UP.path]
+    for order in (hosts, dict(reversed(hosts.items()))):
+        monkeypatch.setattr(shellcheck, "_said", {})
+        assert of_all(order) == alone
+
+
+def test_a_fault_in_what_all_hosts_share_is_told_of_every_one_of_them() -> None:
+    broken = altered(STEPS, '"/run/netc/$part"', "/run/netc/$part")
+    told = of_all({host: (broken, *files[1:]) for host, files in of_hosts().items()})
+
+    assert len(told) == 5
+    assert all(set(failed) == {STEPS.path} and "SC2086" in failed[STEPS.path] for failed in told.values())
+
+
+def test_the_same_place_on_two_hosts_may_hold_two_libraries() -> None:
+    other = altered(STEPS, "part=$1 verb=$2", "part=$1")
+    reads = altered(UP, "finish\n", 'step echo "$verb"\nfinish\n')
+    told = of_all({"a": (STEPS, reads), "b": (other, reads)})
+
+    assert told["a"] == {}
+    assert "SC2154" in told["b"][UP.path]
+
+
+def test_what_hosts_share_is_read_once_and_what_is_alike_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    ask = process.ask
+
+    def noted(command: Sequence[str], folder: Path | None = None, text: str = "") -> process.Answer | process.Silence:
+        if "shellcheck" in command[0]:
+            asked.extend(command[command.index("--") + 1 :])
+        return ask(command, folder, text)
+
+    monkeypatch.setattr(shellcheck, "_said", {})
+    monkeypatch.setattr(process, "ask", noted)
+    told = of_all(of_hosts())
+
+    assert not any(told.values())
+    assert sorted(path.partition("/")[2] for path in asked) == sorted((STEPS.path, UP.path))
+
+
+def test_what_could_not_be_read_ahead_is_said_of_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shellcheck, "_said", {})
+    monkeypatch.setattr(shellcheck, "_comments", lambda _: None)
+    for _, _, verdicts in verify_all(of_hosts().items()):
+        (said,) = (verdict for verdict in verdicts if verdict.judge == "shellcheck")
+        assert (said.subject, said.outcome) == ("2 scripts", Outcome.COULD_NOT_RUN)
 
 
 def test_what_is_no_script_is_not_judged_as_one() -> None:

@@ -39,7 +39,7 @@ Endpoint = 198.51.100.{id}:51821
 """With MTU, since wg-quick would look for it."""
 
 
-def topology(links: int, more: str = "") -> str:
+def topology(links: int, more: str = "", kind: str = "wireguard") -> str:
     """A hub and its spokes, `links` of them, 200 at most; `more` is another prefix behind the first spoke."""
     hosts = ["hub", *(f"s{n}" for n in range(1, links + 1))]
     lines = ["version = 1", 'network.name = "hub"']
@@ -49,7 +49,7 @@ def topology(links: int, more: str = "") -> str:
         lines += [f'public_key = "{key}"']
     for n in range(1, links + 1):
         routes = [f"10.78.{n}.0/24", *([more] if more and n == 1 else [])]
-        lines += [f"[links.l{n}]", 'kind = "wireguard"', f'between = ["hub", "s{n}"]']
+        lines += [f"[links.l{n}]", f'kind = "{kind}"', f'between = ["hub", "s{n}"]']
         lines += [f'ends.hub = {{ address = "10.77.{n}.0/31", routes = {json.dumps(routes)} }}']
         lines += [f'ends.s{n}.address = "10.77.{n}.1/31"']
     return "\n".join(lines) + "\n"

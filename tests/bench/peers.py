@@ -24,6 +24,7 @@ DEBIAN = {
     "socat": "socat",
     "haproxy": "haproxy",
     "wg-quick": "wireguard-tools",
+    "strace": "strace",
 }
 """Each tool and the package that has it."""
 ASIDE = ("shorewall", "shorewall-core", "ferm", "firehol", "firehol-common")

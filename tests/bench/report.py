@@ -48,6 +48,8 @@ def _spread(runs: Sequence[float]) -> str:
 
 
 def _digits(value: float) -> str:
+    if isinstance(value, int):  # counted, not measured
+        return f"{value:,}"
     return f"{value:,.{0 if value >= 100 else 3 - len(str(int(value)))}f}"
 
 

@@ -63,11 +63,10 @@ def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
 def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tuple[HostName, tuple[File, ...]]]:
     """Passes every host on and says what its judges said; ends in exit 1, before anything is written, if one failed."""
     from netc.report.verdicts import render
-    from netc.verify import Outcome, verify
+    from netc.verify import Outcome, verify_all
 
     failed = False
-    for host, files in hosts:
-        verdicts = verify(files)
+    for host, files, verdicts in verify_all(hosts):
         failed = failed or any(verdict.outcome == Outcome.FAILED for verdict in verdicts)
         typer.echo(render(host, verdicts), err=True, nl=False)
         yield host, files

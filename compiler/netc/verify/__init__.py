@@ -6,14 +6,16 @@ the network; one that cannot run here says so, with what would enable it: a chec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import TypeVar
 
 from netc.emit.file import File
 from netc.verify import bash, bird, iptables, nft, shellcheck, systemd
 from netc.verify.verdict import Outcome, Verdict
 
-__all__ = ["JUDGES", "Outcome", "Verdict", "verify"]
+__all__ = ["JUDGES", "Outcome", "Verdict", "verify", "verify_all"]
 
 JUDGES: tuple[Callable[[Sequence[File]], tuple[Verdict, ...]], ...] = (
     bash.judge,
@@ -23,6 +25,23 @@ JUDGES: tuple[Callable[[Sequence[File]], tuple[Verdict, ...]], ...] = (
     bird.judge,
     systemd.judge,
 )
+
+
+Host = TypeVar("Host", bound=str)
+
+TOGETHER = 50
+"""Hosts of which the files are held at once."""
+
+
+def verify_all(
+    hosts: Iterable[tuple[Host, tuple[File, ...]]],
+) -> Iterator[tuple[Host, tuple[File, ...], tuple[Verdict, ...]]]:
+    """Every host with its files and the verdicts on them, as `verify` has them; shell that many have is read once."""
+    ahead = iter(hosts)
+    while some := tuple(islice(ahead, TOGETHER)):
+        shellcheck.read_ahead(files for _, files in some)
+        for host, files in some:
+            yield host, files, verify(files)
 
 
 def verify(files: Sequence[File]) -> tuple[Verdict, ...]:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
-TIMEOUT_SECONDS = 60
+CPU_SECONDS = 300
+"""Of a processor: it has lost its way. However busy the machine is, what is judged takes a small part of that."""
+TIMEOUT_SECONDS = 3600
+"""By the clock, for what waits and computes nothing: where others compute, minutes pass with nothing wrong."""
 
 ADMIN_FOLDERS = ("/usr/sbin", "/sbin")
 """Where Debian keeps nft and ip, and where the PATH of people without root does not look."""
@@ -39,25 +45,40 @@ def find(program: str) -> str | None:
 def ask(command: Sequence[str], folder: Path | None = None, text: str = "") -> Answer | Silence:
     """Run `command` (its first word a full path) in `folder` with `text` on its standard input."""
     try:
-        ended = subprocess.run(
+        program = subprocess.Popen(
             command,
             cwd=folder,
             env=_environment(),
-            input=text,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
         )
-    except subprocess.TimeoutExpired:
-        return Silence(f"{_name(command)} gave no answer within {TIMEOUT_SECONDS} s")
     except OSError as error:
         return Silence(f"{_name(command)} cannot be started: {error.strerror or error}")
-    if ended.returncode == -signal.SIGKILL:
+    with program:
+        _bound(program.pid)
+        try:
+            words, _ = program.communicate(text, TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            return Silence(f"{_name(command)} gave no answer within {TIMEOUT_SECONDS} s")
+        except BaseException:
+            program.kill()
+            raise
+    if program.returncode == -signal.SIGXCPU:
+        return Silence(f"{_name(command)} gave no answer within {CPU_SECONDS} s of a processor")
+    if program.returncode == -signal.SIGKILL:
         return Silence(f"{_name(command)} was killed, perhaps for want of memory")
-    return Answer(ended.returncode, ended.stdout)
+    return Answer(program.returncode, words)
+
+
+def _bound(pid: int) -> None:
+    """Of the program and of those that it starts from now on; where the kernel cannot, the clock is left."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # it has ended
+            resource.prlimit(pid, resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS + 1))
 
 
 def died(answer: Answer) -> str:

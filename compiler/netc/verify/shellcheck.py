@@ -1,16 +1,21 @@
-"""shellcheck: every script of a host, in one process, at every severity down to style."""
+"""shellcheck: every script of a host, at every severity down to style."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
+
+from msgspec.structs import replace
 
 from netc.emit.file import File
 from netc.kept import fingerprint
 from netc.verify import process, tree
+from netc.verify.alike import shape, together
 from netc.verify.verdict import Verdict, could_not_run, verdict
 
 JUDGE = "shellcheck"
@@ -33,8 +38,19 @@ class Comment(TypedDict):
 
 
 _said: dict[bytes, str] = {}
-"""Of each script, beside what it may source. Most of a host's shell is the same on every other, and it takes longer to
+"""Of each script, beside what it sources. Most of a host's shell is the same on every other, and it takes longer to
 read than all else."""
+
+_AT_A_TIME = 25
+"""Scripts that a process reads."""
+
+
+class Asked(NamedTuple):
+    """A script to be read, the marks of those that it stands for, and what they source, by path."""
+
+    file: File
+    marks: tuple[bytes, ...]
+    libraries: Mapping[str, str]
 
 
 def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
@@ -43,30 +59,105 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     shellcheck = _find()
     if shellcheck is None:
         return could_not_run(JUDGE, scripts, "scripts", f"shellcheck is missing; {_ENABLE}")
-    marks = _marks(shellcheck, scripts)
-    asked = [script for script in scripts if marks[script.path] not in _said]
-    if asked:
-        with tree.laid(scripts) as folder:
-            answer = process.ask(_command(shellcheck, folder, asked), folder)
-        if isinstance(answer, process.Silence):
-            return could_not_run(JUDGE, scripts, "scripts", answer.reason)
-        comments = _comments(answer)
-        if comments is None:
-            reason = process.died(answer) + f"status {answer.status}: {answer.words}\n{_ENABLE}"
-            return could_not_run(JUDGE, scripts, "scripts", reason)
-        _said.update({marks[script.path]: _words(script, comments) for script in asked})
-    return tuple(verdict(JUDGE, script.path, _said[marks[script.path]]) for script in scripts)
+    marked = _marked(shellcheck, scripts)
+    trouble = _read(shellcheck, {asked.marks[0]: asked for asked in marked if asked.marks[0] not in _said}.values())
+    if trouble:
+        return could_not_run(JUDGE, scripts, "scripts", trouble)
+    return tuple(verdict(JUDGE, asked.file.path, _said[asked.marks[0]]) for asked in marked)
 
 
-def _marks(shellcheck: str, scripts: Sequence[File]) -> dict[str, bytes]:
-    """Of what decides about each script: its text and place, and every library, since what has a shebang is run."""
-    libraries = (_bytes(script) for script in scripts if not tree.has_shebang(script))
-    beside = fingerprint((shellcheck.encode(), *libraries))
-    return {script.path: fingerprint((beside, _bytes(script))) for script in scripts}
+def read_ahead(hosts: Iterable[Sequence[File]]) -> None:
+    """Reads the scripts of many hosts, each once and those that are alike together, for `judge` to know them. What it
+    cannot read is left to `judge`, which says why."""
+    shellcheck = _find()
+    if shellcheck is None:
+        return
+    alike: dict[object, dict[bytes, Asked]] = {}
+    for files in hosts:
+        for asked in _marked(shellcheck, tree.scripts(files)):
+            (mark,) = asked.marks
+            if mark not in _said:
+                key = (shape(asked.file), *sorted(asked.libraries.items()))
+                alike.setdefault(mark if key[0] is None else key, {})[mark] = asked
+    _read(shellcheck, filter(None, (_together([*same.values()]) for same in alike.values())))
+    doubted = [asked for same in alike.values() for mark, asked in same.items() if mark not in _said]
+    _read(shellcheck, doubted)
 
 
-def _bytes(script: File) -> bytes:
-    return fingerprint((script.path.encode(), script.text.encode()))
+def _together(alike: Sequence[Asked]) -> Asked | None:
+    if len(alike) == 1:
+        return alike[0]
+    file = together([asked.file for asked in alike])
+    if file is None:
+        return None
+    return Asked(file, tuple(mark for asked in alike for mark in asked.marks), alike[0].libraries)
+
+
+def _marked(shellcheck: str, scripts: Sequence[File]) -> tuple[Asked, ...]:
+    """Each with the mark of what decides about it: its text and place, and what it sources."""
+    libraries = {script.path: script.text for script in scripts if not tree.has_shebang(script)}
+    named = {path: _named(text, libraries) for path, text in libraries.items()}
+    found = []
+    for script in scripts:
+        sourced: dict[str, str] = {}
+        ahead = _named(script.text, libraries)
+        while ahead:
+            path = ahead.pop()
+            if path not in sourced:
+                sourced[path] = libraries[path]
+                ahead |= named[path]
+        beside = (word.encode() for library in sorted(sourced.items()) for word in library)
+        mark = fingerprint((shellcheck.encode(), script.path.encode(), script.text.encode(), *beside))
+        found.append(Asked(script, (mark,), sourced))
+    return tuple(found)
+
+
+def _named(text: str, libraries: Iterable[str]) -> set[str]:
+    """Those that it can source, since what has a shebang is run: whoever follows a path has to find it here."""
+    return {path for path in libraries if path.rpartition("/")[2] in text}
+
+
+def _read(shellcheck: str, wanted: Iterable[Asked]) -> str:
+    """Fills `_said`, but for what stands for several and has a fault. Why it could not, or nothing."""
+    groups: list[list[Asked]] = []
+    for libraries in _rooms(wanted):
+        # Neighbours go to different processes: they are of one host, and take as long as each other.
+        count = max(min(os.cpu_count() or 1, len(libraries)), -(-len(libraries) // _AT_A_TIME))
+        groups += [libraries[start::count] for start in range(count)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return next(filter(None, pool.map(lambda group: _ask(shellcheck, group), groups)), "")
+
+
+def _rooms(wanted: Iterable[Asked]) -> list[list[Asked]]:
+    """Those of which the libraries can lie in one folder: no two are different and have one path."""
+    rooms: list[tuple[dict[str, str], list[Asked]]] = []
+    for asked in wanted:
+        fits = (
+            room for room in rooms if all(room[0].get(path, text) == text for path, text in asked.libraries.items())
+        )
+        if not (room := next(fits, None)):
+            rooms.append(room := ({}, []))
+        room[0].update(asked.libraries)
+        room[1].append(asked)
+    return [room for _, room in rooms]
+
+
+def _ask(shellcheck: str, group: Sequence[Asked]) -> str:
+    """Why there is no answer, or nothing."""
+    scripts = [replace(asked.file, path=f"{number}/{asked.file.path}") for number, asked in enumerate(group)]
+    libraries = {path: File(path, text) for asked in group for path, text in asked.libraries.items()}
+    with tree.laid((*libraries.values(), *scripts)) as folder:
+        answer = process.ask(_command(shellcheck, folder, scripts), folder)
+    if isinstance(answer, process.Silence):
+        return answer.reason
+    comments = _comments(answer)
+    if comments is None:
+        return process.died(answer) + f"status {answer.status}: {answer.words}\n{_ENABLE}"
+    for asked, script in zip(group, scripts, strict=True):
+        words = _words(script, comments)
+        if len(asked.marks) == 1 or not words:
+            _said.update(dict.fromkeys(asked.marks, words))
+    return ""
 
 
 def _find() -> str | None:

@@ -1,0 +1,81 @@
+"""Scripts that are alike: the same but for plain lines, which are judged together in one script.
+
+A plain line is a comment, nothing, or one command of a library's with words that the shell reads as they are written.
+It changes nothing that a judge would hold against, or forgive, another line; so what has no fault with the plain lines
+of many has none with the lines of one. Of a fault nothing follows: each is then judged by itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from netc.emit.file import File
+from netc.verify import tree
+
+_WORDS = r"(?: [A-Za-z0-9_.,:/@%+=-]+)*"
+_COMMAND = re.compile(rf"([a-z][a-z0-9_]*){_WORDS}")
+_COMMENT = re.compile(r"#(?!!|\s*shellcheck\b).*")
+_SOURCE = re.compile(rf"(source /[A-Za-z0-9_./-]+){_WORDS}")
+_GOES_ON = re.compile(r"<<|[|&\\]$", re.MULTILINE)
+"""Where the next line belongs to this one."""
+
+_KEPT = (
+    "alias bg bind break builtin caller case cd command compgen complete compopt continue coproc declare dirs "
+    "disown do done echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash "
+    "help history if in jobs kill let local logout mapfile popd printf pushd pwd read readarray readonly return "
+    "select set shift shopt source suspend test then time times trap true type typeset ulimit umask unalias unset "
+    "until wait while"
+)
+"""Commands and keywords of the shell itself, of which some change what other lines mean."""
+
+_SHELL = frozenset(_KEPT.split())
+
+Shape = tuple[str, ...]
+"""The lines of a script that are not plain, and an empty one for each run of those that are."""
+
+
+def shape(script: File) -> Shape | None:
+    """What scripts that are alike have in common; None of a script that is like no other."""
+    if not tree.has_shebang(script) or _GOES_ON.search(script.text):
+        return None
+    return tuple(
+        "" if plain else _bare(line) for plain, lines in _runs(script) for line in (lines[:1] if plain else lines)
+    )
+
+
+def together(alike: Sequence[File]) -> File | None:
+    """One script with the plain lines of all, each where it was in its own; all are of one shape. None where one calls
+    without words what another gives some: a judge asks whether anybody does."""
+    first, *others = ([*_runs(script)] for script in alike)
+    lines: list[str] = []
+    for number, (plain, own) in enumerate(first):
+        if plain:
+            said = [line for runs in (first, *others) for line in runs[number][1]]
+            own = [*reversed(dict.fromkeys(reversed(said)))]  # what ends each of them ends all
+        lines += own
+    commands = [found for line in lines if (found := _COMMAND.fullmatch(line))]
+    bare = {found[1] for found in commands if found[1] == found[0]}
+    if any(found[1] in bare and found[1] != found[0] for found in commands):
+        return None
+    return File(alike[0].path, "\n".join(lines) + "\n", alike[0].mode)
+
+
+def _runs(script: File) -> Iterator[tuple[bool, list[str]]]:
+    """Lines in their order, those that are plain and those that are not."""
+    for plain, lines in groupby(script.text.splitlines(), _is_plain):
+        yield plain, [*lines]
+
+
+def _is_plain(line: str) -> bool:
+    command = _COMMAND.fullmatch(line)
+    if command:
+        return command[1] not in _SHELL
+    return not line or _COMMENT.fullmatch(line) is not None
+
+
+def _bare(line: str) -> str:
+    """What a library is given says nothing about it."""
+    source = _SOURCE.fullmatch(line)
+    return source[1] if source else line
