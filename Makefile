@@ -9,29 +9,43 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client strace
 
-.PHONY: demo test check fuzz vm bench clean packages
+.PHONY: demo test check stock night vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
 	@cd .cache/demo && find . -type f | sort
 
-# Everything. As root, or in CI, it installs what it needs; elsewhere it ends with what could not run and how to enable it.
-# Most tests wait for packets, so five go side by side; machines, emulated kernels and what counts lost packets have the
-# processors to themselves.
+PYTEST := $(PYTHON) -m pytest -p no:cacheprovider --durations=20
+# Most tests wait for packets, so five go side by side; machines boot two at a time, a module's tests share theirs; what
+# counts lost packets has the processors to itself.
+BESIDE := $(PYTEST) -n 5 --dist worksteal -m "not (machine or vm or alone)"
+MACHINES := $(PYTEST) -n 2 --dist loadfile -m machine
+ALONE := $(PYTEST) -m alone
+
+# Everything but the stock kernel, with a twentieth of the large draws. As root, or in CI, it installs what it needs;
+# elsewhere it ends with what could not run and how to enable it.
 test: packages $(VENV)/.tested check
-	$(PYTHON) -m pytest -p no:cacheprovider -n 5 --dist worksteal --durations=20 -m "not (machine or vm or alone)"
-	$(PYTHON) -m pytest -p no:cacheprovider --durations=20 -m "machine or vm or alone"
+	$(BESIDE)
+	$(MACHINES)
+	$(ALONE)
+
+# What a stock kernel decides (`stock`), emulated. CI runs it after `make test`.
+stock: packages $(VENV)/.tested
+	$(PYTEST) -m vm
 
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests
 	$(VENV)/bin/mypy
 
-# For the night: 20,000 spoiled examples, others each time. `make fuzz SEED=…` tries the same ones again.
+# `make test` with the large draws at full size (tests/night.py): random topologies, spoiled examples, every moment of a
+# kill and every step that fails, by another seed each night. `make night SEED=…` tries the same ones again.
 SEED ?= $(shell date +%s)
-fuzz: $(VENV)/.tested
+DRAWN = --night "$(SEED)" --hypothesis-seed="$(SEED)"
+night: packages $(VENV)/.tested
 	@echo "SEED=$(SEED)"
-	$(PYTHON) -m pytest -p no:cacheprovider -n auto --fuzz 20000 --seed "$(SEED)" --hypothesis-profile=wide \
-		tests/test_fuzz.py tests/test_hostile.py tests/test_syntax.py tests/test_shadowed.py
+	$(BESIDE) $(DRAWN)
+	$(MACHINES) $(DRAWN)
+	$(ALONE) $(DRAWN)
 
 # Every live test on the stock kernel, emulated: the better part of an hour.
 vm: packages $(VENV)/.tested

@@ -18,12 +18,14 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+import night
 from examples import EXAMPLES, ROOT, Ran, netc, tree
 from mutants import NFT, PATHS, SHELL, at, mutant, paths
 
-CHUNKS = 20
-SECONDS = 2
-"""Of this process, so that a busy machine makes no hang. Large files have twice as much for each MB."""
+CHUNKS, MUTANTS = 20, 20_000
+SECONDS = 10
+"""Of this process, so that a busy machine makes no hang; what hangs does not end in minutes. Large files have twice as
+much for each MB."""
 FORMATS = ("text", "json", "github", "sarif", "rdjson")
 
 
@@ -90,10 +92,10 @@ def words(draw: random.Random, folder: Path) -> tuple[str | Path, ...]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_no_mutant_of_an_example_breaks_it(chunk: int, folder: Path, pytestconfig: pytest.Config) -> None:
-    """`pytest --fuzz 20000 --seed X` does the same with more of them, or others; the seed of one that fails is told."""
-    for number in range(pytestconfig.getoption("--fuzz") // CHUNKS):
-        seed = f"{pytestconfig.getoption('--seed')}-{chunk}-{number}"
+def test_no_mutant_of_an_example_breaks_it(chunk: int, folder: Path) -> None:
+    """The seed of one that fails is told."""
+    for number in range(night.number(MUTANTS) // CHUNKS):
+        seed = f"{night.seed()}-{chunk}-{number}"
         draw = random.Random(seed)
         data = mutant(draw)
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, reject, settings
 
+import night
 from netc.pipeline import compile_hosts, understand
 from netc.problem import Mistakes
 from netc.verify import JUDGES, Outcome, bird, verify
@@ -28,7 +29,7 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
         assert {verdict.judge for verdict in said} >= {"bash -n", "shellcheck", "systemd-analyze verify"}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=night.number(600), suppress_health_check=[HealthCheck.filter_too_much])
 @given(topologies(least_hosts=2))
 def test_bird_reads_what_is_written_for_routers_that_nobody_thought_of(topology: Table) -> None:
     assume(topology.keys() & {"bgp", "igp"})

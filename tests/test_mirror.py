@@ -13,6 +13,7 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+import night
 from examples import EXAMPLES
 from fake_host import Host, Missing, NotLast, Refused, Thing
 from netc.emit import emit
@@ -105,7 +106,7 @@ def test_down_is_the_mirror_of_up(hosts: tuple[HostPlan, ...]) -> None:
         assert host.look() == before
 
 
-@settings(max_examples=10)
+@settings(max_examples=night.number(200))
 @given(plans)
 def test_half_an_up_is_taken_back_by_the_whole_down(hosts: tuple[HostPlan, ...]) -> None:
     for of in hosts:

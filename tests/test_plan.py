@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
+import night
 from examples import EXAMPLES, OUT
 from netc.emit import emit
 from netc.emit.file import File
@@ -355,7 +356,9 @@ def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
 # ---- the judges ----------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=1, phases=[Phase.explicit, Phase.generate])  # to make a failure smaller would take minutes
+@settings(
+    max_examples=night.number(20), phases=[Phase.explicit, Phase.generate]
+)  # to make a failure smaller would take minutes
 @example(drawn_plans(FULL))
 @given(plans)
 def test_no_judge_finds_fault_with_what_is_printed(hosts: tuple[HostPlan, ...]) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+import night
 from examples import EXAMPLES, ROOT, netc
 from topologies import FULL, Table, document, topologies
 
@@ -75,7 +76,7 @@ def test_an_editor_refuses_nothing_that_only_the_network_shows(schema: Path) -> 
 def test_an_editor_takes_whatever_netc_takes(schema: Path, tmp_path: Path) -> None:
     drawn: list[Table] = []
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck), phases=[Phase.generate])
+    @settings(max_examples=night.number(1200), suppress_health_check=list(HealthCheck), phases=[Phase.generate])
     @given(topologies())
     def draw(topology: Table) -> None:
         drawn.append(topology)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jinja2 import Environment, nodes
 from netaddr import IPAddress, IPNetwork
 
+import night
 from examples import ROOT
 from netc.emit.render import Verbatim, about, argv, listed, origin, token, units, word
 from netc.language.names import CredentialName, DnsName, HostPath, InterfaceName, PartName
@@ -162,7 +163,7 @@ def test_what_is_said_of_a_part_cannot_leave_its_line(text: str) -> None:
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
 
 
-@settings(max_examples=40)
+@settings(max_examples=night.number(800))
 @given(st.lists(words, min_size=1, max_size=20))
 def test_bash_reads_a_word_as_it_was_written(texts: list[str]) -> None:
     command = f"printf '%s\\0' {argv(texts)}"

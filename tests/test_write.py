@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+import night
 from examples import root_only
 from netc import exchange
 from netc.emit.file import File
@@ -577,7 +578,8 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
     found = after
     seen = []
 
-    for number in range(1, 10_000):
+    every = 1 if night.is_night() else night.SHARE
+    for number in range(1, 10_000, every):
         if found == after:
             shutil.rmtree(out)
             shutil.copytree(keep, out, symlinks=True, copy_function=copy_any)
@@ -605,8 +607,8 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
         shutil.rmtree(out.parent / ".out.netc-build", ignore_errors=True)
 
     assert seen == sorted(seen)
-    assert seen.count(False) > 50
-    assert seen.count(True) > 5
+    assert seen.count(False) * every > 50
+    assert seen[-1]
 
 
 def copy_any(source: str, target: str) -> None:
@@ -635,7 +637,7 @@ def test_a_kill_at_any_moment_leaves_the_old_tree_or_the_new(tmp_path: Path) -> 
                 write(out, hosts(text), complete=True)
 
     moments = random.Random(7)
-    for _ in range(60):
+    for _ in range(night.number(400)):
         pid = os.fork()
         if pid == 0:
             try:

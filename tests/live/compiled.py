@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from contextvars import ContextVar
 from pathlib import Path
 
 from live.keys import private_key
 from live.lab import Host, Lab
+from live.waiting import wait
 from netc.pipeline import compile_hosts, understand
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -58,12 +58,8 @@ def script(part: str, verb: str) -> list[str]:
 
 def met(host: Host, device: str, namespace: str | None = None) -> None:
     """Waits until the tunnel has heard of all its peers: WireGuard tries again every 5 s."""
-    for _ in range(200):
-        said = host.run(["wg", "show", device, "latest-handshakes"], namespace=namespace).stdout.split()
-        if "0" not in said[1::2]:
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"{device} of {host.name} met nobody")
+    ask = ["wg", "show", device, "latest-handshakes"]
+    wait(lambda: "0" not in host.run(ask, namespace=namespace).stdout.split()[1::2])
 
 
 def up(host: Host) -> None:

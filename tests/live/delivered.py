@@ -31,7 +31,7 @@ def deliver(lab: Lab, host: Host, tree: Path, to: str = TREE) -> None:
 
 
 def install(host: Host, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    return host.run(["bash", INSTALL, *options], check=check, timeout=120)
+    return host.run(["bash", INSTALL, *options], check=check)
 
 
 def netc_host(host: Host, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -81,5 +81,5 @@ PLACE = "/tmp/kill.bash"
 def killed(host: Host, argv: list[str], verb: str, at: int) -> int:
     """Runs it, and has `netc-host verb` killed at its command number `at`: how many it got to."""
     env = {"BASH_ENV": PLACE, "VERB": verb, "AT": str(at)}
-    host.run(argv, env=env, check=False, timeout=120)
+    host.run(argv, env=env, check=False)
     return int((host.read("/tmp/commands").split() or ["0"])[-1])

@@ -43,12 +43,12 @@ def kills(steps: int) -> list[Fault]:
 
 
 def run_with(
-    host: Host, argv: Sequence[str], fault: Fault, *, namespace: str | None = None, timeout: float = 60
+    host: Host, argv: Sequence[str], fault: Fault, *, namespace: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Runs a script that meets the fault; a script that ends without meeting it is the test's mistake."""
     host.write(PLACE, INJECTOR.read_text())
     env = {"BASH_ENV": PLACE, "FAULT": fault.moment, "FAULT_STEP": str(fault.step)}
-    done = host.run(argv, namespace=namespace, check=False, timeout=timeout, env=env)
+    done = host.run(argv, namespace=namespace, check=False, env=env)
     if f"fault: {fault.moment} at step {fault.step}:" not in done.stderr:
         raise LookupError(f"`{' '.join(argv)}` has no step {fault.step}:\n{done.stdout}{done.stderr}")
     return done

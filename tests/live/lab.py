@@ -19,6 +19,7 @@ from typing import Self
 
 from live.process import Process
 from live.state import PROBE, State, parsed
+from live.waiting import LONG
 
 HOLDER = Path(__file__).with_name("host.bash")
 LAYERS = ("/etc", "/run", "/tmp", "/usr/lib", "/usr/local", "/var")
@@ -158,7 +159,7 @@ class Host:
 
     def close(self) -> None:
         for process in reversed(self._started):
-            process.stop()
+            process.stop(signal.SIGKILL)
         holder, self._holder = self._holder, None
         if holder is None:
             return
@@ -166,7 +167,7 @@ class Host:
         assert holder.stdout is not None
         holder.stdin.close()  # its first process ends, and with it all that runs there
         try:
-            holder.wait(10)
+            holder.wait(60)
         except subprocess.TimeoutExpired:
             holder.kill()  # and `--kill-child` the rest
             holder.wait()
@@ -178,7 +179,7 @@ class Host:
         *,
         namespace: str | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = LONG,
         input: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 echo PORT ADDRESS…                  TCP and UDP: answers each visitor with the visitor's address
 dns ANSWER PORT ADDRESS…            UDP and TCP: answers every A query with ANSWER, everything else with nothing
 reflect PORT ADDRESS…               UDP: gives back what comes
-ask PROTO ADDRESS PORT SECONDS [SOURCE]    prints what an echo answers
+ask PROTO ADDRESS PORT SECONDS [SOURCE]    prints what an echo answers; UDP asks once a second
 probe ADDRESS PORT                  sends 1,000 numbered packets a second to a reflector until SIGTERM, then prints as
                                     JSON how many it sent in how many seconds, and which did not come back
 """
@@ -182,8 +182,13 @@ def ask(proto: str, address: str, port: str, seconds: str, source: str = "") -> 
         if source:
             mine.bind((source, 0))
         mine.connect((address, int(port)))
-        if kind == socket.SOCK_DGRAM:
+        end = time.monotonic() + float(seconds)
+        while kind == socket.SOCK_DGRAM:
             mine.send(b"?")
+            if select([mine], [], [], max(0.0, min(1.0, end - time.monotonic())))[0]:
+                break
+            if time.monotonic() > end:
+                raise TimeoutError("timed out")
         print(mine.recv(1000).decode())
 
 

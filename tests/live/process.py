@@ -9,11 +9,10 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-
-class Late(RuntimeError):
-    """Something did not happen in time."""
+from live.waiting import LONG, Late
 
 
 class Process:
@@ -42,14 +41,14 @@ class Process:
     def said(self) -> str:
         return "".join(self.texts())
 
-    def wait(self, timeout: float) -> int:
+    def wait(self, timeout: float = LONG) -> int:
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired as error:
             self.stop()
             raise Late(f"`{' '.join(self.argv)}` did not end within {timeout} s:\n{self.said()}") from error
 
-    def wait_for(self, text: str, timeout: float = 30) -> None:
+    def wait_for(self, text: str, timeout: float = LONG) -> None:
         """Until the program has said this."""
         end = time.monotonic() + timeout
         while text not in self.said():
@@ -59,17 +58,22 @@ class Process:
                 raise Late(f"`{' '.join(self.argv)}` did not say `{text}` within {timeout} s:\n{self.said()}")
             time.sleep(0.01)
 
-    def stop(self, by: signal.Signals = signal.SIGTERM, patience: float = 3) -> None:
-        """Gently, then not."""
+    def stop(self, by: signal.Signals = signal.SIGTERM, patience: float = 20) -> None:
+        """Gently, then not; what ends meanwhile has ended."""
         if not self.alive:
             return
-        for child in self._children():  # nsenter waits for its child, and would not pass a signal on
-            os.kill(child, by)
+        for pid in self._children() or [self.pid]:  # nsenter waits for its child, and would not pass a signal on
+            with suppress(ProcessLookupError):
+                os.kill(pid, by)
         try:
             self.popen.wait(patience)
         except subprocess.TimeoutExpired:
-            os.killpg(self.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
             self.popen.wait()
 
     def _children(self) -> list[int]:
-        return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        try:
+            return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            return []

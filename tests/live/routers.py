@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from live.compiled import parts, script
 from live.lab import Host, Lab
-from live.process import Late, Process
+from live.process import Process
+from live.waiting import wait
 
 SOCKET = "/run/netc/bird.ctl"
 ASN = 4242422547
 """What the world sees of the routers that netc writes for."""
-
-T = TypeVar("T")
 
 # ---- what a topology of routers says ---------------------------------------------------------------------------
 
@@ -208,7 +205,7 @@ def birdc(host: Host, command: str) -> str:
 def start_bird(host: Host) -> Process:
     """The part `bird` comes up; the process goes on to hear what BIRD logs."""
     process = host.start(script("bird", "up"))
-    if process.wait(30) != 0:
+    if process.wait() != 0:
         raise RuntimeError(f"{host.name}: {process.said()}")
     return process
 
@@ -220,16 +217,6 @@ def begin(*hosts: Host) -> dict[str, Process]:
             if part != "bird":
                 host.run(script(part, "up"))
     return {host.name: start_bird(host) for host in hosts}
-
-
-def wait(true: Callable[[], T], timeout: float = 120) -> T:
-    """Until it is, and what it is then."""
-    end = time.monotonic() + timeout
-    while not (found := true()):
-        if time.monotonic() > end:
-            raise Late(f"not within {timeout} s")
-        time.sleep(0.1)
-    return found
 
 
 def path(host: Host, prefix: str) -> str | None:

@@ -29,7 +29,6 @@ from live.routers import (
     router,
     settled,
     start_bird,
-    wait,
 )
 from live.service import (
     DEATH,
@@ -49,6 +48,7 @@ from live.service import (
     state,
 )
 from live.state import difference
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -39,9 +39,9 @@ from live.routers import (
     reached,
     router,
     settled,
-    wait,
 )
 from live.service import DEATH, DRAIN, INSIDE4, INSIDE6, WORLD4, look_after, serve, service, state
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

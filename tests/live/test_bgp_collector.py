@@ -8,7 +8,8 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Lab
-from live.routers import Neighbour, birdc, faults, neighbour, path, settled, start_bird, wait
+from live.routers import Neighbour, birdc, faults, neighbour, path, settled, start_bird
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -25,9 +25,9 @@ from live.routers import (
     peer,
     router,
     settled,
-    wait,
 )
 from live.service import INSIDE4, WORLD4, service
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

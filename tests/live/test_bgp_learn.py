@@ -8,7 +8,8 @@ import pytest
 
 from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
-from live.routers import attributes, birdc, faults, leaves_by, neighbour, path, reached, settled, start_bird, wait
+from live.routers import attributes, birdc, faults, leaves_by, neighbour, path, reached, settled, start_bird
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -9,8 +9,9 @@ import pytest
 
 from live.compiled import script
 from live.lab import Host, Lab
-from live.routers import birdc, path, protocols, settled, start_bird, wait
+from live.routers import birdc, path, protocols, settled, start_bird
 from live.test_bgp_operation import X4, Pair, since
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

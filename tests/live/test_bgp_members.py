@@ -25,8 +25,8 @@ from live.routers import (
     reached,
     router,
     settled,
-    wait,
 )
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

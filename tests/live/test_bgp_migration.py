@@ -13,9 +13,10 @@ from live import test_bgp
 from live.compiled import compiled, script
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import ASN, birdc, leaves_by, meet, neighbour, path, peer, protocols, reached, settled, wait
+from live.routers import ASN, birdc, leaves_by, meet, neighbour, path, peer, protocols, reached, settled
 from live.service import look_after, serve
 from live.test_bgp import IDS, X4, Net, topology
+from live.waiting import wait
 from netc.language.names import HostName
 from netc.network.migration import Harm, Move, harm, move, order
 from netc.pipeline import understand

@@ -22,9 +22,9 @@ from live.routers import (
     protocols,
     settled,
     start_bird,
-    wait,
 )
 from live.state import difference
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -26,8 +26,8 @@ from live.routers import (
     reached,
     router,
     settled,
-    wait,
 )
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

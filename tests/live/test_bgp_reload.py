@@ -26,10 +26,10 @@ from live.routers import (
     protocols,
     router,
     settled,
-    wait,
 )
 from live.service import INSIDE4, INSIDE6, WORLD4, look_after, serve, service, state
 from live.test_anycast import FORM, monitor
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -11,10 +11,11 @@ import pytest
 from live.compiled import script
 from live.lab import Host, Lab
 from live.process import Process
-from live.routers import SOCKET, birdc, leaves_by, path, protocols, settled, wait
+from live.routers import SOCKET, birdc, leaves_by, path, protocols, settled
 from live.state import difference
 from live.test_anycast import monitor
 from live.test_bgp_operation import X4, Pair
+from live.waiting import wait
 
 pytestmark = pytest.mark.live
 

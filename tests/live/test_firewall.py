@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from live.compiled import compiled, down, filter_up, give_key, install, met, scr
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
-from live.traffic import Capture, Proto, client, echo
+from live.traffic import SILENCE, Capture, Proto, client, echo
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -182,10 +183,12 @@ def start(there: Scene) -> None:
 def answered(there: Scene, protocol: Proto, port: int, visitors: tuple[str, str], at: tuple[str, str] = EDGE) -> bool:
     """In both families alike. What is not answered is not refused either."""
     outside = Capture(there.world, "edge")
-    heard = {
-        client(there.world, protocol, to, port, source=visitor, timeout=1) == visitor
-        for to, visitor in zip(at, visitors, strict=True)
-    }
+    with ThreadPoolExecutor() as pool:
+        asks = [
+            pool.submit(client, there.world, protocol, to, port, source=visitor, timeout=SILENCE)
+            for to, visitor in zip(at, visitors, strict=True)
+        ]
+        heard = {asked.result() == visitor for asked, visitor in zip(asks, visitors, strict=True)}
     assert len(heard) == 1
     if heard == {False}:
         assert outside.packets(f"dst host {visitors[0]} or dst host {visitors[1]}") == []
@@ -195,7 +198,7 @@ def answered(there: Scene, protocol: Proto, port: int, visitors: tuple[str, str]
 
 def ping(host: Host, address: str, source: str = "") -> bool:
     bound = ["-I", source] if source else []
-    return host.run(["ping", "-c", "1", "-W", "1", *bound, address], check=False).returncode == 0
+    return host.run(["ping", "-c", "1", "-W", "2", *bound, address], check=False).returncode == 0
 
 
 def test_ssh_is_for_everyone_and_an_allowed_port_for_those_it_is_allowed_to(there: Scene) -> None:
@@ -289,8 +292,8 @@ def test_a_bridge_reaches_the_world_and_is_reached_by_what_it_publishes(there: S
     echo(there.world, 7001)
 
     for family, at in enumerate(EDGE):
-        assert client(there.edge, "tcp", STRANGER[family], 7001, namespace="web", timeout=2) == at
-        assert client(there.world, "tcp", at, 8081, source=STRANGER[family], timeout=2) == STRANGER[family]
+        assert client(there.edge, "tcp", STRANGER[family], 7001, namespace="web") == at
+        assert client(there.world, "tcp", at, 8081, source=STRANGER[family]) == STRANGER[family]
         assert client(there.world, "tcp", at, 8081, source=DENIED[family], timeout=1) is None
     there.world.run(["ip", "route", "add", "10.0.9.0/24", "via", EDGE[0]])
     assert client(there.world, "tcp", "10.0.9.20", 80, timeout=1) is None
@@ -397,7 +400,7 @@ def test_a_reload_changes_the_rules_and_keeps_connections(there: Scene, tmp_path
     there.edge.run(script("firewall", "reload"))
     before = talk.said().count("heard")
 
-    assert client(there.world, "tcp", EDGE[0], 9205, source=OFFICE[0]) is None
+    assert client(there.world, "tcp", EDGE[0], 9205, source=OFFICE[0], timeout=1) is None
     assert talk.alive
     assert talk.said().count("heard") > before
     talk.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import night
 from live.compiled import compiled, down, parts, script, up
 from live.faults import Fault, failures, kills, run_with, steps_of
 from live.lab import Host, Lab
@@ -140,13 +141,11 @@ def test_a_program_that_makes_no_interface_is_named_and_ended(
 ) -> None:
     host = laptop(lab, tmp_path, tunnel, f"fault = {fault}\n")
     start = settled(host)
-    begun = time.monotonic()
     done = host.run(script(PART, "up"), check=False)
 
     assert done.returncode != 0
     assert said in done.stderr
     assert "tunsafe" in done.stderr
-    assert time.monotonic() - begun < 3 + 5 + 3 + 9  # it is waited for, told to end, and ended
     assert difference(start, settled(host)) == ""
 
 
@@ -186,18 +185,14 @@ def test_a_step_that_fails_takes_back_the_whole_run(lab: Lab, tmp_path: Path, ca
         host.run(script(part, "up"))
     start = settled(host)
     steps = steps_of(host.read(script(PART, "up")[1]))
-    for fault in failures(len(steps)):
+    for fault in night.some(failures(len(steps))):
         done = run_with(host, script(PART, "up"), fault)
         assert done.returncode != 0
         assert difference(start, settled(host)) == "", f"{fault}"
 
 
-@pytest.mark.parametrize("share", range(4))
 @pytest.mark.parametrize(("case", "then"), [("tunsafe", "up"), ("external", "down"), ("inside", "up")])
-def test_after_a_kill_at_any_moment_the_next_run_ends_clean(
-    lab: Lab, tmp_path: Path, case: str, then: str, share: int
-) -> None:
-    """All moments, in shares, since most of the time is spent in waiting for the program."""
+def test_after_a_kill_at_any_moment_the_next_run_ends_clean(lab: Lab, tmp_path: Path, case: str, then: str) -> None:
     host = laptop(lab, tmp_path, CASES[case])
     for part in parts(host)[:-1]:
         host.run(script(part, "up"))
@@ -205,7 +200,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(
     host.run(script(PART, "up"))
     good = host.state()
     host.run(script(PART, "down"))
-    for fault in kills(len(steps_of(host.read(script(PART, "up")[1]))))[share::4]:
+    for fault in night.some(kills(len(steps_of(host.read(script(PART, "up")[1]))))):
         run_with(host, script(PART, "up"), fault)
         host.run(script(PART, then))
         if then == "up":
@@ -334,7 +329,7 @@ def test_bbr_is_on_while_the_part_is_up_and_then_what_was_before(far: Host) -> N
     up(far)
     down(far)
     assert difference(start, far.state()) == ""
-    for fault in kills(len(steps_of(far.read(script("tcp", "up")[1])))):
+    for fault in night.some(kills(len(steps_of(far.read(script("tcp", "up")[1]))))):
         for then in ("up", "down"):
             run_with(far, script("tcp", "up"), fault)
             far.run(script("tcp", then))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 from live.compiled import compiled, down, filter_up, script, up
 from live.lab import Host, Lab
 from live.state import difference
-from live.traffic import client, echo
+from live.traffic import SILENCE, client, echo
 
 pytestmark = pytest.mark.live
 
@@ -75,8 +77,10 @@ def there(lab: Lab, tmp_path: Path) -> Scene:
 
 def heard(there: Scene, sources: tuple[str, str], port: int = 9100) -> list[bool]:
     """In both families."""
-    asked = zip(A, sources, strict=True)
-    return [client(there.world, "tcp", to, port, source=source, timeout=0.7) == source for to, source in asked]
+    with ThreadPoolExecutor() as pool:
+        ask = partial(client, there.world, "tcp", port=port, timeout=SILENCE)
+        asked = [pool.submit(ask, to, source=source) for to, source in zip(A, sources, strict=True)]
+        return [each.result() == source for each, source in zip(asked, sources, strict=True)]
 
 
 def saved(host: Host) -> str:

@@ -12,7 +12,7 @@ from live.compiled import compiled, down, parts, script, up
 from live.lab import Host, Lab
 from live.process import Process
 from live.state import FORWARDING, difference, without
-from live.traffic import client, echo
+from live.traffic import ANSWER, client, echo
 
 pytestmark = pytest.mark.live
 
@@ -66,10 +66,10 @@ class Scene:
     edge: Host
     node: Host
 
-    def served(self) -> list[str | None]:
+    def served(self, timeout: float = ANSWER) -> list[str | None]:
         """Whom the server sees, a visitor a family."""
         pairs = zip(AT, VISITOR, strict=True)
-        return [client(self.world, "tcp", at, 80, source=visitor, timeout=3) for at, visitor in pairs]
+        return [client(self.world, "tcp", at, 80, source=visitor, timeout=timeout) for at, visitor in pairs]
 
 
 def scene(lab: Lab, tmp_path: Path, kind: str = "vxlan", server: str = "") -> Scene:
@@ -109,7 +109,7 @@ def test_what_is_forwarded_passes_docker_and_its_other_rules_stay(lab: Lab, tmp_
     up(there.edge)
     there.edge.run(script("docker", "down"))
     assert filtered(there.edge) == before
-    assert there.served() == [None, None]
+    assert there.served(1) == [None, None]
 
     for verb in ("up", "up", "reload"):
         there.edge.run(script("docker", verb))
@@ -142,7 +142,7 @@ def test_docker_may_come_later(lab: Lab, tmp_path: Path) -> None:
     up(there.edge)
     assert "no iptables chain DOCKER-USER" in there.edge.run(script("docker", "reload")).stderr
     there.edge.run(["bash", "-ec", DOCKER])
-    assert there.served() == [None, None]
+    assert there.served(1) == [None, None]
     there.edge.run(script("docker", "reload"))
 
     assert there.served() == list(VISITOR)

@@ -47,7 +47,7 @@ def keys(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-c", "from netc.cli import main; main()", "keys", str(folder / "topo.toml")]
     path = {"PATH": f"{os.environ['PATH']}:{ENVIRONMENT['PATH']}"}
     words += ["--ssh", str(folder / "ssh"), *options]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=os.environ | path)
+    return subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | path)
 
 
 @pytest.fixture

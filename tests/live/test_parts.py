@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+import night
 from live.compiled import EXAMPLES, compiled, down, install, netfilter, parts, script, up
 from live.faults import Fault, failures, kills, run_with, steps_of
 from live.lab import Host, Lab
 from live.state import FORWARDING, State, difference, without
 
 pytestmark = pytest.mark.live
-
-EVERY = int(os.environ.get("NETC_FAULTS_EVERY", "1"))
-"""Every fault is met on this machine; on an emulated one, where each takes seconds, one of so many."""
 
 HOSTS = [
     pytest.param(("seedbox", "seedbox", "azire", "nftables"), id="seedbox/seedbox"),
@@ -93,7 +90,7 @@ def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
         start = settled(host)
         steps = steps_of(host.read(script(part, "up")[1]))
         assert steps
-        for fault in failures(len(steps))[::EVERY]:
+        for fault in night.some(failures(len(steps))):
             done = run_with(host, script(part, "up"), fault)
             assert done.returncode != 0
             assert f"failed: {steps[fault.step - 1]}" in done.stderr.replace("'", "")
@@ -110,7 +107,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(host: Host, then: st
         host.run(script(part, "up"))
         good = host.state()
         host.run(script(part, "down"))
-        for fault in kills(len(steps_of(host.read(script(part, "up")[1]))))[::EVERY]:
+        for fault in night.some(kills(len(steps_of(host.read(script(part, "up")[1]))))):
             done = run_with(host, script(part, "up"), fault)
             assert done.returncode == -9 or done.returncode == 137
             host.run(script(part, then))

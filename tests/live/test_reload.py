@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from live.compiled import compiled, script, up
 from live.lab import Host, Lab
 from live.process import Process
+from live.waiting import within
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -127,12 +127,9 @@ def said(talk: Process) -> str:
 
 def hears(talk: Process, port: str) -> bool:
     """Within some seconds, and goes on to."""
-    end = time.monotonic() + 10
-    while said(talk) != port and time.monotonic() < end:
-        time.sleep(0.1)
+    within(30, lambda: said(talk) == port)
     count = len(talk.out.read_text())
-    time.sleep(0.5)
-    return said(talk) == port and len(talk.out.read_text()) > count
+    return within(30, lambda: len(talk.out.read_text()) > count + 4) and said(talk) == port
 
 
 def flows(edge: Host, port: int) -> set[str]:

@@ -186,10 +186,10 @@ def test_after_a_load_that_was_killed_the_next_run_ends_clean(a: Host, then: str
 def test_a_list_of_400_000_prefixes_loads_on_a_small_server(a: Host, tmp_path: Path, part: str) -> None:
     a.lay(tree(tmp_path / "long", f"{long_list(400_000)}{LATER[0]}\n{LATER[1]}\n"))
     limited = ["bash", "-c", 'ulimit -v "$1"; exec bash "$2"', "limited", str(LIMIT), script(part, "up")[1]]
-    a.run(limited, timeout=300)
+    a.run(limited)
 
     if part == "set-bad":
         assert [has(a, "bad4", LATER[0]), has(a, "bad6", LATER[1]), has(a, "bad4", SPARED[0])] == [True, True, False]
     else:
         assert denies(a, 4, LATER[0])
-    a.run(script(part, "down"), timeout=300)
+    a.run(script(part, "down"))

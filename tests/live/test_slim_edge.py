@@ -154,7 +154,7 @@ def test_a_dead_link_answers_nobody_by_the_uplink(lab: Lab, wires: Scene, tmp_pa
     there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
     all_up(there)
     echo(there.node, 80)
-    assert client(there.world, "tcp", EDGES["edge1"][0], 80, source=VISITOR[0], timeout=5) == VISITOR[0]
+    assert client(there.world, "tcp", EDGES["edge1"][0], 80, source=VISITOR[0]) == VISITOR[0]
     there.node.run(["ip", "link", "set", "dev", "wg-edge1", "down"])
     leaving = Capture(there.node, "eth0")
 
@@ -182,7 +182,7 @@ def test_segments_fit_through_the_tunnel(lab: Lab, wires: Scene, tmp_path: Path)
     all_up(there)
     echo(there.node, 80)
     asked = Capture(there.world, "edge1")
-    assert client(there.world, "tcp", EDGES["edge1"][0], 80, source=VISITOR[0], timeout=5) == VISITOR[0]
+    assert client(there.world, "tcp", EDGES["edge1"][0], 80, source=VISITOR[0]) == VISITOR[0]
 
     # Of the answer to the visitor's SYN: 1440 (the link) - 40 (IP and TCP).
     answers = asked.packets("tcp[tcpflags] & (tcp-syn|tcp-ack) == (tcp-syn|tcp-ack)")
@@ -266,7 +266,7 @@ via = "one"
 
     for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
         for port, protocol in ((80, "tcp"), (5007, "udp")):
-            assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+            assert client(there.world, protocol, at, port, source=visitor) == visitor
 
 
 def test_a_namespace_on_a_bridge_of_the_node_serves_tcp_and_udp(lab: Lab, wires: Scene, tmp_path: Path) -> None:
@@ -293,7 +293,7 @@ via = "one"
 
     for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
         for port, protocol in ((80, "tcp"), (5007, "udp")):
-            assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+            assert client(there.world, protocol, at, port, source=visitor) == visitor
     assert client(there.node, "tcp", VISITOR[0], 7000, namespace="box") == "192.168.1.30"
 
 
@@ -320,8 +320,8 @@ keep_source = false
     echo(there.node, 6001)
 
     for at, visitor, edge in zip(EDGES["edge1"], VISITOR, ("10.77.1.0", "fd77:1::"), strict=True):
-        assert client(there.world, "udp", at, 5000, source=visitor, timeout=5) == visitor
-        assert client(there.world, "tcp", at, 5001, source=visitor, timeout=5) == edge
+        assert client(there.world, "udp", at, 5000, source=visitor) == visitor
+        assert client(there.world, "tcp", at, 5001, source=visitor) == edge
 
 
 def test_a_chain_of_two_edges_keeps_the_visitor_too(lab: Lab, wires: Scene, tmp_path: Path) -> None:
@@ -343,4 +343,4 @@ via = "one"
     echo(there.node, 80)
 
     for at, visitor in zip(EDGES["edge2"], VISITOR, strict=True):
-        assert client(there.world, "tcp", at, 80, source=visitor, timeout=5) == visitor
+        assert client(there.world, "tcp", at, 80, source=visitor) == visitor

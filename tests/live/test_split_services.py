@@ -25,7 +25,7 @@ from live.test_splits import (
     start,
     topology,
 )
-from live.traffic import Capture
+from live.traffic import SILENCE, Capture
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -67,7 +67,7 @@ def _told_by_control_group(there: Scene, service: Wrapper, others: Wrapper, mode
     assert seen(there, service, UNLISTED[0]) == (EXIT[0] if mode == "only" else LAPTOP[0])
     there.laptop.run(["ip", "link", "delete", "dev", "wg-escape"])
     capture = Capture(there.laptop, "eth0")
-    assert sees(there, inside, timeout=0.5) == OF_MEMBER_ALONE
+    assert sees(there, inside, timeout=SILENCE) == OF_MEMBER_ALONE
     assert leaked(capture) == []
     there.laptop.run(["rmdir", group])
     down(there.laptop)

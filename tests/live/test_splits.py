@@ -14,7 +14,8 @@ from live.compiled import compiled, down, filter_up, give_key, install, met, par
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
-from live.traffic import Capture, Proto, client, dns, echo, lookup
+from live.traffic import ANSWER, SILENCE, Capture, Proto, client, dns, echo, lookup, refused
+from live.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -136,11 +137,13 @@ def start(there: Scene) -> None:
             there.laptop.start(script(part, "watch"))
 
 
-def seen(there: Scene, wrapper: Wrapper, address: str, protocol: Proto = "tcp", timeout: float = 2) -> str | None:
+def seen(there: Scene, wrapper: Wrapper, address: str, protocol: Proto = "tcp", timeout: float = ANSWER) -> str | None:
     return client(there.laptop, protocol, address, 7000, wrapper=wrapper, timeout=timeout)
 
 
-def sees(there: Scene, wrapper: Wrapper, addresses: Sequence[str] = EVERYWHERE, timeout: float = 2) -> dict[str, str]:
+def sees(
+    there: Scene, wrapper: Wrapper, addresses: Sequence[str] = EVERYWHERE, timeout: float = ANSWER
+) -> dict[str, str]:
     """How each of the places sees the laptop, and what a name is; what is not answered is left out. All are asked at
     once, since it takes time to hear nothing."""
     with ThreadPoolExecutor() as pool:
@@ -186,7 +189,7 @@ def test_members_go_by_the_tunnel_and_others_do_not_notice(lab: Lab, tmp_path: P
     for what, (host, cut) in cuts.items():
         host.run(cut)
         capture = Capture(there.laptop, "eth0")
-        assert sees(there, MEMBER, timeout=0.5) == OF_MEMBER_ALONE, what
+        assert sees(there, MEMBER, timeout=SILENCE) == OF_MEMBER_ALONE, what
         assert leaked(capture) == [], what
         capture.stop()
         assert sees(there, ANYONE) == OF_ANYONE, what
@@ -225,7 +228,7 @@ def test_whatever_resolver_is_asked_the_tunnels_answers(lab: Lab, tmp_path: Path
         assert lookup(there.laptop, "somewhere.example") == answer
     there.laptop.write("/etc/resolv.conf", f"nameserver {ROUTER[1]}\n")
     capture = Capture(there.laptop, "eth0")
-    assert lookup(there.laptop, "somewhere.example", wrapper=MEMBER) is None
+    assert lookup(there.laptop, "somewhere.example", wrapper=MEMBER, timeout=1) is None
     for address in LISTED:  # DNS over TLS is no way around
         client(there.laptop, "tcp", address, 853, wrapper=MEMBER, timeout=0.5)
     assert leaked(capture) == []
@@ -299,7 +302,7 @@ def test_all_but_a_group(lab: Lab, tmp_path: Path) -> None:
     assert sees(there, ["o"]) == OF_ANYONE
     there.exit.run(["ip", "link", "set", "dev", "wg0", "down"])
     capture = Capture(there.laptop, "eth0")
-    assert sees(there, ANYONE, timeout=0.5) == OF_MEMBER_ALONE
+    assert sees(there, ANYONE, timeout=SILENCE) == OF_MEMBER_ALONE
     assert leaked(capture) == []
     there.laptop.run(["ping", "-c", "1", ROUTER[0]])
 
@@ -340,7 +343,7 @@ def test_a_tunnel_that_another_program_makes(lab: Lab, tmp_path: Path) -> None:
     assert sees(there, ANYONE) == OF_ANYONE
     there.laptop.run(["ip", "link", "delete", "dev", "tun0"])
     capture = Capture(there.laptop, "eth0")
-    assert sees(there, MEMBER, timeout=0.5) == OF_MEMBER_ALONE
+    assert sees(there, MEMBER, timeout=SILENCE) == OF_MEMBER_ALONE
     assert leaked(capture) == []
 
 
@@ -391,7 +394,7 @@ def test_what_is_passed_on(lab: Lab, tmp_path: Path, chosen: str) -> None:
     assert "mtu" in behind.run(large, check=False).stdout, "is told what fits"
     there.laptop.run(["ip", "link", "delete", "dev", "wg-escape"])
     capture = Capture(there.laptop, "eth0")
-    assert sees(member, ANYONE, timeout=0.5) == direct
+    assert sees(member, ANYONE, timeout=SILENCE) == direct
     assert leaked(capture) == []
     assert client(behind, "tcp", ours[0], 7000, timeout=0.5) is None
     echo(there.laptop, 7000)
@@ -405,9 +408,7 @@ def test_ipv6_that_the_tunnel_does_not_carry(lab: Lab, tmp_path: Path, policy: s
     start(there)
     capture = Capture(there.laptop, "eth0")
     if policy == "block":
-        begun = time.monotonic()
-        assert seen(there, MEMBER, UNLISTED[1]) is None
-        assert time.monotonic() - begun < 1, "refused at once, so that a program can go on with IPv4"
+        assert refused(there.laptop, "tcp", UNLISTED[1], 7000, wrapper=MEMBER), "so that a program goes on with IPv4"
         assert sees(there, MEMBER) == {w: a for w, a in OF_MEMBER.items() if UNLISTED[1] not in w}
         assert leaked(capture) == []
     else:
@@ -532,7 +533,7 @@ def test_beside_an_uplink_that_answers_by_source(lab: Lab, tmp_path: Path) -> No
     capture = Capture(there.laptop, "eth0")
     assert sees(there, MEMBER) == OF_MEMBER
     there.laptop.run(["ip", "link", "delete", "dev", "wg-escape"])
-    assert sees(there, MEMBER, timeout=0.5) == OF_MEMBER_ALONE
+    assert sees(there, MEMBER, timeout=SILENCE) == OF_MEMBER_ALONE
     assert leaked(capture) == []
     assert sees(there, ANYONE) == OF_ANYONE
 
@@ -554,7 +555,8 @@ def test_with_the_part_down_or_the_rules_reloaded_nothing_leaks(lab: Lab, tmp_pa
     there.laptop.run(script("tunnel-escape", "reload"))
     assert "0xff000000" in there.laptop.run(["wg", "show", "wg-escape", "fwmark"]).stdout
     there.laptop.run(script("split-cavorite", "down"))
-    assert sees(there, MEMBER, timeout=0.5) == OF_MEMBER_ALONE | {"name": TUNNELS_ANSWER}, "its subnet is still there"
+    named = OF_MEMBER_ALONE | {"name": TUNNELS_ANSWER}
+    assert sees(there, MEMBER, timeout=SILENCE) == named, "its subnet is still there"
     assert leaked(capture) == []
 
 
@@ -573,15 +575,11 @@ def test_down_leaves_nothing_but_the_group(lab: Lab, tmp_path: Path) -> None:
     before = without(there.laptop.state(), FORWARDING)
     for _ in range(2):
         up(there.laptop)
-    assert seen(there, MEMBER, UNLISTED[0], timeout=8) == EXIT[0]
+    assert seen(there, MEMBER, UNLISTED[0]) == EXIT[0]
     down(there.laptop)
     assert difference(before, without(there.laptop.state(), FORWARDING)) == ""
     assert there.laptop.run(["getent", "group", "cavorite"]).stdout
 
 
 def soon(there: Scene, wrapper: Wrapper, address: str) -> str | None:
-    for _ in range(20):
-        if found := seen(there, wrapper, address, timeout=0.5):
-            return found
-        time.sleep(0.2)
-    return None
+    return wait(lambda: seen(there, wrapper, address, timeout=SILENCE))

@@ -11,9 +11,10 @@ from live import delivered
 from live.compiled import compiled, give_key, install, met, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.routers import NETWORK, attributes, established, leaves_by, meet, neighbour, path, peer, settled, wait
+from live.routers import NETWORK, attributes, established, leaves_by, meet, neighbour, path, peer, settled
 from live.test_bgp_operation import FORM
 from live.traffic import Probe, Probed, reflect
+from live.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.alone]
 

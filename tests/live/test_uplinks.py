@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
 from live.state import FORWARDING, difference, without
-from live.traffic import Proto, client, echo
+from live.traffic import SILENCE, Proto, client, echo
+from live.waiting import wait, within
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -114,12 +116,12 @@ def unanswered(
     there: Scene, protocols: tuple[Proto, ...] = ("tcp", "udp"), at: Sequence[str] | None = None, port: int = 80
 ) -> list[str]:
     """The addresses at which a visitor is not answered, or not as who they are."""
-    return [
-        f"{protocol} {address}"
-        for address in at or addresses()
-        for protocol in protocols
-        if client(there.world, protocol, address, port, source=visitor(address)) != visitor(address)
-    ]
+    asked = [(protocol, address) for address in at or addresses() for protocol in protocols]
+    with ThreadPoolExecutor() as pool:
+        ask = partial(client, there.world, port=port, timeout=SILENCE)
+        answers = [pool.submit(ask, protocol, address, source=visitor(address)) for protocol, address in asked]
+    pairs = zip(asked, answers, strict=True)
+    return [f"{protocol} {at}" for (protocol, at), answer in pairs if answer.result() != visitor(at)]
 
 
 def visitor(address: str) -> str:
@@ -131,10 +133,14 @@ def watched(host: Host) -> list[Process]:
 
 
 def soon(there: Scene, at: Sequence[str] | None = None) -> list[str]:
-    for _ in range(10):
-        if not (left := unanswered(there, ("tcp",), at)):
-            break
-        time.sleep(0.5)
+    """Who is left unanswered after a while."""
+    left: list[str] = []
+
+    def none_left() -> bool:
+        left[:] = unanswered(there, ("tcp",), at)
+        return not left
+
+    within(30, none_left)
     return left
 
 
@@ -180,11 +186,7 @@ def test_what_the_host_begins_goes_by_the_preferred_uplink_while_it_is_up(lab: L
     there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
     assert client(there.lin, "tcp", VISITOR[4], 7000) == "198.51.100.7"
     there.lin.run(["ip", "link", "set", "dev", "eth1", "up"])
-    for _ in range(20):
-        if (seen := client(there.lin, "tcp", VISITOR[4], 7000)) == "203.0.113.5":
-            break
-        time.sleep(0.2)
-    assert seen == "203.0.113.5"
+    wait(lambda: client(there.lin, "tcp", VISITOR[4], 7000) == "203.0.113.5")
 
 
 def test_what_is_passed_on_is_answered_by_the_uplink_that_it_came_by(lab: Lab, tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ Proto = Literal["tcp", "udp"]
 
 PEER = Path(__file__).with_name("peer.py")
 ANYWHERE = ("0.0.0.0", "::")
+ANSWER = 20
+"""Seconds in which a busy machine answers."""
+SILENCE = 2
+"""Seconds after which nothing comes any more, where some are answered and others are not."""
 AT_ONCE = ("nice", "-n", "-15")
 """What measures does not wait until others have done their work."""
 
@@ -68,22 +72,27 @@ def client(
     port: int,
     *,
     namespace: str | None = None,
-    timeout: float = 2,
+    timeout: float = ANSWER,
     source: str = "",
     wrapper: Sequence[str] = (),
 ) -> str | None:
     """What an echo answers: the address that it saw. `wrapper` is a command that runs the client, such as `t`."""
     asking = _peer("ask", proto, address, str(port), str(timeout), source)
-    done = host.run([*wrapper, *asking], namespace=namespace, check=False, timeout=timeout + 60)
-    return done.stdout.strip() or None
+    return host.run([*wrapper, *asking], namespace=namespace, check=False).stdout.strip() or None
+
+
+def refused(host: Host, proto: Proto, address: str, port: int, *, wrapper: Sequence[str] = ()) -> bool:
+    """Whether somebody on the way says no, so that a program need not wait for it."""
+    asking = _peer("ask", proto, address, str(port), str(ANSWER))
+    return "[Errno " in host.run([*wrapper, *asking], check=False).stderr
 
 
 def lookup(
-    host: Host, name: str, *, namespace: str | None = None, wrapper: Sequence[str] = (), timeout: float = 2
+    host: Host, name: str, *, namespace: str | None = None, wrapper: Sequence[str] = (), timeout: float = ANSWER
 ) -> str | None:
     """The IPv4 address of a name, as programs there find it: by nsswitch.conf and resolv.conf."""
     asking = [*wrapper, "getent", "ahostsv4", name]
-    patience = {"RES_OPTIONS": f"timeout:{max(1, round(timeout))} attempts:1"}
+    patience = {"RES_OPTIONS": f"timeout:{min(5, max(1, round(timeout)))} attempts:{max(1, round(timeout / 5))}"}
     said = host.run(asking, namespace=namespace, check=False, env=patience).stdout.split()
     return said[0] if said else None
 

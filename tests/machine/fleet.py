@@ -9,6 +9,7 @@ import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from live import delivered
 from live.compiled import EXAMPLES
 from live.lab import Host, Lab
 from live.state import State
-from live.traffic import client
-from machine.machine import MOMENTARY, Machine, within
+from live.traffic import SILENCE, client
+from live.waiting import within
+from machine.machine import MOMENTARY, Machine
 
 OUTER = {
     "edge1": ("198.51.100.10/24", "2001:db8:10::10/64"),
@@ -86,7 +88,7 @@ class Fleet:
                 env=os.environ | {"COLUMNS": "200"},
             )
         if wait:
-            process.wait(300)
+            process.wait()
         return process
 
     def deploy(self, text: str, *options: str, ssh: str = "near") -> dict[str, str]:
@@ -125,9 +127,7 @@ class Fleet:
         """By the operator's ssh."""
         enter = ["nsenter", f"--net=/proc/{self.world.pid}/ns/net", "--"]
         ssh = [*self.ssh("near").split(), host, "--", *words]
-        return subprocess.run(
-            [*enter, *ssh], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=check, timeout=120
-        )
+        return subprocess.run([*enter, *ssh], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=check)
 
     def serve(self, host: str, port: int) -> None:
         """What a visitor is told: the address that was seen of it. It ends with the machine."""
@@ -139,10 +139,11 @@ class Fleet:
         said = f"echo >/dev/udp/10.77.{edge[-1]}.0/9"
         return within(40, lambda: self.machines["node"].run(["bash", "-c", said]) and self.visit(edge, port) == SERVED)
 
-    def visit(self, edge: str, port: int) -> list[str | None]:
+    def visit(self, edge: str, port: int, timeout: float = SILENCE) -> list[str | None]:
         to = [address.partition("/")[0] for address in OUTER[edge]]
         pairs = zip(to, VISITOR, strict=True)
-        answers = [client(self.world, "tcp", address, port, source=source) for address, source in pairs]
+        ask = partial(client, self.world, "tcp", port=port, timeout=timeout)
+        answers = [ask(address, source=source) for address, source in pairs]
         return [str(ip_address(answer.strip("[]"))) if answer else None for answer in answers]
 
 

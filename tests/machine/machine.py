@@ -6,13 +6,14 @@ overlay whose lower layer is the cached root.
 
 from __future__ import annotations
 
+import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 from live.lab import ENVIRONMENT, Host, Lab
+from live.waiting import LONG, within
 from machine.root import debian_root
 
 BOOT = """
@@ -24,7 +25,6 @@ export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --directory="$2/root" --hostname="$3" --boot --register=no --keep-unit \
     --private-network --bind=/dev/net/tun --link-journal=no --console=pipe
 """
-SECONDS_TO_BOOT = 60
 MOMENTARY = " /run/(?!netc)"
 """What systemd and its programs leave in /run, in lines of a state."""
 
@@ -62,12 +62,10 @@ class Machine(Host):
 
     def _first_process(self) -> int:
         assert self._runner is not None
-        end = time.monotonic() + SECONDS_TO_BOOT
-        while time.monotonic() < end and self._runner.poll() is None:
-            for pid in _below(self._runner.pid):
-                if _is_first(pid) and Path(f"/proc/{pid}/root/run/systemd/private").exists():
-                    return pid
-            time.sleep(0.1)
+        runner = self._runner
+        within(LONG, lambda: runner.poll() is not None or list(_booting(runner.pid)))
+        for pid in _booting(runner.pid):
+            return pid
         raise RuntimeError(f"{self.name} did not boot")
 
     def power_off(self) -> None:
@@ -75,14 +73,14 @@ class Machine(Host):
         if self._runner is None:
             return
         self.run(["systemctl", "poweroff"], check=False)
-        self._wait(30)
+        self._wait(LONG)
 
     def power_cut(self) -> None:
         """As by the cable: nothing is told."""
         for pid in _below(self._runner.pid) if self._runner else ():
             if _is_first(pid):
                 subprocess.run(["kill", "-9", str(pid)], check=False)
-        self._wait(10)
+        self._wait(60)
 
     def _wait(self, seconds: float) -> None:
         runner, self._runner = self._runner, None
@@ -97,7 +95,7 @@ class Machine(Host):
 
     def close(self) -> None:
         for process in reversed(self._started):
-            process.stop()
+            process.stop(signal.SIGKILL)
         self.power_cut()
         subprocess.run(["rm", "-rf", "--one-file-system", str(self._disk)], check=False)
 
@@ -126,14 +124,6 @@ def machine(lab: Lab, name: str) -> Machine:
     return made
 
 
-def within(seconds: float, holds: Callable[[], object]) -> bool:
-    """Whether it holds by then."""
-    end = time.monotonic() + seconds
-    while not (held := holds()) and time.monotonic() < end:
-        time.sleep(0.3)
-    return bool(held)
-
-
 def _below(pid: int) -> Iterator[int]:
     """Every process that descends from `pid`."""
     try:
@@ -143,6 +133,13 @@ def _below(pid: int) -> Iterator[int]:
     for child in map(int, children):
         yield child
         yield from _below(child)
+
+
+def _booting(runner: int) -> Iterator[int]:
+    """The first process of the machine, as soon as it can be spoken to."""
+    for pid in _below(runner):
+        if _is_first(pid) and Path(f"/proc/{pid}/root/run/systemd/private").exists():
+            yield pid
 
 
 def _is_first(pid: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,8 +25,15 @@ rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists
 def debian_root() -> Path:
     """The folder; nobody writes to it. debootstrap(8) takes a minute."""
     root = CACHE / sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:  # machines boot side by side, and one of them makes it
+        flock(lock, LOCK_EX)
+        _make(root)
+    return root
+
+
+def _make(root: Path) -> None:
     if not root.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
         half = root.with_suffix(".half")
         subprocess.run(["rm", "-rf", str(half)], check=True)
         make = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", str(half)]
@@ -34,4 +42,3 @@ def debian_root() -> Path:
             raise RuntimeError(f"debootstrap ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr}")
         subprocess.run(["bash", "-ec", TIDY, "tidy", str(half)], check=True)
         half.rename(root)
-    return root

@@ -25,8 +25,8 @@ from live.routers import (
     protocols,
     reached,
     router,
-    wait,
 )
+from live.waiting import wait
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
 

@@ -16,7 +16,8 @@ from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.test_looking import metrics, status
-from machine.machine import Machine, machine, within
+from live.waiting import within
+from machine.machine import Machine, machine
 from machine.test_seedbox import active
 from machine.test_splits import began
 
@@ -132,7 +133,7 @@ def test_a_machine_boots_in_order_and_says_how_it_does(lab: Lab, tmp_path: Path)
     edge, _ = prepared(lab, tmp_path)
 
     # No packet comes before its filter.
-    assert within(10, lambda: heard(edge, 7001) > 0)
+    assert within(60, lambda: heard(edge, 7001) > 0)
     assert heard(edge, 7000) == 0
     assert began(edge, LISTENERS[0]) <= starts(edge, "netc-firewall.service")
     assert began(edge, "netc-firewall.service") <= began(edge, "network-pre.target")
@@ -176,7 +177,7 @@ def assert_failures_are_told(edge: Machine) -> None:
     # Of a stranger's unit nothing is told.
     edge.run(["systemctl", "start", "other.service"], check=False)
     edge.run(["systemctl", "kill", "--signal=SEGV", "inside.service"])
-    assert within(5, lambda: active(edge, "inside.service") == ["failed"])
+    assert within(60, lambda: active(edge, "inside.service") == ["failed"])
     assert failed(edge) == (["inside.service"],) * 3
 
     # A tunnel that cannot come up: what it is for runs on, where there is no way out.

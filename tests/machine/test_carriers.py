@@ -89,7 +89,7 @@ class Fleet:
         script = "from netc.cli import main; main()"
         words = [sys.executable, "-c", script, "deploy", "/tmp/topo.toml", *self.words, *options]
         env = {"PYTHONPATH": str(ROOT / "compiler"), "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"}
-        return self.desk.run(words, env=env, check=False, timeout=240)
+        return self.desk.run(words, env=env, check=False)
 
     def links(self) -> dict[str, int]:
         show = ["ip", "-o", "link", "show", "type", "vxlan"]

@@ -12,7 +12,8 @@ from live.compiled import compiled
 from live.delivered import INSTALL, KILL, PLACE, deliver, install, killed, netc_host, token, what_is_there
 from live.lab import Lab
 from live.state import without
-from machine.machine import MOMENTARY, Machine, machine, within
+from live.waiting import within
+from machine.machine import MOMENTARY, Machine, machine
 
 pytestmark = pytest.mark.machine
 
@@ -102,7 +103,7 @@ def test_nobody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = confirmed(lab, edge, tmp_path)
     install(edge, "--detach", "--within", "6")
     assert links(edge) == {"vx-node", "vx-two"}
-    assert within(30, lambda: not pending(edge))
+    assert within(60, lambda: not pending(edge))
     assert as_before(edge, before)
     assert "nobody confirmed it in time" in edge.read("/var/lib/netc/history")
 
@@ -113,7 +114,7 @@ def test_whoever_installs_is_killed_and_the_timer_takes_it_back(lab: Lab, edge: 
     for at in (230, 270, 310):
         killed(edge, ["bash", INSTALL, "--detach", "--within", "6"], "switch", at)
         assert pending(edge)
-        assert within(40, lambda: not pending(edge)), at
+        assert within(60, lambda: not pending(edge)), at
         assert as_before(edge, before), at
 
 
@@ -127,9 +128,9 @@ def test_power_is_lost_before_anybody_confirms(lab: Lab, edge: Machine, tmp_path
         assert what_is_placed(edge) != places
         edge.power_cut()
         edge.boot()
-        assert within(30, lambda: not pending(edge))
+        assert within(60, lambda: not pending(edge))
         assert what_is_placed(edge) == places
-        assert within(30, lambda: links(edge) == {"vx-node"} and "10.77.1.0/31" in addresses(edge)), at
+        assert within(60, lambda: links(edge) == {"vx-node"} and "10.77.1.0/31" in addresses(edge)), at
         assert (
             edge.run(["systemctl", "is-active", "netc-firewall", "netc-link-one", "netc.target"]).stdout.count("active")
             == 3

@@ -8,8 +8,9 @@ import pytest
 
 from live.compiled import compiled
 from live.lab import Host, Lab
-from live.traffic import client
-from machine.machine import Machine, machine, within
+from live.traffic import SILENCE, client
+from live.waiting import within
+from machine.machine import Machine, machine
 from machine.test_seedbox import active
 from machine.test_splits import began
 
@@ -40,7 +41,7 @@ ANSWER = 'socat -T1 "TCP4-LISTEN:9100,fork,reuseaddr" EXEC:"printenv SOCAT_PEERA
 def heard(server: Machine, world: Host) -> list[str | None]:
     listening = "(: </dev/tcp/127.0.0.1/9100) 2>/dev/null"
     server.run(["bash", "-c", f"{listening} || setsid {ANSWER}\nuntil {listening}; do sleep 0.05; done"])
-    return [client(world, "tcp", EDGE, 9100, source=source, timeout=0.7) for source in (OFFICE, STRANGER)]
+    return [client(world, "tcp", EDGE, 9100, source=source, timeout=SILENCE) for source in (OFFICE, STRANGER)]
 
 
 def test_the_filter_stands_before_the_network_and_after_what_was_saved(lab: Lab, tmp_path: Path) -> None:
@@ -57,19 +58,19 @@ def test_the_filter_stands_before_the_network_and_after_what_was_saved(lab: Lab,
     server.lay(compiled(TOPOLOGY, tmp_path)["edge"])
     server.run(["systemctl", "daemon-reload"])
     server.run(["systemctl", "enable", "--now", "netfilter-persistent", "netc.target"])
-    assert within(20, lambda: active(server, *UNITS) == ["active"] * 4)
+    assert within(60, lambda: active(server, *UNITS) == ["active"] * 4)
     assert heard(server, world) == [OFFICE, None]
 
     server.power_off()
     server.boot(plug)
-    assert within(20, lambda: active(server, *UNITS) == ["active"] * 4)
+    assert within(60, lambda: active(server, *UNITS) == ["active"] * 4)
     assert began(server, "netc-firewall.service") < began(server, "network-pre.target")
     assert OWN in server.run(["iptables-save"]).stdout
     assert heard(server, world) == [OFFICE, None]
 
     # What netfilter-persistent flushes comes back, and what it saved of netc's is not there twice.
     server.run(["systemctl", "restart", "netfilter-persistent"])
-    assert within(10, lambda: "netc-INPUT" in server.run(["iptables-save"]).stdout)
+    assert within(60, lambda: "netc-INPUT" in server.run(["iptables-save"]).stdout)
     server.run(["bash", "-c", f"iptables-save >{PERSISTENT}"])
     server.power_cut()
     server.boot(plug)
@@ -77,7 +78,7 @@ def test_the_filter_stands_before_the_network_and_after_what_was_saved(lab: Lab,
     assert heard(server, world) == [OFFICE, None]
 
     server.run(["systemctl", "stop", "netc.target"])
-    assert within(30, lambda: set(active(server, *UNITS[:3])) == {"inactive"})
+    assert within(60, lambda: set(active(server, *UNITS[:3])) == {"inactive"})
     assert "netc" not in server.run(["iptables-save"]).stdout + server.run(["ip6tables-save"]).stdout
     assert server.run(["ipset", "list", "-name"]).stdout == ""
     assert OWN in server.run(["iptables-save"]).stdout

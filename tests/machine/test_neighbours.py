@@ -10,7 +10,8 @@ import pytest
 
 from live.compiled import compiled
 from live.lab import Lab
-from machine.machine import Machine, machine, within
+from live.waiting import within
+from machine.machine import Machine, machine
 
 pytestmark = pytest.mark.machine
 
@@ -82,7 +83,7 @@ def test_networkd_leaves_addresses_rules_and_routes(lab: Lab, tmp_path: Path) ->
     # Without what netc wrote for it, it would not have.
     server.run(["rm", "/etc/systemd/networkd.conf.d/50-netc.conf", "/etc/systemd/network/10-netc.network"])
     restart_networkd(server)
-    assert within(10, lambda: "from all fwmark" not in ways(server) and "10.77.1.1/31" not in ways(server))
+    assert within(60, lambda: "from all fwmark" not in ways(server) and "10.77.1.1/31" not in ways(server))
 
 
 def restart_networkd(server: Machine) -> None:
@@ -90,7 +91,7 @@ def restart_networkd(server: Machine) -> None:
     server.run(["systemctl", "restart", "systemd-networkd"])
     for device in ("eth0", "vx-edge"):
         server.run(["networkctl", "reconfigure", device])
-    assert within(30, lambda: re.search(r"eth0 +ether +\S+ +configured", server.run(["networkctl", "list"]).stdout))
+    assert within(60, lambda: re.search(r"eth0 +ether +\S+ +configured", server.run(["networkctl", "list"]).stdout))
 
 
 def table(server: Machine) -> bool:
@@ -110,20 +111,20 @@ def test_the_packet_filter_comes_back_whatever_nftables_service_does(lab: Lab, t
     assert theirs == ""
 
     server.run(["systemctl", "start", "nftables"])
-    assert within(10, lambda: table(server))
+    assert within(60, lambda: table(server))
     whole = server.run(["nft", "list", "ruleset"]).stdout
     assert own in whole
     assert "table inet filter" in whole
     for verb in ("restart", "reload", "reload-or-restart", "stop", "start"):
         server.run(["systemctl", verb, "nftables"])
         if verb != "stop":
-            assert within(10, lambda: server.run(["nft", "list", "ruleset"]).stdout == whole), verb
-        assert within(10, lambda: active(server, "netc-firewall") == table(server)), verb
+            assert within(60, lambda: server.run(["nft", "list", "ruleset"]).stdout == whole), verb
+        assert within(60, lambda: active(server, "netc-firewall") == table(server)), verb
         assert active(server, "netc-link-one"), verb
 
     # Whoever took netc down finds it down.
     server.run(["systemctl", "disable", "--now", "netc.target"])
-    assert within(10, lambda: not active(server, "netc-firewall"))  # its parts stop after it
+    assert within(60, lambda: not active(server, "netc-firewall"))  # its parts stop after it
     server.run(["systemctl", "restart", "nftables"])
     assert not table(server)
 
@@ -147,8 +148,8 @@ def test_the_shortcut_comes_and_goes_with_the_links(lab: Lab, tmp_path: Path) ->
     assert active(server, "netc-offload")
     for verb in ("restart", "stop", "start"):
         server.run(["systemctl", verb, "netc-link-one"])
-        assert within(10, lambda: active(server, "netc-offload") == active(server, "netc-link-one")), verb
-    assert within(10, lambda: loaded(server).count("Finished netc-offload") == 3)
+        assert within(60, lambda: active(server, "netc-offload") == active(server, "netc-link-one")), verb
+    assert within(60, lambda: loaded(server).count("Finished netc-offload") == 3)
     assert "is not there" not in loaded(server)
 
 
@@ -194,9 +195,9 @@ def test_docker_is_told_after_each_of_its_starts(lab: Lab, tmp_path: Path) -> No
     # What Docker drops it drops after it has stopped, too.
     for verb in ("start", "restart", "stop", "start"):
         server.run(["systemctl", verb, "docker"])
-        assert within(10, lambda: told(server)), verb
+        assert within(60, lambda: told(server)), verb
     server.run(["systemctl", "stop", "netc.target"])
-    assert within(10, lambda: not told(server))
+    assert within(60, lambda: not told(server))
     server.run(["systemctl", "restart", "docker"])
     assert not active(server, "netc-docker")
     assert not told(server)
@@ -204,7 +205,7 @@ def test_docker_is_told_after_each_of_its_starts(lab: Lab, tmp_path: Path) -> No
     server.run(["systemctl", "enable", "docker"])
     server.power_off()
     server.boot()
-    assert within(10, lambda: told(server))
+    assert within(60, lambda: told(server))
 
 
 def told(server: Machine) -> bool:

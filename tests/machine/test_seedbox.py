@@ -10,8 +10,9 @@ from netaddr import IPAddress
 from live.compiled import EXAMPLES, compiled, give_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
-from live.traffic import client, dns
-from machine.machine import Machine, machine, within
+from live.traffic import ANSWER, client, dns
+from live.waiting import within
+from machine.machine import Machine, machine
 
 pytestmark = pytest.mark.machine
 
@@ -68,8 +69,8 @@ def plug(lab: Lab, server: Machine, world: Host) -> None:
     server.run(["ip", "-6", "route", "replace", "default", "via", "2001:db8:7::1"])
 
 
-def said(world: Host, address: str, port: int, source: str) -> list[str]:
-    answer = client(world, "tcp", address, port, source=source, timeout=3)
+def said(world: Host, address: str, port: int, source: str, timeout: float = ANSWER) -> list[str]:
+    answer = client(world, "tcp", address, port, source=source, timeout=timeout)
     return (answer or "").split()
 
 
@@ -110,7 +111,7 @@ def test_a_seedbox_runs_stops_without_a_trace_and_survives_a_reboot(lab: Lab, tm
     endpoints = ["ip", "netns", "exec", "vpn", "wg", "show", "wg-azire", "endpoints"]
     assert server.run(endpoints).stdout.split()[1] == "(none)"
     dns(world, "192.0.2.77", "198.51.100.1")
-    assert within(45, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
+    assert within(60, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
 
     # A tunnel that restarts does not take the services with it.
     mains = server.run(["systemctl", "show", "-p", "MainPID", *NAMES]).stdout
@@ -119,10 +120,10 @@ def test_a_seedbox_runs_stops_without_a_trace_and_survives_a_reboot(lab: Lab, tm
 
     # Without the namespace there is no service, and after stop there is nothing.
     server.run(["systemctl", "stop", "netc.target"])
-    assert within(10, lambda: set(active(server, *PARTS, *NAMES)) == {"inactive"})
+    assert within(60, lambda: set(active(server, *PARTS, *NAMES)) == {"inactive"})
     known = (FORWARDING, "/eth0/accept_ra = ", "^. /run/systemd/", "^. /run/credentials")
     assert difference(without(before, *known), without(server.state(), *known)) == ""
-    assert said(world, SERVER[0], 9091, VISITOR[0]) == []
+    assert said(world, SERVER[0], 9091, VISITOR[0], 1) == []
 
     # Somebody starts the service by hand: its namespace comes up with it.
     server.run(["systemctl", "start", NAMES[0]])
@@ -133,10 +134,10 @@ def test_a_seedbox_runs_stops_without_a_trace_and_survives_a_reboot(lab: Lab, tm
     plug(lab, server, world)
     assert active(server, "netc.target", *PARTS, *NAMES) == ["active"] * 5
     published(server, world)
-    assert within(45, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
+    assert within(60, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
 
     server.power_cut()
     server.boot()
     plug(lab, server, world)
     published(server, world)
-    assert within(45, lambda: server.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout == "")
+    assert within(60, lambda: server.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout == "")

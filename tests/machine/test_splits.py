@@ -25,7 +25,8 @@ from live.test_splits import (
     serve_tunnel,
 )
 from live.traffic import dns, echo
-from machine.machine import Machine, machine, within
+from live.waiting import within
+from machine.machine import Machine, machine
 from machine.test_seedbox import active
 
 pytestmark = pytest.mark.machine
@@ -124,7 +125,7 @@ class Scene:
 
     def member_is(self, seen: dict[str, str]) -> bool:
         """Soon, by each of the addresses, taken for these."""
-        return within(15, lambda: all(self.asks(address, "t") == taken for address, taken in seen.items()))
+        return within(60, lambda: all(self.asks(address, "t") == taken for address, taken in seen.items()))
 
     def lookup(self, *wrapper: str) -> str:
         return (self.laptop.run([*wrapper, "getent", "ahostsv4", "a.example"], check=False).stdout.split() or [""])[0]
@@ -138,7 +139,7 @@ class Scene:
         self.laptop.run(["bash", "-c", "rm -f /run/*.service.*"])
         files = {f"/run/{service}.{place}": answer for service in services for place, answer in places.items()}
         said = lambda: self.laptop.run(["head", "-n", "1", *files], check=False).stdout  # noqa: E731
-        return within(30, lambda: all(f"{file} <==\n{answer}\n" in said() for file, answer in files.items()))
+        return within(60, lambda: all(f"{file} <==\n{answer}\n" in said() for file, answer in files.items()))
 
 
 def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: Lab, tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_what_is_told_by_group_service_or_slice_never_leaves_by_the_uplink(lab: 
     systemctl("start", "netc.target", *NAMES)
     assert there.visited()
     systemctl("stop", "netc.target")
-    assert within(30, lambda: set(active(laptop, *PARTS, *NAMES)) == {"inactive"})
+    assert within(60, lambda: set(active(laptop, *PARTS, *NAMES)) == {"inactive"})
     known = (FORWARDING, "/eth0/accept_ra = ", "^. /run/", "cavorite")
     assert difference(without(before, *known), without(laptop.state(), *known)) == ""
     assert there.leaked() == own
