@@ -58,7 +58,8 @@ docker_lets_way() { # ENTERING LEAVING
   done
 }
 docker_lets() { # PROTOCOL ADDRESS PORTS TARGET
-  local filter=iptables length=/32
-  [[ $2 != *:* ]] || filter=ip6tables length=/128
-  docker_user "$filter" "--ctproto $1" "--ctorigdst $2$length" "--ctorigdstport $3" "--ctreplsrc $4$length"
+  local filter=iptables ports=$3
+  [[ $2 != *:* ]] || filter=ip6tables
+  [[ ${3%:*} != "${3#*:}" ]] || ports=${3%:*} # as it is said
+  docker_user "$filter" "--ctproto $1" "--ctorigdst $2" "--ctorigdstport $ports" "--ctreplsrc $4"
 }

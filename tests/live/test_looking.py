@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from live.compiled import EXAMPLES, compiled, down, give_key, met, parts, script
+from live.compiled import compiled, down, give_key, met, parts
+from live.example_host import example
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -292,29 +293,6 @@ EXAMPLE_HOSTS = [
     "slim-edge/node",
     "uplinks/lin",
 ]
-WIRES = {"eth0": "198.51.100.7/24", "eth1": "203.0.113.5/28", "wlan0": "192.168.1.2/24", "ppp0": "198.51.102.7/24"}
-STORE = "/var/lib/netc"
-
-
-def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
-    """Up, as after a boot, but for parts that cannot come up on this kernel, or without the program that they need."""
-    topology, name = which.split("/")
-    tree = compiled(EXAMPLES / f"{topology}.toml", folder)[name]
-    host, world = lab.host(name, tree), lab.host("world")
-    for device, address in WIRES.items():
-        lab.wire(host, device, world, device, a_addresses=[address])
-    secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
-    for secret in secrets:
-        host.write(secret, private_key(name if secret.endswith("/host.key") else secret) + "\n", 0o600)
-    deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
-    host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
-    came = {part: host.run(script(part, "up"), check=False) for part in parts(host)}
-    failed = {part: said.stderr for part, said in came.items() if said.returncode}
-    for complaint in failed.values():
-        assert re.search("Unknown device type|not supported|tunsafe|Cannot find device|control group", complaint)
-    return host, list(failed)
-
-
 @pytest.mark.parametrize("which", EXAMPLE_HOSTS)
 def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)

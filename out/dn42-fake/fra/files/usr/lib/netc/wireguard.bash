@@ -45,7 +45,13 @@ sync_device() { # what a file leaves out is reset, so the key and the port go in
 
 # ---- asked by `check`, and never by what would say a private key (`wg show … dump`)
 declare -gA place_of=() public_of=() # also where a function sources this
-wg_says() { by="${2:+ip netns exec $2 }wg show all $1"; listen "$by"; } # WHAT [NAMESPACE]
+wg_says() { by="${2:+ip netns exec $2 }wg show all $1"; listen "$by"; } # WHAT [NAMESPACE]: in the lines of `by`
+wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
+  local number
+  wg_says "${@:2}"
+  number=${lines_of["$by $1"]-} words=()
+  [[ ! $number ]] || read -ra words <<<"${said["$by ${number# }"]}"
+}
 
 peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
   local by line name='' key='' value port='' net words number
@@ -61,8 +67,7 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
       PersistentKeepalive*) every[$key]=${value/#0/off} ;;
     esac
   done <"$2"
-  wg_says listen-port "${@:3}"
-  read -ra words <<<"${said["$by ${lines_of["$by $1"]# }"]-}"
+  wg_says_of "$1" listen-port "${@:3}"
   [[ ! $port || ! ${words[1]-} || ${words[1]} == "$port" ]] || differs "interface $1 listens at port ${words[1]}, not $port"
   wg_says persistent-keepalive "${@:3}"
   for number in ${lines_of["$by $1"]-}; do
@@ -88,8 +93,7 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
 
 key_is() { # DEVICE FILE NAMESPACE-OR-- [PUBLIC]: the private half of what the topology knows, or else of FILE
   local by words file=$2
-  wg_says public-key "${3#-}"
-  read -ra words <<<"${said["$by ${lines_of["$by $1"]# }"]-}"
+  wg_says_of "$1" public-key "${3#-}"
   [[ ${words[1]-} ]] || return 0
   [[ ${4-} != "${words[1]}" ]] || return 0
   if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey <"$file" 2>/dev/null) || true; fi

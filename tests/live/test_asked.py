@@ -1,0 +1,232 @@
+"""What every kind of step did is taken away behind netc's back, and is named by `netc-host check`, `status` and `confirm`, and
+made anew by `netc-host up`: whether something is there is asked of the kernel."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from msgspec import Struct
+
+from examples import EXAMPLES
+from live.compiled import compiled, give_key
+from live.delivered import deliver, install, netc_host
+from live.example_host import example
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+from live.needs import has_gre
+from netc.pipeline import plan, understand
+from netc.plan.step import Step
+from netc.plan.steps import steps
+
+pytestmark = pytest.mark.live
+
+TUNNELS_OF_A_STOCK_KERNEL = ("ip link add gre", "ip link add ip6gre", "ip link add ipip", "ip link add sit")
+GROUPS = ("make_control_groups", "remember_control_groups")
+"""A lab has none; tests/machine/test_splits.py has."""
+
+
+class Made(Struct, frozen=True):
+    """A step of a host, and the part that it is of."""
+
+    part: str
+    step: Step
+
+    @property
+    def up(self) -> tuple[str, ...]:
+        return tuple(map(str, self.step.up))
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """The `ip` that its effect is in, and of what."""
+        words = next(words for words in self.step.holds if "shows" in words)
+        words = words[words.index("shows") :]
+        return "ip -n {} ".format(str(words[1]).split()[2]) if " -n " in str(words[1]) else "ip ", str(words[2])
+
+
+def word(step: Step) -> str:
+    """What kind of step it is: its command, and of `ip`, `wg` and what enters a namespace also what is done by it."""
+    match tuple(map(str, step.up)):
+        case ("ip", "netns", "exec", _, program, *_):
+            return f"ip netns exec {program}"
+        case ("ip", "-n", _, *words) | ("ip", *words):
+            words = [each for each in words if each not in ("-4", "-6")]
+            if words[:2] == ["link", "add"]:
+                return f"ip link add {words[words.index('type') + 1]}"
+            more = next((each for each in ("master", "netns", "unreachable") if each in words[2:]), "")
+            return " ".join([*words[:2], more]).strip() if words[0] != "link" else f"ip link set {more or 'up'}"
+        case ("wg", *words):
+            return f"wg {words[0]} {words[-2] if words[0] == 'set' else ''}".strip()
+        case (first, *_):
+            return first
+
+
+def removal(made: Made) -> str:
+    """Shell that takes its effect away."""
+    ip, of = made.shown if any("shows" in words for words in made.step.holds) else ("ip ", "")
+    up = made.up
+    match word(made.step).split():
+        case ["address", _]:
+            at = up.index("dev")
+            return f"{ip}address delete {up[at - 1]} dev {up[at + 1]}"
+        case ["foreign"]:
+            return "pkill -9 -f '[t]unsafe start'; ip link delete dev tun0 2>/dev/null; true"
+        case ["wireguard"] | ["ip", "link", "add", _] | ["ip", "link", "set", "netns"]:
+            return f"{ip}link delete dev {of}"
+        case ["ip", "link", "set", "master"]:
+            return f"{ip}link set dev {of} nomaster"
+        case ["ip", "link", "set", "up"]:
+            return f"{ip}link set dev {of} down"
+        case ["netns", "add"]:
+            return f"ip netns delete {up[3]}"
+        case ["route", "add", *_] | ["rule", "add"]:
+            return shlex.join(["delete" if each == "add" else each for each in up])
+        case ["keep"] | ["instead"]:
+            return shlex.join(["ip", up[1], "route", "delete", *up[2:]])
+        case ["nft"]:
+            return "nft delete table inet netc"
+        case ["ip", "netns", "exec", "nft"]:
+            return f"ip netns exec {up[3]} nft delete table inet netc"
+        case ["load_tables"]:
+            flush = f"{up[1]}-save -t mangle | sed -n 's/^:\\(netc-[^ ]*\\) .*/-F \\1/p'"
+            return f"{{ echo '*mangle'; {flush}; echo COMMIT; }} | {up[1]}-restore --noflush"
+        case ["ipset"]:
+            return f"ipset flush {Path(up[3]).stem}4"
+        case ["sysctls"]:
+            return "echo 0 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv6/conf/all/forwarding"
+        case ["setting"]:
+            enter = f"ip netns exec {up[3]} " if len(up) > 3 else ""
+            return f"echo {0 if up[2] != '0' else 1} | {enter}tee /proc/sys/{up[1]}"
+        case ["wg", "addconf"]:
+            return f"wg set {up[2]} peer $(sed -n 's/^PublicKey = //p' {up[3]} | head -n 1) remove"
+        case ["wg", "set", "private-key"]:
+            return f"wg genkey >/run/other && wg set {up[2]} private-key /run/other"
+        case ["wg", "set", "preshared-key"]:
+            return f"wg set {up[2]} peer {up[4]} remove"
+        case ["congestion"]:
+            return "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
+        case ["make_groups"]:
+            return f"sed -n 's/^g \\([^ ]*\\) .*/\\1/p' {up[1]} | head -n 1 | xargs groupdel"
+        case ["remember_ports"]:
+            return "rm /run/netc/*.forwarded"
+        case ["start_bird"]:
+            return "kill -9 $(cat /run/netc/bird-keeper.pid) $(cat /run/netc/bird.pid)"
+        case ["switches"]:
+            return "rm /run/netc/bird.switches/*"
+        case ["bird_password"]:
+            return f"rm /run/netc/bird.passwords/{up[1]}"
+        case ["loosen"]:
+            return f"echo 1 >/proc/sys/net/ipv4/conf/{up[1]}/rp_filter"
+        case ["past_docker" | "way_past_docker"]:
+            return "iptables -F DOCKER-USER"
+        case ["offload"]:
+            return "nft delete table inet netc_offload"
+        case _:
+            raise LookupError(f"nobody has said how to take away what `{' '.join(up)}` did")
+
+
+def steps_of(text: str, beside: Callable[[str], str], host: str) -> Iterator[Made]:
+    network = understand(text, "topology.toml", beside).network
+    found = next(name for name in network.topology.hosts if name == host)
+    for part in plan(found, network).parts:
+        yield from (Made(str(part.name), step) for step in steps(part))
+
+
+@cache
+def of_examples() -> dict[str, dict[str, Made]]:
+    """By host of an example, as `dn42/fra`: the first step of each kind that no host before it has."""
+    wanted: dict[str, dict[str, Made]] = {}
+    seen: set[str] = set()
+    for path in sorted(EXAMPLES, key=lambda path: path.stem != "dn42"):
+        topology = understand(path.read_text(), path.name, lambda name, path=path: (path.parent / name).read_text())
+        for host in topology.network.topology.hosts:
+            for part in plan(host, topology.network).parts:
+                for step in steps(part):
+                    if word(step) not in seen:
+                        seen.add(word(step))
+                        wanted.setdefault(f"{path.stem}/{host}", {})[word(step)] = Made(str(part.name), step)
+    return wanted
+
+
+def differences(host: Host) -> list[str]:
+    said = netc_host(host, "check", check=False)
+    assert said.stderr == ""
+    return said.stdout.splitlines()
+
+
+def try_each(host: Host, kinds: dict[str, Made], known: list[str]) -> None:
+    """Takes away what each step did, sees it named, has it made anew, and sees that nothing is left to say."""
+    assert differences(host) == known
+    for kind, made in kinds.items():
+        host.run(["bash", "-c", removal(made)])
+        found = [line for line in differences(host) if line not in known]
+        assert any(line.startswith((f"{made.part}: ", "rules: ")) for line in found), (kind, found)
+        status = netc_host(host, "status", check=False)
+        assert status.returncode == 1
+        assert re.search(rf"(?m)^part +{made.part} +broken$", status.stdout), (kind, status.stdout)
+        assert re.search(rf"(?m)^broken +{made.part} ", status.stdout), (kind, status.stdout)
+        metrics = netc_host(host, "status", "--metrics", check=False).stdout
+        assert f'netc_part_up{{part="{made.part}"}} 0' in metrics, kind
+        said = netc_host(host, "up", check=False)
+        assert f"netc: {made.part}: is broken, and comes up anew\n" in said.stderr, (kind, said.stderr)
+        assert differences(host) == known, (kind, said.stderr)
+
+
+@pytest.mark.parametrize("which", of_examples())
+def test_what_a_step_did_is_missed_and_made_anew(lab: Lab, which: str, tmp_path: Path) -> None:
+    lacking = () if has_gre() else TUNNELS_OF_A_STOCK_KERNEL
+    kinds = {kind: made for kind, made in of_examples()[which].items() if kind not in (*lacking, *GROUPS)}
+    host, failed = example(lab, which, tmp_path)
+    assert not {made.part for made in kinds.values()} & set(failed)
+    try_each(host, kinds, [f"part {part} is down" for part in failed])
+
+
+MORE = """
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24"]
+public_key = "KEY-OF-EDGE"
+offload = true
+docker = true
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = ["198.51.100.20/24"]
+public_key = "KEY-OF-NODE"
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge = { address = "10.77.1.0/31", preshared_key = { file = "/etc/netc/keys/one.psk" } }
+ends.node = { address = "10.77.1.1/31", preshared_key = { file = "/etc/netc/keys/one.psk" } }
+
+[forwards.web]
+at = "edge"
+ports = ["80/tcp"]
+to = "node"
+via = "one"
+""".replace("KEY-OF-EDGE", public_key(private_key("edge"))).replace("KEY-OF-NODE", public_key(private_key("node")))
+
+
+def test_so_is_what_no_example_has(lab: Lab, tmp_path: Path) -> None:
+    edge = lab.host("edge", compiled(MORE, tmp_path)["edge"])
+    lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
+    give_key(edge, "host", "edge")
+    edge.write("/etc/netc/keys/one.psk", edge.run(["wg", "genpsk"]).stdout, 0o600)
+    edge.run(["bash", "-c", "for each in iptables ip6tables; do $each -N DOCKER-USER; done"])
+    deliver(lab, edge, compiled(MORE, tmp_path / "again")["edge"])
+    install(edge, "--commit", "--overwrite")
+    kinds = {word(made.step): made for made in steps_of(MORE, lambda name: name, "edge")}
+    has_flowtables = edge.run(["nft", "list", "table", "inet", "netc_offload"], check=False).returncode == 0
+    new = {"past_docker", "wg set preshared-key", *(["offload"] if has_flowtables else [])}
+    assert new <= kinds.keys()
+    try_each(edge, {kind: kinds[kind] for kind in sorted(new)}, [])
