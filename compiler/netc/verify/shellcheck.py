@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict
 
 from netc.emit.file import File
-from netc.kept import fingerprint
 from netc.verify import process, tree
 from netc.verify.verdict import Verdict, could_not_run, verdict
 
@@ -61,12 +61,20 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
 def _marks(shellcheck: str, scripts: Sequence[File]) -> dict[str, bytes]:
     """Of what decides about each script: its text and place, and every library, since what has a shebang is run."""
     libraries = (_bytes(script) for script in scripts if not tree.has_shebang(script))
-    beside = fingerprint((shellcheck.encode(), *libraries))
-    return {script.path: fingerprint((beside, _bytes(script))) for script in scripts}
+    beside = _digest((shellcheck.encode(), *libraries))
+    return {script.path: _digest((beside, _bytes(script))) for script in scripts}
 
 
 def _bytes(script: File) -> bytes:
-    return fingerprint((script.path.encode(), script.text.encode()))
+    return _digest((script.path.encode(), script.text.encode()))
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    """Of several texts, none of which can pass for a part of another."""
+    whole = sha256()
+    for part in parts:
+        whole.update(sha256(part).digest())
+    return whole.digest()
 
 
 def _find() -> str | None:
