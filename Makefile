@@ -7,7 +7,7 @@ PYTHON := $(VENV)/bin/python
 # and what an operator reaches hosts by.
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
-	openssh-client strace
+	openssh-client strace git
 
 .PHONY: demo test check stock night vm bench clean packages
 

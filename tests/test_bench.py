@@ -34,7 +34,7 @@ def test_the_ring_has_the_same_ways_and_sessions() -> None:
 def test_the_host_between_two_zones_says_to_each_what_it_says_to_netc() -> None:
     rules = files(nat.TOPOLOGY)["gate"]["files/etc/netc/nftables.nft"]
     shorewall = "".join(nat.SHOREWALL.values())
-    for text in (shorewall, nat.FERM, nat.FIREHOL):
+    for text in (shorewall, nat.FIREHOL):
         for server in re.findall(r"dnat ip to (\S+)", rules):
             assert server in text
         for port in re.findall(r"198\.51\.100\.1 tcp dport (\d+) dnat", rules):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ def test_build_writes_a_folder_a_host_and_says_what_changed(out: Path) -> None:
     assert (first.code, first.err) == (0, "")
     assert first.out == f"{out}: {count} written, 0 removed, 0 unchanged\n"
     assert again.out == f"{out}: 0 written, 0 removed, {count} unchanged\n"
-    assert sorted(path.name for path in out.iterdir()) == ["ams", "fra", "nyc", "sfo", "tyo"]
+    assert sorted(path.name for path in out.iterdir()) == [".gitattributes", "ams", "fra", "nyc", "sfo", "tyo"]
 
 
 @pytest.mark.parametrize("verb", ["build", "check", "plan"])
@@ -141,7 +142,7 @@ def test_notes_go_to_stderr_and_stop_nothing(verb: str, out: Path) -> None:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_plan_prints_the_facts_of_one_host(example: Path) -> None:
-    host = sorted((ROOT / "out" / example.stem).iterdir())[0]
+    host = sorted(path for path in (ROOT / "out" / example.stem).iterdir() if path.is_dir())[0]
     order = (host / "files/etc/netc/order").read_text().splitlines()
     ran = netc("plan", example, host.name)
 
@@ -209,7 +210,7 @@ def test_one_host_is_built_and_others_are_left_alone(out: Path) -> None:
 def test_one_host_alone_makes_one_folder(out: Path) -> None:
     netc("build", MESH, "-o", out, "--host", "fra")
 
-    assert [path.name for path in out.iterdir()] == ["fra"]
+    assert sorted(path.name for path in out.iterdir()) == [".gitattributes", "fra"]
 
 
 def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
@@ -217,6 +218,38 @@ def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
     (out / "nyc/files/etc/netc/order").write_text("mine\n")
 
     assert netc("build", MESH, "-o", out, "--host", "fra", "--check").code == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--host", "fra"], ["--format", "json"], ["--format", "github"], ["--strict"]])
+def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path, more: list[str]) -> None:
+    netc("build", MESH, "-o", out)
+    (out / ".gitattributes").write_text("* text=auto\n")
+    (out / "fra/MANIFEST").unlink()
+    shutil.rmtree(out / "fra/files")
+    (out / "fra/install").unlink()
+    checked = netc("build", MESH, "-o", out, "--check", *more)
+    ran = netc("build", MESH, "-o", out, *more)
+    told = f"netc: {out}/.gitattributes is not from netc, and stays as it is\n"
+
+    assert (checked.code, checked.err.count(told)) == (1, 1)
+    assert ".gitattributes" not in (checked.out + checked.err).replace(told, "")
+    assert (ran.code, ran.err.count(told)) == (0, 1)
+    assert told not in ran.out
+    assert (out / ".gitattributes").read_text() == "* text=auto\n"
+    assert netc("build", MESH, "-o", out, "--check", *more).code == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--host", "fra"]])
+def test_git_s_attributes_of_ours_are_a_part_of_what_is_built(out: Path, more: list[str]) -> None:
+    netc("build", MESH, "-o", out)
+    whole = tree(out)
+    for change in (Path.unlink, lambda path: path.write_text(path.read_text() + "* text\n")):
+        change(out / ".gitattributes")
+        checked = netc("build", MESH, "-o", out, "--check", *more)
+
+        assert (checked.code, checked.out) == (1, "write .gitattributes\n")
+        assert netc("build", MESH, "-o", out, *more).out.startswith(f"{out}: 1 written, 0 removed, ")
+        assert tree(out) == whole
 
 
 @pytest.mark.parametrize("words", [["build", "--host", "fry", "-o"], ["plan", "fry"]], ids=["build", "plan"])
@@ -239,6 +272,16 @@ def test_a_file_in_the_way_is_wrong_use(tmp_path: Path) -> None:
     assert out.read_text() == "mine"
 
 
+def test_where_nobody_listens_a_build_ends_without_a_word(out: Path) -> None:
+    words = [sys.executable, "-c", "from netc.cli import main; main()", "build", str(MESH), "-o", str(out)]
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write) as stdout:
+        ran = subprocess.run(words, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+    assert (ran.returncode, ran.stderr) == (1, b"")
+
+
 def judge(outcome: Outcome, detail: str = "") -> object:
     def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
         return tuple(Verdict("oracle", file.path, outcome, detail) for file in files if file.path.endswith("/order"))
@@ -252,7 +295,7 @@ def test_judges_are_heard_for_every_host(out: Path, monkeypatch: pytest.MonkeyPa
 
     assert ran.code == 0
     assert ran.err == "".join(f"{host}: oracle: 1 passed\n" for host in ("ams", "fra", "nyc", "sfo", "tyo"))
-    assert len(list(out.iterdir())) == 5
+    assert len([path for path in out.iterdir() if path.is_dir()]) == 5
 
 
 def test_nothing_is_judged_unless_one_asks(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def test_an_example_compiles_to_what_out_holds(example: Path, tmp_path: Path, up
 @each_example
 def test_a_manifest_lists_every_other_file_of_its_host(example: Path, tmp_path: Path) -> None:
     netc("build", example, "-o", tmp_path / "made")
-    hosts = sorted((tmp_path / "made").iterdir())
+    hosts = sorted(path for path in (tmp_path / "made").iterdir() if path.is_dir())
 
     assert hosts
     for host in hosts:
@@ -55,6 +55,19 @@ def test_out_holds_nothing_but_the_examples(update: bool) -> None:
                 shutil.rmtree(stranger)
 
     assert {path.name for path in OUT.iterdir()} == names
+
+
+def test_what_reviews_fold_is_the_same_on_every_host() -> None:
+    """All but MANIFEST, which follows from the files that it lists."""
+    texts: dict[str, set[bytes]] = {}
+    for example in EXAMPLES:
+        for path, (_, text) in tree(OUT / example.stem).items():
+            own = path.partition("/")[2]
+            if own.startswith("files/usr/lib/netc/") or own == "files/usr/local/sbin/netc-host":
+                texts.setdefault(own, set()).add(text)
+
+    assert len(texts) > 1
+    assert [path for path, found in texts.items() if len(found) > 1] == []
 
 
 def test_nothing_compiled_is_executable_but_scripts() -> None:

@@ -15,7 +15,6 @@ MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
 
 ROOMS = (
     "shipped",
-    "kept",
     "workers",
     "problem",
     "language",
@@ -45,7 +44,7 @@ APART = {
 }
 """What a room could import by its place, and must not: it reads its own noun and nothing before that."""
 
-WRITERS = ("cli", "deploy", "exchange", "kept", "verify", "write")
+WRITERS = ("cli", "deploy", "exchange", "verify", "write")
 SAYS = ("cli", "verify")
 """`verify` runs the judges, and needs to know where they are."""
 LONGEST_FUNCTION = 55
@@ -222,7 +221,7 @@ CHANCE = {"time", "datetime", "random", "secrets", "uuid", "getpass", "platform"
 
 def test_nothing_that_compiles_knows_a_clock_or_a_die() -> None:
     """`deploy` waits for hosts, and compiles nothing; a build is watched, which is not told to what compiles."""
-    watching = [PACKAGE / "cli" / name for name in ("build.py", "every_host.py", "progress.py", "seen.py")]
+    watching = [PACKAGE / "cli" / name for name in ("build.py", "progress.py")]
     compiling = (module for module in outside(("deploy",)) if module not in watching)
     chances = found(lambda module: (name for name in imported(module) if name.split(".")[0] in CHANCE), compiling)
 
@@ -235,7 +234,7 @@ def test_the_tests_of_this_file_see_what_they_look_for() -> None:
 
     assert {"os.open", "open"} <= set(touches(reader))
     assert {"shutil", "rename", "rmdir"} <= set(touches(exchange))
-    assert {"print", "sys.stderr"} <= set(says(teller))
+    assert {"typer", "sys.stderr"} <= set(says(teller))
 
 
 def test_a_module_has_one_subject() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
 import hashlib
@@ -11,20 +12,25 @@ import resource
 import shutil
 import signal
 import stat
+import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import night
-from examples import root_only
+from examples import OUT, ROOT, differences, root_only
+from examples import tree as files_of
 from netc import exchange
+from netc import write as writer
 from netc.emit.file import File
-from netc.write import MANIFEST, Hosts, Outcome, WriteRefused, stale, write
+from netc.write import ATTRIBUTES, MANIFEST, Laying, Outcome, WriteRefused, is_foreign
 
+Hosts = Iterable[tuple[str, tuple[File, ...]]]
 Tree = dict[str, tuple[int, str]]
 """By path: mode and type, and the text of a file or the target of a link."""
 
@@ -33,6 +39,18 @@ def host(name: str, files: dict[str, str], modes: dict[str, int] | None = None) 
     made = [File(path, text, (modes or {}).get(path, 0o644)) for path, text in files.items()]
     lines = sorted((f.path, f"{hashlib.sha256(f.text.encode()).hexdigest()}  {f.mode:04o}  {f.path}\n") for f in made)
     return name, (*made, File(MANIFEST, "".join(line for _, line in lines)))
+
+
+def laying(hosts: Hosts) -> Laying:
+    return lambda lay: ((name, lay(name, files)) for name, files in hosts)
+
+
+def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
+    return writer.write(directory, laying(hosts), complete=complete)
+
+
+def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
+    return writer.stale(directory, laying(hosts), complete=complete)
 
 
 OLD = (
@@ -45,12 +63,6 @@ NEW = (
     host("home", {"up.sh": "home\n", "key": "secret\n"}, {"key": 0o600}),
     host("more", {"up.sh": "more\n"}),
 )
-
-ONE = (
-    host("edge", {"up.sh": "up\n", "files/etc/nft": "nft 2\n", "files/etc/bird/é": "bird\n"}, {"up.sh": 0o755}),
-    *OLD[1:],
-)
-"""One host has changed."""
 
 
 def tree(directory: Path) -> Tree:
@@ -85,8 +97,22 @@ def in_child(run: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def hide(monkeypatch: pytest.MonkeyPatch, *functions: str) -> None:
+    """From all who ask the C library for them: that of macOS has neither."""
+    kept = {name: function for name, function in vars(exchange._LIBC).items() if name not in functions}
+    monkeypatch.setattr(exchange, "_LIBC", SimpleNamespace(**kept))
+
+
 def two_renames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "_exchange", lambda *_folders: False)
+    hide(monkeypatch, "renameat2")
+
+
+def syncs_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, "syncfs")
+
+
+def macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide(monkeypatch, "syncfs", "renameat2")
 
 
 def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +126,7 @@ def nothing(_monkeypatch: pytest.MonkeyPatch) -> None:
     """The usual machine."""
 
 
-@pytest.fixture(params=[nothing, two_renames, no_links])
+@pytest.fixture(params=[nothing, two_renames, syncs_one_by_one, macos, no_links])
 def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     request.param(monkeypatch)
     return str(request.param.__name__)
@@ -126,10 +152,17 @@ def out(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """What was synced. Really syncing a file system that others use takes its time."""
-    calls: list[str] = []
-    monkeypatch.setattr(exchange, "_sync", lambda path: calls.append(path.name))
+    calls: list[Path] = []
+
+    def sync(file: int) -> int:
+        calls.append(Path(os.readlink(f"/proc/self/fd/{file}")))
+        return 0
+
+    libc = exchange._LIBC
+    monkeypatch.setattr(exchange, "_LIBC", SimpleNamespace(syncfs=sync, renameat2=libc.renameat2))
+    monkeypatch.setattr(os, "fsync", sync)
     return calls
 
 
@@ -158,6 +191,7 @@ def test_a_first_build_writes_every_file(tmp_path: Path) -> None:
     made = tree(tmp_path / "deep" / "out")
     files = {f"{name}/{file.path}": (stat.S_IFREG | file.mode, file.text) for name, fs in OLD for file in fs}
 
+    files[".gitattributes"] = (stat.S_IFREG | 0o644, ATTRIBUTES.text)
     assert {path: entry for path, entry in made.items() if stat.S_ISREG(entry[0])} == files
     assert outcome == Outcome(tuple(sorted(files)), (), 0)
     assert siblings(tmp_path / "deep" / "out") == ["out"]
@@ -188,24 +222,11 @@ def test_only_what_changed_is_written(out: Path) -> None:
             "more/up.sh",
         ),
         removed=("edge/files/etc/gone/x", "left/MANIFEST", "left/up.sh"),
-        unchanged=4,
+        unchanged=5,
     )
     for path in before.keys() - {*outcome.written, *outcome.removed}:
         assert after[path] == before[path], path
     assert after.keys() == (before.keys() | {*outcome.written}) - {*outcome.removed}
-
-
-def test_what_changes_in_one_host_moves_no_other(out: Path, machine: str) -> None:
-    folders = [out, *(path for path in out.iterdir() if path.is_dir() and not path.is_symlink())]
-    before = {path: path.stat().st_ino for path in folders}
-    mode = (out / "edge").stat().st_mode
-    outcome = write(out, ONE, complete=True)
-    moved = {path.name for path, number in before.items() if path.stat().st_ino != number}
-
-    assert outcome.written == ("edge/MANIFEST", "edge/files/etc/bird/é", "edge/files/etc/nft")
-    assert moved == ({"edge"} if machine != "two_renames" else {path.name for path in folders})
-    assert (out / "edge").stat().st_mode == mode
-    assert siblings(out) == ["out"]
 
 
 def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
@@ -215,6 +236,7 @@ def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
     write(out, NEW, complete=True)
     after = tree(out)
     made = {f"{name}/{file.path}": (stat.S_IFREG | file.mode, file.text) for name, files in NEW for file in files}
+    made[".gitattributes"] = (stat.S_IFREG | 0o644, ATTRIBUTES.text)
 
     assert {path: entry for path, entry in after.items() if not stat.S_ISDIR(entry[0]) or path in STRANGERS} == {
         **before,
@@ -245,7 +267,7 @@ def test_nothing_to_change_touches_nothing(out: Path) -> None:
     outcome = write(out, OLD, complete=True)
     after = (tree(out), identities(out), out.parent.stat().st_mtime_ns, out.stat().st_ino, out.stat().st_ctime_ns)
 
-    assert outcome == Outcome((), (), 9)
+    assert outcome == Outcome((), (), 10)
     assert after == before
 
 
@@ -258,7 +280,7 @@ def test_one_host_alone_leaves_the_others(out: Path) -> None:
     before = tree(out)
     outcome = write(out, [host("home", {"up.sh": "new\n"})], complete=False)
 
-    assert outcome == Outcome(("home/MANIFEST", "home/up.sh"), ("home/key",), 0)
+    assert outcome == Outcome(("home/MANIFEST", "home/up.sh"), ("home/key",), 1)
     assert {p: e for p, e in tree(out).items() if not p.startswith("home/")} == {
         p: e for p, e in before.items() if not p.startswith("home/")
     }
@@ -297,7 +319,7 @@ def test_a_file_may_become_a_folder_and_a_folder_a_file(tmp_path: Path) -> None:
     write(out, [host("h", {"a": "1\n", "b/c/d": "2\n"})], complete=True)
     outcome = write(out, [host("h", {"a/x": "3\n", "b": "4\n"})], complete=True)
 
-    assert outcome == Outcome(("h/MANIFEST", "h/a/x", "h/b"), ("h/a", "h/b/c/d"), 0)
+    assert outcome == Outcome(("h/MANIFEST", "h/a/x", "h/b"), ("h/a", "h/b/c/d"), 1)
     assert {p: t for p, (_, t) in tree(out / "h").items() if p != MANIFEST} == {"a": "", "a/x": "3\n", "b": "4\n"}
 
 
@@ -359,6 +381,115 @@ def test_only_a_few_hosts_are_in_memory_at_once(tmp_path: Path) -> None:
     assert peak < 4_000_000
 
 
+# --- .gitattributes, beside hosts
+
+
+def test_hosts_have_git_s_attributes_beside_them(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write(out, [host("h", {"files/usr/lib/netc/steps.bash": "", "files/etc/netc/order": ""})], complete=False)
+
+    assert (out / ".gitattributes").read_text() == ATTRIBUTES.text
+    assert stat.S_IMODE((out / ".gitattributes").stat().st_mode) == 0o644
+    assert write(out, [host("h", {"x": ""})], complete=True).written == ("h/MANIFEST", "h/x")
+
+
+def test_git_s_attributes_say_to_git_what_they_should(tmp_path: Path) -> None:
+    """In a repository, with the trees somewhere in it."""
+    write(tmp_path / "deep/out", OLD, complete=True)
+    folded = ["MANIFEST", "files/usr/local/sbin/netc-host", "files/usr/lib/netc/steps.bash", "files/usr/lib/netc/a/b"]
+    shown = ["install", "files/etc/netc/order", "files/etc/netc/MANIFEST", "files/usr/local/sbin/netc-hosts"]
+    assert attributes(tmp_path, [f"deep/out/edge/{path}" for path in folded]) == [
+        {"text": "unset", "linguist-generated": "set", "gitlab-generated": "set"} for _ in folded
+    ]
+    assert attributes(tmp_path, [f"deep/out/edge/{path}" for path in shown]) == [{"text": "unset"} for _ in shown]
+    assert attributes(tmp_path, ["edge/MANIFEST", "deep/notes"]) == [{}, {}]
+
+
+def attributes(repository: Path, paths: list[str]) -> list[dict[str, str]]:
+    """What git knows of each path."""
+    subprocess.run(["git", "init", "-q", repository], check=True, capture_output=True)
+    ask = ["git", "-C", repository, "check-attr", "-a", "-z", "--", *paths]
+    words = subprocess.run(ask, check=True, capture_output=True, text=True).stdout.split("\0")
+    said = list(zip(words[::3], words[1::3], words[2::3], strict=False))
+    return [{name: value for path, name, value in said if path == asked} for asked in paths]
+
+
+def another_text(path: Path) -> None:
+    path.write_text("* text=auto\n")
+
+
+def ours_below_another_line(path: Path) -> None:
+    path.write_text("# mine\n" + ATTRIBUTES.text)
+
+
+def nothing_in_it(path: Path) -> None:
+    path.write_text("")
+
+
+def a_link_to_ours(path: Path) -> None:
+    path.rename(path.parent / "attributes")
+    path.symlink_to("attributes")
+
+
+def a_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+FOREIGN = [another_text, ours_below_another_line, nothing_in_it, a_link_to_ours, a_dangling_link, a_folder, a_pipe]
+
+
+@pytest.mark.parametrize("change", FOREIGN)
+def test_attributes_of_others_are_left_alone(out: Path, change: Callable[[Path], None]) -> None:
+    path = out / ".gitattributes"
+    change(path)
+    before = {name: entry for name, entry in tree(out).items() if "attributes" in name}
+
+    assert is_foreign(path)
+    assert stale(out, OLD, complete=True) == ()
+    assert write(out, NEW, complete=True) == Outcome(
+        written=("edge/MANIFEST", "edge/files/etc/bird/é", "edge/files/etc/nft", "more/MANIFEST", "more/up.sh"),
+        removed=("edge/files/etc/gone/x", "left/MANIFEST", "left/up.sh"),
+        unchanged=4,
+    )
+    write(out, (), complete=True)
+    assert {name: entry for name, entry in tree(out).items() if "attributes" in name} == before
+
+
+@pytest.mark.parametrize("change", [lambda path: path.write_text(ATTRIBUTES.text + "* text\n"), Path.unlink])
+def test_attributes_of_ours_that_are_stale_are_written_again(out: Path, change: Callable[[Path], None]) -> None:
+    path = out / ".gitattributes"
+    change(path)
+
+    assert not is_foreign(path)
+    assert stale(out, OLD, complete=True) == ("write .gitattributes",)
+    assert stale(out, OLD[:1], complete=False) == ("write .gitattributes",)
+    assert write(out, OLD[:1], complete=False) == Outcome((".gitattributes",), (), 4)
+    assert path.read_text() == ATTRIBUTES.text
+    assert stale(out, OLD, complete=True) == ()
+
+
+def test_attributes_of_ours_go_with_the_last_host(out: Path) -> None:
+    assert ".gitattributes" not in write(out, OLD[:1], complete=True).removed
+    assert write(out, (), complete=False) == Outcome()
+    assert (out / ".gitattributes").exists()
+    outcome = write(out, (), complete=True)
+
+    files = ("edge/MANIFEST", "edge/files/etc/gone/x", "edge/files/etc/nft", "edge/up.sh")
+    assert outcome.removed == (".gitattributes", *files)
+    assert not (out / ".gitattributes").exists()
+
+
 # --- what a check says
 
 
@@ -383,7 +514,8 @@ def test_a_check_says_what_a_build_would_do_and_does_nothing(out: Path) -> None:
 
 
 def test_a_check_of_nothing_built_yet_lists_every_file(tmp_path: Path) -> None:
-    assert stale(tmp_path / "no" / "out", OLD[2:], complete=True) == ("write left/MANIFEST", "write left/up.sh")
+    said = ("write .gitattributes", "write left/MANIFEST", "write left/up.sh")
+    assert stale(tmp_path / "no" / "out", OLD[2:], complete=True) == said
     assert siblings(tmp_path / "out") == []
 
 
@@ -564,16 +696,15 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("machine", [nothing, two_renames], indirect=True)
+@pytest.mark.parametrize("machine", [nothing, two_renames, syncs_one_by_one, macos], indirect=True)
 @pytest.mark.parametrize("end", [kill, interrupt])
-@pytest.mark.parametrize("new", [NEW, ONE], ids=["some hosts", "one host"])
 def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
-    out: Path, machine: str, new: tuple[tuple[str, tuple[File, ...]], ...], end: Callable[[], None]
+    out: Path, machine: str, end: Callable[[], None]
 ) -> None:
     keep = out.parent / "keep"
     shutil.copytree(out, keep, symlinks=True, copy_function=copy_any)
     before = tree(out)
-    write(out, new, complete=True)
+    write(out, NEW, complete=True)
     after = tree(out)
     found = after
     seen = []
@@ -586,11 +717,11 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
 
         def run(number: int = number) -> None:
             end_at_event(number, end)
-            write(out, new, complete=True)
+            write(out, NEW, complete=True)
 
         code = in_child(run)
         if not out.exists():
-            assert machine == "two_renames", "an exchange has no moment without a directory"
+            assert machine in ("two_renames", "macos"), "an exchange has no moment without a directory"
             assert end is kill, "what is interrupted puts itself right"
             with exchange.building(out):
                 pass
@@ -601,7 +732,7 @@ def test_a_build_that_ends_at_any_step_leaves_the_old_tree_or_the_new(
             break
         # Now and then the next build clears up; otherwise what is left would count among its steps.
         if number % 7 == 0:
-            write(out, OLD if found == before else new, complete=True)
+            write(out, OLD if found == before else NEW, complete=True)
             assert tree(out) == found
             assert siblings(out) == ["keep", "out"]
         shutil.rmtree(out.parent / ".out.netc-build", ignore_errors=True)
@@ -655,22 +786,65 @@ def test_a_kill_at_any_moment_leaves_the_old_tree_or_the_new(tmp_path: Path) -> 
     assert siblings(out) == ["out"]
 
 
-def test_the_new_tree_is_on_disk_before_it_is_exchanged(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[str, Tree]] = []
-    monkeypatch.setattr(exchange, "_sync", lambda path: seen.append((path.name, tree(path))))
-    monkeypatch.setattr(exchange, "_swap", lambda new, root: seen.append((f"swap {root.name}", tree(new))))
+@pytest.mark.parametrize("machine", [nothing, syncs_one_by_one], indirect=True)
+def test_the_new_tree_is_on_disk_before_it_is_exchanged(
+    out: Path, machine: str, synced: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = exchange._swap
+    before: list[Path] = []
+    plain: list[Path] = []
+
+    def noted(new: Path, root: Path) -> None:
+        before.extend(synced)
+        synced.clear()
+        found = (path for path in (new, *new.rglob("*")) if path.is_file() or path.is_dir())
+        plain.extend(path for path in found if not path.is_symlink())
+        swap(new, root)
+
+    monkeypatch.setattr(exchange, "_swap", noted)
+    synced.clear()
+    write(out, NEW, complete=True)
+    hidden = out.parent / ".out.netc-build"
+
+    if machine == "nothing":
+        assert (before, synced) == ([hidden / "new"], [out.parent])
+    else:
+        assert len(plain) > 12
+        assert sorted(before) == sorted(plain)
+        assert synced == [hidden, out.parent]
+
+
+@pytest.mark.parametrize("machine", [syncs_one_by_one], indirect=True)
+def test_what_a_disk_has_in_its_own_cache_is_asked_for(
+    out: Path, machine: str, synced: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """fcntl(2) of macOS."""
+    assert machine
+    asked = []
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda _, command: asked.append((command, len(synced))))
+    synced.clear()
     write(out, NEW, complete=True)
 
-    assert [name for name, _ in seen] == ["new", "swap out", out.parent.name]
-    assert seen[0] == ("new", seen[1][1])
+    assert len(synced) > 12
+    assert asked == [(51, len(synced) - 2), (51, len(synced))]
 
 
+@pytest.mark.parametrize("machine", [nothing, syncs_one_by_one], indirect=True)
 @pytest.mark.parametrize("name", ["out", "first"])
-def test_a_disk_that_cannot_keep_it_is_told_of(name: str, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(path: Path) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+def test_a_disk_that_cannot_keep_it_is_told_of(
+    name: str, out: Path, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> int:
+        ctypes.set_errno(errno.ENOSPC)
+        return -1
 
-    monkeypatch.setattr(exchange, "_sync", full)
+    def full_too(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if machine == "nothing":
+        monkeypatch.setattr(exchange._LIBC, "syncfs", full)
+    monkeypatch.setattr(os, "fsync", full_too)
     before = tree(out.parent)
     with pytest.raises(OSError, match="No space left"):
         write(out.parent / name, NEW, complete=True)
@@ -678,13 +852,56 @@ def test_a_disk_that_cannot_keep_it_is_told_of(name: str, out: Path, monkeypatch
     assert tree(out.parent) == before
 
 
-def test_a_folder_can_be_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    (tmp_path / "file").write_text("x")
-    exchange._sync(tmp_path)
+@pytest.mark.parametrize("machine", [nothing, two_renames, syncs_one_by_one, macos], indirect=True)
+def test_a_folder_of_others_that_cannot_be_synced_is_passed_by(
+    out: Path, machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems sync no folder."""
+    assert machine
 
+    def unsupported(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", unsupported)
+
+    assert write(out, NEW, complete=True).written
+    assert stale(out, NEW, complete=True) == ()
+
+
+@pytest.mark.parametrize("functions", [(), ("syncfs",), ("renameat2",), ("syncfs", "renameat2")])
+def test_it_works_with_what_the_system_has(
+    out: Path, functions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is stood in for, but for what is hidden."""
+    monkeypatch.undo()
+    libc = exchange._LIBC
+    monkeypatch.setattr(exchange, "_LIBC", SimpleNamespace(syncfs=libc.syncfs, renameat2=libc.renameat2))
+    hide(monkeypatch, *functions)
+    write(out, NEW, complete=True)
+
+    assert stale(out, NEW, complete=True) == ()
+    assert siblings(out) == ["out"]
     with pytest.raises(NotADirectoryError):
-        exchange._sync(tmp_path / "file")
+        exchange._sync(out / "README", [])
+
+
+def test_a_c_library_without_them_is_no_hindrance(tmp_path: Path) -> None:
+    """From the import on."""
+    script = (
+        "import ctypes; real = ctypes.CDLL.__getattr__\n"
+        "def found(self, name):\n"
+        "    if name in ('syncfs', 'renameat2'): raise AttributeError(name)\n"
+        "    return real(self, name)\n"
+        "ctypes.CDLL.__getattr__ = found\n"
+        "from netc.cli import main; main()"
+    )
+    words = [sys.executable, "-c", script, "build", str(ROOT / "examples/start.toml"), "-o", "out"]
+    for said in (" 0 removed, 0 unchanged", " 0 written, 0 removed"):
+        ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert said in ran.stdout
+
+    assert differences(files_of(OUT / "start"), files_of(tmp_path / "out")) == []
 
 
 def test_a_build_works_alone(out: Path) -> None:
@@ -747,7 +964,7 @@ def test_what_a_killed_build_left_is_cleared_even_when_nothing_changes(out: Path
     (left / "new" / "edge").mkdir(parents=True)
     (left / "new" / "edge").chmod(0o555)
 
-    assert write(out, OLD, complete=True) == Outcome((), (), 9)
+    assert write(out, OLD, complete=True) == Outcome((), (), 10)
     assert siblings(out) == ["out"]
 
 
@@ -756,7 +973,7 @@ def test_a_half_done_swap_is_put_right_by_the_next_build(out: Path) -> None:
     (out.parent / ".out.netc-build" / "new").mkdir(parents=True)
     out.rename(out.parent / ".out.netc-build" / "old")
 
-    assert write(out, OLD, complete=True) == Outcome((), (), 9)
+    assert write(out, OLD, complete=True) == Outcome((), (), 10)
     assert (tree(out), identities(out)) == before
     assert siblings(out) == ["out"]
 

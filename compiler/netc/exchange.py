@@ -1,7 +1,9 @@
 """Replaces a folder as a whole: whoever looks, and whoever pulls the plug, finds the old tree or the new one.
 
 The new tree grows in a hidden folder beside the old one, takes over by hard link what stays as it is, and is
-exchanged with the old one in one system call. `write` decides what changes; this module only makes it so.
+exchanged with the old one in one system call. Where there is no such call (macOS, some file systems), two renames
+stand in for it: between them there is no tree, and the next build puts the old one back. `write` decides what changes;
+this module only makes it so.
 """
 
 from __future__ import annotations
@@ -12,10 +14,9 @@ import fcntl
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _AT_FDCWD = -100
@@ -72,11 +73,10 @@ def building(root: Path) -> Iterator[Path]:
         _tidy(root)
 
 
-def put(new: Path, folders: Set[str], files: Iterable[tuple[str, str, int]]) -> None:
-    """`folders`: all that `files` are in, at any depth; of each file its path, its text and its mode."""
+def put(new: Path, files: Sequence[tuple[str, str, int]]) -> None:
+    """Of each its path, its text and its mode. The folders that they are in must not be there yet."""
     _begin(new)
-    new.mkdir(exist_ok=True)
-    for folder in sorted(folders):
+    for folder in sorted(above(path for path, _, _ in files)):
         os.mkdir(f"{new}/{folder}")
     for path, text, mode in files:
         try:
@@ -96,43 +96,14 @@ def _put(path: str, data: bytes, mode: int) -> None:
         os.close(file)
 
 
-def nothing(*_: object) -> None:
-    pass
-
-
-def commit(new: Path, root: Path, changed: Set[str], meanwhile: Callable[[], None] = nothing) -> str | None:
-    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go); does `meanwhile`
-    beside the disk, which takes its time; exchanges. The folder in `root` that was exchanged in place of the whole, if
-    one was."""
+def commit(new: Path, root: Path, changed: Set[str]) -> None:
+    """Adds to `new` all of `root` that is not `changed` (paths that are put in `new`, or are to go), and exchanges."""
     _begin(new)
-    new.mkdir(exist_ok=True)
-    touched = above(changed)
-    if name := _only_folder(new, root, changed):
-        changed, touched = ({path[len(name) + 1 :] for path in paths} for paths in (changed, touched))
-        new, root = new / name, root / name
     if root.exists():
-        _carry(root, new, changed, touched, device=root.stat().st_dev)
-    with _syncing(new):
-        meanwhile()
+        _carry(root, new, changed, above(changed), device=root.stat().st_dev)
+    _sync(new, _all(new))
     _swap(new, root)
-    _sync(root.parent)
-    return name
-
-
-def _only_folder(new: Path, root: Path, changed: Set[str]) -> str | None:
-    """The folder in `root` that holds all that changes, when it can be exchanged in place of the whole: it is there,
-    and stays; with two renames in place of an exchange, nobody would put it back."""
-    name, *others = {path.split("/")[0] for path in changed}
-    if others or not (new / name).is_dir() or not root.is_dir():
-        return None
-    _check_folder(root, root.stat().st_dev)
-    old = root / name
-    if old.is_symlink() or not old.is_dir() or old.stat().st_dev != root.stat().st_dev:
-        return None
-    probes = new.parent / "one", new.parent / "other"
-    for probe in probes:
-        probe.mkdir()
-    return name if _exchange(*probes) else None
+    _sync(root.parent, (new.parent, root.parent))
 
 
 def above(paths: Iterable[str]) -> set[str]:
@@ -154,6 +125,7 @@ def _begin(new: Path) -> None:
     new.parent.mkdir(mode=0o700, exist_ok=True)
     if new.parent.lstat().st_uid != os.geteuid():
         raise WriteRefused(f"`{new.parent}` belongs to another user: build in a folder of your own")
+    new.mkdir(exist_ok=True)
 
 
 def _tidy(root: Path) -> None:
@@ -218,36 +190,49 @@ def _take_over(entry: os.DirEntry[str], target: Path) -> None:
         shutil.copystat(entry.path, target, follow_symlinks=False)
 
 
-def _sync(path: Path) -> None:
-    """The whole file system at once: thousands of single fsyncs take minutes."""
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def _sync(folder: Path, paths: Iterable[Path]) -> None:
+    """Ends when the disk has `paths`, which are on the file system of `folder`: by one call for all of that, since
+    thousands of single ones take minutes; where there is none (macOS), one by one."""
+    syncfs = getattr(_LIBC, "syncfs", None)
+    if syncfs is None:
+        for path in paths:
+            _sync_one(path)
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        if _LIBC.syncfs(folder) != 0:
+        if syncfs is None:
+            _empty_cache(file)
+        elif syncfs(file) != 0:
             code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), str(path))
+            raise OSError(code, os.strerror(code), str(folder))
     finally:
-        os.close(folder)
+        os.close(file)
 
 
-@contextmanager
-def _syncing(path: Path) -> Iterator[None]:
-    """Ends when the disk has it all."""
-    failed: list[OSError] = []
-
-    def sync() -> None:
-        try:
-            _sync(path)
-        except OSError as error:
-            failed.append(error)
-
-    disk = Thread(target=sync)
-    disk.start()
+def _sync_one(path: Path) -> None:
     try:
-        yield
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except PermissionError:
+        return  # it was linked: what is written here can be read
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:  # not all file systems sync folders
+            raise
     finally:
-        disk.join()
-    if failed:
-        raise failed[0]
+        os.close(file)
+
+
+def _empty_cache(file: int) -> None:
+    """fsync(2) of macOS leaves things in the disk's own cache."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+
+
+def _all(tree: Path) -> Iterator[Path]:
+    """Plain files and folders, `tree` last."""
+    for folder, _, files in os.walk(tree, topdown=False):
+        yield from (path for path in (Path(folder, name) for name in files) if stat.S_ISREG(path.lstat().st_mode))
+        yield Path(folder)
 
 
 def _swap(new: Path, root: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,7 @@ EACH = 4
 """Things that a process takes at a time."""
 
 
-def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Iterator[Made]:
+def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Generator[Made, None, None]:
     """`work` of each thing, in their order, and only a few things ahead of whoever takes what was made.
 
     The processes are forked: they know what this one knew by then, the things too, and what they make is pickled. What

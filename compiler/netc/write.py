@@ -1,7 +1,7 @@
 """Puts compiled trees on disk: hosts in, `<directory>/<host>/...` changed as a whole or not at all.
 
-What the `MANIFEST` of a host lists is ours, whatever became of it. Everything else in the directory is someone
-else's and stays: files, links, empty folders. Links are never followed.
+What the `MANIFEST` of a host lists is ours, whatever became of it; so is a `.gitattributes` that says so. Everything
+else in the directory is someone else's and stays: files, links, empty folders. Links are never followed.
 """
 
 from __future__ import annotations
@@ -13,35 +13,32 @@ from collections.abc import Callable, Container, Generator, Iterable, Set
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct
 
-from netc.exchange import WriteRefused, above, alone, building, commit, home, nothing, put
+from netc.emit.file import File
+from netc.exchange import WriteRefused, above, alone, building, commit, home, put
 
-if TYPE_CHECKING:
-    # With it would come every printer, and nothing here prints.
-    from netc.emit.file import File
-
-__all__ = [
-    "MANIFEST",
-    "Hosts",
-    "Laid",
-    "Lay",
-    "Outcome",
-    "WriteRefused",
-    "is_ours",
-    "stale",
-    "write",
-    "write_by",
-]
+__all__ = ["ATTRIBUTES", "MANIFEST", "Lay", "Laying", "Outcome", "WriteRefused", "is_foreign", "stale", "write"]
 
 MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
 of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 
-Hosts: TypeAlias = "Iterable[tuple[str, tuple[File, ...]]]"
-"""All files of each, `MANIFEST` among them. Read once, one host at a time."""
+_OURS = "# Compiled by netc"
+ATTRIBUTES = File(
+    ".gitattributes",
+    f"""{_OURS}, which leaves this file alone when this line is not the first.
+# MANIFEST has the checksums of files as they are here: no line ending is changed.
+* -text
+# Reviews fold checksums, and what is the same on every host.
+/*/MANIFEST linguist-generated gitlab-generated
+/*/files/usr/lib/netc/** linguist-generated gitlab-generated
+/*/files/usr/local/sbin/netc-host linguist-generated gitlab-generated
+""",
+)
+"""For git(1) and for those who show reviews; in the directory, beside hosts."""
 
 _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _OUTSIDE = re.compile(r"(^|/)\.{0,2}(/|\Z)")
@@ -49,110 +46,101 @@ _Inventory = dict[str, os.stat_result]
 
 
 class Outcome(Struct, frozen=True):
-    """Paths are relative to the directory and sorted; `unchanged` counts files."""
+    """What becomes, or would become, of the directory or of one host. Paths are relative to it; `unchanged` counts
+    files."""
 
-    written: tuple[str, ...]
-    removed: tuple[str, ...]
-    unchanged: int
-
-
-class Laid(Struct, frozen=True):
-    """What became of one host. Paths are relative to its folder; `unchanged` counts files that were right already."""
-
-    written: tuple[str, ...]
-    removed: tuple[str, ...]
-    unchanged: int
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    unchanged: int = 0
 
 
-Lay: TypeAlias = "Callable[[str, tuple[File, ...]], Laid]"
-"""Puts the files of a host where the new tree grows. May be called in a process that was forked."""
+Lay: TypeAlias = Callable[[str, tuple[File, ...]], Outcome]
+"""Takes all files of a host, `MANIFEST` among them. May be called in a process that was forked."""
+Laying: TypeAlias = Callable[[Lay], Generator[tuple[str, Outcome], None, None]]
+"""Lays each host once, one after the other or several at a time, and gives each with what became of it."""
 
 
-class _Change(Struct, frozen=True):
-    """What one host needs. `remove` is relative to its folder."""
+def write(directory: Path, laying: Laying, *, complete: bool) -> Outcome:
+    """Makes `directory` hold the hosts that are laid; `complete` also removes those that we wrote once and that are
+    gone. Paths of what it returns are sorted.
 
-    write: tuple[File, ...]
-    remove: tuple[str, ...]
-    unchanged: int
-
-    def laid(self) -> Laid:
-        return Laid(tuple(file.path for file in self.write), self.remove, self.unchanged)
-
-
-def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
-    """Makes `directory` hold `hosts`; `complete` also removes the hosts that we wrote once and that are gone.
-
-    Raises `WriteRefused`, `OSError`, or what `hosts` raises; then the directory is as before.
-    """
-    return write_by(
-        directory, lambda lay: ((host, lay(host, files)) for host, files in _once(hosts)), complete=complete
-    )
-
-
-def write_by(
-    directory: Path,
-    laying: Callable[[Lay], Generator[tuple[str, Laid], None, None]],
-    *,
-    complete: bool,
-    settled: Callable[[Path, Set[str]], None] = nothing,
-) -> Outcome:
-    """As `write`, of hosts that are put down where they are made, one after the other or several at a time. `settled`
-    is called before anybody else may write, if there is anything, with a tree of the hosts as they stay and with the
-    names of those whose files were written or linked.
+    Raises `WriteRefused`, `OSError`, or what `laying` raises; then the directory is as before.
     """
     root = home(directory)
-    all_laid: dict[str, Laid] = {}
-    touched: Set[str] = frozenset()
-    with alone(root):
-        with building(root) as new:
-            is_first = not root.exists()  # else the old tree shares files with the new one, which change when it goes
-            lay = partial(_lay, root, new)
-            with closing(laying(lay)) as hosts:
-                all_laid |= hosts
-            all_laid |= _gone(root, all_laid) if complete else {}
-            written = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.written}
-            removed = {f"{host}/{path}" for host, laid in all_laid.items() for path in laid.removed}
-            if written or removed:
-                meanwhile = partial(settled, new, all_laid.keys()) if is_first else nothing
-                name = commit(new, root, written | removed, meanwhile)
-                touched = {name} if name else set(os.listdir(root))
-        if not is_first:
-            settled(root, touched)
-    unchanged = sum(laid.unchanged for laid in all_laid.values())
-    return Outcome(tuple(sorted(written)), tuple(sorted(removed)), unchanged)
+    with alone(root), building(root) as new:
+        outcome = _outcome(root, laying, partial(_lay, root, new), complete=complete)
+        if ATTRIBUTES.path in outcome.written:
+            put(new, [(ATTRIBUTES.path, ATTRIBUTES.text, ATTRIBUTES.mode)])
+        if changed := {*outcome.written, *outcome.removed}:
+            commit(new, root, changed)
+    return outcome
 
 
-def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Laid:
-    change = _checked(root, host, files)
-    if change.write:
-        written = {f"{host}/{file.path}": file for file in change.write}
-        put(new, above(written), ((path, file.text, file.mode) for path, file in written.items()))
-    return change.laid()
-
-
-def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
+def stale(directory: Path, laying: Laying, *, complete: bool) -> tuple[str, ...]:
     """What `write` would do, as `write <path>` and `remove <path>`, sorted by path. Touches nothing."""
     root = home(directory)
-    needed = {host: _checked(root, host, files).laid() for host, files in _once(hosts)}
-    needed |= _gone(root, needed) if complete else {}
-    found = [(f"{host}/{path}", "write") for host, laid in needed.items() for path in laid.written]
-    found += [(f"{host}/{path}", "remove") for host, laid in needed.items() for path in laid.removed]
+    outcome = _outcome(root, laying, lambda host, files: _needed(root, host, files)[1], complete=complete)
+    found = [(path, "write") for path in outcome.written] + [(path, "remove") for path in outcome.removed]
     return tuple(f"{verb} {path}" for path, verb in sorted(found))
 
 
-def _once(hosts: Hosts) -> Hosts:
-    seen: set[str] = set()
-    for host, files in hosts:
-        if host in seen:
-            raise WriteRefused(f"`{host}` cannot name the folder of one host")
-        seen.add(host)
-        yield host, files
+def is_foreign(path: Path) -> bool:
+    """Whether something stands there that does not say in its first line that it is ours."""
+    if not os.path.lexists(path):
+        return False
+    text = _read(str(path), stat.S_IMODE(path.lstat().st_mode))
+    return text is None or not text.startswith(_OURS.encode())
 
 
-def _gone(root: Path, hosts: Container[str]) -> dict[str, Laid]:
+def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Outcome:
+    needed, outcome = _needed(root, host, files)
+    if needed and (new / host).exists():
+        raise _named_twice(host)
+    if needed:
+        put(new, [(f"{host}/{file.path}", file.text, file.mode) for file in needed])
+    return outcome
+
+
+def _outcome(root: Path, laying: Laying, lay: Lay, *, complete: bool) -> Outcome:
+    """Of the whole directory."""
+    of_hosts: dict[str, Outcome] = {}
+    # Whoever lays has ended before what was laid is used, or cleared away.
+    with closing(laying(lay)) as hosts:
+        for host, outcome in hosts:
+            if host in of_hosts:
+                raise _named_twice(host)
+            of_hosts[host] = outcome
+    beside = _of_attributes(root / ATTRIBUTES.path, has_hosts=bool(of_hosts), complete=complete)
+    of_hosts |= _gone(root, of_hosts) if complete else {}
+    found = {"": beside, **{f"{host}/": outcome for host, outcome in of_hosts.items()}}
+    return Outcome(
+        tuple(sorted(prefix + path for prefix, outcome in found.items() for path in outcome.written)),
+        tuple(sorted(prefix + path for prefix, outcome in found.items() for path in outcome.removed)),
+        sum(outcome.unchanged for outcome in found.values()),
+    )
+
+
+def _named_twice(host: str) -> WriteRefused:
+    return WriteRefused(f"`{host}` cannot name the folder of one host")
+
+
+def _of_attributes(path: Path, *, has_hosts: bool, complete: bool) -> Outcome:
+    """They come with the first host and go with the last."""
+    if is_foreign(path):
+        return Outcome()
+    is_there = os.path.lexists(path)
+    if not has_hosts:
+        return Outcome(removed=(ATTRIBUTES.path,)) if is_there and complete else Outcome()
+    if is_there and _same(str(path), path.lstat(), ATTRIBUTES):
+        return Outcome(unchanged=1)
+    return Outcome(written=(ATTRIBUTES.path,))
+
+
+def _gone(root: Path, hosts: Container[str]) -> dict[str, Outcome]:
     """Hosts that we wrote once, and that are not in `hosts`."""
     names = sorted(os.listdir(root)) if root.exists() else ()
-    return {name: _change(root / name, ()).laid() for name in names if name not in hosts and is_ours(root / name)}
+    gone = [name for name in names if name not in hosts and _ours(root / name)]
+    return {name: _change(root / name, ())[1] for name in gone}
 
 
 def _read(path: str, mode: int) -> bytes | None:
@@ -187,20 +175,21 @@ def _check_paths(host: str, files: tuple[File, ...]) -> None:
         raise WriteRefused(f"`{host}`: {MANIFEST} does not list the files of this host")
 
 
-def _checked(root: Path, host: str, files: tuple[File, ...]) -> _Change:
+def _needed(root: Path, host: str, files: tuple[File, ...]) -> tuple[tuple[File, ...], Outcome]:
+    """Those of its files that are to be written, and what becomes of it. Raises WriteRefused."""
     _check_paths(host, files)
     return _change(root / host, files)
 
 
-def _change(folder: Path, files: tuple[File, ...]) -> _Change:
+def _change(folder: Path, files: tuple[File, ...]) -> tuple[tuple[File, ...], Outcome]:
     """No files: the host is gone."""
     old = _inventory(folder)
     ours = _ours(folder)
     made = {file.path for file in files}
     _check_strangers(folder, old, ours, made)
-    write = tuple(file for file in files if not _same(f"{folder}/{file.path}", old.get(file.path), file))
+    needed = tuple(file for file in files if not _same(f"{folder}/{file.path}", old.get(file.path), file))
     remove = sorted(path for path in ours - made if path in old and not stat.S_ISDIR(old[path].st_mode))
-    return _Change(write, tuple(remove), len(files) - len(write))
+    return needed, Outcome(tuple(file.path for file in needed), tuple(remove), len(files) - len(needed))
 
 
 def _check_strangers(folder: Path, old: _Inventory, ours: Iterable[str], made: Set[str]) -> None:
@@ -235,11 +224,6 @@ def _inventory(folder: Path) -> _Inventory:
                 if entry.is_dir(follow_symlinks=False):
                     todo.append(f"{prefix}{entry.name}/")
     return found
-
-
-def is_ours(folder: Path) -> bool:
-    """Whether netc wrote a host there."""
-    return bool(_ours(folder))
 
 
 def _ours(folder: Path) -> frozenset[str]:

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -90,7 +90,6 @@ class Command:
 
     argv: Sequence[str]
     folder: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[], object] | None = None
     output: Path = Path(os.devnull)
 
@@ -186,7 +185,7 @@ def measured(command: Command) -> Cost:
             ran = subprocess.run(
                 [sys.executable, "-ISc", SPAWN, str(write), *command.argv],
                 cwd=command.folder,
-                env=os.environ | COMPILED | dict(command.environment),
+                env=os.environ | COMPILED,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.PIPE,

@@ -24,23 +24,20 @@ def key(number: int) -> str:
     return b64encode(sha256(str(number).encode()).digest()).decode()
 
 
-def mesh(hosts: int, extra: str = "") -> str:
-    """A WireGuard mesh of so many hosts, one interface each; the one in the middle says `extra` too."""
+def mesh(hosts: int) -> str:
+    """A WireGuard mesh of so many hosts, one interface each."""
     lines = ["version = 1", 'network.name = "bench"']
     for n in range(1, hosts + 1):
         lines += [f"[hosts.h{n}]", f"id = {n}", f'addresses = "{outer(n)}/24"', f'public_key = "{key(n)}"']
-        lines += [extra] if n == hosts // 2 else []
     lines += ["[meshes.m]", 'hosts = "all"', 'interfaces = "shared"', 'subnet = "10.64.0.0/16"']
     return "\n".join(lines) + "\n"
 
 
-def fleet(hosts: int, extra: str = "") -> str:
-    """The mesh again, and each host has a firewall, and a container behind it that visitors reach; the one in the
-    middle lets in `extra` too."""
+def fleet(hosts: int) -> str:
+    """The mesh again, and each host has a firewall, and a container behind it that visitors reach."""
     lines = ["version = 1", 'network.name = "bench"']
     for n in range(1, hosts + 1):
         opened = ['{ ports = ["80/tcp", "443/tcp"] }', '{ ports = "9100/tcp", from = "10.64.0.0/16" }']
-        opened += [extra] if extra and n == hosts // 2 else []
         lines += [f"[hosts.h{n}]", f"id = {n}", 'wan = "eth0"', f'addresses = "{outer(n)}/24"']
         lines += [f'public_key = "{key(n)}"', f"firewall.allow = [{', '.join(opened)}]"]
         lines += [f"[hosts.h{n}.bridges.br0]", 'addresses = "10.128.0.1/24"', "masquerade = true"]

@@ -1,4 +1,4 @@
-"""A host between two zones, compiled: `netc build` beside Shorewall, ferm and FireHOL.
+"""A host between two zones, compiled: `netc build` beside Shorewall and FireHOL.
 
 The same policy in each: the LAN goes out under the host's address, two ports of the host lead to servers of the LAN,
 ssh and echo requests reach the host, the rest is dropped. netc writes the bridge, scripts, units and what installs
@@ -54,31 +54,6 @@ SHOREWALL = {
     ),
 }
 """Beside Debian's own shorewall.conf for two interfaces."""
-FERM = """
-domain ip table nat {
-    chain PREROUTING daddr 198.51.100.1 proto tcp {
-        dport 80 DNAT to 192.168.1.10:80;
-        dport 2222 DNAT to 192.168.1.11:22;
-    }
-    chain POSTROUTING outerface eth0 saddr 192.168.1.0/24 MASQUERADE;
-}
-domain ip table filter {
-    chain INPUT {
-        policy DROP;
-        mod conntrack ctstate (ESTABLISHED RELATED) ACCEPT;
-        interface lo ACCEPT;
-        proto tcp dport 22 ACCEPT;
-        proto icmp icmp-type echo-request ACCEPT;
-    }
-    chain FORWARD {
-        policy DROP;
-        mod conntrack ctstate (ESTABLISHED RELATED) ACCEPT;
-        mod conntrack ctstate DNAT ACCEPT;
-        interface br-lan outerface (br-lan eth0) ACCEPT;
-    }
-    chain OUTPUT policy ACCEPT;
-}
-"""
 FIREHOL = """version 6
 ipv4 dnat to 192.168.1.10:80 inface eth0 proto tcp dst 198.51.100.1 dport 80
 ipv4 dnat to 192.168.1.11:22 inface eth0 proto tcp dst 198.51.100.1 dport 2222
@@ -119,7 +94,6 @@ def figures() -> Iterator[Figure]:
 def laid(folder: Path, root: Path) -> None:
     """What each of them reads."""
     (folder / "topo.toml").write_text(TOPOLOGY)
-    (folder / "ferm.conf").write_text(FERM)
     (folder / "firehol.conf").write_text(FIREHOL)
     shorewall = folder / "shorewall"
     shorewall.mkdir()
@@ -133,9 +107,7 @@ def commands(folder: Path, root: Path) -> dict[str, Command]:
 
     def inside(output: str, *argv: str) -> Command:
         unshare = ["unshare", "--mount", "--net", "bash", "-c", INSIDE, "inside", str(root), *argv]
-        kept = folder / "cache"
-        clear = partial(cleared, folder / output, kept)
-        return Command(unshare, folder, {"XDG_CACHE_HOME": str(kept)}, clear, folder / f"{output}.said")
+        return Command(unshare, folder, before=partial(cleared, folder / output), output=folder / f"{output}.said")
 
     def tool(path: str) -> str:
         return str(root / path)
@@ -143,21 +115,19 @@ def commands(folder: Path, root: Path) -> dict[str, Command]:
     return {
         "netc build": inside("netc", *NETC, "build", "topo.toml", "-o", "netc"),
         "shorewall compile": inside("script", tool("sbin/shorewall"), "compile", "shorewall", "script"),
-        "ferm --noexec --lines": inside("ferm", tool("usr/sbin/ferm"), "--noexec", "--lines", "ferm.conf"),
         "firehol debug": inside("firehol", tool("usr/lib/firehol/firehol"), "firehol.conf", "debug"),
     }
 
 
-def cleared(*paths: Path) -> None:
-    for path in paths:
-        if path.is_dir():
-            shutil.rmtree(path)
-        path.unlink(missing_ok=True)
+def cleared(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.unlink(missing_ok=True)
 
 
 def same_work(folder: Path) -> None:
     """Each wrote the three ways of NAT and what is open. Raises NotMeasured."""
-    for file in ("netc/gate/files/etc/netc/nftables.nft", "script", "ferm.said", "firehol.said"):
+    for file in ("netc/gate/files/etc/netc/nftables.nft", "script", "firehol.said"):
         text = (folder / file).read_text().lower()
         words = ("192.168.1.10:80", "192.168.1.11:22", "masquerade", "dport 22 ", "icmp")
         if missing := [word for word in words if word not in text]:

@@ -27,7 +27,7 @@ DEBIAN = {
     "strace": "strace",
 }
 """Each tool and the package that has it."""
-ASIDE = ("shorewall", "shorewall-core", "ferm", "firehol", "firehol-common")
+ASIDE = ("shorewall", "shorewall-core", "firehol", "firehol-common")
 """Packet filters of Debian's, which are unpacked and not installed: installed they would come up with the machine."""
 POLICY = Path("/usr/sbin/policy-rc.d")
 """Asked before a package starts its service (invoke-rc.d(8)); 101: not now."""

@@ -16,7 +16,7 @@ from bench.peers import python_tool
 
 ASN = 65000
 BAR = Bar("most", 1 / 20)
-RUNS = {50: 5, 200: 3}
+ROUTERS, RUNS = 200, 3
 
 
 def ways(routers: int) -> list[tuple[int, int]]:
@@ -59,31 +59,23 @@ links: [{links}]
 
 def figures() -> Iterator[Figure]:
     netlab = python_tool("netlab")
-    for routers, runs in RUNS.items():
-        with room() as name:
-            folder = Path(name)
-            ours, theirs = folder / "netc", folder / "netlab"
-            topology = folder / "ring.toml"
-            topology.write_text(for_netc(routers))
-            work = f"{routers} routers in a ring, OSPF, iBGP between all, for BIRD"
-            kept = folder / "cache"
-            commands = {
-                "netc": Command(
-                    [*NETC, "build", str(topology), "-o", str(ours)],
-                    environment={"XDG_CACHE_HOME": str(kept)},
-                    before=partial(away, ours, kept),
-                ),
-                "netlab": Command(
-                    [netlab, "create", "--quiet", "topology.yml"],
-                    theirs,
-                    before=partial(laid, theirs, for_netlab(routers)),
-                ),
-            }
-            cost = beside(work, commands, runs)
-            same_work(work, routers, ours, theirs)
-            a, b = cost["netc"], cost["netlab"]
-            yield compared(work, "netc build", "netlab create", a, b, BAR)
-            yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
+    work = f"{ROUTERS} routers in a ring, OSPF, iBGP between all, for BIRD"
+    with room() as folder:
+        ours, theirs, topology = folder / "netc", folder / "netlab", folder / "ring.toml"
+        topology.write_text(for_netc(ROUTERS))
+        commands = {
+            "netc": Command([*NETC, "build", str(topology), "-o", str(ours)], before=partial(away, ours)),
+            "netlab": Command(
+                [netlab, "create", "--quiet", "topology.yml"],
+                theirs,
+                before=partial(laid, theirs, for_netlab(ROUTERS)),
+            ),
+        }
+        cost = beside(work, commands, RUNS)
+        same_work(work, ROUTERS, ours, theirs)
+    a, b = cost["netc"], cost["netlab"]
+    yield compared(work, "netc build", "netlab create", a, b, BAR)
+    yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
 
 
 def laid(folder: Path, topology: str) -> None:

@@ -1,4 +1,4 @@
-"""What every kind of step did is taken away behind netc's back, and is named by `netc-host check`, `status` and `confirm`, and
+"""What every kind of step did is taken away behind netc's back, is named by `netc-host check` and `status`, and is
 made anew by `netc-host up`: whether something is there is asked of the kernel."""
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Made(Struct, frozen=True):
         """The `ip` that its effect is in, and of what."""
         words = next(words for words in self.step.holds if "shows" in words)
         words = words[words.index("shows") :]
-        return "ip -n {} ".format(str(words[1]).split()[2]) if " -n " in str(words[1]) else "ip ", str(words[2])
+        return f"ip -n {str(words[1]).split()[2]} " if " -n " in str(words[1]) else "ip ", str(words[2])
 
 
 def word(step: Step) -> str:

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from live.compiled import compiled, down, give_key, met, parts
-from live.example_host import example
 from live.delivered import deliver, install, netc_host
+from live.example_host import example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 VERBS = {
@@ -34,27 +33,7 @@ def main() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
     gc.disable()
-    words = sys.argv[1:]
-    if words[:1] == ["build"]:
-        from netc.cli import every_host
-
-        # What is asked most begins before what parses arguments has begun to load.
-        if asked := every_host.asked(words[1:]):
-            with _ending_as_typer():
-                every_host.build(*asked)
-            return
-    app(words)
-
-
-@contextmanager
-def _ending_as_typer() -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # nobody listens: without a word
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+    app()
 
 
 def app(args: Sequence[str] | None = None, **settings: Any) -> object:

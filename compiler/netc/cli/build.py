@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from netc.cli import every_host
 from netc.cli.options import Form, Strict, Topo
-from netc.cli.topology import host_of, say, understood
+from netc.cli.topology import host_of, say, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
     from netc.emit.file import File
     from netc.language.names import HostName
+    from netc.network.interface import Network
+    from netc.write import Lay, Outcome
+
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where hosts get a folder each.")]
 
 
 def build(
     topo: Topo,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where hosts get a folder each.")] = (
-        every_host.OUT
-    ),
+    out: Out = Path("out"),
     host: Annotated[str | None, typer.Option(metavar="H", help="This host alone.")] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when DIR is stale.")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="Have every file judged by its own tool.")] = False,
@@ -31,25 +33,42 @@ def build(
     strict: Strict = False,
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
-    if form is Format.TEXT and not (host or check or verify):
-        every_host.build(topo, out, strict=strict)
-        return
-    from netc.cli.progress import watched
-    from netc.pipeline import compile_hosts
-    from netc.write import stale, write
+    from netc.report.words import escaped
+    from netc.write import ATTRIBUTES, is_foreign, stale, write
 
     since = monotonic()
-    checked = understood(topo, form, strict=strict)
-    only = host_of(host, checked.network) if host else None
-    hosts = compile_hosts(checked.network, only)
-    if verify:
-        hosts = _judged(hosts)
-    total = 1 if only else len(checked.network.topology.hosts)
-    with every_host.refusals_told(), watched(hosts, total, since) as made:
+    network = understood(topo, form, strict=strict).network
+    only = host_of(host, network) if host else None
+
+    def laying(lay: Lay) -> Generator[tuple[str, Outcome], None, None]:
+        return _laid(network, only, lay, since, verify=verify)
+
+    with _refusals_told():
+        if is_foreign(attributes := out / ATTRIBUTES.path):
+            typer.echo(f"netc: {escaped(str(attributes))} is not from netc, and stays as it is", err=True)
         if check:
-            _say_stale(stale(out, made, complete=only is None), out, form)
+            _say_stale(stale(out, laying, complete=only is None), out, form)
         else:
-            every_host.say_written(write(out, made, complete=only is None), out, form)
+            outcome = write(out, laying, complete=only is None)
+            changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
+            say(f"{out}: {changed}", form)
+
+
+def _laid(
+    network: Network, only: HostName | None, lay: Lay, since: float, *, verify: bool
+) -> Generator[tuple[str, Outcome], None, None]:
+    """Every host, compiled, judged where that is wanted, and laid; on a terminal one sees how far it is."""
+    from netc.cli.progress import watched
+    from netc.pipeline import compile_hosts, each_host
+
+    if verify:
+        hosts = ((host, lay(host, files)) for host, files in _judged(compile_hosts(network, only)))
+    else:
+        hosts = each_host(network, lambda host, files: (host, lay(host, files)), only)
+    total = 1 if only else len(network.topology.hosts)
+    # Closed here, whatever still refers to it: those who lay files end before what they laid is cleared away.
+    with closing(hosts), watched(hosts, total, since) as made:
+        yield from made
 
 
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
@@ -73,3 +92,18 @@ def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tupl
     if failed:
         typer.echo("netc: nothing was written: the output above is wrong, which is netc's fault", err=True)
         raise typer.Exit(1)
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """What could not be read or written is wrong use."""
+    from netc.exchange import WriteRefused
+
+    try:
+        yield
+    except BrokenPipeError:  # nobody listens: nothing to tell
+        raise
+    except WriteRefused as error:
+        raise wrong_use(str(error)) from None
+    except OSError as error:
+        raise wrong_use(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None

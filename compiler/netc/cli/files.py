@@ -1,4 +1,4 @@
-"""What a build reads: a topology, what lies beside it, and what was kept. Nothing here takes long to import."""
+"""What a verb reads: a topology, and what lies beside it."""
 
 from __future__ import annotations
 
@@ -6,24 +6,14 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from netc.kept import Kept
+from netc.language.names import Wrong, quoted
 
 LARGEST = 8 << 20
 """Bytes; a topology of 10,000 hosts has about 5 MB."""
 
 LARGEST_BESIDE = 64 << 20
 """Bytes of a file that a topology names: lists of addresses are long."""
-
-
-def kept() -> Kept:
-    """Where this user's programs leave what may be lost (XDG Base Directory Specification)."""
-    from netc.kept import Kept
-
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return Kept(Path(home, "netc") if os.path.isabs(home) else None)
 
 
 def topology(topo: Path) -> bytes:
@@ -55,16 +45,12 @@ def beside(topo: Path) -> Callable[[str], str]:
             error: Exception | None = None
         except (RuntimeError, OSError, ValueError) as found:
             error = found
-        from netc.language.names import Wrong
-
         raise Wrong("NC0003", _why_not(name, error), f"put the file beside {topo.name} and write its name") from None
 
     return read_file
 
 
 def _why_not(name: str, error: Exception | None) -> str:
-    from netc.language.names import quoted
-
     if error is None:
         return f"{quoted(name)} is outside the topology's folder"
     if isinstance(error, RuntimeError):  # what pathlib says before Python 3.13 of links that lead to each other

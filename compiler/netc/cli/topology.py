@@ -1,16 +1,15 @@
-"""What every verb does first: reads a topology and what lies beside it, and says what is wrong. Nothing here takes long
-to import."""
+"""What every verb does first: reads a topology and what lies beside it, and says what is wrong."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from netc.cli.files import beside, kept, topology
+import typer
+
+from netc.cli.files import beside, topology
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -23,37 +22,20 @@ if TYPE_CHECKING:
 def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
     are mistakes too, unless they are acknowledged."""
-    from netc.kept import COMPILED
     from netc.pipeline import understand
+    from netc.problem import Mistakes, Severity
 
-    COMPILED.folder = kept().folder
     text = text_of(topo, form)
-    with mistakes_told(topo, text, form):
-        checked = understand(text, str(topo), beside(topo))
-    tell(checked, topo, text, form, strict=strict)
-    return checked
-
-
-@contextmanager
-def mistakes_told(topo: Path, text: str, form: Format = Format.TEXT) -> Iterator[None]:
-    """They end in exit 1."""
-    from netc.problem import Mistakes
-
     try:
-        yield
+        checked = understand(text, str(topo), beside(topo))
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
-        raise SystemExit(1) from None
-
-
-def tell(checked: Checked, topo: Path, text: str, form: Format = Format.TEXT, *, strict: bool = False) -> None:
-    """What its author should know."""
-    from netc.problem import Severity
-
+        raise typer.Exit(1) from None
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
-        print("netc: warnings are mistakes here: --strict", file=sys.stderr)
-        raise SystemExit(1)
+        typer.echo("netc: warnings are mistakes here: --strict", err=True)
+        raise typer.Exit(1)
+    return checked
 
 
 def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
@@ -71,7 +53,7 @@ def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = 
 
 def say(words: str, form: Format = Format.TEXT) -> None:
     """What a verb did: beside the document, where stdout is one."""
-    print(words, file=sys.stdout if form is Format.TEXT else sys.stderr, flush=True)
+    typer.echo(words, err=form is not Format.TEXT)
 
 
 def _has_colours() -> bool:
@@ -90,7 +72,7 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
         from netc.language.syntax import not_utf8
 
         report((not_utf8(data, error.start, str(topo)),), topo, data.decode(errors="replace"), form)
-        raise SystemExit(1) from None
+        raise typer.Exit(1) from None
 
 
 def host_of(name: str, network: Network) -> HostName:
@@ -102,9 +84,9 @@ def host_of(name: str, network: Network) -> HostName:
     raise wrong_use(f"no host is called {name!r}", did_you_mean(name, list(network.topology.hosts)))
 
 
-def wrong_use(what: str, hint: str = "") -> SystemExit:
+def wrong_use(what: str, hint: str = "") -> typer.Exit:
     from netc.report.words import escaped
 
     # Names of files and hosts come from somebody too.
-    print(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), file=sys.stderr)
-    return SystemExit(2)
+    typer.echo(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), err=True)
+    return typer.Exit(2)

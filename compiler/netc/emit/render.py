@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2 import __version__ as jinja2_version
-from jinja2.bccache import Bucket, BytecodeCache
 from netaddr import IPAddress, IPNetwork
 
-from netc.kept import COMPILED, fingerprint
 from netc.language.names import CredentialName, Name
 from netc.language.values import Endpoint
 from netc.problem import KeyPath, dotted
@@ -100,32 +95,6 @@ def templates() -> Path:
     return shipped("templates")
 
 
-class _Compiled(BytecodeCache):
-    """Templates as jinja2 compiled them. A template holds no constant that a printer would print, so nothing else
-    decides what becomes of it (tests/test_templates.py)."""
-
-    def load_bytecode(self, bucket: Bucket) -> None:
-        data = COMPILED.get(bucket.key, self._origin(bucket))
-        if data is not None:
-            bucket.bytecode_from_string(data)
-
-    def dump_bytecode(self, bucket: Bucket) -> None:
-        COMPILED.put(bucket.key, self._origin(bucket), bucket.bytecode_to_string())
-
-    def _origin(self, bucket: Bucket) -> bytes:
-        """`checksum` is jinja2's, of the source."""
-        settings = (sys.version, sys.implementation.cache_tag, jinja2_version, bucket.checksum, repr(SETTINGS))
-        return fingerprint(str(one).encode() for one in settings)
-
-
-SETTINGS: dict[str, Any] = {
-    "trim_blocks": True,
-    "lstrip_blocks": True,
-    "keep_trailing_newline": True,
-    "autoescape": False,
-}
-
-
 @cache
 def language(folder: str) -> Environment:
     environment = Environment(
@@ -133,8 +102,10 @@ def language(folder: str) -> Environment:
         finalize=word if folder == "bash" else token,
         undefined=StrictUndefined,
         auto_reload=False,
-        bytecode_cache=_Compiled(),
-        **SETTINGS,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
     )
     environment.globals.clear()  # nobody asks for them, and each rendering copies them
     environment.filters |= {"argv": argv, "comment": comment, "listed": listed, "spaced": spaced, "units": units}

@@ -7,13 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
 from msgspec.structs import replace
 
 from netc.emit.file import File
-from netc.kept import fingerprint
 from netc.verify import process, tree
 from netc.verify.alike import shape, together
 from netc.verify.verdict import Verdict, could_not_run, verdict
@@ -107,7 +107,7 @@ def _marked(shellcheck: str, scripts: Sequence[File]) -> tuple[Asked, ...]:
                 sourced[path] = libraries[path]
                 ahead |= named[path]
         beside = (word.encode() for library in sorted(sourced.items()) for word in library)
-        mark = fingerprint((shellcheck.encode(), script.path.encode(), script.text.encode(), *beside))
+        mark = _digest((shellcheck.encode(), script.path.encode(), script.text.encode(), *beside))
         found.append(Asked(script, (mark,), sourced))
     return tuple(found)
 
@@ -158,6 +158,14 @@ def _ask(shellcheck: str, group: Sequence[Asked]) -> str:
         if len(asked.marks) == 1 or not words:
             _said.update(dict.fromkeys(asked.marks, words))
     return ""
+
+
+def _digest(parts: Iterable[bytes]) -> bytes:
+    """Of several texts, none of which can pass for a part of another."""
+    whole = sha256()
+    for part in parts:
+        whole.update(sha256(part).digest())
+    return whole.digest()
 
 
 def _find() -> str | None:
