@@ -345,9 +345,8 @@ def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
 # ---- the judges ----------------------------------------------------------------------------------------------
 
 
-@settings(
-    max_examples=night.number(20), phases=[Phase.explicit, Phase.generate]
-)  # to make a failure smaller would take minutes
+# To make a failure smaller would take minutes.
+@settings(max_examples=night.number(20), phases=[Phase.explicit, Phase.generate])
 @example(drawn_plans(FULL))
 @given(plans)
 def test_no_judge_finds_fault_with_what_is_printed(hosts: tuple[HostPlan, ...]) -> None:

@@ -105,7 +105,7 @@ def test_long_mistakes_are_told_of_soon(text: str) -> None:
     before = time.process_time()
     problems(text)
 
-    assert time.process_time() - before < 10
+    assert time.process_time() - before < 60
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import cache
 from io import BytesIO
 from itertools import count
@@ -76,9 +77,12 @@ class Lab:
         self.close()
 
     def close(self) -> None:
-        while self._hosts:
-            self._hosts.pop().close()
-        self._folder.cleanup()
+        """All of it, the last host first, also when one of them cannot be closed."""
+        with ExitStack() as last:
+            last.callback(self._folder.cleanup)
+            for host in self._hosts:
+                last.callback(host.close)
+            self._hosts.clear()
 
     def host(self, name: str, files: Path | None = None) -> "Host":
         host = Host(name, self)

@@ -4,7 +4,7 @@ echo PORT ADDRESS…                  TCP and UDP: answers each visitor with the
 dns ANSWER PORT ADDRESS…            UDP and TCP: answers every A query with ANSWER, everything else with nothing
 reflect PORT ADDRESS…               UDP: gives back what comes
 ask PROTO ADDRESS PORT SECONDS [SOURCE]    prints what an echo answers; UDP asks once a second
-probe ADDRESS PORT                  sends 1,000 numbered packets a second to a reflector until SIGTERM, then prints as
+probe ADDRESS PORT [SOURCE]         sends 1,000 numbered packets a second to a reflector until SIGTERM, then prints as
                                     JSON how many it sent in how many seconds, and which did not come back
 """
 
@@ -104,8 +104,10 @@ def reflect(port: str, *addresses: str) -> None:
             key.fileobj.sendto(said, visitor)
 
 
-def probe(address: str, port: str) -> None:
+def probe(address: str, port: str, source: str = "") -> None:
     mine = roomy(socket.SOCK_DGRAM, address)
+    if source:
+        mine.bind((source, 0))
     mine.connect((address, int(port)))
     mine.setblocking(False)
     returned: set[int] = set()

@@ -238,6 +238,27 @@ def reached(host: Host, source: str, address: str) -> bool:
     return host.run(["ping", "-c", "1", "-W", "2", "-I", source, address], check=False).returncode == 0
 
 
+def monitor(host: Host) -> Process:
+    """What becomes of the kernel's routes from now on."""
+    process = host.start(["ip", "-o", "monitor", "route"])
+    probe = ["unreachable", "198.18.255.255/32", "metric", "9999"]
+
+    def hears() -> bool:
+        for verb in ("add", "delete"):
+            host.run(["ip", "route", verb, *probe])
+        return process.said() != ""
+
+    wait(hears)
+    return process
+
+
+def missing(ping: Process) -> int:
+    """Requests without a reply, up to the last that had one; it ends here."""
+    ping.stop()
+    replies = {int(line.partition("seq=")[2].split()[0]) for line in ping.said().splitlines() if "bytes from" in line}
+    return max(replies) - len(replies)
+
+
 def kernel_route(host: Host, prefix: str) -> dict[str, Any]:
     """As ip-route(8) has it in JSON; empty when the kernel has none, or one to nowhere."""
     family = "-6" if ":" in prefix else "-4"

@@ -114,15 +114,15 @@ def test_what_others_made_is_told_inside_while_it_is_there(lab: Lab, tmp_path: P
 
     # What appears is told of at once, what goes is taken back; BIRD makes no second route of it, and takes none away.
     a.run(["ip", "route", "add", "10.99.7.0/24", "via", "10.99.1.2"])
-    wait(lambda: path(b, "10.99.7.0/24") is not None, 10)
+    wait(lambda: path(b, "10.99.7.0/24") is not None)
     a.run(["ip", "route", "delete", "10.99.7.0/24"])
     a.run(["ip", "-6", "route", "delete", "fd99:2::/48"])
     for prefix in ("10.99.7.0/24", "fd99:2::/48"):
-        wait(lambda prefix=prefix: path(b, prefix) is None and leaves_by(b, prefix) is None, 10)  # type: ignore[misc]
+        wait(lambda prefix=prefix: path(b, prefix) is None and leaves_by(b, prefix) is None)  # type: ignore[misc]
     assert "via 10.99.1.2" not in a.run(["ip", "-N", "route", "show", "table", "all", "protocol", "12"]).stdout
     a.run(["ip", "link", "set", "dev", "docker0", "down"])
-    wait(lambda: path(b, "10.99.1.0/24") is None and leaves_by(b, "10.99.1.0/24") is None, 10)
+    wait(lambda: path(b, "10.99.1.0/24") is None and leaves_by(b, "10.99.1.0/24") is None)
     a.run(["ip", "link", "set", "dev", "docker0", "up"])
     a.run(["ip", *OTHERS[0].split()])
-    wait(lambda: path(b, "10.99.2.0/24") is not None, 10)
+    wait(lambda: path(b, "10.99.2.0/24") is not None)
     assert [fault for log in logs for fault in faults(log.said())] == []

@@ -295,7 +295,7 @@ def test_private_networks_are_beside_those_that_tunnels_go_through(lab: Lab, tmp
 
     # Visitors whom the edge passes on are answered, though the answers come in by a way of routers.
     echo(home, 80, "10.77.0.1")
-    assert wait(lambda: client(world, "tcp", "10.5.1.1", 80, source=VISITOR), 10) == VISITOR
+    assert wait(lambda: client(world, "tcp", "10.5.1.1", 80, source=VISITOR)) == VISITOR
     assert [fault for log in logs for fault in faults(log.said())] == []
 
 

@@ -225,9 +225,9 @@ def test_the_network_of_an_example(lab: Lab, tmp_path: Path, example: str) -> No
 
     # A host dies: the other one answers, what went through it goes around, and its neighbour is told of by nobody.
     ours["hkg"].run(["ip", "link", "set", "eth0", "down"])
-    wait(lambda: resolver_of(ours["sgp"]) == "lax", 20)
+    wait(lambda: resolver_of(ours["sgp"]) == "lax")
     for far in (west, friend):
-        wait(lambda far=far: path(far.host, EAST4) is None, 20)  # type: ignore[misc]
+        wait(lambda far=far: path(far.host, EAST4) is None)  # type: ignore[misc]
     for there in ("172.22.76.187", "172.22.76.189"):
         wait(lambda there=there: reached(west.host, west.four, there))  # type: ignore[misc]
     assert page_of(west.host) == form.page_of_west

@@ -39,7 +39,7 @@ interface = "tun0"
 address = ["10.9.0.2/24", "fd09::2/64"]
 routes = ["10.10.0.0/16", "203.0.113.0/24"]
 mtu = 1380
-wait = 3
+wait = 30
 """
 EXTERNAL = f"""
 [hosts.laptop.tunnels.escape]
@@ -47,7 +47,7 @@ kind = "external"
 start = ["{PROGRAM}", "start", "-n", "tun0", "{CONFIG}"]
 interface = "tun0"
 routes = ["203.0.113.0/24"]
-wait = 3
+wait = 30
 """
 INSIDE = """
 [hosts.laptop.namespaces.vpn]
@@ -139,7 +139,7 @@ def test_routes_to_everywhere_go_and_all_others_stay(lab: Lab, tmp_path: Path, t
 def test_a_program_that_makes_no_interface_is_named_and_ended(
     lab: Lab, tmp_path: Path, tunnel: str, fault: str, said: str
 ) -> None:
-    host = laptop(lab, tmp_path, tunnel, f"fault = {fault}\n")
+    host = laptop(lab, tmp_path, tunnel.replace("wait = 30", "wait = 3"), f"fault = {fault}\n")
     start = settled(host)
     done = host.run(script(PART, "up"), check=False)
 

@@ -11,7 +11,7 @@ from live.faults import Fault, failures, kills, run_with, steps_of
 from live.lab import Host, Lab
 from live.needs import missing, require
 from live.state import FORWARDING, difference, without
-from live.traffic import Capture, Proto, client, dns, echo, lookup
+from live.traffic import Capture, Proto, client, dns, echo, lookup, refused
 from live.waiting import Late, wait
 
 pytestmark = pytest.mark.live
@@ -153,6 +153,34 @@ def test_nothing_is_left_after_an_exception() -> None:
     wait(lambda: network_namespaces() & spaces == set())
 
 
+def test_what_has_ended_before_it_is_ended_is_no_hindrance(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = host.start(["sleep", "600"])
+    wait(process._children)
+    nobody = 1 << 22  # one more than the highest number of a process
+    monkeypatch.setattr(process, "_children", lambda: [nobody + 1, process.pid])
+    process.stop()
+
+    assert not process.alive
+
+
+def test_a_host_that_cannot_be_closed_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    require(missing({"unshare": "util-linux"}))
+    lab = Lab()
+    first, last = lab.host("first"), lab.host("last")
+    close = last.close
+
+    def fails() -> None:
+        close()
+        raise OSError("it stays")
+
+    monkeypatch.setattr(last, "close", fails)
+    with pytest.raises(OSError, match="it stays"):
+        lab.close()
+
+    assert not Path(f"/proc/{first.pid}").exists()
+    assert not lab.file("").parent.exists()
+
+
 def test_nothing_runs_on_when_the_program_is_killed(tmp_path: Path) -> None:
     script = "import os; from live.lab import Lab; print(Lab().host('a').pid, flush=True); os.kill(os.getpid(), 9)"
     require(missing({"unshare": "util-linux"}))
@@ -247,6 +275,22 @@ def test_a_wire_carries_both_families_and_an_echo_tells_the_visitor(lab: Lab, pr
 
     assert client(near, proto, address, 80) == VISITOR[address]
     assert client(near, proto, address, 81, timeout=0.5) is None
+
+
+def test_a_packet_that_is_lost_is_sent_again(lab: Lab) -> None:
+    near, far = wired(lab)
+    echo(far, 80)
+    far.run(["nft", "add table inet mine; add chain inet mine in { type filter hook input priority 0; }"])
+    far.run(["nft", "add rule inet mine in udp dport 80 quota until 30 bytes drop"])
+
+    assert client(near, "udp", "10.9.0.2", 80) == "10.9.0.1"
+
+
+def test_a_no_is_told_from_silence(lab: Lab) -> None:
+    near, far = wired(lab)
+    assert refused(near, "tcp", "10.9.0.2", 81)
+    echo(far, 80)
+    assert not refused(near, "tcp", "10.9.0.2", 80)
 
 
 def test_a_switch_joins_hosts_in_both_families(lab: Lab) -> None:

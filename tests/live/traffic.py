@@ -46,18 +46,18 @@ class Probed:
 class Probe:
     """From now on, through whatever is between the two, until it is asked what became of its packets."""
 
-    def __init__(self, host: Host, address: str, port: int) -> None:
-        self._process = host.start([*AT_ONCE, *_peer("probe", address, str(port))])
+    def __init__(self, host: Host, address: str, port: int, source: str = "") -> None:
+        self._process = host.start([*AT_ONCE, *_peer("probe", address, str(port), source)])
         self._process.wait_for("ready\n")
 
     def end(self) -> Probed:
-        self._process.stop(patience=20)
+        self._process.stop(patience=120)
         return Probed(**json.loads(self._process.out.read_text().splitlines()[-1]))
 
 
-def reflect(host: Host, port: int, *addresses: str) -> Process:
+def reflect(host: Host, port: int, *addresses: str, namespace: str | None = None) -> Process:
     """Gives every UDP packet back to who sent it."""
-    return _serving(host, ["reflect", str(port), *(addresses or ANYWHERE)], None, AT_ONCE)
+    return _serving(host, ["reflect", str(port), *(addresses or ANYWHERE)], namespace, AT_ONCE)
 
 
 def dns(host: Host, answer: str, *addresses: str, port: int = 53, namespace: str | None = None) -> Process:
