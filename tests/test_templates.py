@@ -100,9 +100,10 @@ def test_what_is_the_same_on_every_host_asks_for_no_value() -> None:
     assert asking == []
 
 
-def test_every_template_is_named_where_its_folder_is_emitted() -> None:
+def test_every_template_is_named_by_a_printer_or_a_fact() -> None:
     """A template that nobody prints is found here; `{kind}` in a printer's name of it stands for anything."""
-    said = " ".join(path.read_text() for path in (ROOT / "compiler/netc/emit").rglob("*.py"))
+    naming = [path for room in ("emit", "plan/facts") for path in (ROOT / "compiler/netc" / room).rglob("*.py")]
+    said = " ".join(path.read_text() for path in naming)
     said += " ".join(re.findall(r"include \"[^\"]+\"", " ".join(path.read_text() for path in TEMPLATES)))
     names = "|".join(re.sub(r"\\{\w+\\}", r"\\w+", re.escape(name)) for name in re.findall(r'"([^"\n]+)"', said))
     unnamed = [
