@@ -167,8 +167,8 @@ def indexes(host: Host) -> dict[str, str]:
     return dict(line.rsplit(" ", 1) for line in lines)
 
 
-KILL = """# bash reads this first (BASH_ENV). A change ends, with all of its process group, before one of its processes comes to
-# its command number AT of the phase PHASE. Each counts on from where its parent was.
+KILL = """# bash reads this first (BASH_ENV). A change ends, with all of its process group, before one of its processes
+# comes to its command number AT of the phase PHASE. Each counts on from where its parent was.
 if [[ ${PHASE-} ]]; then
     netc_test_at='' netc_test_count=0
     netc_test_meet() {
