@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from netc.exchange import WriteRefused, above, alone, building, commit, home, nothing, put
+from netc.language.changed import BEFORE_ALL
 
 if TYPE_CHECKING:
     # With it would come every printer, and nothing here prints.
@@ -30,6 +31,7 @@ __all__ = [
     "Lay",
     "Outcome",
     "WriteRefused",
+    "compiled_by",
     "is_ours",
     "stale",
     "write",
@@ -128,6 +130,17 @@ def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Laid:
         written = {f"{host}/{file.path}": file for file in change.write}
         put(new, above(written), ((path, file.text, file.mode) for path, file in written.items()))
     return change.laid()
+
+
+def compiled_by(directory: Path) -> str | None:
+    """The version of netc that wrote what is there, by the first line of its `.gitattributes`; `BEFORE_ALL` where that
+    does not say it; None where there is nothing of ours."""
+    if not directory.is_dir() or not any(is_ours(directory / name) for name in os.listdir(directory)):
+        return None
+    attributes = directory / ".gitattributes"
+    first = attributes.read_text(errors="replace").partition("\n")[0] if attributes.is_file() else ""
+    said = re.match(r"# Compiled by netc ([0-9]+(?:[.][0-9]+)*)\b", first)
+    return said[1] if said else BEFORE_ALL
 
 
 def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:

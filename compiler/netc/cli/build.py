@@ -36,10 +36,10 @@ def build(
         return
     from netc.cli.progress import watched
     from netc.pipeline import compile_hosts
-    from netc.write import stale, write
+    from netc.write import compiled_by, stale, write
 
     since = monotonic()
-    checked = understood(topo, form, strict=strict)
+    checked = understood(topo, form, strict=strict, compiled_by=compiled_by(out))
     only = host_of(host, checked.network) if host else None
     hosts = compile_hosts(checked.network, only)
     if verify:

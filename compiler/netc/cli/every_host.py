@@ -51,8 +51,9 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
     from netc.cli.progress import watched
     from netc.kept import COMPILED
     from netc.pipeline import recompile_hosts, survey
-    from netc.write import write_by
+    from netc.write import compiled_by, write_by
 
+    before = compiled_by(out)
     COMPILED.folder = kept().folder
     told = False
 
@@ -68,7 +69,7 @@ def _build(topo: Path, text: str, out: Path, memory: Memory, since: float, *, st
                 yield one.host, one.laid
         checked = surveyed.judged(shown)
         told = bool(checked.notes)
-        tell(checked, topo, text, strict=strict)
+        tell(checked, topo, text, strict=strict, compiled_by=before)
 
     def settled(tree: Path, touched: Set[str]) -> None:
         if memory.last or monotonic() - since > WORTH:

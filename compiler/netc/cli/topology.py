@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from netc.problem import Problem
 
 
-def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+def understood(
+    topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiled_by: str | None = None
+) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
-    are mistakes too, unless they are acknowledged."""
+    are mistakes too, unless they are acknowledged. `compiled_by`: the version of netc that built it before, if any."""
     from netc.kept import COMPILED
     from netc.pipeline import understand
 
@@ -30,7 +32,7 @@ def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) 
     text = text_of(topo, form)
     with mistakes_told(topo, text, form):
         checked = understand(text, str(topo), beside(topo))
-    tell(checked, topo, text, form, strict=strict)
+    tell(checked, topo, text, form, strict=strict, compiled_by=compiled_by)
     return checked
 
 
@@ -46,12 +48,24 @@ def mistakes_told(topo: Path, text: str, form: Format = Format.TEXT) -> Iterator
         raise SystemExit(1) from None
 
 
-def tell(checked: Checked, topo: Path, text: str, form: Format = Format.TEXT, *, strict: bool = False) -> None:
+def tell(
+    checked: Checked,
+    topo: Path,
+    text: str,
+    form: Format = Format.TEXT,
+    *,
+    strict: bool = False,
+    compiled_by: str | None = None,
+) -> None:
     """What its author should know."""
+    from netc.language.changed import CHANGES, changed
     from netc.problem import Severity
 
-    report(checked.notes, topo, text, form)
-    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
+    notes = checked.notes
+    if compiled_by is not None:
+        notes = (*changed(text, compiled_by, CHANGES), *notes)
+    report(notes, topo, text, form)
+    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in notes):
         print("netc: warnings are mistakes here: --strict", file=sys.stderr)
         raise SystemExit(1)
 
