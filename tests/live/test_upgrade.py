@@ -189,6 +189,21 @@ def test_killed_in_any_phase_it_goes_back_wholly(lab: Lab, tmp_path: Path, relea
                 break
 
 
+@each_release
+def test_killed_on_the_way_to_the_old_one_it_is_wholly_the_new_one(lab: Lab, tmp_path: Path, release: str) -> None:
+    made = upgrade(release, "links", tmp_path, LINKS)
+    host = old_host(lab, made, "one")
+    bring(lab, host, made.new)
+    new, before = generation(host), at_rest(host)
+    argv = [WAYS[0], "back", "--detach"]
+    most = killed(host, argv, "laying", 0)
+    assert most.keys() == set(PHASES)
+    assert_went_back(host, WAYS[0], new, before)
+    for at in (most["laying"] // 3, most["laying"] * 2 // 3, most["laying"] - 1):
+        assert killed(host, argv, "laying", at).keys() == set(PHASES[:3]), at
+        assert_went_back(host, WAYS[0], new, before)
+
+
 def assert_went_back(host: Host, way: str, old: str, before: tuple[object, str]) -> None:
     said = host.run([way, "revert"], check=False)
     assert (said.returncode, "went back" in said.stderr) == (1, True), said.stderr

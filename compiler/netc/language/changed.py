@@ -36,8 +36,8 @@ CHANGES: tuple[Change, ...] = ()
 
 
 def changed(text: str, compiled_by: str, changes: Iterable[Change] = CHANGES) -> tuple[Problem, ...]:
-    """What the author should know of a topology (TOML without mistakes) whose DIR that version compiled: a warning for each
-    table that is there without the key."""
+    """What the author of a topology (TOML without mistakes) should know, whose DIR that version compiled: a warning for
+    each table that is there without the key."""
     document = tomllib.loads(text)
     later = [change for change in changes if _number(compiled_by) < _number(change.since)]
     return tuple(
