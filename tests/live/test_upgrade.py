@@ -160,8 +160,12 @@ def test_what_changed_goes_back_wholly(lab: Lab, tmp_path: Path, release: str, w
     assert_same(bare, without_what_stays(host))
 
 
-POINTS = {"laying": 8}
-"""At how many of its commands a phase is cut off, if not at three."""
+def points(phase: str, most: int) -> list[int]:
+    """At which of its commands a phase is cut off. Where files are renamed, the last ones are libraries and the program
+    that reads them: there the old one meets new ones, between any two."""
+    dense = range(most, most - 40, -4) if phase == "laying" else ()
+    return sorted({1, 1 + most // 2, most, *dense})
+
 
 WAYS = ("/usr/local/sbin/netc-host", "/var/lib/netc/pending/netc-host")
 """What an admin types, and what the timer and the boot run. In the middle the first is the old one, or the new one."""
@@ -178,12 +182,11 @@ def test_killed_in_any_phase_it_goes_back_wholly(lab: Lab, tmp_path: Path, relea
     assert most.keys() == set(PHASES)
     assert_went_back(host, WAYS[0], old, before)
 
-    count = POINTS.get(phase, 3)
-    for number, at in enumerate(sorted({1 + (most[phase] - 1) * n // (count - 1) for n in range(count)})):
+    for number, at in enumerate(points(phase, most[phase])):
         made_it_to = killed(host, ["bash", INSTALL, "--detach"], phase, at)
         assert made_it_to.keys() == set(PHASES[: PHASES.index(phase) + 1]), (phase, at)
         assert made_it_to[phase] >= at
-        for way in (WAYS[number % 2], WAYS[0]):
+        for way in (WAYS[number % 2 if phase != "laying" else 0], WAYS[0]):
             if host.run(["test", "-e", way], check=False).returncode == 0:
                 assert_went_back(host, way, old, before)
                 break
