@@ -22,6 +22,7 @@ HEAD = 'version = 1\nnetwork.name = "example"\n'
 
 NO_EXAMPLE = {
     "NC0002": "a page is UTF-8",
+    "NC0125": "it is about two versions of netc",
     "NC1401": "other checks refuse what it would find",
     "NC2601": "it is about two topologies",
     "NC2602": "it is about two topologies",

@@ -6,4 +6,4 @@
 Each arrow is a room, each noun a frozen value; `pipeline.py` is this drawing as code.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

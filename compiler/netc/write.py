@@ -17,10 +17,23 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from netc import __version__
 from netc.emit.file import File
 from netc.exchange import WriteRefused, above, alone, building, commit, home, put
+from netc.language.changed import BEFORE_ALL
 
-__all__ = ["ATTRIBUTES", "MANIFEST", "Lay", "Laying", "Outcome", "WriteRefused", "is_foreign", "stale", "write"]
+__all__ = [
+    "ATTRIBUTES",
+    "MANIFEST",
+    "Lay",
+    "Laying",
+    "Outcome",
+    "WriteRefused",
+    "compiled_by",
+    "is_foreign",
+    "stale",
+    "write",
+]
 
 MANIFEST = "MANIFEST"
 """One line for each other file of the host, by path: `<sha256>  <mode, four octal digits>  <path>`, and where a change
@@ -29,7 +42,7 @@ of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 _OURS = "# Compiled by netc"
 ATTRIBUTES = File(
     ".gitattributes",
-    f"""{_OURS}, which leaves this file alone when this line is not the first.
+    f"""{_OURS} {__version__}, which leaves this file alone when this line is not the first.
 # MANIFEST has the checksums of files as they are here: no line ending is changed.
 * -text
 # Reviews fold checksums, and what is the same on every host.
@@ -74,6 +87,17 @@ def write(directory: Path, laying: Laying, *, complete: bool) -> Outcome:
         if changed := {*outcome.written, *outcome.removed}:
             commit(new, root, changed)
     return outcome
+
+
+def compiled_by(directory: Path) -> str | None:
+    """The version of netc that wrote what is there, by the first line of its `.gitattributes`; `BEFORE_ALL` where that
+    does not say it; None where there is nothing of ours."""
+    if not directory.is_dir() or not any(_ours(directory / name) for name in os.listdir(directory)):
+        return None
+    attributes = directory / ATTRIBUTES.path
+    first = attributes.read_text(errors="replace").partition("\n")[0] if attributes.is_file() else ""
+    said = re.match(rf"{_OURS} ([0-9]+(?:[.][0-9]+)*)\b", first)
+    return said[1] if said else BEFORE_ALL
 
 
 def stale(directory: Path, laying: Laying, *, complete: bool) -> tuple[str, ...]:

@@ -34,10 +34,10 @@ def build(
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
     from netc.report.words import escaped
-    from netc.write import ATTRIBUTES, is_foreign, stale, write
+    from netc.write import ATTRIBUTES, compiled_by, is_foreign, stale, write
 
     since = monotonic()
-    network = understood(topo, form, strict=strict).network
+    network = understood(topo, form, strict=strict, compiled_by=compiled_by(out)).network
     only = host_of(host, network) if host else None
 
     def laying(lay: Lay) -> Generator[tuple[str, Outcome], None, None]:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from netc.problem import Problem
 
 
-def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) -> Checked:
+def understood(
+    topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiled_by: str | None = None
+) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
-    are mistakes too, unless they are acknowledged."""
+    are mistakes too, unless they are acknowledged. `compiled_by`: the version of netc that built it before, if any."""
+    from netc.language.changed import CHANGES, changed
     from netc.pipeline import understand
     from netc.problem import Mistakes, Severity
 
@@ -31,8 +34,11 @@ def understood(topo: Path, form: Format = Format.TEXT, *, strict: bool = False) 
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
-    report(checked.notes, topo, text, form)
-    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
+    notes = checked.notes
+    if compiled_by is not None:
+        notes = (*changed(text, compiled_by, CHANGES), *notes)
+    report(notes, topo, text, form)
+    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in notes):
         typer.echo("netc: warnings are mistakes here: --strict", err=True)
         raise typer.Exit(1)
     return checked

@@ -1,0 +1,220 @@
+"""A host that runs what an earlier release compiled takes what this one compiles, without systemd: confirmed, not
+confirmed, killed in the middle, and back. `tests/upgrade` has what the releases compiled."""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from live.delivered import INSTALL, deliver, install, netc_host
+from live.lab import Host, Lab
+from live.state import difference
+from upgrade.kept import (
+    PHASES,
+    Upgrade,
+    at_rest,
+    bring,
+    delivered_generation,
+    each_release,
+    generation,
+    indexes,
+    killed,
+    topologies,
+    upgrade,
+    wired,
+    without_what_stays,
+)
+
+pytestmark = pytest.mark.live
+
+
+def anew(*pairs: tuple[str, str]) -> Callable[[str], str]:
+    """A change of the text, each of the pairs at least once."""
+
+    def changed(text: str) -> str:
+        for old, new in pairs:
+            assert old in text
+            text = text.replace(old, new)
+        return text
+
+    return changed
+
+
+OTHER_WAY = '[links.c]\nkind = "vxlan"\nbetween = ["one", "three"]'
+LINKS = anew(
+    ("vni = 7", "vni = 10"),
+    ('firewall.input = "drop"', 'firewall = { input = "drop", allow = [{ ports = "9000/udp" }] }'),
+    ('[links.w]\nkind = "wireguard"\nbetween = ["one", "two"]', OTHER_WAY),
+    ('ends.two.address = ["10.77.3.1/31"', 'ends.three.address = ["10.77.3.1/31"'),
+)
+"""For `one`: a part that leaves, one that restarts, one that reloads, one that starts."""
+
+OPEN = 'allow = [{ ports = "9000/udp" }]'
+HOSTS = {
+    "start/server": anew(("10.77.0.", "10.78.0."), ('"443/tcp"', '"8443/tcp"')),
+    "slim-edge/edge1": anew(("10.77.1.", "10.78.1."), ("30000-30100/udp", "30000-30200/udp")),
+    "slim-edge/node": anew(("10.77.1.", "10.78.1."), ("10.0.3.20", "10.0.3.21")),
+    "seedbox/seedbox": anew(("10.200.0.", "10.201.0."), ("8388", "8389")),
+    "laptop-iptables/laptop": anew(("splits.cavorite]", "splits.carrot]"), ('input = "drop"', OPEN)),
+    "dn42/lax": anew(("10.127.77.", "10.127.78."), ("172.22.76.190", "172.22.76.191")),
+    "multihomed/lin": anew(("10.0.3.", "10.0.4."), ('203.0.113.1"', '203.0.113.2"')),
+    "splits/laptop": anew(("splits.upgrading]", "splits.anew]"), ('"private"', '"203.0.113.0/24"')),
+    "links/one": LINKS,
+    "dn42/fra": anew(("10.127.77.", "10.127.78."), ("fdbc:f9dc:67ad:5:", "fdbc:f9dc:67ad:6:")),
+    "mesh/fra": anew(("10.88.0.", "10.87.0."), ("10.89.0.", "10.86.0.")),
+    "uplinks/lin": anew(("10.0.3.", "10.0.4."), ("192.0.2.66", "192.0.2.67")),
+}
+"""What is changed of a topology, so that parts of this host go and come. Tunnels that a split is on stay: what a split
+loses with its tunnel puts its watcher back, which is systemd's to run."""
+
+STOCK = ("dn42/fra", "mesh/fra", "uplinks/lin")
+each_host = pytest.mark.parametrize(
+    "where", [pytest.param(host, marks=[pytest.mark.stock_kernel] * (host in STOCK)) for host in HOSTS]
+)
+
+
+@pytest.fixture(autouse=True)
+def control_groups_by_turns(request: pytest.FixtureRequest) -> Iterator[None]:
+    """They are this machine's own."""
+    with (topologies() / "splits.toml").open() as file:
+        if "splits" in request.node.name:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def old_host(lab: Lab, made: Upgrade, name: str) -> Host:
+    """With what the release compiled, installed by its own `install`, and confirmed."""
+    host = wired(lab, name, made)
+    bring(lab, host, made.old)
+    return host
+
+
+def back(host: Host) -> None:
+    netc_host(host, "back", "--commit")
+
+
+@each_release
+@each_host
+def test_what_did_not_change_stays_up(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
+    topology, name = where.split("/")
+    made = upgrade(release, topology, tmp_path)
+    host = wired(lab, name, made)
+    bare = without_what_stays(host)
+    bring(lab, host, made.old)
+    old, there, before = generation(host), indexes(host), at_rest(host)
+    drift = netc_host(host, "check", check=False).stdout.splitlines()
+
+    fates = bring(lab, host, made.new)
+    new = generation(host)
+    assert new == delivered_generation(host) != old
+    assert {fate for fate in fates.values() if fate in ("leave", "restart", "start")} == set(), fates
+    assert indexes(host) == there
+    assert set(netc_host(host, "check", check=False).stdout.splitlines()) <= set(drift)
+    for wanted in (old, new):
+        back(host)
+        assert generation(host) == wanted
+        assert indexes(host) == there
+        if wanted == old:
+            assert_same(before, at_rest(host))
+
+    # The scripts of today take down what those of the release brought up.
+    netc_host(host, "down")
+    assert indexes(host) == {}
+    assert host.run(["find", "/run/netc"], check=False).stdout == ""
+    netc_host(host, "up")
+    netc_host(host, "uninstall")
+    assert_same(bare, without_what_stays(host))
+
+
+@each_release
+@each_host
+def test_what_changed_goes_back_wholly(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
+    topology, name = where.split("/")
+    made = upgrade(release, topology, tmp_path, HOSTS[where])
+    host = wired(lab, name, made)
+    bare = without_what_stays(host)
+    bring(lab, host, made.old)
+    old, before = generation(host), at_rest(host)
+
+    # By itself: nobody confirms.
+    deliver(lab, host, made.new / name)
+    said = install(host, "--within", "3", check=False)
+    assert (said.returncode, "nobody confirmed it in time" in said.stderr) == (1, True), said.stderr
+    assert re.search(r"(?m)^(restart|leave) ", said.stdout)
+    assert generation(host) == old
+    assert_same(before, at_rest(host))
+
+    # As asked, after it was confirmed.
+    bring(lab, host, made.new)
+    assert generation(host) == delivered_generation(host)
+    back(host)
+    assert generation(host) == old
+    assert_same(before, at_rest(host))
+    back(host)
+    assert generation(host) == delivered_generation(host)
+    netc_host(host, "uninstall")
+    assert_same(bare, without_what_stays(host))
+
+
+def points(phase: str, most: int) -> list[int]:
+    """At which of its commands a phase is cut off. Where files are renamed, the last ones are libraries and the program
+    that reads them: there the old one meets new ones, between any two."""
+    dense = range(most, most - 40, -4) if phase == "laying" else ()
+    return sorted({1, 1 + most // 2, most, *dense})
+
+
+WAYS = ("/usr/local/sbin/netc-host", "/var/lib/netc/pending/netc-host")
+"""What an admin types, and what the timer and the boot run. In the middle the first is the old one, or the new one."""
+
+
+@each_release
+@pytest.mark.parametrize("phase", PHASES)
+def test_killed_in_any_phase_it_goes_back_wholly(lab: Lab, tmp_path: Path, release: str, phase: str) -> None:
+    made = upgrade(release, "links", tmp_path, LINKS)
+    host = old_host(lab, made, "one")
+    old, before = generation(host), at_rest(host)
+    deliver(lab, host, made.new / "one")
+    most = killed(host, ["bash", INSTALL, "--detach"], phase, 0)
+    assert most.keys() == set(PHASES)
+    assert_went_back(host, WAYS[0], old, before)
+
+    for number, at in enumerate(points(phase, most[phase])):
+        made_it_to = killed(host, ["bash", INSTALL, "--detach"], phase, at)
+        assert made_it_to.keys() == set(PHASES[: PHASES.index(phase) + 1]), (phase, at)
+        assert made_it_to[phase] >= at
+        for way in (WAYS[number % 2 if phase != "laying" else 0], WAYS[0]):
+            if host.run(["test", "-e", way], check=False).returncode == 0:
+                assert_went_back(host, way, old, before)
+                break
+
+
+@each_release
+def test_killed_on_the_way_to_the_old_one_it_is_wholly_the_new_one(lab: Lab, tmp_path: Path, release: str) -> None:
+    made = upgrade(release, "links", tmp_path, LINKS)
+    host = old_host(lab, made, "one")
+    bring(lab, host, made.new)
+    new, before = generation(host), at_rest(host)
+    argv = [WAYS[0], "back", "--detach"]
+    most = killed(host, argv, "laying", 0)
+    assert most.keys() == set(PHASES)
+    assert_went_back(host, WAYS[0], new, before)
+    for at in (most["laying"] // 3, most["laying"] * 2 // 3, most["laying"] - 1):
+        assert killed(host, argv, "laying", at).keys() == set(PHASES[:3]), at
+        assert_went_back(host, WAYS[0], new, before)
+
+
+def assert_went_back(host: Host, way: str, old: str, before: tuple[object, str]) -> None:
+    said = host.run([way, "revert"], check=False)
+    assert (said.returncode, "went back" in said.stderr) == (1, True), said.stderr
+    assert generation(host) == old
+    assert_same(before, at_rest(host))
+    assert host.run(["test", "-e", "/var/lib/netc/pending"], check=False).returncode == 1
+
+
+def assert_same(before: tuple[object, str], after: tuple[object, str]) -> None:
+    assert difference(before[0], after[0]) == ""
+    assert difference({"disk": before[1].splitlines()}, {"disk": after[1].splitlines()}) == ""
