@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part `docker`. Docker drops all that is forwarded and not its own, and a packet has to
 # pass every table. DOCKER-USER is the chain that Docker asks first and leaves to others.
 

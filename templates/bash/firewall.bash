@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the packet filter of a host that sends ports elsewhere. The kernel remembers where a flow
 # goes, and that one that began before its port was forwarded goes nowhere (conntrack(8)). So a reload has the flows of
 # ports that changed forgotten, and no others.

@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the scripts of a tunnel that another program makes. Whatever the program turns into, it and
 # its children carry NETC_TUNNEL in their environment from before they are let go, so that they are found after a kill
 # at any moment, also before there is an interface.

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part `offload`: a shortcut past the packet filter, which nobody depends on.
 
 offload() { # FILE DEVICE...

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the reload of a part that is rules of routing and nothing else: what is wanted before and
 # after is at no moment away. The part's journal says which rules are its own.
 declare -A made wanted

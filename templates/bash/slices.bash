@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced where programs are told by their slice. nft and iptables look for a slice's control group when rules are loaded and keep
 # its number; a group that is made anew has another, and would not be known. So the packet filter makes the groups
 # before it loads its rules, systemd starts services in what it finds, and before a slice starts, `hold` compares.

@@ -1,9 +1,4 @@
 # ---- what is asked of a tree and of this host before anything is touched
-
-right_hands() { # where it is said who signs, a tree comes in a bundle, whose signature was looked at
-  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host takes signed bundles alone: netc-host install FILE.tar.gz"
-}
-
 right_host() { # HOST of the tree: of this host's name, until it has once been told
   local known
   if [[ -e $store/host ]]; then
@@ -49,34 +44,29 @@ judge() { # GENERATION
   local tree=$trees/$1/files left=0 order
   order_of "$1"
   read_scripts up "$tree/etc/netc/parts" "${order[@]}"
-  tools || left=1
-  secrets || left=1
+  needs || left=1
   shells "$tree" || left=1
   ((!left)) || return
   in_its_place "$tree" || left=1
   return "$left"
 }
 
-tools() { # those that the parts ask for
-  local part word tool package missing=''
-  for part in "${order[@]}"; do
-    while read -r word tool package; do
-      [[ $word != need ]] || command -v "$tool" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package "
-    done <<<"${script[$part]}"
-  done
-  [[ ! $missing ]] || { tell "missing: apt-get install $missing"; return 1; }
-}
-
-secrets() {
-  local part word file left=0
+needs() { # what the parts ask for: programs, and secrets that the host brings
+  local part word what package missing='' left=0
   local -A known=()
   for part in "${order[@]}"; do
-    while read -r word file; do
-      [[ $word == secret && $file == /* && ! ${known[$file]-} ]] || continue
-      known[$file]=1
-      [[ -s $file ]] || { tell "the secret $file is missing: bring it, or have netc-host keys make it"; left=1; }
+    while read -r word what package; do
+      [[ ! ${known[$word $what]-} ]] || continue
+      known[$word $what]=1
+      case $word in
+        need) command -v "$what" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package " ;;
+        secret)
+          [[ $what != /* || -s $what ]] || { tell "the secret $what is missing: bring it, or have netc-host keys make it"; left=1; }
+          ;;
+      esac
     done <<<"${script[$part]}"
   done
+  [[ ! $missing ]] || { tell "missing: apt-get install $missing"; left=1; }
   return "$left"
 }
 
@@ -96,6 +86,7 @@ shells() { # TREE: this host's bash can read every script; those of parts as bod
 
 in_its_place() { # TREE: by the judges of this host, and by a packet from where the admin came
   local way=() client server port device left=0
+  [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   read -r client _ server port <<<"${SSH_CONNECTION-}"
   device=$(ip -o route get "${client:-none}" from "${server:-none}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\) .*/\1/p')
   [[ $client != *%* ]] || device=${client#*%}

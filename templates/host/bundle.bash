@@ -12,7 +12,7 @@ install_bundle() ( # FILE.tar.gz [OPTION of install]…
   mkdir "$folder/tree"
   tar --extract --gzip --file "$folder/bundle" --directory "$folder/tree" --no-same-owner ||
     die "$1 cannot be unpacked; nothing was changed"
-  install_tree "$folder/tree" "${@:2}"
+  NETC_SIGNED=1 bash "$folder/tree/install" "${@:2}"
 )
 
 is_signed() { # FILE SIGNATURE: by one of those whom this host believes, if it says whom
@@ -20,7 +20,6 @@ is_signed() { # FILE SIGNATURE: by one of those whom this host believes, if it s
   [[ -f $2 ]] || { tell "$2 is missing"; return 1; }
   ssh-keygen -Y verify -f "$signers" -I netc -n netc -s "$2" <"$1" >&2
 }
-
 holds_plain_files() { # ARCHIVE LIST: no links, no devices, nothing that would lie outside
   local word='[A-Za-z0-9_@+:,=.-]+' wrong
   TZ=UTC tar --list --verbose --numeric-owner --quoting-style=escape --gzip --file "$1" >"$2" || return
@@ -30,10 +29,6 @@ holds_plain_files() { # ARCHIVE LIST: no links, no devices, nothing that would l
   )
   [[ ! $wrong ]] || { tell "not to be unpacked: $wrong"; return 1; }
   grep -q ' install$' "$2" && grep -q ' MANIFEST$' "$2"
-}
-
-install_tree() { # TREE [OPTION of install]…: one that may be installed here, as was seen to
-  NETC_SIGNED=1 bash "$1/install" "${@:2}"
 }
 
 back_to() ( # [GENERATION] [OPTION of install]…: one that was here, by default the last one before this
@@ -47,5 +42,5 @@ back_to() ( # [GENERATION] [OPTION of install]…: one that was here, by default
   trap 'rm -rf "$folder"' EXIT
   # A copy: `install` may take a tree away that it refuses.
   cp -a "$trees/$wanted" "$folder/tree" || die "no room in /var/tmp"
-  install_tree "$folder/tree" "${@:2}"
+  NETC_SIGNED=1 bash "$folder/tree/install" "${@:2}"
 )

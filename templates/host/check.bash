@@ -1,5 +1,4 @@
 # ---- whether what is up is still there, and what else differs from what was installed, a line a difference
-
 check_parts() { # PARTS… that are up: what their `check` scripts find. It changes what words mean: for a shell that ends with it.
   local part journal script
   local -A sourced=()
@@ -49,7 +48,6 @@ differing_parts() {
   done
   check_parts "${up[@]}"
 }
-
 altered_files() { # GENERATION
   local sum mode path place now
   manifest_of "$1" | in_place | while read -r sum mode path _; do

@@ -16,7 +16,7 @@
 #   netc-host up, down                      all of them; `up` also brings up anew what is broken
 #   netc-host keys [--make FILE]            makes the host's keys that are missing, and says the public ones
 #   netc-host uninstall                     takes all of it down and away
-# shellcheck disable=SC2034,SC2154,SC2329 # of what steps.bash sets, reads and calls
+# shellcheck disable=SC1091,SC2034,SC2154,SC2329 # of what steps.bash sets, reads and calls
 set -uo pipefail
 umask 022 # folders that parts make are for others too
 export LC_ALL=C

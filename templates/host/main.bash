@@ -1,5 +1,4 @@
 # ---- what is asked for
-
 alone() { # the one change at a time; WAIT seconds for another to end
   exec 8>"$store/lock" && flock -w "$1" 8
 }
@@ -21,7 +20,8 @@ install_from() { # TREE HOST [OPTION…], by `install`
   done
 
   # Before anything is touched.
-  right_hands
+  # Where it is said who signs, a tree comes in a bundle, whose signature was looked at.
+  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host takes signed bundles alone: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
   flock -n 8 || die "another install is under way"
   [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
@@ -59,7 +59,7 @@ install_from() { # TREE HOST [OPTION…], by `install`
   if [[ $commit ]]; then
     SSH_CONNECTION='' exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token"
   fi
-  tell "goes back in $((within - $(printf '%(%s)T' -1) + $(<"$pending/armed"))) s unless confirmed, over a new connection:"
+  tell "goes back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless confirmed, over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
   while [[ -e $pending ]]; do sleep 0.5; done
@@ -118,27 +118,28 @@ uninstall() {
   tell "all of it is gone, but for /etc/netc/keys"
 }
 
-sort_out() { # of the parts in `order`, those that are not up are in `missing`, and those of which something is gone in `torn`
+sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`
   local part line up=()
   local -A wrong=()
-  missing=() torn=()
-  for part in "${order[@]}"; do if is_up "$part"; then up+=("$part"); else missing+=("$part"); fi; done
+  wanting=() torn=()
+  for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
   while IFS= read -r line; do wrong[${line%%: *}]=1; done < <(check_parts "${up[@]}")
-  for part in "${up[@]}"; do if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi; done
+  for part in "${order[@]}"; do
+    if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi
+    if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then wanting+=("$part"); fi
+  done
 }
 up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
-  local order failed=() part missing torn wanting
+  local order failed=() part torn wanting
   [[ $(current) != none ]] || die "nothing is installed"
   laid
   for _ in {1..3}; do
     sort_out
-    wanting=()
-    for part in "${order[@]}"; do [[ " ${missing[*]} ${torn[*]} " == *" $part "* ]] || tell "$part: is up"; done
+    for part in "${order[@]}"; do [[ " ${wanting[*]} " == *" $part "* ]] || tell "$part: is up"; done
     if has_systemd; then
       ((!${#torn[@]})) || by_systemd restart "${torn[@]}"
-      bring_up start_units "${missing[@]}"
+      bring_up start_units "${wanting[@]}"
     else
-      for part in "${order[@]}"; do [[ " ${missing[*]} ${torn[*]} " != *" $part "* ]] || wanting+=("$part"); done
       bring_up each_by_script "${wanting[@]}"
     fi
     ((${#torn[@]})) || break
@@ -153,30 +154,22 @@ down() {
   ! has_systemd || by_systemd stop "${order[@]}"
   take_down_parts "${order[@]}"
 }
-list_parts() {
-  local order
-  order_of "$(current)"
-  ((!${#order[@]})) || printf '%s\n' "${order[@]}"
-}
-
 ((EUID == 0)) || die "run it as root"
 # shellcheck source=/dev/null
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in
-  confirm)
-    [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }
-    "$@"
-    ;;
-  install)
-    (($# > 1)) || usage
-    install_bundle "${@:2}"
-    ;;
+  confirm) [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }; "$@" ;;
+  install) (($# > 1)) || usage; install_bundle "${@:2}" ;;
   install-from) install_from "${@:2}" ;;
   back) back_to "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # by install_from alone, which holds the lock
-  try) trial "${@:2}" ;;
-  revert | uninstall | up | down | status | check | keys) "$@" ;;
-  parts) list_parts ;;
+  try) source "$root/usr/lib/netc/trial.bash" && trial "${@:2}" ;;
+  keys)
+    [[ -e $root/etc/netc/secrets ]] || die "nothing is secret here"
+    source "$root/usr/lib/netc/keys.bash" && "$@"
+    ;;
+  parts) order_of "$(current)"; ((!${#order[@]})) || printf '%s\n' "${order[@]}" ;;
+  revert | uninstall | up | down | status | check) "$@" ;;
   *) usage ;;
 esac

@@ -19,7 +19,7 @@ read_scripts() { # VERB FOLDER PARTS…: the commands of each, a line a command,
 is_plain() { [[ $1 != *[!A-Za-z0-9_.,:/@%+=\ -]* ]]; } # LINE: nothing in it is read by the shell in another way than it is written
 
 # Kinds of steps of an `up`, in the order in which they run. A part of which the steps do not come in this order has its own way.
-kinds=(link wg setting address4 address6 set route4 route6)
+kinds_of_steps=(link wg setting address4 address6 set route4 route6)
 declare -A steps_noted=() steps_of=() asked_first=() under_way=() spoiled=() came_up=()
 
 kind_of() { # STEP
@@ -54,7 +54,6 @@ is_link() { # PART, whose `up` was read: steps of these kinds are in `steps_note
 }
 
 # ---- what must hold before, as the scripts ask it, and without a word: a part for which it does not hold goes its own way
-
 look_at_secrets() { # PARTS…: each file once
   local part word file mode owner files=()
   local -A seen=()
@@ -68,7 +67,6 @@ look_at_secrets() { # PARTS…: each file once
     [[ $owner != 0 || $mode != *00 || ! -s $file ]] || good[$file]=1
   done < <(stat -L -c '%a %u %n' -- "${files[@]}" 2>/dev/null)
 }
-kernel_has_wireguard() { command -v wg >/dev/null && { [[ -e /sys/module/wireguard ]] || modprobe -qn wireguard 2>/dev/null; }; }
 may_come_up() { # PART
   local word what
   [[ ! -e /run/netc/$1 ]] || return
@@ -82,7 +80,6 @@ may_come_up() { # PART
 }
 
 # ---- up
-
 batch() { # FLAG… of `ip`; the lines and whose they are in `lines` and `owners`. The last line cannot but fail, and says so.
   local said failed all=$((${#lines[@]} + 1))
   ((all > 1)) || return 0
@@ -93,7 +90,7 @@ batch() { # FLAG… of `ip`; the lines and whose they are in `lines` and `owners
 }
 run_kind() { # KIND PARTS…
   local part words lines=() owners=() flags=()
-  case ${kinds[$1]} in *4) flags=(-4) ;; *6) flags=(-6) ;; esac
+  case ${kinds_of_steps[$1]} in *4) flags=(-4) ;; *6) flags=(-6) ;; esac
   for part in "${@:2}"; do
     [[ ${steps_of["$1 $part"]-} ]] || continue
     while [[ ! ${spoiled[$part]-} ]] && read -ra words; do
@@ -119,14 +116,14 @@ links_up_together() { # PARTS…: those that are links; who came up is in `came_
   local -A good=()
   alone_with_parts || return
   look_at_secrets "$@"
-  ! kernel_has_wireguard || has_wireguard=1
+  ! { command -v wg >/dev/null && { [[ -e /sys/module/wireguard ]] || modprobe -qn wireguard 2>/dev/null; }; } || has_wireguard=1
   for part in "$@"; do ! may_come_up "$part" || now+=("$part"); done
   trap take_back_all EXIT
   for part in "${now[@]}"; do
     under_way[$part]=1
     { printf '%s' "${steps_noted[$part]}" >"/run/netc/$part"; } 2>/dev/null || spoiled[$part]=1
   done
-  for number in "${!kinds[@]}"; do run_kind "$number" "${now[@]}"; done
+  for number in "${!kinds_of_steps[@]}"; do run_kind "$number" "${now[@]}"; done
   for part in "${now[@]}"; do
     if [[ ! ${spoiled[$part]-} ]] && { echo up >>"/run/netc/$part"; } 2>/dev/null; then
       came_up[$part]=1
@@ -139,8 +136,6 @@ links_up_together() { # PARTS…: those that are links; who came up is in `came_
   exec 7<&-
 }
 
-# How the parts of a group that could not come up together, or are no links, do: each by itself.
-by_script() { "$parts/$1/up" 8>&-; }
 bring_up() { # COMMAND PARTS…, in their order; those that do not come up are in `failed`; COMMAND takes parts that are left
   local part group=() by=$1
   failed=()
@@ -159,11 +154,10 @@ bring_up() { # COMMAND PARTS…, in their order; those that do not come up are i
 }
 each_by_script() { # PARTS…
   local part
-  for part in "$@"; do [[ ${came_up[$part]-} ]] || by_script "$part" || failed+=("$part"); done
+  for part in "$@"; do [[ ${came_up[$part]-} ]] || "$parts/$part/up" 8>&- || failed+=("$part"); done
 }
 
 # ---- down
-
 goes_by_batch() { # PART, whose `down` was read, and which is up: its links are in `links`, its other commands in `lines4` and `lines6`
   local line words four=() six=() devices=()
   is_up "$1" || return

@@ -48,7 +48,6 @@ differs_in_words_alone() { # OLD NEW PATH: a script whose comments are others do
   commands_in "$new"
   [[ $old == "$commands" ]]
 }
-
 declare -A fate=() changed_units=()
 plan_change() { # OLD NEW: `fate` of each part (leave, keep, reload, restart, start), and units that have to restart
   local part path takings taking order

@@ -1,47 +1,19 @@
 # ---- what is up on this host, and how it does: asks and changes nothing
-
-birdc_says() { timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; }
-bird_is_wanted() { [[ -e /etc/netc/bird.conf ]] && is_up bird; }
-
 # What is found: KIND NAME …, with tabs between them; - where there is none
-
 row() { local IFS=$'\t'; printf '%s\n' "$*"; }
-
 found() {
+  local what
   found_generation
   found_parts
-  found_peers
-  found_sessions
+  # Of what the libraries of parts that are up know.
+  for what in found_peers found_sessions; do [[ $(type -t "$what") != function ]] || "$what"; done
   found_anycast
   found_failed
 }
-
 found_generation() {
   row generation "$(current)"
-  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(revert_at)" "$(cat "$pending/phase" 2>/dev/null || echo preparing)"
+  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(cat "$pending/until" 2>/dev/null || echo -)" "$(cat "$pending/phase" 2>/dev/null || echo preparing)"
 }
-revert_at() { # seconds since the epoch; - where nobody knows
-  local process words within=''
-  if has_systemd; then
-    within=$(sed -n 's/^OnActiveSec=//p' /run/systemd/transient/netc-revert.timer 2>/dev/null | in_seconds)
-  fi
-  for process in $(reverting); do
-    [[ ! $within ]] || break
-    mapfile -d '' -t words <"/proc/$process/cmdline"
-    for words in "${words[@]}"; do [[ ! $words =~ ^[1-9][0-9]*$ ]] || within=$words; done
-  done 2>/dev/null
-  if [[ $within && -e $pending/armed ]]; then echo $(($(<"$pending/armed") + within)); else echo -; fi
-}
-in_seconds() { # `2min 30s`, as systemd writes it
-  awk '{
-    for (i = 1; i <= NF; i++) {
-      unit = $i; sub(/^[0-9.]+/, "", unit)
-      sum += $i * (unit == "d" ? 86400 : unit == "h" ? 3600 : unit == "min" ? 60 : 1)
-    }
-    print int(sum)
-  }'
-}
-
 found_parts() { # half: an `up` or `down` was cut off, or is under way; broken: something of it is not there any more
   local part state order up=() difference
   local -A broken=()
@@ -57,50 +29,6 @@ found_parts() { # half: an `up` or `down` was cut off, or is under way; broken: 
   done
   for difference in "${differences[@]}"; do row broken "${difference%%: *}" "${difference#*: }"; done
 }
-
-found_peers() { # netc's own devices, and of their keys only what peers may know: `wg show … dump` would say all
-  local in device wg
-  local -A ours=()
-  for device in "${!place_of[@]}"; do ours[${place_of[$device]}]+=" $device "; done
-  for in in "${!ours[@]}"; do
-    wg=(wg show all)
-    [[ $in == - ]] || wg=(ip netns exec "$in" wg show all)
-    awk -F '\t' -v OFS='\t' -v in_="$in" -v ours="${ours[$in]}" -v now="$(printf '%(%s)T' -1)" '
-      function names(device, file, line, name) {
-        file = "/etc/netc/wireguard/" device ".conf"
-        known[device]
-        while ((getline line <file) > 0) {
-          if (line ~ /^# /) name = substr(line, 3)
-          if (sub(/^PublicKey = /, "", line)) called[device, line] = name
-        }
-        close(file)
-      }
-      FILENAME == ARGV[1] { endpoint[$1, $2] = $3; next }
-      FILENAME == ARGV[2] { met[$1, $2] = $3; next }
-      !index(ours, " " $1 " ") { next } # a userspace device answers in all of them
-      {
-        if (!($1 in known)) names($1)
-        name = ($1, $2) in called ? called[$1, $2] : "-"
-        at = met[$1, $2] + 0
-        print "peer", $1, in_, name, $2, (endpoint[$1, $2] == "(none)" ? "-" : endpoint[$1, $2]), \
-          (at ? at : "-"), (at ? (now > at ? now - at : 0) : "-"), $3, $4
-      }' <(exec "${wg[@]}" endpoints 2>/dev/null) <(exec "${wg[@]}" latest-handshakes 2>/dev/null) \
-      <(exec "${wg[@]}" transfer 2>/dev/null)
-  done
-}
-
-found_sessions() { # with others and with files of ROAs; how a session does is BIRD's first word about it
-  local name kind state info said
-  bird_is_wanted || return 0
-  said=$(birdc_says show protocols) || { row failed "bird (does not answer)"; return; }
-  while read -r name kind _ state _ info; do
-    [[ $kind == BGP || $kind == RPKI ]] || continue
-    info=${info%% *}
-    [[ $state != down || $info ]] || info=disabled
-    row session "$name" "$kind" "${info:-$state}"
-  done <<<"$said"
-}
-
 found_anycast() {
   local part state order
   laid
@@ -110,7 +38,6 @@ found_anycast() {
     row anycast "${part#anycast-}" "$state"
   done
 }
-
 found_failed() {
   local unit ours
   has_systemd || return 0
@@ -122,23 +49,18 @@ found_failed() {
 
 all_is_well() { # of what is found: an anycast service that was turned off, and a peer that is silent, are no failures
   awk -F '\t' '
-    $1 == "generation" && $2 == "none" { bad = 1 }
-    $1 == "part" && $3 != "up" || $1 == "broken" { bad = 1 }
-    $1 == "session" && $4 != "Established" && $4 != "disabled" { bad = 1 }
-    $1 == "anycast" && $3 != "up" && $3 != "disabled" { bad = 1 }
-    $1 == "failed" { bad = 1 }
+    $1 == "generation" && $2 == "none" || $1 == "part" && $3 != "up" || $1 ~ /^(broken|failed)$/ { bad = 1 }
+    $1 == "session" && $4 !~ /^(Established|disabled)$/ || $1 == "anycast" && $3 !~ /^(up|disabled)$/ { bad = 1 }
     END { exit bad }'
 }
 
 # ---- and how it is said
-
 status() {
   local all how=as_text
   (($# <= 1)) || usage
   case ${1-} in
     '') ;;
-    --json) how=as_json ;;
-    --metrics) how=as_metrics ;;
+    --json | --metrics) how=as_${1#--} ;;
     *) usage ;;
   esac
   all=$(found)
@@ -177,48 +99,47 @@ as_text() {
     }' | sed 's/ *$//'
 }
 
-as_json() {
-  awk -F '\t' '
-    function quoted(text, out, i, c) {
-      if (text == "-") return "null"
-      out = ""
-      for (i = 1; i <= length(text); i++) {
-        c = substr(text, i, 1)
-        out = out (c == "\\" || c == "\"" ? "\\" c : c < " " ? "?" : c)
-      }
-      return "\"" out "\""
+# shellcheck disable=SC2016 # for awk
+escaping='function escaped(text, out, i, c) {
+  for (i = 1; i <= length(text); i++) {
+    c = substr(text, i, 1)
+    out = out (c == "\\" || c == "\"" ? "\\" c : c < " " ? "?" : c)
+  }
+  return out
+}'
+as_json() { # by kind of row: the list that it is in, and the names of its values; those that end in # are numbers, or null
+  local kinds='part parts name state|broken broken part what|session sessions name kind state|anycast anycast service state|failed failed'
+  kinds+='|peer wireguard interface namespace peer public_key endpoint handshake_at# handshake_age# received# sent#'
+  awk -F '\t' -v kinds="$kinds" "$escaping"'
+    function quoted(text) { return text == "-" ? "null" : "\"" escaped(text) "\"" }
+    BEGIN {
+      pending = "null"
+      count = split(kinds, rows, "|")
+      for (i = 1; i <= count; i++) { split(rows[i], words, " "); names[words[1]] = rows[i]; list[i] = words[2] }
     }
-    function number(text) { return text ~ /^[0-9]+$/ ? text : "null" }
-    function add(list, item) { lists[list] = lists[list] (lists[list] == "" ? "" : ",") "\n    " item }
-    function told(list) { return "  \"" list "\": [" lists[list] (lists[list] == "" ? "" : "\n  ") "]" }
-    BEGIN { pending = "null"; well = "true" }
     $1 == "generation" { generation = $2 == "none" ? "null" : quoted($2) }
-    $1 == "pending" { pending = "{\"generation\": " quoted($2) ", \"reverts_at\": " number($3) ", \"phase\": " quoted($4) "}" }
-    $1 == "part" { add("parts", "{\"name\": " quoted($2) ", \"state\": " quoted($3) "}") }
-    $1 == "broken" { add("broken", "{\"part\": " quoted($2) ", \"what\": " quoted($3) "}") }
-    $1 == "peer" {
-      add("wireguard", "{\"interface\": " quoted($2) ", \"namespace\": " quoted($3) ", \"peer\": " quoted($4) \
-        ", \"public_key\": " quoted($5) ", \"endpoint\": " quoted($6) ", \"handshake_at\": " number($7) \
-        ", \"handshake_age\": " number($8) ", \"received\": " number($9) ", \"sent\": " number($10) "}")
+    $1 == "pending" {
+      pending = "{\"generation\": " quoted($2) ", \"reverts_at\": " ($3 == "-" ? "null" : $3) ", \"phase\": " quoted($4) "}"
     }
-    $1 == "session" { add("sessions", "{\"name\": " quoted($2) ", \"kind\": " quoted($3) ", \"state\": " quoted($4) "}") }
-    $1 == "anycast" { add("anycast", "{\"service\": " quoted($2) ", \"state\": " quoted($3) "}") }
-    $1 == "failed" { add("failed", quoted($2)) }
+    $1 in names {
+      n = split(names[$1], words, " ")
+      item = n == 2 ? quoted($2) : ""
+      for (i = 3; i <= n; i++) {
+        is_number = sub(/#$/, "", words[i])
+        item = item (i == 3 ? "{" : ", ") "\"" words[i] "\": " (is_number && $(i - 1) ~ /^[0-9]+$/ ? $(i - 1) : is_number ? "null" : quoted($(i - 1)))
+      }
+      all[words[2]] = all[words[2]] (all[words[2]] == "" ? "" : ",") "\n    " item (n == 2 ? "" : "}")
+    }
     END {
-      print "{\n  \"generation\": " generation ",\n  \"pending\": " pending ","
-      print told("parts") ",\n" told("broken") ",\n" told("wireguard") ",\n" told("sessions") ",\n" told("anycast") ",\n" told("failed") "\n}"
+      printf "{\n  \"generation\": %s,\n  \"pending\": %s", generation, pending
+      for (i = 1; i <= count; i++) printf ",\n  \"%s\": [%s%s]", list[i], all[list[i]], (all[list[i]] == "" ? "" : "\n  ")
+      print "\n}"
     }'
 }
 
 as_metrics() { # prometheus.io, "Text-based format"
-  awk -F '\t' '
-    function quoted(text, out, i, c) {
-      for (i = 1; text != "-" && i <= length(text); i++) {
-        c = substr(text, i, 1)
-        out = out (c == "\\" || c == "\"" ? "\\" c : c)
-      }
-      return "\"" out "\""
-    }
+  awk -F '\t' "$escaping"'
+    function quoted(text) { return "\"" (text == "-" ? "" : escaped(text)) "\"" }
     function metric(name, type, help) {
       order[++count] = name
       head[name] = "# HELP " name " " help "\n# TYPE " name " " type "\n"

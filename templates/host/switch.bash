@@ -104,10 +104,14 @@ renew_systemd() { # OLD: what changed of systemd's own files is read
   unset 'changed_units[systemd-networkd.service]'
   quietly systemctl enable netc.target || true
 }
-disable_target() { ! has_systemd || [[ ! -e /etc/systemd/system/netc.target ]] || quietly systemctl disable netc.target || true; }
+disable_units() { # NEW: what its units will be enabled by may differ; the target stays, which takes back what is cut off by a boot
+  local target=/etc/systemd/system/netc.target
+  has_systemd && [[ -e $target ]] || return 0
+  sed -n 's/^Also=//p' "$target" | xargs -r systemctl --quiet disable || true
+  [[ $1 != none ]] || quietly systemctl disable netc.target || true
+}
 
 # ---- the phases
-
 go() { # OLD NEW [back-]: false as soon as something does not come up; on the way back all that can come up does
   local part back=${3-} left=0 order failed group=()
   plan_change "$1" "$2"
@@ -122,7 +126,7 @@ go() { # OLD NEW [back-]: false as soon as something does not come up; on the wa
   if [[ $(<"$pending/phase") != "${back}starting" ]]; then
     ! has_systemd || stop_own_units "$1" "$2"
     ! has_systemd || [[ $2 != none ]] || quietly systemctl stop netc.target 8>&- || true
-    disable_target
+    disable_units "$2"
     lay "$1" "$2" || return
     phase "${back}starting"
   fi
@@ -155,7 +159,7 @@ arm() { # SECONDS: the way back, which no lost connection and no signal to this 
       "$netc_host" revert --unconfirmed 8>&-
   else
     # shellcheck disable=SC2016 # for the other shell
-    NETC_REVERT=$pending setsid -f bash -c 'sleep "$1"; exec "$2" revert --unconfirmed' revert "$1" "$netc_host" \
+    NETC_REVERT=$pending setsid -f bash -c 'sleep "$1"; unset NETC_REVERT; exec "$2" revert --unconfirmed' revert "$1" "$netc_host" \
       </dev/null >>"$store/log" 2>&1 8>&-
   fi
 }
@@ -205,7 +209,7 @@ switch() { # NEW SECONDS WANTED: WANTED is who may confirm, as the SHA-256 of th
     die "no room for the files, or for the way back; nothing was changed"
   fi
   arm "$2"
-  printf '%(%s)T\n' -1 >"$pending/armed"
+  echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until"
   if go "$old" "$1"; then
     phase complete
     tell "all of it is up"
@@ -243,7 +247,7 @@ revert_now() { # REASON: from any phase
   return 1
 }
 back_at_boot() { # OLD NEW: nothing is up yet, and systemd has units of NEW to start
-  prepare "$1" && disable_target && lay "$2" "$1" || return
+  prepare "$1" && disable_units "$1" && lay "$2" "$1" || return
   has_systemd || return 0
   systemctl daemon-reload
   [[ $1 == none ]] || { quietly systemctl enable netc.target; systemctl start --no-block netc.target; }

@@ -9,7 +9,7 @@ from netc.emit.file import File
 from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
-ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "trial", "bundle", "status", "keys", "main")
+ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "bundle", "status", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
 SAME_ON_EVERY_HOST = (NETC_HOST,)
@@ -22,11 +22,9 @@ def netc_host() -> str:
 
 
 def carried() -> dict[str, bytes]:
-    """What a host needs that has nothing of netc yet, by its place: the program, and the library that it reads."""
-    return {
-        NETC_HOST.removeprefix("files/"): netc_host().encode(),
-        "usr/lib/netc/steps.bash": plain("bash/steps.bash").encode(),
-    }
+    """What a host needs that has nothing of netc yet, by its place: the program, and the libraries that it reads."""
+    libraries = {f"usr/lib/netc/{name}": plain(f"bash/{name}").encode() for name in ("steps.bash", "keys.bash")}
+    return {NETC_HOST.removeprefix("files/"): netc_host().encode(), **libraries}
 
 
 def emit(plan: HostPlan) -> Iterator[File]:

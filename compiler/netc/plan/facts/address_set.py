@@ -45,6 +45,7 @@ class AddressSet(Fact, frozen=True):
 
     def libraries(self) -> Iterator[Library]:
         yield Library("sets.bash")
+        yield Library("trial.bash", ())
 
 
 def ipset_names(found: AddressSet) -> tuple[str, ...]:

@@ -22,4 +22,4 @@ class NamedEndpoint(Fact, frozen=True):
         return ()
 
     def libraries(self) -> Iterator[Library]:
-        yield Library("endpoints.bash", ())
+        yield Library("wireguard.bash", ())

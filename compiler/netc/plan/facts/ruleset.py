@@ -140,6 +140,7 @@ class Ruleset(Fact, frozen=True):
             yield ("forget_changed_ports",)
 
     def libraries(self) -> Iterator[Library]:
+        yield Library("trial.bash", ())
         if self.netfilter == "nftables":
             yield Library("nftables.bash", ("check",))
         else:

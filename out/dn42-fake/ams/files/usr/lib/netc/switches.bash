@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part that routes, where others turn some of BIRD's protocols on and off. Each has a
 # file with its word, so that BIRD, when all else changes, does not forget it. After a start all of them are off.
 turned=/run/netc/bird.switches

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part that routes: an instance of BIRD with netc's own configuration, socket and
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
@@ -146,4 +147,16 @@ bird_runs() { # FILE: when BIRD read it, and when it was written, both to the se
   elif (($(stat -c %Y "$1") > $(date -d "${at%.*}" +%s))); then
     differs "BIRD has not read $1 since it changed; it did at ${at%.*}"
   fi
+}
+
+# Asked by `netc-host status`, in the words of its `row`.
+found_sessions() { # with others and with files of ROAs; how a session does is BIRD's first word about it
+  local name kind state info said
+  said=$(timeout 5 birdc -s "$socket" show protocols 2>/dev/null) || { row failed "bird (does not answer)"; return; }
+  while read -r name kind _ state _ info; do
+    [[ $kind == BGP || $kind == RPKI ]] || continue
+    info=${info%% *}
+    [[ $state != down || $info ]] || info=disabled
+    row session "$name" "$kind" "${info:-$state}"
+  done <<<"$said"
 }

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced by the checker of an anycast service. While it answers, `protocols` of BIRD's tell of it; while it drains,
 # `draining` do, as the last resort. `rise` good checks in a row bring it up, `fall` bad ones down.
 set -uo pipefail

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # FILE RUNNING SOCKET PIDFILE [OPTION…]: runs BIRD, and is the process that the part `bird` hangs on. A BIRD that ends though
 # nobody ended it is followed at once by another, which takes over its routes: until then the kernel keeps them, and
 # neighbours outside do (RFC 4724). It has the configuration that the last one had. One that did not live for a minute is

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part that holds the host's own addresses.
 
 unused_address() { # ADDRESS/LENGTH

@@ -199,7 +199,7 @@ compare() { # WHAT NAMESPACE WANTED THERE, a line a thing, in the same order
 # ---- how each script begins. Whoever reads the scripts of many parts at once (`netc-host`) has no verb of his own.
 brought_up_with_others() { # by a `netc-host` that is still at it, and has asked
   local process comm
-  { read -r process </run/netc/.together && read -r comm <"/proc/$process/comm"; } 2>/dev/null && [[ $comm == netc-host ]]
+  { read -r process </var/lib/netc/starting && read -r comm <"/proc/$process/comm"; } 2>/dev/null && [[ $comm == netc-host ]]
 }
 begin() {
   local wrong

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash where the packet filter is iptables'. netc's chains are called `netc-…`, and one that is called
 # as a chain of the kernel's is jumped to from there. Each table changes as a whole, and nothing else in it is touched.
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the scripts of parts that hold ipsets. netc's are told by a limit that no other would have.
 
 usable_sets() { # NAME…

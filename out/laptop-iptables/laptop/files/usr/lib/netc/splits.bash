@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced by the scripts of the packet filter, where it tells programs by their group or user.
 
 make_groups() { # FILE: of sysusers.d(5); a group that is there stays as it is

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the part that chooses how TCP finds its speed. New connections follow; old ones stay.
 before=${journal:?}.before # what the host had, a path and a value a line
 control=/proc/sys/net/ipv4/tcp_congestion_control queue=/proc/sys/net/core/default_qdisc

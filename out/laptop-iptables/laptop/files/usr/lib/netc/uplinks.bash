@@ -1,4 +1,5 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
+# The same on every host: reviewed once for each release of netc.
 # Sourced by the scripts of uplinks and splits, whose device comes and goes as somebody else pleases.
 strict=${journal:?}.strict # how its reverse path filter was before
 

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the scripts of parts that hold a WireGuard device.
 
 need_wireguard() {
@@ -102,4 +103,79 @@ key_is() { # DEVICE FILE NAMESPACE-OR-- [PUBLIC]: the private half of what the t
   elif [[ ${4-} ]]; then
     differs "interface $1 has another key than the topology knows"
   fi
+}
+
+# ---- and by `netc-host status`, in the words of its `row`
+found_peers() { # netc's own devices, and of their keys only what peers may know: `wg show … dump` would say all
+  local in device wg
+  local -A ours=()
+  for device in "${!place_of[@]}"; do ours[${place_of[$device]}]+=" $device "; done
+  for in in "${!ours[@]}"; do
+    wg=(wg show all)
+    [[ $in == - ]] || wg=(ip netns exec "$in" wg show all)
+    awk -F '\t' -v OFS='\t' -v in_="$in" -v ours="${ours[$in]}" -v now="$(printf '%(%s)T' -1)" '
+      function names(device, file, line, name) {
+        file = "/etc/netc/wireguard/" device ".conf"
+        known[device]
+        while ((getline line <file) > 0) {
+          if (line ~ /^# /) name = substr(line, 3)
+          if (sub(/^PublicKey = /, "", line)) called[device, line] = name
+        }
+        close(file)
+      }
+      FILENAME == ARGV[1] { endpoint[$1, $2] = $3; next }
+      FILENAME == ARGV[2] { met[$1, $2] = $3; next }
+      !index(ours, " " $1 " ") { next } # a userspace device answers in all of them
+      {
+        if (!($1 in known)) names($1)
+        name = ($1, $2) in called ? called[$1, $2] : "-"
+        at = met[$1, $2] + 0
+        print "peer", $1, in_, name, $2, (endpoint[$1, $2] == "(none)" ? "-" : endpoint[$1, $2]), \
+          (at ? at : "-"), (at ? (now > at ? now - at : 0) : "-"), $3, $4
+      }' <(exec "${wg[@]}" endpoints 2>/dev/null) <(exec "${wg[@]}" latest-handshakes 2>/dev/null) \
+      <(exec "${wg[@]}" transfer 2>/dev/null)
+  done
+}
+
+# ---- where peers are that are dialled by name: asked every 30 seconds by the script `endpoints` of a part, since links and
+# routes never wait for DNS. A peer that was heard of in the last 135 s is where it was (wg(8): a live peer shakes hands at
+# least every 120 s).
+endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the name is looked up here, outside the namespace
+  local device=$1 key=$2 name=$3 port=$4 in=() heard now current found address
+  [[ $# == 4 ]] || in=(ip netns exec "$5")
+  heard=$(of "$key" "${in[@]}" wg show "$device" latest-handshakes) || { failed=1; return; }
+  printf -v now '%(%s)T' -1
+  ((now - ${heard:-0} >= 135)) || return 0
+  if ! found=$(timeout 5 getent ahosts "$name"); then
+    printf 'netc: %s: %s cannot be looked up now\n' "$device" "$name" >&2
+    failed=1
+    return
+  fi
+  current=$(of "$key" "${in[@]}" wg show "$device" endpoints) || current=
+  address=$(choose "$current" "${heard:-0}" <<<"$found")
+  [[ $address != *:* ]] || address=[$address]
+  [[ $current == "$address:$port" ]] || "${in[@]}" wg set "$device" peer "$key" endpoint "$address:$port" || failed=1
+}
+
+of() { # KEY COMMAND…: the second word of the line that begins with KEY
+  local key value wanted=$1
+  while read -r key value; do [[ $key != "$wanted" ]] || printf '%s\n' "$value"; done < <("${@:2}")
+}
+
+choose() { # CURRENT HEARD: of the addresses on stdin; a peer that never answered is tried at the next one
+  local all=() address last=${1%:*} i
+  last=${last#[} last=${last%]}
+  while read -r address _; do
+    [[ " ${all[*]} " == *" $address "* ]] || all+=("$address")
+  done
+  for i in "${!all[@]}"; do
+    [[ ${all[i]} == "$last" ]] || continue
+    (($2)) || i=$(((i + 1) % ${#all[@]}))
+    printf '%s\n' "${all[i]}"
+    return
+  done
+  for address in "${all[@]}"; do # moved: keep to the family that worked
+    [[ $last && ($address == *:* && $last != *:* || $address != *:* && $last == *:*) ]] || { printf '%s\n' "$address"; return; }
+  done
+  printf '%s\n' "${all[0]}"
 }

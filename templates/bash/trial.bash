@@ -1,6 +1,8 @@
-# ---- the files of a tree, tried where they will stand
-# In a mount and a network namespace that nobody else sees and that end with the trial, every judge reads the files of TREE
-# in their places. With an address and a port of this host, and from where and by which device somebody came to them, a packet
+# shellcheck shell=bash disable=SC2154
+# The same on every host: reviewed once for each release of netc.
+# Sourced by `netc-host` before a tree with rules or a router is installed: its files, tried where they will stand. In a
+# mount and a network namespace that nobody else sees and that end with the trial, every judge reads the files of TREE in
+# their places. With an address and a port of this host, and from where and by which device somebody came to them, a packet
 # from there is sent into the new rules, and has to get through.
 
 trial() { # TREE [SERVER PORT CLIENT DEVICE]
