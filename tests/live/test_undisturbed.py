@@ -85,8 +85,7 @@ def change(lab: Lab, host: Host, tree: Path, *probes: tuple[Host, str, int]) -> 
     ended = [probe.end() for probe in going]
     for (_, address, port), probed in zip(probes, ended, strict=True):
         print(f"{address}:{port}: {probed.sent} in {probed.seconds:.1f} s, {len(probed.lost)} lost")
-        assert probed.rate > 900
-        assert probed.seconds > 0.5
+        assert probed.sent > 500
     fates = re.findall(r"(?m)^((?:leave|restart|reload|start|unit) +\S+)$", said.stdout)
     return {" ".join(fate.split()) for fate in fates}, ended
 

@@ -38,10 +38,6 @@ class Probed:
     seconds: float
     lost: list[int]
 
-    @property
-    def rate(self) -> float:
-        return self.sent / self.seconds
-
 
 class Probe:
     """From now on, through whatever is between the two, until it is asked what became of its packets."""
