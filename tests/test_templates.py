@@ -14,6 +14,7 @@ from netaddr import IPAddress, IPNetwork
 
 import night
 from examples import ROOT
+from netc.emit.host import netc_host
 from netc.emit.render import Verbatim, about, argv, listed, origin, token, units, word
 from netc.language.names import CredentialName, DnsName, HostPath, InterfaceName, PartName
 from netc.language.values import Endpoint
@@ -189,3 +190,19 @@ def test_a_credential_is_found_where_systemd_lays_it() -> None:
 
 def test_a_path_of_the_host_is_a_plain_word() -> None:
     assert word(HostPath("/etc/netc/keys/host.key")) == "/etc/netc/keys/host.key"
+
+
+FUNCTION = re.compile(r"(?m)^\s*(\w+)\(\)")
+ON_PURPOSE = {"finish", "source"}
+"""What `netc-host` makes mean something else while it reads many `check` scripts."""
+
+
+def test_no_library_takes_the_name_of_another_function_of_netc_host() -> None:
+    """It sources them: the last one would win."""
+    own = set(FUNCTION.findall(netc_host())) - ON_PURPOSE
+    alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "keys.bash")  # of a process of their own, or named by it
+    libraries = [path for path in (ROOT / "templates/bash").glob("*.bash") if path.name not in alone]
+    taken = {path.name: own & set(FUNCTION.findall(path.read_text())) for path in libraries}
+
+    assert len(own) > 80
+    assert {name: names for name, names in taken.items() if names} == {}

@@ -17,11 +17,13 @@ from netc.plan.steps import asks, change, libraries, reload, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
+OWN = "Compiled by netc: change the topology, not this file."
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     order = "".join(f"{part.name}\n" for part in plan.parts)
-    yield File("files/etc/netc/order", f"# The parts of {plan.host}, in the order in which they come up.\n{order}")
+    head = f"# The parts of {plan.host}, in the order in which they come up. {OWN}\n"
+    yield File("files/etc/netc/order", head + order)
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
     named = {library.name for part in plan.parts for fact in part.facts for library in fact.libraries()}
     for library in sorted(named):
