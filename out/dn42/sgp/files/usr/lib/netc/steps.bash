@@ -44,7 +44,7 @@ remove_link() { # NAME [NAMESPACE]: if it is netc's
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
-  [[ -e $socket ]] || return 0
+  [[ -d /run/wireguard ]] || return 0
   for _ in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
   rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
