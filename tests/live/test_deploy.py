@@ -34,7 +34,7 @@ while [[ $1 != -- ]]; do options+=("$1"); shift; done
 host=$2 command=$3
 case $command in
   *mktemp*) what=copy ;;
-  *install_bundle*) what=install ;;
+  *'netc-host install'*) what=install ;;
   *confirm*) what=confirm ;;
   *revert*) what=revert ;;
   *back*) what=back ;;

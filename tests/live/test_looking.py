@@ -321,7 +321,7 @@ MORE_CHANGES = {
     "uplinks/lin": [
         (
             "ip route delete default table 12385 via 203.0.113.1",
-            r"uplink-second: route default \(via 203.0.113.1 dev eth1 table 12385\) is not there",
+            r"uplink-second: route default \(via 203.0.113.1 dev eth1 src 203.0.113.5 table 12385\) is not there",
         ),
         (
             "ip route delete unreachable default table 12385",

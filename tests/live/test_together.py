@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from live.compiled import compiled, down, parts, script, up
 from live.delivered import KILL, PLACE, deliver, install, killed, netc_host
-from live.keys import private_key
+from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import State, difference
-from topologies import key
 
 pytestmark = pytest.mark.live
 
@@ -24,7 +24,7 @@ def topology(kind: str) -> str:
     text = 'version = 1\nnetwork.name = "lab"\n'
     for number, host in enumerate(["hub", *(f"n{n}" for n in range(1, LINKS + 1))], 1):
         text += f'hosts.{host} = {{ id = {number}, wan = "eth0", addresses = "198.51.100.{number}/24"'
-        text += f', public_key = "{key(host)}" }}\n'
+        text += f', public_key = "{public_key(private_key(host))}" }}\n'
     for n in range(1, LINKS + 1):
         text += f"""
 [links.l{n}]
@@ -169,8 +169,12 @@ def test_a_pass_and_the_scripts_of_parts_wait_for_each_other(hub: Host) -> None:
 
     assert [run.wait(60) for run in runs] == [0] * len(runs)
     assert difference(good, hub.state()) == ""
-    share = hub.start(["flock", "--shared", "/etc/netc/parts", "sleep", "1.5"])
-    netc_host(hub, "down")
-    assert share.alive  # scripts share it
-    netc_host(hub, "up")
-    assert not share.alive  # and a pass has it alone
+    for verb, script_verb in (("down", "up"), ("up", "down")):
+        share = hub.start(["flock", "--shared", "/etc/netc/parts", "sleep", "1.5"])
+        netc_host(hub, verb)
+        assert not share.alive  # a pass has it alone
+        share = hub.start(["flock", "--shared", "/etc/netc/parts", "sleep", "60"])
+        for part in parts(hub):
+            hub.run(script(part, script_verb))
+        assert share.alive  # scripts share it
+        share.stop(signal.SIGKILL)
