@@ -1,18 +1,30 @@
-"""The documents say what the language is: its tables of keys are the schema's, and nothing is told of twice."""
+"""What the documents say and a machine can know: tables of keys, links, codes, examples, targets, files of recipes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from netc import __version__
+from netc.emit.host import ROOMS
+from netc.language.changed import CHANGES
 from netc.language.schema import schema
+from netc.pipeline import understand
+from netc.plan.facts.fact import Fact
+from test_layers import ROOMS as PLACES
+from test_mistakes import codes
 
 ROOT = Path(__file__).parents[1]
 LANGUAGE = ROOT / "docs" / "language.md"
+ARCHITECTURE, CONTRIBUTING, CHANGELOG = (
+    ROOT / name for name in ("docs/ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+)
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "examples/README.md")
 TABLE = re.compile(r"<!-- keys of (\S+) -->\n(?:\|.*\n)*")
 """`pytest --update` writes what follows the comment."""
 
@@ -84,3 +96,145 @@ def test_every_key_is_described(path: str) -> None:
     }
 
     assert odd == {}
+
+
+# ---- links and names -----------------------------------------------------------------------------------------
+
+
+def links(page: Path) -> list[str]:
+    """To files of the project, as they are written; not those in fenced blocks."""
+    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
+    return [to for to in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:", to)]
+
+
+def anchors(page: Path) -> set[str]:
+    """Of its headings, as GitHub and GitLab make them."""
+    heads: list[str] = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def broken(page: Path) -> Iterator[str]:
+    for to in links(page):
+        path, _, anchor = to.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            yield f"{page.relative_to(ROOT) if page.is_relative_to(ROOT) else page.name}: {to}"
+
+
+def test_links_between_documents_lead_somewhere(tmp_path: Path) -> None:
+    assert sum(len(links(page)) for page in PAGES) > 30
+    assert [link for page in PAGES for link in broken(page)] == []
+
+    wrong = tmp_path / "wrong.md"
+    wrong.write_text("# A head\n[a](gone.md) [b](#a-head) [c](#no-head) [d](https://example.net)\n")
+    assert list(broken(wrong)) == ["wrong.md: gone.md", "wrong.md: #no-head"]
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    found, new = set[Path](), {ROOT / "README.md"}
+    while new:
+        found |= new
+        paths = {(page.parent / to.partition("#")[0]).resolve() for page in new for to in links(page)}
+        new = {path for path in paths if path.suffix == ".md"} - found
+
+    pages = {page for page in PAGES if page.parent.name != "mistakes"}
+    assert pages - found == set()
+
+
+def rows_of(page: Path, head: str) -> list[list[str]]:
+    """Cells of the table with that head, without the line below it."""
+    _, found, rest = page.read_text().partition(f"{head}\n")
+    assert found, f"{page.name} has no table {head}"
+    lines = rest.split("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+# ---- the recipes ---------------------------------------------------------------------------------------------
+
+
+def test_every_code_is_in_the_range_of_its_subject() -> None:
+    """With `docs/mistakes` and `tests/mistakes`, which have the same codes."""
+    by_subject = (list(group) for _, group in groupby(sorted(codes()), key=lambda code: code[:4]))
+    wanted = [f"{group[0]} to {group[-1]}" for group in by_subject]
+
+    assert [row[0] for row in rows_of(CONTRIBUTING, "| codes | subject |")] == wanted
+
+
+def test_targets_that_are_named_exist() -> None:
+    """What the changelog names may be gone."""
+    makefile = (ROOT / "Makefile").read_text()
+    there = set(re.findall(r"(?m)^([a-z]+):", makefile))
+    named = {page.name: set(re.findall(r"`make ([a-z]+)", page.read_text())) for page in PAGES if page != CHANGELOG}
+    named["README.md"] |= set(re.findall(r"(?m)^make ([a-z]+)", (ROOT / "README.md").read_text()))
+
+    assert {name: targets - there for name, targets in named.items() if targets - there} == {}
+    assert there - named["CONTRIBUTING.md"] == {"packages"}
+
+
+STANDS_FOR = re.compile(r"\b(SUBJECT|FACT|FEATURE|LIBRARY|CODE|NAME)\b")
+
+
+def test_files_that_are_named_exist() -> None:
+    """In the recipes and the map; `CODE.md` stands for any file of that folder."""
+    gone = []
+    for page in (ARCHITECTURE, CONTRIBUTING):
+        for path in re.findall(r"[ `]((?:compiler|templates|tests|docs|examples)/[\w./*-]*)", page.read_text()):
+            there = ROOT / path
+            pattern = STANDS_FOR.sub("*", there.name)
+            if not any(there.parent.glob(pattern)) if pattern else not there.is_dir():
+                gone.append(f"{page.name}: {path}")
+
+    assert gone == []
+
+
+# ---- the map -------------------------------------------------------------------------------------------------
+
+
+def test_the_map_has_every_directory_in_the_order_of_imports() -> None:
+    """`plan/facts` has a row of its own, and is no room of its own."""
+    cells = [row[0] for row in rows_of(ARCHITECTURE, "| directory or module | holds |")]
+    named = [re.findall(r"`compiler/netc/([\w/.]+?)(?:\.py|/)?`", cell) for cell in cells]
+
+    assert [name for names in named for name in names if "/" not in name] == list(PLACES)
+
+
+def test_the_map_has_every_file_of_netc_host() -> None:
+    rows = rows_of(ARCHITECTURE, "| file | holds |")
+
+    assert [row[0] for row in rows] == [f"`{room}.bash`" for room in ROOMS]
+
+
+def test_the_map_has_everything_that_a_fact_can_say() -> None:
+    cells = " ".join(row[0] for row in rows_of(ARCHITECTURE, "| member | says | if left out |"))
+    members = {name for name in vars(Fact) if not name.startswith("_")} - {"inside"}
+
+    assert set(re.findall(r"`(\w+)", cells)) == members
+
+
+# ---- examples, releases --------------------------------------------------------------------------------------
+
+
+def test_the_index_lists_every_example_and_nothing_else() -> None:
+    index = ROOT / "examples/README.md"
+    listed = re.findall(r"(?m)^\| \[(\S+)\]\((\S+)\)", index.read_text())
+    there = {path.name for path in index.parent.iterdir()}
+
+    assert all(name == to for name, to in listed)
+    assert sorted(name for name, _ in listed) == sorted(there - {"README.md"})
+
+
+def test_the_index_counts_hosts() -> None:
+    for name, _, hosts, _ in rows_of(ROOT / "examples/README.md", "| example | is | hosts | shows |"):
+        path = ROOT / "examples" / re.findall(r"\[(\S+)\]", name)[0]
+        checked = understand(path.read_text(), path.name, lambda beside: (ROOT / "examples" / beside).read_text())
+        assert len(checked.network.topology.hosts) == int(hosts), name
+
+
+def test_the_changelog_has_this_version_and_every_changed_default() -> None:
+    text = CHANGELOG.read_text()
+    versions = re.findall(r"(?m)^## \[([0-9.]+)\] - (?:\d{4}-\d\d-\d\d|unreleased)$", text)
+
+    assert versions[0] == __version__
+    assert versions == sorted(versions, key=lambda version: [*map(int, version.split("."))], reverse=True)
+    assert [change.entry for change in CHANGES if change.entry not in text] == []
+    assert ("No default has changed so far." in text) == (not CHANGES)

@@ -24,6 +24,77 @@ def test_a_topology_compiles_as_it_was_written_then(tmp_path: Path, release: str
     assert differences(tree(kept / "fresh"), tree(kept / "out")) == []
 
 
+Asked = set[tuple[str, str]]
+
+
+def asked(host: Path) -> dict[str, tuple[str, Asked]]:
+    """By path of a file: its checksum, or of a part's script that of its commands, and what a change of it asks for."""
+    found = {}
+    for line in (host / "MANIFEST").read_text().splitlines():
+        sum_, _, path, *takings = line.split()
+        if path.startswith("files/etc/netc/parts/"):
+            commands = [each for each in (host / path).read_text().splitlines() if not each.lstrip().startswith("#")]
+            sum_ = "\n".join(commands)
+        words = (taking.split(":", 1) for taking in ",".join(takings).split(",") if taking)
+        found[path] = sum_, {(verb.replace("retire", "reload"), what) for verb, what in words}
+    return found
+
+
+def effects(old: Path, new: Path) -> set[str]:
+    """What a host restarts, reloads, starts and takes down, when it goes from one tree to the other: names as
+    CHANGELOG.md has them, `S` for an anycast service and `P` for what else a part is named after."""
+    before, after = asked(old), asked(new)
+    orders = ((host / "files/etc/netc/order").read_text().splitlines() for host in (old, new))
+    parts = [set(lines[1:]) for lines in orders]
+    differing = {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    found = {one for path in differing for side in (before, after) if path in side for one in side[path][1]}
+    found = {(verb, what) for verb, what in found if verb == "unit" or what in parts[0] & parts[1]}
+    found |= {("start", part) for part in parts[1] - parts[0]} | {("leave", part) for part in parts[0] - parts[1]}
+    return {f"{verb} `{named(what)}`" for verb, what in found}
+
+
+def named(what: str) -> str:
+    """A part or a unit, without what the author called it."""
+    what = re.sub(r"anycast-[a-z0-9-]+", "anycast-S", what)
+    return re.sub(r"(link|mesh|tunnel|uplink|split|namespace|bridge|set)-[a-z0-9-]+", r"\1-P", what)
+
+
+CHANGELOG = (HERE.parents[1] / "CHANGELOG.md").read_text()
+
+
+@each_release
+def test_the_changelog_says_what_hosts_of_a_release_restart(tmp_path: Path, release: str) -> None:
+    version = tomllib.loads((HERE / release / "RELEASE").read_text())["version"]
+    newest = CHANGELOG.split("\n## [")[1]
+    told = set(re.findall(rf"(?m)^\| {re.escape(version)} \| (\w+ `\S+`) \|", newest))
+    found: set[str] = set()
+    for topology in TOPOLOGIES:
+        kept = unpacked(release, topology, tmp_path)
+        assert netc("build", kept / "topo.toml", "-o", kept / "fresh").code == 0
+        for host in (kept / "fresh").iterdir():
+            found |= effects(kept / "out" / host.name, host) if host.is_dir() else set()
+
+    assert found == told
+
+
+def test_an_effect_on_a_host_is_seen(tmp_path: Path) -> None:
+    for name, part, address in (("old", "link-a", "10.0.0.1"), ("new", "link-b", "10.0.0.2")):
+        files = tmp_path / name / "files/etc/netc"
+        for script in (part, "link-c"):
+            (files / "parts" / script).mkdir(parents=True)
+            (files / "parts" / script / "up").write_text(f"# {name}\nstep ip address add {address}\n")
+        (files / "order").write_text(f"# The parts\n{part}\nlink-c\n")
+        listed = (f"{name}  0755  files/etc/netc/parts/{each}/up  restart:{each}\n" for each in (part, "link-c"))
+        (tmp_path / name / "MANIFEST").write_text("".join(listed))
+    old, new = tmp_path / "old", tmp_path / "new"
+
+    assert effects(old, new) == {"leave `link-P`", "start `link-P`", "restart `link-P`"}
+    assert effects(old, old) == set()
+    script = new / "files/etc/netc/parts/link-c/up"
+    script.write_text("# another word\nstep ip address add 10.0.0.1\n")
+    assert effects(old, new) == {"leave `link-P`", "start `link-P`"}
+
+
 def test_what_is_kept_says_where_it_is_from() -> None:
     assert "315c900" in RELEASES
     for release in RELEASES:
