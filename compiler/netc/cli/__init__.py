@@ -33,7 +33,11 @@ def main() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
     gc.disable()
-    app()
+    try:
+        app()
+    finally:
+        # All of it goes with the process: the interpreter need not look through it first for what leads to itself.
+        gc.freeze()
 
 
 def app(args: Sequence[str] | None = None, **settings: Any) -> object:
