@@ -121,6 +121,7 @@ def commands(fact: Fact) -> Iterator[tuple[Verb, Command]]:
         yield "up", step.up
         if not isinstance(step.down, Falls):
             yield "down", step.down
+        yield from (("check", asked) for asked in step.holds)
     yield from (("reload", command) for command in fact.reload())
 
 
@@ -129,7 +130,7 @@ def unknown(fact: Fact) -> Iterator[str]:
     named = {verb: {one.name for one in fact.libraries() if verb in one.verbs} for verb in VERBS}
     for verb, command in commands(fact):
         known = set(PROGRAMS).union(*map(functions, ("steps.bash", *named[verb])))
-        if called(command) not in known:
+        if called(command) not in (known if verb != "check" else known - set(PROGRAMS)):
             yield f"{verb}: {called(command)}"
     known = functions("steps.bash") | functions("uplinks.bash")
     yield from (f"watch: {command[0]}" for command in fact.keeps() if command[0] not in known)
@@ -138,7 +139,7 @@ def unknown(fact: Fact) -> Iterator[str]:
 def unasked(fact: Fact) -> Iterator[str]:
     """Programs that nobody sees first whether they are there, and secrets."""
     seen = {str(command[1]) if command[0] == "need" else ASKED.get(str(command[0])) for command in fact.needs()}
-    used = [command for verb, command in commands(fact) if verb != "down"]
+    used = [command for verb, command in commands(fact) if verb not in ("down", "check")]
     yield from sorted({called(command) for command in used} & PROGRAMS.keys() - seen - {"ip"})
     brought = {secret.key for secret in fact.secrets()}
     words = {word for command in used for word in command if isinstance(word, HostPath | CredentialName)}
@@ -163,9 +164,9 @@ def test_what_a_command_lacks_is_noticed() -> None:
 
         def steps(self) -> tuple[Step, ...]:
             return (
-                Step(up=("keep", "-4", "default"), down=("nft", "flush", "ruleset")),
-                Step(up=("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), down=Falls("n")),
-                Step(up=("no_such_function",), down=("loosen", "eth0")),
+                Step(up=("keep", "-4", "default"), down=("nft", "flush", "ruleset"), holds=(("shows", "ip link", "lo"),)),
+                Step(("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), Falls("n"), holds=(("is_loose",),)),
+                Step(up=("no_such_function",), down=("loosen", "eth0"), holds=()),
             )
 
         def keeps(self) -> tuple[Command, ...]:
@@ -174,7 +175,12 @@ def test_what_a_command_lacks_is_noticed() -> None:
         def libraries(self) -> tuple[Library, ...]:
             return (Library("uplinks.bash", ("down",)),)
 
-    assert sorted(unknown(Wrong())) == ["up: keep", "up: no_such_function", "watch: start_bird"]
+    assert sorted(unknown(Wrong())) == [
+        "check: is_loose",
+        "up: keep",
+        "up: no_such_function",
+        "watch: start_bird",
+    ]
     assert list(unasked(Wrong())) == ["wg", "/key"]
 
 

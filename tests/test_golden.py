@@ -81,13 +81,17 @@ def test_nothing_compiled_is_executable_but_scripts() -> None:
     assert wrong == []
 
 
+def head(path: Path) -> str:
+    return "\n".join(path.read_text().splitlines()[:3])
+
+
 def test_every_file_says_whose_it_is() -> None:
     """In its first lines: this host's, compiled from the topology, or the same everywhere. MANIFEST has checksums."""
     said = ("Compiled by netc", "The same on every host: reviewed once for each release of netc.")
     files = [path for path in OUT.rglob("*") if path.is_file() and path.name != "MANIFEST"]
-    silent = [path for path in files if not any(each in "".join(path.open().readlines()[:3]) for each in said)]
+    silent = [path for path in files if not any(each in head(path) for each in said)]
 
     assert len(files) > 100
     assert silent == []
-    same = {path.relative_to(OUT) for path in files if said[1] in "".join(path.open().readlines()[:3])}
+    same = {path.relative_to(OUT) for path in files if said[1] in head(path)}
     assert same == {path.relative_to(OUT) for path in files if re.search(r"/usr/(lib/netc|local/sbin)/", str(path))}

@@ -74,7 +74,8 @@ def imported(module: Path) -> Iterator[str]:
 
 
 def own(module: Path) -> Iterator[str]:
-    yield from (name for name in imported(module) if name.startswith("netc."))
+    """What is netc's; its version is in no room."""
+    yield from (name for name in imported(module) if name.startswith("netc.") and name != "netc.__version__")
 
 
 def found(look: Callable[[Path], Iterable[str]], modules: Iterable[Path] = MODULES) -> list[str]:

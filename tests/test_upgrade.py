@@ -110,7 +110,7 @@ network.name = "lab"
 hosts.a = { id = 1, wan = "eth0", addresses = "198.51.100.1/24", firewall = {} }
 hosts.b = { id = 2, wan = "eth0", addresses = "198.51.100.2/24", firewall = { input = "drop" } }
 """
-CHANGE = Change("0.1.0", ("hosts", "*", "firewall"), "input", "What nobody allows is dropped.")
+CHANGE = Change("0.2.1", ("hosts", "*", "firewall"), "input", "What nobody allows is dropped.")
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_who_built_before_a_default_changed_is_told(later: Callable[..., Ran], t
     out = tmp_path / "out"
     assert "NC0125" not in later().err, "nobody built before"
 
-    for said in (None, "0.0.9"):
+    for said in (None, "0.2.0"):
         if said:
             say_version(out, said)
         for options in ((), ("--host", "a"), ("--check",)):
@@ -137,11 +137,11 @@ def test_who_built_before_a_default_changed_is_told(later: Callable[..., Ran], t
             ran = later(*options)
             assert ran.code == 0
             assert ran.err.count("warning[NC0125]") == 1
-            assert "means something else since netc 0.1.0: What nobody allows is dropped." in ran.err
+            assert "means something else since netc 0.2.1: What nobody allows is dropped." in ran.err
             assert "hosts.a.firewall" in ran.err
             assert "hosts.b.firewall" not in ran.err
         assert later("--strict", "--check").code == 1
 
-    for said in ("0.1.0", "0.10"):
+    for said in ("0.2.1", "0.10"):
         say_version(out, said)
         assert "NC0125" not in later("--host", "a").err
