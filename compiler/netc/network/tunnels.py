@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
@@ -17,6 +17,7 @@ from netc.network.dialling import FAMILY, public
 from netc.network.interface import Interface, Mtu, Peer
 from netc.network.links import OUTER_OF, keepalive
 from netc.network.mtu import mtu, overhead
+from netc.network.once import once
 from netc.problem import KeyPath, Problem, dotted
 
 Found = Iterator[Interface | Problem]
@@ -55,7 +56,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         ttl=tunnel.ttl,
         key=tunnel.key,
         dns=tunnel.dns,
-        namespace=_namespace(host, name),
+        namespace=_namespaces(host).get(name),
     )
     if kind in FOREIGN:
         yield _foreign(bare, tunnel)
@@ -79,8 +80,11 @@ def _missing(tunnel: Tunnel) -> str | None:
     return next((key for key in ("interface", wanted) if not getattr(tunnel, key)), None)
 
 
-def _namespace(host: Host, tunnel: TunnelName) -> NamespaceName | None:
-    return next((name for name, table in sorted(host.namespaces.items()) if table.tunnel == tunnel), None)
+@once
+def _namespaces(host: Host) -> Mapping[TunnelName, NamespaceName]:
+    """By the tunnels that are in them: of several, the first."""
+    found = sorted(host.namespaces.items(), reverse=True)
+    return {table.tunnel: name for name, table in found if table.tunnel}
 
 
 def _family(tunnel: Tunnel) -> Family | None:
