@@ -164,7 +164,7 @@ def test_what_a_command_lacks_is_noticed() -> None:
 
         def steps(self) -> tuple[Step, ...]:
             return (
-                Step(up=("keep", "-4", "default"), down=("nft", "flush", "ruleset"), holds=(("shows", "ip link", "lo"),)),
+                Step(("keep", "-4", "default"), ("nft", "flush", "ruleset"), holds=(("shows", "ip link", "lo"),)),
                 Step(("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), Falls("n"), holds=(("is_loose",),)),
                 Step(up=("no_such_function",), down=("loosen", "eth0"), holds=()),
             )

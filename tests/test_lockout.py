@@ -145,10 +145,11 @@ def test_every_part_of_the_address_space_sends_somebody() -> None:
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
     host = next(iter(network.topology.hosts))
-    [rules] = map(lockout.Rules, lockout.rulesets(lockout.filtering(host, network)))
+    [ruleset] = lockout.rulesets(lockout.filtering(host, network))
 
     def parts(to: str, port: int) -> list[str]:
-        return list(map(str, rules.representatives(IPAddress(to), port, InterfaceName("eth0"))))
+        rules = lockout.Rules(ruleset, port)
+        return list(map(str, rules.representatives(IPAddress(to), InterfaceName("eth0"))))
 
     assert parts("198.51.100.1", 7) == [
         *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
@@ -169,8 +170,8 @@ def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
 
     inside = lockout.Syn(InterfaceName("ve-n"), ip, ip, 22)
     outside = lockout.Syn(InterfaceName("eth0"), ip, ip, 22)
-    assert lockout.Rules(ruleset).taken_by(inside) == ("hosts", "a", "namespaces", "n")
-    assert lockout.Rules(ruleset).taken_by(outside) is None
+    assert lockout.Rules(ruleset, 22).taken_by(inside) == ("hosts", "a", "namespaces", "n")
+    assert lockout.Rules(ruleset, 22).taken_by(outside) is None
 
 
 @given(topologies())

@@ -24,6 +24,8 @@ class Point:
 class Curve:
     kind: str
     points: tuple[Point, ...]
+    size: str = "out"
+    """What `output` is the size of."""
 
 
 SERIES: tuple[Series, ...] = (
@@ -69,7 +71,7 @@ def _panel(curve: Curve, left: float) -> Iterator[str]:
         path = [place(point.number, value(point) / value(first)) for point in curve.points]
         dots = " ".join(f"{x:.1f},{y:.1f}" for x, y in path)
         yield f'<polyline points="{dots}" fill="none" stroke="{colour}" stroke-width="2"/>'
-    low, high = (f"{p.seconds:.2f} s, {p.memory:.0f} MiB, {p.output:.1f} MiB out" for p in (first, last))
+    low, high = (f"{p.seconds:.2f} s, {p.memory:.0f} MiB, {p.output:.1f} MiB {curve.size}" for p in (first, last))
     yield f'<text x="{left}" y="{MARGIN + HEIGHT + 34}">{low}</text>'
     yield f'<text x="{left + WIDTH}" y="{MARGIN + HEIGHT + 50}" text-anchor="end">{high}</text>'
 

@@ -1,4 +1,7 @@
-"""How time, memory and output grow with hosts, links and prefixes. The bar: neither faster than the output."""
+"""How time, memory and output grow with hosts, links and prefixes. The bar: neither faster than the output.
+
+And how `netc check` grows with each table that a topology can have many of, beside the topology: n log n at most.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from bench.curves import Curve, Point, drawn
 from bench.figure import NETC, Bar, Command, Figure, away, beside, room
 from bench.inputs import fleet, hub, listed, mesh
 from bench.peers import CACHE
+from bench.tables import FEW, TABLES
 
 RUNS = 3
 
@@ -31,8 +35,15 @@ KINDS: dict[str, tuple[Callable[[Path, int], Path], tuple[int, ...]]] = {
 }
 
 
+SIZES, SMALL = (500, 1000, 2000, 4000), (30, 60, 120, 240)
+"""Of a table; some can have no more than so many."""
+DRAWN = ("acknowledged sets", "forwards", "publishes of a bridge")
+FASTER = 1.25
+"""From 500 to 4,000, n log n grows by so much more than n."""
+
+
 def figures() -> Iterator[Figure]:
-    curves = []
+    curves: list[Curve] = []
     for kind, (make, numbers) in KINDS.items():
         points = tuple(_point(make, number) for number in numbers)
         curves.append(Curve(kind, points))
@@ -40,6 +51,14 @@ def figures() -> Iterator[Figure]:
         work, output = f"{first.number:,} to {last.number:,} {kind}", last.output / first.output
         for what, grows in (("time", last.seconds / first.seconds), ("memory", last.memory / first.memory)):
             yield Figure(work, f"{what} grows", "the output grows", grows, output, "×", Bar("most", 1))
+    for kind in TABLES:
+        points = tuple(_checked(kind, number) for number in (SMALL if kind in FEW else SIZES))
+        if kind in DRAWN:
+            curves.append(Curve(f"checked: {kind}", points, "of topology"))
+        first, last = points[0], points[-1]
+        work = f"{first.number:,} to {last.number:,} {kind}, checked"
+        times, size = last.seconds / first.seconds, last.output / first.output
+        yield Figure(work, "time grows", "the topology grows", times, size, "×", Bar("most", FASTER))
     (CACHE / "growth.svg").write_text(drawn(curves))
 
 
@@ -51,3 +70,11 @@ def _point(make: Callable[[Path, int], Path], number: int) -> Point:
         cost = beside(f"{number}", {"netc": command}, RUNS)["netc"]
         size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return Point(number, cost.seconds, cost.memory, size / (1 << 20))
+
+
+def _checked(kind: str, number: int) -> Point:
+    """`output` is the size of the topology: a check has none."""
+    with room() as name:
+        topo = _written(TABLES[kind])(Path(name) / "topo", number)
+        cost = beside(f"{number} {kind}", {"netc": [*NETC, "check", str(topo)]}, 1)["netc"]
+        return Point(number, cost.seconds, cost.memory, topo.stat().st_size / (1 << 20))

@@ -110,7 +110,7 @@ def small(lab: Lab, folder: Path) -> Iterator[Figure]:
 
 
 def machinery() -> Iterator[Figure]:
-    """What the smallest host of examples/mesh.toml gets that is the same everywhere: files, and lines of the program."""
+    """What the smallest host of examples/mesh.toml gets that is the same everywhere: files, and lines of netc-host."""
     with TemporaryDirectory(prefix="bench-") as folder:
         tree = compiled(EXAMPLES / "mesh.toml", Path(folder))["sfo"].parent
         files = [path for path in tree.rglob("*") if MACHINERY.fullmatch(str(path.relative_to(tree)))]

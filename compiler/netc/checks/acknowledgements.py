@@ -12,6 +12,9 @@ from netc.language.names import quoted
 from netc.language.topology import Topology
 from netc.problem import KeyPath, Problem, Severity, dotted
 
+SHOWN = 3
+"""Places that a hint names."""
+
 
 def acknowledge(problems: Iterable[Problem], topology: Topology) -> tuple[Problem, ...]:
     """All problems, with the author's reason where there is one, and what is wrong with acknowledgements."""
@@ -23,27 +26,33 @@ def acknowledge(problems: Iterable[Problem], topology: Topology) -> tuple[Proble
         else replace(problem, acknowledged=reasons.get((problem.code, dotted(problem.where)), ""))
         for problem in found
     )
-    by_code: defaultdict[str, list[Problem]] = defaultdict(list)
+    there: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+    unacknowledged: defaultdict[str, list[str]] = defaultdict(list)
     for problem in known if topology.acknowledge else ():
-        by_code[problem.code].append(problem)
+        place = dotted(problem.where)
+        there[problem.code, place].append(problem)
+        if not problem.acknowledged and len(unacknowledged[problem.code]) < SHOWN:
+            unacknowledged[problem.code].append(place)
     failed = any(problem.severity is Severity.ERROR for problem in known)
     wrong = (
         one
         for number, ack in enumerate(topology.acknowledge)
-        for one in _wrong(number, ack, by_code[ack.code], failed=failed)
+        for one in _wrong(number, ack, there[ack.code, ack.at.strip()], unacknowledged[ack.code], failed=failed)
     )
     return (*known, *wrong)
 
 
-def _wrong(number: int, ack: Acknowledgement, same: list[Problem], *, failed: bool) -> Iterator[Problem]:
-    """`same` are the problems with that code. Where there are errors (`failed`), nobody knows what is behind them."""
+def _wrong(
+    number: int, ack: Acknowledgement, here: list[Problem], others: list[str], *, failed: bool
+) -> Iterator[Problem]:
+    """`here` are the problems with that code at that place, `others` some places of those that are not acknowledged.
+    Where there are errors (`failed`), nobody knows what is behind them."""
     where: KeyPath = ("acknowledge", number)
-    here = [problem for problem in same if dotted(problem.where) == ack.at.strip()]
     if any(problem.severity is Severity.ERROR for problem in here):
         what = f"{ack.code} is an error there, and errors are not acknowledged"
         yield Problem("NC2802", (*where, "code"), what, "put it right, and take this out", (here[0].where,))
     elif not here and not failed:
         what = f"{quoted(ack.at)} has no {ack.code}, so this acknowledges nothing"
-        places = ", ".join([f"`{dotted(problem.where)}`" for problem in same if not problem.acknowledged][:3])
+        places = ", ".join(f"`{place}`" for place in others)
         hint = f"take it out, or is {places} meant?" if places else "take it out"
         yield Problem("NC2801", (*where, "at"), what, hint, severity=Severity.WARNING)

@@ -9,6 +9,7 @@ from netaddr import IPNetwork
 from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
 from netc.network.interface import Network
+from netc.network.overlaps import first_overlaps
 from netc.network.profiles import WORLD
 from netc.network.speakers import families, has_members, loopback, member, router_id, speakers
 from netc.network.sums import of_member
@@ -173,13 +174,13 @@ def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]
 
 
 def _own(bgp: Bgp) -> Iterator[Problem]:
-    for index, net in enumerate(bgp.prefixes):
+    overlapped = first_overlaps([(net, number) for number, net in enumerate(bgp.prefixes)])
+    for index, (net, earlier) in enumerate(zip(bgp.prefixes, overlapped, strict=True)):
         where: KeyPath = ("bgp", "prefixes", index)
-        earlier = [i for i, other in enumerate(bgp.prefixes[:index]) if net in other or other in net]
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
-        if earlier:
-            what = f"{net} overlaps {bgp.prefixes[earlier[0]]}"
-            yield Problem("NC2007", where, what, "write the larger one", ((*where[:2], earlier[0]),))
+        if earlier is not None:
+            what = f"{net} overlaps {bgp.prefixes[earlier]}"
+            yield Problem("NC2007", where, what, "write the larger one", ((*where[:2], earlier),))
         elif not any(least <= net.prefixlen <= most for _, least, most in spans):
             what = f"nobody in `{bgp.profile}` takes {net}: its range or its length is not routed there"
             hint = f"take {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"

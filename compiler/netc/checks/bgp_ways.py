@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
 
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
@@ -90,8 +89,8 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
         yield Problem("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
         return
     if not bgp.reflectors:
-        for host, far in combinations(routers, 2):
-            if routers[host].asn == routers[far].asn and far not in heard[host]:
+        for host, far in _of_one_as(network):
+            if far not in heard[host]:
                 what = f"{host} and {far} are of one AS, and nobody else may tell the one what the other learns"
                 hint = "add a way between them to `over`"
                 hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
@@ -100,6 +99,19 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
         what = f"{unheard[0]} and {unheard[1]} never hear of each other"
         hint = "each member that has several routers needs a reflector of its own"
         yield Problem("NC2104", ("bgp", "reflectors"), what, hint)
+
+
+def _of_one_as(network: Network) -> Iterator[tuple[HostName, HostName]]:
+    """Every two routers of one AS, in the order of routers."""
+    by_asn: dict[int | None, list[HostName]] = {}
+    place: dict[HostName, int] = {}
+    for host, speaker in network.speakers.items():
+        same = by_asn.setdefault(speaker.asn, [])
+        place[host] = len(same)
+        same.append(host)
+    for host, speaker in network.speakers.items():
+        for far in by_asn[speaker.asn][place[host] + 1 :]:
+            yield host, far
 
 
 def _neighbours(host: HostName, network: Network) -> set[HostName]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from netaddr import IPAddress
@@ -11,8 +11,10 @@ from netc.checks.forwards import Way, is_open, ways
 from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.kinds import KINDS
+from netc.language.names import HostName
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
+from netc.network.once import once
 from netc.network.passing import arrivals
 from netc.problem import KeyPath, Problem, Severity
 
@@ -63,15 +65,25 @@ def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
 
 def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
     """What arrives by a stranger's tunnel is answered by `main`, and so by the uplink unless `routes` say otherwise."""
-    tunnels = [i for i in network.interfaces[way.edge.host] if i.origin[0] == "hosts" and i.namespace is None]
     for index, ip in enumerate(way.forward.on):
-        for tunnel in tunnels:
+        for tunnel in _tunnels(way.edge.host, network).get(ip, ()):
             routes = tunnel.routes if tunnel.table is None else ()
-            if any(net.ip == ip for net in tunnel.addresses) and all(to.version != ip.version for to in routes):
+            if all(to.version != ip.version for to in routes):
                 what = f"{ip} is on {tunnel.name}, and visitors from beyond its subnet are answered by the uplink"
                 hint = f"add where they come from to the `routes` of `{tunnel.origin[-1]}`"
                 where: KeyPath = (*way.where, "on", index)
                 yield Problem("NC1107", where, what, hint, severity=Severity.WARNING)
+
+
+@once
+def _tunnels(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[Interface]]:
+    """Strangers' tunnels by their addresses."""
+    found: dict[IPAddress, list[Interface]] = {}
+    for tunnel in network.interfaces[host]:
+        if tunnel.origin[0] == "hosts" and tunnel.namespace is None:
+            for ip in {net.ip for net in tunnel.addresses}:
+                found.setdefault(ip, []).append(tunnel)
+    return found
 
 
 def _gap(way: Way, family: int, network: Network) -> Gap | None:

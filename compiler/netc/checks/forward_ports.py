@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from netc.language.values import Ports
 from netc.network.forwards import target_of
 from netc.network.interface import Network, listens_at
 from netc.network.passing import arrivals
+from netc.network.spans import Spans
 from netc.network.sums import of_port
 from netc.problem import KeyPath, Problem
 
@@ -57,7 +58,7 @@ class Need(Struct, frozen=True):
 
 def check(network: Network) -> Iterator[Problem]:
     claims = tuple(_claims(network))
-    needs = {host: _needs(host, network) for host in {claim.host for claim in claims}}
+    needs = {host: _by_ports(_needs(host, network)) for host in {claim.host for claim in claims}}
     told: set[tuple[KeyPath, HostName]] = set()
     for claim in claims:
         if claim.form in (Form.AT_THE_EDGE, Form.PASSED_ON) and (claim.where, claim.host) not in told:
@@ -115,9 +116,19 @@ def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
     )
 
 
-def _needed(claim: Claim, needs: tuple[Need, ...]) -> Iterator[Problem]:
+def _by_ports(needs: tuple[Need, ...]) -> Mapping[str, Spans[tuple[int, Need]]]:
+    """By protocol, each with its number."""
+    found: dict[str, list[tuple[int, int, tuple[int, Need]]]] = {}
+    for number, need in enumerate(needs):
+        found.setdefault(need.ports.protocol, []).append((need.ports.first, need.ports.last, (number, need)))
+    return {protocol: Spans(spans) for protocol, spans in found.items()}
+
+
+def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Iterator[Problem]:
     """One problem for a range, however much it takes."""
-    lost = sorted((need for need in needs if _overlap(need.ports, claim.ports)), key=lambda need: need.ports.first)
+    there = needs.get(claim.ports.protocol)
+    meeting = sorted(there.meeting(claim.ports.first, claim.ports.last) if there else (), key=lambda one: one[0])
+    lost = sorted((need for _, need in meeting), key=lambda need: need.ports.first)
     if not lost:
         return
     needed = f"{lost[0].ports} is the port of {lost[0].owner} on {claim.host}{lost[0].made_of}"
@@ -192,7 +203,3 @@ def _collision(one: Claim, other: Claim) -> Problem:
     )
     hint = "send both to one place, or let visitors dial another port: `to` keeps the one of the server"
     return Problem("NC1105", other.where, what, hint, (one.where,))
-
-
-def _overlap(one: Ports, other: Ports) -> bool:
-    return one.protocol == other.protocol and one.first <= other.last and other.first <= one.last

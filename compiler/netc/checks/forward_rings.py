@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from netaddr import IPAddress
 
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
-from netc.language.names import ForwardName
+from netc.language.names import ForwardName, HostName
 from netc.language.values import Ports
 from netc.network.interface import Network
 from netc.network.passing import arrivals
+from netc.network.spans import Spans
 from netc.problem import Problem
 
 
 def check(network: Network) -> Iterator[Problem]:
     forwards = network.topology.forwards
     known = {name for name, forward in forwards.items() if forward.at in network.topology.hosts}
-    after = {
-        name: sorted(other for other in known if _leads(forwards[name], forwards[other], network)) for name in known
-    }
+    taken = _taken({name: forwards[name] for name in known}, network)
+    after = _in_rings({name: sorted(_after(forwards[name], taken, network)) for name in known})
     told: set[ForwardName] = set()
-    for name in sorted(known):
+    for name in sorted(after):
         ring = _ring(name, after)
         if ring and not told & set(ring):
             told.update(ring)
@@ -29,23 +31,54 @@ def check(network: Network) -> Iterator[Problem]:
             yield Problem("NC1113", ("forwards", name), what, "let one of them end at who serves", also, on_key=True)
 
 
-def _leads(one: Forward, other: Forward, network: Network) -> bool:
-    """Whether what `one` sends on arrives where `other` takes it."""
-    return any(
-        target.local
-        and target.host == other.at
-        and any(served(target, one, network, ip.version) == ip for ip in arrivals(other, network))
-        and any(_meet(_sent(ports, target), theirs) for ports in one.ports for theirs in other.ports)
-        for target in one.to
-    )
+Taken = Mapping[tuple[HostName, IPAddress, str], Spans[ForwardName]]
+"""Forwards by where they take what arrives: host, address and protocol, and the ports there."""
+
+
+def _taken(forwards: Mapping[ForwardName, Forward], network: Network) -> Taken:
+    found: dict[tuple[HostName, IPAddress, str], list[tuple[int, int, ForwardName]]] = {}
+    for name, forward in forwards.items():
+        for ip in set(arrivals(forward, network)):
+            for ports in forward.ports:
+                place = (forward.at, ip, str(ports.protocol))
+                found.setdefault(place, []).append((ports.first, ports.last, name))
+    return {place: Spans(spans) for place, spans in found.items()}
+
+
+def _after(one: Forward, taken: Taken, network: Network) -> set[ForwardName]:
+    """Those that take what `one` sends on."""
+    found: set[ForwardName] = set()
+    for target in one.to:
+        known = target.host in network.topology.hosts
+        for family in (4, 6) if target.local and known else ():
+            there = served(target, one, network, family)
+            for ports in one.ports if there else ():
+                sent = _sent(ports, target)
+                spans = taken.get((target.host, there, sent.protocol)) if there else None
+                found |= set(spans.meeting(sent.first, sent.last)) if spans else set()
+    return found
+
+
+def _in_rings(after: dict[ForwardName, list[ForwardName]]) -> dict[ForwardName, list[ForwardName]]:
+    """Without those from which nothing leads on but to an end: in no ring."""
+    before: dict[ForwardName, list[ForwardName]] = {}
+    for name, others in after.items():
+        for other in others:
+            before.setdefault(other, []).append(name)
+    left = {name: len(others) for name, others in after.items()}
+    ended = [name for name, count in left.items() if not count]
+    while ended:
+        name = ended.pop()
+        del left[name]
+        for one in before.get(name, ()):
+            left[one] -= 1
+            if not left[one]:
+                ended.append(one)
+    return {name: [other for other in after[name] if other in left] for name in left}
 
 
 def _sent(ports: Ports, target: Target) -> Ports:
     return ports if target.port is None else Ports(target.port, target.port, ports.protocol)
-
-
-def _meet(one: Ports, other: Ports) -> bool:
-    return one.protocol == other.protocol and one.first <= other.last and other.first <= one.last
 
 
 def _ring(start: ForwardName, after: dict[ForwardName, list[ForwardName]]) -> list[ForwardName]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
+from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
-from netc.language.names import ForwardName, HostName
+from netc.language.names import ForwardName, HostName, NamespaceName
 from netc.language.topology import Topology
+from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
+from netc.network.forwards import forwards_at
 from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.lookup import by_origin, link_of
+from netc.network.once import once
 from netc.network.passing import arrivals
+from netc.network.spans import Spans
 from netc.network.sums import of_mark
 from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
@@ -59,7 +65,7 @@ def is_open(target: Target, family: int, network: Network) -> bool:
 
 
 def _end(forward: Forward, host: HostName, network: Network) -> Interface | None:
-    return next((i for i in network.interfaces[host] if i.origin == ("links", forward.via)), None)
+    return by_origin(host, network).get(("links", forward.via))
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -125,22 +131,34 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
 
 def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Problem]:
     """What is passed on must leave the host: its own processes answer for it without marks."""
-    ip, table = target.address, network.topology.hosts[target.host]
+    ip = target.address
     if ip is None:
         return
     if ip.is_link_local():
         what = f"{ip} is link-local, and stands on every link of {target.host} for another"
         yield Problem("NC1102", where, what, "name an address that is routed")
-    bridged = (net.ip for bridge in table.bridges.values() for net in bridge.addresses)
-    if ip in {*held_addresses(target.host, network), *bridged}:
+    if ip in held_addresses(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
         yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')
-    for space, settings in table.namespaces.items():
-        ends = usable_pairs(settings)
-        if ip in {pair.host.ip for pair in ends} | {pair.inner.ip for pair in ends}:
-            what = f"{ip} is an end of the way into the namespace `{space}`"
-            yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
+    for space in _ways_inside(target.host, network).get(ip, ()):
+        what = f"{ip} is an end of the way into the namespace `{space}`"
+        yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
+
+
+@once
+def _bridged(host: HostName, network: Network) -> frozenset[IPAddress]:
+    return frozenset(net.ip for bridge in network.topology.hosts[host].bridges.values() for net in bridge.addresses)
+
+
+@once
+def _ways_inside(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[NamespaceName]]:
+    """Namespaces by the ends of the ways into them, each of a namespace once."""
+    found: dict[IPAddress, list[NamespaceName]] = {}
+    for space, settings in network.topology.hosts[host].namespaces.items():
+        for ip in {end.ip for pair in usable_pairs(settings) for end in (pair.host, pair.inner)}:
+            found.setdefault(ip, []).append(space)
+    return found
 
 
 # ---- where visitors arrive -----------------------------------------------------------------------------------
@@ -201,17 +219,26 @@ def _bound(way: Way, network: Network) -> Iterator[Problem]:
 def _passed_on(way: Way, number: int, network: Network) -> bool:
     """Whether the serving host is the next edge of a chain for these ports."""
     ports = way.forward.ports[number]
-    ends = {net.ip for net in way.node.addresses}
+    taken = _taken(way.node.host, network)
     return any(
-        forward.at == way.node.host and ends & set(forward.on) and other.protocol == ports.protocol
-        for forward in network.topology.forwards.values()
-        for other in forward.ports
-        if other.first <= ports.first and ports.last <= other.last
+        (spans := taken.get((net.ip, ports.protocol))) is not None and spans.holds(ports.first, ports.last)
+        for net in way.node.addresses
     )
 
 
+@once
+def _taken(host: HostName, network: Network) -> Mapping[tuple[IPAddress, str], Spans[Ports]]:
+    """What forwards take at addresses that they name."""
+    found: dict[tuple[IPAddress, str], list[Ports]] = {}
+    for _, forward in forwards_at(host, network.topology):
+        for ip in forward.on:
+            for ports in forward.ports:
+                found.setdefault((ip, ports.protocol), []).append(ports)
+    return {place: Spans((each.first, each.last, each) for each in ports) for place, ports in found.items()}
+
+
 def _replaced(interface: Interface, network: Network) -> Iterator[Problem]:
-    link = next((table for name, table in network.topology.links.items() if interface.origin == ("links", name)), None)
+    link = link_of(interface, network.topology)
     end = link.ends.get(interface.host) if link else None
     if interface.back and end and end.allowed_ips is not None and set(end.allowed_ips) != set(EVERYTHING):
         what = f"visitors are everybody, so everything may come out of {interface.name}, and not these alone"

@@ -5,7 +5,7 @@ By then other checks have refused what they know to be wrong. This one knows not
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from netaddr import IPAddress
@@ -14,14 +14,14 @@ from netc.features import FEATURES, interfaces
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family, Ports
 from netc.network.interface import Network
-from netc.network.ranges import BITS
+from netc.network.ranges import BITS, Ranges, holds, of_prefixes
 from netc.network.sets import Members, members
 from netc.network.uplinks import own_addresses, ways_out
 from netc.plan.facts import Address, Ruleset
-from netc.plan.filtering import Always, input_rules
+from netc.plan.filtering import input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.plan.ruleset import Denial, Opening, RepliesOnly, Sources
+from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
 from netc.problem import KeyPath, Problem, dotted
 
 UPLINK = InterfaceName("uplink")
@@ -49,9 +49,9 @@ def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
     told: set[KeyPath] = set()
     held = tuple(address for part in plan.parts for address in part.every(Address) if address.namespace is None)
     for ruleset in rulesets(plan):
-        rules = Rules(ruleset)
-        for device, to in _arrivals(host, held, network):
-            for source in rules.representatives(to, port, device):
+        rules = Rules(ruleset, port)
+        for device, to in _arrivals(host, held, network, rules):
+            for source in rules.representatives(to, device):
                 thief = rules.taken_by(Syn(device, source, to, port))
                 if thief is not None and thief not in told:
                     told.add(thief)
@@ -64,45 +64,86 @@ def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
     return tuple(ruleset for part in plan.parts if part.kind == "firewall" for ruleset in part.every(Ruleset))
 
 
-def _arrivals(host: HostName, held: tuple[Address, ...], network: Network) -> Iterator[tuple[InterfaceName, IPAddress]]:
+def _arrivals(
+    host: HostName, held: tuple[Address, ...], network: Network, rules: Rules
+) -> Iterator[tuple[InterfaceName, IPAddress]]:
     """Every address of the host by each way to the world; those of an interface and of the uplinks by that interface
-    too."""
+    too. Not those that no rule could keep ssh from."""
     tunnels = [i for i in network.interfaces[host] if i.namespace is None]
     declared = own_addresses(host, network)
     made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
     everywhere = tuple(dict.fromkeys((*declared, *(ip for ip in made if not ip.is_link_local()))))
+    all_of_it, the_uplinks = Places(everywhere), Places(declared)
     for device in ways_out(host, network) or (UPLINK,):
-        yield from ((device, ip) for ip in everywhere)
+        yield from ((device, ip) for ip in rules.in_danger(device, all_of_it))
     for interface in tunnels:
-        yield from ((interface.name, ip) for ip in (*(net.ip for net in interface.addresses), *declared))
+        yield from ((interface.name, net.ip) for net in interface.addresses)
+        yield from ((interface.name, ip) for ip in rules.in_danger(interface.name, the_uplinks))
+
+
+class Places:
+    """Addresses in their order, and which of some are among them, in that order."""
+
+    def __init__(self, addresses: tuple[IPAddress, ...]) -> None:
+        self.all = addresses
+        self._order = {ip: number for number, ip in enumerate(addresses)}
+
+    def among(self, some: Iterable[IPAddress]) -> list[IPAddress]:
+        return sorted((ip for ip in set(some) if ip in self._order), key=self._order.__getitem__)
 
 
 class Rules:
-    """One host's rules, asked about many packets."""
+    """One host's rules, asked about many packets to one port."""
 
-    def __init__(self, ruleset: Ruleset) -> None:
-        self.ruleset = ruleset
+    def __init__(self, ruleset: Ruleset, port: int) -> None:
+        self.ruleset, self.port = ruleset, port
         self._known: dict[int, Members] = {}
         """By identity, of what the ruleset holds."""
-        self.order = tuple(input_rules(ruleset))
+        order = tuple(input_rules(ruleset))
+        # They come before all others, and none of `Always` is about a new TCP connection from elsewhere.
+        self.answering = {rule.device: rule for rule in reversed(order) if isinstance(rule, RepliesOnly)}
+        self.order = tuple(rule for rule in order if isinstance(rule, (Denial, Opening)))
         self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
+        self._forwards: dict[InterfaceName | None, dict[IPAddress, KeyPath]] = {}
+        for forward in ruleset.forwards:
+            if _holds(forward.ports, port):
+                self._forwards.setdefault(forward.device, {}).setdefault(forward.on, forward.origin)
+        self._nats: dict[IPAddress, list[DestinationNat]] = {}
+        for nat in ruleset.nats:
+            for ip in dict.fromkeys(nat.on) if (nat.port.number, nat.port.protocol) == (port, "tcp") else ():
+                self._nats.setdefault(ip, []).append(nat)
+
+        self._allowed: dict[tuple[int, int], Ranges] = {}
+        first = self.order[0] if self.order else None
+        shuts = ruleset.filter is not None and ruleset.filter.input == "drop"
+        self._ssh_is_open = _is_for_all(first, port) if first else not shuts
+
+    def in_danger(self, device: InterfaceName, places: Places) -> Sequence[IPAddress]:
+        """Where something may keep what arrives by a device from ssh: mostly nowhere."""
+        if device in self.answering or not self._ssh_is_open:
+            return places.all
+        return places.among((*self._forwards.get(device, ()), *self._nats))
 
     def members(self, sources: Sources) -> Members:
         if id(sources) not in self._known:
             self._known[id(sources)] = members((*sources.prefixes, *sources.sets), self.sets)
         return self._known[id(sources)]
 
-    def representatives(self, to: IPAddress, port: int, device: InterfaceName) -> tuple[IPAddress, ...]:
+    def representatives(self, to: IPAddress, device: InterfaceName) -> tuple[IPAddress, ...]:
         """One address of each part of the address space that rules could tell from another, as far as they are asked:
         none is behind one that lets everybody in."""
         family: Family = 4 if to.version == 4 else 6
         edges = {0}
-        for nat in self.ruleset.nats:
+        for nat in self._nats.get(to, ()):
             edges |= {edge for net in nat.sources if net.version == family for edge in (net.first, net.last + 1)}
         for rule in self.order:
-            if isinstance(rule, Opening) and rule.sources is None and self._lets_in(rule, Syn(device, to, to, port)):
+            if (
+                isinstance(rule, Opening)
+                and rule.sources is None
+                and self._lets_in(rule, Syn(device, to, to, self.port))
+            ):
                 break
-            if isinstance(rule, (Denial, Opening)) and rule.sources:
+            if rule.sources:
                 edges |= {edge for first, last in self.members(rule.sources).of(family) for edge in (first, last + 1)}
         return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
 
@@ -111,23 +152,25 @@ class Rules:
         return self._led_away(syn) or self._shut_out(syn)
 
     def _led_away(self, syn: Syn) -> KeyPath | None:
-        for forward in self.ruleset.forwards:
-            if (forward.device, forward.on) == (syn.device, syn.to) and _holds(forward.ports, syn.port):
-                return forward.origin
-        for nat in self.ruleset.nats:
-            dialled = syn.to in nat.on and (nat.port.number, nat.port.protocol) == (syn.port, "tcp")
-            if dialled and (not nat.sources or any(syn.source in net for net in nat.sources)):
+        if origin := self._forwards.get(syn.device, {}).get(syn.to):
+            return origin
+        for nat in self._nats.get(syn.to, ()):
+            if not nat.sources or holds(self._sources(nat, syn.source), syn.source):
                 return nat.origin
         return None
 
+    def _sources(self, nat: DestinationNat, like: IPAddress) -> Ranges:
+        """Who may, in the family of an address."""
+        family: Family = 4 if like.version == 4 else 6
+        if (id(nat), family) not in self._allowed:
+            self._allowed[id(nat), family] = of_prefixes(nat.sources, family)
+        return self._allowed[id(nat), family]
+
     def _shut_out(self, syn: Syn) -> KeyPath | None:
+        if syn.device in self.answering:
+            return self.answering[syn.device].origin
         for rule in self.order:
             match rule:
-                case Always():
-                    pass  # none of them is about a new TCP connection from elsewhere
-                case RepliesOnly():
-                    if rule.device == syn.device:
-                        return rule.origin
                 case Denial():
                     if syn.source in self.members(rule.sources):
                         return rule.origin
@@ -145,6 +188,12 @@ class Rules:
             and (not opening.on or syn.to in opening.on)
             and (opening.sources is None or syn.source in self.members(opening.sources))
         )
+
+
+def _is_for_all(rule: Denial | Opening, port: int) -> bool:
+    if isinstance(rule, Denial) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
+        return False
+    return not rule.ports or any(_holds(ports, port) for ports in rule.ports)
 
 
 def _holds(ports: Ports, port: int) -> bool:

@@ -9,6 +9,7 @@ from netaddr import IPAddress
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.network.interface import Interface, Network
+from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
 from netc.network.uplinks import held_addresses
 from netc.problem import KeyPath, Problem, Severity
@@ -27,9 +28,8 @@ def check(network: Network) -> Iterator[Problem]:
             if settings.bridge:
                 continue
             yield from _access(settings, where)
-            own = {*held_addresses(host, network), *_ends(settings)}
             for index, publish in enumerate(settings.publish):
-                yield from _publish(publish, settings, own, (*where, "publish", index), host)
+                yield from _publish(publish, settings, (*where, "publish", index), host, network)
             if tunnel := _tunnel(name, host, network):
                 yield from _inside(settings, tunnel, where)
 
@@ -59,7 +59,7 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
 
 
 def _tunnel(name: NamespaceName, host: HostName, network: Network) -> Interface | None:
-    return next((i for i in network.interfaces[host] if i.namespace == name), None)
+    return by_namespace(host, network).get(name)
 
 
 def _ends(settings: Namespace) -> Iterator[IPAddress]:
@@ -73,17 +73,18 @@ def usable_pairs(settings: Namespace) -> tuple[Pair, ...]:
 
 
 def _publish(
-    publish: Publish, settings: Namespace, own: set[IPAddress], where: KeyPath, host: HostName
+    publish: Publish, settings: Namespace, where: KeyPath, host: HostName, network: Network
 ) -> Iterator[Problem]:
     inside = {prefix.version for prefix in settings.access}
     if not inside:
         what = f"{publish.port} has no way in: the namespace has no `access`"
         yield Problem("NC0904", where, what, 'give it `access = ["10.200.0.0/31"]`')
         return
+    held = held_addresses(host, network)
     for index, address in enumerate(publish.on):
         at = (*where, "on", index)
-        if address not in own:
-            what = f"{address} is no address of {host}"
+        if address not in held and address not in set(_ends(settings)):
+            what, own = f"{address} is no address of {host}", {*held, *_ends(settings)}
             yield Problem("NC0905", at, what, f"{host} has " + ", ".join(map(str, sorted(own))))
         elif address.version not in inside:
             what = f"{address} is IPv{address.version}, and `access` has no prefix of it"

@@ -50,10 +50,11 @@ def _keys(network: Network) -> Iterator[Problem]:
         for interface in interfaces:
             if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):
                 continue
+            first: dict[PublicKey, int] = {}
             for index, peer in enumerate(interface.peers):
-                earlier = [n for n, each in enumerate(interface.peers[:index]) if each.public_key == peer.public_key]
-                if earlier:
-                    at, there = ((*interface.where, "peer", n, "public_key") for n in (index, earlier[0]))
+                earlier = first.setdefault(peer.public_key, index)
+                if earlier != index:
+                    at, there = ((*interface.where, "peer", n, "public_key") for n in (index, earlier))
                     what = f"two peers of {interface.name} have one key, and only the last would be there"
                     yield Problem("NC0602", at, what, "make them one peer, with all `allowed_ips`", (there,))
                 elif peer.public_key in seen:

@@ -28,7 +28,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
         if link.between[0] == link.between[1]:
             what = f"`{name}` leads from {link.between[0]} to itself"
             yield Problem("NC0203", (*where, "between", 1), what, "name two hosts")
-        for host in link.ends.keys() - set(link.between):
+        for host in sorted(link.ends.keys() - set(link.between)):
             hint = did_you_mean(host, list(link.between)) or "it is between " + " and ".join(link.between)
             yield Problem("NC0204", (*where, "ends", host), f"`{name}` has no end on `{host}`", hint, on_key=True)
     for mesh_name, mesh in topology.meshes.items():

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
+from netc.checks.let_in import FAMILIES, Way, Ways
 from netc.checks.lockout import rulesets
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, SetName
@@ -22,6 +23,7 @@ from netc.network.derive import EVERYTHING
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus
 from netc.network.sets import Members, Sets, members
+from netc.network.spans import Spans
 from netc.plan.facts import Ruleset
 from netc.plan.filtering import input_rules
 from netc.plan.host_plan import HostPlan
@@ -30,8 +32,6 @@ from netc.problem import KeyPath, Problem, Severity, dotted
 
 MOST = 300
 """Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
-
-FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -94,22 +94,43 @@ def _covered(sources: Sequence[Source], sets: Sets) -> Iterator[tuple[int, tuple
         else:
             widest.append((first, -last, at))
     named = {at: sets[one] for at, one in enumerate(sources) if isinstance(one, SetName) and sets.get(one)}
-    alone: list[tuple[int, Members]] = []
+    alone: dict[int, Members] = {}
+    spread = _spread(named)
     for at, held in named.items():
+        beginning = next((family, ranges[0][0]) for family in FAMILIES if (ranges := held.of(family)))
         # Of two that are the same the first stays.
-        wider = (other for other in named if other != at and _holds(named[other], held))
+        near = (other for other in _near(spread, *beginning) if other != at)
+        wider = (other for other in near if _holds(named[other], held))
         by = next((other for other in wider if other < at or not _holds(held, named[other])), None)
         around = (by,) if by is not None else _prefixes_around(held, outer)
         if around:
             yield at, around
         else:
-            alone.append((at, held))
+            alone[at] = held
+    left = _spread(alone)
     for family in FAMILIES:
-        for first, last, at in outer[family]:
-            range_ = ((first, last),)
-            by = next((other for other, held in alone if _in_ranges(range_, held.of(family))), None)
+        for start, end, at in outer[family]:
+            range_ = ((start, end),)
+            holding = (other for other in _near(left, family, start) if _in_ranges(range_, alone[other].of(family)))
+            by = next(holding, None)
             if by is not None:
                 yield at, (by,)
+
+
+Spread = dict[Family, Spans[int]]
+"""Sets by where their addresses begin and end."""
+
+
+def _spread(sets: dict[int, Members]) -> Spread:
+    return {
+        family: Spans((ranges[0][0], ranges[-1][1], at) for at, held in sets.items() if (ranges := held.of(family)))
+        for family in FAMILIES
+    }
+
+
+def _near(spread: Spread, family: Family, address: int) -> list[int]:
+    """Those that may hold it, in their order."""
+    return sorted(spread[family].meeting(address, address))
 
 
 def _prefixes_around(held: Members, outer: dict[Family, list[Around]]) -> tuple[int, ...]:
@@ -140,26 +161,23 @@ def _in_ranges(inner: Ranges, outer: Ranges) -> bool:
 # ---- rules of a firewall -------------------------------------------------------------------------------------
 
 
-class Way(Struct, frozen=True):
-    """What lets something in. No ports, devices: all of them."""
-
-    origin: KeyPath
-    ports: tuple[Ports, ...]
-    devices: tuple[str, ...]
-    sources: Members
-
-
 def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
     where: KeyPath = ruleset.filter.origin if ruleset.filter else ruleset.origin
     openings = [rule for rule in input_rules(ruleset) if isinstance(rule, Opening)]
-    asked = [port for allow in wall.allow for port in allow.ports]
+    asked = {
+        protocol: Spans(
+            (port.first, port.last, None) for each in wall.allow for port in each.ports if port.protocol == protocol
+        )
+        for protocol in ("tcp", "udp")
+    }
     ways = {one.origin: _way(one, sets) for one in openings if _is_beside(one, asked)}
+    others = Ways(ways)
     # From the last to the first: of two that say the same the first stays.
     for number in reversed(range(len(wall.allow))):
         at: KeyPath = (*where, "allow", number)
         if ways.pop(at, None) is None:
             continue
-        told, left = _repeated(_Rule.of(wall.allow[number], at, sets), tuple(ways.values()))
+        told, left = _repeated(_Rule.of(wall.allow[number], at, sets), others)
         yield from told
         if left:
             ways[at] = left
@@ -171,12 +189,12 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
             yield Problem("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
 
 
-def _is_beside(opening: Opening, asked: list[Ports]) -> bool:
+def _is_beside(opening: Opening, asked: dict[str, Spans[None]]) -> bool:
     """Whether it may let in all that some `allow` asks for; the far ends of tunnels are many, and most have nothing to
     do with it."""
     if opening.on or opening.protocol is not None:
         return False
-    return not opening.ports or any(_holds_port(each, port) for each in opening.ports for port in asked)
+    return not opening.ports or any(asked[each.protocol].within(each.first, each.last) for each in opening.ports)
 
 
 def _way(opening: Opening, sets: Sets) -> Way:
@@ -237,7 +255,7 @@ def _together(rule: _Rule) -> Members:
     return Members(*(merged(range_ for part in parts for range_ in part.of(family)) for family in FAMILIES))
 
 
-def _repeated(rule: _Rule, others: tuple[Way, ...]) -> tuple[list[Problem], Way | None]:
+def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
     """What is wrong with a rule, and what it still lets in alone: each part that is told of counts no more."""
     if by := _by(rule, others):
         return [_as_a_whole(rule, by)], None
@@ -269,13 +287,13 @@ def _label(origin: KeyPath) -> str:
     return f"`{dotted(origin[3:] if origin[2:3] == ('firewall',) else origin)}`"
 
 
-def _by(rule: _Rule, others: tuple[Way, ...]) -> tuple[Way, ...]:
+def _by(rule: _Rule, others: Ways) -> tuple[Way, ...]:
     """Those that let in all of it; nothing when something is left."""
     found: dict[KeyPath, Way] = {}
     wanted = _together(rule)
     for _, port in rule.ports:
         for _, device in rule.devices:
-            ways = [way for way in others if _takes(way, port, device)]
+            ways = [way for way in others.of(port, wanted) if _takes(way, port, device)]
             needed = _needed(wanted, sorted(ways, key=lambda way: [str(key).zfill(6) for key in way.origin]))
             if not needed:
                 return ()

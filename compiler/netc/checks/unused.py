@@ -7,7 +7,9 @@ needs no more than their fe80 addresses.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
+from netc.language.names import TunnelName
 from netc.language.topology import Host
 from netc.network.interface import Interface, Network, ProgramInterface
 from netc.network.routing import bgp_ways, igp_ways
@@ -54,7 +56,7 @@ def _leads_somewhere(interface: Interface, table: Host) -> bool:
     own = [net for net in interface.addresses if not net.ip.is_link_local()]
     if interface.origin[0] != "hosts":
         return bool(own)
-    tunnel = next(one for name, one in table.tunnels.items() if name == interface.origin[-1])
+    tunnel = table.tunnels[cast(TunnelName, interface.origin[-1])]
     return not tunnel.import_ and any(net.size > 1 for net in own)
 
 

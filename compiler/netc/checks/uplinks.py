@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
 from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
 from netc.problem import KeyPath, Problem
 
@@ -109,15 +110,14 @@ def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) 
 
 def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
     """The same prefix by two ways: nobody could tell by which one to answer."""
-    seen: list[tuple[IPNetwork, Uplink]] = []
-    for uplink in resolved:
-        for net in uplink.prefixes:
-            other = next(((n, u) for n, u in seen if u != uplink and (n in net or net in n)), None)
-            if other:
-                what = f"{net} of `{uplink.name}` overlaps {other[0]} of `{other[1].name}`"
-                hint = "give each the prefixes that its provider routes to it"
-                yield Problem("NC1203", uplink.origin, what, hint, (other[1].origin,), on_key=True)
-            seen.append((net, uplink))
+    brought = [(net, uplink) for uplink in resolved for net in uplink.prefixes]
+    overlapped = first_overlaps([(net, uplink.name) for net, uplink in brought])
+    for (net, uplink), earlier in zip(brought, overlapped, strict=True):
+        if earlier is not None:
+            its, other = brought[earlier]
+            what = f"{net} of `{uplink.name}` overlaps {its} of `{other.name}`"
+            hint = "give each the prefixes that its provider routes to it"
+            yield Problem("NC1203", uplink.origin, what, hint, (other.origin,), on_key=True)
 
 
 def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:

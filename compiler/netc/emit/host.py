@@ -12,8 +12,8 @@ from netc.plan.host_plan import HostPlan
 ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "bundle", "status", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
-SAME_ON_EVERY_HOST = (NETC_HOST,)
-"""Whatever the plan, and so also what names more than a host has."""
+SAME_ON_EVERY_HOST = (NETC_HOST, "files/usr/lib/netc/trial.bash", "files/usr/lib/netc/keys.bash")
+"""The program and what it reads: whatever the plan, and so they name more than a host has."""
 
 
 def netc_host() -> str:

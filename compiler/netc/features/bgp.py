@@ -46,6 +46,7 @@ from netc.network.bgp import LOOPBACK_PART, End, ends, far_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
+from netc.network.once import once
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
@@ -139,9 +140,14 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning)
 
 
+@once
+def _members(network: Network) -> tuple[int, ...]:
+    """Numbers of all members, of which a path may be made."""
+    return tuple(sorted({speaker.asn for speaker in network.speakers.values() if speaker.asn}))
+
+
 def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     topology = network.topology
-    numbers = {speaker.asn for speaker in network.speakers.values() if speaker.asn}
     here = topology.hosts[host].bgp
     # With an IGP, that is who knows loopbacks.
     alone = () if is_recursive(topology) else topology.hosts[host].loopback
@@ -149,7 +155,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     return System(
         asn=bgp.asn,
         form=FORM.get(bgp.internal, "one"),
-        members=tuple(sorted(numbers)) if has_members(bgp) else (),
+        members=_members(network) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
         inside=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),

@@ -19,8 +19,9 @@ from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
-from netc.network.forwards import target_of
+from netc.network.forwards import forwards_at, forwards_to, target_of
 from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.lookup import by_origin
 from netc.network.namespaces import inner_address
 from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by
@@ -32,16 +33,18 @@ from netc.problem import KeyPath
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
-    for name, forward in sorted(network.topology.forwards.items()):
+    topology = network.topology
+    mine = dict((*forwards_at(host, topology), *forwards_to(host, topology)))
+    for name, forward in sorted(mine.items()):
         near = _end(forward.via, host, network)
         if near and forward.at == host:
             yield _edge(name, forward, near, network)
-        elif near and any(target.host == host for target in forward.to):
+        elif near:
             yield from _serving(name, forward, near, network)
 
 
 def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
-    return next((i for i in network.interfaces[host] if i.origin == ("links", link)), None)
+    return by_origin(host, network).get(("links", link))
 
 
 def served(target: Target, forward: Forward, network: Network, family: int) -> IPAddress | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
+from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
-from netc.language.names import HostName, LinkName
+from netc.language.names import ForwardName, HostName, LinkName
 from netc.language.topology import Topology
+from netc.network.once import once
 
 TABLE_BASE = 7000
 """The table of replies to an edge is this plus the edge's id: 7001 to 11094."""
@@ -31,21 +35,70 @@ def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Bac
     """What `near` has to do for the forwards that arrive by `link`; None when nothing arrives."""
     arriving = [
         target
-        for forward in topology.forwards.values()
-        if forward.via == link and forward.keep_source and forward.at != near
+        for _, forward in forwards_by(link, topology)
+        if forward.keep_source and forward.at != near
         for target in forward.to
         if target.host == near
     ]
     if not arriving:
         return None
     held = {net.ip for net in topology.links[link].ends[near].address} if near in topology.links[link].ends else set()
-    passed_on = any(forward.at == near and held & set(forward.on) for forward in topology.forwards.values())
+    passed_on = not held.isdisjoint(_turned(near, topology))
     further = passed_on or any(not target.local for target in arriving)
     return Back(
         table=TABLE_BASE + far_id,
         by_source=any(target.local for target in arriving),
         mark=(far_id % 255 + 1) << 24 if further else None,
     )
+
+
+Named = Sequence[tuple[ForwardName, Forward]]
+
+
+def forwards_by(link: LinkName, topology: Topology) -> Named:
+    """In the order of their names, as the others."""
+    return _by_link(topology).get(link, ())
+
+
+def forwards_at(host: HostName, topology: Topology) -> Named:
+    """Of which visitors arrive there."""
+    return _by_edge(topology).get(host, ())
+
+
+def forwards_to(host: HostName, topology: Topology) -> Named:
+    """That it serves, or some target of which it is said to."""
+    return _by_server(topology).get(host, ())
+
+
+@once
+def _by_link(topology: Topology) -> Mapping[LinkName, Named]:
+    found: dict[LinkName, list[tuple[ForwardName, Forward]]] = {}
+    for name, forward in sorted(topology.forwards.items()):
+        found.setdefault(forward.via, []).append((name, forward))
+    return found
+
+
+@once
+def _by_edge(topology: Topology) -> Mapping[HostName, Named]:
+    found: dict[HostName, list[tuple[ForwardName, Forward]]] = {}
+    for name, forward in sorted(topology.forwards.items()):
+        found.setdefault(forward.at, []).append((name, forward))
+    return found
+
+
+@once
+def _by_server(topology: Topology) -> Mapping[HostName, Named]:
+    found: dict[HostName, list[tuple[ForwardName, Forward]]] = {}
+    for name, forward in sorted(topology.forwards.items()):
+        for host in sorted({target.host for target in forward.to}):
+            found.setdefault(host, []).append((name, forward))
+    return found
+
+
+@once
+def _turned(host: HostName, topology: Topology) -> frozenset[IPAddress]:
+    """Addresses of a host that forwards name."""
+    return frozenset(ip for _, forward in forwards_at(host, topology) for ip in forward.on)
 
 
 def target_of(forward: Forward, family: int) -> Target | None:

@@ -10,6 +10,7 @@ from netc.language.forwards import Forward
 from netc.language.names import HostName
 from netc.language.values import Family
 from netc.network.bridges import ways_in
+from netc.network.forwards import forwards_at
 from netc.network.interface import Network
 from netc.network.namespaces import pairs
 from netc.network.uplinks import public_addresses
@@ -26,9 +27,8 @@ def families_passed_on(host: HostName, network: Network) -> set[Family]:
 
 def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     """The addresses at which something is passed on."""
-    for forward in network.topology.forwards.values():
-        if forward.at == host:
-            yield from arrivals(forward, network)
+    for _, forward in forwards_at(host, network.topology):
+        yield from arrivals(forward, network)
     table = network.topology.hosts[host]
     for space in table.namespaces.values():
         for publish in space.publish:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 from netaddr import IPAddress
 
-from netc.language.names import HostName, InterfaceName
+from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
+from netc.network.lookup import link_of
 from netc.problem import KeyPath
 
 
@@ -47,8 +49,8 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
 
 def cost_of(interface: Interface, topology: Topology) -> int:
     """What a packet pays for leaving by a way."""
-    table = topology.links if interface.origin[0] == "links" else topology.meshes
-    return next(way.cost for name, way in table.items() if name == interface.origin[1])
+    link = link_of(interface, topology)
+    return link.cost if link else topology.meshes[cast(MeshName, interface.origin[1])].cost
 
 
 def joined(near: Interface, far: Interface, version: int) -> tuple[IPAddress, IPAddress] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from msgspec import Struct
@@ -12,6 +13,8 @@ from netc.language.splits import Ipv6Policy
 from netc.language.splits import Split as Settings
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
+from netc.network.lookup import by_origin
+from netc.network.once import once
 from netc.problem import KeyPath
 
 TABLES = range(13000, 14000)
@@ -50,6 +53,7 @@ class Split(Struct, frozen=True):
         return self.settings.slice
 
 
+@once
 def splits(host: HostName, network: Network) -> tuple[Split, ...]:
     """Those of everybody else come last; what refers to nothing is left out, since `checks.references` reports it."""
     table = network.topology.hosts[host].splits
@@ -60,7 +64,7 @@ def splits(host: HostName, network: Network) -> tuple[Split, ...]:
 
 def _tunnel(settings: Settings, host: HostName, network: Network) -> Interface | None:
     origin: KeyPath = ("hosts", host, "tunnels", settings.tunnel)
-    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+    return by_origin(host, network).get(origin)
 
 
 def carried(tunnel: Interface) -> tuple[Family, ...]:
@@ -85,13 +89,21 @@ def _split(name: SplitName, settings: Settings, tunnel: Interface, host: HostNam
     )
 
 
+@once
+def _by_tunnel(host: HostName, network: Network) -> Mapping[KeyPath, Sequence[Split]]:
+    found: dict[KeyPath, list[Split]] = {}
+    for split in splits(host, network):
+        found.setdefault(split.tunnel.origin, []).append(split)
+    return found
+
+
 def carries_split(interface: Interface, network: Network) -> bool:
-    return any(split.tunnel == interface for split in splits(interface.host, network))
+    return bool(_by_tunnel(interface.host, network).get(interface.origin))
 
 
 def answers_loopback(interface: Interface, network: Network) -> bool:
     """Programs that ask a resolver at 127.0.0.53 are answered through the tunnel."""
     return any(
-        split.tunnel == interface and split.is_local and any(ip.version == 4 for ip in split.resolvers)
-        for split in splits(interface.host, network)
+        split.is_local and any(ip.version == 4 for ip in split.resolvers)
+        for split in _by_tunnel(interface.host, network).get(interface.origin, ())
     )

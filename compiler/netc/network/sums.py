@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from netc.language.names import HostName
+from typing import cast
+
+from netc.language.names import HostName, MeshName
 from netc.language.topology import Topology
 from netc.network.derive import PORT_BASE
 from netc.network.forwards import TABLE_BASE
 from netc.network.interface import Interface, Mtu, NumberedInterface, WireguardInterface, listens_at, outer_family
+from netc.network.lookup import link_of
 from netc.network.speakers import has_members
 
 
@@ -24,11 +27,10 @@ def of_port(interface: Interface, topology: Topology) -> str:
     if interface.far is None or port is None:
         return ""
     base, given = PORT_BASE, False
-    kind, name = interface.origin[0], interface.origin[1]
-    if kind == "meshes":
-        base = next(mesh.port for key, mesh in topology.meshes.items() if key == name)
+    if interface.origin[0] == "meshes":
+        base = topology.meshes[cast(MeshName, interface.origin[1])].port
     else:
-        link = next((link for key, link in topology.links.items() if key == name), None)
+        link = link_of(interface, topology)
         end = link.ends.get(interface.host) if link else None
         given = link is None or not isinstance(interface, WireguardInterface) or bool(end and end.port)
     number = topology.hosts[interface.far].id

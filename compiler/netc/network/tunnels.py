@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import assert_never
 
 from msgspec.structs import asdict, replace
@@ -28,6 +28,7 @@ from netc.network.interface import (
 )
 from netc.network.links import keepalive
 from netc.network.mtu import mtu, overhead
+from netc.network.once import once
 from netc.problem import KeyPath, Problem, dotted
 
 Found = Iterator[Interface | Problem]
@@ -63,7 +64,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         table=tunnel.table,
         priority=tunnel.priority or tunnel.table,
         dns=tunnel.dns,
-        namespace=_namespace(host, name),
+        namespace=_namespaces(host).get(name),
     )
     match properties.form:
         case "wireguard":
@@ -91,8 +92,11 @@ def _missing(tunnel: Tunnel) -> str | None:
     return next((key for key in ("interface", own[0]) if not getattr(tunnel, key)), None) if own else None
 
 
-def _namespace(host: Host, tunnel: TunnelName) -> NamespaceName | None:
-    return next((name for name, table in sorted(host.namespaces.items()) if table.tunnel == tunnel), None)
+@once
+def _namespaces(host: Host) -> Mapping[TunnelName, NamespaceName]:
+    """By the tunnels that are in them: of several, the first."""
+    found = sorted(host.namespaces.items(), reverse=True)
+    return {table.tunnel: name for name, table in found if table.tunnel}
 
 
 def _family(tunnel: Tunnel) -> Family | None:

@@ -13,6 +13,8 @@ from netc.language.values import Family
 from netc.network.derive import alone
 from netc.network.dialling import public
 from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
+from netc.network.lookup import Longest, by_address, by_origin
+from netc.network.once import once
 from netc.problem import KeyPath
 
 TABLES = range(12000, 13000)
@@ -50,6 +52,7 @@ class Uplink(Struct, frozen=True):
     """The tunnel's own packets would keep the mark of what they carry."""
 
 
+@once
 def uplinks(host: HostName, network: Network) -> tuple[Uplink, ...]:
     """By name; what refers to nothing is left out, since `checks.references` reports it."""
     table = network.topology.hosts[host].uplinks
@@ -61,7 +64,7 @@ def _device(settings: Settings, host: HostName, network: Network) -> Interface |
     if settings.tunnel is None:
         return settings.interface
     origin: KeyPath = ("hosts", host, "tunnels", settings.tunnel)
-    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+    return by_origin(host, network).get(origin)
 
 
 def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceName, host: HostName) -> Uplink:
@@ -107,26 +110,31 @@ def _way(family: Family, settings: Settings, prefixes: tuple[IPNetwork, ...], he
 
 def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
     """The interface that holds an address: of a link, else of the uplink with the longest prefix, else `wan`."""
-    own = (i for i in network.interfaces[host] if i.namespace is None)
-    links = (i.name for i in own if any(net.ip == on for net in i.addresses))
-    fitting = [
-        (net.prefixlen, uplink.device) for uplink in uplinks(host, network) for net in uplink.prefixes if on in net
-    ]
-    return next(links, max(fitting)[1] if fitting else network.topology.hosts[host].wan)
+    link = by_address(host, network).get(on)
+    return link.name if link else _brought(host, network).of(on) or network.topology.hosts[host].wan
 
 
+@once
+def _brought(host: HostName, network: Network) -> Longest[InterfaceName]:
+    """The uplink's device by the prefixes that it brings; of two for one prefix, the last by name."""
+    by_device = sorted(uplinks(host, network), key=lambda uplink: uplink.device, reverse=True)
+    return Longest((net, uplink.device) for uplink in by_device for net in uplink.prefixes)
+
+
+@once
 def own_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     """What a host is reached at from the world: on `wan`, then on its uplinks."""
     declared = (net.ip for net in network.topology.hosts[host].addresses)
     return tuple(dict.fromkeys((*declared, *(ip for uplink in uplinks(host, network) for ip in uplink.addresses))))
 
 
+@once
 def held_addresses(host: HostName, network: Network) -> frozenset[IPAddress]:
     """All that the host holds among its own interfaces, those of its tunnels as well."""
-    made = (i for i in network.interfaces[host] if i.namespace is None)
-    return frozenset((*own_addresses(host, network), *(net.ip for i in made for net in i.addresses)))
+    return frozenset((*own_addresses(host, network), *by_address(host, network)))
 
 
+@once
 def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(ip for ip in own_addresses(host, network) if public(ip))
 

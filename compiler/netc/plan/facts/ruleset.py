@@ -102,10 +102,10 @@ class Ruleset(Fact, frozen=True):
     def _loaded(self) -> Iterator[Command]:
         """What asks whether each of `loading` still holds."""
         place = (self.namespace,) if self.namespace else ()
-        if self.netfilter == "nftables":
-            yield ("rules_are", ruleset_path(self), *place)
-        else:
+        if self.netfilter == "iptables":
             yield from (("tables_are", name, rules_path(self, family), *place) for family, name in PROGRAMS.items())
+        else:
+            yield ("rules_are", ruleset_path(self), *place)
 
     def needs(self) -> Iterator[Command]:
         if self.netfilter == "nftables":

@@ -1,0 +1,34 @@
+"""What is asked of a whole network again and again is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Answer = TypeVar("Answer")
+
+HELD = 2
+"""Values that a function is asked about in turns: a network, and the one before it was settled."""
+
+
+def once(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
+    """Remembers what is said of the last argument, a frozen value that is told by identity, for each of the arguments
+    before it. Only of the values that it was asked about last: nothing else would let go of them."""
+    memory: list[tuple[object, dict[object, Answer]]] = []
+
+    @wraps(function)
+    def remembered(*given: Given.args, **named: Given.kwargs) -> Answer:
+        *rest, value = given
+        answers = next((answers for held, answers in memory if held is value), None)
+        if answers is None:
+            answers = {}
+            memory.insert(0, (value, answers))
+            del memory[HELD:]
+        key = tuple(rest)
+        if key not in answers:
+            answers[key] = function(*given, **named)
+        return answers[key]
+
+    return remembered
