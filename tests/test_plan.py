@@ -290,7 +290,8 @@ def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        apart = r"files/(etc/(netc/(order|secrets|wireguard/.*|parts/[^/]+/check)|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
+        of_netc = r"netc/(order|secrets|wireguard/.*|parts/[^/]+/check)"
+        apart = rf"files/(etc/({of_netc}|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
         orphans = [
             path
             for path in files
