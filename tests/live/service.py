@@ -41,7 +41,7 @@ def serve(host: Host) -> Process:
 def look_after(host: Host) -> Process:
     """As the unit does; it says its process id."""
     host.write(ASKED, "", 0o666)
-    process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/check"])
+    process = host.start(["bash", "-c", 'echo "$$"; exec "$1"', "as-a-unit", f"/etc/netc/parts/{SPACE}/health"])
     process.wait_for("\n")
     return process
 

@@ -164,7 +164,7 @@ class Net:
             page = ["python3", "-m", "http.server", "--bind", "fdbc:f9dc:67ad::80", "--directory", "/var/page", "80"]
             host.start(page, namespace="anycast-www")
         service = "dns" if name in SERVERS else "www"
-        self.checkers.append(host.start([f"/etc/netc/parts/anycast-{service}/check"]))
+        self.checkers.append(host.start([f"/etc/netc/parts/anycast-{service}/health"]))
 
 
 def allowed(six: bool) -> str:
