@@ -32,9 +32,9 @@ stage() { # TREE GENERATION
 unstage() { [[ $1 != "${staged-}" ]] || rm -rf "${trees:?}/$1"; } # if it was not there before this
 
 nobodys_place() { # OLD NEW
-  local found changed
-  found=$(strangers "$1" "$2")
-  changed=$(manifest_of "$1" | in_place | awk '{sub(/^files/, "", $3); print $3}')
+  local found='' changed=''
+  [[ $1 == "$2" ]] || found=$(strangers "$1" "$2")
+  [[ $1 == none ]] || changed=$(manifest_of "$1" | in_place | awk '{sub(/^files/, "", $3); print $3}')
   [[ ! $found ]] || tell "not from netc, and in the way (--overwrite to replace): $found"
   [[ ! $changed ]] || tell "changed by hand since it was installed (--overwrite to replace): $changed"
   [[ ! $found$changed ]]
@@ -70,19 +70,14 @@ needs() { # what the parts ask for: programs, and secrets that the host brings
   return "$left"
 }
 
-shells() { # TREE: this host's bash can read every script; those of parts as bodies of a function, which nobody calls
-  local left=0 file IFS=$'\n'
-  (
-    for file in "$1"/etc/netc/parts/*/*; do
-      mapfile -t text <"$file"
-      eval "unread() {"$'\n'"${text[*]}"$'\n'"}" || { tell "$file"; exit 1; }
-    done
-  ) || left=1
-  for file in "$1"/usr/lib/netc/* "$1"/usr/local/sbin/* "$1"/usr/local/bin/*; do
-    [[ ! -f $file ]] || bash -n "$file" || left=1
+shells() ( # TREE: this host's bash can read every script: each as the body of a function, which nobody calls
+  IFS=$'\n'
+  for file in "$1"/etc/netc/parts/*/* "$1"/usr/lib/netc/* "$1"/usr/local/*bin/*; do
+    [[ -f $file ]] || continue
+    mapfile -t text <"$file"
+    eval "unread() {"$'\n'"${text[*]}"$'\n'"}" || { tell "$file"; exit 1; }
   done
-  return "$left"
-}
+)
 
 in_its_place() { # TREE: by the judges of this host, and by a packet from where the admin came
   local way=() client server port device left=0

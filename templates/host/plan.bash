@@ -51,7 +51,7 @@ differs_in_words_alone() { # OLD NEW PATH: a script whose comments are others do
 declare -A fate=() changed_units=()
 plan_change() { # OLD NEW: `fate` of each part (leave, keep, reload, restart, start), and units that have to restart
   local part path takings taking order
-  fate=() changed_units=()
+  fate=() changed_units=() differing=$(differing "$1" "$2")
   order_of "$1"
   for part in "${order[@]}"; do fate[$part]=leave; done
   order_of "$2"
@@ -68,7 +68,7 @@ plan_change() { # OLD NEW: `fate` of each part (leave, keep, reload, restart, st
         reload:*:keep | retire:*:keep) fate[$part]=reload ;;
       esac
     done
-  done < <(differing "$1" "$2")
+  done <<<"$differing"
   bind_fates "$1"
 }
 
@@ -102,7 +102,7 @@ print_plan() { # OLD NEW
     done
   done
   for part in $(printf '%s\n' "${!changed_units[@]}" | sort); do printf '%-8s %s\n' unit "$part"; done
-  printf '%-8s %s\n' files "$(differing "$1" "$2" | awk '$3 ~ /^files\// {print $3}' | sort -u | wc -l) differ"
+  printf '%-8s %s\n' files "$(awk '$3 ~ /^files\// {print $3}' <<<"$differing" | sort -u | wc -l) differ"
 }
 
 keep_those() { # FATE…: of `order`, the parts with one of these
