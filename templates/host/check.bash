@@ -69,7 +69,7 @@ strange_files() { # GENERATION: in netc's own folder, but for what belongs to th
   while read -r path; do
     [[ ! ${known[$path]-} ]] || continue
     case $path in
-      /etc/netc/anycast/*.disabled | */"$beside"/*) continue ;;
+      /etc/netc/anycast/*.disabled | *"$beside") continue ;;
     esac
     mentioned "$path" || echo "file $path is not from netc"
   done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)

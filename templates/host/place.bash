@@ -1,5 +1,5 @@
 # ---- the files of a generation, put into their places
-# All that changes is first written into a folder in that of its place, when nothing has changed yet, and then renamed.
+# All that changes is first written beside its place, when nothing has changed yet, and then renamed.
 beside=.netc-new
 
 in_place() { # reads a MANIFEST: the lines whose file is not in its place as it should be
@@ -16,39 +16,24 @@ in_place() { # reads a MANIFEST: the lines whose file is not in its place as it 
 }
 places() { awk '{sub(/^files/, "", $3); print $3}' <<<"$1"; }
 
-folders_of() { # GENERATION: where its files are, in `folders`
-  local path
-  local -A found=()
-  folders=()
-  while read -r _ _ path _; do [[ $path != files/* ]] || found[/${path#files/}]=1; done < <(manifest_of "$1")
-  for path in "${!found[@]}"; do found[${path%/*}/]=1; done
-  for path in "${!found[@]}"; do [[ $path != */ ]] || folders+=("${path%/}"); done
-}
-
 prepare() { # NEW: all that is not in its place yet is written beside it
-  local sum path paths=() all='' new=() folders
+  local sum path paths=() all=''
   local -A holding=()
   while read -r sum _ path _; do
     path=${path#files/}
     [[ ! -d /$path || -L /$path ]] || { tell "/$path is a folder"; return 1; }
-    paths+=("$path") holding[/${path%/*}]=1
-    all+="$sum  /${path%/*}/$beside/${path##*/}"$'\n'
+    paths+=("$path") holding[/${path%/*}]=1 all+="$sum  /$path$beside"$'\n'
   done < <(manifest_of "$1" | in_place)
   ((${#paths[@]})) || return 0
-  new=("${!holding[@]}")
-  make_folders "${new[@]}" && rm -rf "${new[@]/%//$beside}" && mkdir "${new[@]/%//$beside}" &&
-    printf '%s\n' "${paths[@]}" |
+  make_folders "${!holding[@]}" && printf '%s\n' "${paths[@]}" |
     tar --create --directory "$trees/$1/files" --owner=0 --group=0 --no-recursion --files-from=- |
-      tar --extract --directory / --touch --preserve-permissions --keep-directory-symlink --transform "s,[^/]*\$,$beside/&," &&
+    tar --extract --directory / --touch --preserve-permissions --keep-directory-symlink --transform "s,\$,$beside," &&
     printf '%s' "$all" | sha256sum --check --quiet --strict >/dev/null && return
   clear_away "$1"
   return 1
 }
 clear_away() { # GENERATION: what was prepared and not used
-  local folder unused=() folders
-  folders_of "$1"
-  for folder in "${folders[@]}"; do [[ ! -d $folder/$beside ]] || unused+=("$folder/$beside"); done
-  ((!${#unused[@]})) || rm -rf "${unused[@]}"
+  manifest_of "$1" | awk -v beside="$beside" '$3 ~ /^files\// {sub(/^files/, "", $3); print $3 beside}' | xargs -r -d '\n' rm -f
   remove_folders
 }
 
@@ -73,15 +58,11 @@ remove_folders() { # that were made here and hold nothing any more
 }
 
 lay() { # OLD NEW, which was prepared
-  local folder emptied=() folders files
-  folders_of "$2"
-  for folder in "${folders[@]}"; do
-    [[ -d $folder/$beside ]] || continue
-    files=("$folder/$beside"/*)
-    [[ ! -e ${files[0]} ]] || mv -f -t "$folder" -- "${files[@]}" || return
-    emptied+=("$folder/$beside")
-  done
-  ((!${#emptied[@]})) || rmdir "${emptied[@]}" || return
+  local path
+  while read -r _ _ path _; do
+    path=/${path#files/}
+    [[ ! -e $path$beside ]] || mv -fT "$path$beside" "$path" || return
+  done < <(manifest_of "$2" | sed -n '/  files\//p')
   comm -23 <(manifest_of "$1" | awk '{print $3}' | sort) <(manifest_of "$2" | awk '{print $3}' | sort) |
     sed -n 's,^files/,/,p' | xargs -r -d '\n' rm -f
   remove_folders

@@ -164,17 +164,9 @@ def test_a_kernel_without_flowtables_forwards_all_the_same(lab: Lab, tmp_path: P
     assert not has_flowtable(there.edge)
 
 
-# As `netc-host check` does, of which this is the part that only a stock kernel can answer.
-MISSED = """
-for file in generations laying looking drift; do . "/usr/lib/netc/$file.bash"; done
-read -ra words < <(sed -n 's/^step offload //p' /etc/netc/parts/offload/up)
-shortcut "${words[@]}"
-"""
-
-
 def missed(host: Host) -> list[str]:
     """What differs from the shortcut that was installed."""
-    return host.run(["bash", "-ec", MISSED]).stdout.splitlines()
+    return host.run(script("offload", "check"), check=False).stdout.splitlines()
 
 
 def has_flowtable(host: Host) -> bool:
