@@ -232,7 +232,7 @@ def test_established_flows_are_offloaded(lab: Lab, tmp_path: Path, kind: str) ->
     assert offloaded(there, 0)
 
     there.edge.run(["nft", "delete", "table", "inet", "netc_offload"])
-    assert missed(there.edge) == ["table inet netc_offload is not there"]
+    assert missed(there.edge) == ["offload: table inet netc_offload is not there"]
     there.edge.run(script("offload", "reload"))
     down(there.edge)
     assert not has_flowtable(there.edge)
