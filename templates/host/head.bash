@@ -20,7 +20,8 @@
 set -uo pipefail
 umask 022 # folders that parts make are for others too
 export LC_ALL=C
-root=$(realpath "$0")
+root=$0
+[[ $0 == /* && ! -L $0 ]] || root=$(realpath "$0")
 root=${root%/usr/local/sbin/netc-host}
 
 usage() { sed -n 's/^#   //p' "$0" >&2; exit 2; }

@@ -3,18 +3,22 @@
 beside=.netc-new
 
 in_place() { # reads a MANIFEST: the lines whose file is not in its place as it should be
-  local sum mode path rest place manifest
-  manifest=$(sed -n '/  files\//p')
+  local word sum mode path place line lines=() places=()
   local -A sums=() modes=()
-  while read -r sum place; do sums[$place]=$sum; done < <(places "$manifest" | xargs -r -d '\n' sha256sum 2>/dev/null)
-  while read -r mode place; do modes[$place]=$mode; done < <(places "$manifest" | xargs -r -d '\n' stat -c '%a:%u:%g %n' 2>/dev/null)
-  while read -r sum mode path rest; do
-    [[ $path ]] || continue
+  while read -r line; do
+    [[ $line == *'  files/'* ]] || continue
+    read -r _ _ path _ <<<"$line"
+    lines+=("$line") places+=("/${path#files/}")
+  done
+  while read -r word place; do
+    if [[ $word == *:* ]]; then modes[$place]=${word#*:}; else sums[$place]=$word; fi
+  done < <(printf '%s\n' "${places[@]}" | xargs -r -d '\n' sh -c 'sha256sum "$@"; exec stat -c "is:%a:%u:%g %n" "$@"' - 2>/dev/null)
+  for line in "${lines[@]}"; do
+    read -r sum mode path _ <<<"$line"
     place=/${path#files/}
-    [[ ${sums[$place]-} == "$sum" && ${modes[$place]-} == "${mode#0}:0:0" ]] || echo "$sum $mode $path $rest"
-  done <<<"$manifest"
+    [[ ${sums[$place]-} == "$sum" && ${modes[$place]-} == "${mode#0}:0:0" ]] || printf '%s\n' "$line"
+  done
 }
-places() { awk '{sub(/^files/, "", $3); print $3}' <<<"$1"; }
 
 prepare() { # NEW: all that is not in its place yet is written beside it
   local sum path paths=() all=''
