@@ -62,6 +62,14 @@ retire() { # OLD NEW PART: what its old `down` takes back and its new one does n
   } >"$script"
   bash "$script" 8>&-
 }
+retire_sets() { # OLD: ipsets of parts that left; they could not go while rules of the generation before named them
+  local part down
+  for part in "${!fate[@]}"; do
+    [[ $part == set-* && ${fate[$part]} == leave ]] || continue
+    down=$trees/$1/files/etc/netc/parts/$part/down
+    bash -c "$(sed "s,/usr/lib/netc/,$trees/$1/files/usr/lib/netc/,; s/ down$/ none/; /^finish$/d" "$down")" 8>&-
+  done
+}
 
 units_of() { manifest_of "$1" | grep -o 'unit:[^,]*' | cut -d: -f2- | sort -u; } # GENERATION: what is no part
 invocation() { systemctl show -P InvocationID "$1" 2>/dev/null; }
@@ -143,6 +151,7 @@ go() { # OLD NEW [back-]: false as soon as something does not come up; on the wa
     [[ ! $part ]] || { reload_part "$part" && retire "$1" "$2" "$part"; } ||
       { tell "$part does not come up"; left=1; [[ $back ]] || return 1; }
   done
+  retire_sets "$1"
   ! has_systemd || [[ $2 == none ]] || systemctl start netc.target 8>&- || left=1
   resume_units "$2" || left=1
   return "$left"

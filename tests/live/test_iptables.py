@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled, down, filter_up, script, up
+from live.delivered import deliver, install, netc_host
 from live.lab import Host, Lab
 from live.state import difference
 from live.traffic import SILENCE, client, echo
@@ -262,3 +263,31 @@ def test_a_list_that_the_rules_use_stays_until_they_are_gone(there: Scene) -> No
     up(there.a)
     down(there.a)
     assert difference(before, there.a.state()) == ""
+
+
+def test_a_list_that_is_dropped_leaves_nothing_and_comes_back_with_what_names_it(lab: Lab, tmp_path: Path) -> None:
+    named = TOPOLOGY.format(office=["192.0.2.7/32", "2001:db8:7::7/128"], port=9100)
+    plain = re.sub(r'(?m)^sets\..*\n|, from = "office"', "", named)
+    host = lab.host("a")
+    lab.wire(host, "eth0", lab.host("world"), "eth0", a_addresses=[f"{A[0]}/24", f"{A[1]}/64"])
+    bare = host.state()
+    with_list, without_list = (compiled(text, tmp_path / name)["a"] for name, text in (("n", named), ("p", plain)))
+
+    deliver(lab, host, with_list)
+    install(host, "--commit")
+    lists = host.run(["ipset", "list", "-name"]).stdout.split()
+    assert lists == ["office4", "office6"]
+    deliver(lab, host, without_list)
+    install(host, "--commit")
+    assert host.run(["ipset", "list", "-name"]).stdout == ""
+    netc_host(host, "back", "--commit")
+    assert host.run(["ipset", "list", "-name"]).stdout.split() == lists
+    assert netc_host(host, "status").returncode == 0
+
+    # The way back from a list that is new.
+    netc_host(host, "back", "--commit")
+    deliver(lab, host, with_list)
+    assert install(host, "--within", "1", check=False).returncode == 1
+    assert host.run(["ipset", "list", "-name"]).stdout == ""
+    netc_host(host, "uninstall")
+    assert difference(bare, host.state()) == ""

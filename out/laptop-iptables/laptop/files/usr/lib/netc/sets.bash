@@ -18,7 +18,7 @@ remove_sets() { # NAME…: what rules of others use stays as it is
       say "the ipset $name is someone else's by now, and stays"
     elif ! said=$(ipset destroy "$name" 2>&1); then
       [[ $said == *"in use"* ]] || { say "$said"; failed=1; continue; }
-      say "the ipset $name is in use, and stays"
+      say "the ipset $name is in use, and stays for now"
     fi
   done
   return "$failed"
