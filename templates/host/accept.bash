@@ -52,8 +52,9 @@ judge() { # GENERATION
 }
 
 needs() { # what the parts ask for: programs, and secrets that the host brings
-  local part word what package missing='' left=0
+  local part word what package missing='' left=0 how="bash $0 keys"
   local -A known=()
+  [[ ! ${NETC_SIGNED-} ]] || how="files/usr/local/sbin/netc-host keys, in the unpacked bundle"
   for part in "${order[@]}"; do
     while read -r word what package; do
       [[ ! ${known[$word $what]-} ]] || continue
@@ -61,7 +62,7 @@ needs() { # what the parts ask for: programs, and secrets that the host brings
       case $word in
         need) command -v "$what" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package " ;;
         secret)
-          [[ $what != /* || -s $what ]] || { tell "the secret $what is missing: bring it, or have netc-host keys make it"; left=1; }
+          [[ $what != /* || -s $what ]] || { tell "the secret $what is missing: bring it, or make it: $how"; left=1; }
           ;;
       esac
     done <<<"${script[$part]}"

@@ -5,6 +5,7 @@ install_bundle() ( # FILE.tar.gz [OPTION of install]…
   umask 077
   folder=$(mktemp -d /var/tmp/netc-bundle.XXXXXX) || die "no room in /var/tmp"
   trap 'rm -rf "$folder"' EXIT
+  [[ ! -d $1 ]] || die "$1 is a folder: bash $1/install"
   # What is judged is what is unpacked, whoever can write to FILE.
   cp -- "$1" "$folder/bundle" || die "cannot read $1"
   is_signed "$folder/bundle" "$1.sig" || die "$1 is not signed by any of $signers; nothing was changed"
@@ -32,11 +33,19 @@ holds_plain_files() { # ARCHIVE LIST: no links, no devices, nothing that would l
 }
 
 back_to() ( # [GENERATION] [OPTION of install]…: one that was here, by default the last one before this
-  [[ ${1---} != --* ]] || set -- "$(tac "$store/history" 2>/dev/null | awk -v now="$(current)" '$2 != now {print $2; exit}')" "$@"
+  [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
+  if [[ ${1---} == --* ]]; then
+    set -- "$(tac "$store/history" 2>/dev/null | awk -v now="$(current)" '$2 != now {print $2; exit}')" "$@"
+    [[ $1 != none ]] || die "nothing was installed before this; netc-host uninstall takes all of it away"
+  fi
   wanted=$1
-  [[ $wanted != none ]] || { uninstall; exit; }
+  if [[ $wanted == none ]]; then
+    [[ " $* " != *' --dry-run '* ]] || usage "--dry-run does not go with none"
+    uninstall
+    exit
+  fi
   [[ $wanted =~ ^[0-9a-f]{16}$ && -d $trees/$wanted ]] ||
-    die "no generation ${wanted:-before this} is kept here; there are: $(find "$trees" -mindepth 1 -maxdepth 1 -printf '%f ')"
+    die "no generation ${wanted:-before this} is kept here; these are: $(find "$trees" -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null)"
   umask 077
   folder=$(mktemp -d /var/tmp/netc-bundle.XXXXXX) || die "no room in /var/tmp"
   trap 'rm -rf "$folder"' EXIT

@@ -24,4 +24,4 @@ root=$0
 [[ $0 == /* && ! -L $0 ]] || root=$(realpath "$0")
 root=${root%/usr/local/sbin/netc-host}
 
-usage() { sed -n 's/^#   //p' "$0" >&2; exit 2; }
+usage() { (($# == 0)) || printf 'netc-host: %s\n' "$*" >&2; sed -n '1,/^set /s/^#   //p' "$0" >&2; exit 2; } # [WHY]

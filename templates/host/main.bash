@@ -13,8 +13,8 @@ install_from() { # TREE HOST [OPTION…], by `install`
       --detach) detach=1 ;;
       --overwrite) overwrite=1 ;;
       --host) right=1 ;;
-      --within) [[ ${2-} =~ ^[1-9][0-9]{0,4}$ ]] || usage; within=$2; shift ;;
-      *) usage ;;
+      --within) [[ ${2-} =~ ^[1-9][0-9]{0,4}$ ]] || usage "--within takes seconds, from 1 to 99999"; within=$2; shift ;;
+      *) usage "$1 is no option of install" ;;
     esac
     shift
   done
@@ -101,7 +101,7 @@ revert() {
     alone 5 || die "another change is under way"
   fi
   [[ -e $pending ]] || die "nothing waits to be confirmed any more; at $(current)"
-  revert_now "$reason"
+  revert_now "$reason" && [[ ! ${1-} ]] # asked for, it is what was wanted
 }
 
 uninstall() {
@@ -118,6 +118,7 @@ uninstall() {
   tell "all of it is gone, but for /etc/netc/keys"
 }
 
+anything_installed() { [[ $(current) != none || -e $pending ]] || die "nothing is installed"; }
 sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`
   local part line up=()
   local -A wrong=()
@@ -130,11 +131,13 @@ sort_out() { # of the parts in `order`, those that are not up or not whole are i
   done
 }
 up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
-  local order failed=() part torn wanting
-  [[ $(current) != none ]] || die "nothing is installed"
+  local order failed=() part torn wanting tried=''
+  anything_installed
   laid
   for _ in {1..3}; do
     sort_out
+    [[ ! $tried || ${torn[*]} != "$tried" ]] || break # nor would it help once more
+    tried=${torn[*]}
     for part in "${order[@]}"; do [[ " ${wanting[*]} " == *" $part "* ]] || tell "$part: is up"; done
     if has_systemd; then
       ((!${#torn[@]})) || by_systemd restart "${torn[@]}"
@@ -144,11 +147,18 @@ up() { # all parts, and anew what is broken; what stood on that may break when i
     fi
     ((${#torn[@]})) || break
   done
-  for part in "${order[@]}"; do is_up "$part" || return 1; done
+  sort_out
+  ((!${#wanting[@]})) || die "${wanting[*]}: not up, or not whole; netc-host check says what is missing"
+}
+parts() {
+  local order
+  anything_installed
+  laid
+  ((!${#order[@]})) || printf '%s\n' "${order[@]}"
 }
 down() {
   local order failed=()
-  [[ $(current) != none ]] || die "nothing is installed"
+  anything_installed
   laid
   reversed order
   ! has_systemd || by_systemd stop "${order[@]}"
@@ -164,12 +174,24 @@ case ${1-} in
   install-from) install_from "${@:2}" ;;
   back) back_to "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # by install_from alone, which holds the lock
-  try) source "$root/usr/lib/netc/trial.bash" && trial "${@:2}" ;;
+  try)
+    # shellcheck source=/dev/null
+    source "$root/usr/lib/netc/trial.bash" && trial "${@:2}"
+    ;;
   keys)
     [[ -e $root/etc/netc/secrets ]] || die "nothing is secret here"
+    # shellcheck source=/dev/null
     source "$root/usr/lib/netc/keys.bash" && "$@"
     ;;
-  parts) order_of "$(current)"; ((!${#order[@]})) || printf '%s\n' "${order[@]}" ;;
-  revert | uninstall | up | down | status | check) "$@" ;;
-  *) usage ;;
+  parts | up | down | uninstall)
+    (($# == 1)) || usage "$1 takes no options"
+    "$1"
+    ;;
+  revert)
+    [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"
+    "$@"
+    ;;
+  status | check) "$@" ;;
+  '' | --help | -h | help) usage ;;
+  *) usage "$1 is none of these" ;;
 esac

@@ -225,6 +225,7 @@ switch() { # NEW SECONDS WANTED: WANTED is who may confirm, as the SHA-256 of th
   else
     tell "going back"
     revert_now "what was new did not come up"
+    return 1
   fi
 }
 reserve() { # OLD: room for its files, for the way back
@@ -253,7 +254,7 @@ revert_now() { # REASON: from any phase
   ((!failed)) || { tell "went back to $old, and not all of it came up: netc-host status"; }
   end_change "$old" "back from $new: $1"
   loudly "netc went back from $new to $old: $1"
-  return 1
+  return "$failed"
 }
 back_at_boot() { # OLD NEW: nothing is up yet, and systemd has units of NEW to start
   prepare "$1" && disable_units "$1" && lay "$2" "$1" || return

@@ -109,7 +109,7 @@ def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path
     most = killed(edge, ["bash", INSTALL, "--detach"], "switch", 0)
     after = at_rest(edge)
     assert difference(before[0], after[0]) != ""
-    assert netc_host(edge, "revert", check=False).returncode == 1
+    netc_host(edge, "revert")
     assert difference(before[0], edge.state()) == ""
 
     for at in points(most, 12):
@@ -282,3 +282,65 @@ def test_rules_that_would_close_ssh_are_refused(lab: Lab, edge: Host, tmp_path: 
     assert said.returncode == 1
     assert "port 22 would be closed to 198.51.100.1" in said.stderr
     assert edge.run(["bash", INSTALL, "--dry-run"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("uninstall --dry-run", "uninstall takes no options"),
+        ("down link-one", "down takes no options"),
+        ("up link-one", "up takes no options"),
+        ("parts all", "parts takes no options"),
+        ("revert --help", "revert takes no options"),
+        ("back none --dry-run", "--dry-run does not go with none"),
+        ("back --dry", "--dry is no option of install"),
+        ("back --within soon", "--within takes seconds"),
+        ("stats", "stats is none of these"),
+        ("status --short", "status"),
+        ("check link-one", "check"),
+    ],
+)
+def test_words_that_mean_nothing_change_nothing(lab: Lab, edge: Host, tmp_path: Path, words: str, why: str) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    bring(lab, edge, MORE, tmp_path / "b")
+    install(edge, "--commit")
+    netc_host(edge, "back", "--commit")
+    said = netc_host(edge, *words.split(), check=False)
+    assert said.returncode == 2
+    assert why in said.stderr
+    assert "stopping" not in said.stderr
+    assert difference(before[0], at_rest(edge)[0]) == ""
+
+
+def test_back_to_nothing_is_not_meant_by_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    """A change that was taken back stands in the history before the one that stayed."""
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--detach")
+    assert "a change waits" in netc_host(edge, "back", check=False).stderr
+    netc_host(edge, "revert")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    said = netc_host(edge, "back", "--commit", check=False)
+    assert (said.returncode, "nothing was installed before this" in said.stderr) == (1, True)
+    assert at_rest(edge) == before
+
+
+def test_a_change_that_waits_can_be_mended(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    said = install(edge, "--detach")
+    edge.run(["ip", "link", "delete", "dev", "vx-node"])
+    assert "netc-host up" in netc_host(edge, "confirm", token(said), check=False).stderr
+    netc_host(edge, "up")
+    netc_host(edge, "confirm", token(said))
+
+
+def test_up_fails_where_something_stays_broken(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    check = "/etc/netc/parts/link-one/check"
+    edge.write(check, edge.read(check).replace("finish", "shows 'ip -o link show' vx-none\nfinish"), 0o755)
+    said = netc_host(edge, "up", check=False)
+    assert (said.returncode, said.stderr.count("is broken, and comes up anew")) == (1, 1)
+    assert "link-one: not up, or not whole" in said.stderr

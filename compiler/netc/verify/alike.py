@@ -14,7 +14,7 @@ from itertools import groupby
 from netc.emit.file import File
 from netc.verify import tree
 
-_WORDS = r"(?: [A-Za-z0-9_.,:/@%+=-]+)*"
+_WORDS = r"(?: (?:[A-Za-z0-9_.,:/@%+=-]+|'[A-Za-z0-9_.,:/@%+= -]+'))*"
 _COMMAND = re.compile(rf"([a-z][a-z0-9_]*){_WORDS}")
 _COMMENT = re.compile(r"#(?!!|\s*shellcheck\b).*")
 _SOURCE = re.compile(rf"(source /[A-Za-z0-9_./-]+){_WORDS}")
@@ -43,6 +43,12 @@ def shape(script: File) -> Shape | None:
     return tuple(
         "" if plain else _bare(line) for plain, lines in _runs(script) for line in (lines[:1] if plain else lines)
     )
+
+
+def is_plain(script: File) -> bool:
+    """Nothing but plain lines, and libraries that are sourced: it has no variables, and no line that is not reached."""
+    lines = shape(script)
+    return lines is not None and all(not line or line.startswith("#!") or _SOURCE.fullmatch(line) for line in lines)
 
 
 def together(alike: Sequence[File]) -> File | None:

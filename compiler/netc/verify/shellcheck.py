@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
+from heapq import heappop, heappush
 from pathlib import Path
 from typing import NamedTuple, TypedDict
 
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from netc.emit.file import File
 from netc.verify import process, tree
-from netc.verify.alike import shape, together
+from netc.verify.alike import is_plain, shape, together
 from netc.verify.verdict import Verdict, could_not_run, verdict
 
 JUDGE = "shellcheck"
@@ -119,13 +120,30 @@ def _named(text: str, libraries: Iterable[str]) -> set[str]:
 
 def _read(shellcheck: str, wanted: Iterable[Asked]) -> str:
     """Fills `_said`, but for what stands for several and has a fault. Why it could not, or nothing."""
-    groups: list[list[Asked]] = []
-    for libraries in _rooms(wanted):
-        # Neighbours go to different processes: they are of one host, and take as long as each other.
-        count = max(min(os.cpu_count() or 1, len(libraries)), -(-len(libraries) // _AT_A_TIME))
-        groups += [libraries[start::count] for start in range(count)]
+    groups: list[tuple[list[Asked], bool]] = []
+    plain: dict[bool, list[Asked]] = {}
+    for asked in wanted:
+        plain.setdefault(is_plain(asked.file), []).append(asked)
+    for are_plain, some in sorted(plain.items()):
+        groups += [(group, are_plain) for room in _rooms(some) for group in _shared_out(room)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return next(filter(None, pool.map(lambda group: _ask(shellcheck, group), groups)), "")
+        return next(filter(None, pool.map(lambda group: _ask(shellcheck, *group), groups)), "")
+
+
+def _shared_out(room: Sequence[Asked]) -> list[list[Asked]]:
+    """Among processes that end at about the same time."""
+    count = max(min(os.cpu_count() or 1, len(room)), -(-len(room) // _AT_A_TIME))
+    lightest = [(0, number) for number in range(count)]
+    groups: list[list[Asked]] = [[] for _ in lightest]
+    for asked in sorted(room, key=_weight, reverse=True):
+        weight, number = heappop(lightest)
+        groups[number].append(asked)
+        heappush(lightest, (weight + _weight(asked), number))
+    return groups
+
+
+def _weight(asked: Asked) -> int:
+    return len(asked.file.text) + sum(map(len, asked.libraries.values()))
 
 
 def _rooms(wanted: Iterable[Asked]) -> list[list[Asked]]:
@@ -142,12 +160,12 @@ def _rooms(wanted: Iterable[Asked]) -> list[list[Asked]]:
     return [room for _, room in rooms]
 
 
-def _ask(shellcheck: str, group: Sequence[Asked]) -> str:
+def _ask(shellcheck: str, group: Sequence[Asked], are_plain: bool) -> str:
     """Why there is no answer, or nothing."""
     scripts = [replace(asked.file, path=f"{number}/{asked.file.path}") for number, asked in enumerate(group)]
     libraries = {path: File(path, text) for asked in group for path, text in asked.libraries.items()}
     with tree.laid((*libraries.values(), *scripts)) as folder:
-        answer = process.ask(_command(shellcheck, folder, scripts), folder)
+        answer = process.ask(_command(shellcheck, folder, scripts, are_plain), folder)
     if isinstance(answer, process.Silence):
         return answer.reason
     comments = _comments(answer)
@@ -174,9 +192,11 @@ def _find() -> str | None:
     return str(beside) if beside.exists() else process.find("shellcheck")
 
 
-def _command(shellcheck: str, folder: Path, scripts: Sequence[File]) -> tuple[str, ...]:
+def _command(shellcheck: str, folder: Path, scripts: Sequence[File], are_plain: bool) -> tuple[str, ...]:
     # --source-path is tried before the path itself for absolute paths too, so this machine's files stay out of it.
     options = ("--norc", "--external-sources", f"--source-path={folder / tree.ROOT}", "--severity=style")
+    # Where values flow is most of its work, and in plain scripts nothing flows.
+    options += (f"--extended-analysis={str(not are_plain).lower()}",)
     return (shellcheck, *options, "--format=json1", "--", *(script.path for script in scripts))
 
 

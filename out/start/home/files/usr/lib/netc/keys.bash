@@ -1,12 +1,13 @@
 # shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host`: the secrets of the tree that it is of, installed or not yet. Keys of the host itself are made if they are missing, and no key that is there is ever touched. What is said holds public
-# halves alone.
+# Sourced by `netc-host`: the secrets of the tree that it is of, installed or not yet. Keys of the host itself are made if
+# they are missing, and no key that is there is ever touched. What is said holds public halves alone.
 
 keys() { # [--make FILE]…: also the key of a tunnel, where the far end wants to be told the public half
   local kind file whose public left=0 make=' ' secrets=$root/etc/netc/secrets
   while (($#)); do
-    [[ $1 == --make && ${2-} == /* ]] || usage
+    [[ $1 == --make && ${2-} == /* ]] || usage "keys takes --make FILE alone"
+    awk -v file="$2" '$1 == "tunnel" && $2 == file {found = 1} END {exit !found}' "$secrets" || die "$2 is no key of a tunnel here"
     make+="$2 "
     shift 2
   done
