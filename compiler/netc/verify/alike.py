@@ -8,7 +8,7 @@ of many has none with the lines of one. Of a fault nothing follows: each is then
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from netc.emit.file import File
@@ -52,20 +52,37 @@ def is_plain(script: File) -> bool:
 
 
 def together(alike: Sequence[File]) -> File | None:
-    """One script with the plain lines of all, each where it was in its own; all are of one shape. None where one calls
-    without words what another gives some: a judge asks whether anybody does."""
-    first, *others = ([*_runs(script)] for script in alike)
-    lines: list[str] = []
-    for number, (plain, own) in enumerate(first):
-        if plain:
-            said = [line for runs in (first, *others) for line in runs[number][1]]
-            own = [*reversed(dict.fromkeys(reversed(said)))]  # what ends each of them ends all
-        lines += own
+    """One script with the plain lines of all, each where it was in its own; all are of one shape, or plain. None where
+    one calls without words what another gives some: a judge asks whether anybody does."""
+    lines = _of_plain(alike) if all(map(is_plain, alike)) else _of_one_shape(alike)
     commands = [found for line in lines if (found := _COMMAND.fullmatch(line))]
     bare = {found[1] for found in commands if found[1] == found[0]}
     if any(found[1] in bare and found[1] != found[0] for found in commands):
         return None
     return File(alike[0].path, "\n".join(lines) + "\n", alike[0].mode)
+
+
+def _of_one_shape(alike: Sequence[File]) -> list[str]:
+    first, *others = ([*_runs(script)] for script in alike)
+    lines: list[str] = []
+    for number, (plain, own) in enumerate(first):
+        if plain:
+            own = _once(line for runs in (first, *others) for line in runs[number][1])
+        lines += own
+    return lines
+
+
+def _of_plain(scripts: Sequence[File]) -> list[str]:
+    """The libraries of all, and then what is called of them."""
+    said = [line for script in scripts for line in script.text.splitlines()]
+    libraries = dict.fromkeys(found[1] for line in said if (found := _SOURCE.fullmatch(line)))
+    called = (line for line in said if not line.startswith("#!") and not _SOURCE.fullmatch(line))
+    return [said[0], *libraries, *_once(called)]
+
+
+def _once(lines: Iterable[str]) -> list[str]:
+    """Each where it is said last: what ends each script ends all."""
+    return [*reversed(dict.fromkeys(reversed([*lines])))]
 
 
 def _runs(script: File) -> Iterator[tuple[bool, list[str]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from heapq import heappop, heappush
@@ -73,25 +73,42 @@ def read_ahead(hosts: Iterable[Sequence[File]]) -> None:
     shellcheck = _find()
     if shellcheck is None:
         return
-    alike: dict[object, dict[bytes, Asked]] = {}
-    for files in hosts:
-        for asked in _marked(shellcheck, tree.scripts(files)):
-            (mark,) = asked.marks
+    new = {
+        mark: asked
+        for files in hosts
+        for asked in _marked(shellcheck, tree.scripts(files))
+        for mark in asked.marks
+        if mark not in _said
+    }
+    for alike in (_by_kind, _by_shape, _by_itself):
+        groups: dict[Hashable, list[Asked]] = {}
+        for mark, asked in new.items():
             if mark not in _said:
-                key = (shape(asked.file), *sorted(asked.libraries.items()))
-                alike.setdefault(mark if key[0] is None else key, {})[mark] = asked
-    _read(shellcheck, filter(None, (_together([*same.values()]) for same in alike.values())))
-    doubted = [asked for same in alike.values() for mark, asked in same.items() if mark not in _said]
-    _read(shellcheck, doubted)
+                groups.setdefault(alike(asked), []).append(asked)
+        _read(shellcheck, filter(None, map(_together, groups.values())))
+
+
+def _by_kind(asked: Asked) -> Hashable:
+    return is_plain(asked.file) or _by_shape(asked)
+
+
+def _by_shape(asked: Asked) -> Hashable:
+    like = shape(asked.file)
+    return _by_itself(asked) if like is None else (like, *sorted(asked.libraries.items()))
+
+
+def _by_itself(asked: Asked) -> Hashable:
+    return asked.marks
 
 
 def _together(alike: Sequence[Asked]) -> Asked | None:
-    if len(alike) == 1:
-        return alike[0]
+    if len(alike) < 2:
+        return next(iter(alike), None)
     file = together([asked.file for asked in alike])
-    if file is None:
+    libraries = {path: text for asked in alike for path, text in asked.libraries.items()}
+    if file is None or any(libraries[path] != text for asked in alike for path, text in asked.libraries.items()):
         return None
-    return Asked(file, tuple(mark for asked in alike for mark in asked.marks), alike[0].libraries)
+    return Asked(file, tuple(mark for asked in alike for mark in asked.marks), libraries)
 
 
 def _marked(shellcheck: str, scripts: Sequence[File]) -> tuple[Asked, ...]:
@@ -194,9 +211,9 @@ def _find() -> str | None:
 
 def _command(shellcheck: str, folder: Path, scripts: Sequence[File], are_plain: bool) -> tuple[str, ...]:
     # --source-path is tried before the path itself for absolute paths too, so this machine's files stay out of it.
-    options = ("--norc", "--external-sources", f"--source-path={folder / tree.ROOT}", "--severity=style")
     # Where values flow is most of its work, and in plain scripts nothing flows.
-    options += (f"--extended-analysis={str(not are_plain).lower()}",)
+    flow = f"--extended-analysis={str(not are_plain).lower()}"
+    options = ("--norc", "--external-sources", f"--source-path={folder / tree.ROOT}", "--severity=style", flow)
     return (shellcheck, *options, "--format=json1", "--", *(script.path for script in scripts))
 
 
