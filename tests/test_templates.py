@@ -201,7 +201,7 @@ ON_PURPOSE = {"finish", "source"}
 def test_no_library_takes_the_name_of_another_function_of_netc_host() -> None:
     """It sources them: the last one would win."""
     own = set(FUNCTION.findall(netc_host())) - ON_PURPOSE
-    alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "keys.bash")  # of a process of their own, or named by it
+    alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "bring.bash")  # of its own process, or named by it
     libraries = [path for path in (ROOT / "templates/bash").glob("*.bash") if path.name not in alone]
     taken = {path.name: own & set(FUNCTION.findall(path.read_text())) for path in libraries}
 

@@ -1,5 +1,5 @@
 # ---- whether what is up is still there, and what else differs from what was installed, a line a difference
-check_parts() { # PARTS… that are up: what their `check` scripts find. It changes what words mean: for a shell that ends with it.
+check_parts() { # PARTS… that are up: what their `check` scripts find. It changes what words mean: for a shell that ends with it
   local part journal script
   local -A sourced=()
   source() { # as those scripts call it
@@ -14,10 +14,6 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
   for script in "$@"; do
     part=$script journal=/run/netc/$script
     if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
-  done
-  part=rules
-  for script in "${!asked[@]}"; do
-    [[ $script != *' rule show protocol 77' ]] || shows_no_other "$script" 'proto 77'
   done
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }
@@ -34,8 +30,8 @@ check() {
   printf '%s\n' "$found"
   return 1
 }
-differing_parts() {
-  local part order up=()
+differing_parts() { # and rules of netc's that are no part's
+  local part order line up=()
   laid
   for part in "${order[@]}"; do
     if is_up "$part"; then
@@ -47,6 +43,11 @@ differing_parts() {
     fi
   done
   check_parts "${up[@]}"
+  part=rules differences=()
+  for line in "${!asked[@]}"; do
+    [[ $line != *' rule show protocol 77' ]] || shows_no_other "$line" 'proto 77'
+  done
+  ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }
 altered_files() { # GENERATION
   local sum mode path place now

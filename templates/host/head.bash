@@ -19,7 +19,8 @@
 # shellcheck disable=SC1091,SC2034,SC2154,SC2329 # of what steps.bash sets, reads and calls
 set -uo pipefail
 umask 022 # folders that parts make are for others too
-export LC_ALL=C
+set +o posix
+export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
 root=$0
 [[ $0 == /* && ! -L $0 ]] || root=$(realpath "$0")
 root=${root%/usr/local/sbin/netc-host}

@@ -74,17 +74,22 @@ confirm() { # TOKEN
   [[ ! ${SSH_CONNECTION-} || $SSH_CONNECTION != "$(<"$pending/by")" ]] ||
     die "this is the connection that was there before: it proves nothing; confirm over a new one"
   alone 10 || die "the change is still under way"
-  [[ -e $pending && $(<"$pending/phase") == complete ]] || die "the change is not complete; it will be taken back"
+  is_complete || die "the change is not complete; it will be taken back"
   local part new order wrong
   new=$(<"$pending/new")
   order_of "$new"
   for part in "${order[@]}"; do is_up "$part" || die "$part is not up; netc-host revert takes the change back"; done
+  # Others may have it meanwhile: whoever is asked may not answer, and time goes on.
+  exec 8>&-
   wrong=$(check_parts "${order[@]}")
+  { alone 10 && is_complete && [[ $(<"$pending/new") == "$new" ]]; } || die "the change was taken back meanwhile"
   [[ ! $wrong ]] || die "not all of it is there; netc-host up brings up anew what is broken, netc-host revert takes the change back"$'\n'"$wrong"
   disarm
   end_change "$new" confirmed
   tell "at $new, confirmed"
 }
+
+is_complete() { [[ -e $pending && $(<"$pending/phase") == complete ]]; }
 
 revert() {
   local reason="as asked"
@@ -98,7 +103,7 @@ revert() {
   [[ -e $pending ]] || die "nothing waits to be confirmed; at $(current)"
   if ! alone 5; then # whoever changes things has had its time
     kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
-    alone 5 || die "another change is under way"
+    until alone 5; do [[ $reason == nobody* ]] || die "another change is under way"; done
   fi
   [[ -e $pending ]] || die "nothing waits to be confirmed any more; at $(current)"
   revert_now "$reason" && [[ ! ${1-} ]] # asked for, it is what was wanted
@@ -107,32 +112,45 @@ revert() {
 uninstall() {
   alone 5 || die "another change is under way"
   [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
-  local old part order
+  local old part order left
   old=$(current)
   [[ $old != none ]] || die "nothing is installed"
   begin_change "$old" none - || die "cannot write $store; nothing was changed"
   go "$old" none || die "is not all gone; run netc-host uninstall again when the cause is"
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not gone"; done
+  left=$(ip -o link show group 77; ip -4 rule show protocol 77; ip -6 rule show protocol 77)
+  [[ ! $left ]] || tell "left, since nothing in /run/netc says whose they are:"$'\n'"$left"
   rm -rf "$store"
   tell "all of it is gone, but for /etc/netc/keys"
 }
 
-anything_installed() { [[ $(current) != none || -e $pending ]] || die "nothing is installed"; }
+settled() { # nobody changes anything now, and no change was cut off; one that was not confirmed before a boot is taken back
+  [[ $(current) != none || -e $pending ]] || die "nothing is installed"
+  alone 5 || die "another change is under way"
+  [[ -e $pending ]] || return 0
+  [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || revert_now "the host started before it was confirmed"
+  [[ ! -e $pending ]] || is_complete || die "a change was cut off: netc-host revert takes it back"
+}
 sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`
   local part line up=()
   local -A wrong=()
-  wanting=() torn=()
+  wanting=() torn=() unasked=''
   for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
-  while IFS= read -r line; do wrong[${line%%: *}]=1; done < <(check_parts "${up[@]}")
+  while IFS= read -r line; do
+    case $line in
+      *': cannot be asked'* | *' cannot be asked for: '*) unasked+=$line$'\n' ;;
+      *) wrong[${line%%: *}]=1 ;;
+    esac
+  done < <(check_parts "${up[@]}")
   for part in "${order[@]}"; do
     if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi
     if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then wanting+=("$part"); fi
   done
 }
 up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
-  local order failed=() part torn wanting tried=''
-  anything_installed
+  local order failed=() part torn wanting unasked tried=''
+  settled
   laid
   for _ in {1..3}; do
     sort_out
@@ -147,18 +165,13 @@ up() { # all parts, and anew what is broken; what stood on that may break when i
     fi
     ((${#torn[@]})) || break
   done
-  sort_out
+  if [[ $tried ]]; then sort_out; else wanting=(); for part in "${order[@]}"; do is_up "$part" || wanting+=("$part"); done; fi
+  [[ ! $unasked ]] || die "${unasked%$'\n'}"
   ((!${#wanting[@]})) || die "${wanting[*]}: not up, or not whole; netc-host check says what is missing"
-}
-parts() {
-  local order
-  anything_installed
-  laid
-  ((!${#order[@]})) || printf '%s\n' "${order[@]}"
 }
 down() {
   local order failed=()
-  anything_installed
+  settled
   laid
   reversed order
   ! has_systemd || by_systemd stop "${order[@]}"
@@ -170,27 +183,24 @@ source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in
   confirm) [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }; "$@" ;;
-  install) (($# > 1)) || usage; install_bundle "${@:2}" ;;
   install-from) install_from "${@:2}" ;;
-  back) back_to "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # by install_from alone, which holds the lock
   try)
     # shellcheck source=/dev/null
     source "$root/usr/lib/netc/trial.bash" && trial "${@:2}"
     ;;
-  keys)
-    [[ -e $root/etc/netc/secrets ]] || die "nothing is secret here"
+  install | back | keys)
     # shellcheck source=/dev/null
-    source "$root/usr/lib/netc/keys.bash" && "$@"
+    source "$root/usr/lib/netc/bring.bash" || exit 1
+    case $1 in
+      install) (($# > 1)) || usage "install takes a FILE.tar.gz"; install_bundle "${@:2}" ;;
+      back) back_to "${@:2}" ;;
+      keys) "$@" ;;
+    esac
     ;;
-  parts | up | down | uninstall)
-    (($# == 1)) || usage "$1 takes no options"
-    "$1"
-    ;;
-  revert)
-    [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"
-    "$@"
-    ;;
+  up | down | uninstall) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
+  parts) (($# == 1)) || usage "$1 takes no options"; laid; printf '%s' "${order[@]/%/$'\n'}" ;;
+  revert) [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"; "$@" ;;
   status | check) "$@" ;;
   '' | --help | -h | help) usage ;;
   *) usage "$1 is none of these" ;;

@@ -8,7 +8,8 @@ in_place() { # reads a MANIFEST: the lines whose file is not in its place as it 
   while read -r line; do
     [[ $line == *'  files/'* ]] || continue
     read -r _ _ path _ <<<"$line"
-    lines+=("$line") places+=("/${path#files/}")
+    lines+=("$line")
+    [[ ! -f /${path#files/} ]] || places+=("/${path#files/}")
   done
   while read -r word place; do
     if [[ $word == *:* ]]; then modes[$place]=${word#*:}; else sums[$place]=$word; fi

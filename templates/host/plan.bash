@@ -16,7 +16,7 @@ current() {
 order_in() { # FILE: the parts in the order in which they come up are in `order`
   local line
   order=()
-  [[ ! -e $1 ]] || while read -r line; do [[ $line == '#'* ]] || order+=("$line"); done <"$1"
+  [[ ! -f $1 ]] || while read -r line; do [[ $line == '#'* ]] || order+=("$line"); done <"$1"
 }
 order_of() { order_in "$trees/$1/files/etc/netc/order"; }
 laid() { order_in /etc/netc/order; } # the parts of the files that are in place, confirmed or not

@@ -235,13 +235,15 @@ reserve() { # OLD: room for its files, for the way back
 }
 
 revert_now() { # REASON: from any phase
-  local old new at failed=0
-  old=$(<"$pending/old") new=$(<"$pending/new") at=$(<"$pending/phase")
+  local old new at boot failed=0
+  old=$(<"$pending/old") new=$(<"$pending/new") at=$(<"$pending/phase") boot=$(<"$pending/boot")
   rm -f "$store/reserve"
   clear_away "$new"
-  if [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]]; then
+  [[ $boot != "$(</proc/sys/kernel/random/boot_id)" ]] || boot=''
+  if [[ $boot && ! -e /run/netc ]]; then
     back_at_boot "$old" "$new" || failed=1
   else
+    [[ ! $boot || $at == preparing ]] || at=complete # somebody has brought up what lies there
     case $at in
       preparing) ;;
       stopping) phase back-starting ;;

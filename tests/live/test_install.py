@@ -114,6 +114,7 @@ def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path
 
     for at in points(most, 12):
         assert killed(edge, ["bash", INSTALL, "--detach"], "switch", at) < most
+        netc_host(edge, "up", check=False)  # somebody tries that first
         said = netc_host(edge, "revert", check=False)  # or nothing had begun
         assert re.search("went back|nothing waits", said.stderr), at
         assert difference(before[0], at_rest(edge)[0]) == "", at
@@ -344,3 +345,53 @@ def test_up_fails_where_something_stays_broken(lab: Lab, edge: Host, tmp_path: P
     said = netc_host(edge, "up", check=False)
     assert (said.returncode, said.stderr.count("is broken, and comes up anew")) == (1, 1)
     assert "link-one: not up, or not whole" in said.stderr
+
+
+def rebooted(host: Host) -> None:
+    """As far as netc can tell: nothing is up, and what waits is of another boot."""
+    netc_host(host, "down")
+    host.write("/var/lib/netc/pending/boot", "11111111-2222-3333-4444-555555555555\n")
+
+
+def test_what_nobody_confirmed_before_a_boot_does_not_come_up(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+    install(edge, "--detach", "--within", "600")
+    rebooted(edge)
+    said = netc_host(edge, "up")
+    assert "the host started before it was confirmed" in said.stderr
+    assert difference(before[0], at_rest(edge)[0]) == ""
+    assert at_rest(edge)[1] == before[1]
+
+
+def test_what_came_up_all_the_same_after_a_boot_goes_down_before_it_is_replaced(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
+    install(edge, "--detach", "--within", "600")
+    rebooted(edge)
+    for part in ("firewall", "link-one", "link-two"):
+        edge.run(["bash", f"/etc/netc/parts/{part}/up"])
+    netc_host(edge, "revert")
+    assert difference(before[0], at_rest(edge)[0]) == ""
+    assert at_rest(edge)[1] == before[1]
+
+
+def test_a_journal_that_is_lost_is_told_of(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    edge.write("/run/netc/link-one", "")  # as after a crash of the host's /run
+    assert netc_host(edge, "status", check=False).returncode == 1
+    assert "was interrupted" in netc_host(edge, "up").stderr
+    assert netc_host(edge, "status").returncode == 0
+
+    edge.run(["rm", "-r", "/run/netc"])
+    assert "ip link delete dev vx-node" in netc_host(edge, "up", check=False).stderr
+    edge.run(["rm", "-rf", "/run/netc"])
+    said = netc_host(edge, "uninstall")
+    assert re.search(r"left, since nothing in /run/netc says whose they are:\n.*vx-node", said.stderr)

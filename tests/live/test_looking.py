@@ -15,6 +15,7 @@ from live.delivered import deliver, install, netc_host
 from live.example_host import example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.waiting import within
 
 pytestmark = pytest.mark.live
 
@@ -293,6 +294,38 @@ EXAMPLE_HOSTS = [
     "slim-edge/node",
     "uplinks/lin",
 ]
+@pytest.mark.parametrize("odd", ["PATH=/usr/bin:/bin", "POSIXLY_CORRECT=1", "TZ=Asia/Tokyo"])
+def test_from_wherever_it_is_asked_the_host_is_well(edge: Host, odd: str) -> None:
+    for verb in ("status", "check", "up", "status"):
+        said = edge.run(["env", odd, "/usr/local/sbin/netc-host", verb], check=False)
+        assert (said.returncode, "broken" in said.stdout + said.stderr) == (0, False), said.stderr
+    for part in parts(edge):
+        assert edge.run(["env", odd, "bash", f"/etc/netc/parts/{part}/check"]).stdout == ""
+
+
+SILENT = """
+import socket, time
+here = socket.socket(socket.AF_UNIX)
+here.bind("/run/wireguard/aa-other.sock")
+here.listen(64)
+time.sleep(600)
+"""
+
+
+def test_a_device_of_somebody_else_that_never_answers_holds_nobody_up(edge: Host) -> None:
+    edge.run(["mkdir", "-p", "/run/wireguard"])
+    edge.run(["ip", "link", "add", "aa-other", "type", "bridge"])  # wg(8) asks where both are
+    edge.write("/tmp/silent.py", SILENT)
+    edge.start(["python3", "/tmp/silent.py"])
+    within(20, lambda: edge.run(["test", "-S", "/run/wireguard/aa-other.sock"], check=False).returncode == 0)
+    assert edge.run(["timeout", "3", "wg", "show", "all", "peers"], check=False).returncode == 124
+    assert netc_host(edge, "check").stdout == ""
+    told = json.loads(status(edge, "--json"))
+    assert {part["state"] for part in told["parts"]} == {"up"}
+    edge.run(["wg", "set", "wg-node", "listen-port", "4000"])
+    assert "link-one: interface wg-node listens at port 4000" in netc_host(edge, "check", check=False).stdout
+
+
 @pytest.mark.parametrize("which", EXAMPLE_HOSTS)
 def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)

@@ -94,7 +94,10 @@ def test_what_one_link_lacks_is_said_and_stops_no_other(hub: Host) -> None:
     done = netc_host(hub, "up", check=False)
 
     assert done.returncode == 1
-    assert done.stderr == "netc: link-l2: an interface vx-n2 exists, and is not of this part\n"
+    assert done.stderr == (
+        "netc: link-l2: an interface vx-n2 exists, and is not of this part\n"
+        "netc: link-l2: not up, or not whole; netc-host check says what is missing\n"
+    )
     assert hub.run(["ls", "/run/netc"]).stdout.split() == ["link-l1", "link-l3"]
     hub.run(["ip", "link", "delete", "vx-n2"])
     netc_host(hub, "up")

@@ -9,10 +9,11 @@ from netc.emit.file import File
 from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
-ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "bundle", "status", "main")
+ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "status", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
-SAME_ON_EVERY_HOST = (NETC_HOST, "files/usr/lib/netc/trial.bash", "files/usr/lib/netc/keys.bash")
+BRING = "files/usr/lib/netc/bring.bash"
+SAME_ON_EVERY_HOST = (NETC_HOST, BRING, "files/usr/lib/netc/trial.bash")
 """The program and what it reads: whatever the plan, and so they name more than a host has."""
 
 
@@ -23,10 +24,11 @@ def netc_host() -> str:
 
 def carried() -> dict[str, bytes]:
     """What a host needs that has nothing of netc yet, by its place: the program, and the libraries that it reads."""
-    libraries = {f"usr/lib/netc/{name}": plain(f"bash/{name}").encode() for name in ("steps.bash", "keys.bash")}
+    libraries = {f"usr/lib/netc/{name}": plain(f"bash/{name}").encode() for name in ("steps.bash", "bring.bash")}
     return {NETC_HOST.removeprefix("files/"): netc_host().encode(), **libraries}
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     yield File("install", render("host", "install.j2", host=plan.host), SCRIPT)
     yield File(NETC_HOST, netc_host(), SCRIPT)
+    yield File(BRING, plain("bash/bring.bash"))

@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File
-from netc.emit.render import origin, plain, token
+from netc.emit.render import origin, token
 from netc.language.names import CredentialName
 from netc.network.interface import Key
 from netc.plan.facts.fact import Secret
 from netc.plan.host_plan import HostPlan, Part
 
-KEYS = "files/usr/lib/netc/keys.bash"
 HEAD = "# Kind, place, what it belongs to, public half. Compiled by netc: change the topology, not this file.\n"
 
 
@@ -20,7 +19,6 @@ def emit(plan: HostPlan) -> Iterator[File]:
     lines = sorted({_line(secret, part) for part in plan.parts for fact in part.facts for secret in fact.secrets()})
     if lines:
         yield File("files/etc/netc/secrets", HEAD + "".join(f"{line}\n" for line in lines))
-        yield File(KEYS, plain("bash/keys.bash"))
 
 
 def _line(secret: Secret, part: Part) -> str:

@@ -46,7 +46,26 @@ sync_device() { # what a file leaves out is reset, so the key and the port go in
 
 # ---- asked by `check`, and never by what would say a private key (`wg show … dump`)
 declare -gA place_of=() public_of=() # also where a function sources this
-wg_says() { by="${2:+ip netns exec $2 }wg show all $1"; listen "$by"; } # WHAT [NAMESPACE]: in the lines of `by`
+wg_says() { # WHAT [NAMESPACE]: in the lines of `by`
+  local device
+  by="${2:+ip netns exec $2 }wg show all $1"
+  [[ ! ${asked[$by]-} ]] || return 0
+  if [[ ! ${silent["wg ${2-}"]-} ]]; then
+    hear "$by" ${2:+ip netns exec "$2"} wg show all "$1"
+    [[ ${silent[$by]-} ]] || return 0
+  fi
+  # A userspace device, perhaps somebody else's, is stuck: netc's own are asked one by one.
+  silent["wg ${2-}"]=1
+  for device in "${!lines_of[@]}"; do [[ $device != "$by "* ]] || lines_of["$device"]=; done
+  hear "$by" each_device "$@"
+}
+each_device() { # WHAT [NAMESPACE]
+  local device
+  for device in /etc/netc/wireguard/*.conf; do
+    device=${device##*/} device=${device%.conf}
+    timeout 2 ${2:+ip netns exec "$2"} wg show "$device" "$1" | sed "s/^/$device\t/" || true
+  done
+}
 wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
   local number
   wg_says "${@:2}"
@@ -132,8 +151,8 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
         at = met[$1, $2] + 0
         print "peer", $1, in_, name, $2, (endpoint[$1, $2] == "(none)" ? "-" : endpoint[$1, $2]), \
           (at ? at : "-"), (at ? (now > at ? now - at : 0) : "-"), $3, $4
-      }' <(exec "${wg[@]}" endpoints 2>/dev/null) <(exec "${wg[@]}" latest-handshakes 2>/dev/null) \
-      <(exec "${wg[@]}" transfer 2>/dev/null)
+      }' <(exec timeout 5 "${wg[@]}" endpoints 2>/dev/null) <(exec timeout 5 "${wg[@]}" latest-handshakes 2>/dev/null) \
+      <(exec timeout 5 "${wg[@]}" transfer 2>/dev/null)
   done
 }
 

@@ -5,7 +5,8 @@
 # that fails is taken back by `down`. /run is empty after a boot, which is the truth. Whether what was done is still
 # there is never believed, but asked of the kernel: by `check`, which an `up` of a part that is up begins with.
 set -euo pipefail
-export LC_ALL=C
+umask 022 # daemons look into /run/netc
+export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
 part=$1 verb=$2 here=/etc/netc/parts/$1
 journal=/run/netc/$part left=0
 
@@ -25,7 +26,11 @@ note() { # another part that goes down may remove the folder between two words
 
 # ---- asked before anything is touched
 need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
-unused_link() { [[ ! -e /sys/class/net/$1 ]] || refuse "an interface $1 exists, and is not of this part"; }
+unused_link() {
+  [[ -e /sys/class/net/$1 ]] || return 0
+  [[ -z $(ip -o link show dev "$1" group 77 2>/dev/null) ]] || refuse "an interface $1 is left of a netc that is not remembered: ip link delete dev $1"
+  refuse "an interface $1 exists, and is not of this part"
+}
 unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists, and is not of this part"; }
 secret() { # FILE
   [[ -s $1 ]] || refuse "the secret $1 is missing or empty"
@@ -97,14 +102,19 @@ take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken back"
 
 # ---- what `check` asks. What a program says is read once, for all questions of all parts that are asked together.
 declare -a differences=()
-declare -A said=() lines_of=() asked=()
+declare -A said=() lines_of=() asked=() silent=()
 differs() { differences+=("$part: $*"); }
 
 listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
-  local words line number=0 first second
   [[ ! ${asked[$1]-} ]] || return 0
+  read -ra words <<<"$1"
+  hear "$1" "${words[@]}"
+  [[ ! ${silent[$1]-} ]] || differs "cannot be asked for: \`$1\` does not answer"
+}
+hear() { # COMMAND, and in words what is run for it; one that does not answer in ten seconds is in `silent`
+  local words line number=0 first second
   asked[$1]=1
-  while read -ra words; do
+  while read -t 10 -ra words || { (($? > 128)) && silent[$1]=1 && kill "$!" && false; }; do
     ((${#words[@]})) || continue
     first=${words[0]} second=${words[1]-}
     if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
@@ -115,7 +125,7 @@ listen() { # COMMAND, in one word: a line of what it says is in `said`, and foun
     lines_of["$1 $first"]+=" $number"
     [[ $second == "$first" ]] || lines_of["$1 $second"]+=" $number"
     number=$((number + 1))
-  done < <(read -ra words <<<"$1" && exec "${words[@]}" 2>/dev/null)
+  done < <([[ $2 != each_device ]] || { "${@:2}"; exit; }; exec "${@:2}" 2>/dev/null)
   said["$1"]=$number
 }
 about() { # COMMAND: what it shows, and where
@@ -215,8 +225,8 @@ begin() {
         printf 'netc: %s\n' "$wrong" >&2
         say "is broken, and comes up anew"
         take_down
-      elif [[ $last ]]; then
-        say "was interrupted at: $last"
+      elif [[ -e $journal ]]; then
+        say "was interrupted at: ${last:-its beginning}"
         take_down
       fi
       trap '[[ ! -e $journal ]] || take_down' EXIT
