@@ -25,6 +25,8 @@ PLAIN = {
 """Kinds of devices and their options (ip-link(8))."""
 
 INNER = {"ipip": (4,), "sit": (6,)}
+OUTER = {"gre": 4, "ipip": 4, "sit": 4, "ip6gre": 6}
+"""Families that a kind carries, or is carried by, where that is one alone."""
 
 
 class Refused(Exception):
@@ -469,15 +471,16 @@ def told_by(kind: str, options: dict[str, str]) -> str:
     """What the kernel tells tunnels of a kind apart by."""
     if kind in ("wireguard", "bridge", "foreign"):
         return ""
-    if {"local", "remote", "ttl"} - options.keys():
-        raise Refused(f"a {kind} needs local, remote and ttl")
-    six = ":" in options["local"]
-    if six != (kind == "ip6gre") and kind != "vxlan":
-        raise Refused(f"{options['local']} is no outer address of {kind}")
-    if options["remote"] != "any" and six != (":" in options["remote"]):
-        raise Refused(f"{options['local']} and {options['remote']} are of two families")
-    if kind == "vxlan":
-        return f"vxlan {options['id']} {options['dstport']} {six}"
+    if missing := {"local", "remote", "ttl"} & PLAIN[kind] - options.keys():
+        raise Refused(f"a {kind} needs {', '.join(sorted(missing))}")
+    outer = [options[end] for end in ("local", "remote") if options.get(end, "any") != "any"]
+    families = {6 if ":" in address else 4 for address in outer}
+    if len(families) > 1:
+        raise Refused(f"{' and '.join(outer)} are of two families")
+    if families != {OUTER.get(kind, *families)}:
+        raise Refused(f"{' and '.join(outer)} cannot be outer addresses of {kind}")
+    if "id" in options:
+        return f"{kind} {options['id']} {options['dstport']} {families}"
     return f"{kind} {options['local']} {options['remote']} {options.get('key')}"
 
 

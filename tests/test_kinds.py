@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+from examples import EXAMPLES
 from netc.language.kinds import KINDS, Kind, LinkKind, TunnelKind
 from test_layers import MODULES, parsed, place
+from topologies import FULL
 
 STANDS_FOR = {"LOCAL", "REMOTE", "TTL", "KEY", "VNI", "PORT"}
 MADE_BY_IP = [kind for kind, properties in KINDS.items() if properties.form in ("plain", "numbered", "6to4")]
@@ -44,6 +47,18 @@ def test_a_kind_says_what_its_form_asks_for(kind: str) -> None:
     assert bool(properties.port) == (properties.form == "numbered")
     assert bool(properties.protocol) == (properties.form in ("plain", "6to4"))
     assert properties.carries in ((4, 6), (4,), (6,))
+
+
+def used(topology: Mapping[str, Any]) -> Iterator[str]:
+    for table in (topology, *topology["hosts"].values()):
+        for name in ("links", "meshes", "tunnels"):
+            yield from (each.get("kind", "wireguard") for each in table.get(name, {}).values())
+
+
+def test_every_kind_is_used_by_a_topology_that_is_brought_up() -> None:
+    examples = [tomllib.loads(path.read_text()) for path in EXAMPLES]
+
+    assert set(KINDS) == {kind for topology in (FULL, *examples) for kind in used(topology)}
 
 
 def compared(module: Path) -> Iterator[str]:

@@ -97,7 +97,7 @@ def other(value: Any) -> Any:
         case bool():
             return not value
         case Kind():
-            return {Kind.GRE: Kind.IPIP, Kind.SIX_TO_FOUR: Kind.IPIP, Kind.VXLAN: Kind.GRE}[value]
+            return Kind.GRE if value != Kind.GRE else Kind.IPIP
         case int():
             return {4: 6, 6: 4}.get(value, value + 1)
         case Name() if value.endswith((".service", ".socket", ".slice")):

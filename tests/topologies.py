@@ -8,17 +8,17 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from itertools import combinations, pairwise
-from typing import Any
+from itertools import combinations, pairwise, permutations
+from typing import Any, get_args
 
 from hypothesis import strategies as st
+
+from netc.language.kinds import KINDS, LinkKind
 
 Table = dict[str, Any]
 
 NAMES = ("edge", "home", "fra", "nyc", "a", "z-9")
-PREFIX = {"wireguard": "wg-", "gre": "gre-", "ip6gre": "gre6-", "ipip": "ipip-", "sit": "sit-", "vxlan": "vx-"}
-OUTER = {"gre": 4, "ipip": 4, "sit": 4, "ip6gre": 6}
-INNER = {"ipip": (4,), "sit": (6,), "6to4": (6,)}
+LINKS: tuple[str, ...] = get_args(LinkKind)
 
 
 def document(topology: Table) -> str:
@@ -81,6 +81,11 @@ class Line:
     def families(self) -> list[tuple[int, bool]]:
         first = next(iter(self.ends.values()), {}).get("address", [])
         return [(6 if ":" in net else 4, not net.endswith("/32")) for net in first]
+
+
+def permuted(families: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """What an end may have addresses of."""
+    return [some for count in range(1, len(families) + 1) for some in permutations(families, count)]
 
 
 def own(machine: Machine) -> dict[int, str]:
@@ -299,6 +304,8 @@ FULL: Table = {
             },
         },
         "gre": {"kind": "gre", "between": ["a", "b"], "key": 5, "ends": {"a": {"routes": ["10.7.0.0/16"]}}},
+        "four": {"kind": "ipip", "between": ["a", "b"]},
+        "over6": {"kind": "ip6gre", "between": ["a", "b"]},
         "vx": {
             "kind": "vxlan",
             "between": ["a", "b"],
@@ -428,7 +435,7 @@ class Maker:
     def routes(self, kind: str) -> list[str]:
         n = self.next()
         prefixes = {4: f"172.{16 + n // 256}.{n % 256}.0/24", 6: f"fd99:{n:x}::/48"}
-        return self.some([prefixes[family] for family in INNER.get(kind, (4, 6))])
+        return self.some([prefixes[family] for family in KINDS[kind].carries])
 
     def steering(self) -> Table:
         """A table of its own, with or without a priority."""
@@ -440,14 +447,14 @@ class Maker:
     # ---- links -------------------------------------------------------------------------------------------
 
     def link(self, one: Machine, other: Machine) -> Table | None:
-        kind = self.one("wireguard", "wireguard", "gre", "ip6gre", "ipip", "sit", "vxlan")
+        kind = self.one("wireguard", *LINKS)
         link: Table = {"kind": kind, "between": [one.name, other.name]}
         if kind == "wireguard":
             if not meet(one, other, {4, 6}):
                 return None
         elif not self.plain(link, kind, one, other):
             return None
-        if one.known == other.known == {4, 6} and kind in ("wireguard", "vxlan") and self.chance():
+        if one.known == other.known == {4, 6} and KINDS[kind].chooses_family and self.chance():
             link["family"] = self.one("ipv4", "ipv6")
         if self.chance():
             link["mtu"] = 1280
@@ -464,14 +471,14 @@ class Maker:
     def plain(self, link: Table, kind: str, one: Machine, other: Machine) -> bool:
         """The kernel tells such tunnels apart by their ends and, where the kind has one, by their key."""
         known = one.known & other.known
-        if not known or (kind in OUTER and OUTER[kind] not in known):
+        if not known or KINDS[kind].outer not in (None, *known):
             return False
         pair = (kind, *sorted((one.name, other.name)))
         again = pair in self.pairs
         self.pairs.add(pair)
-        if kind in ("gre", "ip6gre") and (again or self.chance()):
+        if KINDS[kind].takes("KEY") and (again or self.chance()):
             link["key"] = self.next()
-        elif kind == "vxlan":
+        elif KINDS[kind].form == "numbered":
             if again or self.chance():
                 link["vni"] = self.next()
             if self.chance():
@@ -485,22 +492,23 @@ class Maker:
     def addresses(self, kind: str) -> tuple[list[str], list[str]]:
         n = self.next()
         four = [f"10.{100 + n // 256}.{n % 256}"] * 2
-        apart = () if kind == "vxlan" else ((f"{four[0]}.7/32", f"{four[1]}.8/32"),)  # Ethernet has neighbours
+        apart = () if KINDS[kind].ethernet else ((f"{four[0]}.7/32", f"{four[1]}.8/32"),)  # Ethernet has neighbours
         subnets = {
             4: self.one((f"{four[0]}.0/31", f"{four[1]}.1/31"), (f"{four[0]}.1/30", f"{four[1]}.2/30"), *apart),
             6: self.one((f"fd10:{n:x}::/127", f"fd10:{n:x}::1/127"), (f"fd10:{n:x}::a/64", f"fd10:{n:x}::b/64")),
         }
-        families = INNER.get(kind) or self.one((4,), (6,), (4, 6), (6, 4))
+        families = self.one(*permuted(KINDS[kind].carries))
         return [subnets[family][0] for family in families], [subnets[family][1] for family in families]
 
     def end(self, end: Table, link: Table, near: Machine, far: Machine, shared: bool) -> None:
         kind = link["kind"]
-        name = self.device(near, PREFIX[kind] + far.name)
+        name = self.device(near, KINDS[kind].prefix + far.name)
         if name:
             end["interface"] = name
         if routes := self.routes(kind):
             held = {6 if ":" in net else 4 for net in end.get("address", [])}
-            routes = [to for to in routes if kind != "vxlan" or (6 if ":" in to else 4) in held]  # by a neighbour
+            by_neighbour = KINDS[kind].ethernet
+            routes = [to for to in routes if not by_neighbour or (6 if ":" in to else 4) in held]
         if routes:
             end |= {"routes": routes, **(self.steering() if "address" in end else {})}
         if kind != "wireguard":
@@ -629,7 +637,7 @@ class Maker:
         ends: Table = {}
         for number, (near, far) in enumerate(((one, other), (other, one))):
             ends[near.name] = {"address": [f"10.150.{n}.{number}/31"]}
-            if name := self.device(near, PREFIX[kind] + far.name):
+            if name := self.device(near, KINDS[kind].prefix + far.name):
                 ends[near.name]["interface"] = name
             if kind == "wireguard" and (port := self.port(near, 51820 + far.id)):
                 ends[near.name]["port"] = port
@@ -675,11 +683,11 @@ class Maker:
         tunnel: Table = {"kind": kind}
         if kind in ("tunsafe", "external"):
             return self.program(n, kind)
-        if device := self.device(machine, {**PREFIX, "6to4": "6to4-"}[kind] + name):
+        if device := self.device(machine, KINDS[kind].prefix + name):
             tunnel["interface"] = device
         if kind != "6to4":
             nets = {4: f"10.64.{n}.2/24", 6: f"fd64:{n:x}::2/64"}
-            families = INNER.get(kind) or self.one((4,), (6,), (4, 6))
+            families = self.one(*permuted(KINDS[kind].carries))
             tunnel["address"] = [nets[family] for family in families]
         if self.chance():
             tunnel["mtu"] = 1280
@@ -687,12 +695,12 @@ class Maker:
             return tunnel | self.strangers(n)
         if kind == "6to4":
             return tunnel | {"local": f"203.0.113.{machine.id}"}
-        tunnel["remote"] = f"2001:db8:fff0::{n:x}" if kind == "ip6gre" else f"192.0.2.{n}"
-        if OUTER.get(kind, 4) not in machine.known or self.chance():
-            tunnel["local"] = f"2001:db8:ffff::{machine.id:x}" if kind == "ip6gre" else f"203.0.113.{machine.id}"
-        if kind == "vxlan":
+        tunnel["remote"] = f"2001:db8:fff0::{n:x}" if KINDS[kind].outer == 6 else f"192.0.2.{n}"
+        if (KINDS[kind].outer or 4) not in machine.known or self.chance():
+            tunnel["local"] = f"2001:db8:ffff::{machine.id:x}" if KINDS[kind].outer == 6 else f"203.0.113.{machine.id}"
+        if KINDS[kind].form == "numbered":
             tunnel |= {"vni": 5000 + n} | self.one({}, {"port": 4800 + n})
-        elif kind in ("gre", "ip6gre") and self.chance():
+        elif KINDS[kind].takes("KEY") and self.chance():
             tunnel["key"] = n
         return tunnel
 
@@ -721,7 +729,7 @@ class Maker:
         """What a tunnel may have that stays among the host's own."""
         if tunnel["kind"] == "wireguard":
             return {"routes": ["172.31.7.0/24"], **self.steering()} if self.chance() and not self.taken() else {}
-        if tunnel["kind"] != "vxlan" and (routes := self.routes(tunnel["kind"])):
+        if not KINDS[tunnel["kind"]].ethernet and (routes := self.routes(tunnel["kind"])):
             return {"routes": routes, **self.steering()}
         return {}
 
@@ -889,7 +897,7 @@ def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Tab
 
 
 def tunnels(make: Maker, machine: Machine) -> Table:
-    kinds = make.draw(st.lists(st.sampled_from([*PREFIX, "wireguard", "6to4", "tunsafe", "external"]), max_size=3))
+    kinds = make.draw(st.lists(st.sampled_from([*KINDS, "wireguard"]), max_size=3))
     if kinds.count("6to4") > 1:
         kinds = [*dict.fromkeys(kinds)]
     found = {f"t{number}": make.tunnel(machine, f"t{number}", kind) for number, kind in enumerate(kinds)}
