@@ -26,7 +26,7 @@ from netc.plan.facts import FACTS, Fact, Router, Ruleset, docker
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.show import show
-from netc.verify import Outcome, verify
+from netc.verify import Outcome, verify_all
 from test_mirror import drawn_plans, plans
 from topologies import FULL, key
 
@@ -352,8 +352,7 @@ def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
 @example(drawn_plans(FULL))
 @given(plans)
 def test_no_judge_finds_fault_with_what_is_printed(hosts: tuple[HostPlan, ...]) -> None:
-    for plan in hosts:
-        files = [file for file in emit(plan) if file.path not in SAME_ON_EVERY_HOST]
-        faults = [f"{v.subject}: {v.detail}" for v in verify(files) if v.outcome == Outcome.FAILED]
+    files = {plan.host: tuple(file for file in emit(plan) if file.path not in SAME_ON_EVERY_HOST) for plan in hosts}
+    said = [v for _, _, verdicts in verify_all(files.items()) for v in verdicts]
 
-        assert faults == []
+    assert [f"{v.subject}: {v.detail}" for v in said if v.outcome == Outcome.FAILED] == []
