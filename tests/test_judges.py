@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, assume, given, reject, settings
 import night
 from netc.pipeline import compile_hosts, understand
 from netc.problem import Mistakes
-from netc.verify import JUDGES, Outcome, bird, verify, verify_all
-from topologies import Table, document, topologies
+from netc.verify import JUDGES, Outcome, bird, shellcheck, verify, verify_all
+from topologies import FULL, Table, document, topologies
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
 
 
 @pytest.mark.parametrize("topology", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
@@ -29,6 +30,19 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
     if os.environ.get("CI") == "true":
         assert [verdict for verdict in said if verdict.outcome != Outcome.PASSED] == []
         assert {verdict.judge for verdict in said} >= {"bash -n", "shellcheck", "systemd-analyze verify"}
+
+
+def test_values_are_followed_through_all_that_a_release_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--verify` does without, which is most of shellcheck's work."""
+    monkeypatch.setattr(shellcheck, "_said", {})
+    monkeypatch.setattr(shellcheck, "_flows", lambda _: True)
+    network = understand(document(FULL), "full.toml", str).network
+    brought = {f"files/usr/lib/netc/{path.name}" for path in (ROOT / "templates/bash").glob("*.bash")}
+    for _, files in compile_hosts(network):
+        libraries = [file for file in files if file.path.startswith("files/usr/")]
+        brought -= {file.path for file in libraries}
+        assert [verdict for verdict in shellcheck.judge(libraries) if verdict.outcome != Outcome.PASSED] == []
+    assert brought <= {"files/usr/lib/netc/iptables.bash", "files/usr/lib/netc/sets.bash"}
 
 
 @settings(max_examples=night.number(600), suppress_health_check=[HealthCheck.filter_too_much])

@@ -42,6 +42,7 @@ _said: dict[bytes, str] = {}
 """Of each script, beside what it sources. Most of a host's shell is the same on every other, and it takes longer to
 read than all else."""
 
+_OF_THE_RELEASE = ("files/usr/lib/netc/", "files/usr/local/sbin/netc-host")
 _AT_A_TIME = 25
 """Scripts that a process reads."""
 
@@ -138,13 +139,19 @@ def _named(text: str, libraries: Iterable[str]) -> set[str]:
 def _read(shellcheck: str, wanted: Iterable[Asked]) -> str:
     """Fills `_said`, but for what stands for several and has a fault. Why it could not, or nothing."""
     groups: list[tuple[list[Asked], bool]] = []
-    plain: dict[bool, list[Asked]] = {}
+    kinds: dict[bool, list[Asked]] = {}
     for asked in wanted:
-        plain.setdefault(is_plain(asked.file), []).append(asked)
-    for are_plain, some in sorted(plain.items()):
-        groups += [(group, are_plain) for room in _rooms(some) for group in _shared_out(room)]
+        kinds.setdefault(_flows(asked.file), []).append(asked)
+    for flows, some in sorted(kinds.items()):
+        groups += [(group, flows) for room in _rooms(some) for group in _shared_out(room)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return next(filter(None, pool.map(lambda group: _ask(shellcheck, *group), groups)), "")
+
+
+def _flows(script: File) -> bool:
+    """Whether shellcheck follows values from line to line, which is most of its work. In plain scripts nothing flows;
+    what a release brings to every host is followed by netc's own tests."""
+    return not is_plain(script) and not script.path.startswith(_OF_THE_RELEASE)
 
 
 def _shared_out(room: Sequence[Asked]) -> list[list[Asked]]:
@@ -177,12 +184,12 @@ def _rooms(wanted: Iterable[Asked]) -> list[list[Asked]]:
     return [room for _, room in rooms]
 
 
-def _ask(shellcheck: str, group: Sequence[Asked], are_plain: bool) -> str:
+def _ask(shellcheck: str, group: Sequence[Asked], flows: bool) -> str:
     """Why there is no answer, or nothing."""
     scripts = [replace(asked.file, path=f"{number}/{asked.file.path}") for number, asked in enumerate(group)]
     libraries = {path: File(path, text) for asked in group for path, text in asked.libraries.items()}
     with tree.laid((*libraries.values(), *scripts)) as folder:
-        answer = process.ask(_command(shellcheck, folder, scripts, are_plain), folder)
+        answer = process.ask(_command(shellcheck, folder, scripts, flows), folder)
     if isinstance(answer, process.Silence):
         return answer.reason
     comments = _comments(answer)
@@ -209,10 +216,9 @@ def _find() -> str | None:
     return str(beside) if beside.exists() else process.find("shellcheck")
 
 
-def _command(shellcheck: str, folder: Path, scripts: Sequence[File], are_plain: bool) -> tuple[str, ...]:
+def _command(shellcheck: str, folder: Path, scripts: Sequence[File], flows: bool) -> tuple[str, ...]:
     # --source-path is tried before the path itself for absolute paths too, so this machine's files stay out of it.
-    # Where values flow is most of its work, and in plain scripts nothing flows.
-    flow = f"--extended-analysis={str(not are_plain).lower()}"
+    flow = f"--extended-analysis={str(flows).lower()}"
     options = ("--norc", "--external-sources", f"--source-path={folder / tree.ROOT}", "--severity=style", flow)
     return (shellcheck, *options, "--format=json1", "--", *(script.path for script in scripts))
 
