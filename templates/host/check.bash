@@ -9,8 +9,7 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
     esac
   }
   finish() { :; }
-  set -E
-  trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
+  ask_all
   for script in "$@"; do
     part=$script journal=/run/netc/$script
     if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
@@ -19,6 +18,7 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
   for script in "${!asked[@]}"; do
     [[ $script != *' rule show protocol 77' ]] || shows_no_other "$script" 'proto 77'
   done
+  trap - EXIT
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }
 

@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from examples import EXAMPLES
-from live.compiled import compiled, give_key
+from live.compiled import compiled, give_key, parts, script
 from live.delivered import deliver, install, netc_host
 from live.example_host import example
 from live.keys import private_key, public_key
@@ -165,6 +165,10 @@ def try_each(host: Host, kinds: dict[str, Made], known: list[str]) -> None:
         host.run(["bash", "-c", removal(made)])
         found = [line for line in differences(host) if line not in known]
         assert any(line.startswith((f"{made.part}: ", "rules: ")) for line in found), (kind, found)
+        if any(line.startswith(f"{made.part}: ") for line in found):  # so does the part's own script
+            alone = host.run(script(made.part, "check"), check=False)
+            assert (alone.returncode, alone.stderr) == (1, ""), (kind, alone)
+            assert set(alone.stdout.splitlines()) == {line for line in found if line.startswith(f"{made.part}: ")}, kind
         status = netc_host(host, "status", check=False)
         assert status.returncode == 1
         assert re.search(rf"(?m)^part +{made.part} +broken$", status.stdout), (kind, status.stdout)
