@@ -121,7 +121,7 @@ differs() { differences+=("$part: $*"); }
 ask_all() { # one question that fails ends none of the others; and what ends them all nevertheless is told of
   set +e -E
   trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
-  trap 'differs "could not be asked to the end"; printf "%s\n" "${differences[@]}"; exit 1' EXIT
+  trap 'part=${asking:-$part}; differs "could not be asked to the end"; printf "%s\n" "${differences[@]}"; exit 1' EXIT
 }
 
 listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
