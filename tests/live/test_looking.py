@@ -293,6 +293,8 @@ EXAMPLE_HOSTS = [
     "slim-edge/node",
     "uplinks/lin",
 ]
+
+
 @pytest.mark.parametrize("which", EXAMPLE_HOSTS)
 def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)

@@ -7,7 +7,7 @@
 set -euo pipefail
 export LC_ALL=C
 part=$1 verb=$2 here=/etc/netc/parts/$1
-journal=/run/netc/$part left=0
+journal=/run/netc/$part left=0 asking=''
 
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
