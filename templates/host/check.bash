@@ -9,12 +9,13 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
     esac
   }
   finish() { :; }
-  set -E
-  trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
+  ask_all
   for script in "$@"; do
     part=$script journal=/run/netc/$script
+    asking=$script # not local: an error forgets what is
     if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
   done
+  trap - EXIT
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }
 

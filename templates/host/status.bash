@@ -9,6 +9,7 @@ found() {
   for what in found_peers found_sessions; do [[ $(type -t "$what") != function ]] || "$what"; done
   found_anycast
   found_failed
+  :
 }
 found_generation() {
   row generation "$(current)"
@@ -63,7 +64,7 @@ status() {
     --json | --metrics) how=as_${1#--} ;;
     *) usage ;;
   esac
-  all=$(found)
+  all=$(found) || all+=$'\n'$(row failed "check (could not ask to the end)")
   "$how" <<<"$all"
   all_is_well <<<"$all"
 }

@@ -203,11 +203,9 @@ def birdc(host: Host, command: str) -> str:
 
 
 def start_bird(host: Host) -> Process:
-    """The part `bird` comes up; the process goes on to hear what BIRD logs."""
-    process = host.start(script("bird", "up"))
-    if process.wait() != 0:
-        raise RuntimeError(f"{host.name}: {process.said()}")
-    return process
+    """The part `bird` comes up; the process hears what BIRD logs."""
+    host.run(script("bird", "up"))
+    return host.start(["tail", "-n", "+1", "-f", "/run/netc/bird.log"])
 
 
 def begin(*hosts: Host) -> dict[str, Process]:

@@ -13,7 +13,7 @@ import pytest
 from msgspec import Struct
 
 from examples import EXAMPLES
-from live.compiled import compiled, give_key
+from live.compiled import compiled, give_key, parts, script
 from live.delivered import deliver, install, netc_host
 from live.example_host import example
 from live.keys import private_key, public_key
@@ -165,6 +165,10 @@ def try_each(host: Host, kinds: dict[str, Made], known: list[str]) -> None:
         host.run(["bash", "-c", removal(made)])
         found = [line for line in differences(host) if line not in known]
         assert any(line.startswith((f"{made.part}: ", "rules: ")) for line in found), (kind, found)
+        if any(line.startswith(f"{made.part}: ") for line in found):  # so does the part's own script
+            alone = host.run(script(made.part, "check"), check=False)
+            assert (alone.returncode, alone.stderr) == (1, ""), (kind, alone)
+            assert set(alone.stdout.splitlines()) == {line for line in found if line.startswith(f"{made.part}: ")}, kind
         status = netc_host(host, "status", check=False)
         assert status.returncode == 1
         assert re.search(rf"(?m)^part +{made.part} +broken$", status.stdout), (kind, status.stdout)
@@ -230,3 +234,53 @@ def test_so_is_what_no_example_has(lab: Lab, tmp_path: Path) -> None:
     new = {"past_docker", "wg set preshared-key", *(["offload"] if has_flowtables else [])}
     assert new <= kinds.keys()
     try_each(edge, {kind: kinds[kind] for kind in sorted(new)}, [])
+
+
+ASKS = {
+    "ip": ("shows",),
+    "wg": ("peers_are",),
+    "nft": ("rules_are",),
+    "unshare": ("rules_are", "tables_are", "members_are"),
+    "iptables-save": ("tables_are",),
+    "ipset": ("members_are",),
+    "birdc": ("bird_runs",),
+    "getent": ("groups_are",),
+}
+"""By program: the questions that cannot be answered without it."""
+
+
+@pytest.mark.parametrize("which", ["dn42/fra", "laptop/laptop", "laptop-iptables/laptop"])
+def test_what_cannot_be_asked_is_a_difference(lab: Lab, which: str, tmp_path: Path) -> None:
+    """Told by the part's own script as by `netc-host`."""
+    host, failed = example(lab, which, tmp_path)
+    asking = {part: host.read(script(part, "check")[1]) for part in parts(host) if part not in failed}
+    known = differences(host)
+    for program, questions in ASKS.items():
+        lacking = f"mount --bind /bin/false $(readlink -f $(command -v {program}))"
+        host.run(["bash", "-c", lacking])
+        together = [line for line in differences(host) if line not in known]
+        for part, text in asking.items():
+            if not any(re.search(rf"(?m)^{question} ", text) for question in questions):
+                continue
+            alone = host.run(script(part, "check"), check=False)
+            assert (alone.returncode, alone.stderr) == (1, ""), (program, part, alone)
+            assert all(line.startswith(f"{part}: ") for line in alone.stdout.splitlines()), alone
+            assert any(line.startswith(f"{part}: ") for line in together), (program, part, together)
+        host.run(["bash", "-c", lacking.replace("mount --bind /bin/false", "umount")])
+        assert differences(host) == known
+
+
+@pytest.mark.parametrize("line", ["exit 0", ': "$nothing_of_that_name"', "no_such_question"])
+def test_a_question_that_ends_all_is_told_of(lab: Lab, tmp_path: Path, line: str) -> None:
+    host, _ = example(lab, "start/server", tmp_path)
+    part = parts(host)[0]
+    host.run(["sed", "-i", f"s/^finish$/{line}\\nfinish/", script(part, "check")[1]])
+    said = "has a question that is not known: .*" if line == "no_such_question" else "could not be asked to the end"
+    alone = host.run(script(part, "check"), check=False)
+    assert alone.returncode == 1
+    assert re.search(rf"(?m)^{part}: {said}$", alone.stdout)
+    together = netc_host(host, "check", check=False)
+    assert together.returncode == 1
+    assert re.search(rf"(?m)^{part}: {said}$", together.stdout)
+    status = netc_host(host, "status", check=False)
+    assert status.returncode == 1

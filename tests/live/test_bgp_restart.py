@@ -101,3 +101,89 @@ def test_one_that_dies_at_once_is_not_followed_and_neighbours_do_not_wait_for_ev
     assert said.returncode != 0
     assert "BIRD did not start" in said.stderr
     assert "bird" not in a.run(["bash", "-c", "cat /proc/[0-9]*/comm"]).stdout.split()
+
+
+# ---- without systemd, `up` of the part is what repairs
+
+
+def check(host: Host, zone: str = "UTC") -> list[str]:
+    said = host.run(script("bird", "check"), check=False, env={"TZ": zone})
+    assert said.returncode == bool(said.stdout)
+    assert said.stderr == ""
+    return said.stdout.splitlines()
+
+
+def repair(host: Host) -> str:
+    """What `up` said, which left nothing to say."""
+    said = host.run(script("bird", "up"), env={"NETC_STEADY": str(STEADY)}).stderr
+    assert check(host) == []
+    return said
+
+
+def keeper(host: Host) -> str:
+    return host.run(["cat", "/run/netc/bird-keeper.pid"]).stdout.strip()
+
+
+@pytest.mark.parametrize("also", [False, True], ids=["bird", "keeper-too"])
+def test_one_that_hangs_is_killed_and_another_comes_up(lab: Lab, tmp_path: Path, also: bool) -> None:
+    pair = Pair(lab, tmp_path)
+    up(pair)
+    before = number(pair.a)
+    pair.a.run(["kill", "-STOP", before, *([keeper(pair.a)] if also else [])])
+    assert check(pair.a) == ["bird: BIRD does not answer"]
+    assert "BIRD does not end by itself" in repair(pair.a)
+    assert pair.a.run(["kill", "-0", before], check=False).returncode != 0
+    again(pair.a, before)
+
+
+@pytest.mark.parametrize("how", ["kill -9 {}", "rm /run/netc/bird-keeper.pid; kill -9 {}"])
+def test_a_keeper_that_died_is_missed_and_the_next_one_keeps(lab: Lab, tmp_path: Path, how: str) -> None:
+    pair = Pair(lab, tmp_path)
+    up(pair)
+    before = number(pair.a)
+    pair.a.run(["bash", "-c", how.format(keeper(pair.a))])
+    assert check(pair.a) == ["bird: nobody looks after BIRD: none would follow it"]
+    repair(pair.a)
+    time.sleep(STEADY + 1)
+    before = number(pair.a)
+    pair.a.run(["kill", "-9", before])
+    again(pair.a, before)
+
+
+def test_who_waits_for_what_up_says_waits_for_up_alone(lab: Lab, tmp_path: Path) -> None:
+    """And nothing that outlives `up` dies of having nobody who listens."""
+    pair = Pair(lab, tmp_path)
+    up(pair)
+    pair.a.run(script("bird", "down"))
+    piped = f"set -o pipefail; NETC_STEADY={STEADY} timeout 30 /etc/netc/parts/bird/up 2>&1 | cat"
+    pair.a.run(["bash", "-c", piped], timeout=40)
+    opened = "readlink /proc/$(cat /run/netc/bird-keeper.pid)/fd/* /proc/$(cat /run/netc/bird.pid)/fd/[012]"
+    at = set(pair.a.run(["bash", "-c", opened], check=False).stdout.split())
+    assert {each for each in at if each.startswith("/") and "/bird-keeper.bash" not in each} == {
+        "/dev/null",
+        "/run/netc/bird.log",
+    }
+    time.sleep(STEADY + 1)
+    before = number(pair.a)
+    pair.a.run(["kill", "-9", before])
+    again(pair.a, before)
+    assert "another takes over" in pair.a.read("/run/netc/bird.log")
+
+
+def test_no_clock_says_whether_bird_has_read_its_configuration(lab: Lab, tmp_path: Path) -> None:
+    pair = Pair(lab, tmp_path)
+    up(pair)
+    assert check(pair.a, "Asia/Tokyo") == check(pair.a, "America/Los_Angeles") == []
+    for age in ("+1 hour", "-1 hour"):
+        pair.a.run(["touch", "-d", age, "/etc/netc/bird.conf"])
+        assert check(pair.a) == []
+    pair.a.run(["bash", "-c", "echo '# x' >>/etc/netc/bird.conf; touch -d '-1 hour' /etc/netc/bird.conf"])
+    unread = ["bird: BIRD has not read /etc/netc/bird.conf since it changed"]
+    assert check(pair.a) == unread
+    before = number(pair.a)
+    pair.a.run(script("bird", "reload"))
+    assert check(pair.a) == []
+    assert number(pair.a) == before
+    pair.a.run(["bash", "-c", "echo dirct >>/etc/netc/bird.conf"])
+    assert pair.a.run(script("bird", "reload"), check=False).returncode != 0
+    assert check(pair.a) == unread

@@ -175,6 +175,28 @@ def test_a_program_that_does_not_end_by_its_own_command_is_ended_by_a_signal(lab
     assert difference(start, settled(host)) == ""
 
 
+def test_a_program_that_hangs_is_killed(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, EXTERNAL)
+    start = settled(host)
+    up(host)
+    host.run(["kill", "-STOP", *processes(host)])
+    host.run(script(PART, "down"))
+    assert difference(start, settled(host)) == ""
+
+
+@pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
+def test_who_waits_for_what_up_says_does_not_wait_for_the_program(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+    host = laptop(lab, tmp_path, tunnel)
+    start = settled(host)
+    host.run(["bash", "-c", f"set -o pipefail; /etc/netc/parts/{PART}/up 2>&1 | cat"], timeout=40)
+    (pid,) = processes(host)
+    for each in "12":
+        at = host.run(["readlink", f"/proc/{pid}/fd/{each}"]).stdout.strip()
+        assert at in ("/dev/null", f"/run/netc/{PART}.log")
+    down(host)
+    assert difference(start, settled(host)) == ""
+
+
 CASES = {"tunsafe": TUNSAFE, "external": EXTERNAL, "inside": TUNSAFE.replace('"203.0.113.0/24"', "") + INSIDE}
 
 

@@ -338,7 +338,7 @@ def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, 
 
 
 MORE_CHANGES = {
-    "dn42/fra": [("touch -d '5 seconds' /etc/netc/bird.conf", r"bird: BIRD has not read /etc/netc/bird.conf since .*")],
+    "dn42/fra": [("echo >>/run/netc/bird.running", r"bird: BIRD has not read /etc/netc/bird.conf since it changed")],
     "laptop-iptables/laptop": [
         (
             "iptables -t mangle -I netc-INPUT -p tcp --dport 9 -j RETURN",
@@ -390,3 +390,18 @@ def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
     host.run(["bash", "-c", "kill -9 $(cat /run/netc/bird.pid)"])
     assert re.search(r"(?m)^failed +bird \(does not answer\)$", status(host, code=1))
     assert "bird: BIRD does not answer" in drift(host)
+
+
+def test_a_userspace_device_that_hangs_is_named_and_made_anew(edge: Host) -> None:
+    """It cannot be asked, does not see that its device is gone, and holds its port."""
+    programs = edge.run(["bash", "-c", "pgrep -f '[w]ireguard-go wg-node' || true"]).stdout.split()
+    if not programs:
+        pytest.skip("this kernel has WireGuard")
+    edge.run(["kill", "-STOP", *programs])
+    assert drift(edge) == ["link-one: the program of interface wg-node does not answer"]
+    assert re.search(r"(?m)^part +link-one +broken$", status(edge, code=1))
+    said = netc_host(edge, "up").stderr
+    assert "link-one: is broken, and comes up anew" in said
+    assert drift(edge) == []
+    assert edge.run(["kill", "-0", *programs], check=False).returncode != 0
+    met(edge, "wg-node")

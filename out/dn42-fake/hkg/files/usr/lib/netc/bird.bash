@@ -4,21 +4,22 @@
 # process, which owns its routes and those alone.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
 keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
-running=/run/netc/bird.running # the configuration that BIRD has, when all is well
+running=/run/netc/bird.running # the configuration that BIRD has
 
-birds() { # any|own: process ids, in this network namespace; netc's own is told by its socket
+processes() { # PROGRAM [WORD]: ids of those in this network namespace, with this word in their command line
   local process comm
   for process in /proc/[0-9]*; do
     { read -r comm <"$process/comm"; } 2>/dev/null || continue # it ended meanwhile
-    [[ $comm == bird && $process/ns/net -ef /proc/self/ns/net ]] || continue
-    [[ $1 == any ]] || grep -qszxF "$socket" "$process/cmdline" || continue
+    [[ $comm == "$1" && $process/ns/net -ef /proc/self/ns/net ]] || continue
+    (($# == 1)) || grep -qszxF "$2" "$process/cmdline" || continue
     printf '%s\n' "${process##*/}"
   done
 }
+bird_processes() { processes bash "$keeper"; processes bird "$socket"; } # of netc's own, whoever keeps it first
 
 only_bird() { # two of them on one table take each other's routes away
   local others
-  others=$(birds any)
+  others=$(processes bird)
   known_bird
   [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
 }
@@ -29,7 +30,7 @@ known_bird() { # others may read the same words another way
   [[ $said == *' 2.0.12'* ]] || say "all that it reads was tried with BIRD 2.0.12, and this is ${said:-another}"
 }
 
-ask_bird() { birdc -s "$socket" "$@"; }
+ask_bird() { timeout 30 birdc -s "$socket" "$@"; } # it may hang
 
 no_password() {
   say "the password $1 is not one line of 1 to 80 characters without space, quote and backslash"
@@ -46,44 +47,44 @@ bird_password() { # PROTOCOL FILE: as BIRD's configuration includes it, for BIRD
 }
 no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
 
-remember() { install -m 644 "$1" "$running"; } # BIRD reads it as a user of its own
+# What BIRD reads is copied before it does: a file that changes meanwhile is one that it has not read.
+about_to_read() { install -m 644 "$1" "$running.new"; } # BIRD reads it as a user of its own
+has_read() { mv -f "$running.new" "$running"; }
 
 start_bird() { # FILE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
-  setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" </dev/null 7>&- 9>&- &
+  about_to_read "$1" || return
+  outlives setsid bash "$keeper" "$1" "$running" "$socket" "$pidfile" "${as[@]}" 7>&- 9>&- &
   pid=$!
   printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do
-    kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; say "BIRD did not start"; return 1; }
-    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { remember "$1"; return; }
+    kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; last_words; say "BIRD did not start"; return 1; }
+    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { has_read; return; }
+    (($? != 124)) || break
     sleep 0.1
   done
+  last_words
   say "BIRD does not answer"
   return 1
 }
 
-kept() { # whether somebody keeps BIRD running; numbers of processes are used again
-  local pid
-  { read -r pid <"$keeper_pidfile"; } 2>/dev/null && grep -qszxF "$keeper" "/proc/$pid/cmdline" && printf '%s\n' "$pid"
+ended_by() { # SIGNAL SECONDS
+  local pids try
+  for ((try = 0; try < $2 * 10; try++)); do
+    mapfile -t pids < <(bird_processes)
+    ((${#pids[@]})) || return 0
+    kill -s "$1" "${pids[@]}" 2>/dev/null || true
+    sleep 0.1
+  done
+  return 1
 }
 
-end_bird() { # neighbours hear of it, and the routes are gone; those of one that died are taken away
-  local pids try family
-  ! pids=$(kept) || kill "$pids" || true
-  for try in {1..100}; do
-    [[ $(kept) ]] || break
-    sleep 0.1
-  done
-  mapfile -t pids < <(birds own)
-  ((!${#pids[@]})) || kill "${pids[@]}" || true
-  for try in {1..100}; do
-    [[ $(birds own) ]] || break
-    sleep 0.1
-  done
-  [[ ! $(kept)$(birds own) ]] || { say "BIRD does not end"; return 1; }
+end_bird() { # neighbours hear of it, and the routes are gone; those of one that died or hangs are taken away
+  local family
+  ended_by TERM 20 || { say "BIRD does not end by itself"; ended_by KILL 5; } || { say "BIRD does not end"; return 1; }
   for family in -4 -6; do ip "$family" route flush table all protocol bird 2>/dev/null || true; done
-  rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running"
+  rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running" "$running.new"
 }
 
 heard() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it brings any that lead somewhere
@@ -117,17 +118,19 @@ limited() { # sessions that said more than they may: what was over is forgotten
   done
 }
 
+up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds: no clock that is set is asked
 unchanged() { say "$*"; note up; } # it routes as it did
 
 reload_bird() { # FILE: BIRD takes it back by itself if this script does not live to say that all is well
   local said before end lost hit name
-  said=$(ask_bird configure check "\"$1\"") || { unchanged "$said"; return 1; }
+  said=$(ask_bird configure check "\"$1\"") || { unchanged "${said:-BIRD does not answer}"; return 1; }
   before=$(heard)
   hit=$(limited)
-  said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "$said"; return 1; }
-  end=$((SECONDS + ${NETC_PATIENCE:-75}))
+  about_to_read "$1" || return
+  said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "${said:-BIRD does not answer}"; return 1; }
+  end=$(($(up_for) + ${NETC_PATIENCE:-75}))
   while lost=$(missed "$before") && [[ $lost ]]; do
-    if ((SECONDS >= end)); then
+    if (($(up_for) >= end)); then
       # Not by `undo`, which would also take back what its switches have said since.
       ask_bird configure "\"$running\"" >/dev/null || ask_bird configure undo >/dev/null || true
       unchanged "these were there and did not come back:$lost; BIRD has its old configuration, $1 is still the new one"
@@ -135,18 +138,14 @@ reload_bird() { # FILE: BIRD takes it back by itself if this script does not liv
     fi
     sleep 0.5
   done
-  ask_bird configure confirm >/dev/null && remember "$1" || return
+  ask_bird configure confirm >/dev/null && has_read || return
   for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the limit may be higher now
 }
 
-bird_runs() { # FILE: when BIRD read it, and when it was written, both to the second
-  local at
-  at=$(timeout 5 birdc -s "$socket" show status 2>/dev/null | sed -n 's/^Last reconfiguration on //p')
-  if [[ ! $at ]]; then
-    differs "BIRD does not answer"
-  elif (($(stat -c %Y "$1") > $(date -d "${at%.*}" +%s))); then
-    differs "BIRD has not read $1 since it changed; it did at ${at%.*}"
-  fi
+bird_runs() { # FILE: by what it read, since clocks are set, and those of files and of BIRD need not agree
+  timeout 5 birdc -s "$socket" show status >/dev/null 2>&1 || differs "BIRD does not answer"
+  [[ $(processes bash "$keeper") ]] || differs "nobody looks after BIRD: none would follow it"
+  cmp -s "$1" "$running" || differs "BIRD has not read $1 since it changed"
 }
 
 # Asked by `netc-host status`, in the words of its `row`.

@@ -6,18 +6,19 @@
 
 program() { [[ -x $(type -P "$1") ]] || refuse "needs the program $1, and it is not there"; }
 
-before() { ((${EPOCHREALTIME/./} < $1)); } # MICROSECOND
-after() { printf '%s\n' $((${EPOCHREALTIME/./} + $1 * 1000000)); } # SECONDS: the microsecond then
+# By no clock that somebody sets meanwhile.
+before() { local up; read -r up _ </proc/uptime && ((10#${up/./} < $1)); } # HUNDREDTH of a second since the boot
+after() { local up; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/./} + $1 * 100)); } # SECONDS: the hundredth then
 
 foreign() { # INTERFACE SECONDS COMMAND…
-  local name=$1 pid seen='' now quiet=0 end
+  local name=$1 pid seen='' now quiet=0 end status
   end=$(after "$2")
   # The lock (9) is held until the mark can be seen.
-  env NETC_TUNNEL="$name" setsid bash -c 'exec "$@" 7>&- 9>&-' netc "${@:3}" </dev/null >&2 &
+  outlives env NETC_TUNNEL="$name" setsid bash -c 'exec "$@" 7>&- 9>&-' netc "${@:3}" &
   pid=$!
   while before "$end"; do
     if [[ $pid ]] && ! kill -0 "$pid" 2>/dev/null; then
-      wait "$pid" || { say "$3 ended with status $?"; return 1; }
+      wait "$pid" || { status=$?; last_words; say "$3 ended with status $status"; return 1; }
       pid='' # a daemon by now
     fi
     if [[ -e /sys/class/net/$name ]]; then # and has all its routes when none came for half a second
@@ -28,7 +29,7 @@ foreign() { # INTERFACE SECONDS COMMAND…
     fi
     sleep 0.1
   done
-  [[ -e /sys/class/net/$name ]] || { say "$3 made no interface $name within $2 s"; return 1; }
+  [[ -e /sys/class/net/$name ]] || { last_words; say "$3 made no interface $name within $2 s"; return 1; }
   ip link set dev "$name" group 77 && not_everywhere "$name" || return
   # One that made its interface and ended is not missed later.
   if [[ $(running "$name") ]]; then : >"$journal.runs"; fi

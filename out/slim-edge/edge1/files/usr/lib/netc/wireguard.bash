@@ -14,7 +14,7 @@ wireguard() { # NAME: by the kernel, else by a userspace implementation; link gr
   said=$(ip link add dev "$1" group 77 type wireguard 2>&1) && return
   [[ $said == *"Unknown device type"* || $said == *"not supported"* ]] || { say "$said"; return 1; }
   tool=$(userspace) || return 1
-  "$tool" "$1" >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
+  NETC_DEVICE=$1 "$tool" "$1" </dev/null >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
   ip link set dev "$1" group 77
 }
 
@@ -46,6 +46,7 @@ sync_device() { # what a file leaves out is reset, so the key and the port go in
 
 # ---- asked by `check`, and never by what would say a private key (`wg show … dump`)
 declare -gA place_of=() public_of=() # also where a function sources this
+<<<<<<< HEAD
 wg_says() { # WHAT [NAMESPACE]: in the lines of `by`
   local device
   by="${2:+ip netns exec $2 }wg show all $1"
@@ -65,6 +66,16 @@ each_device() { # WHAT [NAMESPACE]
     device=${device##*/} device=${device%.conf}
     timeout 2 ${2:+ip netns exec "$2"} wg show "$device" "$1" | sed "s/^/$device\t/" || true
   done
+=======
+wg_says() { # WHAT [NAMESPACE]: in the lines of `by`; while the program of one device hangs, nothing is said of any
+  local all="${2:+ip netns exec $2 }wg show all"
+  by="$all $1"
+  if [[ ${asked["$all hangs"]-} ]]; then said["$by"]=0 asked["$by"]=1; fi
+  listen "$by" || asked["$all hangs"]=1
+}
+answers() { # DEVICE [NAMESPACE], since one of them does not
+  timeout 3 ${2:+ip netns exec "$2"} wg show "$1" listen-port >/dev/null 2>&1
+>>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
 }
 wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
   local number
@@ -76,6 +87,7 @@ wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
 peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
   local by line name='' key='' value port='' net words number
   local -A called=() allowed=() every=() there=()
+  is_there "$2" || return 0
   place_of[$1]=${3--}
   while IFS= read -r line; do
     value=${line#* = }
@@ -88,6 +100,10 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
     esac
   done <"$2"
   wg_says_of "$1" listen-port "${@:3}"
+  if [[ ${asked["${by% *} hangs"]-} ]]; then
+    answers "$1" "${@:3}" || differs "the program of interface $1 does not answer"
+    return 0
+  fi
   [[ ! $port || ! ${words[1]-} || ${words[1]} == "$port" ]] || differs "interface $1 listens at port ${words[1]}, not $port"
   wg_says persistent-keepalive "${@:3}"
   for number in ${lines_of["$by $1"]-}; do
@@ -116,7 +132,7 @@ key_is() { # DEVICE FILE NAMESPACE-OR-- [PUBLIC]: the private half of what the t
   wg_says_of "$1" public-key "${3#-}"
   [[ ${words[1]-} ]] || return 0
   [[ ${4-} != "${words[1]}" ]] || return 0
-  if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey <"$file" 2>/dev/null) || true; fi
+  if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey 2>/dev/null <"$file") || true; fi
   if [[ ${public_of[$file]-${words[1]}} != "${words[1]}" ]]; then
     differs "interface $1 has another key than $file"
   elif [[ ${4-} ]]; then
@@ -132,6 +148,7 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
   for in in "${!ours[@]}"; do
     wg=(wg show all)
     [[ $in == - ]] || wg=(ip netns exec "$in" wg show all)
+    [[ ! ${asked["${wg[*]} hangs"]-} ]] || continue
     awk -F '\t' -v OFS='\t' -v in_="$in" -v ours="${ours[$in]}" -v now="$(printf '%(%s)T' -1)" '
       function names(device, file, line, name) {
         file = "/etc/netc/wireguard/" device ".conf"
@@ -164,7 +181,7 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the name is looked up he
   [[ $# == 4 ]] || in=(ip netns exec "$5")
   heard=$(of "$key" "${in[@]}" wg show "$device" latest-handshakes) || { failed=1; return; }
   printf -v now '%(%s)T' -1
-  ((now - ${heard:-0} >= 135)) || return 0
+  ((now - ${heard:-0} >= 135 || ${heard:-0} > now)) || return 0 # the clock may have been set back since
   if ! found=$(timeout 5 getent ahosts "$name"); then
     printf 'netc: %s: %s cannot be looked up now\n' "$device" "$name" >&2
     failed=1

@@ -8,7 +8,7 @@ set -euo pipefail
 umask 022 # daemons look into /run/netc
 export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
 part=$1 verb=$2 here=/etc/netc/parts/$1
-journal=/run/netc/$part left=0
+journal=/run/netc/$part left=0 asking=''
 
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
@@ -43,14 +43,22 @@ secret() { # FILE
 remove_link() { # NAME [NAMESPACE]: if it is netc's
   local in=() socket=/run/wireguard/$1.sock
   [[ $# == 1 ]] || in=(-n "$2")
-  ip "${in[@]}" link show dev "$1" >/dev/null || return
+  ip "${in[@]}" link show dev "$1" >/dev/null || { [[ ! -e $socket ]] || end_userspace "$1"; return 1; }
   if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
     say "$1 is someone else's by now, and stays"
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
-  [[ -d /run/wireguard ]] || return 0
+  [[ ! -d /run/wireguard ]] || end_userspace "$1"
+}
+end_userspace() { # NAME: of which the device is gone; a program that hangs does not see it, and holds its port
+  local socket=/run/wireguard/$1.sock pid
   for _ in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
+  if [[ -e $socket ]]; then
+    while IFS=/ read -r _ _ pid _; do
+      [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || kill -KILL "$pid" 2>/dev/null || true
+    done < <(grep -lszxF "NETC_DEVICE=$1" /proc/[0-9]*/environ)
+  fi
   rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 setting() { # PATH VALUE [NAMESPACE]
@@ -70,6 +78,16 @@ sysctls() { # FILE: written only where different, since /proc/sys may be read-on
 }
 keep_sysctls() { say "what $1 sets stays on, since others may rely on it by now"; }
 
+# ---- what goes on running when its script is over
+outlives() { # COMMAND…: in the place of this shell, and with nothing open that somebody may wait for the end of
+  if [[ ${JOURNAL_STREAM-} == "$(stat -L -c %d:%i /proc/self/fd/2)" ]]; then
+    exec "$@" </dev/null >&2
+  else
+    exec "$@" </dev/null >"$journal.log" 2>&1
+  fi
+}
+last_words() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }
+
 # ---- steps
 step() { note "$*"; "$@" || refuse "failed: $*"; }
 
@@ -85,11 +103,12 @@ undo() { # what is gone already, or was never made, is no failure
 finish() {
   case $verb in
     check)
+      trap - EXIT
       ((!${#differences[@]})) || { printf '%s\n' "${differences[@]}"; exit 1; }
       ;;
     down)
       ((!left)) || refuse "is not all gone; run $here/down again when the cause is"
-      rm -f "$journal" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
+      rm -f "$journal" "$journal.log" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
       ;;
     *)
       note up
@@ -104,8 +123,17 @@ take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken back"
 declare -a differences=()
 declare -A said=() lines_of=() asked=() silent=()
 differs() { differences+=("$part: $*"); }
+ask_all() { # one question that fails ends none of the others; and what ends them all nevertheless is told of
+  set +e -E
+  trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
+  trap 'part=${asking:-$part}; differs "could not be asked to the end"; printf "%s\n" "${differences[@]}"; exit 1' EXIT
+}
 
 listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
+<<<<<<< HEAD
+=======
+  local words line number=0 first second late=''
+>>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
   [[ ! ${asked[$1]-} ]] || return 0
   read -ra words <<<"$1"
   hear "$1" "${words[@]}"
@@ -114,7 +142,11 @@ listen() { # COMMAND, in one word: a line of what it says is in `said`, and foun
 hear() { # COMMAND, and in words what is run for it; one that does not answer in ten seconds is in `silent`
   local words line number=0 first second
   asked[$1]=1
+<<<<<<< HEAD
   while read -t 10 -ra words || { (($? > 128)) && silent[$1]=1 && kill "$!" && false; }; do
+=======
+  while read -t 10 -ra words || { late=$?; false; }; do
+>>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
     ((${#words[@]})) || continue
     first=${words[0]} second=${words[1]-}
     if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
@@ -127,6 +159,7 @@ hear() { # COMMAND, and in words what is run for it; one that does not answer in
     number=$((number + 1))
   done < <([[ $2 != each_device ]] || { "${@:2}"; exit; }; exec "${@:2}" 2>/dev/null)
   said["$1"]=$number
+  ((late <= 128)) || { kill "$!" 2>/dev/null; return 1; } # it hangs
 }
 about() { # COMMAND: what it shows, and where
   local words
@@ -166,6 +199,7 @@ shows_no_other() { # COMMAND WORDS: each line that it says with these was asked 
     [[ ${asked["$1 $number"]-} || ${said["$1 $number"]} != *" $2 "* ]] || differs "$what${said["$1 $number"]% }$where is not from netc"
   done
 }
+is_there() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
 is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
   local value='' lines
@@ -182,6 +216,7 @@ is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of wit
 }
 are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
   local key value there
+  is_there "$1" || return 0
   while IFS=' =' read -r key value; do
     [[ $key == net* ]] || continue
     [[ $key == */* ]] || key=${key//./\/}
@@ -236,6 +271,7 @@ begin() {
       [[ $last == down ]] || note down
       ;;
     reload) [[ $last == up ]] || refuse "is not up" ;;
+    check) ask_all ;;
   esac
 }
 [[ $verb == none ]] || begin
