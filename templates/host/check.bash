@@ -15,9 +15,11 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
     part=$script journal=/run/netc/$script
     if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
   done
-  part=rules
   for script in "${!asked[@]}"; do
-    [[ $script != *' rule show protocol 77' ]] || shows_no_other "$script" 'proto 77'
+    case $script in
+      *' rule show protocol 77') part=rules; shows_no_other "$script" 'proto 77' ;;
+      *' route show table all protocol 77') part=routes; shows_no_other "$script" ;;
+    esac
   done
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }

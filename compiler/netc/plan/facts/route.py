@@ -36,7 +36,7 @@ class Route(Fact, frozen=True):
             yield Step(
                 up=ip(self.namespace, family, "route", "add", *self._refusal()),
                 down=ip(self.namespace, family, "route", "delete", *self._refusal()),
-                holds=(self._shown(f"metric {WORST}"),),
+                holds=(self._shown("unreachable", f"metric {WORST}"),),
             )
         elif self.again:
             yield Step(
