@@ -10,6 +10,8 @@ from live.compiled import compiled, give_key
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.state import difference
+from live.test_asked import MORE
 from live.test_iptables import PROGRAMS, TOPOLOGY, with_legacy
 
 pytestmark = pytest.mark.live
@@ -98,6 +100,36 @@ def program(host: Host, tunnel: str) -> list[str]:
     """The processes of a userspace WireGuard; none where the kernel has its own."""
     ask = ["pgrep", "-f", rf"^\S*(wireguard-go|boringtun(-cli)?) wg-{tunnel}$"]
     return host.run(ask, check=False).stdout.split()
+
+
+def links(number: int) -> str:
+    hosts = "".join(
+        f'[hosts.{name}]\nid = {id}\nwan = "eth0"\naddresses = "198.51.100.{id}/24"\n'
+        for id, name in enumerate(("hub", "one", "two"), 1)
+    )
+    return f'version = 1\nnetwork.name = "lab"\n{hosts}' + "".join(
+        f'[links.{far}]\nkind = "vxlan"\nbetween = ["hub", "{far}"]\nends.hub.address = "10.77.{id}.0/31"\n'
+        f'ends.{far}.address = "10.77.{id}.1/31"\n'
+        for id, far in enumerate(("one", "two")[:number])
+    )
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_link_that_was_renamed_is_replaced(lab: Lab, tmp_path: Path, number: int) -> None:
+    """Alone, and as one of many: two of the same kind to the same end there can not be."""
+    hub = lab.host("hub")
+    lab.wire(hub, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24"])
+    before = hub.state()
+    deliver(lab, hub, compiled(links(number), tmp_path)["hub"])
+    install(hub, "--commit")
+    hub.run(["bash", "-ec", "ip link add dev mine type bridge; ip link set vx-one down; ip link set vx-one name foo"])
+    assert any("link vx-one (group 77" in line for line in told(hub))
+    mended(hub)
+    hub.run(["bash", "-ec", "ip link set vx-one down; ip link set vx-one name foo"])
+    netc_host(hub, "down")
+    hub.run(["ip", "link", "delete", "mine"])
+    netc_host(hub, "uninstall")
+    assert difference({"link": before["link"]}, {"link": hub.state()["link"]}) == ""
 
 
 # ---- iptables, and its sets
@@ -189,3 +221,39 @@ def test_a_member_that_is_the_opposite_is_told_of(guarded: Host) -> None:
         "set-office: ipset member office4 192.0.2.7 nomatch is not from netc",
     ]
     mended(guarded)
+
+
+@pytest.fixture
+def docked(lab: Lab, tmp_path: Path) -> Host:
+    """A host with Docker's chain in both kinds of tables."""
+    edge = lab.host("edge")
+    lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
+    give_key(edge, "host", "edge")
+    edge.write("/etc/netc/keys/one.psk", edge.run(["wg", "genpsk"]).stdout, 0o600)
+    for program in PROGRAMS:
+        for kind in ("nft", "legacy"):
+            edge.run([f"{program}-{kind}", "-N", "DOCKER-USER"])
+            edge.run([f"{program}-{kind}", "-A", "DOCKER-USER", "-p", "udp", "--dport", "7", "-j", "DROP"])
+    deliver(lab, edge, compiled(MORE, tmp_path)["edge"])
+    return edge
+
+
+@pytest.mark.parametrize("kind", ["nft", "legacy"])
+def test_a_way_past_docker_that_is_narrower_is_told_of(docked: Host, kind: str) -> None:
+    with_legacy(docked, kind)
+    install(docked, "--commit")
+    assert told(docked) == []
+    rule = docked.run(["bash", "-c", "iptables -S DOCKER-USER | grep -m 1 netc"]).stdout.split()[2:]
+    docked.run(["iptables", "-D", "DOCKER-USER", *rule])
+    docked.run(["iptables", "-I", "DOCKER-USER", "-s", "192.0.2.7", *rule])
+    assert [line.partition(":")[0] for line in told(docked)] == ["docker"]
+
+
+def test_ways_past_docker_do_not_stay_with_the_iptables_of_before(docked: Host) -> None:
+    install(docked, "--commit")
+    with_legacy(docked)
+    netc_host(docked, "down")
+    for kind in ("nft", "legacy"):
+        said = docked.run([f"iptables-{kind}", "-S", "DOCKER-USER"]).stdout
+        assert "netc" not in said
+        assert "--dport 7 -j DROP" in said
