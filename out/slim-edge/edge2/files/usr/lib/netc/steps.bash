@@ -52,11 +52,20 @@ end_userspace() { # NAME: of a device that is not found, since it was renamed, s
   done
   grep -qF " $socket" /proc/net/unix || { rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard; }
 }
+end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody renamed them
+  local in=() name
+  [[ $# == 0 ]] || in=(-n "$1")
+  while read -r _ name _; do
+    name=${name%:} name=${name%@*}
+    grep -qsE -e " $name( |\$)" /etc/netc/parts/*/up || ip "${in[@]}" link delete dev "$name" || true
+  done < <(ip "${in[@]}" -o link show group 77 2>/dev/null)
+}
 remove_link() { # NAME [NAMESPACE]: if it is netc's
   local in=() socket=/run/wireguard/$1.sock
   [[ $# == 1 ]] || in=(-n "$2")
   if ! ip "${in[@]}" link show dev "$1" >/dev/null; then
     [[ $# == 2 ]] || end_userspace "$1"
+    end_strays "${@:2}"
     return 1
   fi
   if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
@@ -177,7 +186,7 @@ shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or se
 }
 says_no_more() { # COMMAND LINE KEY WORDS…: but for what the kernel adds by itself
   local rest=$2 word i
-  [[ $1 == *' rule show '* || $1 == *' route show '* ]] || return 0
+  [[ $1 == *' rule show '* || $1 == *' route show '* || $1 == *' -S '* ]] || return 0
   if [[ $rest == " $3: "* ]]; then rest=" ${rest#*: }"; else rest=${rest/" $3 "/ }; fi
   for word in "${@:4}"; do rest=${rest/" $word "/ }; done
   read -ra word <<<"$rest"
