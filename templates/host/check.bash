@@ -16,10 +16,8 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
     if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
   done
   for script in "${!asked[@]}"; do
-    case $script in
-      *' rule show protocol 77') part=rules; shows_no_other "$script" 'proto 77' ;;
-      *' route show table all protocol 77') part=routes; shows_no_other "$script" ;;
-    esac
+    [[ $script != *' rule show protocol 77' ]] || part=rules shows_no_other "$script" 'proto 77'
+    [[ $script != *' route show table all protocol 77' ]] || part=routes shows_no_other "$script"
   done
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }

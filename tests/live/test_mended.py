@@ -8,6 +8,7 @@ import pytest
 
 from live.compiled import compiled, give_key
 from live.delivered import deliver, install, netc_host
+from live.example_host import example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import difference
@@ -130,6 +131,52 @@ def test_a_link_that_was_renamed_is_replaced(lab: Lab, tmp_path: Path, number: i
     hub.run(["ip", "link", "delete", "mine"])
     netc_host(hub, "uninstall")
     assert difference({"link": before["link"]}, {"link": hub.state()["link"]}) == ""
+
+
+# ---- routes and rules
+
+
+@pytest.mark.parametrize(
+    ("which", "change"),
+    [
+        (
+            "laptop-iptables/laptop",
+            "ip -4 route delete unreachable default table 13701 metric 4278198272; "
+            "ip -4 route add default dev eth0 table 13701 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip -4 route delete unreachable default table 12385 metric 4278198272; "
+            "ip -4 route add default dev eth0 table 12385 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip -6 route delete unreachable default table 12223 metric 4278198272; "
+            "ip -6 route add default dev eth0 table 12223 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip rule delete priority 12000 from 203.0.113.0/28; "
+            "ip rule add priority 12000 not from 203.0.113.0/28 lookup 12385 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip rule delete priority 12000 from 203.0.113.0/28; "
+            "ip rule add priority 12000 from 203.0.113.0/28 tos 0x10 lookup 12385 protocol 77",
+        ),
+        ("uplinks/lin", "ip link set br0 type bridge forward_delay 1500"),
+    ],
+)
+def test_a_leak_in_place_of_a_kill_switch_is_told_of_and_closed(
+    lab: Lab, which: str, change: str, tmp_path: Path
+) -> None:
+    host, failed = example(lab, which, tmp_path)
+    known = [f"part {part} is down" for part in failed]
+    assert told(host) == known
+    host.run(["bash", "-ec", change])
+    assert len(told(host)) > len(known)
+    netc_host(host, "up", check=not known)
+    assert told(host) == known
 
 
 # ---- iptables, and its sets
