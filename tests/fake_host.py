@@ -235,7 +235,7 @@ class Host:
                 self._address(6, net, name, place)
             case ("-4" | "-6" as flag, "route", "add", "unreachable", "default", *options):
                 self._gain("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL)), self._in(place))
-            case ("-4" | "-6" as flag, "route", "delete", "unreachable", "default", *options):
+            case ("-4" | "-6" as flag, "route", "delete", "default", *options):
                 self._lose(self.find("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL))))
             case ("-4", "route", "add", to, "via", "inet6", router, *options) if ":" in router:
                 self._route(4, to, pairs(("via", router, *options), ROUTE), place)

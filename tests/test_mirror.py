@@ -286,7 +286,7 @@ GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
         ("setting net/ipv6/conf/g/rp_filter 2", "no such setting"),
         ("ip -4 rule add priority 5 from all fwmark 0x02000000/0x01000000 lookup 5 protocol 77", "no packet"),
         ("ip -4 route add unreachable default metric 9 protocol 77", "more than is meant"),
-        ("ip -4 route delete unreachable default metric 9 table 5 protocol 77", "no route"),
+        ("ip -4 route delete default metric 9 table 5 protocol 77", "no route"),
     ],
 )
 def test_a_fake_host_refuses_what_a_host_would(story: str, reason: str) -> None:

@@ -26,8 +26,21 @@ in_docker_user() { # add|remove IPTABLES WHAT RULE…
   fi
   case $1 in
     add) "$filter" -w -I DOCKER-USER "${rule[@]}" ;;
-    remove) while "$filter" -w -D DOCKER-USER "${rule[@]}" 2>/dev/null; do :; done ;;
+    remove)
+      for filter in "$filter" $(other_docker_user "$filter"); do
+        while "$filter" -w -D DOCKER-USER "${rule[@]}" 2>/dev/null; do :; done
+      done
+      ;;
   esac
+}
+other_docker_user() { # FILTER: the program of nft or of legacy tables, where it has Docker's chain with rules of netc's too
+  local kind here names
+  here=$(type -P "$1")
+  { read -r names <"/proc/net/${1/tables/_tables}_names"; } 2>/dev/null || names='' # others are made by who asks of them
+  for kind in nft legacy; do
+    [[ $kind == nft || $names ]] && [[ $(type -P "$1-$kind") && ! $here -ef $(type -P "$1-$kind") ]] || continue
+    [[ $("$1-$kind" -w -S DOCKER-USER 2>/dev/null) != *' --comment netc '* ]] || printf '%s\n' "$1-$kind"
+  done
 }
 
 old=()
@@ -49,18 +62,18 @@ drop_old_rules() {
 docker_user() { # FILTER RULE…: Docker's chain, if it is there, has it
   local says="$1 -w -S DOCKER-USER"
   listen "$says"
-  ((!${said["$says"]})) || shows "$says" -A "${@:2}" "--comment netc -j ACCEPT"
+  ((!${said["$says"]})) || shows "$says" -A DOCKER-USER "${@:2}" "-m comment --comment netc -j ACCEPT"
 }
 docker_lets_way() { # ENTERING LEAVING
   local filter
   for filter in iptables ip6tables; do
     docker_user "$filter" "-i $1 -o $2"
-    docker_user "$filter" "-i $2 -o $1"
+    docker_user "$filter" "-i $2 -o $1" "-m conntrack --ctstate RELATED ESTABLISHED"
   done
 }
 docker_lets() { # PROTOCOL ADDRESS PORTS TARGET
   local filter=iptables ports=$3
   [[ $2 != *:* ]] || filter=ip6tables
   [[ ${3%:*} != "${3#*:}" ]] || ports=${3%:*} # as it is said
-  docker_user "$filter" "--ctproto $1" "--ctorigdst $2" "--ctorigdstport $ports" "--ctreplsrc $4"
+  docker_user "$filter" "-m conntrack --ctstate DNAT" "--ctproto $1" "--ctorigdst $2" "--ctorigdstport $ports" "--ctreplsrc $4"
 }

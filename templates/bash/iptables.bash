@@ -9,15 +9,32 @@ need_sets() { # NAME…: of ipsets, which other parts make
 }
 
 load_tables() { # iptables|ip6tables FILE [NAMESPACE]
-  local in=() rules
-  [[ $# == 2 ]] || in=(ip netns exec "$3")
-  rules=$("${in[@]}" "$1-save" | in_place_of_old "$2") || return
-  "${in[@]}" "$1-restore" -w --noflush <<<"$rules"
+  local place=${3--} rules other
+  rules=$(saved "$1" "$place" | in_place_of_old "$2") || return
+  inside "$place" "$1-restore" -w --noflush <<<"$rules" || return
+  for other in $(with_other_tables "$1" "$place"); do clear_tables "$other" "$place" || return; done
 }
 remove_tables() { # iptables|ip6tables
+  local each
+  for each in "$1" $(with_other_tables "$1" -); do clear_tables "$each" - || return; done
+}
+clear_tables() { # PROGRAM NAMESPACE-OR--: of what is netc's
   local rules
-  rules=$("$1-save" | in_place_of_old /dev/null) || return
-  [[ ! $rules ]] || "$1-restore" -w --noflush <<<"$rules"
+  rules=$(saved "$1" "$2" | in_place_of_old /dev/null) || return
+  [[ ! $rules ]] || inside "$2" "$1-restore" -w --noflush <<<"$rules"
+}
+saved() { # PROGRAM NAMESPACE-OR--: what iptables-nft says each time about the tables of others is no news
+  { inside "$2" "$1-save" 2>&1 >&3 | { grep -v '^# Warning: .*-legacy tables present' >&2 || true; }; } 3>&1
+}
+with_other_tables() { # iptables|ip6tables NAMESPACE-OR--: the program of nft or of legacy tables, if that is not what it is, and has any
+  local kind here names
+  here=$(type -P "$1-save")
+  for kind in nft legacy; do
+    [[ $(type -P "$1-$kind-save") && ! $here -ef $(type -P "$1-$kind-save") ]] || continue
+    # It makes the tables of which it is asked, but for these.
+    names=$(inside "$2" cat "/proc/net/${1/tables/_tables}_names" 2>/dev/null) || true
+    [[ $kind == legacy && ! $names ]] || printf '%s\n' "$1-$kind"
+  done
 }
 
 in_place_of_old() { # FILE: what is there is read; what to load is said: the file, its jumps, the end of chains that it lacks
@@ -45,13 +62,17 @@ in_place_of_old() { # FILE: what is there is read; what to load is said: the fil
 }
 
 tables_are() { # iptables|ip6tables FILE [NAMESPACE]: as the kernel says them when they are loaded alone
-  local wanted
+  local wanted other
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c '
     for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || exit; done
-    . /usr/lib/netc/iptables.bash && load_tables "$1" "$2" && "$1-save"' rules "$1" "$2" 2>&1) ||
+    . /usr/lib/netc/iptables.bash && set -o pipefail
+    in_place_of_old "$2" </dev/null | "$1-restore" -w --noflush && "$1-save"' rules "$1" "$2" 2>&1) ||
     { differs "rules of $2 cannot be asked for: ${wanted%%$'\n'*}"; return 0; }
-  compare "$1 rule" "${3--}" "$(flat_tables <<<"$wanted")" "$(inside "${3--}" "$1-save" | flat_tables)"
+  compare "$1 rule" "${3--}" "$(flat_tables <<<"$wanted")" "$(saved "$1" "${3--}" | flat_tables)"
+  for other in $(with_other_tables "$1" "${3--}"); do
+    [[ ! $(saved "$other" "${3--}" | flat_tables) ]] || differs "chains of netc's${3:+ in $3} are in the tables of $other too"
+  done
 }
 flat_tables() { # netc's chains, and the jumps to them
   awk '

@@ -44,9 +44,10 @@ differing_parts() { # and rules of netc's that are no part's
     fi
   done
   check_parts "${up[@]}"
-  part=rules differences=()
+  differences=()
   for line in "${!asked[@]}"; do
-    [[ $line != *' rule show protocol 77' ]] || shows_no_other "$line" 'proto 77'
+    [[ $line != *' rule show protocol 77' ]] || part=rules shows_no_other "$line" 'proto 77'
+    [[ $line != *' route show table all protocol 77' ]] || part=routes shows_no_other "$line"
   done
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
 }

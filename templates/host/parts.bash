@@ -192,7 +192,7 @@ links_down_together() { # PARTS…: those that went down are no more in /run/net
   forced -4 "${lines4[@]}"
   for part in "${!links_of[@]}"; do
     line=''
-    for link in ${links_of[$part]}; do [[ ! -e /sys/class/net/$link ]] || line=1; done
+    for link in ${links_of[$part]}; do [[ $ours == *" $link "* && ! -e /sys/class/net/$link && ! -e /run/wireguard/$link.sock ]] || line=1; done
     [[ $line ]] || gone+=("/run/netc/$part")
   done
   ((!${#gone[@]})) || rm -f "${gone[@]}"

@@ -90,11 +90,11 @@ def saved(host: Host) -> str:
     return re.sub(r"\[\d+:\d+\]|^#.*\n", "", text, flags=re.MULTILINE)
 
 
-def with_legacy(host: Host) -> None:
+def with_legacy(host: Host, kind: str = "legacy") -> None:
     """As `update-alternatives --config iptables` does it."""
     for program in PROGRAMS:
         for end in ("", "-save", "-restore"):
-            host.run(["ln", "-sf", f"/usr/sbin/{program}-legacy{end}", f"/etc/alternatives/{program}{end}"])
+            host.run(["ln", "-sf", f"/usr/sbin/{program}-{kind}{end}", f"/etc/alternatives/{program}{end}"])
 
 
 @pytest.fixture(params=["nft", "legacy"])

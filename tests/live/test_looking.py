@@ -201,6 +201,29 @@ CHANGES = [
         r"tunnel-abroad: route default \(dev wg-abroad table 254\) in vpn is not there",
     ),
     (
+        "ip route replace 10.9.0.0/16 via 10.77.1.1 dev wg-node table 900 protocol 77",
+        "ip route replace 10.9.0.0/16 dev wg-node table 900 protocol 77",
+        r"link-one: route 10.9.0.0/16 \(dev wg-node table 900\) is not there",
+        "routes: route 10.9.0.0/16 via 10.77.1.1 dev wg-node table 900 .* is not from netc",
+    ),
+    (
+        "ip route change 10.9.0.0/16 dev wg-node src 10.77.1.0 table 900 protocol 77",
+        "ip route change 10.9.0.0/16 dev wg-node table 900 protocol 77",
+        r"link-one: route 10.9.0.0/16 \(dev wg-node table 900\) is not there",
+        "routes: route 10.9.0.0/16 dev wg-node table 900 .* src 10.77.1.0 is not from netc",
+    ),
+    (
+        "ip -n vpn route add default dev wg-abroad metric 50 mtu 600 protocol 77",
+        "ip -n vpn route delete default dev wg-abroad metric 50",
+        "routes: route default dev wg-abroad .* metric 50 mtu 600 in vpn is not from netc",
+    ),
+    (
+        "ip rule delete priority 900; ip rule add priority 900 not from 10.77.1.0 lookup 900 protocol 77",
+        "ip rule delete priority 900; ip rule add priority 900 from 10.77.1.0 lookup 900 protocol 77",
+        r"link-one: rule 900 \(from 10.77.1.0 lookup 900\) is not there",
+        "rules: rule 900: not from 10.77.1.0 lookup 900 proto 77 is not from netc",
+    ),
+    (
         "ip rule add priority 5 from 192.0.2.9 lookup 900 protocol 77",
         "ip rule delete priority 5",
         "rules: rule 5: from 192.0.2.9 lookup 900 proto 77 is not from netc",
@@ -250,6 +273,11 @@ CHANGES = [
         "wg set wg-node listen-port 7",
         "wg set wg-node listen-port 51822",
         "link-one: interface wg-node listens at port 7, not 51822",
+    ),
+    (
+        "wg set wg-node fwmark 0x51",
+        "wg set wg-node fwmark 0",
+        "link-one: interface wg-node has mark 0x51, not 0",
     ),
     (
         "wg set wg-node peer $(wg show wg-node peers) remove",
@@ -338,6 +366,12 @@ def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, 
 
 
 MORE_CHANGES = {
+    "mesh/fra": [
+        (
+            "ip link set vx-ams type vxlan ttl 3",
+            r"link-wire: link vx-ams is without: ttl 64 \(it has 3\)",
+        ),
+    ],
     "dn42/fra": [("echo >>/run/netc/bird.running", r"bird: BIRD has not read /etc/netc/bird.conf since it changed")],
     "laptop-iptables/laptop": [
         (
@@ -348,17 +382,37 @@ MORE_CHANGES = {
             "ip6tables -t mangle -D INPUT -j netc-INPUT",
             "firewall: ip6tables rule mangle -A INPUT -j netc-INPUT is not there",
         ),
+        (
+            "ip route delete unreachable default table 13701; "
+            "ip route add default dev eth0 table 13701 metric 4278198272 protocol 77",
+            r".*: route default \(unreachable metric 4278198272 table 13701\) is not there",
+            "routes: route default dev eth0 table 13701 .* is not from netc",
+        ),
         ("ipset add china4 192.0.2.0/24", "set-china: ipset member china4 192.0.2.0/24 is not from netc"),
         ("ipset del private4 10.0.0.0/8", "set-private: ipset member private4 10.0.0.0/8 is not there"),
     ],
     "uplinks/lin": [
+        (
+            "ip link set br0 type bridge forward_delay 1500",
+            r"bridge-br0: link br0 is without: forward_delay 0 \(it has 1500\)",
+        ),
         (
             "ip route delete default table 12385 via 203.0.113.1",
             r"uplink-second: route default \(via 203.0.113.1 dev eth1 src 203.0.113.5 table 12385\) is not there",
         ),
         (
             "ip route delete unreachable default table 12385",
-            r"uplink-second: route default \(metric 4278198272 table 12385\) is not there",
+            r"uplink-second: route default \(unreachable metric 4278198272 table 12385\) is not there",
+        ),
+        (
+            "ip route add default dev eth0 table 12385 metric 4278198272 protocol 77",
+            "routes: route default dev eth0 table 12385 .* is not from netc",
+        ),
+        (
+            "ip rule delete priority 12000 from 203.0.113.0/28; "
+            "ip rule add priority 12000 not from 203.0.113.0/28 lookup 12385 protocol 77",
+            r"uplink-second: rule 12000 \(from 203.0.113.0/28 lookup 12385\) is not there",
+            "rules: rule 12000: not from 203.0.113.0/28 lookup 12385 proto 77 is not from netc",
         ),
     ],
 }
@@ -368,9 +422,9 @@ MORE_CHANGES = {
 def test_changes_by_hand_are_named_on_other_hosts_too(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)
     said = [f"part {part} is down" for part in failed]
-    for change, wanted in MORE_CHANGES[which]:
+    for change, *wanted in MORE_CHANGES[which]:
         host.run(["bash", "-ec", change])
-        said.append(wanted)
+        said += wanted
         found = drift(host)
         assert len(found) == len(said), found
         for line in said:

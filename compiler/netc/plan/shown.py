@@ -1,6 +1,6 @@
 """Whether something is there, asked of what `ip` shows: `shows` of templates/bash/steps.bash gets a command, a word
-that the line begins with, and words that stand in it. Tables and protocols are numbers there (ip(8), -N), whatever
-names the host gives them."""
+that the line begins with, and words that stand in it; a route and a rule say nothing else. Tables and protocols are
+numbers there (ip(8), -N), whatever names the host gives them."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def address_shown(namespace: str | None, device: Word, network: IPNetwork) -> Co
 
 
 def route_shown(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:
-    """One of netc's; `to` None is the default route."""
-    listing = ("-N", "-d", f"-{family}", "route", "show", "table", "all", "protocol", PROTOCOL)
+    """One of netc's; `to` None is the default route. `words` are all that it says: `unreachable`, `metric 7`."""
+    listing = ("-N", "-d", "-o", f"-{family}", "route", "show", "table", "all", "protocol", PROTOCOL)
     return ("shows", _command(namespace, *listing), bare(to) if to else "default", *words)
 
 
 def rule_shown(namespace: str | None, family: int, priority: int, *words: str) -> Command:
-    """One of netc's."""
+    """One of netc's; `words` are all that it says."""
     listing = ("-N", f"-{family}", "rule", "show", "protocol", PROTOCOL)
     return ("shows", _command(namespace, *listing), priority, *words)
 

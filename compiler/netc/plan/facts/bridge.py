@@ -18,9 +18,11 @@ class Bridge(Device, frozen=True):
         """Spanning tree (IEEE 802.1D) is for loops, which containers do not make; with it, a new port would be silent
         for twice the forward delay, 15 s, or for none when that is 0."""
         own: Command = ("group", PROTOCOL, "address", self.hardware_address)
+        options: Command = ("stp_state", 0, "forward_delay", 0)
+        shown = (f"{option} {value}" for option, value in zip(options[::2], options[1::2], strict=True))
         yield Step(
-            up=("ip", "link", "add", "dev", self.name, *own, "type", "bridge", "stp_state", 0, "forward_delay", 0),
+            up=("ip", "link", "add", "dev", self.name, *own, "type", "bridge", *options),
             down=("remove_link", self.name),
-            holds=(link_shown(None, self.name, NETCS, self.hardware_address),),
+            holds=(link_shown(None, self.name, NETCS, self.hardware_address, *shown),),
             why="A new port carries packets at once, and the address stays when containers come and go.",
         )

@@ -29,15 +29,22 @@ class PlainTunnel(Device, frozen=True):
         yield Step(
             up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *_tunnel(self)),
             down=("remove_link", self.name),
-            holds=(link_shown(self.namespace, self.name, *_ends(self)),),
+            holds=(link_shown(self.namespace, self.name, *_shown(self)),),
         )
         yield from moved(self.name, self.namespace)
 
 
-def _ends(device: PlainTunnel) -> Iterator[str]:
-    """As `ip link show` says them: `remote 192.0.2.1`, `id 4098`."""
+def _shown(device: PlainTunnel) -> Iterator[str]:
+    """As `ip -d link show` says it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""
     yield NETCS
-    yield from (f"{option} {said}" for option, value, said in _options(device) if value in ("LOCAL", "REMOTE", "VNI"))
+    for option, value, said in _options(device):
+        match value:
+            case "TTL" if KINDS[device.kind].outer == 6:
+                yield f"hoplimit {said}"
+            case "KEY":
+                yield from (f"{way} {IPAddress(device.key or 0, 4)}" for way in ("ikey", "okey"))
+            case _:
+                yield str(said) if option == "type" else f"{option} {said}"
 
 
 def _tunnel(device: PlainTunnel) -> Iterator[Word]:

@@ -33,10 +33,11 @@ class Route(Fact, frozen=True):
     def steps(self) -> Iterator[Step]:
         family = flag(self.to.version)
         if self.device is None:
+            # Whatever somebody put into its place would be in its way.
             yield Step(
                 up=ip(self.namespace, family, "route", "add", *self._refusal()),
-                down=ip(self.namespace, family, "route", "delete", *self._refusal()),
-                holds=(self._shown(f"metric {WORST}"),),
+                down=ip(self.namespace, family, "route", "delete", *self._refusal()[1:]),
+                holds=(self._shown("unreachable", f"metric {WORST}"),),
             )
         elif self.again:
             yield Step(

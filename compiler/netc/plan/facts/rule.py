@@ -54,7 +54,7 @@ class Rule(Fact, frozen=True):
         )
 
     def _shown(self) -> Iterator[str]:
-        """As `ip rule show` says it; that it refuses is a word to some and a number to others, and is left out."""
+        """As `ip rule show` says it."""
         yield f"from {bare(self.source) if self.source else 'all'}"
         if self.to:
             yield f"to {bare(self.to)}"
@@ -65,8 +65,7 @@ class Rule(Fact, frozen=True):
         if self.source_ports:
             yield f"ipproto {IPPROTO[self.source_ports.protocol]}"
             yield f"sport {self.source_ports.span}"
-        if self.table is not None:
-            yield f"lookup {MAIN_TABLE if self.table == MAIN else self.table}"
+        yield f"lookup {MAIN_TABLE if self.table == MAIN else self.table}" if self.table is not None else "unreachable"
         if self.specific:
             yield "suppress_prefixlength 0"
 

@@ -14,7 +14,7 @@ wireguard() { # NAME: by the kernel, else by a userspace implementation; link gr
   said=$(ip link add dev "$1" group 77 type wireguard 2>&1) && return
   [[ $said == *"Unknown device type"* || $said == *"not supported"* ]] || { say "$said"; return 1; }
   tool=$(userspace) || return 1
-  NETC_DEVICE=$1 "$tool" "$1" </dev/null >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
+  NETC_TUNNEL=$1 "$tool" "$1" </dev/null >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
   ip link set dev "$1" group 77
 }
 
@@ -74,7 +74,7 @@ wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
 }
 
 peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
-  local by line name='' key='' value port='' net words number
+  local by line name='' key='' value port='' mark=0 net words number
   local -A called=() allowed=() every=() there=()
   is_there "$2" || return 0
   place_of[$1]=${3--}
@@ -83,6 +83,7 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
     case $line in
       '# '*) name=${line#??} ;;
       ListenPort*) port=$value ;;
+      FwMark*) mark=$value ;;
       PublicKey*) key=$value called[$key]=${name:-$key} name='' ;;
       AllowedIPs*) allowed[$key]=${value//, / } ;;
       PersistentKeepalive*) every[$key]=${value/#0/off} ;;
@@ -94,6 +95,8 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
     return 0
   fi
   [[ ! $port || ! ${words[1]-} || ${words[1]} == "$port" ]] || differs "interface $1 listens at port ${words[1]}, not $port"
+  wg_says_of "$1" fwmark "${@:3}"
+  [[ ! ${words[1]-} ]] || ((mark == ${words[1]/off/0})) || differs "interface $1 has mark ${words[1]}, not $mark"
   wg_says persistent-keepalive "${@:3}"
   for number in ${lines_of["$by $1"]-}; do
     read -ra words <<<"${said["$by $number"]}"

@@ -50,13 +50,6 @@ instead() { # FAMILY PREFIX dev INTERFACE protocol NUMBER: of its own route to t
   ip "$1" route add "${@:2}"
 }
 
-running() { # INTERFACE: the program's processes; a container's tunnel of the same name is not of this network
-  local pid
-  while IFS=/ read -r _ _ pid _; do
-    [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
-  done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
-}
-
 find_link() { # INTERFACE NAMESPACE-OR--: whether there is one of netc's; `place` is where, as `ip` takes it
   place=(-n "$2")
   [[ $2 != - && $(ip "${place[@]}" -o link show dev "$1" group 77 2>/dev/null) ]] && return

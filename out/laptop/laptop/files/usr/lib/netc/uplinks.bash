@@ -40,17 +40,26 @@ watch() { # DEVICE: what is kept is put back after each event of it, and every 3
 }
 
 keeps() { # FAMILY DEVICE SOURCE-OR-- QUESTION…: where the uplink is there, with its address; a route comes back with it
+  if is_there "$@"; then "${@:4}"; else passes_for_asked "$2" "${@:5}"; fi
+}
+passes_for_asked() { # DEVICE COMMAND KEY …: its route, which may still be there
+  local number
+  listen "$2"
+  for number in ${lines_of["$2 $3"]-}; do
+    [[ ${said["$2 $number"]} != *" dev $1 "* ]] || asked["$2 $number"]=1
+  done
+}
+is_there() { # FAMILY DEVICE SOURCE-OR-- …
   local up="ip -o $1 address show up scope global" sure="ip -o $1 address show -tentative" number
   listen "$up"
-  [[ ${lines_of["$up $2"]-} ]] || return 0
+  [[ ${lines_of["$up $2"]-} ]] || return
   if [[ $3 != - ]]; then
     listen "$sure"
     for ((number = 0; number < ${said["$sure"]}; number++)); do
       [[ ${said["$sure $number"]} != *" $3/"* ]] || break
     done
-    ((number < ${said["$sure"]})) || return 0
+    ((number < ${said["$sure"]}))
   fi
-  "${@:4}"
 }
 is_loose() { # DEVICE
   local all own

@@ -40,26 +40,45 @@ secret() { # FILE
 }
 
 # ---- what a step can be besides a command
+running() { # INTERFACE: processes of its program; a container's tunnel of the same name is not of this network
+  local pid
+  while IFS=/ read -r _ _ pid _; do
+    [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
+  done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
+}
+end_userspace() { # NAME: of a device that is not found, since it was renamed, say, or its namespace is without a name by now
+  local socket=/run/wireguard/$1.sock pids signal
+  [[ -S $socket ]] || return 0
+  for signal in TERM KILL; do
+    mapfile -t pids < <(running "$1")
+    ((${#pids[@]})) || break
+    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+    for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
+  done
+  grep -qF " $socket" /proc/net/unix || { rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard; }
+}
+end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody renamed them
+  local in=() name
+  [[ $# == 0 ]] || in=(-n "$1")
+  while read -r _ name _; do
+    name=${name%:} name=${name%@*}
+    grep -qsE -e " $name( |\$)" /etc/netc/parts/*/up || ip "${in[@]}" link delete dev "$name" || true
+  done < <(ip "${in[@]}" -o link show group 77 2>/dev/null)
+}
 remove_link() { # NAME [NAMESPACE]: if it is netc's
-  local in=() socket=/run/wireguard/$1.sock
+  local in=()
   [[ $# == 1 ]] || in=(-n "$2")
-  ip "${in[@]}" link show dev "$1" >/dev/null || { [[ ! -e $socket ]] || end_userspace "$1"; return 1; }
+  if ! ip "${in[@]}" link show dev "$1" >/dev/null; then
+    [[ $# == 2 ]] || end_userspace "$1"
+    end_strays "${@:2}"
+    return 1
+  fi
   if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
     say "$1 is someone else's by now, and stays"
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
   [[ ! -d /run/wireguard ]] || end_userspace "$1"
-}
-end_userspace() { # NAME: of which the device is gone; a program that hangs does not see it, and holds its port
-  local socket=/run/wireguard/$1.sock pid
-  for _ in {1..40}; do [[ -e $socket ]] || break; sleep 0.05; done
-  if [[ -e $socket ]]; then
-    while IFS=/ read -r _ _ pid _; do
-      [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || kill -KILL "$pid" 2>/dev/null || true
-    done < <(grep -lszxF "NETC_DEVICE=$1" /proc/[0-9]*/environ)
-  fi
-  rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 setting() { # PATH VALUE [NAMESPACE]
   local in=()
@@ -144,8 +163,12 @@ hear() { # COMMAND, and in words what is run for it; one that does not answer in
     if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
       first=${first%:} second=${second%:} second=${second%@*}
     fi
-    line=" ${words[*]} " line=${line//[<,>]/ }
-    said["$1 $number"]=${line//ipproto-/}
+    line=" ${words[*]} " line=${line//[<,>]/ } line=${line//ipproto-/}
+    case $1 in # what `ip -N` says by number, depending on who made it (rtnetlink(7))
+      *' route show '*) line=${line/# 1 / } line=${line/# unicast / } line=${line/# 7 / unreachable } ;;
+      *' rule show '*) line=${line/% 7 proto 77 / unreachable proto 77 } ;;
+    esac
+    said["$1 $number"]=$line
     lines_of["$1 $first"]+=" $number"
     [[ $second == "$first" ]] || lines_of["$1 $second"]+=" $number"
     number=$((number + 1))
@@ -173,7 +196,10 @@ shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or se
       lacks+=${lacks:+, }$words has=${line#*" ${words% *} "}
       [[ $has == "$line" ]] || lacks+=" (it has ${has%% *})"
     done
-    [[ $lacks ]] || { asked["$1 $number"]=1; return 0; }
+    if [[ ! $lacks ]] && says_no_more "$1" "$line" "${@:2}"; then
+      asked["$1 $number"]=1
+      return 0
+    fi
   done
   about "$1"
   if ((${#found[@]} == 1)) && [[ $what == link ]]; then
@@ -182,23 +208,40 @@ shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or se
     differs "$what $2${3+ (${*:3})}$where is not there"
   fi
 }
-shows_no_other() { # COMMAND WORDS: each line that it says with these was asked for
+says_no_more() { # COMMAND LINE KEY WORDS…: but for what the kernel adds by itself
+  local rest=$2 word i
+  [[ $1 == *' rule show '* || $1 == *' route show '* || $1 == *' -S '* ]] || return 0
+  if [[ $rest == " $3: "* ]]; then rest=" ${rest#*: }"; else rest=${rest/" $3 "/ }; fi
+  for word in "${@:4}"; do rest=${rest/" $word "/ }; done
+  read -ra word <<<"$rest"
+  for ((i = 0; i < ${#word[@]}; i++)); do
+    case "${word[i]} ${word[i + 1]-} $1" in
+      'scope '* | 'proto 77 '* | 'error '* | 'pref medium '* | 'metric 1024 '*' -6 '* | 'dev lo '*' -6 '*) i=$((i + 1)) ;;
+      'linkdown '* | 'dead '* | 'offload '* | 'rt_offload '* | '[detached] '*) ;;
+      *) return 1 ;;
+    esac
+  done
+}
+shows_no_other() { # COMMAND [WORDS]: each line that it says with these was asked for
   local number what where
   listen "$1"
   about "$1"
   for ((number = 0; number < ${said["$1"]}; number++)); do
-    [[ ${asked["$1 $number"]-} || ${said["$1 $number"]} != *" $2 "* ]] || differs "$what${said["$1 $number"]% }$where is not from netc"
+    [[ ${asked["$1 $number"]-} || ${said["$1 $number"]} != *"${2+ $2 }"* ]] || differs "$what${said["$1 $number"]% }$where is not from netc"
   done
 }
 is_there() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
 is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
-  local value='' lines
+  local value='' lines number
   if [[ ${3-} ]]; then
     lines="ip netns exec $3 grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf"
     listen "$lines"
     [[ ! ${lines_of["$lines /proc/sys/$1:$2"]-} ]] || return 0
-    for value in "${said[@]}"; do [[ $value != " /proc/sys/$1:"* ]] || { value=${value##*:}; value=${value% }; break; }; done
+    for ((number = 0; number < ${said["$lines"]}; number++)); do
+      value=${said["$lines $number"]}
+      [[ $value != " /proc/sys/$1:"* ]] || { value=${value##*:}; value=${value% }; break; }
+    done
     [[ $value =~ ^-?[0-9]+$ ]] || return 0
   else
     { read -r value <"/proc/sys/$1"; } 2>/dev/null || return 0

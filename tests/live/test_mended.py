@@ -1,0 +1,306 @@
+"""What somebody changed where it is easily overlooked: `netc-host check` tells of it, `netc-host up` repairs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled, give_key
+from live.delivered import deliver, install, netc_host
+from live.example_host import example
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+from live.state import difference
+from live.test_asked import MORE
+from live.test_iptables import PROGRAMS, TOPOLOGY, with_legacy
+
+pytestmark = pytest.mark.live
+
+
+def told(host: Host) -> list[str]:
+    said = netc_host(host, "check", check=False)
+    assert said.stderr == ""
+    assert said.returncode == bool(said.stdout)
+    return said.stdout.splitlines()
+
+
+def mended(host: Host) -> None:
+    netc_host(host, "up")
+    assert told(host) == []
+
+
+# ---- namespaces
+
+TWO_NAMESPACES = """
+version = 1
+network.name = "lab"
+[hosts.box]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+""" + "".join(
+    f"""
+[hosts.box.tunnels.{name}]
+kind = "wireguard"
+address = "10.10.18.20{number or 1}/32"
+peer.public_key = "{public_key(private_key("peer of " + name))}"
+peer.endpoint = "203.0.113.66:5182{number or 1}"
+peer.allowed_ips = "0.0.0.0/0"
+[hosts.box.namespaces.{"vpn" + number}]
+tunnel = "{name}"
+dns = "9.9.9.9"
+access = "10.200.{number or 1}.0/31"
+"""
+    for number, name in (("", "near"), ("2", "far"))
+)
+
+
+@pytest.fixture
+def box(lab: Lab, tmp_path: Path) -> Host:
+    box = lab.host("box")
+    lab.wire(box, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24"])
+    for name in ("near", "far"):
+        give_key(box, name, name)
+    deliver(lab, box, compiled(TWO_NAMESPACES, tmp_path)["box"])
+    install(box, "--commit")
+    assert told(box) == []
+    return box
+
+
+@pytest.mark.parametrize("name", ["vpn", "vpn2"])
+def test_a_sysctl_in_one_namespace_is_not_taken_for_that_of_another(box: Host, name: str) -> None:
+    path = "/proc/sys/net/ipv6/conf/access/accept_dad"
+    box.run(["bash", "-c", f"echo 1 >{path}"], namespace=name)
+    assert told(box) == [f"namespace-{name}: sysctl net.ipv6.conf.access.accept_dad in {name} is 1, not 0"]
+    mended(box)
+    assert box.run(["cat", path], namespace=name).stdout == "0\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["ip netns delete vpn; ip netns add vpn", "ip netns delete vpn", "ip -n vpn link set wg-near name foo"],
+)
+def test_a_program_whose_device_went_astray_ends_and_another_begins(box: Host, change: str) -> None:
+    box.start(["sleep", "600"], namespace="vpn")
+    other = program(box, "far")
+    before = program(box, "near")
+    box.run(["bash", "-ec", change])
+    assert any(line.startswith("tunnel-near: ") for line in told(box))
+    mended(box)
+    assert program(box, "far") == other
+    assert len(program(box, "near")) == len(before)
+    assert not set(program(box, "near")) & set(before)
+    assert "foo" not in box.run(["ip", "-n", "vpn", "-o", "link", "show"]).stdout
+    netc_host(box, "down")
+    assert program(box, "near") == program(box, "far") == []
+    assert box.run(["ls", "/run/wireguard"], check=False).stdout == ""
+
+
+def program(host: Host, tunnel: str) -> list[str]:
+    """The processes of a userspace WireGuard; none where the kernel has its own."""
+    ask = ["pgrep", "-f", rf"^\S*(wireguard-go|boringtun(-cli)?) wg-{tunnel}$"]
+    return host.run(ask, check=False).stdout.split()
+
+
+def links(number: int) -> str:
+    hosts = "".join(
+        f'[hosts.{name}]\nid = {id}\nwan = "eth0"\naddresses = "198.51.100.{id}/24"\n'
+        for id, name in enumerate(("hub", "one", "two"), 1)
+    )
+    return f'version = 1\nnetwork.name = "lab"\n{hosts}' + "".join(
+        f'[links.{far}]\nkind = "vxlan"\nbetween = ["hub", "{far}"]\nends.hub.address = "10.77.{id}.0/31"\n'
+        f'ends.{far}.address = "10.77.{id}.1/31"\n'
+        for id, far in enumerate(("one", "two")[:number])
+    )
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_link_that_was_renamed_is_replaced(lab: Lab, tmp_path: Path, number: int) -> None:
+    """Alone, and as one of many: two of the same kind to the same end there can not be."""
+    hub = lab.host("hub")
+    lab.wire(hub, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24"])
+    before = hub.state()
+    deliver(lab, hub, compiled(links(number), tmp_path)["hub"])
+    install(hub, "--commit")
+    hub.run(["bash", "-ec", "ip link add dev mine type bridge; ip link set vx-one down; ip link set vx-one name foo"])
+    assert any("link vx-one (group 77" in line for line in told(hub))
+    mended(hub)
+    hub.run(["bash", "-ec", "ip link set vx-one down; ip link set vx-one name foo"])
+    netc_host(hub, "down")
+    hub.run(["ip", "link", "delete", "mine"])
+    netc_host(hub, "uninstall")
+    assert difference({"link": before["link"]}, {"link": hub.state()["link"]}) == ""
+
+
+# ---- routes and rules
+
+
+@pytest.mark.parametrize(
+    ("which", "change"),
+    [
+        (
+            "laptop-iptables/laptop",
+            "ip -4 route delete unreachable default table 13701 metric 4278198272; "
+            "ip -4 route add default dev eth0 table 13701 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip -4 route delete unreachable default table 12385 metric 4278198272; "
+            "ip -4 route add default dev eth0 table 12385 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip -6 route delete unreachable default table 12223 metric 4278198272; "
+            "ip -6 route add default dev eth0 table 12223 metric 4278198272 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip rule delete priority 12000 from 203.0.113.0/28; "
+            "ip rule add priority 12000 not from 203.0.113.0/28 lookup 12385 protocol 77",
+        ),
+        (
+            "uplinks/lin",
+            "ip rule delete priority 12000 from 203.0.113.0/28; "
+            "ip rule add priority 12000 from 203.0.113.0/28 tos 0x10 lookup 12385 protocol 77",
+        ),
+        ("uplinks/lin", "ip link set br0 type bridge forward_delay 1500"),
+    ],
+)
+def test_a_leak_in_place_of_a_kill_switch_is_told_of_and_closed(
+    lab: Lab, which: str, change: str, tmp_path: Path
+) -> None:
+    host, failed = example(lab, which, tmp_path)
+    known = [f"part {part} is down" for part in failed]
+    assert told(host) == known
+    host.run(["bash", "-ec", change])
+    assert len(told(host)) > len(known)
+    netc_host(host, "up", check=not known)
+    assert told(host) == known
+
+
+# ---- iptables, and its sets
+
+
+@pytest.fixture
+def guarded(lab: Lab, tmp_path: Path) -> Host:
+    """A host whose packet filter is iptables', and names a list."""
+    listed = ["192.0.2.7/32", "2001:db8:7::7/128"]
+    a = lab.host("a")
+    lab.wire(a, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24", "2001:db8:1::1/64"])
+    deliver(lab, a, compiled(TOPOLOGY.format(office=listed, port=9100), tmp_path)["a"])
+    install(a, "--commit")
+    assert told(a) == []
+    return a
+
+
+def chains(host: Host, kind: str) -> int:
+    return "".join(host.run([f"{program}-{kind}-save"]).stdout for program in PROGRAMS).count("\n:netc-")
+
+
+@pytest.mark.parametrize(("then", "first"), [("up", "nft"), ("up", "legacy"), ("down", "nft"), ("down", "legacy")])
+def test_chains_do_not_stay_with_the_iptables_of_before(lab: Lab, tmp_path: Path, then: str, first: str) -> None:
+    a = lab.host("a")
+    lab.wire(a, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24", "2001:db8:1::1/64"])
+    switches = {"nft": with_nft, "legacy": with_legacy}
+    second = next(kind for kind in switches if kind != first)
+    switches[first](a)
+    for program in PROGRAMS:
+        a.run([f"{program}-{first}", "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", "7", "-j", "DROP"])
+    deliver(lab, a, compiled(TOPOLOGY.format(office=["192.0.2.7/32"], port=9100), tmp_path)["a"])
+    install(a, "--commit")
+    assert told(a) == []
+    assert chains(a, first)
+
+    switches[second](a)
+    said = told(a)
+    assert f"firewall: chains of netc's are in the tables of iptables-{first} too" in said
+    assert f"firewall: chains of netc's are in the tables of ip6tables-{first} too" in said
+    assert any("iptables rule" in line and line.endswith("is not there") for line in said)
+    if then == "up":
+        mended(a)
+        assert chains(a, second)
+        assert chains(a, first) == 0
+    netc_host(a, "down")
+    assert (chains(a, first), chains(a, second)) == (0, 0)
+    assert a.run(["ipset", "list", "-name"]).stdout == ""
+    for program in PROGRAMS:
+        assert "--dport 7 -j DROP" in a.run([f"{program}-{first}-save"]).stdout
+
+
+def with_nft(host: Host) -> None:
+    with_legacy(host, "nft")
+
+
+def test_legacy_tables_of_others_are_no_news(guarded: Host) -> None:
+    guarded.run(["iptables-legacy", "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", "7", "-j", "DROP"])
+    assert "# Warning" in guarded.run(["iptables-save"]).stderr
+    assert told(guarded) == []
+    for said in (guarded.run(["bash", "/etc/netc/parts/firewall/reload"]), netc_host(guarded, "down")):
+        assert "Warning" not in said.stderr
+    assert "--dport 7" in guarded.run(["iptables-legacy-save"]).stdout
+
+
+SWAP = "ipset create mine hash:net && ipset add mine 192.0.2.7/32 && ipset swap mine office4"
+
+
+@pytest.mark.parametrize("more", ["", " && ipset destroy mine", " && ipset destroy mine; netc-host down"])
+def test_a_list_that_somebody_swapped_is_put_back(guarded: Host, more: str) -> None:
+    """With the same members, also by whoever makes a list anew each night."""
+    guarded.run(["bash", "-ec", SWAP])
+    guarded.run(["bash", "-c", "true" + more])
+    if "down" not in more:
+        assert sorted(told(guarded)) == [
+            "set-office: ipset office4 of hash:net family inet maxelem 16777077 bucketsize 12 is not there",
+            "set-office: ipset office4 of hash:net family inet maxelem 65536 bucketsize 12 is not from netc",
+        ]
+    mended(guarded)
+    members = guarded.run(["ipset", "save", "mine" if not more else "office4-old"], check=False).stdout
+    assert members.count("add ") == 1
+    netc_host(guarded, "down")
+    assert "office4\n" not in guarded.run(["ipset", "list", "-name"]).stdout
+
+
+def test_a_member_that_is_the_opposite_is_told_of(guarded: Host) -> None:
+    guarded.run(["bash", "-c", "ipset del office4 192.0.2.7; ipset add office4 192.0.2.7 nomatch"])
+    assert sorted(told(guarded)) == [
+        "set-office: ipset member office4 192.0.2.7 is not there",
+        "set-office: ipset member office4 192.0.2.7 nomatch is not from netc",
+    ]
+    mended(guarded)
+
+
+@pytest.fixture
+def docked(lab: Lab, tmp_path: Path) -> Host:
+    """A host with Docker's chain in both kinds of tables."""
+    edge = lab.host("edge")
+    lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
+    give_key(edge, "host", "edge")
+    edge.write("/etc/netc/keys/one.psk", edge.run(["wg", "genpsk"]).stdout, 0o600)
+    for program in PROGRAMS:
+        for kind in ("nft", "legacy"):
+            edge.run([f"{program}-{kind}", "-N", "DOCKER-USER"])
+            edge.run([f"{program}-{kind}", "-A", "DOCKER-USER", "-p", "udp", "--dport", "7", "-j", "DROP"])
+    deliver(lab, edge, compiled(MORE, tmp_path)["edge"])
+    return edge
+
+
+@pytest.mark.parametrize("kind", ["nft", "legacy"])
+def test_a_way_past_docker_that_is_narrower_is_told_of(docked: Host, kind: str) -> None:
+    with_legacy(docked, kind)
+    install(docked, "--commit")
+    assert told(docked) == []
+    rule = docked.run(["bash", "-c", "iptables -S DOCKER-USER | grep -m 1 netc"]).stdout.split()[2:]
+    docked.run(["iptables", "-D", "DOCKER-USER", *rule])
+    docked.run(["iptables", "-I", "DOCKER-USER", "-s", "192.0.2.7", *rule])
+    assert [line.partition(":")[0] for line in told(docked)] == ["docker"]
+
+
+def test_ways_past_docker_do_not_stay_with_the_iptables_of_before(docked: Host) -> None:
+    install(docked, "--commit")
+    with_legacy(docked)
+    netc_host(docked, "down")
+    for kind in ("nft", "legacy"):
+        said = docked.run([f"iptables-{kind}", "-S", "DOCKER-USER"]).stdout
+        assert "netc" not in said
+        assert "--dport 7 -j DROP" in said
