@@ -44,12 +44,7 @@ differing_parts() { # and rules of netc's that are no part's
     fi
   done
   check_parts "${up[@]}"
-  differences=()
-  for line in "${!asked[@]}"; do
-    [[ $line != *' rule show protocol 77' ]] || part=rules shows_no_other "$line" 'proto 77'
-    [[ $line != *' route show table all protocol 77' ]] || part=routes shows_no_other "$line"
-  done
-  ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
+  while IFS=$'\t' read -r part line; do stray "$part" "$line"; done < <(strays)
 }
 altered_files() { # GENERATION
   local sum mode path place now

@@ -132,28 +132,30 @@ settled() { # nobody changes anything now, and no change was cut off; one that w
   [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || revert_now "the host started before it was confirmed"
   [[ ! -e $pending ]] || is_complete || die "a change was cut off: netc-host revert takes it back"
 }
-sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`
+sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`; of rules and routes, what is no part's is in `left`
   local part line up=()
   local -A wrong=()
-  wanting=() torn=() unasked=''
+  wanting=() torn=() left=() unasked=''
   for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
   while IFS= read -r line; do
     case $line in
+      ip\ *$'\t'*) left+=("$line") ;;
       *': cannot be asked'* | *' cannot be asked for: '*) unasked+=$line$'\n' ;;
       *) wrong[${line%%: *}]=1 ;;
     esac
-  done < <(check_parts "${up[@]}")
+  done < <(check_parts "${up[@]}"; strays)
   for part in "${order[@]}"; do
     if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi
     if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then wanting+=("$part"); fi
   done
 }
 up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
-  local order failed=() part torn wanting unasked tried=''
+  local order failed=() part torn wanting left unasked tried='' each
   settled
   laid
   for _ in {1..3}; do
     sort_out
+    for each in "${left[@]}"; do [[ $unasked ]] || ! remove_stray "${each%%$'\t'*}" "${each#*$'\t'}" || tell "$(stray "${each%%$'\t'*}" "${each#*$'\t'}"), and is gone"; done
     [[ ! $tried || ${torn[*]} != "$tried" ]] || break # nor would it help once more
     tried=${torn[*]}
     for part in "${order[@]}"; do [[ " ${wanting[*]} " == *" $part "* ]] || tell "$part: is up"; done

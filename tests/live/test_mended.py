@@ -14,6 +14,7 @@ from live.lab import Host, Lab
 from live.state import difference
 from live.test_asked import MORE
 from live.test_iptables import PROGRAMS, TOPOLOGY, with_legacy
+from live.test_looking import TOPOLOGY as LOOKING
 
 pytestmark = pytest.mark.live
 
@@ -28,6 +29,34 @@ def told(host: Host) -> list[str]:
 def mended(host: Host) -> None:
     netc_host(host, "up")
     assert told(host) == []
+
+
+STRAYS = (
+    "ip rule add priority 5 from 192.0.2.9 lookup 900 protocol 77",
+    "ip -6 rule add priority 5 fwmark 0x1000000/0xff000000 lookup 900 protocol 77",
+    "ip route add 203.0.113.0/24 via 198.51.100.20 table 900 protocol 77",
+    "ip -n vpn route add 203.0.113.0/24 dev access protocol 77",
+    "ip route replace 10.9.0.0/16 dev eth0 table 900 protocol 77",  # one of netc's, led elsewhere
+    "ip rule del priority 900 protocol 77; ip rule add priority 900 from 192.0.2.0/24 lookup 900 protocol 77",
+)
+
+
+@pytest.mark.parametrize("change", STRAYS)
+def test_what_is_netc_s_by_its_protocol_and_of_no_part_goes(lab: Lab, tmp_path: Path, change: str) -> None:
+    edge = lab.host("edge")
+    lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.10/24"], b_addresses=["198.51.100.20/24"])
+    give_key(edge, "host", "edge")
+    give_key(edge, "abroad", "abroad")
+    deliver(lab, edge, compiled(LOOKING, tmp_path)["edge"])
+    install(edge, "--commit")
+    assert told(edge) == []
+    edge.run(["ip", "route", "add", "203.0.113.0/24", "via", "198.51.100.20"])  # not netc's
+    assert told(edge) == []
+    before = edge.state()
+    edge.run(["bash", "-c", change])
+    assert [line for line in told(edge) if line.endswith("is not from netc")]
+    mended(edge)
+    assert difference(before, edge.state()) == ""
 
 
 # ---- namespaces

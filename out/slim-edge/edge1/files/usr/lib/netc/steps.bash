@@ -222,13 +222,28 @@ says_no_more() { # COMMAND LINE KEY WORDS…: but for what the kernel adds by it
     esac
   done
 }
-shows_no_other() { # COMMAND [WORDS]: each line that it says with these was asked for
-  local number what where
-  listen "$1"
-  about "$1"
-  for ((number = 0; number < ${said["$1"]}; number++)); do
-    [[ ${asked["$1 $number"]-} || ${said["$1 $number"]} != *"${2+ $2 }"* ]] || differs "$what${said["$1 $number"]% }$where is not from netc"
+strays() { # by netc's own protocol, and of no part that was asked: the question and the line, with a tab between
+  local all number
+  for all in "${!asked[@]}"; do
+    [[ $all == 'ip '*' protocol 77' ]] || continue
+    for ((number = 0; number < ${said["$all"]-0}; number++)); do
+      # `ip rule` shows all others too; of routes, `ip` chooses, and does not say once more of which protocol.
+      [[ ${asked["$all $number"]-} || $all == *' rule '* && ${said["$all $number"]} != *' proto 77 '* ]] ||
+        printf '%s\t%s\n' "$all" "${said["$all $number"]}"
+    done
   done
+}
+stray() { # COMMAND LINE, as `strays` says them: in words
+  local what where
+  about "$1"
+  printf '%s\n' "${what}s: $what${2% }$where is not from netc"
+}
+remove_stray() { # COMMAND LINE
+  local ip line
+  read -ra ip <<<"${1%% show *}"
+  read -ra line <<<"$2"
+  [[ ${ip[-1]} != rule ]] || line=(priority "${line[0]%:}" "${line[@]:1}")
+  "${ip[@]}" delete "${line[@]}" 2>/dev/null
 }
 is_there() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
