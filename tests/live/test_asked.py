@@ -15,13 +15,14 @@ from msgspec import Struct
 from examples import EXAMPLES
 from live.compiled import compiled, give_key, parts, script
 from live.delivered import deliver, install, netc_host
-from live.example_host import example
+from live.example_host import TUNSAFE, TUNSAFE_CONFIG, example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.needs import has_gre
 from netc.pipeline import plan, understand
 from netc.plan.step import Step
 from netc.plan.steps import steps
+from topologies import FULL, document
 
 pytestmark = pytest.mark.live
 
@@ -83,7 +84,7 @@ def removal(made: Made) -> str:
             return f"{ip}link set dev {of} down"
         case ["netns", "add"]:
             return f"ip netns delete {up[3]}"
-        case ["route", "add", *_] | ["rule", "add"]:
+        case ["route" | "rule", "add", *_]:
             return shlex.join(["delete" if each == "add" else each for each in up])
         case ["keep"] | ["instead"]:
             return shlex.join(["ip", up[1], "route", "delete", *up[2:]])
@@ -221,19 +222,104 @@ via = "one"
 """.replace("KEY-OF-EDGE", public_key(private_key("edge"))).replace("KEY-OF-NODE", public_key(private_key("node")))
 
 
+ODD = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+prefixes = "172.22.99.0/24"
+profile = "dn42"
+internal = "mesh"
+[igp]
+kind = "ospf"
+over = ["inside"]
+
+[links.inside]
+kind = "vxlan"
+between = ["edge", "node"]
+ends.edge.address = "10.77.1.0/31"
+ends.node.address = "10.77.1.1/31"
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+loopback = "172.22.99.2/32"
+bgp = {}
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.7/24"
+docker = true
+loopback = "172.22.99.1/32"
+
+[hosts.edge.bgp]
+table = "own"
+[hosts.edge.bgp.peers.up]
+asn = 4242420001
+role = "upstream"
+address = "198.51.100.20"
+
+[hosts.edge.bridges.br0]
+addresses = "10.11.0.1/24"
+masquerade = true
+publish = [{ port = "81/tcp", to = "box:80", allow = "192.0.2.0/24" }]
+
+[hosts.edge.namespaces.box]
+bridge = "br0"
+address = "10.11.0.2/24"
+dns = "9.9.9.9"
+services = "box.service"
+
+[hosts.edge.tunnels.safe]
+kind = "tunsafe"
+interface = "tun0"
+config = "/etc/tunsafe/safe.conf"
+address = "10.66.0.2/24"
+routes = "10.67.0.0/16"
+"""
+
+
+def of(text: str) -> dict[str, Made]:
+    """The first step of each kind that the host `edge` has."""
+    return {word(made.step): made for made in reversed([*steps_of(text, lambda name: name, "edge")])}
+
+
 def test_so_is_what_no_example_has(lab: Lab, tmp_path: Path) -> None:
     edge = lab.host("edge", compiled(MORE, tmp_path)["edge"])
     lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
     give_key(edge, "host", "edge")
     edge.write("/etc/netc/keys/one.psk", edge.run(["wg", "genpsk"]).stdout, 0o600)
-    edge.run(["bash", "-c", "for each in iptables ip6tables; do $each -N DOCKER-USER; done"])
-    deliver(lab, edge, compiled(MORE, tmp_path / "again")["edge"])
-    install(edge, "--commit", "--overwrite")
-    kinds = {word(made.step): made for made in steps_of(MORE, lambda name: name, "edge")}
+    install_beside_docker(lab, edge, compiled(MORE, tmp_path / "again")["edge"])
+    kinds = of(MORE)
     has_flowtables = edge.run(["nft", "list", "table", "inet", "netc_offload"], check=False).returncode == 0
     new = {"past_docker", "wg set preshared-key", *(["offload"] if has_flowtables else [])}
-    assert new <= kinds.keys()
     try_each(edge, {kind: kinds[kind] for kind in sorted(new)}, [])
+
+
+def test_so_is_what_is_odd(lab: Lab, tmp_path: Path) -> None:
+    edge = lab.host("edge", compiled(ODD, tmp_path)["edge"])
+    lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
+    edge.write("/etc/tunsafe/safe.conf", TUNSAFE_CONFIG.replace("192.168.1.2", "198.51.100.7"), 0o600)
+    edge.write("/usr/local/bin/tunsafe", TUNSAFE.read_text(), 0o755)
+    install_beside_docker(lab, edge, compiled(ODD, tmp_path / "again")["edge"])
+    kinds = of(ODD)
+    new = ("instead", "ip link set master", "rule add unreachable", "way_past_docker")
+    try_each(edge, {kind: kinds[kind] for kind in new}, [])
+
+
+def install_beside_docker(lab: Lab, host: Host, tree: Path) -> None:
+    host.run(["bash", "-c", "for each in iptables ip6tables; do $each -N DOCKER-USER; done"])
+    deliver(lab, host, tree)
+    install(host, "--commit", "--overwrite")
+
+
+def test_every_kind_of_step_is_tried() -> None:
+    tried = {kind for kinds in (*of_examples().values(), of(MORE), of(ODD)) for kind in kinds}
+    every = {word(made.step) for host in FULL["hosts"] for made in steps_of(document(FULL), lambda name: name, host)}
+    assert every - set(TUNNELS_OF_A_STOCK_KERNEL) <= tried
 
 
 ASKS = {
