@@ -46,16 +46,19 @@ running() { # INTERFACE: processes of its program; a container's tunnel of the s
     [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
   done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
 }
-end_userspace() { # NAME: of a device that is not found, since it was renamed, say, or its namespace is without a name by now
+end_userspace() { # NAME: of which the device is gone, or not found, since it was renamed, say; one that hangs does not see that
   local socket=/run/wireguard/$1.sock pids signal
-  [[ -S $socket ]] || return 0
-  for signal in TERM KILL; do
-    mapfile -t pids < <(running "$1")
-    ((${#pids[@]})) || break
-    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
-    for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
-  done
-  grep -qF " $socket" /proc/net/unix || { rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard; }
+  for _ in {1..40}; do [[ -S $socket ]] || break; sleep 0.05; done
+  if [[ -S $socket ]]; then
+    for signal in TERM KILL; do
+      mapfile -t pids < <(running "$1")
+      ((${#pids[@]})) || break
+      kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+      for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
+    done
+    grep -qF " $socket" /proc/net/unix || rm -f "$socket"
+  fi
+  rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody renamed them
   local in=() name
