@@ -248,7 +248,7 @@ remove_stray() { # COMMAND LINE
   [[ ${ip[-1]} != rule ]] || line=(priority "${line[0]%:}" "${line[@]:1}")
   "${ip[@]}" delete "${line[@]}" 2>/dev/null
 }
-is_there() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
+can_be_read() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
 is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
   local value='' lines number
@@ -268,7 +268,7 @@ is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of wit
 }
 are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
   local key value there
-  is_there "$1" || return 0
+  can_be_read "$1" || return 0
   while IFS=' =' read -r key value; do
     [[ $key == net* ]] || continue
     [[ $key == */* ]] || key=${key//./\/}
