@@ -95,7 +95,7 @@ def compiled_by(directory: Path) -> str | None:
     if not directory.is_dir() or not any(_ours(directory / name) for name in os.listdir(directory)):
         return None
     attributes = directory / ATTRIBUTES.path
-    first = attributes.read_text(errors="replace").partition("\n")[0] if attributes.is_file() else ""
+    first = attributes.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if attributes.is_file() else ""
     said = re.match(rf"{_OURS} ([0-9]+(?:[.][0-9]+)*)\b", first)
     return said[1] if said else BEFORE_ALL
 

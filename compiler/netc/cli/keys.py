@@ -109,7 +109,9 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
     for host, text in files.items():
         for whose, place in _identities(text).items():
             name = f"{host}/{place.rpartition('/')[2]}"
-            private = _wg("genkey") if not (folder / name).exists() else (folder / name).read_text().strip()
+            private = (
+                _wg("genkey") if not (folder / name).exists() else (folder / name).read_text(encoding="utf-8").strip()
+            )
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
             typer.echo(f"{folder / name} belongs in {place} of {host}, mode 0600")
@@ -118,7 +120,7 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
 
 def _wg(verb: str, given: str = "") -> str:
     try:
-        done = subprocess.run(["wg", verb], input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(["wg", verb], input=given, capture_output=True, encoding="utf-8", check=False)
     except FileNotFoundError:
         raise wrong_use("needs wg: apt-get install wireguard-tools") from None
     if done.returncode != 0:

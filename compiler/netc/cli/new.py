@@ -24,9 +24,9 @@ def new(
     if example not in examples:
         hint = did_you_mean(example, list(examples)) or f"there are {', '.join(examples)}"
         raise wrong_use(f"no example is called {example!r}", hint)
-    text = examples[example].read_text()
+    text = examples[example].read_text(encoding="utf-8")
     beside = [path for path in shipped("examples").iterdir() if path.suffix != ".toml" and f'"{path.name}"' in text]
-    _write({topo: text} | {topo.parent / path.name: path.read_text() for path in sorted(beside)})
+    _write({topo: text} | {topo.parent / path.name: path.read_text(encoding="utf-8") for path in sorted(beside)})
 
 
 def _write(files: dict[Path, str]) -> None:
