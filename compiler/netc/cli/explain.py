@@ -32,6 +32,9 @@ def explain(
     """Say what a problem means; what follows from a key, and the lines that come from it; or which keys made a line."""
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
         typer.echo(_page(what.upper()), nl=False)
+    elif code := re.fullmatch(r"NC([0-9]+)", what.upper()):
+        hint = f"`NC{code[1]:0>4}`?" if len(code[1]) < 4 else "write it as messages show it: `NC0703`"
+        raise wrong_use(f"{what} is no code of a problem: codes have four digits", hint)
     elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
         typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
     elif "/" in what:

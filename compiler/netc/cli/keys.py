@@ -16,7 +16,7 @@ from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, 
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, report, wrong_use
+from netc.cli.topology import host_of, named, report, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier
@@ -114,7 +114,7 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
             )
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
-            typer.echo(f"{folder / name} belongs in {place} of {host}, mode 0600")
+            typer.echo(f"{named(folder / name)} belongs in {place} of {host}, mode 0600")
     return public, False
 
 
@@ -136,9 +136,9 @@ def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
         try:
             new = with_text(new, tuple(whose.split(".")), key)
         except NotAdded as error:
-            typer.echo(f'{topo}: {error}; write {whose} = "{key}"', err=True)
+            typer.echo(f'{named(topo)}: {error}; write {whose} = "{key}"', err=True)
     if new == text:
-        typer.echo(f"{topo}: has all of them")
+        typer.echo(f"{named(topo)}: has all of them")
         return
     replace(topo, new)
-    typer.echo(f"{topo}: public keys written")
+    typer.echo(f"{named(topo)}: public keys written")
