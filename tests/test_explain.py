@@ -28,8 +28,8 @@ NO_EXAMPLE = {
     "NC2602": "it is about two topologies",
     "NC2603": "it is about two topologies",
 }
-BESIDES = {"NC2001": {"NC2102"}, "NC2802": {"NC1402"}}
-"""Told too: a router that cannot be read is no router to its neighbours; and the error that is acknowledged."""
+BESIDES = {"NC2802": {"NC1402"}}
+"""Told too: the error that is acknowledged."""
 
 
 IDLE = "NC2901"
