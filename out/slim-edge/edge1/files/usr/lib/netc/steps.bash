@@ -130,10 +130,6 @@ ask_all() { # one question that fails ends none of the others; and what ends the
 }
 
 listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
-<<<<<<< HEAD
-=======
-  local words line number=0 first second late=''
->>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
   [[ ! ${asked[$1]-} ]] || return 0
   read -ra words <<<"$1"
   hear "$1" "${words[@]}"
@@ -142,11 +138,7 @@ listen() { # COMMAND, in one word: a line of what it says is in `said`, and foun
 hear() { # COMMAND, and in words what is run for it; one that does not answer in ten seconds is in `silent`
   local words line number=0 first second
   asked[$1]=1
-<<<<<<< HEAD
   while read -t 10 -ra words || { (($? > 128)) && silent[$1]=1 && kill "$!" && false; }; do
-=======
-  while read -t 10 -ra words || { late=$?; false; }; do
->>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
     ((${#words[@]})) || continue
     first=${words[0]} second=${words[1]-}
     if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
@@ -159,7 +151,6 @@ hear() { # COMMAND, and in words what is run for it; one that does not answer in
     number=$((number + 1))
   done < <([[ $2 != each_device ]] || { "${@:2}"; exit; }; exec "${@:2}" 2>/dev/null)
   said["$1"]=$number
-  ((late <= 128)) || { kill "$!" 2>/dev/null; return 1; } # it hangs
 }
 about() { # COMMAND: what it shows, and where
   local words

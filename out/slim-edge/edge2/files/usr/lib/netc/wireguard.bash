@@ -46,7 +46,6 @@ sync_device() { # what a file leaves out is reset, so the key and the port go in
 
 # ---- asked by `check`, and never by what would say a private key (`wg show … dump`)
 declare -gA place_of=() public_of=() # also where a function sources this
-<<<<<<< HEAD
 wg_says() { # WHAT [NAMESPACE]: in the lines of `by`
   local device
   by="${2:+ip netns exec $2 }wg show all $1"
@@ -66,16 +65,6 @@ each_device() { # WHAT [NAMESPACE]
     device=${device##*/} device=${device%.conf}
     timeout 2 ${2:+ip netns exec "$2"} wg show "$device" "$1" | sed "s/^/$device\t/" || true
   done
-=======
-wg_says() { # WHAT [NAMESPACE]: in the lines of `by`; while the program of one device hangs, nothing is said of any
-  local all="${2:+ip netns exec $2 }wg show all"
-  by="$all $1"
-  if [[ ${asked["$all hangs"]-} ]]; then said["$by"]=0 asked["$by"]=1; fi
-  listen "$by" || asked["$all hangs"]=1
-}
-answers() { # DEVICE [NAMESPACE], since one of them does not
-  timeout 3 ${2:+ip netns exec "$2"} wg show "$1" listen-port >/dev/null 2>&1
->>>>>>> 78409c646b99da7374373f0dd979ed154f9ca007
 }
 wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
   local number
@@ -100,8 +89,8 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
     esac
   done <"$2"
   wg_says_of "$1" listen-port "${@:3}"
-  if [[ ${asked["${by% *} hangs"]-} ]]; then
-    answers "$1" "${@:3}" || differs "the program of interface $1 does not answer"
+  if [[ ${silent["wg ${3-}"]-} && ! ${words[1]-} ]]; then
+    differs "the program of interface $1 does not answer"
     return 0
   fi
   [[ ! $port || ! ${words[1]-} || ${words[1]} == "$port" ]] || differs "interface $1 listens at port ${words[1]}, not $port"
@@ -148,7 +137,7 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
   for in in "${!ours[@]}"; do
     wg=(wg show all)
     [[ $in == - ]] || wg=(ip netns exec "$in" wg show all)
-    [[ ! ${asked["${wg[*]} hangs"]-} ]] || continue
+    [[ ! ${silent["wg ${in#-}"]-} ]] || continue
     awk -F '\t' -v OFS='\t' -v in_="$in" -v ours="${ours[$in]}" -v now="$(printf '%(%s)T' -1)" '
       function names(device, file, line, name) {
         file = "/etc/netc/wireguard/" device ".conf"
@@ -168,8 +157,8 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
         at = met[$1, $2] + 0
         print "peer", $1, in_, name, $2, (endpoint[$1, $2] == "(none)" ? "-" : endpoint[$1, $2]), \
           (at ? at : "-"), (at ? (now > at ? now - at : 0) : "-"), $3, $4
-      }' <(exec timeout 5 "${wg[@]}" endpoints 2>/dev/null) <(exec timeout 5 "${wg[@]}" latest-handshakes 2>/dev/null) \
-      <(exec timeout 5 "${wg[@]}" transfer 2>/dev/null)
+      }' <(exec "${wg[@]}" endpoints 2>/dev/null) <(exec "${wg[@]}" latest-handshakes 2>/dev/null) \
+      <(exec "${wg[@]}" transfer 2>/dev/null)
   done
 }
 
