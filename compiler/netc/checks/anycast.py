@@ -95,7 +95,7 @@ def _unicast(
     """Whoever is asked has to be able to answer."""
     own = network.topology.bgp.prefixes if network.topology.bgp else ()
     for host, nets in sorted(service.unicast.items()):
-        if host not in service.hosts:
+        if service.hosts and host not in service.hosts:
             what = f"the service is not at {host}"
             yield Problem(
                 "NC2510", (*where, "unicast", host), what, "add it to `hosts`, or leave this out", on_key=True
@@ -121,7 +121,7 @@ def _unicast(
                 yield Problem("NC2510", at, what, "choose it out of `bgp.prefixes`")
             elif net.version in versions[:index]:
                 yield Problem("NC2510", at, f"two of IPv{net.version}: with which does it ask?", "keep one")
-            elif all(one.version != net.version for one in service.addresses):
+            elif service.addresses and all(one.version != net.version for one in service.addresses):
                 what = f"the service has no IPv{net.version} address, and asks nobody by it"
                 yield Problem("NC2510", at, what, "leave it out, or write one into `addresses`")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
@@ -22,7 +24,7 @@ MOST = 1000
 
 def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
     """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
-    details = error.errors(include_url=False)
+    details = _first_alone(error.errors(include_url=False))
     for number, detail in enumerate(details[:MOST], 1):
         loc, value = detail["loc"], detail["input"]
         problem = _problem(detail["type"], _path(loc, data), detail.get("ctx", {}), value, loc)
@@ -31,6 +33,20 @@ def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Proble
         if problem.code != "NC0113":  # whose text is a public key, or was meant to be
             problem = replace(problem, what=without_keys(problem.what))
         yield problem
+
+
+def _first_alone(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """A key that is missing because it is misspelt is told of as misspelt alone."""
+    odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
+    for detail in details[:MOST]:
+        if detail["type"] == "extra_forbidden":
+            odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
+
+    def meant(loc: KeyPath) -> bool:
+        table, key = loc[:-1], str(loc[-1])
+        return any(did_you_mean(word, [key]) == _known((*table, word)) for word in odd.get(table, ()))
+
+    return [detail for detail in details if detail["type"] != "missing" or not meant(detail["loc"])]
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
