@@ -11,6 +11,7 @@ from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.lookup import link_of
+from netc.network.once import once
 from netc.problem import KeyPath
 
 
@@ -33,9 +34,10 @@ def _named(over: tuple[str, ...]) -> frozenset[str]:
 
 def is_way(origin: KeyPath, topology: Topology) -> bool:
     """Whether a link or a mesh carries routing."""
-    return origin[0] in ("links", "meshes") and origin[1] in bgp_ways(topology) | igp_ways(topology)
+    return origin[0] in ("links", "meshes") and (origin[1] in bgp_ways(topology) or origin[1] in igp_ways(topology))
 
 
+@once  # every interface asks
 def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
     """What a router of the network passes packets on by, in the order of names: ways, and what peers are behind."""
     table = network.topology.hosts[host]

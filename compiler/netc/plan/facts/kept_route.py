@@ -29,7 +29,7 @@ class KeptRoute(Fact, frozen=True):
     def steps(self) -> Iterator[Step]:
         family = flag(self.family)
         way = (*((f"via {self.via}",) if self.via else ()), f"dev {self.device}")
-        way += ((f"src {self.source}",) if self.source else ())
+        way += (f"src {self.source}",) if self.source else ()
         shown = route_shown(None, self.family, None, *way, f"table {self.table}")
         for command in self.keeps():
             yield Step(
