@@ -183,9 +183,9 @@ def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
     places: dict[str, list[int]] = {}
     for index, host in enumerate(mesh.hosts):
         places.setdefault(host, []).append(index)
-    for host, at in places.items():
+    for member, at in places.items():
         if len(at) > 1:
             also = ((*where, at[0]),)
-            yield Problem("NC0205", (*where, at[1]), f"{host} is in the mesh twice", "name it once", also=also)
+            yield Problem("NC0205", (*where, at[1]), f"{member} is in the mesh twice", "name it once", also=also)
     if not everyone and len(set(mesh.hosts)) < 2:
         yield Problem("NC0205", where, "a mesh has at least two hosts", 'name them, or write `hosts = "all"`')

@@ -189,7 +189,7 @@ class Names:
     def _near(self, word: str) -> Sequence[str]:
         """All of a few. Of many those that are sorted beside it: what has one letter wrong is right before or behind
         it, most of the word."""
-        if len(self.every) <= 4 * self.NEAR:
+        if len(self.every) <= 2 * self.NEAR:
             return self.every
         self._turned = self._turned or sorted(name[::-1] for name in self.every)
         back = (name[::-1] for name in self._beside(word[::-1], self._turned))
