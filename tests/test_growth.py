@@ -10,6 +10,9 @@ import pytest
 
 import weighed
 from bench.tables import TABLES, WRONG
+from netc.language.mistakes import Names
+from netc.pipeline import understand
+from netc.problem import Mistakes
 
 LEAST = 16
 """Of the table, and then twice and four times as many."""
@@ -40,7 +43,7 @@ def _netc() -> Iterator[None]:
 def _built(text: str) -> list[str]:
     """All that `netc build` does with a topology but writing, and what each form of report says of it; the codes."""
     from netc.emit import emit
-    from netc.pipeline import plan, understand
+    from netc.pipeline import plan, understand  # those that are counted
     from netc.problem import Mistakes
     from netc.report import Format, render
 
@@ -101,3 +104,21 @@ def test_what_grows_faster_is_found(way: str) -> None:
     exec(code, space)
 
     assert bool(grown(lambda n: lambda: space["work"](n), "/drawn")) == (way in SLOW)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["edge-frnakfurt-117", "egde-frankfurt-117", "edge-frankfurt-11x7", "edg-frankfurt-117"]
+)
+def test_a_hint_is_found_among_many_names(wrong: str) -> None:
+    """Not all of them are compared."""
+    names = Names(f"edge-{town}-{n}" for town in ("frankfurt", "oslo", "lisbon") for n in range(500))
+
+    assert names.did_you_mean(wrong) == "did you mean `edge-frankfurt-117`?"
+
+
+def test_each_forward_of_a_port_is_told_once() -> None:
+    with pytest.raises(Mistakes) as raised:
+        understand(WRONG["forwards of one port"](20), "topo.toml", str)
+
+    assert len(raised.value.problems) == 19
+    assert {problem.also for problem in raised.value.problems} == {(("forwards", "f0", "ports", 0),)}
