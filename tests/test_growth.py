@@ -1,83 +1,124 @@
-"""Whatever a topology has many of, no line of netc runs more often than n log n. Lines are counted, and no clock."""
+"""Whatever a topology has many of, right or wrong, nothing of netc takes longer than n log n. No clock is asked: lines
+are counted, and what C goes over (tests/weighed.py)."""
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections import Counter
-from collections.abc import Callable
-from types import CodeType, FrameType
-from typing import Any
+from collections.abc import Callable, Iterator
+from types import CodeType
 
 import pytest
 
-import netc
-from bench.tables import TABLES
-from netc import workers
+import weighed
+from bench.tables import TABLES, WRONG
+from netc.language.mistakes import Names
 from netc.pipeline import understand
+from netc.problem import Mistakes
 
 LEAST = 16
 """Of the table, and then twice and four times as many."""
 GROWS = 2.5
 """From twice to four times as many, a share of n log n grows by 2.3 times its growth before; one of n² by 4."""
-HOME = netc.__file__.rpartition("/")[0]
+PRINTED = 2
+"""Hosts whose files are made; all are planned."""
 
 
-def counted(work: Callable[[], object]) -> Counter[CodeType]:
-    """How many lines each function of netc ran, and what is not Python's that it called."""
-    found: Counter[CodeType] = Counter()
-
-    def line(frame: FrameType, _event: str, _arg: Any) -> Any:
-        if not frame.f_code.co_filename.startswith(HOME):
-            return None
-        found[frame.f_code] += 1
-        return line
-
-    def call(frame: FrameType, event: str, _arg: Any) -> None:
-        if event == "c_call" and frame.f_code.co_filename.startswith(HOME):
-            found[frame.f_code] += 1
-
-    before = sys.gettrace(), sys.getprofile()
-    gc.disable()
-    sys.setprofile(call)
-    sys.settrace(line)
-    try:
-        work()
-    finally:
-        sys.settrace(before[0])
-        sys.setprofile(before[1])
-        gc.enable()
-    return found
-
-
-def grown(at: Callable[[int], Callable[[], object]]) -> list[str]:
+def grown(at: Callable[[int], Callable[[], object]], home: str = weighed.HOME) -> list[str]:
     """Functions of which the work grows too fast."""
     at(4 * LEAST)()  # so that what is remembered of names and addresses is
-    least, twice, much = (counted(at(times * LEAST)) for times in (1, 2, 4))
+    least, twice, much = (weighed.counted(at(times * LEAST), (home,)) for times in (1, 2, 4))
     return [
-        f"{code.co_filename.removeprefix(HOME)}:{code.co_firstlineno} {code.co_qualname}: "
+        f"{code.co_filename.removeprefix(home)}:{code.co_firstlineno} {code.co_qualname}: "
         f"{least[code]}, {twice[code]}, {count}"
         for code, count in much.items()
         if count > max(6 * LEAST, 2.1 * twice[code]) and count - twice[code] > GROWS * (twice[code] - least[code])
     ]
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.fixture
+def _netc() -> Iterator[None]:
+    with weighed.weighed():
+        yield
+
+
+def _built(text: str) -> list[str]:
+    """All that `netc build` does with a topology but writing, and what each form of report says of it; the codes."""
+    from netc.emit import emit
+    from netc.pipeline import plan, understand  # those that are counted
+    from netc.problem import Mistakes
+    from netc.report import Format, render
+
+    try:
+        checked = understand(text, "topo.toml", str)
+    except Mistakes as mistakes:
+        problems = mistakes.problems
+    else:
+        problems, network = checked.notes, checked.network
+        for number, host in enumerate(sorted(network.topology.hosts)):
+            planned = plan(host, network)
+            if number < PRINTED:
+                emit(planned)
+    for form in Format:
+        render(form, problems, "topo.toml", text)
+    return [problem.code for problem in problems if problem.severity == "error"]
+
+
+@pytest.mark.parametrize("table", [*TABLES, *WRONG])
+@pytest.mark.usefixtures("_netc")
 def test_work_grows_as_what_there_is(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from netc import workers
+
     monkeypatch.setattr(workers, "_processors", lambda: 1)
+    text = (TABLES | WRONG)[table]
 
-    assert grown(lambda n: lambda: understand(TABLES[table](n), "topo.toml", str)) == []
+    assert bool(_built(text(LEAST))) == (table in WRONG)
+    assert grown(lambda n: lambda: _built(text(n))) == []
 
 
-def test_what_grows_faster_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Were each set compared with all others, it would be told."""
-    monkeypatch.setattr(sys.modules[__name__], "HOME", __file__)
+FAST = {
+    "sort once": "def work(n): return sorted(range(n), key=lambda one: -one)",
+    "look up": "def work(n): there = {*range(n)}; return [one for one in range(n) if one in there]",
+    "add": "def work(n):\n  found = []\n  for one in range(n): found += [one]",
+}
+SLOW = {
+    "lines": "def work(n): return sum(a < b for a in range(n) for b in range(n))",
+    "sorted": "def work(n): names = [*range(n)]; return [sorted(names) for _ in names]",
+    "set of": "def work(n): names = [*range(n)]; return [one in set(names) for one in names]",
+    "in a list": "def work(n): names = [*range(n)]; return [one in names for one in names]",
+    "in values": "def work(n): names = dict.fromkeys(range(n)); return [one in names.values() for one in names]",
+    "subset": "def work(n): names = {*range(n)}; return [names <= set() | names for _ in names]",
+    "spread": "def work(n): names = [*range(n)]; return [[*map(str, names)] for _ in names]",
+    "joined": "def work(n): names = [*map(str, range(n))]; return [', '.join(names) for _ in names]",
+    "united": "def work(n): names = {*range(n)}; return [names | {1} for _ in names]",
+    "cut": "def work(n): names = [*range(n)]; return [names[at:] for at in names]",
+    "equal": "def work(n): names = [*range(n)]; other = [*names]; return [names == other for _ in names]",
+    "tuple": "def work(n):\n  found = ()\n  for one in range(n): found += (one,)",
+    "index": "def work(n): names = [*range(n)]; return [names.index(one) for one in names]",
+}
 
-    def squared(n: int) -> int:
-        return sum(a < b for a in range(n) for b in range(n))
 
-    def sorted_first(n: int) -> list[int]:
-        return sorted(range(n), key=lambda one: -one)
+@pytest.mark.parametrize("way", [*FAST, *SLOW])
+def test_what_grows_faster_is_found(way: str) -> None:
+    """Also where it is one line, or one call."""
+    space: dict[str, Callable[[int], object]] = {**weighed.HOOKS}
+    code: CodeType = weighed.compiled((FAST | SLOW)[way], "/drawn.py")
+    exec(code, space)
 
-    assert "squared" in "".join(grown(lambda n: lambda: squared(n)))
-    assert grown(lambda n: lambda: sorted_first(n)) == []
+    assert bool(grown(lambda n: lambda: space["work"](n), "/drawn")) == (way in SLOW)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["edge-frnakfurt-117", "egde-frankfurt-117", "edge-frankfurt-11x7", "edg-frankfurt-117"]
+)
+def test_a_hint_is_found_among_many_names(wrong: str) -> None:
+    """Not all of them are compared."""
+    names = Names(f"edge-{town}-{n}" for town in ("frankfurt", "oslo", "lisbon") for n in range(500))
+
+    assert names.did_you_mean(wrong) == "did you mean `edge-frankfurt-117`?"
+
+
+def test_each_forward_of_a_port_is_told_once() -> None:
+    with pytest.raises(Mistakes) as raised:
+        understand(WRONG["forwards of one port"](20), "topo.toml", str)
+
+    assert len(raised.value.problems) == 19
+    assert {problem.also for problem in raised.value.problems} == {(("forwards", "f0", "ports", 0),)}

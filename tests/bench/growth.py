@@ -13,7 +13,7 @@ from bench.curves import Curve, Point, drawn
 from bench.figure import NETC, Bar, Command, Figure, away, beside, room
 from bench.inputs import fleet, hub, listed, mesh
 from bench.peers import CACHE
-from bench.tables import FEW, TABLES
+from bench.tables import FEW, TABLES, WRONG
 
 RUNS = 3
 
@@ -51,7 +51,7 @@ def figures() -> Iterator[Figure]:
         work, output = f"{first.number:,} to {last.number:,} {kind}", last.output / first.output
         for what, grows in (("time", last.seconds / first.seconds), ("memory", last.memory / first.memory)):
             yield Figure(work, f"{what} grows", "the output grows", grows, output, "×", Bar("most", 1))
-    for kind in TABLES:
+    for kind in (*TABLES, *WRONG):
         points = tuple(_checked(kind, number) for number in (SMALL if kind in FEW else SIZES))
         if kind in DRAWN:
             curves.append(Curve(f"checked: {kind}", points, "of topology"))
@@ -75,6 +75,9 @@ def _point(make: Callable[[Path, int], Path], number: int) -> Point:
 def _checked(kind: str, number: int) -> Point:
     """`output` is the size of the topology: a check has none."""
     with room() as name:
-        topo = _written(TABLES[kind])(Path(name) / "topo", number)
-        cost = beside(f"{number} {kind}", {"netc": [*NETC, "check", str(topo)]}, 1)["netc"]
+        topo = _written((TABLES | WRONG)[kind])(Path(name) / "topo", number)
+        argv = [*NETC, "check", str(topo)]
+        if kind in WRONG:  # which netc says by its exit code
+            argv = ["sh", "-c", '"$@"; test $? = 1', "sh", *argv]
+        cost = beside(f"{number} {kind}", {"netc": argv}, 1)["netc"]
         return Point(number, cost.seconds, cost.memory, topo.stat().st_size / (1 << 20))

@@ -36,6 +36,11 @@ def quoted(words: Iterable[str]) -> str:
     return json.dumps([*words])
 
 
+def lines_of(words: Iterable[str]) -> str:
+    """A list with a line for each: a long line is cut where it is shown."""
+    return "[\n" + "".join(f"  {json.dumps(word)},\n" for word in words) + "]\n"
+
+
 def each(n: int, lines: Callable[[int], str], head: str = SIMPLE) -> str:
     return head + "\n".join(map(lines, range(n))) + "\n"
 
@@ -206,6 +211,96 @@ def items_of(where: str, item: Callable[[int], str], head: str = SIMPLE) -> Call
     return lambda n: head + f"{where} = [{', '.join(map(item, range(n)))}]\n"
 
 
+def hosts(n: int, more: str = "") -> str:
+    text = HEAD
+    for m in range(n):
+        text += f'[hosts.h{m}]\nid = {m + 1}\nwan = "eth0"\naddresses = "{outer(m + 1)}/24"\n'
+        text += f'public_key = "{key(m)}"\n{more}'
+    return text
+
+
+def within(n: int) -> str:
+    """Tunnels, each of which ends in what is routed into the next one."""
+    one = '[hosts.h.tunnels.t{m}]\nkind = "wireguard"\naddress = "{own}/32"\nroutes = "{to}"\n'
+    peer = 'peer = {{ public_key = "{key}", endpoint = "{end}:51820", allowed_ips = "{to}" }}\n'
+    return each(
+        n,
+        lambda m: (
+            one.format(m=m, own=inner(m), to=prefix(m))
+            + peer.format(key=key(m), end=prefix(m + 1).replace(".0/24", ".1"), to=prefix(m))
+        ),
+    )
+
+
+def published_by_many(n: int) -> str:
+    """Bridges, each with a port."""
+    return each(
+        n,
+        lambda m: (
+            f'[hosts.h.bridges.b{m}]\naddresses = "{quad(m)}.1/24"\nmasquerade = true\n'
+            f'publish = [{{ port = "{20000 + m}/tcp", to = "{quad(m)}.2:80" }}]\n'
+        ),
+    )
+
+
+def quad(m: int) -> str:
+    """The first three numbers of a /24."""
+    return f"10.{128 + m // 250}.{m % 250}"
+
+
+def twin_links(n: int, kind: str = "wireguard", via: str = "l{m}", more: str = "") -> str:
+    """Two hosts, links between them, and a forward by each."""
+    text = hosts(2, more)
+    for m in range(n):
+        text += f'[links.l{m}]\nkind = "{kind}"\nbetween = ["h0", "h1"]\n'
+        for side, name in enumerate(("h0", "h1")):
+            text += f'ends.{name} = {{ interface = "w{m}", port = {1024 + m}, '
+            text += f'address = "{inner(m)[: inner(m).rindex(".")]}.{m * 2 % 256 + side}/31" }}\n'
+        text += FORWARD.format(m=m, at="h0", port=20000 + m, protocol="tcp", to="h1", via=via.format(m=m))
+        text += "keep_source = false\n"
+    return text
+
+
+def meshes(n: int) -> str:
+    """Of the same two hosts."""
+    return hosts(2) + each(
+        n,
+        lambda m: (
+            f'[meshes.m{m}]\nhosts = ["h0", "h1"]\ninterfaces = "shared"\nsubnet = "{quad(m)}.0/24"\n'
+            f"port = {1024 + m}\n"
+        ),
+        "",
+    )
+
+
+def star(n: int) -> str:
+    """A router, and others that it alone has links to."""
+    text = HEAD + '[bgp]\nasn = 65000\ninternal = "fake-confederation"\nmembers = { base = 4200000000 }\n'
+    text += f'prefixes = "10.0.0.0/8"\nprofile = "private"\nover = {quoted(f"w{m}" for m in range(1, n + 1))}\n'
+    for m in range(n + 1):
+        text += f'[hosts.r{m}]\nid = {m + 1}\nwan = "eth0"\naddresses = "{outer(m + 1)}/24"\nbgp = {{}}\n'
+        text += f'loopback = "10.0.{m // 200}.{m % 200}/32"\n'
+    for m in range(1, n + 1):
+        text += f'[links.w{m}]\nkind = "gre"\nbetween = ["r0", "r{m}"]\n'
+        for side, name in enumerate(("r0", f"r{m}")):
+            text += f'ends.{name}.address = "10.1.{m // 100}.{m % 100 * 2 + side}/31"\n'
+    return text
+
+
+def sets_used(n: int, where: str) -> str:
+    """Each on its own: `where` is what uses the set `s{m}`."""
+    return each(n, lambda m: f'[sets.s{m}]\nprefixes = "{prefix(m)}"\n' + where.format(m=m, port=1024 + m))
+
+
+def tunnel_of_peers(n: int, allowed: Callable[[int], str]) -> str:
+    text = SIMPLE + '[hosts.h.tunnels.t]\nkind = "wireguard"\naddress = "10.64.0.1/32"\nport = 51820\n'
+    return each(
+        n,
+        lambda m: f'[[hosts.h.tunnels.t.peer]]\npublic_key = "{key(m)}"\nallowed_ips = "{allowed(m)}"\n',
+        text,
+    )
+
+
 TABLES: dict[str, Callable[[int], str]] = {
     "hosts": lambda n: each(n, lambda m: f'hosts.h{m} = {{ id = {m + 1}, addresses = "{outer(m)}/24" }}', HEAD),
     "links": hub,
@@ -251,7 +346,64 @@ TABLES: dict[str, Callable[[int], str]] = {
     "addresses of a host": list_of(
         "addresses", lambda m: f"203.0.{m // 200}.{m % 200}/32", HEAD + "[hosts.h]\nid = 1\n"
     ),
+    "tunnels in tunnels": within,
+    "bridges that publish": published_by_many,
+    "links and forwards of two hosts": twin_links,
+    "forwards through a firewall": lambda n: twin_links(n, more="firewall = {}\n"),
+    "meshes": meshes,
+    "routers around one": star,
+    "ports of a way in": list_of("ports", lambda m: f"{1024 + 2 * m}/tcp", SIMPLE + "[[hosts.h.firewall.allow]]\n"),
+    "sources of a way in": list_of("from", prefix, SIMPLE + '[[hosts.h.firewall.allow]]\nports = "80/tcp"\n'),
+    "sets let in": lambda n: sets_used(n, '[[hosts.h.firewall.allow]]\nports = "{port}/tcp"\nfrom = "s{m}"\n'),
+    "bgp peers in tunnels": lambda n: each(
+        n,
+        lambda m: (
+            tunnel(m + 9, "fe80::/64").replace(f"{inner(m + 9)}/32", f"fe80::{m + 1:x}/64")
+            + f'[hosts.h.bgp.peers.p{m}]\nasn = {65001 + m % 400}\nrole = "peer"\naddress = "fe80::aa{m:x}"\n'
+            + f'tunnel = "t{m + 9}"\n'
+        ),
+        system(),
+    ),
 }
 """The text of a topology by how many of the table it has."""
+WRONG: dict[str, Callable[[int], str]] = {
+    "links to nobody": lambda n: each(
+        n, lambda m: f'[links.l{m}]\nkind = "wireguard"\nbetween = ["h{m}", "hh{m}"]\n', hosts(n)
+    ),
+    "forwards by no link": lambda n: twin_links(n, via="ll{m}"),
+    "forwards by a wrong link": lambda n: (
+        twin_links(n).replace('to = "h1"', 'to = "h2"') + f'[hosts.h2]\nid = 3\naddresses = "{outer(3)}/24"\n'
+    ),
+    "forwards of one port": lambda n: each(
+        n, lambda m: FORWARD.format(m=m, at="h", port=80, protocol="tcp", to="g", via="way"), pair()
+    ),
+    "forwards of ports that overlap": lambda n: each(
+        n,
+        lambda m: FORWARD.format(m=m, at="h", port=f"{20000 + m}-{30000 + m}", protocol="tcp", to="g", via="way"),
+        pair(),
+    ),
+    "publishes of one port": lambda n: published(n).replace('port = "2', 'port = "80/tcp" # "2'),
+    "sets that are not there": lambda n: (
+        SIMPLE
+        + "firewall.deny = "
+        + lines_of(f"ss{m}" for m in range(n))
+        + each(n, lambda m: f'[sets.s{m}]\nprefixes = "{prefix(m)}"\n', "")
+    ),
+    "namespaces in no tunnel": lambda n: in_namespaces(n).replace('tunnel = "t', 'tunnel = "tt'),
+    "hosts of a mesh that are not there": lambda n: (
+        hosts(n)
+        + "[meshes.m]\nhosts = "
+        + lines_of(f"hh{m}" for m in range(n))
+        + 'interfaces = "shared"\nsubnet = "10.64.0.0/16"\n'
+    ),
+    "peers with one prefix": lambda n: tunnel_of_peers(n, lambda _: "10.0.0.0/8"),
+    "peers with prefixes in each other": lambda n: tunnel_of_peers(n, lambda m: "10.0.0.0/8" if m == 0 else inner(m)),
+    "hosts with one id": lambda n: hosts(n).replace("id = ", "id = 1 # "),
+    "sets in a ring": lambda n: each(n, lambda m: f'[sets.s{m}]\nsets = "s{(m + 1) % n}"\n'),
+    "tunnels in a ring": lambda n: within(n).replace(
+        prefix(n).replace(".0/24", ".1:"), prefix(0).replace(".0/24", ".1:")
+    ),
+}
+"""Those in which each has a mistake."""
 FEW = frozenset({"hosts", "uplinks", "uplinks with a firewall", "splits", "addresses of a host"})
 """Those that can have some hundreds at most."""

@@ -322,6 +322,8 @@ EXAMPLE_HOSTS = [
     "slim-edge/node",
     "uplinks/lin",
 ]
+
+
 @pytest.mark.parametrize("odd", ["PATH=/usr/bin:/bin", "POSIXLY_CORRECT=1", "TZ=Asia/Tokyo"])
 def test_from_wherever_it_is_asked_the_host_is_well(edge: Host, odd: str) -> None:
     for verb in ("status", "check", "up", "status"):

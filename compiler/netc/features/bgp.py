@@ -50,7 +50,7 @@ from netc.network.once import once
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
-from netc.network.routing import cost_of, igp_ways, joined, router_interfaces
+from netc.network.routing import cost_of, igp_ways, joined, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
     Accepted,
@@ -89,7 +89,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     origin: KeyPath = ("hosts", host, "bgp") if is_speaker else ("igp",)
     router = _router(host, network, igp)
     devices = router_interfaces(host, network)
-    needs = tuple(i.part for i in network.interfaces[host] if i.name in devices)
+    needs = tuple(i.part for i in network.interfaces[host] if i.name in passing_interfaces(host, network))
     own = (
         *((LOOPBACK_PART,) if topology.hosts[host].loopback else ()),
         *((ROUTED_PART,) if has_own_table(host, topology) else ()),

@@ -26,7 +26,7 @@ from netc.network.interface import (
     WireguardInterface,
 )
 from netc.network.namespaces import part_name
-from netc.network.routing import router_interfaces
+from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
 from netc.plan.facts.device import Device
@@ -110,7 +110,7 @@ def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
     """On an interface without any IPv4 address, loose reverse path filtering is strict (fib_validate_source in the
     kernel), and IPv4 that comes one way and goes another is dropped: there a router has one that is nobody's."""
     bare = all(net.version != 4 for net in interface.addresses) and not interface.namespace
-    routed = interface.name in router_interfaces(interface.host, network)
+    routed = interface.name in passing_interfaces(interface.host, network)
     return (*interface.addresses, NOBODYS) if bare and routed else interface.addresses
 
 
@@ -134,7 +134,7 @@ def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
     uplink, and between routers each direction has a way of its own: strict reverse path filtering (RFC 3704) would drop
     it. Loose (2) wins over a strict `all`, and only here.
     """
-    routed = interface.name in router_interfaces(interface.host, network)
+    routed = interface.name in passing_interfaces(interface.host, network)
     if (interface.back and interface.back.mark is not None) or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
     if routed and any(net.ip.is_link_local() and net.version == 6 for net in interface.addresses):

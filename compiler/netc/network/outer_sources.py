@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from netc.network.interface import Interface, Network, NumberedInterface, PlainInterface, WireguardInterface
 
@@ -23,7 +23,9 @@ def outer_sources(interface: Interface, network: Network) -> tuple[IPNetwork, ..
     if crowd.restless - {near}:
         return None
     # A route of a far host that leads to this one takes its packets into another tunnel.
-    if any(endpoint.host in net for far, net in crowd.routes if far != near for endpoint in here.dialled):
+    dialled = [end.host for end in here.dialled if isinstance(end.host, IPAddress)]
+    led = [routes for far, routes in crowd.routes if far != near]
+    if any(ip.version in routes and routes[ip.version].holds(int(ip), int(ip)) for routes in led for ip in dialled):
         return None
     own = here.addresses
     return tuple(net for place, net in crowd.addresses.items() if place not in own)

@@ -45,6 +45,12 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
     return tuple(sorted({*ways, *behind, *uplink, *(peer.interface for peer in peers if peer.interface)}))
 
 
+@once  # every interface asks
+def passing_interfaces(host: HostName, network: Network) -> frozenset[InterfaceName]:
+    """The same, to look one up."""
+    return frozenset(router_interfaces(host, network))
+
+
 def cost_of(interface: Interface, topology: Topology) -> int:
     """What a packet pays for leaving by a way."""
     link = link_of(interface, topology)

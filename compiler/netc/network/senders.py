@@ -3,6 +3,7 @@ host is worked out once."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from msgspec import Struct
@@ -14,6 +15,10 @@ from netc.language.tunnels import Tunnel
 from netc.language.values import Endpoint
 from netc.network.derive import alone
 from netc.network.dialling import candidates
+from netc.network.spans import Spans
+
+Led = Mapping[int, Spans[None]]
+"""Prefixes, by their version; one for a host, however many links ask for it."""
 
 
 class Sender(Struct, frozen=True):
@@ -25,7 +30,7 @@ class Sender(Struct, frozen=True):
     holds: bool
     stays: bool
     """It can be dialled where it is, and sends from there and from nowhere else, but for its `routes`."""
-    routes: tuple[IPNetwork, ...]
+    routes: Led
     """All that its main table leads into tunnels."""
 
 
@@ -33,7 +38,7 @@ class Crowd(Struct, frozen=True):
     """Members of a mesh, or both ends of a link: the addresses and routes of those that stay, and who does not."""
 
     addresses: dict[int, IPNetwork]
-    routes: tuple[tuple[str, IPNetwork], ...]
+    routes: tuple[tuple[str, Led], ...]
     restless: frozenset[str]
 
 
@@ -41,6 +46,7 @@ class Senders:
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
         self._known: dict[tuple[str, str | None], Sender | None] = {}
+        self._routes: dict[str, Led] = {}
         self._crowds: dict[tuple[frozenset[str], str | None], Crowd] = {}
 
     def crowd(self, hosts: frozenset[str], link: str | None) -> Crowd:
@@ -49,7 +55,7 @@ class Senders:
             places = {place: net for one in staying.values() for place, net in one.addresses.items()}
             self._crowds[hosts, link] = Crowd(
                 {place: places[place] for place in sorted(places)},
-                tuple((host, net) for host, one in staying.items() for net in one.routes),
+                tuple((host, one.routes) for host, one in staying.items() if one.routes),
                 hosts - staying.keys(),
             )
         return self._crowds[hosts, link]
@@ -65,14 +71,22 @@ class Senders:
     def _sender(self, name: str, host: Host, end: End | None) -> Sender:
         dialled = candidates(host, end)
         holds = all(any(net.ip == endpoint.host for net in host.addresses) for endpoint in dialled)
-        tables: tuple[End | Tunnel, ...] = (*self._ends.get(name, {}).values(), *host.tunnels.values())
         return Sender(
             addresses={self._places[_place(net)]: net for net in map(alone, host.addresses)},
             dialled=dialled,
             holds=holds,
             stays=bool(dialled) and holds and not host.uplinks,
-            routes=tuple(net for table in tables if table.table is None for net in table.routes),
+            routes=self._led(name, host),
         )
+
+    def _led(self, name: str, host: Host) -> Led:
+        if name not in self._routes:
+            tables: tuple[End | Tunnel, ...] = (*self._ends.get(name, {}).values(), *host.tunnels.values())
+            found: dict[int, list[tuple[int, int, None]]] = {}
+            for net in (net for table in tables if table.table is None for net in table.routes):
+                found.setdefault(net.version, []).append((net.first, net.last, None))
+            self._routes[name] = {version: Spans(spans) for version, spans in found.items()}
+        return self._routes[name]
 
     @cached_property
     def _hosts(self) -> dict[str, Host]:
