@@ -119,7 +119,7 @@ uninstall() {
   go "$old" none || die "is not all gone; run netc-host uninstall again when the cause is"
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not gone"; done
-  left=$(ip -o link show group 77; ip -4 rule show protocol 77; ip -6 rule show protocol 77)
+  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77')
   [[ ! $left ]] || tell "left, since nothing in /run/netc says whose they are:"$'\n'"$left"
   rm -rf "$store"
   tell "all of it is gone, but for /etc/netc/keys"
