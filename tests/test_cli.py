@@ -230,6 +230,10 @@ def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path
     checked = netc("build", MESH, "-o", out, "--check", *more)
     ran = netc("build", MESH, "-o", out, *more)
     told = f"netc: {out}/.gitattributes is not from netc, and stays as it is\n"
+    lost = (
+        "   = hint: git may change line endings, so that MANIFEST is wrong and hosts refuse what they get: add the line"
+    )
+    told += f"{lost} `* -text`. Reviews fold nothing\n"
 
     assert (checked.code, checked.err.count(told)) == (1, 1)
     assert ".gitattributes" not in (checked.out + checked.err).replace(told, "")
@@ -237,6 +241,33 @@ def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path
     assert told not in ran.out
     assert (out / ".gitattributes").read_text() == "* text=auto\n"
     assert netc("build", MESH, "-o", out, "--check", *more).code == 0
+
+
+@pytest.mark.parametrize("more", ["* -text", "* text=auto\n* -text diff", "* binary"])
+def test_git_s_attributes_that_keep_line_endings_have_the_cure(out: Path, more: str) -> None:
+    netc("build", MESH, "-o", out)
+    (out / ".gitattributes").write_text(f"# mine\n{more}\n")
+    ran = netc("build", MESH, "-o", out)
+
+    assert "line endings" not in ran.err
+    assert ran.err.startswith(
+        f"netc: {out}/.gitattributes is not from netc, and stays as it is\n   = hint: reviews fold"
+    )
+
+
+def test_what_was_added_to_git_s_attributes_of_ours_does_not_go_without_a_word(out: Path) -> None:
+    netc("build", MESH, "-o", out)
+    attributes = out / ".gitattributes"
+    whole = attributes.read_text()
+    attributes.write_text(f"{whole}\n# mine\n*.png -diff\x1b[2J\n")
+    ran = netc("build", MESH, "-o", out)
+
+    told = f"netc: {attributes} is written anew, without what was added to it: `# mine`, `*.png -diff\\x1b[2J`\n"
+    assert ran.err == f"{told}   = hint: a file whose first line is your own is yours, and netc leaves it alone\n"
+    assert attributes.read_text() == whole
+    assert netc("build", MESH, "-o", out).err == ""
+    attributes.write_text(whole.replace("netc 0", "netc 0.0", 1))  # an earlier one's
+    assert netc("build", MESH, "-o", out).err == ""
 
 
 @pytest.mark.parametrize("more", [[], ["--host", "fra"]])
@@ -270,6 +301,67 @@ def test_a_file_in_the_way_is_wrong_use(tmp_path: Path) -> None:
     assert ran.code == 2
     assert ran.err.startswith("netc: ")
     assert out.read_text() == "mine"
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]], ids=["build", "check"])
+def test_what_is_in_the_way_of_a_folder_is_named_with_a_cure(tmp_path: Path, check: list[str]) -> None:
+    (tmp_path / "f").write_text("mine")
+    (tmp_path / "loop").symlink_to("loop")
+    file = f"`{tmp_path}/f` is not a folder, and is in the way: move it, or name another folder"
+    loop = f"`{tmp_path}/loop` is a link to itself: remove it, or name another folder"
+    for name, told in (("f", file), ("f/x", file), ("f/x/y", file), ("loop", loop), ("x" * 300, "File name too long")):
+        ran = netc("build", MESH, "-o", tmp_path / name, *check)
+
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("netc: ")
+        assert ran.err.endswith(f"{told}\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f", "loop"]
+
+
+CLOSED = "-dac_override,-dac_read_search"
+"""Without these (capabilities(7)) modes hold for root too."""
+
+
+@pytest.mark.parametrize("check", [[], ["--check"]], ids=["build", "check"])
+@pytest.mark.parametrize("closed", [".gitattributes", "ams/MANIFEST", "ams", "", ".."])
+def test_a_folder_that_is_closed_to_us_is_wrong_use(out: Path, closed: str, check: list[str]) -> None:
+    as_root = os.geteuid() == 0
+    if as_root and not shutil.which("setpriv"):
+        pytest.skip("needs setpriv: apt-get install util-linux")
+    netc("build", MESH, "-o", out)
+    path = Path(os.path.normpath(out / closed))
+    mode = path.stat().st_mode
+    path.chmod(0)
+    try:
+        within = ["setpriv", f"--bounding-set={CLOSED}", f"--inh-caps={CLOSED}"] if as_root else []
+        words = [sys.executable, "-c", "from netc.cli import main; main()", "build", MESH, "-o", out, *check]
+        ran = subprocess.run([*within, *words], capture_output=True, text=True, check=False, cwd="/")
+    finally:
+        path.chmod(mode)
+
+    assert (ran.returncode, ran.stdout) == (2, "")
+    told = rf"netc: {re.escape(str(path))}\S*: Permission denied\n"
+    of_typer = rf"Usage: (?s:.)*path '{re.escape(str(out))}' is not readable.\n"
+    assert re.fullmatch(f"{told}|{of_typer}", ran.stderr)
+
+
+def test_a_folder_s_name_steers_no_terminal(tmp_path: Path) -> None:
+    topo = tmp_path / "t\x1b[2J.toml"
+    shutil.copy(MESH, topo)
+    out = tmp_path / "o\x1b[2J"
+    said = [netc("build", topo, "-o", out, *more) for more in ([], ["--check"], ["--check"])]
+    (out / "ams/files/etc/netc/order").unlink()
+    said += [netc("build", topo, "-o", out, "--check"), netc("check", topo), netc("fmt", topo), netc("new", f"{topo}x")]
+
+    assert [ran.code for ran in said] == [0, 0, 0, 1, 0, 0, 0]
+    assert "\x1b" not in "".join(ran.out + ran.err for ran in said)
+    assert said[0].out.startswith(f"{tmp_path}/o\\x1b[2J: ")
+
+
+def test_a_host_that_is_like_none_is_answered_with_those_that_are_there(out: Path) -> None:
+    ran = netc("build", MESH, "-o", out, "--host", "x")
+
+    assert (ran.code, ran.err) == (2, "netc: no host is called 'x'\n   = hint: the hosts are ams, fra, nyc, sfo, tyo\n")
 
 
 def test_where_nobody_listens_a_build_ends_without_a_word(out: Path) -> None:

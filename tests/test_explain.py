@@ -28,8 +28,8 @@ NO_EXAMPLE = {
     "NC2602": "it is about two topologies",
     "NC2603": "it is about two topologies",
 }
-BESIDES = {"NC2001": {"NC2102"}, "NC2802": {"NC1402"}}
-"""Told too: a router that cannot be read is no router to its neighbours; and the error that is acknowledged."""
+BESIDES = {"NC2802": {"NC1402"}}
+"""Told too: the error that is acknowledged."""
 
 
 IDLE = "NC2901"
@@ -132,3 +132,14 @@ def test_every_context_is_used() -> None:
     used = set(re.findall(r"beside=(\w+)", "".join(path.read_text() for path in PAGES.glob("*.md"))))
 
     assert {path.stem for path in Path(PAGES / "beside").iterdir()} == used
+
+
+def test_a_code_of_other_than_four_digits_is_told_so() -> None:
+    for code, hint in (
+        ("NC703", "`NC0703`?"),
+        ("nc70", "`NC0070`?"),
+        ("NC07031", "write it as messages show it: `NC0703`"),
+    ):
+        ran = netc("explain", code)
+        assert ran.code == 2
+        assert ran.err == f"netc: {code} is no code of a problem: codes have four digits\n   = hint: {hint}\n"

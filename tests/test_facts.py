@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from typing import TypeGuard
 
 import pytest
 from msgspec.structs import replace
@@ -182,6 +185,104 @@ def test_what_a_command_lacks_is_noticed() -> None:
         "watch: start_bird",
     ]
     assert list(unasked(Wrong())) == ["wg", "/key"]
+
+
+# ---- what they promise ---------------------------------------------------------------------------------------
+
+
+def unheld(fact: Fact) -> Iterator[str]:
+    """Steps of which nobody asks whether they still hold. There is no exception: one has to be made here, with its
+    reason."""
+    yield from (f"{called(step.up)} has no question" for step in fact.steps() if not step.holds)
+
+
+def test_every_step_has_a_question() -> None:
+    """Or `check` and `status` take for there what is gone."""
+    assert by_kind((fact, fault) for fact in planned() for fault in unheld(fact)) == []
+    assert sum(1 for fact in planned() for _ in fact.steps()) > 500
+
+
+def test_no_step_is_written_without_a_question() -> None:
+    """Not where no topology of the tests makes it either."""
+    modules = list(Path(facts.__path__[0]).glob("*.py"))
+    calls = [node for path in modules for node in ast.walk(ast.parse(path.read_text("utf-8"))) if of_a_step(node)]
+    given = [{keyword.arg: keyword.value for keyword in call.keywords}.get("holds", call.args[2:]) for call in calls]
+
+    assert len(calls) > 20
+    assert [ast.unparse(call) for call, holds in zip(calls, given, strict=True) if is_empty(holds)] == []
+
+
+def of_a_step(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Step"
+
+
+def is_empty(holds: object) -> bool:
+    return not holds or (isinstance(holds, ast.Tuple) and not holds.elts)
+
+
+def test_a_step_without_a_question_is_noticed() -> None:
+    class Silent(Fact, frozen=True):
+        """Does what nobody asks for."""
+
+        def steps(self) -> tuple[Step, ...]:
+            return (Step(("loosen", "eth0"), ("tighten", "eth0"), holds=()),)
+
+    assert list(unheld(Silent())) == ["loosen has no question"]
+    assert is_empty(ast.parse("Step(a, b, holds=())", mode="eval").body.keywords[0].value)  # type: ignore[attr-defined]
+
+
+def test_who_calls_iptables_may_do_what_it_does() -> None:
+    """It asks the kernel by a raw socket, and the legacy one loads its module (iptables(8))."""
+    calling = {name for name in shared() if re.search(r"(?m)^[^#\n]*\bip6?tables\b", (SHELL / name).read_text("utf-8"))}
+    found = {type(fact) for fact in planned() if calling & sourced(fact)}
+    lacking = [
+        fact
+        for fact in planned()
+        if calling & sourced(fact) and not {"NET_RAW", "SYS_MODULE"} <= {*fact.capabilities()}
+    ]
+
+    assert found == {facts.Docker, Ruleset}
+    assert lacking == []
+
+
+def sourced(fact: Fact) -> set[str]:
+    """Libraries of the scripts that a unit runs."""
+    return {library.name for library in fact.libraries() if library.verbs}
+
+
+def shared() -> set[str]:
+    return {path.name for path in SHELL.glob("*.bash")}
+
+
+def test_users_whom_rules_name_are_looked_for_first() -> None:
+    """A ruleset that names somebody who is not there does not load, and by then much else is up."""
+    rulesets = [fact for fact in planned() if isinstance(fact, Ruleset)]
+    named = [{split.user for split in fact.splits if split.user} for fact in rulesets]
+
+    assert any(named)
+    for fact, users in zip(rulesets, named, strict=True):
+        looked_for = {word for command in fact.asks() if command[0] == "need_user" for word in command[1:]}
+        assert users == looked_for
+
+
+def test_rules_that_are_no_more_go_when_a_policy_is_reloaded(tmp_path: Path) -> None:
+    """And those that stay are not touched."""
+    rules = [facts.Rule(family, number, table=number) for family in (4, 6) for number in (1, 2, 3)]
+    old, new = facts.RoutingPolicy(tuple(rules[:2] + rules[3:5])), facts.RoutingPolicy(tuple(rules[1:3] + rules[4:]))
+    journal = tmp_path / "journal"
+    journal.write_text("".join(f"{line(step.up)}\n" for step in old.steps()))
+    script = f"journal={journal}\nip() {{ printf 'ip %s\\n' \"$*\"; }}\n. {SHELL}/rules.bash\n"
+    script += "".join(f"{line(command)}\n" for command in new.reload())
+    done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    before, after = ({line(step.up) for step in policy.steps()} for policy in (old, new))
+
+    assert {one for one in done if " add " in one} == after - before
+    assert {one for one in done if " delete " in one} == {one.replace(" add ", " delete ") for one in before - after}
+    assert set(journal.read_text().splitlines()) == after
+
+
+def line(command: Command) -> str:
+    return " ".join(map(str, command))
 
 
 # ---- what a part makes of them -------------------------------------------------------------------------------

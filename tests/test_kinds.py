@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from examples import EXAMPLES
 from netc.language.kinds import KINDS, Kind, LinkKind, TunnelKind
+from netc.language.tunnels import Tunnel
 from test_layers import MODULES, parsed, place
 from topologies import FULL
 
@@ -47,6 +49,27 @@ def test_a_kind_says_what_its_form_asks_for(kind: str) -> None:
     assert bool(properties.port) == (properties.form == "numbered")
     assert bool(properties.protocol) == (properties.form in ("plain", "6to4"))
     assert properties.carries in ((4, 6), (4,), (6,))
+
+
+PROTOCOLS = {"gre": socket.IPPROTO_GRE, "ip6gre": socket.IPPROTO_GRE, "ipip": 4, "sit": socket.IPPROTO_IPV6}
+"""What devices of these types send (ip-link(8)), by IANA's numbers; 4 has no name in Python."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MADE_BY_IP if KINDS[kind].form != "numbered"])
+def test_the_protocol_is_that_of_the_device(kind: str) -> None:
+    """Or the packet filter lets in another one."""
+    assert KINDS[kind].protocol == PROTOCOLS[KINDS[kind].ip_link.split()[1]]
+
+
+def test_keys_of_one_program_are_those_that_are_described_so() -> None:
+    """Or another kind takes them without a word, and nothing comes of them."""
+    described: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for name, field in Tunnel.model_fields.items():
+        of = (field.description or "").partition(":")[0]
+        if of in KINDS:
+            described[of].add(name)
+
+    assert {str(kind): set(properties.keys) for kind, properties in KINDS.items()} == described
 
 
 def used(topology: Mapping[str, Any]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -198,12 +199,12 @@ ON_PURPOSE = {"finish", "source"}
 """What `netc-host` makes mean something else while it reads many `check` scripts."""
 
 
-def test_no_library_takes_the_name_of_another_function_of_netc_host() -> None:
-    """It sources them: the last one would win."""
-    own = set(FUNCTION.findall(netc_host())) - ON_PURPOSE
+def test_no_function_has_the_name_of_another_that_is_read_beside_it() -> None:
+    """`netc-host` sources the libraries of all parts: the last one would win."""
     alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "bring.bash")  # of its own process, or named by it
     libraries = [path for path in (ROOT / "templates/bash").glob("*.bash") if path.name not in alone]
-    taken = {path.name: own & set(FUNCTION.findall(path.read_text())) for path in libraries}
+    names = {path.name: set(FUNCTION.findall(path.read_text())) for path in libraries}
+    names["netc-host"] = set(FUNCTION.findall(netc_host())) - ON_PURPOSE
 
-    assert len(own) > 80
-    assert {name: names for name, names in taken.items() if names} == {}
+    assert len(names["netc-host"]) > 80
+    assert {(one, other): both for one, other in combinations(names, 2) if (both := names[one] & names[other])} == {}

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from examples import Ran, differences, netc, tree
-from netc.language.changed import Change
+from netc.language.changed import CHANGES, Change, Compiler, changed
+from netc.language.schema import schema
+from netc.problem import dotted
 from upgrade.kept import HERE, RELEASES, TOPOLOGIES, each_release, unpacked
 
 
@@ -145,3 +147,91 @@ def test_who_built_before_a_default_changed_is_told(later: Callable[..., Ran], t
     for said in ("0.2.1", "0.10"):
         say_version(out, said)
         assert "NC0125" not in later("--host", "a").err
+
+
+KNOWN = """
+[[acknowledge]]
+code = "NC0125"
+at = "hosts.a.firewall"
+reason = "it may be dropped"
+"""
+
+
+def test_a_changed_default_is_acknowledged_wherever_it_may_be_told(later: Callable[..., Ran], tmp_path: Path) -> None:
+    later()
+    say_version(tmp_path / "out", "0.2.0")
+    topo = tmp_path / "topo.toml"
+    topo.write_text(TOPOLOGY + KNOWN)
+
+    assert "[NC" not in later("--strict", "--check").err
+    assert netc("check", topo, "--strict").err == "", "it is told where something was built"
+    assert later("--strict").err == ""
+    assert later("--strict").err == "", "it was told, and others may have an earlier DIR"
+    topo.write_text(TOPOLOGY.replace("firewall = {}", 'firewall = { input = "drop" }') + KNOWN)
+    assert "NC2801" in later().err, "the key is said"
+
+
+def test_where_nothing_can_say_that_it_was_told_the_hint_says_so(later: Callable[..., Ran], tmp_path: Path) -> None:
+    later()
+    (tmp_path / "out/.gitattributes").write_text("# mine\n* -text\n")
+    for _ in range(2):
+        ran = later()
+        assert "warning[NC0125]" in ran.err
+        assert "else acknowledge it: DIR/.gitattributes is not from netc, so nothing says that it was told" in ran.err
+        assert "not told again" not in ran.err
+    (tmp_path / "topo.toml").write_text(TOPOLOGY + KNOWN)
+    assert later("--strict").code == 0
+
+
+ALLOW = ("hosts", "*", "firewall", "allow", "[]")
+
+
+@pytest.mark.parametrize(
+    ("written", "places"),
+    [
+        ('{ ports = "1/tcp" }', {"hosts.a.firewall.allow"}),
+        ('[{ ports = "1/tcp" }, { from = "192.0.2.0/24", interface = "eth0" }]', {"hosts.a.firewall.allow[0]"}),
+        ("[]", set()),
+    ],
+)
+def test_a_default_of_a_table_in_a_list_is_told_of(
+    written: str, places: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netc.language.changed.CHANGES", (Change("0.2.1", ALLOW, "interface", "Any."),))
+    told = changed(TOPOLOGY.replace("firewall = {}", f"firewall = {{ allow = {written} }}"), Compiler("0.2.0"))
+
+    assert {dotted(problem.where) for problem in told} == places
+
+
+def astray(change: Change) -> bool:
+    """Whether a change speaks of a key that the language does not have."""
+    node = schema()
+    for step in change.table:
+        if step == "*":
+            node = next(iter(node.get("patternProperties", {}).values()), {})
+        elif step == "[]":
+            node = node.get("items", {})
+        else:
+            node = node.get("properties", {}).get(step, {})
+    return ("array" in node.get("type", ()) and "items" in node) or change.key not in node.get("properties", {})
+
+
+def test_every_change_is_of_a_key_of_the_language() -> None:
+    assert [change for change in CHANGES if astray(change)] == []
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        (("hosts", "*", "firewal"), "input"),
+        (("hosts", "firewall"), "input"),
+        (("hosts", "*", "firewall"), "ports"),
+        (("hosts", "*", "firewall", "allow"), "ports"),
+        (("hosts", "*", "firewall", "allow", "*"), "ports"),
+    ],
+)
+def test_a_change_of_no_key_is_noticed(table: tuple[str, ...], key: str) -> None:
+    assert astray(Change("0.2.1", table, key, ""))
+    assert not astray(CHANGE)
+    assert not astray(Change("0.2.1", ALLOW, "ports", ""))
+    assert not astray(Change("0.2.1", ("network",), "name", ""))

@@ -36,8 +36,11 @@ def home(directory: Path) -> Path:
         raise WriteRefused(f"`{directory}` is where netc runs, or lies around it: name a folder of its own")
     if os.path.ismount(root):
         raise WriteRefused(f"`{directory}` is a mount point, which cannot be exchanged: name a folder inside")
-    if root.exists() and not root.is_dir():
-        raise WriteRefused(f"`{directory}` is not a folder")
+    if root.is_symlink():  # what is behind other links is known by now
+        raise WriteRefused(f"`{directory}` is a link to itself: remove it, or name another folder")
+    there = next(path for path in (root, *root.parents) if path.exists())
+    if not there.is_dir():
+        raise WriteRefused(f"`{there}` is not a folder, and is in the way: move it, or name another folder")
     return root
 
 

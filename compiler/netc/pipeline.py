@@ -11,8 +11,10 @@ from netc.checks import check, show, tidy
 from netc.checks.acknowledgements import acknowledge
 from netc.checks.lockout import filtering
 from netc.features import FEATURES
+from netc.language.changed import BEFORE_ALL, CODE, Compiler, changed
 from netc.language.names import HostName
 from netc.language.read import read
+from netc.language.topology import Topology
 from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.plan.host_plan import HostPlan
@@ -33,17 +35,18 @@ class Checked(Struct, frozen=True):
     notes: tuple[Problem, ...]
 
 
-def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked:
+def understand(text: str, file: str, read_file: Callable[[str], str], compiler: Compiler | None = None) -> Checked:
     """Reads and checks a topology. Raises Mistakes with all of them; what only plans show is not asked of a network
-    that has some already."""
+    that has some already. `compiler`: the netc that built it before, if any."""
     reading = read(text, file, read_file)
     if reading.topology is None:
         raise Mistakes(reading.problems)
     network, underived = resolve(reading.topology)
     found = (*reading.problems, *underived, *check(network, reading.broken))
     if not _has_errors(found):
-        found = (*found, *tidy(network), *_shown(network))
-    problems = acknowledge(found, reading.topology)
+        told = changed(text, compiler) if compiler else ()
+        found = (*told, *found, *tidy(network), *_shown(network))
+    problems = acknowledge(found, reading.topology, _told_elsewhere(text, reading.topology))
     if _has_errors(problems):
         raise Mistakes(problems)
     return Checked(network, problems)
@@ -51,6 +54,13 @@ def understand(text: str, file: str, read_file: Callable[[str], str]) -> Checked
 
 def _has_errors(problems: Iterable[Problem]) -> bool:
     return any(problem.severity == Severity.ERROR for problem in problems)
+
+
+def _told_elsewhere(text: str, topology: Topology) -> tuple[Problem, ...]:
+    """What may be acknowledged although it is not told here: whether a changed default is told depends on a DIR."""
+    if any(acknowledgement.code == CODE for acknowledgement in topology.acknowledge):
+        return changed(text, Compiler(BEFORE_ALL))
+    return ()
 
 
 def _shown(network: Network) -> Iterator[Problem]:

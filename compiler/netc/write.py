@@ -20,7 +20,7 @@ from msgspec import Struct
 from netc import __version__
 from netc.emit.file import File
 from netc.exchange import WriteRefused, above, alone, building, commit, home, put
-from netc.language.changed import BEFORE_ALL
+from netc.language.changed import BEFORE_ALL, Compiler
 
 __all__ = [
     "ATTRIBUTES",
@@ -29,8 +29,10 @@ __all__ = [
     "Laying",
     "Outcome",
     "WriteRefused",
+    "added",
     "compiled_by",
     "is_foreign",
+    "keeps_line_endings",
     "stale",
     "write",
 ]
@@ -89,15 +91,15 @@ def write(directory: Path, laying: Laying, *, complete: bool) -> Outcome:
     return outcome
 
 
-def compiled_by(directory: Path) -> str | None:
-    """The version of netc that wrote what is there, by the first line of its `.gitattributes`; `BEFORE_ALL` where that
-    does not say it; None where there is nothing of ours."""
+def compiled_by(directory: Path) -> Compiler | None:
+    """The netc that wrote what is there, by the first line of its `.gitattributes`, `BEFORE_ALL` where that does not
+    say it; None where there is nothing of ours. Raises OSError."""
     if not directory.is_dir() or not any(_ours(directory / name) for name in os.listdir(directory)):
         return None
     attributes = directory / ATTRIBUTES.path
-    first = attributes.read_text(errors="replace").partition("\n")[0] if attributes.is_file() else ""
+    first = attributes.read_text(encoding="utf-8", errors="replace").partition("\n")[0] if attributes.is_file() else ""
     said = re.match(rf"{_OURS} ([0-9]+(?:[.][0-9]+)*)\b", first)
-    return said[1] if said else BEFORE_ALL
+    return Compiler(said[1] if said else BEFORE_ALL, said=not is_foreign(attributes))
 
 
 def stale(directory: Path, laying: Laying, *, complete: bool) -> tuple[str, ...]:
@@ -114,6 +116,24 @@ def is_foreign(path: Path) -> bool:
         return False
     text = _read(str(path), stat.S_IMODE(path.lstat().st_mode))
     return text is None or not text.startswith(_OURS.encode())
+
+
+def added(path: Path) -> tuple[str, ...]:
+    """Lines of our own `.gitattributes` that somebody added, which are gone when it is written anew."""
+    if not path.is_file() or is_foreign(path):
+        return ()
+    _, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return tuple(line for line in lines if line.strip() and line not in ATTRIBUTES.text.splitlines())
+
+
+def keeps_line_endings(path: Path) -> bool:
+    """Whether a `.gitattributes` of somebody else's tells git what ours does: no line ending is changed."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ()
+    of_all = [line.split()[1:] for line in lines if line.split()[:1] in (["*"], ["**"])]
+    said = [
+        word for words in of_all for word in words if word.lstrip("-!").partition("=")[0] == "text" or word == "binary"
+    ]
+    return bool(said) and said[-1] in ("-text", "binary")
 
 
 def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Outcome:

@@ -38,7 +38,7 @@ exchange_back() { # NAME, whose `ipset list` is in `said`: for one of the same t
 
 members_are() { # FILE of `ipset restore`: what it makes, but for what the kernel chooses as it goes
   local wanted there
-  is_there "$1" || return 0
+  can_be_read "$1" || return 0
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c 'ipset restore -file "$1" && ipset save' sets "$1" 2>&1) ||
     { differs "members of $1 cannot be asked for: ${wanted%%$'\n'*}"; return 0; }

@@ -139,7 +139,7 @@ def test_a_filter_of_one_neighbour_leaves_the_way_by_another_alone(lab: Lab, tmp
         return compiled(said + peer("a", "y", 4242420002, "peer", more, device="ext1"), tmp_path / name)
 
     a = lab.host("a")
-    give_key(a, "host", "a")
+    give_key(a, "host", "fra")  # whose public half FORM has
     world = lab.switch("world")
     world.plug(a, "eth0", "198.51.100.1/24")
     x = neighbour(lab, "x", 4242420001, "172.20.8.0/24", "fd42:8::/48")

@@ -43,14 +43,40 @@ SUBJECTS = (
 """In the order in which problems of one place are told. A new check is a file of this room with a `check`, and a line
 here."""
 
-CHECKS: tuple[Check, ...] = tuple(import_module(f"{__name__}.{subject}").check for subject in SUBJECTS)
+CHECKS: dict[str, Check] = {subject: import_module(f"{__name__}.{subject}").check for subject in SUBJECTS}
+
+OF_THE_SYSTEM = ("bgp_system", "bgp_ways", "bgp_peers", "bgp_tables", "anycast")
+"""Subjects that nobody can judge while a part of the AS cannot be read: who its routers are, and how they meet."""
+
+NAMED = ("NC0201", "NC0209", "NC0210", "NC2101")
+"""Told of a name that nothing has."""
+
+FOLLOW = {"links": ("NC2104",), "bgp": ("NC2104",), "igp": ("NC2104",), "anycast": ("NC2510",)}
+"""What may follow from that, by where the name stands; in the table of a link or of a forward, all else may too."""
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
     """All problems; `broken` are tables that could not be read, so what refers to them is not to blame."""
-    found = (problem for one in CHECKS for problem in one(network))
+    named = tuple(references.check(network, broken))
+    unclear = {problem.where[:2] for problem in named if problem.code in NAMED}
+    subjects = (name for name in SUBJECTS if name not in OF_THE_SYSTEM or not any(map(_of_the_system, broken)))
+    found = (problem for name in subjects for problem in CHECKS[name](network) if not _follows(problem, unclear))
+    first = (problem for problem in named if problem.code in NAMED or not _follows(problem, unclear))
     # What is told of both ends of a link in the same words is told once.
-    return tuple(dict.fromkeys((*references.check(network, broken), *found)))
+    return tuple(dict.fromkeys((*first, *found)))
+
+
+def _follows(problem: Problem, unclear: set[KeyPath]) -> bool:
+    """Whether a problem may be there only because a name in one of these tables is misspelt."""
+    if problem.where[:2] in unclear and problem.where[0] in ("links", "forwards"):
+        return True
+    return any(problem.code in FOLLOW.get(str(table[0]), ()) for table in unclear)
+
+
+def _of_the_system(table: KeyPath) -> bool:
+    """Whether a table says who is a router, or by what routers meet."""
+    is_a_router = table[0] == "hosts" and (len(table) < 3 or table[2] == "bgp")
+    return is_a_router or table[0] in ("bgp", "igp", "links", "meshes")
 
 
 def tidy(network: Network) -> tuple[Problem, ...]:

@@ -16,8 +16,11 @@ SHOWN = 3
 """Places that a hint names."""
 
 
-def acknowledge(problems: Iterable[Problem], topology: Topology) -> tuple[Problem, ...]:
-    """All problems, with the author's reason where there is one, and what is wrong with acknowledgements."""
+def acknowledge(
+    problems: Iterable[Problem], topology: Topology, elsewhere: Iterable[Problem] = ()
+) -> tuple[Problem, ...]:
+    """All problems, with the author's reason where there is one, and what is wrong with acknowledgements. `elsewhere`:
+    what is told at other times than this, and so may be acknowledged."""
     found = tuple(dict.fromkeys(problems))
     reasons = {(str(ack.code), ack.at.strip()): ack.reason for ack in topology.acknowledge}
     known = tuple(
@@ -28,6 +31,8 @@ def acknowledge(problems: Iterable[Problem], topology: Topology) -> tuple[Proble
     )
     there: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
     unacknowledged: defaultdict[str, list[str]] = defaultdict(list)
+    for problem in elsewhere:
+        there[problem.code, dotted(problem.where)].append(problem)
     for problem in known if topology.acknowledge else ():
         place = dotted(problem.where)
         there[problem.code, place].append(problem)

@@ -9,9 +9,9 @@ from netaddr import IPAddress, IPNetwork
 from netc.language.anycast import Anycast, said
 from netc.language.bgp import Bgp
 from netc.language.names import AnycastName, HostName
-from netc.network.anycast import anycast_namespace, is_taken
+from netc.network.anycast import anycast_namespace, is_taken, services_at
 from netc.network.interface import Network
-from netc.network.speakers import families, speakers
+from netc.network.speakers import families
 from netc.network.uplinks import held_addresses
 from netc.problem import KeyPath, Problem
 
@@ -60,11 +60,12 @@ def _nothing(service: Anycast, where: KeyPath) -> Iterator[Problem]:
 
 
 def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Problem]:
-    routers = speakers(network.topology) if network.topology.bgp else ()
+    routers = network.speakers if network.topology.bgp else ()
+    first: dict[HostName, int] = {}
     for index, host in enumerate(service.hosts):
         at: KeyPath = (*where, "hosts", index)
-        if host in service.hosts[:index]:
-            also = ((*where, "hosts", service.hosts.index(host)),)
+        if first.setdefault(host, index) != index:
+            also = ((*where, "hosts", first[host]),)
             yield Problem("NC2506", at, f"{host} is there twice", "name it once", also)
         elif host in network.topology.hosts and host not in routers:
             what = f"{host} is no router of an AS, so it can tell nobody"
@@ -95,7 +96,7 @@ def _unicast(
     """Whoever is asked has to be able to answer."""
     own = network.topology.bgp.prefixes if network.topology.bgp else ()
     for host, nets in sorted(service.unicast.items()):
-        if host not in service.hosts:
+        if service.hosts and host not in service.hosts:
             what = f"the service is not at {host}"
             yield Problem(
                 "NC2510", (*where, "unicast", host), what, "add it to `hosts`, or leave this out", on_key=True
@@ -121,7 +122,7 @@ def _unicast(
                 yield Problem("NC2510", at, what, "choose it out of `bgp.prefixes`")
             elif net.version in versions[:index]:
                 yield Problem("NC2510", at, f"two of IPv{net.version}: with which does it ask?", "keep one")
-            elif all(one.version != net.version for one in service.addresses):
+            elif service.addresses and all(one.version != net.version for one in service.addresses):
                 what = f"the service has no IPv{net.version} address, and asks nobody by it"
                 yield Problem("NC2510", at, what, "leave it out, or write one into `addresses`")
 
@@ -151,9 +152,7 @@ def _services(host: HostName, network: Network) -> Iterator[Problem]:
     for split, chosen in sorted(table.splits.items()):
         for index, service in enumerate(chosen.service):
             seen[service] = (f"the split `{split}` of the host", ("hosts", host, "splits", split, "service", index))
-    for name, anycast in sorted(network.topology.anycast.items()):
-        if host not in anycast.hosts:
-            continue
+    for name, anycast in services_at(host, network.topology):
         for index, unit in enumerate(anycast.services):
             where: KeyPath = ("anycast", name, "services", index)
             place, other = seen.setdefault(unit, (f"`{name}`", where))
@@ -163,9 +162,9 @@ def _services(host: HostName, network: Network) -> Iterator[Problem]:
 
 
 def _namespaces(host: HostName, network: Network) -> Iterator[Problem]:
-    for name, service in sorted(network.topology.anycast.items()):
+    for name, _ in services_at(host, network.topology):
         space = anycast_namespace(AnycastName(name))
-        if host in service.hosts and space in network.topology.hosts[host].namespaces:
+        if space in network.topology.hosts[host].namespaces:
             also: KeyPath = ("hosts", host, "namespaces", space)
             what = f"`{space}` is what the namespace of this service is called, and one of {host} is called so too"
             yield Problem("NC2508", ("anycast", name), what, "rename one of the two", (also,), on_key=True)

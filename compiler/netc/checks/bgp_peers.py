@@ -9,6 +9,7 @@ from netaddr import IPAddress
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
 from netc.network.interface import Network, WireguardInterface
+from netc.network.lookup import by_device
 from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
 from netc.network.profiles import WORLD
 from netc.network.speakers import loopback, member, speakers
@@ -63,7 +64,7 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
     if peer.multihop and peer.local is None and loopback(host, peer.address.version, network.topology) is None:
         what = f"{host} has no IPv{peer.address.version} loopback to dial it from"
         yield Problem("NC2202", (*where, "multihop"), what, "set `local`")
-    made = next((i for i in network.interfaces[host] if i.name == peer.interface), None)
+    made = by_device(host, network).get(peer.interface) if peer.interface else None
     if made:
         what = f"{host} has `{made.name}` from netc, not from its image"
         hint = (

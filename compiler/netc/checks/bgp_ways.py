@@ -126,8 +126,8 @@ def _unreached(near: dict[HostName, set[HostName]]) -> tuple[HostName, HostName]
     first = min(near)
     found, waiting = {first}, [first]
     while waiting:
-        for far in near[waiting.pop()] & near.keys() - found:
-            found.add(far)
-            waiting.append(far)
+        further = [far for far in near[waiting.pop()] if far in near and far not in found]
+        found.update(further)
+        waiting += further
     lost = sorted(near.keys() - found)
     return (first, lost[0]) if lost else None

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.words import has
 from netc.language.bridges import Bridge, PublishedContainer
 from netc.language.names import BridgeName, HostName
 from netc.language.topology import Host
 from netc.network.bridges import arrivals, hidden, places
 from netc.network.interface import Network
+from netc.network.once import once
 from netc.network.uplinks import held_addresses, own_addresses, ways_out
 from netc.problem import KeyPath, Problem, Severity
 
@@ -49,8 +51,13 @@ def _going_out(bridge: Bridge, host: HostName, network: Network, where: KeyPath)
         yield Problem("NC1302", (*where, key), what, "leave it out", ((*where, "addresses"),), on_key=True)
 
 
+@once
+def _own(host: HostName, network: Network) -> frozenset[IPAddress]:
+    return frozenset(own_addresses(host, network))
+
+
 def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> Iterator[Problem]:
-    own = set(own_addresses(host, network))
+    own = _own(host, network)
     first: dict[int, int] = {}
     for index, ip in enumerate(bridge.snat):
         at: KeyPath = (*where, "snat", index)
@@ -59,7 +66,7 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
             yield Problem("NC1303", at, what, "one a family", ((*where, "snat", first[ip.version]),))
         first.setdefault(ip.version, index)
         if ip not in own:
-            yield Problem("NC1303", at, f"{ip} is no address of {host}", _has(host, own))
+            yield Problem("NC1303", at, f"{ip} is no address of {host}", has(host, own))
         elif not any(hidden(net) and net.version == ip.version for net in bridge.addresses):
             what = f"nothing would leave under {ip}: the bridge has no IPv{ip.version} prefix that needs it"
             yield Problem("NC1303", at, what, "leave it out", ((*where, "addresses"),))
@@ -69,10 +76,6 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
             what = f"`snat` has no IPv{family} address, so what containers start in IPv{family} is answered by nobody"
             at, hint = (*where, "snat"), f"add an IPv{family} address that {host} has"
             yield Problem("NC1303", at, what, hint, severity=Severity.WARNING, on_key=True)
-
-
-def _has(host: HostName, own: set[IPAddress]) -> str:
-    return f"{host} has " + ", ".join(map(str, sorted(own))) if own else f"{host} declares none"
 
 
 # ---- in ------------------------------------------------------------------------------------------------------
@@ -120,16 +123,22 @@ def _on_the_bridge(
         yield Problem("NC1304", at, f"{ip} is not on `{name}`", hint, (also,))
 
 
+@once
+def _held(host: HostName, network: Network) -> frozenset[IPAddress]:
+    """What visitors may dial: of the host's interfaces and of its bridges."""
+    own = {ip for ip in held_addresses(host, network) if not ip.is_link_local()}
+    bridges = network.topology.hosts[host].bridges.values()
+    return frozenset(own | {net.ip for bridge in bridges for net in bridge.addresses})
+
+
 def _arrivals(
     publish: PublishedContainer, served: set[int], host: HostName, network: Network, where: KeyPath
 ) -> Iterator[Problem]:
-    table = network.topology.hosts[host]
-    own = {ip for ip in held_addresses(host, network) if not ip.is_link_local()}
-    own |= {net.ip for bridge in table.bridges.values() for net in bridge.addresses}
+    own = _held(host, network)
     for index, ip in enumerate(publish.on):
         at: KeyPath = (*where, "on", index)
         if ip not in own:
-            yield Problem("NC1305", at, f"{ip} is no address of {host}", _has(host, own))
+            yield Problem("NC1305", at, f"{ip} is no address of {host}", has(host, own))
         elif served and ip.version not in served:
             what = f"{ip} is IPv{ip.version}, and nobody serves that family"
             yield Problem("NC1305", at, what, f"name an IPv{ip.version} address in `to` too")

@@ -171,13 +171,23 @@ def _twice(claims: tuple[Claim, ...]) -> Iterator[Problem]:
 
 
 def _overlapping(place: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
-    place = sorted(place, key=lambda claim: claim.ports.first)
-    for index, one in enumerate(place):
-        for other in place[index + 1 :]:
-            if other.ports.first > one.ports.last:
-                break
-            if not _agree(one, other):
-                yield one, other
+    """Each claim with the first that it meets and does not agree with: of n on one port n² pairs would."""
+    furthest: dict[Form, list[Claim]] = {form: [] for form in Form}
+    for claim in sorted(place, key=lambda claim: claim.ports.first):
+        near = (one for some in furthest.values() for one in some)
+        meeting = [one for one in near if one.ports.last >= claim.ports.first and not _agree(one, claim)]
+        if meeting:
+            yield min(meeting, key=lambda one: (one.ports.first, one.where)), claim
+        furthest[claim.form] = _furthest(furthest[claim.form], claim)
+
+
+def _furthest(before: list[Claim], claim: Claim) -> list[Claim]:
+    """Of those of one form, what a later claim meets if it meets any of them: the one that goes furthest, and of those
+    that are passed on, which may agree with it, the furthest that goes on to another place."""
+    first, *rest = sorted((*before, claim), key=lambda one: -one.ports.last)
+    if claim.form != Form.PASSED_ON:
+        return [first]
+    return [first, *(one for one in rest if not _agree(first, one))][:2]
 
 
 def _agree(one: Claim, other: Claim) -> bool:

@@ -8,18 +8,16 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
+from netc.checks.words import has, some
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, NamespaceName
 from netc.language.topology import Topology
-from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
-from netc.network.forwards import forwards_at
 from netc.network.interface import Interface, Network, WireguardInterface
-from netc.network.lookup import by_origin, link_of
+from netc.network.lookup import Longest, by_origin, link_of
 from netc.network.once import once
-from netc.network.passing import arrivals
-from netc.network.spans import Spans
+from netc.network.passing import arrivals, turned
 from netc.network.sums import of_mark
 from netc.network.uplinks import arrives_by, held_addresses
 from netc.problem import KeyPath, Problem
@@ -53,7 +51,7 @@ def known(forward: Forward, network: Network) -> bool:
     hosts, link = network.topology.hosts, network.topology.links.get(forward.via)
     named = {forward.at, *(target.host for target in forward.to), *(link.between if link else ())}
     spaces = all(t.namespace is None or t.namespace in hosts[t.host].namespaces for t in forward.to if t.host in hosts)
-    return link is not None and named <= set(hosts) and spaces
+    return link is not None and all(host in hosts for host in named) and spaces
 
 
 def is_open(target: Target, family: int, network: Network) -> bool:
@@ -103,11 +101,20 @@ def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[P
     pair = {forward.at, forward.to[0].host}
     if set(network.topology.links[forward.via].between) != pair:
         what = f"`{forward.via}` does not join {forward.at} and {forward.to[0].host}"
-        joining = [f"`{link}`" for link, table in sorted(network.topology.links.items()) if set(table.between) == pair]
+        joining = _joining(network.topology).get(frozenset(pair), ())
         verb = "does" if len(joining) == 1 else "do"
-        hint = f"{', '.join(joining)} {verb}" if joining else "write a link between the two"
+        hint = f"{some(joining)} {verb}" if joining else "write a link between the two"
         also: tuple[KeyPath, ...] = (("links", forward.via, "between"),)
         yield Problem("NC1101", ("forwards", name, "via"), what, hint, also)
+
+
+@once
+def _joining(topology: Topology) -> Mapping[frozenset[HostName], Sequence[str]]:
+    """The names of links, as they are said, by the two hosts that they join."""
+    found: dict[frozenset[HostName], list[str]] = {}
+    for link, table in sorted(topology.links.items()):
+        found.setdefault(frozenset(table.between), []).append(f"`{link}`")
+    return found
 
 
 def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
@@ -169,13 +176,17 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
     for index, address in enumerate(forward.on):
         if address not in own:
             at: KeyPath = ("forwards", name, "on", index)
-            there = sorted(ip for ip in own if not ip.is_link_local())
-            hint = f"{forward.at} has " + ", ".join(map(str, there)) if there else f"{forward.at} declares none"
+            hint = has(forward.at, _reached_at(forward.at, network))
             yield Problem("NC1106", at, f"{address} is no address of {forward.at}", hint)
     if not arrivals(forward, network):
         what = f"{forward.at} has no public address that visitors could arrive at"
         hint = "set `on` to the address that they reach it by, as the uplink holds it"
         yield Problem("NC1106", ("forwards", name, "at"), what, hint)
+
+
+@once
+def _reached_at(host: HostName, network: Network) -> frozenset[IPAddress]:
+    return frozenset(ip for ip in held_addresses(host, network) if not ip.is_link_local())
 
 
 def _no_wan(network: Network) -> Iterator[Problem]:
@@ -219,22 +230,11 @@ def _bound(way: Way, network: Network) -> Iterator[Problem]:
 def _passed_on(way: Way, number: int, network: Network) -> bool:
     """Whether the serving host is the next edge of a chain for these ports."""
     ports = way.forward.ports[number]
-    taken = _taken(way.node.host, network)
+    taken = turned(way.node.host, network)
     return any(
         (spans := taken.get((net.ip, ports.protocol))) is not None and spans.holds(ports.first, ports.last)
         for net in way.node.addresses
     )
-
-
-@once
-def _taken(host: HostName, network: Network) -> Mapping[tuple[IPAddress, str], Spans[Ports]]:
-    """What forwards take at addresses that they name."""
-    found: dict[tuple[IPAddress, str], list[Ports]] = {}
-    for _, forward in forwards_at(host, network.topology):
-        for ip in forward.on:
-            for ports in forward.ports:
-                found.setdefault((ip, ports.protocol), []).append(ports)
-    return {place: Spans((each.first, each.last, each) for each in ports) for place, ports in found.items()}
 
 
 def _replaced(interface: Interface, network: Network) -> Iterator[Problem]:
@@ -255,9 +255,17 @@ def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
             ends.append((way.node, next(masked, None)))
         for near, ip in ends:
             peers = near.peers if isinstance(near, WireguardInterface) else ()
-            if ip and peers and not any(ip in net for peer in peers for net in peer.allowed_ips):
+            if ip and peers and _allowed(near.host, near.origin, network).of(ip) is None:
                 what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer there is allowed to have it"
                 yield Problem("NC0607", (*near.where, "allowed_ips"), what, "add it to `allowed_ips`", (way.where,))
+
+
+@once
+def _allowed(host: HostName, origin: KeyPath, network: Network) -> Longest[bool]:
+    """What may come out of an interface: many forwards go by one."""
+    near = by_origin(host, network)[origin]
+    peers = near.peers if isinstance(near, WireguardInterface) else ()
+    return Longest((net, True) for peer in peers for net in peer.allowed_ips)
 
 
 def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:

@@ -13,6 +13,7 @@ from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelN
 from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.meshes import members
+from netc.network.spans import Spans
 from netc.problem import KeyPath, Problem, Severity
 
 
@@ -161,38 +162,34 @@ def _tunnel(interface: WireguardInterface) -> Iterator[Problem]:
 
 
 def _overlapping(interface: WireguardInterface) -> Iterator[Problem]:
-    """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of."""
+    """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of. Each
+    is told of once, however many hold it: with the first that has the same, else with the narrowest around it."""
     mine = [(net, index) for index, peer in enumerate(interface.peers) for net in set(peer.allowed_ips)]
     mine.sort(key=lambda pair: (pair[0].version, pair[0].first, -pair[0].last, pair[1]))
-    for (wide, one), (net, other) in _within(mine):
-        if one == other:
-            continue
-        at, also = (*interface.where, "peer", other, "allowed_ips"), ((*interface.where, "peer", one, "allowed_ips"),)
+    around: list[tuple[IPNetwork, int]] = []  # each holds the next one
+    for net, index in mine:
+        while around and (around[-1][0].version != net.version or around[-1][0].last < net.first):
+            around.pop()
+        wide, other = next((pair for pair in reversed(around) if pair[1] != index), (None, index))
+        at = (*interface.where, "peer", index, "allowed_ips")
+        also = ((*interface.where, "peer", other, "allowed_ips"),)
         if net == wide:
             what = f"{net} is allowed to two peers of {interface.name}, and only the last one would have it"
             yield Problem("NC0601", at, what, "WireGuard gives a prefix to one peer: use two tunnels", also)
-        else:
+            continue
+        if wide is not None:
             what = f"{net} lies in {wide} of another peer; what is in both goes here"
             yield Problem("NC0606", at, what, "", also, Severity.NOTE)
-
-
-def _within(nets: list[tuple[IPNetwork, int]]) -> Iterator[tuple[tuple[IPNetwork, int], tuple[IPNetwork, int]]]:
-    """Each of some sorted prefixes with each that lies in it."""
-    for at, (wide, index) in enumerate(nets):
-        for net, other in nets[at + 1 :]:
-            if net.version != wide.version or net.first > wide.last:
-                break
-            yield (wide, index), (net, other)
+        around.append((net, index))
 
 
 def _unroutable(interface: WireguardInterface) -> Iterator[Problem]:
     """WireGuard drops what no peer is allowed to have (wg(8), allowed-ips)."""
-    allowed = [net for peer in interface.peers for net in peer.allowed_ips]
+    if not interface.routes:
+        return
+    nets = [net for peer in interface.peers for net in peer.allowed_ips]
+    allowed = {family: Spans((net.first, net.last, None) for net in nets if net.version == family) for family in (4, 6)}
     for index, to in enumerate(interface.routes):
-        if not _covered(to, allowed):
+        if not allowed[to.version].holds(to.first, to.last):
             what = f"{to} is routed into {interface.name}, and no peer there is allowed to have it"
             yield Problem("NC0607", (*interface.where, "routes", index), what, "add it to `allowed_ips`")
-
-
-def _covered(to: IPNetwork, allowed: list[IPNetwork]) -> bool:
-    return any(net.version == to.version and to in net for net in allowed)

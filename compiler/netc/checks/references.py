@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import cast
 
 from netc.checks.firewall import named_sources
 from netc.checks.sets import named_sets
 from netc.checks.splits import named_directs
+from netc.checks.words import some
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
-from netc.language.mistakes import did_you_mean
+from netc.language.mistakes import Names, did_you_mean
 from netc.language.names import HostName, MeshName, SetName
 from netc.language.sets import BUILTIN
 from netc.language.topology import Host
@@ -18,154 +19,173 @@ from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, Severity, dotted
 
 
+class _There:
+    """Names by table, those too of tables that could not be read, so that what refers to them is not to blame. Each
+    table is gathered once: there may be as many references as names."""
+
+    def __init__(self, network: Network, broken: frozenset[KeyPath]) -> None:
+        self.topology = network.topology
+        self.broken = broken
+        self._lost: dict[KeyPath, set[str]] = {}
+        for path in broken:
+            for at in range(len(path)):
+                self._lost.setdefault(path[:at], set()).add(str(path[at]))
+        hosts = (str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2)
+        self.hosts = Names((*self.topology.hosts, *hosts))
+        self.no_host = "there are no hosts"
+        if self.hosts.every:
+            self.no_host = f"the hosts are {some(self.hosts.every)}"
+        self._names: dict[tuple[KeyPath, ...], Names] = {}
+
+    def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
+        if tables not in self._names:
+            known = (name for table in tables for name in (*self._in(table), *self._lost.get(table, ())))
+            self._names[tables] = Names(map(str, (*known, *besides)))
+        return self._names[tables]
+
+    def _in(self, table: KeyPath) -> Collection[str]:
+        if len(table) == 1:
+            return cast(Mapping[str, object], getattr(self.topology, str(table[0])))
+        host = self.topology.hosts[HostName(str(table[1]))]
+        return cast(Mapping[str, object], getattr(host, str(table[2])))
+
+    def host(self, host: str, where: KeyPath) -> Iterator[Problem]:
+        if host not in self.hosts and ("hosts",) not in self.broken:
+            hint = self.hosts.did_you_mean(host) or self.no_host
+            yield Problem("NC0201", where, f"no host is called `{host}`", hint)
+
+    def one_of(self, code: str, name: str, noun: str, host: HostName, at: KeyPath) -> Iterator[Problem]:
+        """`name` is a key of the host's table of `noun`s, or was one before it was found broken."""
+        table: KeyPath = ("hosts", host, f"{noun}s")
+        if name not in (names := self.of(table)) and table not in self.broken:
+            hint = names.did_you_mean(name) or f"write [{dotted((*table, name))}]"
+            yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
+
+
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
     topology = network.topology
-    hosts = {*topology.hosts, *(str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2)}
+    there = _There(network, broken)
     for name, link in topology.links.items():
         where: KeyPath = ("links", name)
         for index, host in enumerate(link.between):
-            yield from _host(host, hosts, (*where, "between", index), broken)
+            yield from there.host(host, (*where, "between", index))
         if link.between[0] == link.between[1]:
             what = f"`{name}` leads from {link.between[0]} to itself"
             yield Problem("NC0203", (*where, "between", 1), what, "name two hosts")
         for host in sorted(link.ends.keys() - set(link.between)):
-            hint = did_you_mean(host, list(link.between)) or "it is between " + " and ".join(link.between)
+            hint = did_you_mean(host, link.between) or "it is between " + " and ".join(link.between)
             yield Problem("NC0204", (*where, "ends", host), f"`{name}` has no end on `{host}`", hint, on_key=True)
     for mesh_name, mesh in topology.meshes.items():
-        yield from _mesh(mesh_name, mesh, hosts, broken)
+        yield from _mesh(mesh_name, mesh, there)
     for forward_name, forward in topology.forwards.items():
-        yield from _forward(("forwards", forward_name), forward, network, hosts, broken)
-    yield from _sets(network, hosts, broken)
-    yield from _routing(network, hosts, broken)
+        yield from _forward(("forwards", forward_name), forward, there)
+    yield from _sets(network, there)
+    yield from _routing(there)
     for host_name, table in topology.hosts.items():
-        yield from _inside_a_host(host_name, table, broken)
+        yield from _inside_a_host(host_name, table, there)
 
 
-def _inside_a_host(host: HostName, table: Host, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+def _inside_a_host(host: HostName, table: Host, there: _There) -> Iterator[Problem]:
     own: KeyPath = ("hosts", host)
     for space, settings in table.namespaces.items():
         at: KeyPath = (*own, "namespaces", space)
         if settings.tunnel:
-            yield from _one_of("NC0202", settings.tunnel, "tunnel", table.tunnels, host, (*at, "tunnel"), broken)
+            yield from there.one_of("NC0202", settings.tunnel, "tunnel", host, (*at, "tunnel"))
         if settings.bridge:
-            yield from _one_of("NC0211", settings.bridge, "bridge", table.bridges, host, (*at, "bridge"), broken)
+            yield from there.one_of("NC0211", settings.bridge, "bridge", host, (*at, "bridge"))
     for uplink_name, uplink in table.uplinks.items():
         if uplink.tunnel:
             at = (*own, "uplinks", uplink_name, "tunnel")
-            yield from _one_of("NC0202", uplink.tunnel, "tunnel", table.tunnels, host, at, broken)
+            yield from there.one_of("NC0202", uplink.tunnel, "tunnel", host, at)
     for split_name, split in table.splits.items():
         at = (*own, "splits", split_name, "tunnel")
-        yield from _one_of("NC0202", split.tunnel, "tunnel", table.tunnels, host, at, broken)
+        yield from there.one_of("NC0202", split.tunnel, "tunnel", host, at)
     for peer_name, peer in table.bgp.peers.items() if table.bgp else ():
         if peer.tunnel:
             at = (*own, "bgp", "peers", peer_name, "tunnel")
-            yield from _one_of("NC0202", peer.tunnel, "tunnel", table.tunnels, host, at, broken)
+            yield from there.one_of("NC0202", peer.tunnel, "tunnel", host, at)
     for name, bridge in table.bridges.items():
         for index, publish in enumerate(bridge.publish):
             for number, target in enumerate(publish.to):
                 if target.namespace:
                     at = (*own, "bridges", name, "publish", index, "to", number)
-                    yield from _one_of("NC0210", target.namespace, "namespace", table.namespaces, host, at, broken)
+                    yield from there.one_of("NC0210", target.namespace, "namespace", host, at)
 
 
-def _routing(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
-    topology = network.topology
+def _routing(there: _There) -> Iterator[Problem]:
+    topology = there.topology
+    known = there.of(("links",), ("meshes",))
     for table, over in (
         ("bgp", topology.bgp.over if topology.bgp else ()),
         ("igp", topology.igp.over if topology.igp else ()),
     ):
-        known = [
-            *map(str, (*topology.links, *topology.meshes)),
-            *_broken(("links",), broken),
-            *_broken(("meshes",), broken),
-        ]
         for index, name in enumerate(over):
-            if str(name) not in known and not {("links",), ("meshes",)} & broken:
-                hint = did_you_mean(name, known) or f"write [links.{name}]"
+            if str(name) not in known and not {("links",), ("meshes",)} & there.broken:
+                hint = known.did_you_mean(name) or f"write [links.{name}]"
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
     for service, anycast in topology.anycast.items():
         for index, host in enumerate(anycast.hosts):
-            yield from _host(host, hosts, ("anycast", service, "hosts", index), broken)
+            yield from there.host(host, ("anycast", service, "hosts", index))
     for index, host in enumerate(topology.bgp.reflectors if topology.bgp else ()):
-        yield from _host(host, hosts, ("bgp", "reflectors", index), broken)
+        yield from there.host(host, ("bgp", "reflectors", index))
 
 
-def _one_of(
-    code: str, name: str, noun: str, known: Iterable[str], host: HostName, at: KeyPath, broken: frozenset[KeyPath]
-) -> Iterator[Problem]:
-    """`name` is a key of the host's table of `noun`s, or was one before it was found broken."""
-    lost: KeyPath = ("hosts", host, f"{noun}s")
-    there = [*map(str, known), *_broken(lost, broken)]
-    if name not in there and lost not in broken:
-        hint = did_you_mean(name, there) or f"write [{dotted((*lost, name))}]"
-        yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
-
-
-def _host(host: str, hosts: Iterable[str], where: KeyPath, broken: frozenset[KeyPath]) -> Iterator[Problem]:
-    known = sorted(hosts)
-    if host not in known and ("hosts",) not in broken:
-        hint = did_you_mean(host, known) or ("the hosts are " + ", ".join(known) if known else "there are no hosts")
-        yield Problem("NC0201", where, f"no host is called `{host}`", hint)
-
-
-def _forward(
-    where: KeyPath, forward: Forward, network: Network, hosts: set[str], broken: frozenset[KeyPath]
-) -> Iterator[Problem]:
-    topology = network.topology
-    yield from _host(forward.at, hosts, (*where, "at"), broken)
+def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Problem]:
+    topology = there.topology
+    yield from there.host(forward.at, (*where, "at"))
     for index, target in enumerate(forward.to):
-        yield from _host(target.host, hosts, (*where, "to", index), broken)
+        at = (*where, "to", index)
+        yield from there.host(target.host, at)
         if target.namespace and target.host in topology.hosts:
-            spaces, at = topology.hosts[target.host].namespaces, (*where, "to", index)
-            yield from _one_of("NC0210", target.namespace, "namespace", spaces, target.host, at, broken)
-    links = [*map(str, topology.links), *_broken(("links",), broken)]
-    if forward.via not in links and ("links",) not in broken:
-        hint = did_you_mean(forward.via, links) or f"write [links.{forward.via}]"
-        if forward.via in map(str, topology.meshes):
+            yield from there.one_of("NC0210", target.namespace, "namespace", target.host, at)
+    links = there.of(("links",))
+    if forward.via not in links and ("links",) not in there.broken:
+        hint = links.did_you_mean(forward.via) or f"write [links.{forward.via}]"
+        if str(forward.via) in topology.meshes:
             hint = "a forward goes by a link of its own, and this is a mesh"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 
-def _sets(network: Network, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
-    known = [*map(str, network.topology.sets), *_broken(("sets",), broken), *map(str, BUILTIN)]
-    walls = [named_sources(host, table.firewall) for host, table in network.topology.hosts.items() if table.firewall]
-    others = [named_sets(name, table) for name, table in network.topology.sets.items()]
-    others += [named_directs(host, table.splits) for host, table in network.topology.hosts.items()]
-    used = {where: one for named in (*walls, *others) for where, one in named if isinstance(one, SetName)}
-    for where, source in used.items():
-        if source not in known and ("sets",) not in broken:
-            hint = did_you_mean(source, known) or f"write [sets.{source}]"
+def _sets(network: Network, there: _There) -> Iterator[Problem]:
+    topology = network.topology
+    known = there.of(("sets",), besides=BUILTIN)
+    walls = [named_sources(host, table.firewall) for host, table in topology.hosts.items() if table.firewall]
+    others = [named_sets(name, table) for name, table in topology.sets.items()]
+    others += [named_directs(host, table.splits) for host, table in topology.hosts.items()]
+    named = {where: one for each in (*walls, *others) for where, one in each if isinstance(one, SetName)}
+    used = frozenset(named.values())
+    for where, source in named.items():
+        if source not in known and ("sets",) not in there.broken:
+            hint = known.did_you_mean(source) or f"write [sets.{source}]"
             yield Problem("NC1402", where, f"no set is called `{source}`", hint)
-    for name, table in network.topology.sets.items():
+    # What was misspelt or left out may have meant it.
+    all_known = not there.broken and all(name in known for name in used)
+    for name, table in topology.sets.items():
         for index, host in enumerate(table.ipset):
             if host != "all":
-                yield from _host(host, hosts, ("sets", name, "ipset", index), broken)
-        is_used = name in used.values() or table.ipset
-        # What was misspelt or left out may have meant it.
-        if not is_used and not broken and set(used.values()) <= set(known):
+                yield from there.host(host, ("sets", name, "ipset", index))
+        if all_known and name not in used and not table.ipset:
             what = f"nothing uses the set `{name}`"
             yield Problem("NC1404", ("sets", name), what, severity=Severity.WARNING, on_key=True)
 
 
-def _broken(table: KeyPath, broken: frozenset[KeyPath]) -> list[str]:
-    """The names below `table` that could not be read."""
-    return sorted(str(path[len(table)]) for path in broken if path[: len(table)] == table and len(path) > len(table))
-
-
-def _mesh(name: MeshName, mesh: Mesh, hosts: set[str], broken: frozenset[KeyPath]) -> Iterator[Problem]:
+def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
     where: KeyPath = ("meshes", name, "hosts")
     everyone = "all" in mesh.hosts
+    hosts = there.hosts.every
     if everyone and len(mesh.hosts) > 1:
         yield Problem("NC0205", where, "`all` leaves nobody else to name", 'write `hosts = "all"`')
     for index, host in enumerate(mesh.hosts):
         if host != "all":
-            yield from _host(host, hosts, (*where, index), broken)
-    if mesh.hosts == ("all",) and len(hosts) == 1 and ("hosts",) not in broken:
-        yield Problem("NC0205", where, f"{min(hosts)} is the only host", "a mesh has at least two: add another host")
-    for host, times in Counter(mesh.hosts).items():
-        if times > 1:
-            at = [index for index, other in enumerate(mesh.hosts) if other == host]
+            yield from there.host(host, (*where, index))
+    if mesh.hosts == ("all",) and len(hosts) == 1 and ("hosts",) not in there.broken:
+        yield Problem("NC0205", where, f"{hosts[0]} is the only host", "a mesh has at least two: add another host")
+    places: dict[str, list[int]] = {}
+    for index, host in enumerate(mesh.hosts):
+        places.setdefault(host, []).append(index)
+    for member, at in places.items():
+        if len(at) > 1:
             also = ((*where, at[0]),)
-            yield Problem("NC0205", (*where, at[1]), f"{host} is in the mesh twice", "name it once", also=also)
+            yield Problem("NC0205", (*where, at[1]), f"{member} is in the mesh twice", "name it once", also=also)
     if not everyone and len(set(mesh.hosts)) < 2:
         yield Problem("NC0205", where, "a mesh has at least two hosts", 'name them, or write `hosts = "all"`')

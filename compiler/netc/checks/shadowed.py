@@ -6,7 +6,8 @@ Only what is covered as a whole is told of, and where a part is, that part: one 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -203,10 +204,6 @@ def _way(opening: Opening, sets: Sets) -> Way:
     return Way(opening.origin, opening.ports, opening.devices, sources)
 
 
-Part = tuple[int, Ports | None] | tuple[int, str | None] | tuple[int, Source | None, Members]
-"""One of what an `allow` says, with where it stands in its list."""
-
-
 class _Rule(Struct, frozen=True):
     """An `allow`, and where each of its parts stands in it. None is any."""
 
@@ -229,22 +226,6 @@ class _Rule(Struct, frozen=True):
     def is_narrowed(self) -> bool:
         return self.sources[0][1] is not None or self.devices[0][1] is not None
 
-    def only(self, part: Part) -> _Rule:
-        """This part of it, with all that is said besides."""
-        return self._with(part, lambda one: one == part)
-
-    def without(self, part: Part) -> _Rule | None:
-        """None where this part is alone, since to say nothing is to say any."""
-        left = self._with(part, lambda one: one != part)
-        return left if left.ports and left.devices and left.sources else None
-
-    def _with(self, part: Part, stays: Callable[[Part], bool]) -> _Rule:
-        if part in self.sources:
-            return replace(self, sources=tuple(filter(stays, self.sources)))
-        if part in self.ports:
-            return replace(self, ports=tuple(filter(stays, self.ports)))
-        return replace(self, devices=tuple(filter(stays, self.devices)))
-
     def way(self) -> Way:
         ports = tuple(port for _, port in self.ports if port)
         return Way(self.at, ports, tuple(device for _, device in self.devices if device), _together(self))
@@ -257,19 +238,27 @@ def _together(rule: _Rule) -> Members:
 
 def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
     """What is wrong with a rule, and what it still lets in alone: each part that is told of counts no more."""
-    if by := _by(rule, others):
+    if by := _by(rule, others, _together(rule)):
         return [_as_a_whole(rule, by)], None
     told: list[Problem] = []
-    for key, parts in (("ports", rule.ports), ("interface", rule.devices), ("from", rule.sources)):
-        for part in parts:
-            left = rule.without(part)
-            if left and (by := _by(rule.only(part), others)):
-                rule = left
-                subject = f"what comes by `{part[1]}`" if key == "interface" else f"`{part[1]}`"
-                what = f"{subject} is let in by {' and '.join(_label(way.origin) for way in by)} already"
-                also = tuple(way.origin for way in by)
-                where: KeyPath = (*rule.at, key, part[0])
-                told.append(Problem("NC2903", where, what, "leave it out", also, Severity.WARNING))
+    for key, field in (("ports", "ports"), ("interface", "devices"), ("from", "sources")):
+        parts = getattr(rule, field)
+        wanted = _together(rule)
+        left: list[Any] = []
+        for number, part in enumerate(parts):
+            # Where a part is alone it stays, since to say nothing is to say any.
+            alone = not left and number == len(parts) - 1
+            only = part[2] if field == "sources" else wanted
+            by = () if alone else _by(replace(rule, **{field: (part,)}), others, only)
+            if not by:
+                left.append(part)
+                continue
+            subject = f"what comes by `{part[1]}`" if key == "interface" else f"`{part[1]}`"
+            what = f"{subject} is let in by {' and '.join(_label(way.origin) for way in by)} already"
+            also = tuple(way.origin for way in by)
+            where: KeyPath = (*rule.at, key, part[0])
+            told.append(Problem("NC2903", where, what, "leave it out", also, Severity.WARNING))
+        rule = replace(rule, **{field: tuple(left)})
     return told, rule.way()
 
 
@@ -287,10 +276,9 @@ def _label(origin: KeyPath) -> str:
     return f"`{dotted(origin[3:] if origin[2:3] == ('firewall',) else origin)}`"
 
 
-def _by(rule: _Rule, others: Ways) -> tuple[Way, ...]:
-    """Those that let in all of it; nothing when something is left."""
+def _by(rule: _Rule, others: Ways, wanted: Members) -> tuple[Way, ...]:
+    """Those that let in all of it, which comes from `wanted`; nothing when something is left."""
     found: dict[KeyPath, Way] = {}
-    wanted = _together(rule)
     for _, port in rule.ports:
         for _, device in rule.devices:
             ways = [way for way in others.of(port, wanted) if _takes(way, port, device)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import DnsName
+from netc.language.names import DnsName, InterfaceName
 from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
@@ -20,8 +20,8 @@ IPV4_MINIMUM = 576
 def check(network: Network) -> Iterator[Problem]:
     underlay = Underlay(network)
     for interfaces in network.interfaces.values():
+        yield from _rings(interfaces, underlay)
         for interface in interfaces:
-            yield from _ring(interface, underlay)
             yield from _swallowed(interface, underlay)
             yield from _size(interface)
     yield from _unequal(network)
@@ -42,23 +42,34 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
 OUT = "route less into it, give it a `table`, or put the tunnel in a namespace"
 
 
-def _ring(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
-    chain = [interface]
-    while (carrier := underlay.carrier(chain[-1])) is not None:
-        if carrier.name == interface.name:
-            through = " -> ".join(each.name for each in (*chain, carrier))
-            if len(chain) == 1:
-                what = f"the far end of {interface.name} would be reached through {interface.name} itself"
-                yield Problem("NC0701", interface.where, what, OUT, on_key=True)
-            elif interface.name == min(each.name for each in chain):  # once for all that are in it
-                what = f"these tunnels of {interface.host} carry each other: {through}"
-                also = tuple(each.where for each in chain[1:])
-                hint = "let one of them end at an address that the uplink reaches"
-                yield Problem("NC0702", interface.where, what, hint, also, on_key=True)
-            return
-        if carrier in chain:
-            return  # a ring further out, told at its own members
-        chain.append(carrier)
+def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Problem]:
+    """Each has one carrier, so a walk along them that comes back to where it was has found a ring. No interface is
+    walked twice: chains may be as long as there are interfaces."""
+    carriers = {interface.name: underlay.carrier(interface) for interface in interfaces}
+    walked: set[InterfaceName] = set()
+    for interface in interfaces:
+        chain: dict[InterfaceName, Interface] = {}
+        at: Interface | None = interface
+        while at is not None and at.name not in walked:
+            walked.add(at.name)
+            chain[at.name] = at
+            at = carriers[at.name]
+        if at is not None and at.name in chain:
+            members = [*chain.values()]
+            yield _ring(members[[*chain].index(at.name) :])
+
+
+def _ring(members: list[Interface]) -> Problem:
+    """Told at the first by name, from which it goes around."""
+    first = min(range(len(members)), key=lambda number: members[number].name)
+    interface, *others = members[first:] + members[:first]
+    if not others:
+        what = f"the far end of {interface.name} would be reached through {interface.name} itself"
+        return Problem("NC0701", interface.where, what, OUT, on_key=True)
+    through = " -> ".join(each.name for each in (interface, *others, interface))
+    what = f"these tunnels of {interface.host} carry each other: {through}"
+    hint = "let one of them end at an address that the uplink reaches"
+    return Problem("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
 
 
 def _size(interface: Interface) -> Iterator[Problem]:

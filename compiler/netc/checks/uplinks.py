@@ -9,6 +9,7 @@ from netaddr import IPAddress
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
 from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
 from netc.problem import KeyPath, Problem
@@ -46,7 +47,7 @@ def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -
         what = f"the uplink has a table of its own, and the tunnel `{settings.tunnel}` routes elsewhere"
         key = "table" if tunnel.table is not None else "routes"
         yield Problem("NC1206", (*tunnel.where, key), what, "leave it out: the uplink sees to it", (where,))
-    made = next((i for i in network.interfaces[host] if i.name == settings.interface), None)
+    made = by_device(host, network).get(settings.interface) if settings.interface else None
     if made:
         what = f"{host} has `{made.name}` from netc, not from its image"
         hint = f'write `tunnel = "{made.origin[-1]}"`' if made.origin[0] == "hosts" else "an uplink is no link of ours"
@@ -54,8 +55,9 @@ def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -
 
 
 def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface | None:
-    origin = ("hosts", host, "tunnels", settings.tunnel)
-    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+    if settings.tunnel is None:
+        return None
+    return by_origin(host, network).get(("hosts", host, "tunnels", settings.tunnel))
 
 
 def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
@@ -134,17 +136,18 @@ def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
 def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
     """What no uplink brings follows the preferred one, also answers: who dialled it, by ssh too, would hear nothing."""
     table = network.topology.hosts[host]
-    prefixes = [net for uplink in resolved for net in uplink.prefixes]
+    brought = Longest((net, True) for uplink in resolved for net in uplink.prefixes)
+    devices = {uplink.device for uplink in resolved}
     for uplink in (u for u in resolved if u.preferred):
         where: KeyPath = (*uplink.origin, "preferred")
         families = {way.family for way in uplink.ways}
         for index, own in enumerate(table.addresses):
-            if own.version in families and not any(own.ip in net for net in prefixes):
+            if own.version in families and not brought.of(own.ip):
                 what = f"who dials {own.ip}, by ssh for one, would be answered by `{uplink.name}`"
                 there = f'`interface = "{table.wan or "eth0"}"`, `prefixes = "{own}"`'
                 hint = f"make an uplink of it too: {there} and its `gateway`"
                 yield Problem("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
-        if table.wan and not table.addresses and table.wan not in {u.device for u in resolved}:
+        if table.wan and not table.addresses and table.wan not in devices:
             what = f"who dials {host} at {table.wan}, by ssh for one, would be answered by `{uplink.name}`"
             yield Problem("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
 
@@ -155,7 +158,7 @@ def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network)
     table = network.topology.hosts[host]
     near = [*table.addresses, *(net for u in resolved if not u.tunnel for net in u.prefixes)]
     for uplink in (u for u in resolved if u.preferred):
-        made = next((i for i in network.interfaces[host] if i.name == uplink.device), None)
+        made = by_device(host, network).get(uplink.device)
         for peer in made.peers if isinstance(made, WireguardInterface) else ():
             if peer.endpoint is None:
                 continue

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Any
 
 VERBS = {
@@ -33,11 +34,24 @@ def main() -> None:
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
     gc.disable()
+    _streams()
     try:
         app()
     finally:
         # All of it goes with the process: the interpreter need not look through it first for what leads to itself.
         gc.freeze()
+
+
+def _streams() -> None:
+    """What a pipe or a file gets is UTF-8, the same in every locale; a terminal gets what it can show, and the rest as
+    Python writes it. What is closed gets nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            # In this order, so that no file that is opened later is taken for what is closed.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def app(args: Sequence[str] | None = None, **settings: Any) -> object:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netc.cli.options import Form, Strict, Topo
-from netc.cli.topology import host_of, say, understood, wrong_use
+from netc.cli.topology import host_of, named, say, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -33,25 +33,28 @@ def build(
     strict: Strict = False,
 ) -> None:
     """Compile TOPO into DIR: every host, or the one that is named."""
-    from netc.report.words import escaped
-    from netc.write import ATTRIBUTES, compiled_by, is_foreign, stale, write
+    from netc.write import ATTRIBUTES, added, compiled_by, stale, write
 
     since = monotonic()
-    network = understood(topo, form, strict=strict, compiled_by=compiled_by(out)).network
+    with _refusals_told():
+        compiler = compiled_by(out)
+    network = understood(topo, form, strict=strict, compiler=compiler).network
     only = host_of(host, network) if host else None
 
     def laying(lay: Lay) -> Generator[tuple[str, Outcome], None, None]:
         return _laid(network, only, lay, since, verify=verify)
 
     with _refusals_told():
-        if is_foreign(attributes := out / ATTRIBUTES.path):
-            typer.echo(f"netc: {escaped(str(attributes))} is not from netc, and stays as it is", err=True)
+        _say_foreign(attributes := out / ATTRIBUTES.path)
         if check:
             _say_stale(stale(out, laying, complete=only is None), out, form)
         else:
+            lost = added(attributes)
             outcome = write(out, laying, complete=only is None)
+            if lost and ATTRIBUTES.path in (*outcome.written, *outcome.removed):
+                _say_lost(attributes, lost)
             changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
-            say(f"{out}: {changed}", form)
+            say(f"{named(out)}: {changed}", form)
 
 
 def _laid(
@@ -71,12 +74,36 @@ def _laid(
         yield from made
 
 
+def _say_foreign(attributes: Path) -> None:
+    """What is lost with a `.gitattributes` of somebody else's, and what gives it back."""
+    from netc.write import is_foreign, keeps_line_endings
+
+    if not is_foreign(attributes):
+        return
+    typer.echo(f"netc: {named(attributes)} is not from netc, and stays as it is", err=True)
+    if keeps_line_endings(attributes):
+        typer.echo("   = hint: reviews fold nothing of what is the same on every host; else all is well", err=True)
+    else:
+        what = "git may change line endings, so that MANIFEST is wrong and hosts refuse what they get"
+        typer.echo(f"   = hint: {what}: add the line `* -text`. Reviews fold nothing", err=True)
+
+
+def _say_lost(attributes: Path, lines: tuple[str, ...]) -> None:
+    from netc.report.words import escaped
+
+    some = ", ".join(f"`{escaped(line)}`" for line in lines[:3]) + " …" * (len(lines) > 3)
+    typer.echo(f"netc: {named(attributes)} is written anew, without what was added to it: {some}", err=True)
+    typer.echo("   = hint: a file whose first line is your own is yours, and netc leaves it alone", err=True)
+
+
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
+    from netc.report.words import escaped
+
     if paths:
-        say("\n".join(paths), form)
-        typer.echo(f"{out} is not what the topology compiles to", err=True)
+        say("\n".join(map(escaped, paths)), form)
+        typer.echo(f"{named(out)} is not what the topology compiles to", err=True)
         raise typer.Exit(1)
-    say(f"{out} is up to date", form)
+    say(f"{named(out)} is up to date", form)
 
 
 def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tuple[HostName, tuple[File, ...]]]:

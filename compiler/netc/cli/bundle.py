@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, understood, wrong_use
+from netc.cli.topology import host_of, named, understood, wrong_use
 
 Key = Annotated[
     Path | None, typer.Option("--key", metavar="SSHKEY", help="Sign with it; a .pub file: with the ssh agent.")
@@ -41,7 +41,7 @@ def bundle(
             _put(out / name, data)
     except OSError as error:
         raise wrong_use(f"cannot write {error.filename or out}: {error.strerror}") from None
-    typer.echo(f"{out}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
+    typer.echo(f"{named(out)}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
 
 
 def signature(data: bytes, key: Path) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netc.cli.options import Form, Strict, Topo
-from netc.cli.topology import say, understood
+from netc.cli.topology import named, say, understood
 from netc.report import Format
 
 
@@ -16,4 +16,4 @@ def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
     warned = any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes)
     outcome = "no errors" if warned else "nothing wrong"
     acknowledged = f" ({known} acknowledged)" if known else ""
-    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)
+    say(f"{named(topo)}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)

@@ -48,7 +48,7 @@ def put_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
     """By path in the folder, mode 0600. A secret that is there already is not written over."""
     for name, value in secrets.items():
         path = folder / name
-        if path.is_symlink() or (path.exists() and path.read_text().strip() != value):
+        if path.is_symlink() or (path.exists() and path.read_text(encoding="utf-8").strip() != value):
             raise wrong_use(f"{path} is there already, and holds another key", "name another folder: `--keys DIR`")
     try:
         for name, value in secrets.items():
@@ -59,6 +59,6 @@ def put_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
                 with open(descriptor, "w", encoding="utf-8") as file:
                     file.write(f"{value}\n")
         if secrets and not (folder / ".gitignore").exists():
-            (folder / ".gitignore").write_text("*\n")
+            (folder / ".gitignore").write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise wrong_use(f"cannot write {folder}: {error.strerror}") from None

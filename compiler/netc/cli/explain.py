@@ -32,6 +32,9 @@ def explain(
     """Say what a problem means; what follows from a key, and the lines that come from it; or which keys made a line."""
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
         typer.echo(_page(what.upper()), nl=False)
+    elif code := re.fullmatch(r"NC([0-9]+)", what.upper()):
+        hint = f"`NC{code[1]:0>4}`?" if len(code[1]) < 4 else "write it as messages show it: `NC0703`"
+        raise wrong_use(f"{what} is no code of a problem: codes have four digits", hint)
     elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
         typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
     elif "/" in what:
@@ -50,9 +53,15 @@ def _page(code: str) -> str:
         alike = sorted(path.stem for path in folder.glob(f"{code[:4]}*.md"))
         raise wrong_use(f"no problem has the code {code}", f"there are {', '.join(alike)}" if alike else "")
     lines = []
-    for line in page.read_text().removeprefix("# ").splitlines():
+    for line in page.read_text(encoding="utf-8").removeprefix("# ").splitlines():
         if context := re.fullmatch(r"```diff beside=(\w+)", line):
-            lines += [(folder / "beside" / f"{context[1]}.toml").read_text().partition("\n")[0].removeprefix("# "), ""]
+            lines += [
+                (folder / "beside" / f"{context[1]}.toml")
+                .read_text(encoding="utf-8")
+                .partition("\n")[0]
+                .removeprefix("# "),
+                "",
+            ]
         elif not line.startswith("```"):
             lines.append(line)
     return "\n".join(lines) + "\n"
@@ -99,7 +108,7 @@ def _line(file: Path, number: int, topo: Path) -> str:
     lines = base.texts[place].splitlines()
     if not 1 <= number <= len(lines):
         raise wrong_use(f"{file} has {len(lines)} lines")
-    if file.is_file() and file.read_text(errors="replace") != base.texts[place]:
+    if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != base.texts[place]:
         raise wrong_use(f"{file} is not what {topo} compiles to", "`netc build` writes it anew")
     return told_line(base, place, number, source)
 

@@ -8,7 +8,7 @@ import typer
 
 from netc.cli.edit import replace, toml_of
 from netc.cli.options import Topo
-from netc.cli.topology import wrong_use
+from netc.cli.topology import named, wrong_use
 
 
 def fmt(
@@ -24,10 +24,10 @@ def fmt(
     except NotLaidOut as error:
         raise wrong_use(f"{topo} stays as it is: {error}") from None
     if made == text:
-        typer.echo(f"{topo} is laid out")
+        typer.echo(f"{named(topo)} is laid out")
     elif check:
-        typer.echo(f"{topo} would change")
+        typer.echo(f"{named(topo)} would change")
         raise typer.Exit(1)
     else:
         replace(topo, made)
-        typer.echo(f"{topo} is laid out anew")
+        typer.echo(f"{named(topo)} is laid out anew")

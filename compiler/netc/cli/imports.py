@@ -13,7 +13,7 @@ import typer
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, report, text_of, understood, wrong_use
+from netc.cli.topology import host_of, named, report, text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.language.names import HostName
@@ -164,7 +164,7 @@ def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Pa
     folder = keys or topo.parent / "keys"
     put_secrets(folder, {f"{one.host}/{one.place.rpartition('/')[2]}": one.value for one in secrets})
     replace(topo, made)
-    typer.echo(f"{topo}: {', '.join(dotted(path) for path, _ in tables)} added")
+    typer.echo(f"{named(topo)}: {', '.join(dotted(path) for path, _ in tables)} added")
     for one in secrets:
         typer.echo(
             f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} of {one.host}, mode 0600"

@@ -16,7 +16,7 @@ from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, 
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, report, wrong_use
+from netc.cli.topology import host_of, named, report, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier
@@ -109,16 +109,18 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
     for host, text in files.items():
         for whose, place in _identities(text).items():
             name = f"{host}/{place.rpartition('/')[2]}"
-            private = _wg("genkey") if not (folder / name).exists() else (folder / name).read_text().strip()
+            private = (
+                _wg("genkey") if not (folder / name).exists() else (folder / name).read_text(encoding="utf-8").strip()
+            )
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
-            typer.echo(f"{folder / name} belongs in {place} of {host}, mode 0600")
+            typer.echo(f"{named(folder / name)} belongs in {place} of {host}, mode 0600")
     return public, False
 
 
 def _wg(verb: str, given: str = "") -> str:
     try:
-        done = subprocess.run(["wg", verb], input=given, capture_output=True, text=True, check=False)
+        done = subprocess.run(["wg", verb], input=given, capture_output=True, encoding="utf-8", check=False)
     except FileNotFoundError:
         raise wrong_use("needs wg: apt-get install wireguard-tools") from None
     if done.returncode != 0:
@@ -134,9 +136,9 @@ def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
         try:
             new = with_text(new, tuple(whose.split(".")), key)
         except NotAdded as error:
-            typer.echo(f'{topo}: {error}; write {whose} = "{key}"', err=True)
+            typer.echo(f'{named(topo)}: {error}; write {whose} = "{key}"', err=True)
     if new == text:
-        typer.echo(f"{topo}: has all of them")
+        typer.echo(f"{named(topo)}: has all of them")
         return
     replace(topo, new)
-    typer.echo(f"{topo}: public keys written")
+    typer.echo(f"{named(topo)}: public keys written")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from netc.cli.topology import wrong_use
+from netc.cli.topology import named, wrong_use
 
 START = "start"
 
@@ -24,9 +24,9 @@ def new(
     if example not in examples:
         hint = did_you_mean(example, list(examples)) or f"there are {', '.join(examples)}"
         raise wrong_use(f"no example is called {example!r}", hint)
-    text = examples[example].read_text()
+    text = examples[example].read_text(encoding="utf-8")
     beside = [path for path in shipped("examples").iterdir() if path.suffix != ".toml" and f'"{path.name}"' in text]
-    _write({topo: text} | {topo.parent / path.name: path.read_text() for path in sorted(beside)})
+    _write({topo: text} | {topo.parent / path.name: path.read_text(encoding="utf-8") for path in sorted(beside)})
 
 
 def _write(files: dict[Path, str]) -> None:
@@ -40,4 +40,4 @@ def _write(files: dict[Path, str]) -> None:
                 file.write(text)
         except OSError as error:
             raise wrong_use(f"cannot write {path}: {error.strerror}") from None
-        typer.echo(f"{path} is written")
+        typer.echo(f"{named(path)} is written")

@@ -13,32 +13,32 @@ from netc.cli.files import beside, topology
 from netc.report import Format
 
 if TYPE_CHECKING:
+    from netc.language.changed import Compiler
     from netc.language.names import HostName
     from netc.network.interface import Network
     from netc.pipeline import Checked
     from netc.problem import Problem
 
+MOST = 20
+"""Hosts that a hint names."""
+
 
 def understood(
-    topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiled_by: str | None = None
+    topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiler: Compiler | None = None
 ) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
-    are mistakes too, unless they are acknowledged. `compiled_by`: the version of netc that built it before, if any."""
-    from netc.language.changed import CHANGES, changed
+    are mistakes too, unless they are acknowledged. `compiler`: the netc that built it before, if any."""
     from netc.pipeline import understand
     from netc.problem import Mistakes, Severity
 
     text = text_of(topo, form)
     try:
-        checked = understand(text, str(topo), beside(topo))
+        checked = understand(text, str(topo), beside(topo), compiler)
     except Mistakes as mistakes:
         report(mistakes.problems, topo, text, form)
         raise typer.Exit(1) from None
-    notes = checked.notes
-    if compiled_by is not None:
-        notes = (*changed(text, compiled_by, CHANGES), *notes)
-    report(notes, topo, text, form)
-    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in notes):
+    report(checked.notes, topo, text, form)
+    if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
         typer.echo("netc: warnings are mistakes here: --strict", err=True)
         raise typer.Exit(1)
     return checked
@@ -55,6 +55,13 @@ def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = 
         sys.stderr.write(render_text(problems, str(topo), text, colour=_has_colours()))
     if form is not Format.TEXT:
         sys.stdout.write(render(form, problems, str(topo), text))
+
+
+def named(path: Path) -> str:
+    """A file's name, in a sentence on stdout: it comes from somebody too, and steers no terminal."""
+    from netc.report.words import escaped
+
+    return escaped(str(path))
 
 
 def say(words: str, form: Format = Format.TEXT) -> None:
@@ -87,7 +94,9 @@ def host_of(name: str, network: Network) -> HostName:
     for host in network.topology.hosts:
         if host == name:
             return host
-    raise wrong_use(f"no host is called {name!r}", did_you_mean(name, list(network.topology.hosts)))
+    hosts: list[str] = sorted(network.topology.hosts)
+    some = f"{', '.join(hosts[:MOST])}{' …' * (len(hosts) > MOST)}"
+    raise wrong_use(f"no host is called {name!r}", did_you_mean(name, hosts) or f"the hosts are {some}")
 
 
 def wrong_use(what: str, hint: str = "") -> typer.Exit:

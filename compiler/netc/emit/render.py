@@ -98,7 +98,7 @@ def templates() -> Path:
 @cache
 def language(folder: str) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(templates() / folder),
+        loader=FileSystemLoader(templates() / folder, encoding="utf-8"),
         finalize=word if folder == "bash" else token,
         undefined=StrictUndefined,
         auto_reload=False,
@@ -124,4 +124,4 @@ def render(folder: str, template: str, **values: object) -> str:
 @cache
 def plain(path: str) -> str:
     """A file of templates/ that is the same on every host."""
-    return (templates() / path).read_text()
+    return (templates() / path).read_text(encoding="utf-8")

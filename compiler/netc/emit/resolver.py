@@ -11,13 +11,16 @@ from netc.plan.host_plan import HostPlan
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
+    inside: dict[str, list[Taking]] = {}
+    for one in plan.confined:
+        inside.setdefault(one.namespace, []).append(Taking("unit", one.unit))
     for part in plan.parts:
         for namespace in part.every(Namespace):
             folder = f"files/etc/netns/{namespace.name}"
-            inside = tuple(Taking("unit", one.unit) for one in plan.confined if one.namespace == namespace.name)
+            takings = tuple(inside.get(namespace.name, ()))
             asked = namespace.resolvers
             values = {"origin": origin(part.origin), "resolvers": asked, "none": not asked}
             text = render("resolver", "resolv.conf.j2", **values)
-            yield File(f"{folder}/resolv.conf", text, takings=inside)
+            yield File(f"{folder}/resolv.conf", text, takings=takings)
             text = render("resolver", "nsswitch.conf.j2", origin=origin(part.origin))
-            yield File(f"{folder}/nsswitch.conf", text, takings=inside)
+            yield File(f"{folder}/nsswitch.conf", text, takings=takings)

@@ -19,9 +19,11 @@ from netc.language.kinds import KINDS
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
 from netc.language.values import Ports
-from netc.network.forwards import target_of
+from netc.network.forwards import forwards_to, target_of
 from netc.network.interface import Interface, Network, listens_at
+from netc.network.lookup import by_origin
 from netc.network.outer_sources import outer_sources
+from netc.network.passing import turned
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
@@ -70,8 +72,8 @@ def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Open
 
 def _served(host: HostName, network: Network) -> Iterator[Opening]:
     """Visitors of a forward that the host's own processes serve arrive by the link, at its address."""
-    for name, forward in sorted(network.topology.forwards.items()):
-        near = next((i for i in network.interfaces[host] if i.origin == ("links", forward.via)), None)
+    for name, forward in forwards_to(host, network.topology):
+        near = by_origin(host, network).get(("links", forward.via))
         if near is None or forward.at == host:
             continue
         places: dict[tuple[Ports, ...], list[IPAddress]] = {}
@@ -89,13 +91,8 @@ def _served(host: HostName, network: Network) -> Iterator[Opening]:
 
 def _goes_on(ports: Ports, there: IPAddress, host: HostName, network: Network) -> bool:
     """Whether the host passes them on, in a chain of forwards."""
-    return any(
-        forward.at == host
-        and there in forward.on
-        and (ports.protocol == one.protocol and one.first <= ports.first and ports.last <= one.last)
-        for forward in network.topology.forwards.values()
-        for one in forward.ports
-    )
+    spans = turned(host, network).get((there, ports.protocol))
+    return spans is not None and spans.holds(ports.first, ports.last)
 
 
 # ---- what the author allows ----------------------------------------------------------------------------------

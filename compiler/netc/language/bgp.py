@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
 from netc.language.tables import Secret, Table
-from netc.language.values import Address, Dialled, OneOrMany, Prefix
+from netc.language.values import Address, Dialled, OneOrMany, Prefix, Some, left_out
 
 RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 """Nobody's (RFC 7607, 6793, 7300)."""
@@ -96,9 +96,10 @@ class BgpPeer(Table):
     export_limit: Limit | None = Field(
         None, description="The same of what we tell it, against a mistake of ours; default: none."
     )
-    prefixes: OneOrMany[Prefix] = Field(
-        (), description="All that it may announce, and parts of it; default: what the profile lets in."
-    )
+    prefixes: Annotated[
+        OneOrMany[Prefix],
+        Some("prefixes", "it may announce nothing", left_out("prefixes", "what the profile lets in")),
+    ] = Field((), description="All that it may announce, and parts of it; default: what the profile lets in.")
     local_pref: LocalPref | None = Field(
         None, description="Default: 300 of a downstream, 200 of a peer or route server, 100 of an upstream."
     )
@@ -156,7 +157,10 @@ class Bgp(Table):
         ),
     )
     members: Members | None = Field(None, description="Of a confederation: numbers of its members.")
-    over: OneOrMany[Label] = Field(
+    over: Annotated[
+        OneOrMany[Label],
+        Some("over", "our routers tell each other nothing", left_out("over", "those of the `[igp]`")),
+    ] = Field(
         (),
         description="Links and per-peer meshes that carry sessions between our routers; default: those of the `[igp]`.",
     )
@@ -164,7 +168,9 @@ class Bgp(Table):
         (), description="Hosts that tell all others of their AS (RFC 4456); with an `[igp]`."
     )
     bfd: Switch = Field(True, description="Between our own routers, a dead way is noticed in 5 s (RFC 5880).")
-    prefixes: OneOrMany[Prefix] = Field(
+    prefixes: Annotated[
+        OneOrMany[Prefix], Some("prefixes", "nothing is ours", "say what the AS tells the world: `172.22.76.184/29`")
+    ] = Field(
         description="What is ours: told to the world by every router, and unreachable where nobody has a part of it."
     )
     refuse: OneOrMany[Prefix] = Field(

@@ -9,7 +9,17 @@ from pydantic import Field
 
 from netc.language.names import InterfaceName, NamespaceName, Wrong, quoted
 from netc.language.tables import Table
-from netc.language.values import Address, FromText, InterfaceAddress, OneOrMany, Prefix, ServicePort, address
+from netc.language.values import (
+    Address,
+    FromText,
+    InterfaceAddress,
+    OneOrMany,
+    Prefix,
+    ServicePort,
+    Some,
+    address,
+    left_out,
+)
 
 
 class Container(Struct, frozen=True):
@@ -44,16 +54,19 @@ class PublishedContainer(Table):
     """A port of the host that a container serves, which sees the visitor's own address."""
 
     port: ServicePort = Field(description="As visitors dial it: `80/tcp`.")
-    to: OneOrMany[Annotated[Container, FromText(container, CONTAINER.pattern)]] = Field(
+    to: Annotated[
+        OneOrMany[Annotated[Container, FromText(container, CONTAINER.pattern)]],
+        Some("to", "nobody serves", "say who: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge"),
+    ] = Field(
         description=(
             "Who serves: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge (`web`, `web:8080`), "
             "without a port the one that is dialled; two where each serves a family."
         ),
     )
-    on: OneOrMany[Address] = Field(
-        (), description="Addresses of the host; default: its public ones, behind NAT all that it has."
+    on: Annotated[OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the host's public ones"))] = (
+        Field((), description="Addresses of the host; default: its public ones, behind NAT all that it has.")
     )
-    allow: OneOrMany[Prefix] = Field(
+    allow: Annotated[OneOrMany[Prefix], Some("allow", "nobody may", left_out("allow", "everyone"))] = Field(
         (),
         description=(
             "Who may; default: everyone. Also the host itself and the containers are asked whether they are in it."
@@ -64,7 +77,10 @@ class PublishedContainer(Table):
 class Bridge(Table):
     """A network of containers behind a host."""
 
-    addresses: OneOrMany[InterfaceAddress] = Field(
+    addresses: Annotated[
+        OneOrMany[InterfaceAddress],
+        Some("addresses", "no container has a way out", "say the host's own end: `10.0.3.1/24`"),
+    ] = Field(
         description=(
             "The host's ends; containers (LXC, systemd-nspawn, any others) attach by themselves, and netc "
             "hands out no addresses."

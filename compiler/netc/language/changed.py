@@ -1,12 +1,13 @@
 """Defaults that mean something else than they did under the same `version = 1`: who built with an earlier netc is told.
 
-Once, without anything remembered: DIR says which netc compiled it, and after the build it says this one.
+Once, without anything remembered: DIR says which netc compiled it, and after the build it says this one. Where it
+cannot say so, at every build; and whoever means it acknowledges it.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +17,16 @@ from netc.problem import KeyPath, Problem, Severity
 BEFORE_ALL = "0"
 """The version of a netc that did not yet say its own where it compiled."""
 
+CODE = "NC0125"
+
+
+class Compiler(Struct, frozen=True):
+    """Which netc compiled a DIR before."""
+
+    version: str
+    said: bool = True
+    """Whether DIR will say this one after the build: it does not where its `.gitattributes` is somebody else's."""
+
 
 class Change(Struct, frozen=True):
     """A default that is another since a release."""
@@ -24,7 +35,8 @@ class Change(Struct, frozen=True):
     """The first version of netc with the new one."""
 
     table: tuple[str, ...]
-    """Where the key would stand: `("hosts", "*", "firewall")`, with `*` for any name."""
+    """Where the key would stand: `("hosts", "*", "firewall", "allow", "[]")`, with `*` for any name and `[]` for each
+    table of a list, or the one that stands for it."""
 
     key: str
     entry: str
@@ -35,26 +47,35 @@ CHANGES: tuple[Change, ...] = ()
 """By version. A change goes in with the commit that makes it, and never out."""
 
 
-def changed(text: str, compiled_by: str, changes: Iterable[Change] = CHANGES) -> tuple[Problem, ...]:
-    """What the author of a topology (TOML without mistakes) should know, whose DIR that version compiled: a warning for
+def changed(text: str, compiler: Compiler) -> tuple[Problem, ...]:
+    """What the author of a topology (TOML without mistakes) should know, whose DIR that one compiled: a warning for
     each table that is there without the key."""
-    document = tomllib.loads(text)
-    later = [change for change in changes if _number(compiled_by) < _number(change.since)]
+    later = [change for change in CHANGES if _number(compiler.version) < _number(change.since)]
+    document = tomllib.loads(text) if later else {}
     return tuple(
-        _told(change, where)
+        _told(change, where, said=compiler.said)
         for change in later
         for where, table in _tables(document, change.table)
         if change.key not in table
     )
 
 
-def _told(change: Change, where: KeyPath) -> Problem:
+def _told(change: Change, where: KeyPath, *, said: bool) -> Problem:
     what = f"`{change.key}`, which is not said here, means something else since netc {change.since}: {change.entry}"
-    hint = f"say `{change.key}`, if it should be as before; once this is built, it is not told again"
-    return Problem("NC0125", where, what, hint, severity=Severity.WARNING, on_key=bool(where))
+    hint = f"say `{change.key}`, if it should be as before; "
+    if said:
+        hint += "once this is built, it is not told again"
+    else:
+        hint += "else acknowledge it: DIR/.gitattributes is not from netc, so nothing says that it was told"
+    return Problem(CODE, where, what, hint, severity=Severity.WARNING, on_key=bool(where))
 
 
 def _tables(value: Any, names: tuple[str, ...], where: KeyPath = ()) -> Iterator[tuple[KeyPath, dict[str, Any]]]:
+    if names[:1] == ("[]",):
+        listed = enumerate(value) if isinstance(value, list) else ()
+        for index, item in listed:
+            yield from _tables(item, names[1:], (*where, index))
+        names = names[1:]  # of a table that stands for the list
     if not isinstance(value, dict):
         return
     if not names:

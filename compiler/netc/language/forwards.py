@@ -9,7 +9,7 @@ from pydantic import Field
 
 from netc.language.names import HostName, LinkName, NamespaceName, Wrong, quoted
 from netc.language.tables import Table
-from netc.language.values import Address, FromText, OneOrMany, ServicePorts, address
+from netc.language.values import Address, FromText, OneOrMany, ServicePorts, Some, address, left_out
 
 
 class Target(Struct, frozen=True):
@@ -52,15 +52,22 @@ class Forward(Table):
     """Ports of one host that another one serves."""
 
     at: HostName = Field(description="Where visitors arrive; needs a `wan`.")
-    ports: OneOrMany[ServicePorts] = Field(description="As visitors dial them: `443/tcp`, `30000-30100/udp`.")
-    to: OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]] = Field(
+    ports: Annotated[OneOrMany[ServicePorts], Some("ports", "no visitor is served", "say which")] = Field(
+        description="As visitors dial them: `443/tcp`, `30000-30100/udp`."
+    )
+    to: Annotated[
+        OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]],
+        Some("to", "nobody serves", "say who: `home`, `home/vpn`, `home:10.0.3.20`"),
+    ] = Field(
         description=(
             "Who serves: `home`, a namespace on it (`home/vpn`), an address behind it (`home:10.0.3.20`), "
             "each with `:8080` for another port; two where each serves a family."
         ),
     )
     via: LinkName = Field(description="The link between the two.")
-    on: OneOrMany[Address] = Field((), description="Addresses of `at`; default: its public ones.")
+    on: Annotated[OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public ones of `at`"))] = (
+        Field((), description="Addresses of `at`; default: its public ones.")
+    )
     keep_source: Annotated[bool, Field(strict=True)] = Field(
         True, description="The server sees the visitor's own address; false: that of `at`."
     )

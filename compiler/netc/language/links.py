@@ -17,6 +17,8 @@ from netc.language.values import (
     OneOrMany,
     PortNumber,
     Prefix,
+    Some,
+    left_out,
 )
 
 Seconds = Annotated[int, Field(strict=True, ge=0, le=65535)]
@@ -38,9 +40,10 @@ class End(Table):
     """One end of a link; what is left out is derived."""
 
     interface: InterfaceName | None = Field(None, description="Its name; default: kind and peer, as in wg-home.")
-    address: OneOrMany[InterfaceAddress] = Field(
-        (), description="What the end holds on the link; default: fe80:: and the host's id, /64."
-    )
+    address: Annotated[
+        OneOrMany[InterfaceAddress],
+        Some("address", "the end has none", left_out("address", "fe80:: and the host's id")),
+    ] = Field((), description="What the end holds on the link; default: fe80:: and the host's id, /64.")
     port: PortNumber | None = Field(None, description="UDP port that it listens at; default: 51820 + the peer's id.")
     endpoint: DialledOrNot | None = Field(
         None, description="What the peer dials; default: the host's `endpoint`; false: behind NAT."
@@ -65,7 +68,15 @@ class End(Table):
         None, description="`routes` go into this table, for what comes from this end's addresses alone."
     )
     priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
-    allowed_ips: OneOrMany[Prefix] | None = Field(
+    allowed_ips: (
+        Annotated[
+            OneOrMany[Prefix],
+            Some(
+                "allowed_ips", "nothing goes by the link", left_out("allowed_ips", "the peer's addresses and `routes`")
+            ),
+        ]
+        | None
+    ) = Field(
         None,
         description=(
             "What the peer may send and gets; default: its addresses and `routes`, and everything where all "

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
@@ -22,7 +25,7 @@ MOST = 1000
 
 def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
     """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
-    details = error.errors(include_url=False)
+    details = _first_alone(error.errors(include_url=False))
     for number, detail in enumerate(details[:MOST], 1):
         loc, value = detail["loc"], detail["input"]
         problem = _problem(detail["type"], _path(loc, data), detail.get("ctx", {}), value, loc)
@@ -31,6 +34,20 @@ def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Proble
         if problem.code != "NC0113":  # whose text is a public key, or was meant to be
             problem = replace(problem, what=without_keys(problem.what))
         yield problem
+
+
+def _first_alone(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """A key that is missing because it is misspelt is told of as misspelt alone."""
+    odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
+    for detail in details[:MOST]:
+        if detail["type"] == "extra_forbidden":
+            odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
+
+    def meant(loc: KeyPath) -> bool:
+        table, key = loc[:-1], str(loc[-1])
+        return any(did_you_mean(word, [key]) == _known((*table, word)) for word in odd.get(table, ()))
+
+    return [detail for detail in details if detail["type"] != "missing" or not meant(detail["loc"])]
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
@@ -166,10 +183,42 @@ def _known(path: KeyPath) -> str:
     return close or "it has " + ", ".join(f"`{key}`" for key in keys)
 
 
-def did_you_mean(word: str, known: list[str]) -> str:
+class Names:
+    """Names that there are, asked for the one that somebody meant: by as many wrong words as there are names."""
+
+    NEAR = 8
+    """Names on each side of a word among those that begin alike, and as many that end alike."""
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._known = frozenset(known)
+        self.every: Sequence[str] = sorted(self._known)
+        self._turned: list[str] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def did_you_mean(self, word: str) -> str:
+        """A hint that names the nearest of them, or nothing."""
+        close = get_close_matches(word[:100].lower(), self._near(word[:100].lower()), n=1, cutoff=0.6)
+        return f"did you mean `{close[0]}`?" if close else ""
+
+    def _near(self, word: str) -> Sequence[str]:
+        """All of a few. Of many those that are sorted beside it: what has one letter wrong is right before or behind
+        it, most of the word."""
+        if len(self.every) <= 2 * self.NEAR:
+            return self.every
+        self._turned = self._turned or sorted(name[::-1] for name in self.every)
+        back = (name[::-1] for name in self._beside(word[::-1], self._turned))
+        return sorted({*self._beside(word, self.every), *back})
+
+    def _beside(self, word: str, names: Sequence[str]) -> Sequence[str]:
+        at = bisect_left(names, word)
+        return names[max(at - self.NEAR, 0) : at + self.NEAR]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest of `known`, or nothing."""
-    close = get_close_matches(word[:100].lower(), sorted(known), n=1, cutoff=0.6)
-    return f"did you mean `{close[0]}`?" if close else ""
+    return Names(known).did_you_mean(word)
 
 
 def _table(path: KeyPath) -> type[BaseModel] | None:

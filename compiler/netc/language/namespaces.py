@@ -1,5 +1,7 @@
 """Namespaces: services that can only leave through a tunnel, or that live on a bridge."""
 
+from typing import Annotated
+
 from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, UnitName, Wrong
@@ -11,6 +13,8 @@ from netc.language.values import (
     PortNumber,
     Prefix,
     ServicePort,
+    Some,
+    left_out,
 )
 
 
@@ -19,8 +23,12 @@ class Publish(Table):
 
     port: ServicePort = Field(description="As visitors dial it: `9091/tcp`.")
     to: PortNumber | None = Field(None, description="The port inside; default: the same.")
-    on: OneOrMany[Address] = Field((), description="Addresses of the host; default: its end of `access`.")
-    allow: OneOrMany[Prefix] = Field((), description="Who may; default: everyone.")
+    on: Annotated[
+        OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the host's end of `access`"))
+    ] = Field((), description="Addresses of the host; default: its end of `access`.")
+    allow: Annotated[OneOrMany[Prefix], Some("allow", "nobody may", left_out("allow", "everyone"))] = Field(
+        (), description="Who may; default: everyone."
+    )
 
 
 class Namespace(Table):
@@ -37,7 +45,10 @@ class Namespace(Table):
             "everywhere."
         ),
     )
-    dns: OneOrMany[Address] = Field((), description="Resolvers inside; default: the tunnel's, and on a bridge none.")
+    dns: Annotated[
+        OneOrMany[Address],
+        Some("dns", "no name is found inside", left_out("dns", "those of the tunnel, and on a bridge none")),
+    ] = Field((), description="Resolvers inside; default: the tunnel's, and on a bridge none.")
     access: OneOrMany[InterfaceAddress] = Field(
         (),
         description="A small prefix a family for a veth pair: the host has its first address, the namespace the next.",

@@ -8,10 +8,13 @@ from netc.language.links import TableNumber
 from netc.language.names import CommandName, GroupName, InterfaceName, ServiceName, ServicesSlice, TunnelName, UserName
 from netc.language.sets import Source
 from netc.language.tables import Table
-from netc.language.values import Address, OneOrMany, Prefix
+from netc.language.values import Address, OneOrMany, Prefix, Some
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=254)]
 """255 is on what tunnels themselves send."""
+
+NOBODY = "nobody goes by the tunnel"
+WHO = "say who; where another key says it, take this one out"
 
 Ipv6Policy = Literal["tunnel", "direct", "block"]
 
@@ -28,11 +31,15 @@ class Split(Table):
     )
     group: GroupName | None = Field(None, description="Programs that run under it; made if it is not there.")
     user: UserName | None = Field(None, description="Or programs of this user, who is there already.")
-    service: OneOrMany[ServiceName] = Field((), description="Or services of systemd, with all that they start.")
+    service: Annotated[OneOrMany[ServiceName], Some("service", NOBODY, WHO)] = Field(
+        (), description="Or services of systemd, with all that they start."
+    )
     slice: ServicesSlice | None = Field(
         None, description="Or all services of a slice (`media.slice`), but for systemd's own: system, user, machine."
     )
-    source: OneOrMany[Prefix] = Field((), description="Or what the host passes on from these prefixes.")
+    source: Annotated[OneOrMany[Prefix], Some("source", NOBODY, WHO)] = Field(
+        (), description="Or what the host passes on from these prefixes."
+    )
     interface: InterfaceName | None = Field(None, description="Or what the host passes on that came in there.")
     mode: Literal["only", "except"] = Field("only", description="only: these; except: all programs but those.")
     direct: OneOrMany[Source] = Field(

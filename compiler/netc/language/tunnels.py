@@ -28,6 +28,8 @@ from netc.language.values import (
     OneOrMany,
     PortNumber,
     Prefix,
+    Some,
+    left_out,
 )
 
 
@@ -52,7 +54,10 @@ class TunnelPeer(Table):
 
     public_key: PublicKey = Field(description="The far end's, as its owner told.")
     endpoint: Dialled | None = Field(None, description="Address or name, with port.")
-    allowed_ips: OneOrMany[Prefix] = Field(description="What may come from there, and go there.")
+    allowed_ips: Annotated[
+        OneOrMany[Prefix],
+        Some("allowed_ips", "nothing comes from there, or goes there", 'everything is `["0.0.0.0/0", "::/0"]`'),
+    ] = Field(description="What may come from there, and go there.")
     keepalive: Seconds | None = Field(
         None,
         description=(
@@ -122,8 +127,8 @@ class Tunnel(Table):
             '"--flag"]`.'
         ),
     )
-    stop: Command = Field(
-        (), description="external: the program that ends it; default: what `start` began gets a signal."
+    stop: Annotated[Command, Some("stop", "nothing ends it", left_out("stop", "a signal to what `start` began"))] = (
+        Field((), description="external: the program that ends it; default: what `start` began gets a signal.")
     )
     wait: WaitSeconds | None = Field(
         None, description="tunsafe, external: seconds until the interface is there, 60 at most; default: 10."

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from netc.language.links import TableNumber
-from netc.language.names import InterfaceName, TunnelName
+from netc.language.names import InterfaceName, TunnelName, Wrong
 from netc.language.tables import Table
 from netc.language.values import Address, InterfaceAddress, OneOrMany
 
@@ -13,6 +13,9 @@ MarkNumber = Annotated[int, Field(strict=True, ge=1, le=255)]
 
 
 def _none(value: Any) -> Any:
+    if value == []:
+        cure = "say which; an interface that needs none has `gateway = false`"
+        raise Wrong("NC0126", "`gateway` is empty, so nothing goes out by the uplink", cure)
     return () if value is False else value
 
 

@@ -197,6 +197,36 @@ class OrAlone:
 OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed), OrAlone()]
 """A value alone or a list of them."""
 
+
+class Some:
+    """Pydantic: a list that holds something if it is written, since nothing is not what its author meant: it would be
+    taken for a list that is left out, or nothing could come of it. `so`: what follows from none; `cure`: what to write.
+    """
+
+    def __init__(self, key: str, so: str, cure: str) -> None:
+        self.key, self.so, self.cure = key, so, cure
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._some, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        made = handler(schema)
+        for way in made.get("anyOf", [made]):
+            if way.get("type") == "array":
+                way["minItems"] = 1
+        return made
+
+    def _some(self, values: tuple[T, ...]) -> tuple[T, ...]:
+        if not values:
+            raise Wrong("NC0126", f"`{self.key}` is empty, so {self.so}", self.cure)
+        return values
+
+
+def left_out(key: str, means: str) -> str:
+    """A cure, where a key that is not written means something."""
+    return f"say which; `{key}` left out altogether means {means}"
+
+
 Address = Annotated[IPAddress, FromText(address, ADDRESS)]
 InterfaceAddress = Annotated[IPNetwork, FromText(interface_address, f"({ADDRESS}){LENGTH}")]
 Prefix = Annotated[IPNetwork, FromText(prefix, f"({ADDRESS}){LENGTH}")]

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from netaddr import IPNetwork
 
 from netc.language.anycast import Anycast
 from netc.language.names import AnycastName, HostName, InterfaceName, NamespaceName, PartName, ProtocolName
 from netc.language.topology import Topology
 from netc.language.values import Family
+from netc.network.once import once
 from netc.network.profiles import WORLD
 
 
 def services_at(host: HostName, topology: Topology) -> tuple[tuple[AnycastName, Anycast], ...]:
-    return tuple((name, one) for name, one in sorted(topology.anycast.items()) if host in one.hosts)
+    return _by_host(topology).get(host, ())
+
+
+@once
+def _by_host(topology: Topology) -> Mapping[HostName, tuple[tuple[AnycastName, Anycast], ...]]:
+    """In the order of their names."""
+    found: dict[HostName, list[tuple[AnycastName, Anycast]]] = {}
+    for name, one in sorted(topology.anycast.items()):
+        for host in dict.fromkeys(one.hosts):
+            found.setdefault(host, []).append((name, one))
+    return {host: tuple(services) for host, services in found.items()}
 
 
 def prefixes(service: Anycast, family: Family) -> tuple[IPNetwork, ...]:

@@ -9,6 +9,7 @@ from netaddr import IPAddress
 
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.network.interface import Interface, Network
+from netc.network.lookup import by_far_end
 from netc.network.routing import bgp_ways, cost_of, joined
 from netc.network.speakers import is_recursive
 from netc.problem import KeyPath
@@ -58,8 +59,9 @@ def _over_ways(host: HostName, network: Network) -> Iterator[End]:
 
 def far_end(interface: Interface, network: Network) -> Interface | None:
     """The other end of a link or of a mesh's tunnel."""
-    there = network.interfaces.get(interface.far, ()) if interface.far else ()
-    return next((i for i in there if i.origin == interface.origin and i.far == interface.host), None)
+    if interface.far is None or interface.far not in network.interfaces:
+        return None
+    return by_far_end(interface.far, network).get((interface.origin, interface.host))
 
 
 def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:

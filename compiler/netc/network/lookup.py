@@ -25,6 +25,18 @@ def by_origin(host: HostName, network: Network) -> Mapping[KeyPath, Interface]:
 
 
 @once
+def by_device(host: HostName, network: Network) -> Mapping[str, Interface]:
+    """By their names: of several, the first."""
+    return {interface.name: interface for interface in reversed(network.interfaces[host])}
+
+
+@once
+def by_far_end(host: HostName, network: Network) -> Mapping[tuple[KeyPath, HostName | None], Interface]:
+    """By the link or mesh, and the host at its other end: of several, the first."""
+    return {(interface.origin, interface.far): interface for interface in reversed(network.interfaces[host])}
+
+
+@once
 def by_namespace(host: HostName, network: Network) -> Mapping[NamespaceName, Interface]:
     """Those that are moved into one: of several, the first."""
     found = (interface for interface in reversed(network.interfaces[host]))

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from netaddr import IPAddress
 
 from netc.language.forwards import Forward
 from netc.language.names import HostName
-from netc.language.values import Family
+from netc.language.values import Family, Ports
 from netc.network.bridges import ways_in
 from netc.network.forwards import forwards_at
 from netc.network.interface import Network
 from netc.network.namespaces import pairs
+from netc.network.once import once
+from netc.network.spans import Spans
 from netc.network.uplinks import public_addresses
 
 
 def arrivals(forward: Forward, network: Network) -> tuple[IPAddress, ...]:
     """Where visitors of a forward arrive."""
     return forward.on or public_addresses(forward.at, network)
+
+
+@once
+def turned(host: HostName, network: Network) -> Mapping[tuple[IPAddress, str], Spans[Ports]]:
+    """What forwards take at addresses that they name, by the address and the protocol."""
+    found: dict[tuple[IPAddress, str], list[Ports]] = {}
+    for _, forward in forwards_at(host, network.topology):
+        for ip in forward.on:
+            for ports in forward.ports:
+                found.setdefault((ip, ports.protocol), []).append(ports)
+    return {place: Spans((each.first, each.last, each) for each in ports) for place, ports in found.items()}
 
 
 def families_passed_on(host: HostName, network: Network) -> set[Family]:

@@ -8,12 +8,12 @@ from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
+from netc.network.lookup import by_origin
 from netc.network.speakers import families, loopback
 
 
 def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:
-    origin = ("hosts", host, "tunnels", peer.tunnel)
-    return next((i for i in network.interfaces[host] if i.origin == origin), None)
+    return by_origin(host, network).get(("hosts", host, "tunnels", peer.tunnel)) if peer.tunnel else None
 
 
 def peer_device(host: HostName, peer: BgpPeer, network: Network) -> InterfaceName | None:

@@ -21,16 +21,14 @@ BITS: dict[Family, int] = {4: 32, 6: 128}
 def merged(ranges: Iterable[Range]) -> Ranges:
     """What lies in any of them, which may come in any order and overlap."""
     found: list[Range] = []
-    start, end = 0, -2
-    for first, last in sorted(ranges):
-        if first > end + 1:
-            if end >= start:
-                found.append((start, end))
-            start, end = first, last
-        elif last > end:
-            end = last
-    if end >= start:
-        found.append((start, end))
+    end = -2
+    for one in sorted(ranges):  # those that nothing is joined to are kept as they are: many sets hold them
+        if one[0] > end + 1:
+            found.append(one)
+            end = one[1]
+        elif one[1] > end:
+            end = one[1]
+            found[-1] = (found[-1][0], end)
     return tuple(found)
 
 

@@ -40,7 +40,7 @@ def _order(interface: Interface) -> tuple[str, str]:
 
 def _everything(topology: Topology) -> Iterator[Interface | Problem]:
     for name, link in sorted(topology.links.items()):
-        if link.between[0] != link.between[1] and set(link.between) <= set(topology.hosts):
+        if link.between[0] != link.between[1] and all(host in topology.hosts for host in link.between):
             yield from link_interfaces(name, link, topology)
     for mesh_name, mesh in sorted(topology.meshes.items()):
         yield from mesh_interfaces(mesh_name, mesh, topology)

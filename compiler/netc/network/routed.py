@@ -19,6 +19,7 @@ from netc.network.derive import EVERYTHING, MAIN
 from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.learning import learned_at
+from netc.network.lookup import by_origin
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
 from netc.network.speakers import speakers
@@ -118,4 +119,4 @@ def _returning(host: HostName, network: Network) -> Iterator[Returning]:
 
 
 def _end(link: str, host: HostName, network: Network) -> Interface | None:
-    return next((i for i in network.interfaces[host] if i.origin == ("links", link)), None)
+    return by_origin(host, network).get(("links", link))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import cast
 
 from netaddr import IPAddress
@@ -11,31 +10,30 @@ from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.lookup import link_of
+from netc.network.once import once
 from netc.problem import KeyPath
 
 
+@once  # every interface asks
 def bgp_ways(topology: Topology) -> frozenset[str]:
     """Names of links and meshes that carry sessions between our routers; those of the IGP unless they are said."""
     if topology.bgp is None:
         return frozenset()
     igp = topology.igp.over if topology.igp else ()
-    return _named(topology.bgp.over or igp)
+    return frozenset(map(str, topology.bgp.over or igp))
 
 
+@once
 def igp_ways(topology: Topology) -> frozenset[str]:
-    return _named(topology.igp.over) if topology.igp else frozenset()
-
-
-@lru_cache(maxsize=8)  # every interface asks
-def _named(over: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(map(str, over))
+    return frozenset(map(str, topology.igp.over)) if topology.igp else frozenset()
 
 
 def is_way(origin: KeyPath, topology: Topology) -> bool:
     """Whether a link or a mesh carries routing."""
-    return origin[0] in ("links", "meshes") and origin[1] in bgp_ways(topology) | igp_ways(topology)
+    return origin[0] in ("links", "meshes") and (origin[1] in bgp_ways(topology) or origin[1] in igp_ways(topology))
 
 
+@once
 def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
     """What a router of the network passes packets on by, in the order of names: ways, and what peers are behind."""
     table = network.topology.hosts[host]

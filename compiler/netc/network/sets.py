@@ -89,9 +89,9 @@ def in_order(topology: Topology) -> tuple[tuple[SetName, ...], tuple[tuple[SetNa
         try:
             return tuple(TopologicalSorter(graph).static_order()), tuple(rings)
         except CycleError as error:
-            ring = tuple(reversed(error.args[1][1:]))
-            rings.append(ring)
-            graph = {name: others for name, others in graph.items() if name not in ring}
+            rings.append(tuple(reversed(error.args[1][1:])))
+            for name in rings[-1]:
+                del graph[name]
 
 
 def _of_prefixes(prefixes: Iterable[IPNetwork]) -> Members:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -137,9 +138,22 @@ def _each(facts: Iterable[tuple[One, ...]]) -> tuple[One, ...]:
 
 def _ordered(parts: Iterable[Part]) -> list[Part]:
     """By name, except that a part comes after those that it needs."""
-    waiting = {part.name: part for part in sorted(parts, key=lambda part: part.name)}
+    known = {part.name: part for part in parts}
+    needs = {name: {other for other in part.after if other in known} for name, part in known.items()}
+    needed_by: dict[PartName, list[PartName]] = {}
+    for name, others in needs.items():
+        for other in others:
+            needed_by.setdefault(other, []).append(name)
+    ready = [name for name, others in needs.items() if not others]
+    heapify(ready)
     ordered: list[Part] = []
-    while waiting:
-        ready = next(part for part in waiting.values() if not set(part.after) & set(waiting))
-        ordered.append(waiting.pop(ready.name))
+    while ready:
+        done = heappop(ready)
+        ordered.append(known[done])
+        for name in needed_by.get(done, ()):
+            needs[name].discard(done)
+            if not needs[name]:
+                heappush(ready, name)
+    if len(ordered) < len(known):
+        raise AssertionError("parts need each other")
     return ordered

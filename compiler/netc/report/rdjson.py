@@ -35,9 +35,14 @@ def _diagnostic(finding: Finding, file: str) -> dict[str, Any]:
 
 def _range(place: Place) -> dict[str, Any]:
     """Columns are bytes of UTF-8 here, counted from 1; the end is not part of it."""
-    start = len(place.source[: place.column - 1].encode(errors="replace"))
-    end = max(start, len(place.source[: place.end - 1].encode(errors="replace")))
+    start = _bytes(place.source, place.column - 1)
+    end = max(start, _bytes(place.source, place.end - 1))
     return {
         "start": {"line": place.line, "column": start + 1},
         "end": {"line": place.line, "column": end + 1},
     }
+
+
+def _bytes(source: str, column: int) -> int:
+    """Up to a character; thousands of mistakes may stand in one line."""
+    return min(column, len(source)) if source.isascii() else len(source[:column].encode(errors="replace"))

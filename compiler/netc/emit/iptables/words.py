@@ -14,6 +14,7 @@ from netc.language.values import Family, Ports
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES, ipset_names
+from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources
 from netc.problem import KeyPath
 
@@ -79,9 +80,8 @@ def sources(named: Sources | None, side: Side, family: Family, ruleset: Ruleset)
         yield ""
         return
     yield from places(named.prefixes, side, family)
-    for found in ruleset.sets:
-        if found.name in named.sets:
-            yield f"-m set --match-set {set_name(found, family)} {side}"
+    for found in named_sets(named, ruleset):
+        yield f"-m set --match-set {set_name(found, family)} {side}"
 
 
 def set_name(found: AddressSet, family: Family) -> str:

@@ -19,7 +19,7 @@ from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
 from netc.plan.host_plan import HostPlan
-from netc.plan.lists import elements_path, is_short
+from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
     Denial,
     DestinationNat,
@@ -295,8 +295,8 @@ def _from(sources: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | Non
         nets = [net for net in sources.prefixes if net.version == family]
         if nets:
             yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in nets])}"
-        for found in ruleset.sets:
-            if found.name in sources.sets and found.of(family):
+        for found in named_sets(sources, ruleset):
+            if found.of(family):
                 yield family, f"{spelling} saddr @{set_name(found, family)}"
 
 

@@ -12,6 +12,7 @@ from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
+from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
 
 TCP_OVERHEAD = {4: 40, 6: 60}
@@ -26,7 +27,7 @@ SYN = "tcp flags syn / syn,rst tcp option maxseg size"
 
 def values(ruleset: Ruleset) -> dict[str, object]:
     """All that `split.j2` prints."""
-    printed = [_printed(split, ruleset.sets) for split in ruleset.splits]
+    printed = [_printed(split, ruleset) for split in ruleset.splits]
     return {
         "splits": printed,
         "masks": MASKS,
@@ -39,7 +40,7 @@ def values(ruleset: Ruleset) -> dict[str, object]:
     }
 
 
-def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object]:
+def _printed(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
     of_programs = _chosen(split) is not None
     return {
         "origin": origin(split.origin),
@@ -50,7 +51,7 @@ def _printed(split: SplitTunnel, sets: Sequence[AddressSet]) -> dict[str, object
         "passed_on": _passed_on(split),
         "back": _back(split),
         "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
-        "direct": list(_direct(split.direct, sets)),
+        "direct": list(_direct(split.direct, ruleset)),
         "direct6": split.ipv6 == "direct",
         "resolvers": [{"family": _nfproto(ip.version), "ip": _ip(ip.version), "at": ip} for ip in split.resolvers],
         "refused": list(_refused(split)),
@@ -115,12 +116,12 @@ def _segments(mtu: int | None) -> Iterator[Verbatim]:
             yield Verbatim(f"meta nfproto {_nfproto(family)} {SYN} > {size} tcp option maxseg size set {size}")
 
 
-def _direct(direct: Sources, sets: Sequence[AddressSet]) -> Iterator[Verbatim]:
+def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:
     for family, found in _by_family(direct.prefixes):
         yield Verbatim(f"{_ip(family)} daddr {found}")
-    for found_set in sets:
+    for found_set in named_sets(direct, ruleset):
         for family in FAMILIES:
-            if found_set.name in direct.sets and found_set.of(family):
+            if found_set.of(family):
                 yield Verbatim(f"{_ip(family)} daddr @{set_name(found_set, family)}")
 
 

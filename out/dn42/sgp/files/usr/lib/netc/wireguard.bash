@@ -76,7 +76,7 @@ wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
 peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
   local by line name='' key='' value port='' mark=0 net words number
   local -A called=() allowed=() every=() there=()
-  is_there "$2" || return 0
+  can_be_read "$2" || return 0
   place_of[$1]=${3--}
   while IFS= read -r line; do
     value=${line#* = }

@@ -27,7 +27,7 @@ look_at_names() { # what is asked of a daemon is sent by the daemon, outside of 
 
 groups_are() { # FILE of sysusers.d(5)
   local kind name
-  is_there "$1" || return 0
+  can_be_read "$1" || return 0
   while read -r kind name _; do
     [[ $kind != g ]] || getent group "$name" >/dev/null || differs "group $name is not there"
   done <"$1"

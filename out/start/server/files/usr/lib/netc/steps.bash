@@ -46,16 +46,19 @@ running() { # INTERFACE: processes of its program; a container's tunnel of the s
     [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
   done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
 }
-end_userspace() { # NAME: of a device that is not found, since it was renamed, say, or its namespace is without a name by now
+end_userspace() { # NAME: of which the device is gone, or not found, since it was renamed, say; one that hangs does not see that
   local socket=/run/wireguard/$1.sock pids signal
-  [[ -S $socket ]] || return 0
-  for signal in TERM KILL; do
-    mapfile -t pids < <(running "$1")
-    ((${#pids[@]})) || break
-    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
-    for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
-  done
-  grep -qF " $socket" /proc/net/unix || { rm -f "$socket" && rmdir --ignore-fail-on-non-empty /run/wireguard; }
+  for _ in {1..40}; do [[ -S $socket ]] || break; sleep 0.05; done
+  if [[ -S $socket ]]; then
+    for signal in TERM KILL; do
+      mapfile -t pids < <(running "$1")
+      ((${#pids[@]})) || break
+      kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+      for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
+    done
+    grep -qF " $socket" /proc/net/unix || rm -f "$socket"
+  fi
+  rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody renamed them
   local in=() name
@@ -245,7 +248,7 @@ remove_stray() { # COMMAND LINE
   [[ ${ip[-1]} != rule ]] || line=(priority "${line[0]%:}" "${line[@]:1}")
   "${ip[@]}" delete "${line[@]}" 2>/dev/null
 }
-is_there() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
+can_be_read() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
 is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
   local value='' lines number
@@ -265,7 +268,7 @@ is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of wit
 }
 are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
   local key value there
-  is_there "$1" || return 0
+  can_be_read "$1" || return 0
   while IFS=' =' read -r key value; do
     [[ $key == net* ]] || continue
     [[ $key == */* ]] || key=${key//./\/}

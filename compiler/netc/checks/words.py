@@ -1,0 +1,28 @@
+"""Words that several checks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from heapq import nsmallest
+
+from netaddr import IPAddress
+
+from netc.language.names import HostName
+
+MOST = 12
+"""Names of a list that are said: there may be thousands, and as many messages that say them."""
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of them, and how many there are besides."""
+    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+
+
+@lru_cache(maxsize=8)  # every mistake of a host says it
+def has(host: HostName, own: frozenset[IPAddress]) -> str:
+    """The addresses that a host could be reached at."""
+    if not own:
+        return f"{host} declares none"
+    first = ", ".join(map(str, nsmallest(MOST, own)))
+    return f"{host} has {first}" + (f" and {len(own) - MOST} more" if len(own) > MOST else "")
