@@ -15,10 +15,20 @@ import typer.main
 from netc import __version__
 from netc.cli.command import command
 from netc.emit.host import ROOMS
+from netc.emit.sets import MAXELEM
+from netc.features.splits import PRIORITY as SPLIT_PRIORITY
 from netc.language.changed import CHANGES
 from netc.language.schema import schema
+from netc.network import splits, uplinks
+from netc.network.derive import PORT_BASE
+from netc.network.forwards import MARK_MASK
+from netc.network.forwards import TABLE_BASE as BACK
+from netc.network.routed import ROUTED
+from netc.network.uplinks import PREFERRED
 from netc.pipeline import understand
 from netc.plan.facts.fact import Fact
+from netc.plan.facts.route import WORST
+from netc.plan.step import PROTOCOL
 from test_layers import ROOMS as PLACES
 from test_mistakes import codes
 
@@ -150,20 +160,18 @@ def test_every_page_is_reached_from_the_index_and_the_index_from_the_readme() ->
 
 
 MOST_LINES, WIDEST = 150, 120
+FOLDERS = ("tutorial", "how-to", "reference", "explanation")
 
 
-@pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))], ids=lambda page: page.stem
-)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.stem)
 def test_a_page_is_read_at_once(page: Path) -> None:
     """Rows of tables and blank lines do not count: a table is looked up, and not read."""
     lines = [line for line in page.read_text().splitlines() if line and not line.startswith("|")]
 
     assert len(lines) <= MOST_LINES, f"{page}: make two pages of it"
-    if page.parent.name != "mistakes":
+    if page.parent.name in FOLDERS:
         text = re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())
-        words = (line for line in text.splitlines() if not line.startswith("|"))
-        assert [line for line in words if len(line) > WIDEST] == []
+        assert [line for line in text.splitlines() if line[:1] != "|" and len(line) > WIDEST] == []
 
 
 def rows_of(page: Path, head: str) -> list[list[str]]:
@@ -278,6 +286,34 @@ def test_the_tables_of_options_are_whole(page: str, options: set[str]) -> None:
     rows = rows_of(ROOT / f"docs/how-to/{page}.md", "| option | does |")
 
     assert {row[0].strip("`").split()[0] for row in rows} == options
+
+
+def test_the_reference_has_every_metric_and_every_key_of_status() -> None:
+    page, status = (REFERENCE / "status.md").read_text(), (ROOT / "templates/host/status.bash").read_text()
+    metrics = re.findall(r'metric\("(netc_\w+)"', status)
+    kinds = "|".join(re.findall(r"kinds\+?='\|?([^']+)'", status))
+    keys = {word.rstrip("#") for row in kinds.split("|") for word in row.split()[1:]} | {"generation", "pending"}
+
+    assert len(metrics) > 8
+    assert len(keys) > 15
+    assert re.findall(r"(?m)^\| `(netc_\w+)` \|", page) == metrics
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_the_reference_has_the_numbers_that_are_compiled() -> None:
+    page = (REFERENCE / "numbers.md").read_text()
+    ranges = (f"{numbers.start} to {numbers.stop - 1}" for numbers in (uplinks.TABLES, splits.TABLES))
+    single = (PROTOCOL, BACK, PREFERRED, ROUTED, MAXELEM, WORST, SPLIT_PRIORITY, PORT_BASE, f"{MARK_MASK:#010x}")
+
+    assert [word for word in (*ranges, *map(str, single)) if not re.search(rf"(?<!\d){word}(?!\d)", page)] == []
+
+
+def test_the_explanation_has_every_phase_of_a_change() -> None:
+    rows = rows_of(ROOT / "docs/explanation/generations.md", "| phase | state of the host |")
+    switch = (ROOT / "templates/host/switch.bash").read_text()
+    named = set(re.findall(r'phase "?(?:\$\{back\})?([a-z]+)"?$', switch, re.M)) | {"preparing"}
+
+    assert {row[0].strip("`") for row in rows} == {name.removeprefix("back-") for name in named}
 
 
 LISTED = re.compile(r"<!-- codes -->\n(?:\|.*\n)*")
