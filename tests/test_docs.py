@@ -25,7 +25,7 @@ from netc.network.forwards import MARK_MASK
 from netc.network.forwards import TABLE_BASE as BACK
 from netc.network.routed import ROUTED
 from netc.network.uplinks import PREFERRED
-from netc.pipeline import understand
+from netc.pipeline import compile_hosts, understand
 from netc.plan.facts.fact import Fact
 from netc.plan.facts.route import WORST
 from netc.plan.step import PROTOCOL
@@ -396,6 +396,15 @@ def test_the_map_has_everything_that_a_fact_can_say() -> None:
 
 
 # ---- examples, releases --------------------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_its_topology_compiles_to() -> None:
+    blocks = dict(re.findall(r"(?ms)^```(toml|bash)\n(.*?)^```$", (ROOT / "README.md").read_text()))
+    checked = understand(blocks["toml"], "topo.toml", lambda beside: (ROOT / "examples" / beside).read_text())
+    files = {file.path: file.text for _, files in compile_hosts(checked.network) for file in files}
+    up = files["files/etc/netc/parts/tunnel-azire/up"]
+
+    assert [line for line in blocks["bash"].splitlines() if line] == re.findall(r"(?m)^step .*", up)
 
 
 def test_the_index_lists_every_example_and_nothing_else() -> None:
