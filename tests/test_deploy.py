@@ -191,6 +191,6 @@ def test_only_who_asks_for_pyinfra_gets_it(tmp_path: Path) -> None:
 
 
 def test_all_outcomes_are_told_of() -> None:
-    text = (ROOT / "docs/deploy.md").read_text()
+    text = (ROOT / "docs/how-to/deploy.md").read_text()
     assert [outcome for outcome in Outcome if f"| `{outcome}` |" not in text] == []
     assert Result("x", Outcome.UNKNOWN).now == ""

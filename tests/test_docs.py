@@ -1,4 +1,4 @@
-"""What the documents say and a machine can know: tables of keys, links, codes, examples, targets, files of recipes."""
+"""What the documents say and a machine can know: keys, links, sizes, commands, codes, examples, targets, files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,34 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+import typer.main
 
 from netc import __version__
+from netc.cli.command import command
 from netc.emit.host import ROOMS
+from netc.emit.sets import MAXELEM
+from netc.features.splits import PRIORITY as SPLIT_PRIORITY
 from netc.language.changed import CHANGES
 from netc.language.schema import schema
-from netc.pipeline import understand
+from netc.network import splits, uplinks
+from netc.network.derive import PORT_BASE
+from netc.network.forwards import MARK_MASK
+from netc.network.forwards import TABLE_BASE as BACK
+from netc.network.routed import ROUTED
+from netc.network.uplinks import PREFERRED
+from netc.pipeline import compile_hosts, understand
 from netc.plan.facts.fact import Fact
+from netc.plan.facts.route import WORST
+from netc.plan.step import PROTOCOL
 from test_layers import ROOMS as PLACES
 from test_mistakes import codes
 
 ROOT = Path(__file__).parents[1]
-LANGUAGE = ROOT / "docs" / "language.md"
+INDEX = ROOT / "docs" / "index.md"
+REFERENCE = ROOT / "docs" / "reference"
+LANGUAGE, CODES = REFERENCE / "language.md", REFERENCE / "codes.md"
 ARCHITECTURE, CONTRIBUTING, CHANGELOG = (
     ROOT / name for name in ("docs/ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
 )
@@ -103,7 +118,7 @@ def test_every_key_is_described(path: str) -> None:
 
 def links(page: Path) -> list[str]:
     """To files of the project, as they are written; not those in fenced blocks."""
-    text = re.sub(r"(?ms)^```.*?^```$", "", page.read_text())
+    text = re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())
     return [to for to in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"[a-z]+:", to)]
 
 
@@ -130,15 +145,33 @@ def test_links_between_documents_lead_somewhere(tmp_path: Path) -> None:
     assert list(broken(wrong)) == ["wrong.md: gone.md", "wrong.md: #no-head"]
 
 
-def test_every_document_is_reached_from_the_readme() -> None:
-    found, new = set[Path](), {ROOT / "README.md"}
+def reached_from(start: Path) -> set[Path]:
+    found, new = set[Path](), {start}
     while new:
         found |= new
         paths = {(page.parent / to.partition("#")[0]).resolve() for page in new for to in links(page)}
         new = {path for path in paths if path.suffix == ".md"} - found
+    return found
 
-    pages = {page for page in PAGES if page.parent.name != "mistakes"}
-    assert pages - found == set()
+
+def test_every_page_is_reached_from_the_index_and_the_index_from_the_readme() -> None:
+    assert set(PAGES) - reached_from(INDEX) == {ROOT / "README.md"}
+    assert INDEX.name in {Path(to).name for to in links(ROOT / "README.md")}
+
+
+MOST_LINES, WIDEST = 150, 120
+FOLDERS = ("tutorial", "how-to", "reference", "explanation")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.stem)
+def test_a_page_is_read_at_once(page: Path) -> None:
+    """Rows of tables and blank lines do not count: a table is looked up, and not read."""
+    lines = [line for line in page.read_text().splitlines() if line and not line.startswith("|")]
+
+    assert len(lines) <= MOST_LINES, f"{page}: make two pages of it"
+    if page.parent.name in FOLDERS:
+        text = re.sub(r"(?ms)^ *```.*?^ *```$", "", page.read_text())
+        assert [line for line in text.splitlines() if line[:1] != "|" and len(line) > WIDEST] == []
 
 
 def rows_of(page: Path, head: str) -> list[list[str]]:
@@ -147,6 +180,157 @@ def rows_of(page: Path, head: str) -> list[list[str]]:
     assert found, f"{page.name} has no table {head}"
     lines = rest.split("\n\n")[0].splitlines()[1:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+# ---- commands ------------------------------------------------------------------------------------------------
+
+NETC_HOST = (ROOT / "templates/host/head.bash").read_text()
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def verbs_of_netc() -> dict[str, set[str]]:
+    """`build`, `import wg-quick`: their options."""
+    whole, found = typer.main.get_command(command([])), dict[str, set[str]]()
+    waiting: list[tuple[str, click.Command]] = list(getattr(whole, "commands", {}).items())
+    while waiting:
+        name, verb = waiting.pop()
+        inner = getattr(verb, "commands", {})
+        waiting += [(f"{name} {word}", it) for word, it in inner.items()]
+        if not inner:
+            found[name] = {option for parameter in verb.params for option in parameter.opts if option[0] == "-"} | {
+                "--help"
+            }
+    return found
+
+
+def verbs_of_netc_host() -> dict[str, set[str]]:
+    """As its usage says; `back` takes the options of `install`."""
+    found = dict[str, set[str]]()
+    last: list[str] = []
+    for line in re.findall(r"(?m)^#   (.+)$", NETC_HOST):
+        call = re.split(r" {2,}", line)[0]
+        if named := re.match(r"netc-host ([a-z]+(?:, [a-z]+)*)", call):
+            last = named[1].split(", ")
+        for verb in last:
+            found.setdefault(verb, set()).update(OPTION.findall(call if named else line.split()[0]))
+    found["back"] = found["install"]
+    return found
+
+
+NETC, HOST = verbs_of_netc(), verbs_of_netc_host()
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Lines of fenced blocks and spans of code: what a reader may type."""
+    text = page.read_text()
+    for language, block in re.findall(r"(?ms)^ *```(\w*)\n(.*?)^ *```$", text):
+        if language in ("", "bash", "yaml"):
+            yield from (line.partition(" # ")[0] for line in block.splitlines())
+    text = re.sub(r"(?ms)^ *```.*?^ *```$", "", text)
+    yield from re.findall(r"`([^`]+)`", text)
+
+
+CALL = re.compile(r"(?<![\w./:-])(?:\.venv/bin/|netc/|files/usr/local/sbin/)?(netc-host|netc|install) ([^|&;]*)")
+
+
+def unknown(line: str) -> Iterator[str]:
+    for program, words in CALL.findall(line):
+        if program == "install":
+            verbs, name = HOST, "install"
+        else:
+            verbs = HOST if program == "netc-host" else NETC
+            name = max((verb for verb in verbs if re.match(rf"{verb}(?![\w-])", words)), key=len, default="")
+            if not name and re.match(r"(?:VERB|--)", words):
+                continue
+        known = verbs.get(name)
+        if known is None:
+            yield f"{line}: no verb of {program}"
+        else:
+            yield from (f"{line}: no option {option}" for option in OPTION.findall(words) if option not in known)
+
+
+def is_call(line: str) -> bool:
+    """Not what a program prints, and not a line of another file."""
+    return not re.match(r"(?:netc: |netc namespaces=|apt-get |generation |pip )", line)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "mistakes"], ids=lambda p: p.stem)
+def test_commands_that_a_page_names_exist(page: Path) -> None:
+    """With their options."""
+    if page != CHANGELOG:
+        assert [wrong for line in commands(page) if is_call(line) for wrong in unknown(line)] == []
+
+
+def test_commands_that_do_not_exist_are_found() -> None:
+    assert [*unknown("netc biuld topo.toml"), *unknown("netc build --fast")] == [
+        "netc biuld topo.toml: no verb of netc",
+        "netc build --fast: no option --fast",
+    ]
+    assert [*unknown("ssh root@edge netc-host revert --now"), *unknown("netc/install --commit --later")] == [
+        "ssh root@edge netc-host revert --now: no option --now",
+        "netc/install --commit --later: no option --later",
+    ]
+
+
+def test_the_reference_has_every_command() -> None:
+    netc, host = ((REFERENCE / name).read_text() for name in ("netc.md", "netc-host.md"))
+
+    assert [verb for verb in NETC if f"| `netc {verb}" not in netc] == []
+    assert [verb for verb in HOST if f"| `netc-host {verb}" not in host] == []
+
+
+@pytest.mark.parametrize(
+    ("page", "options"), [("install", HOST["install"]), ("deploy", NETC["deploy"] - {"--inventory", "--help"})]
+)
+def test_the_tables_of_options_are_whole(page: str, options: set[str]) -> None:
+    rows = rows_of(ROOT / f"docs/how-to/{page}.md", "| option | does |")
+
+    assert {row[0].strip("`").split()[0] for row in rows} == options
+
+
+def test_the_reference_has_every_metric_and_every_key_of_status() -> None:
+    page, status = (REFERENCE / "status.md").read_text(), (ROOT / "templates/host/status.bash").read_text()
+    metrics = re.findall(r'metric\("(netc_\w+)"', status)
+    kinds = "|".join(re.findall(r"kinds\+?='\|?([^']+)'", status))
+    keys = {word.rstrip("#") for row in kinds.split("|") for word in row.split()[1:]} | {"generation", "pending"}
+
+    assert len(metrics) > 8
+    assert len(keys) > 15
+    assert re.findall(r"(?m)^\| `(netc_\w+)` \|", page) == metrics
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_the_reference_has_the_numbers_that_are_compiled() -> None:
+    page = (REFERENCE / "numbers.md").read_text()
+    ranges = (f"{numbers.start} to {numbers.stop - 1}" for numbers in (uplinks.TABLES, splits.TABLES))
+    single = (PROTOCOL, BACK, PREFERRED, ROUTED, MAXELEM, WORST, SPLIT_PRIORITY, PORT_BASE, f"{MARK_MASK:#010x}")
+
+    assert [word for word in (*ranges, *map(str, single)) if not re.search(rf"(?<!\d){word}(?!\d)", page)] == []
+
+
+def test_the_explanation_has_every_phase_of_a_change() -> None:
+    rows = rows_of(ROOT / "docs/explanation/generations.md", "| phase | state of the host |")
+    switch = (ROOT / "templates/host/switch.bash").read_text()
+    named = set(re.findall(r'phase "?(?:\$\{back\})?([a-z]+)"?$', switch, re.M)) | {"preparing"}
+
+    assert {row[0].strip("`") for row in rows} == {name.removeprefix("back-") for name in named}
+
+
+LISTED = re.compile(r"<!-- codes -->\n(?:\|.*\n)*")
+
+
+def test_the_list_of_codes_has_every_page(update: bool) -> None:
+    rows = ["| code | means |", "|---|---|"]
+    for path in sorted((ROOT / "docs/mistakes").glob("*.md")):
+        title = path.read_text().partition("\n")[0].removeprefix(f"# {path.stem}: ")
+        rows.append(f"| [{path.stem}](../mistakes/{path.name}) | {title} |")
+    table = "\n".join(["<!-- codes -->", *rows, ""])
+    wanted = LISTED.sub(lambda _: table, CODES.read_text())
+    if update:
+        CODES.write_text(wanted)
+
+    assert table in wanted
+    assert CODES.read_text() == wanted, "`pytest tests/test_docs.py --update` writes it"
 
 
 # ---- the recipes ---------------------------------------------------------------------------------------------
@@ -212,6 +396,15 @@ def test_the_map_has_everything_that_a_fact_can_say() -> None:
 
 
 # ---- examples, releases --------------------------------------------------------------------------------------
+
+
+def test_the_readme_shows_what_its_topology_compiles_to() -> None:
+    blocks = dict(re.findall(r"(?ms)^```(toml|bash)\n(.*?)^```$", (ROOT / "README.md").read_text()))
+    checked = understand(blocks["toml"], "topo.toml", lambda beside: (ROOT / "examples" / beside).read_text())
+    files = {file.path: file.text for _, files in compile_hosts(checked.network) for file in files}
+    up = files["files/etc/netc/parts/tunnel-azire/up"]
+
+    assert [line for line in blocks["bash"].splitlines() if line] == re.findall(r"(?m)^step .*", up)
 
 
 def test_the_index_lists_every_example_and_nothing_else() -> None:

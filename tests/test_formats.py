@@ -113,7 +113,7 @@ def test_json_has_everything_of_a_problem() -> None:
 
 
 def test_every_key_of_the_json_is_documented() -> None:
-    told = (ROOT / "docs" / "diagnostics.md").read_text()
+    told = (ROOT / "docs" / "reference" / "diagnostics.md").read_text()
     document = json.loads(own_json.render([COLLISION], "topo.toml", TOPO))
     keys = {*document, *document["problems"][0], *document["problems"][0]["at"]}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import EXAMPLES, ROOT, Ran, netc
+from examples import EXAMPLES, Ran, netc
 from netc.language.additions import NotAdded, added
 from netc.language.x25519 import public_key
 
@@ -280,10 +280,3 @@ def test_the_public_half_of_a_key() -> None:
     private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 
     assert public_key(private) == "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
-
-
-def test_the_readme_names_the_verbs() -> None:
-    readme = (ROOT / "README.md").read_text()
-
-    assert "netc import wg-quick FILE" in readme
-    assert "netc import wg-meshconf FILE.csv" in readme

@@ -93,7 +93,7 @@ def test_an_editor_takes_whatever_netc_takes(schema: Path, tmp_path: Path) -> No
 
 
 def test_an_editor_finds_the_schema_by_the_first_line(schema: Path, tmp_path: Path) -> None:
-    """As docs/language.md says; tombi is the other server that editors have for TOML."""
+    """As docs/reference/language.md says; tombi is the other server that editors have for TOML."""
     (tmp_path / "netc.schema.json").write_text(schema.read_text())
     for path in (*EXAMPLES, *SHAPE):
         (tmp_path / path.name).write_bytes(

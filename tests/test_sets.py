@@ -288,6 +288,6 @@ def test_bogons_hold_the_others_and_no_carrier_s_customers_are_private() -> None
 
 
 def test_the_documents_name_them_all() -> None:
-    text = (ROOT / "docs/language.md").read_text()
+    text = (ROOT / "docs/reference/language.md").read_text()
 
     assert [name for name in BUILTIN if f"`{name}`" not in text] == []

@@ -39,7 +39,7 @@ EXAMPLE_KEYS = ("edge1", "node")
 
 FATE = re.compile(r"(?m)^(leave|restart|reload|start|unit) +(\S+)$")
 STAYS = (FORWARDING, r"accept_ra |table ip6? (filter|mangle|nat|raw|security)")
-"""What `down` leaves and says so: in a state (docs/target.md), …"""
+"""What `down` leaves and says so: in a state (docs/explanation/parts.md), …"""
 KEPT = r"/var/lib/netc|  /run/netc/|/run/netns d |/etc/netc( |/keys)|/etc/g?(group|shadow)-?( |$)"
 """… and on the disk: keys, groups that others may be members of by now, and what is iproute2's."""
 

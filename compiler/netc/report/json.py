@@ -1,4 +1,4 @@
-"""Problems for programs: one JSON document, as docs/diagnostics.md describes it."""
+"""Problems for programs: one JSON document, as docs/reference/diagnostics.md describes it."""
 
 from __future__ import annotations
 
