@@ -9,25 +9,29 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client strace git
 
-.PHONY: demo test check stock night vm bench clean packages
+.PHONY: demo test beside machines check stock night vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
 	@cd .cache/demo && find . -type f | sort
 
 PYTEST := $(PYTHON) -m pytest -p no:cacheprovider --durations=20
-# Most tests wait for packets, so five go side by side; machines boot two at a time, a module's tests share theirs; what
-# counts lost packets has the processors to itself.
-BESIDE := $(PYTEST) -n 5 --dist worksteal -m "not (machine or vm or alone)"
+# Most tests wait for packets, so six go side by side, and two that boot machines beside them (a module's tests share
+# theirs); what counts lost packets has the processors to itself.
+BESIDE := $(PYTEST) -n 6 --dist worksteal -m "not (machine or vm or alone)"
 MACHINES := $(PYTEST) -n 2 --dist loadfile -m machine
 ALONE := $(PYTEST) -m alone
 
 # Everything but the stock kernel, with a twentieth of the large draws. As root, or in CI, it installs what it needs;
 # elsewhere it ends with what could not run and how to enable it.
 test: packages $(VENV)/.tested check
-	$(BESIDE)
-	$(MACHINES)
-	$(ALONE)
+	@$(MAKE) --no-print-directory --output-sync=target -j 2 beside machines
+	$(ALONE) $(DRAWN)
+
+beside:
+	$(BESIDE) $(DRAWN)
+machines:
+	$(MACHINES) $(DRAWN)
 
 # What a stock kernel decides (`stock`), emulated. CI runs it after `make test`.
 stock: packages $(VENV)/.tested
@@ -39,13 +43,11 @@ check: $(VENV)/.tested
 
 # `make test` with the large draws at full size (tests/night.py): random topologies, spoiled examples, every moment of a
 # kill and every step that fails, by another seed each night. `make night SEED=…` tries the same ones again.
-SEED ?= $(shell date +%s)
-DRAWN = --night "$(SEED)" --hypothesis-seed="$(SEED)"
-night: packages $(VENV)/.tested
+night: SEED := $(or $(SEED),$(shell date +%s))
+night: export DRAWN = --night "$(SEED)" --hypothesis-seed="$(SEED)"
+night:
 	@echo "SEED=$(SEED)"
-	$(BESIDE) $(DRAWN)
-	$(MACHINES) $(DRAWN)
-	$(ALONE) $(DRAWN)
+	@$(MAKE) --no-print-directory test DRAWN='$(DRAWN)'
 
 # Every live test on the stock kernel, emulated: the better part of an hour.
 vm: packages $(VENV)/.tested

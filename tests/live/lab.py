@@ -66,7 +66,7 @@ class Lab:
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix="lab-")
         self._numbers = count(1)
-        self._indexes = count(101)
+        self._indexes = count(100_001)  # beyond those that a kernel gives by itself
         self._hosts: list[Host] = []
 
     def __enter__(self) -> Self:
