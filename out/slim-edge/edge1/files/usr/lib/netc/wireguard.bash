@@ -50,20 +50,23 @@ wg_says() { # WHAT [NAMESPACE]: in the lines of `by`
   local device
   by="${2:+ip netns exec $2 }wg show all $1"
   [[ ! ${asked[$by]-} ]] || return 0
-  if [[ ! ${silent["wg ${2-}"]-} ]]; then
+  if [[ ! ${silent[wg]-} ]]; then
     hear "$by" ${2:+ip netns exec "$2"} wg show all "$1"
     [[ ${silent[$by]-} ]] || return 0
+    # A userspace device is stuck, perhaps somebody else's: from now on netc's own are asked one by one, but for those.
+    silent[wg]=1
+    for device in "${!lines_of[@]}"; do [[ $device != "$by "* ]] || lines_of["$device"]=; done
+    own=(/etc/netc/wireguard/*.conf) own=("${own[@]##*/}") own=("${own[@]%.conf}")
+    for device in "${own[@]}"; do
+      timeout 2 wg show "$device" listen-port >/dev/null 2>&1 || (($? != 124)) || silent["wg $device"]=1
+    done
   fi
-  # A userspace device, perhaps somebody else's, is stuck: netc's own are asked one by one.
-  silent["wg ${2-}"]=1
-  for device in "${!lines_of[@]}"; do [[ $device != "$by "* ]] || lines_of["$device"]=; done
   hear "$by" each_device "$@"
 }
 each_device() { # WHAT [NAMESPACE]
   local device
-  for device in /etc/netc/wireguard/*.conf; do
-    device=${device##*/} device=${device%.conf}
-    timeout 2 ${2:+ip netns exec "$2"} wg show "$device" "$1" | sed "s/^/$device\t/" || true
+  for device in "${own[@]}"; do
+    [[ ${silent["wg $device"]-} ]] || ${2:+ip netns exec "$2"} wg show "$device" "$1" 2>/dev/null | sed "s/^/$device\t/" || true
   done
 }
 wg_says_of() { # DEVICE WHAT [NAMESPACE]: in one line, which is in `words`
@@ -90,7 +93,7 @@ peers_are() { # DEVICE FILE [NAMESPACE]: as FILE has them; endpoints move
     esac
   done <"$2"
   wg_says_of "$1" listen-port "${@:3}"
-  if [[ ${silent["wg ${3-}"]-} && ! ${words[1]-} ]]; then
+  if [[ ${silent["wg $1"]-} ]]; then
     differs "the program of interface $1 does not answer"
     return 0
   fi
@@ -140,7 +143,7 @@ found_peers() { # netc's own devices, and of their keys only what peers may know
   for in in "${!ours[@]}"; do
     wg=(wg show all)
     [[ $in == - ]] || wg=(ip netns exec "$in" wg show all)
-    [[ ! ${silent["wg ${in#-}"]-} ]] || continue
+    [[ ! ${silent[wg]-} ]] || continue
     awk -F '\t' -v OFS='\t' -v in_="$in" -v ours="${ours[$in]}" -v now="$(printf '%(%s)T' -1)" '
       function names(device, file, line, name) {
         file = "/etc/netc/wireguard/" device ".conf"
