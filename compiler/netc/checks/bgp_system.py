@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork
 
+from netc.checks.words import MOST
 from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
 from netc.network.interface import Network
@@ -75,14 +76,25 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
     if bgp.reflectors and bgp.internal != "reflectors" and bgp.next_hop != "recursive":
         what = "reflectors are of a network with an [igp]"
         yield Problem("NC2003", ("bgp", "reflectors"), what, "leave them out")
-    if not bgp.over and igp is None:
-        yield Problem("NC2003", ("bgp",), "by what ways do our routers meet?", 'write `over = ["…"]`', on_key=True)
+    if not bgp.over and igp is None and len(speakers(network.topology)) > 1:
+        what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
+        yield Problem("NC2003", ("bgp",), what, _over(network), on_key=True)
     if bgp.over and igp is not None and not has_members(bgp):
         what = "sessions are between loopbacks, by whatever way the [igp] finds"
         yield Problem("NC2003", ("bgp", "over"), what, "leave it out")
     for index, host in enumerate(bgp.reflectors):
         if host in network.topology.hosts and host not in speakers(network.topology):
             yield Problem("NC2002", ("bgp", "reflectors", index), f"{host} is no router", f"write [hosts.{host}.bgp]")
+
+
+def _over(network: Network) -> str:
+    """The links and per-peer meshes that join routers, as `over` names them."""
+    topology, routers = network.topology, set(speakers(network.topology))
+    names = [str(name) for name, link in topology.links.items() if set(link.between) <= routers]
+    names += [str(name) for name, mesh in topology.meshes.items() if mesh.interfaces == "per-peer"]
+    if not names:
+        return "write a link or a per-peer mesh between the routers, and name it in `over`"
+    return f"write `over = [{', '.join(f'{chr(34)}{name}{chr(34)}' for name in names[:MOST])}]`"
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------

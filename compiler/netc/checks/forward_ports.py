@@ -9,7 +9,7 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
-from netc.checks.ports import port_key, published
+from netc.checks.ports import BGP, port_key, published
 from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.names import HostName
@@ -20,9 +20,6 @@ from netc.network.passing import arrivals
 from netc.network.spans import Spans
 from netc.network.sums import of_port
 from netc.problem import KeyPath, Problem
-
-BGP = 179
-"""RFC 4271."""
 
 
 class Form(Enum):
@@ -108,7 +105,7 @@ def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
     tunnels = {port: i for i in network.interfaces[host] if (port := listens_at(i))}
     return (
         Need(Ports(ssh, ssh, "tcp"), "ssh", (("hosts", host, "ssh"),) if ssh != 22 else ()),
-        Need(Ports(BGP, BGP, "tcp"), "BGP"),
+        *([Need(Ports(BGP, BGP, "tcp"), "BGP")] if host in network.speakers else ()),
         *(
             Need(Ports(port, port, "udp"), i.name, (port_key(i),), of_port(i, network.topology))
             for port, i in sorted(tunnels.items())

@@ -180,7 +180,10 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
             yield Problem("NC1106", at, f"{address} is no address of {forward.at}", hint)
     if not arrivals(forward, network):
         what = f"{forward.at} has no public address that visitors could arrive at"
-        hint = "set `on` to the address that they reach it by, as the uplink holds it"
+        hint = "set `on` to the address of the uplink that visitors reach"
+        turned_round = forward.model_copy(update={"at": forward.to[0].host})
+        if turned_round.at in network.topology.hosts and arrivals(turned_round, network):
+            hint += f", or swap `at` and `to`: {turned_round.at} has a public address"
         yield Problem("NC1106", ("forwards", name, "at"), what, hint)
 
 

@@ -24,6 +24,9 @@ from netc.network.interface import (
 from netc.network.sums import of_port, of_vni
 from netc.problem import KeyPath, Place, Problem
 
+BGP = 179
+"""RFC 4271."""
+
 
 def check(network: Network) -> Iterator[Problem]:
     told: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
@@ -32,7 +35,10 @@ def check(network: Network) -> Iterator[Problem]:
             if (problem.where, problem.also[0]) not in told:
                 told.add((problem.where, problem.also[0]))
                 yield problem
-        yield from _same_tunnel(interfaces, network.topology)
+        for problem in _same_tunnel(interfaces, network.topology):
+            if (problem.where, problem.also[0]) not in told:
+                told.add((problem.where, problem.also[0]))
+                yield problem
         yield from _published(host, network)
 
 
@@ -56,11 +62,11 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
     """Without ports, the kernel tells tunnels apart by their outer addresses and key, others by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
-        code, key, same = "NC0505", "remote", "the same outer addresses"
+        code, same = "NC0505", "the same outer addresses"
         match interface:
             case NumberedInterface():
                 ends: tuple[object, ...] = (interface.port, interface.vni)
-                code, key, same = "NC0504", "vni", f"the VNI {interface.vni}{of_vni(interface, topology)}"
+                code, same = "NC0504", f"the VNI {interface.vni}{of_vni(interface, topology)}"
             case PlainInterface():
                 ends = (interface.local, interface.remote, interface.key)
             case SixToFourInterface():
@@ -70,8 +76,16 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
         other = seen.setdefault((interface.kind, *ends), interface)
         if other is not interface:
             what = f"{interface.name} and {other.name} of {interface.host} have {same}"
-            where: KeyPath = (*interface.where, key)
-            yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),))
+            yield Problem(code, _told_at(interface), what, _apart(interface.kind), (_told_at(other),))
+
+
+def _told_at(interface: Interface) -> KeyPath:
+    """The key that would tell it from another; of a link the one that is both ends'."""
+    if KINDS[interface.kind].form == "numbered":
+        return (*interface.origin, "vni")
+    if KINDS[interface.kind].takes("KEY") and interface.origin[0] == "links":
+        return (*interface.origin, "key")
+    return interface.origin if interface.origin[0] == "links" else (*interface.origin, "remote")
 
 
 def _apart(kind: Kind) -> str:
@@ -83,6 +97,8 @@ def _apart(kind: Kind) -> str:
 
 
 def port_key(interface: Interface) -> KeyPath:
+    if isinstance(interface, NumberedInterface):  # of a link, both ends have it from one key
+        return (*interface.origin, "port")
     return (*interface.where, "port")
 
 
@@ -116,6 +132,9 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
     for one in published(host, network):
         if one.port == Port(table.ssh, "tcp"):
             what = f"{one.port} is the port of ssh on {host}"
+            yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+        if one.port == Port(BGP, "tcp") and host in network.speakers:
+            what = f"{one.port} is the port of BGP on {host}, which is a router"
             yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
         if other := taken.get(one.port):
             what = f"{one.port} is the port of {other.name} on {host}{of_port(other, network.topology)}"

@@ -30,11 +30,13 @@ class _There:
         for path in broken:
             for at in range(len(path)):
                 self._lost.setdefault(path[:at], set()).add(str(path[at]))
-        hosts = (str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2)
-        self.hosts = Names((*self.topology.hosts, *hosts))
+        lost = [str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2]
+        # A host that is refused for its capital letters is elsewhere called by the name that it will have.
+        self.hosts = Names((*self.topology.hosts, *lost, *map(str.lower, lost)))
         self.no_host = "there are no hosts"
         if self.hosts.every:
             self.no_host = f"the hosts are {some(self.hosts.every)}"
+        self._origins = network.interfaces
         self._names: dict[tuple[KeyPath, ...], Names] = {}
 
     def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
@@ -59,7 +61,26 @@ class _There:
         table: KeyPath = ("hosts", host, f"{noun}s")
         if name not in (names := self.of(table)) and table not in self.broken:
             hint = names.did_you_mean(name) or f"write [{dotted((*table, name))}]"
+            if noun == "tunnel":
+                hint = self._for_a_tunnel(name, host) or hint
             yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
+
+    def _for_a_tunnel(self, name: str, host: HostName) -> str:
+        """Where the name is that of an interface, a link or a mesh."""
+        if own := self.behind(name, [host], "hosts"):
+            return f"`{name}` is the interface of a tunnel: write `{own}`"
+        if name in self.of(("links",), ("meshes",)):
+            kind = "link" if name in self.of(("links",)) else "mesh"
+            return f"`{name}` is a {kind}, and `tunnel` takes one of the tunnels of {host} alone"
+        return ""
+
+    def behind(self, device: str, hosts: Iterable[HostName], *tables: str) -> str:
+        """The name of the link, mesh or tunnel whose interface is called so on one of the hosts."""
+        for host in hosts:
+            for interface in self._origins.get(host, ()):
+                if interface.name == device and interface.origin[0] in tables:
+                    return str(interface.origin[-1])
+        return ""
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -121,7 +142,9 @@ def _routing(there: _There) -> Iterator[Problem]:
     ):
         for index, name in enumerate(over):
             if str(name) not in known and not {("links",), ("meshes",)} & there.broken:
+                meant = there.behind(name, topology.hosts, "links", "meshes")
                 hint = known.did_you_mean(name) or f"write [links.{name}]"
+                hint = f"`{name}` is an interface: write `{meant}`" if meant else hint
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
     for service, anycast in topology.anycast.items():
         for index, host in enumerate(anycast.hosts):
@@ -143,6 +166,8 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Proble
         hint = links.did_you_mean(forward.via) or f"write [links.{forward.via}]"
         if str(forward.via) in topology.meshes:
             hint = "a forward goes by a link of its own, and this is a mesh"
+        elif meant := there.behind(forward.via, (forward.at, *topology.hosts), "links"):
+            hint = f"`{forward.via}` is an interface: write `{meant}`, its link"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 

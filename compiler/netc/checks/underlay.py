@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import DnsName, InterfaceName
+from netc.language.names import DnsName, InterfaceName, TunnelName
 from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
-from netc.problem import KeyPath, Problem, dotted
+from netc.problem import KeyPath, Place, Problem, dotted
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
@@ -23,7 +23,7 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _rings(interfaces, underlay)
         for interface in interfaces:
             yield from _swallowed(interface, underlay)
-            yield from _size(interface)
+            yield from _size(interface, network)
     yield from _unequal(network)
 
 
@@ -72,7 +72,7 @@ def _ring(members: list[Interface]) -> Problem:
     return Problem("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
 
 
-def _size(interface: Interface) -> Iterator[Problem]:
+def _size(interface: Interface, network: Network) -> Iterator[Problem]:
     mtu = interface.mtu
     if mtu is None:
         return
@@ -80,7 +80,11 @@ def _size(interface: Interface) -> Iterator[Problem]:
     where = (*interface.where, "mtu") if interface.where[0] == "hosts" else (*interface.origin, "mtu")
     if mtu.given and mtu.value > mtu.room:
         what = f"mtu {mtu.value} > {mtu.room} = {made_of}"
-        yield Problem("NC0703", where, what, f"leave `mtu` out, or set it to {mtu.room} or less")
+        if place := _imported(interface, network):
+            where, hint = (*interface.where, "import"), f"write `mtu = {mtu.room}` in {dotted(interface.where)}"
+            yield Problem("NC0703", where, what, f"{hint}: it replaces that of the file", place=place)
+        else:
+            yield Problem("NC0703", where, what, f"leave `mtu` out, or write `mtu = {mtu.room}`")
         return
     made = "" if mtu.given else f" = {made_of}"
     if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
@@ -89,6 +93,14 @@ def _size(interface: Interface) -> Iterator[Problem]:
     elif mtu.value < IPV4_MINIMUM:
         what = f"mtu {mtu.value}{made} < {IPV4_MINIMUM} (IPv4)"
         yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: give the link a wider underlay")
+
+
+def _imported(interface: Interface, network: Network) -> Place | None:
+    """The line of a provider's file that says the MTU."""
+    if interface.origin[0] != "hosts":
+        return None
+    tunnel = network.topology.hosts[interface.host].tunnels.get(TunnelName(str(interface.origin[-1])))
+    return tunnel.place("mtu") if tunnel else None
 
 
 def _on(interface: Interface, mtu: Mtu) -> str:

@@ -118,7 +118,7 @@ def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
         if earlier is not None:
             its, other = brought[earlier]
             what = f"{net} of `{uplink.name}` overlaps {its} of `{other.name}`"
-            hint = "give each the prefixes that its provider routes to it"
+            hint = "leave one of the two out, or have its provider route another prefix to this host"
             yield Problem("NC1203", uplink.origin, what, hint, (other.origin,), on_key=True)
 
 

@@ -65,7 +65,15 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
     problems = problems or list(_incomplete(quick, text, tunnel, here))
     if problems:
         return None, problems
-    return _laid_under(tunnel, name, quick), list(_notes(quick, tunnel, name, host, here))
+    own = tunnel.model_fields_set
+    lines = {key: _line(tunnel.import_, text, line) for key, line in quick.lines.items() if key not in own}
+    notes = list(_notes(quick, text, tunnel, name, host, here))
+    return _laid_under(tunnel, name, quick).with_places(lines), notes
+
+
+def _line(file: str, text: str, number: int) -> Place:
+    source = masked(text.splitlines()[number - 1])
+    return Place(file, number, len(source) - len(source.lstrip()) + 1, len(source.rstrip()) + 1, source)
 
 
 def _laid_under(tunnel: Tunnel, name: TunnelName, quick: Quick) -> Tunnel:
@@ -101,12 +109,10 @@ def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:
     file = tunnel.import_ or ""
-    lines = text.splitlines()
     if not quick.peers and not tunnel.peer:
         yield Problem("NC0121", where, f"{quoted(file)} has no `[Peer]`", WHOLE)
     for peer in quick.peers:
-        line = masked(lines[peer.line - 1])
-        place = Place(file, peer.line, 1, len(line) + 1, line)
+        place = _line(file, text, peer.line)
         if peer.public_key is None:
             yield Problem("NC0121", where, "this peer has no PublicKey", WHOLE, place=place)
         if not peer.allowed_ips:
@@ -114,7 +120,7 @@ def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iter
             yield Problem("NC0121", where, what, WHOLE, place=place)
 
 
-def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
+def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
     """Tells the author where the secrets go, and what of the file is not acted upon."""
     file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
@@ -130,8 +136,10 @@ def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -
         what = f"{file} has lines that are not acted upon: {', '.join(dropped)}"
         hooks = any(key.lower() in HOOKS for key in dropped)
         hint = "commands of a provider are never run" if hooks else "netc chooses tables and marks itself"
+        place = _line(tunnel.import_ or "", text, quick.ignored[0][0])
         # Tables and marks are netc's to choose; what commands were for, nothing does in their place.
-        yield Problem("NC0124", where, what, hint, severity=Severity.WARNING if hooks else Severity.NOTE)
+        severity = Severity.WARNING if hooks else Severity.NOTE
+        yield Problem("NC0124", where, what, hint, severity=severity, place=place)
 
 
 def _copy(file: str, host: str, key: str) -> str:

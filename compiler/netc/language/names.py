@@ -281,6 +281,15 @@ class CommandName(Name):
             raise Wrong(self.code, f"`{self}` is a command already, and would be hidden", "choose another name")
 
 
+class TargetName(Name):
+    """A system that a host runs, with its version."""
+
+    pattern = r"(debian|ubuntu|alpine|fedora|rocky|alma|nixos)-[0-9][0-9.]{0,9}|arch"
+    code = "NC0104"
+    noun = "a system that netc knows"
+    cure = "write `debian-12`, or leave `target` out"
+
+
 class DnsName(Name):
     """A name that is looked up on the host (RFC 1123 section 2.1)."""
 

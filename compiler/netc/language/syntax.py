@@ -11,6 +11,7 @@ import tomllib
 from typing import Any
 
 from netc.language.brackets import Open, open_at
+from netc.language.encoding import converted, encoding_of
 from netc.language.names import quoted
 from netc.language.secrets import masked
 from netc.problem import Place, Problem
@@ -231,7 +232,15 @@ def not_utf8(data: bytes, at: int, file: str) -> Problem:
     before = data[begin:at].decode(errors="replace")
     source = data[begin:].split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
     place = Place(file, data.count(b"\n", 0, at) + 1, len(before) + 1, len(before) + 2, source)
-    return Problem("NC0002", (), "this is not UTF-8, as TOML has to be", "save it as UTF-8", place=place)
+    encoding = encoding_of(data)
+    if not encoding:
+        what, hint = f"`{file}` is not a text file: byte {at + 1} is no UTF-8", "name the file that you meant"
+    elif encoding == "UTF-16":
+        what, hint = f"`{file}` is UTF-16, and netc reads UTF-8", converted(file, encoding)
+    else:
+        what = f"`{file}` is not UTF-8: byte {at + 1} is {data[at]:#04x}"
+        hint = f"save it as UTF-8 in your editor, or {converted(file, encoding)}"
+    return Problem("NC0002", (), what, hint, place=place)
 
 
 def _last_line(lines: list[str]) -> int:

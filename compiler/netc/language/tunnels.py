@@ -1,8 +1,9 @@
 """Tunnels: the far end is someone else's."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from netc.language.key_files import key_file
 from netc.language.kinds import KINDS, TunnelKind
@@ -31,6 +32,7 @@ from netc.language.values import (
     Some,
     left_out,
 )
+from netc.problem import Place
 
 
 def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
@@ -133,3 +135,14 @@ class Tunnel(Table):
     wait: WaitSeconds | None = Field(
         None, description="tunsafe, external: seconds until the interface is there, 60 at most; default: 10."
     )
+    _places: Mapping[str, Place] = PrivateAttr(default_factory=dict)
+
+    def place(self, key: str) -> Place | None:
+        """Where an imported file says it; None for what the topology says."""
+        return self._places.get(key)
+
+    def with_places(self, lines: Mapping[str, Place]) -> "Tunnel":
+        """`lines`: of the imported file, by the tunnel's keys."""
+        copy = self.model_copy()
+        copy._places = lines
+        return copy

@@ -113,6 +113,8 @@ def endpoint(text: str) -> Endpoint:
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", text)
     plain = re.fullmatch(r"([^:]*)(?::([0-9]{1,5}))?", text)
     match = bracketed or plain
+    if not match and (twice := re.fullmatch(r"(\[.*\]|[^:]*):([0-9]{1,5}):\2", text)):
+        raise Wrong("NC0111", f"{quoted(text)} has its port twice", f"write `{twice[1]}:{twice[2]}`")
     host, digits = (match[1], match[2]) if match else (text, None)
     port = None if digits is None else int(digits)
     if port is not None and not 1 <= port <= 65535:
@@ -153,6 +155,10 @@ class Port(Struct, frozen=True):
 
 def port(text: str) -> Port:
     match = re.fullmatch(PORT, text)
+    if not match and re.fullmatch(PORTS, text):
+        first = text.partition("-")[0]
+        hint = f"write an entry for each port, from `{first}/{text[-3:]}` on"
+        raise Wrong("NC0112", f"{quoted(text)} is a range, and `port` takes one port", hint)
     if not match or not 1 <= int(match[1]) <= 65535:
         raise Wrong("NC0112", f"{quoted(text)} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")

@@ -45,9 +45,17 @@ class Quick:
     dns: list[IPAddress] = field(default_factory=list)
     mtu: int | None = None
     port: int | None = None
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where keys of `[Interface]` stand, by their names in small letters."""
+    amnezia: str = ""
+    """The first key of AmneziaWG; the others are not told of."""
     has_private_key: bool = False
     peers: list[QuickPeer] = field(default_factory=list)
     ignored: list[tuple[int, str]] = field(default_factory=list)
+
+
+AMNEZIA = re.compile(r"jc|jmin|jmax|s[1-4]|h[1-4]|i[1-5]|j[1-3]|itime", re.IGNORECASE)
+"""Keys of AmneziaWG, which hides WireGuard from who looks at packets (amneziawg-tools)."""
 
 
 class BadLine(Struct, frozen=True):
@@ -95,12 +103,24 @@ def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
         quick.ignored.append((line, key))
     elif section == "interface" and name in INTERFACE:
         INTERFACE[name](quick, value)
+        quick.lines[name] = line
+    elif section in SECTIONS and AMNEZIA.fullmatch(name):
+        if not quick.amnezia:
+            quick.amnezia = key
+            what = f"{quoted(key)} is a key of AmneziaWG: this tunnel is no plain WireGuard, and netc cannot make it"
+            raise Wrong("NC0121", what, BY_AWG_QUICK)
     elif section == "peer" and name in PEER:
         PEER[name](quick.peers[-1], value)
     elif section in SECTIONS:
         raise Wrong("NC0121", f"{quoted(key)} is no key of `[{section.capitalize()}]`", _known(name, section))
     elif not section:
         raise Wrong("NC0121", f"{quoted(key)} stands before `[Interface]`", "is it a wg-quick file, and whole?")
+
+
+BY_AWG_QUICK = (
+    "let awg-quick make it, with `Table = off` in its file, and write "
+    '`kind = "external"`, `start = ["/usr/bin/awg-quick", "up", "NAME"]`, `interface = "NAME"` in place of `import`'
+)
 
 
 def _known(name: str, section: str) -> str:
