@@ -15,11 +15,11 @@ def check(network: Network) -> Iterator[Problem]:
     for name, host in sorted(topology.hosts.items()):
         where: KeyPath = ("hosts", name)
         if host.offload and not host.wan:
-            what = f"`offload` is between the uplink and others, and the uplink of {name} is not known"
-            yield Problem("NC1502", (*where, "offload"), what, f'say `wan = "eth0"` in hosts.{name}', on_key=True)
+            what = f"`offload` needs the name of the uplink, and {name} has no `wan`"
+            yield Problem("NC1502", (*where, "offload"), what, 'write `wan = "eth0"`', on_key=True)
         elif host.offload and not _forwards(name, topology, with_marks=False):
-            what = f"{name} forwards nothing that could be offloaded"
-            hint = "leave `offload` out; replies that are told by a mark, as behind a link, cannot be"
+            what = f"`offload` has no effect on {name}: netc forwards nothing there"
+            hint = "leave `offload` out; netc does not offload replies that carry a mark"
             yield Problem("NC1501", (*where, "offload"), what, hint, on_key=True)
         if host.docker and not _forwards(name, topology, with_marks=True):
             what = f"`docker` changes nothing on {name}: netc forwards nothing there that Docker's rules could drop"

@@ -53,9 +53,9 @@ def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterato
         other = seen.setdefault(port, interface)
         shared = isinstance(interface, NumberedInterface) and interface.kind == other.kind
         if other is not interface and not shared:
-            what = f"UDP port {port} of {interface.host} is that of {other.name} too"
+            what = f"{interface.name} and {other.name} of {interface.host} have the same UDP port, {port}"
             what += of_port(interface, topology) or of_port(other, topology)
-            yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
+            yield Problem("NC0501", port_key(interface), what, "give one of them another `port`", (port_key(other),))
 
 
 def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
@@ -90,10 +90,10 @@ def _told_at(interface: Interface) -> KeyPath:
 
 def _apart(kind: Kind) -> str:
     if KINDS[kind].form == "numbered":
-        return "choose another `vni` for one of them"
+        return "give one of them another `vni`"
     if KINDS[kind].takes("KEY"):
-        return "give each a `key` of its own"
-    return "the kernel takes one of them: make them a single tunnel"
+        return "give one of them a `key`"
+    return "keep one of the two: the kernel refuses the second"
 
 
 def port_key(interface: Interface) -> KeyPath:
@@ -143,6 +143,6 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
         for address in one.on:
             first = seen.setdefault((one.port, address), one.where)
             if first != one.where:
-                what = f"{one.port} of {address} is published twice"
+                what = f"{address} has {one.port} published twice"
                 yield Problem("NC0502", one.where, what, "keep one of the two", (first,))
                 break

@@ -30,7 +30,7 @@ def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Proble
     for number, detail in enumerate(details[:MOST], 1):
         problem = _problem(detail, data)
         if number == MOST < len(details):
-            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more mistakes are not told of")
+            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more are not shown")
         if problem.code != "NC0113":  # whose text is a public key, or was meant to be
             problem = replace(problem, what=without_keys(problem.what))
         yield problem
@@ -112,7 +112,7 @@ def _problem(detail: ErrorDetails, data: dict[str, Any]) -> Problem:
             return _choice(path, value, context["expected"])
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"it is {bound}")
+            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"write a number of {bound}")
         case _:
             hint = _wanted(kind, path, value, context)
             return Problem("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
@@ -191,14 +191,14 @@ def _secret(path: KeyPath, value: Any) -> Problem:
     return Problem(
         "NC0116",
         path,
-        f"`{_name(path)}` holds a secret, and no secret stands in a topology",
-        f'make a new one on the host, this one has been seen; here write `{{ file = "{key_file("NAME.key")}" }}`',
+        f"`{_name(path)}` holds a secret, and a topology must not hold secrets",
+        f'write `{{ file = "{key_file("NAME.key")}" }}`, and make a new key on the host: others may have read this one',
         on_key=True,
     )
 
 
 def _not_two(path: KeyPath) -> Problem:
-    return Problem("NC0103", path, f"`{_name(path)}` does not have two values", 'name the two ends: `["a", "b"]`')
+    return Problem("NC0103", path, f"`{_name(path)}` needs two hosts", 'write both, as in `["a", "b"]`')
 
 
 def _choice(path: KeyPath, value: str, expected: str) -> Problem:
@@ -236,7 +236,7 @@ def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any]) -> st
         return f"write `[{', '.join(f'{chr(34)}{part}{chr(34)}' for part in parts)}]`"
     wanted = {"int": "a whole number", "string": "a string, in quotes"}
     wanted |= {"model": "a table", "mapping": "a table", "dict": "a table"}
-    return "it should be " + wanted.get(word, "a list")
+    return "write " + wanted.get(word, "a list")
 
 
 def _is_required(path: KeyPath) -> bool:
@@ -245,7 +245,7 @@ def _is_required(path: KeyPath) -> bool:
 
 
 TOP = {
-    "version": "write `version = 1` first",
+    "version": "write `version = 1`",
     "network": "write `[network]`, and a `name` in it",
     "hosts": "write `[hosts.NAME]` for each machine",
 }

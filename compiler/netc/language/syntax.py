@@ -46,15 +46,23 @@ SAID: tuple[tuple[str, str, str], ...] = (
     ("Unclosed inline table", NO_BRACE, "close it with `}`"),
     (r"Expected '\]+' at the end", "expected `]` at the end of a header", "write `[table]`"),
     ("Invalid (statement|initial character)", NO_KEY, "keys are of A-Z, a-z, 0-9, `-`, `_`, or quoted"),
-    ("Illegal character|invalid character", "no text holds such a character", "it may be invisible: type it anew"),
-    ("Escaped character|Invalid hex", "an escape that means no character", "`\\u` takes four hexadecimal digits"),
-    ("Invalid date", "this is no date", "a number or a string was meant?"),
-    ("[Rr]ecursion|[Nn]ested", "lists or tables are nested too deeply", "no part of a topology goes so deep"),
+    (
+        "Illegal character|invalid character",
+        "TOML does not allow this character",
+        "type the line again: the character may be invisible",
+    ),
+    ("Escaped character|Invalid hex", "this escape is not a character", "`\\u` takes four hexadecimal digits"),
+    ("Invalid date", "this is not a date", "write a number, or a string in quotes"),
+    (
+        "[Rr]ecursion|[Nn]ested",
+        "lists or tables are nested too deeply",
+        "write it with fewer levels: no key of a topology is so deep",
+    ),
     ("Exceeds the limit", "a number has thousands of digits", "no number of a topology is so large"),
 )
 """What tomllib says, and what is shown in its place: the mistake and its cure."""
 
-WITHOUT_FOUND = ("already", "escape that", "no date", "nested", "thousands")
+WITHOUT_FOUND = ("already", "this escape", "not a date", "nested", "thousands")
 """Words of messages that say what was found themselves."""
 
 DEEPEST = 64
@@ -223,7 +231,7 @@ def _too_deep(text: str, at: int, file: str) -> Problem:
     source = masked(text).split("\n")[line - 1].removesuffix("\r")
     place = Place(file, line, at - text.rfind("\n", 0, at), at - text.rfind("\n", 0, at) + 1, source)
     what = f"this is not TOML of a topology: a key has more than {DEEPEST} parts"
-    return Problem("NC0001", (), what, "no part of a topology goes so deep", place=place)
+    return Problem("NC0001", (), what, "write it with fewer levels: no key of a topology is so deep", place=place)
 
 
 def not_utf8(data: bytes, at: int, file: str) -> Problem:

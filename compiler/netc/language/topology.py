@@ -23,11 +23,11 @@ from netc.language.names import (
     Label,
     LinkName,
     MeshName,
+    Name,
     NamespaceName,
     PublicKey,
     SetName,
     SplitName,
-    TargetName,
     TunnelName,
     UplinkName,
     Wrong,
@@ -45,10 +45,19 @@ HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 
 def _version(value: object) -> object:
     if type(value) is not int:
-        raise Wrong("NC0103", "`version` is no whole number", "write `version = 1`")
+        raise Wrong("NC0103", "`version` is not a whole number", "write `version = 1`")
     if value != 1:
-        raise Wrong("NC0104", "this netc does not know that version of the language", "it knows `version = 1`")
+        raise Wrong("NC0104", f"this netc does not know version {value} of the language", "write `version = 1`")
     return value
+
+
+class TargetName(Name):
+    """A system that a host runs, with its version."""
+
+    pattern = r"(debian|ubuntu|alpine|fedora|rocky|alma|nixos)-[0-9][0-9.]{0,9}|arch"
+    code = "NC0104"
+    noun = "a system that netc knows"
+    cure = "write `debian-12`, or leave `target` out"
 
 
 TRIED = TargetName("debian-12")
