@@ -46,7 +46,7 @@ def _going_out(bridge: Bridge, host: HostName, network: Network, where: KeyPath)
     if not ways_out(host, network):
         what = f"`{key}` needs the name of the uplink, and {host} has no `wan`"
         yield Problem(
-            "NC1302", (*where, key), what, f'add `wan = "eth0"` to hosts.{host}', (("hosts", host),), on_key=True
+            "NC1302", (*where, key), what, f'write `wan = "eth0"` in hosts.{host}', (("hosts", host),), on_key=True
         )
     if not any(map(hidden, bridge.addresses)):
         what = f"`{key}` has no effect: all addresses of the bridge are public"

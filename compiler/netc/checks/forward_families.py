@@ -92,7 +92,8 @@ def _gap(way: Way, family: int, network: Network) -> Gap | None:
     carried = KINDS[way.node.kind].carries
     if family not in carried:
         return Gap(
-            f"{way.node.kind} carries IPv{carried[0]} only", 'use `kind = "wireguard"`, which carries both families'
+            f"{way.node.kind} carries IPv{carried[0]} only",
+            f'write `kind = "wireguard"` in links.{way.forward.via}, which carries both families',
         )
     target = target_of(way.forward, family)
     if target is None:
@@ -107,7 +108,11 @@ def _closed(target: Target, family: int, network: Network) -> Gap:
     assert target.namespace is not None
     bridge = network.topology.hosts[target.host].namespaces[target.namespace].bridge
     prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
-    hint = f"give it an IPv{family} `address` on bridge {bridge}" if bridge else f'give it `access = ["{prefix}"]`'
+    hint = (
+        f"give it an IPv{family} `address` on bridge {bridge}"
+        if bridge
+        else f'write `access = ["{prefix}"]` in hosts.{target.host}.namespaces.{target.namespace}'
+    )
     return Gap(f"namespace `{target.namespace}` has no IPv{family} address on its veth pair", hint)
 
 

@@ -10,7 +10,7 @@ from netc.language.kinds import KINDS, Properties, those
 from netc.language.links import Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 
 def _of(has: Callable[[Properties], bool]) -> frozenset[str]:
@@ -87,10 +87,13 @@ def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyP
 
 def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
     carried = KINDS[kind].carries
+    table = dotted(where[:2] if where[0] == "links" else where[:4])
     for index, net in enumerate(networks):
         if net.version not in carried:
             what = f"{kind} carries IPv{carried[0]} only, and {net} is IPv{net.version}"
-            yield Problem("NC0207", (*where, index), what, 'use `kind = "gre"`, which carries both families')
+            yield Problem(
+                "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}, which carries both families'
+            )
 
 
 def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Problem]:

@@ -92,7 +92,7 @@ def _apart(kind: Kind) -> str:
     if KINDS[kind].form == "numbered":
         return "give one of them another `vni`"
     if KINDS[kind].takes("KEY"):
-        return "give one of them a `key`"
+        return "write `key = 1`, or another key, on both ends"
     return "keep one of the two: the kernel refuses the second"
 
 

@@ -71,7 +71,7 @@ class _There:
     def _for_a_tunnel(self, name: str, host: HostName) -> str:
         """Where the name is that of an interface, a link or a mesh."""
         if own := self.behind(name, [host], "hosts"):
-            return f"`{name}` is the interface of a tunnel: write `{own}`"
+            return f"write `{own}`: `{name}` is its interface"
         if name in self.of(("links",), ("meshes",)):
             kind = "link" if name in self.of(("links",)) else "mesh"
             return f"`{name}` is a {kind}, and `tunnel` takes one of the tunnels of {host} alone"
@@ -147,7 +147,7 @@ def _routing(there: _There) -> Iterator[Problem]:
             if str(name) not in known and not {("links",), ("meshes",)} & there.broken:
                 meant = there.behind(name, topology.hosts, "links", "meshes")
                 hint = known.did_you_mean(name) or f"write [links.{name}]"
-                hint = f"`{name}` is an interface: write `{meant}`" if meant else hint
+                hint = f"write `{meant}`: `{name}` is its interface" if meant else hint
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
     for service, anycast in topology.anycast.items():
         for index, host in enumerate(anycast.hosts):
@@ -170,7 +170,7 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Proble
         if str(forward.via) in topology.meshes:
             hint = "`via` takes a link, and this is a mesh: write a link between the two hosts"
         elif meant := there.behind(forward.via, (forward.at, *topology.hosts), "links"):
-            hint = f"`{forward.via}` is an interface: write `{meant}`, its link"
+            hint = f"write `{meant}`: `{forward.via}` is its interface"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 

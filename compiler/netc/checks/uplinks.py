@@ -8,11 +8,11 @@ from netaddr import IPAddress
 
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
-from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, Severity
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -22,6 +22,7 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _way(host, settings, where, network)
             yield from _gateways(settings, where)
             yield from _nowhere(settings, where)
+            yield from _no_relay(settings, _tunnel(host, settings, network), where)
         resolved = uplinks(host, network)
         for uplink in resolved:
             if not uplink.prefixes:
@@ -99,6 +100,14 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
         yield Problem(
             "NC1204", where, what, "write the router as `gateway`, or `false` on a point-to-point link", on_key=True
         )
+
+
+def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Problem]:
+    """6to4 wraps a packet to the IPv4 address in its destination or next hop; others than 2002::/16 need a relay."""
+    if isinstance(tunnel, SixToFourInterface) and not settings.gateway:
+        what = f"6to4 tunnel `{settings.tunnel}` reaches other 6to4 sites only: the uplink has no relay as `gateway`"
+        hint = 'write `gateway = "::192.88.99.1"`, or the IPv4 address of another relay in this form'
+        yield Problem("NC1204", where, what, hint, severity=Severity.WARNING, on_key=True)
 
 
 def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Problem]:
