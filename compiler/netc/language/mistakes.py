@@ -143,7 +143,7 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
     elif path[0] == "forwards" and isinstance(value, str) and (host := slips.holder(value, data)):
         what, hint = f"{quoted(value)} is an address, and `{path[2]}` takes a host", f"write `{host}`, which has it"
     elif wrong.code == "NC0106" and isinstance(value, str) and wrong.hint.startswith("use 1 to"):
-        label = _as_label(value)
+        label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
         if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
             hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
     return Problem(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
@@ -259,9 +259,9 @@ def _wish(path: KeyPath) -> str:
     field = next((f for n, f in table.model_fields.items() if path[-1] in (n, f.alias)), None) if table else None
     choices = _choices(field.annotation) if field else ()
     if choices:
-        return "it can be " + ", ".join(f"`{choice}`" for choice in choices)
+        return "write one of " + ", ".join(f"`{choice}`" for choice in choices)
     about = field.description if field else None
-    return about[0].lower() + about[1:].rstrip(".") if about else f"add `{path[-1]}`"
+    return f"add `{path[-1]}`: {about[0].lower()}{about[1:].rstrip('.')}" if about else f"add `{path[-1]}`"
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
