@@ -280,3 +280,46 @@ def test_the_public_half_of_a_key() -> None:
     private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 
     assert public_key(private) == "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
+
+
+def test_a_file_of_windows_powershell_is_named_as_such(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_bytes(PROVIDER.encode("utf-16"))
+    ran = taken()
+
+    assert ran.code == 1
+    assert "`Provider SE.conf` is UTF-16, and netc reads UTF-8" in ran.err
+    assert "iconv -f UTF-16 -t UTF-8 'Provider SE.conf'" in ran.err
+    assert PRIVATE not in ran.err
+
+
+def test_a_name_too_long_for_an_interface_is_cured_by_an_option(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "se-got-wg-001.conf").write_text(PROVIDER)
+    ran = netc("import", "wg-quick", "se-got-wg-001.conf", "topo.toml")
+
+    assert ran.code == 2
+    assert "`wg-se-got-wg-001` has 16 characters" in ran.err
+    assert "a name of 12 characters at most: `--name`" in ran.err
+    assert netc("import", "wg-quick", "se-got-wg-001.conf", "topo.toml", "--name", "se").code == 0
+
+
+def test_an_mtu_too_large_for_the_uplink_is_left_out(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_text(
+        PROVIDER.replace("[Peer]", "MTU = 1450\n[Peer]").replace("vpn.example.net", "192.0.2.9")
+    )
+    ran = taken()
+
+    assert ran.code == 0
+    assert "MTU is left out: mtu 1450 > 1440 = 1500 (uplink of a) - 60 (wireguard over IPv4)" in ran.err
+    assert "mtu" not in tomllib.loads((here / "topo.toml").read_text())["hosts"]["a"]["tunnels"]["provider-se"]
+
+
+def test_what_is_ignored_is_told_at_its_line(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_text(PROVIDER.replace("[Peer]", "Table = off\n[Peer]"))
+    ran = taken()
+
+    assert ran.code == 0
+    assert "--> Provider SE.conf:5:1\n" in ran.err

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
-from netc.checks import lockout, references, shadowed, unused
+from netc.checks import firewall, lockout, references, shadowed, unused
 from netc.network.interface import Network
 from netc.plan.host_plan import HostPlan
 from netc.problem import KeyPath, Problem
@@ -89,3 +89,4 @@ def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
     `lockout.filtering` has."""
     yield from shadowed.show(plan, network)
     yield from lockout.show(plan, network)
+    yield from firewall.show(plan, network)

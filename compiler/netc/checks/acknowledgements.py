@@ -54,10 +54,10 @@ def _wrong(
     Where there are errors (`failed`), nobody knows what is behind them."""
     where: KeyPath = ("acknowledge", number)
     if any(problem.severity is Severity.ERROR for problem in here):
-        what = f"{ack.code} is an error there, and errors are not acknowledged"
-        yield Problem("NC2802", (*where, "code"), what, "put it right, and take this out", (here[0].where,))
+        what = f"{ack.code} is an error, and only warnings and notes can be acknowledged"
+        yield Problem("NC2802", (*where, "code"), what, "correct it, and take this table out", (here[0].where,))
     elif not here and not failed:
-        what = f"{quoted(ack.at)} has no {ack.code}, so this acknowledges nothing"
+        what = f"{quoted(ack.at)} has no {ack.code}, so this table has no effect"
         places = ", ".join(f"`{place}`" for place in others)
-        hint = f"take it out, or is {places} meant?" if places else "take it out"
+        hint = f"take it out, or write {places}" if places else "take it out"
         yield Problem("NC2801", (*where, "at"), what, hint, severity=Severity.WARNING)

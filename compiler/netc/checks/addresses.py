@@ -59,8 +59,8 @@ def _held(network: Network) -> Iterator[Held]:
             for pair in usable_pairs(settings):
                 index = next(n for n, prefix in enumerate(settings.access) if pair.host.ip in prefix)
                 at = ("hosts", host, "namespaces", name, "access", index)
-                yield Held(pair.host, at, host, f"the way into {name}", None, False)
-                yield Held(pair.inner, at, host, f"the way into {name}", name, False)
+                yield Held(pair.host, at, host, f"the veth pair of {name}", None, False)
+                yield Held(pair.inner, at, host, f"the veth pair of {name}", name, False)
             for index, net in enumerate(settings.address):
                 at = ("hosts", host, "namespaces", name, "address", index)
                 yield Held(net, at, host, f"the namespace {name}", name, public(net.ip))
@@ -75,9 +75,15 @@ def _ids(network: Network) -> Iterator[Problem]:
     seen: dict[int, HostName] = {}
     for host, table in sorted(network.topology.hosts.items()):
         if table.id in seen:
-            what = f"the id {table.id} is that of {seen[table.id]} too"
+            what = f"{host} and {seen[table.id]} have the same id, {table.id}"
             also = (("hosts", seen[table.id], "id"),)
-            yield Problem("NC0401", ("hosts", host, "id"), what, "ports and addresses hang on it: choose another", also)
+            yield Problem(
+                "NC0401",
+                ("hosts", host, "id"),
+                what,
+                "give the newer host another id: derived ports and addresses depend on it",
+                also,
+            )
         seen.setdefault(table.id, host)
 
 
@@ -90,10 +96,12 @@ def _twice(held: Iterable[Held]) -> Iterator[Problem]:
             if other is one or (scope == "" and other.host == one.host) or _unnumbered(one, other):
                 continue
             if (other.host, other.device) == (one.host, one.device):
-                yield Problem("NC0402", one.where, f"{one.net.ip} is there twice", "name it once")
+                yield Problem("NC0402", one.where, f"{one.device} of {one.host} has {one.net.ip} twice", "leave it out")
             else:
-                what = f"{one.net.ip} is on {other.device} of {other.host} too"
-                yield Problem("NC0402", one.where, what, "give each place its own address", (other.where,))
+                what = (
+                    f"{one.device} of {one.host} and {other.device} of {other.host} have the same address, {one.net.ip}"
+                )
+                yield Problem("NC0402", one.where, what, "give one of the two another address", (other.where,))
 
 
 def _unnumbered(one: Held, other: Held) -> bool:
@@ -113,7 +121,9 @@ def _overlaps(held: Iterable[Held]) -> Iterator[Problem]:
         for one in place[1:]:
             if one.device != widest.device and one.net.first <= widest.net.last and one.net.ip != widest.net.ip:
                 what = f"on {one.host}, {one.net.cidr} of {one.device} overlaps {widest.net.cidr} of {widest.device}"
-                yield Problem("NC0403", one.where, what, "give each interface a subnet of its own", (widest.where,))
+                yield Problem(
+                    "NC0403", one.where, what, "give one of the two interfaces another subnet", (widest.where,)
+                )
             if one.net.last > widest.net.last:
                 widest = one
 
@@ -133,25 +143,30 @@ def _subnets(held: Iterable[Held]) -> Iterator[Problem]:
         elif not hosts[one.where[:2]] & hosts[widest.where[:2]] and one.where[:2] not in told:
             told.add(one.where[:2])
             what = f"{one.net.cidr} overlaps {widest.net.cidr} of {dotted(widest.where[:2])}"
-            yield Problem("NC0403", one.where, what, "give each link a subnet of its own", (widest.where,))
+            yield Problem("NC0403", one.where, what, "give one of the two another subnet", (widest.where,))
 
 
 def _never(network: Network, held: Iterable[Held]) -> Iterator[Problem]:
     """Addresses that no host can have, where one is held or dialled."""
     for one in held:
         if kind := _no_host(one.net.ip):
-            yield Problem("NC0406", one.where, f"{one.net.ip} is {kind}", "give it an address of a host")
+            yield Problem("NC0406", one.where, f"{one.net.ip} is {kind}", "write an address that a host can have")
     for where, endpoint in _dialled(network):
         if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
-            yield Problem("NC0406", where, f"{endpoint.host} is {kind}", "name what others reach the host by")
+            yield Problem(
+                "NC0406",
+                where,
+                f"{endpoint.host} is {kind}",
+                "write the address or the name that others reach the host by",
+            )
 
 
 def _no_host(ip: IPAddress) -> str:
     if ip.is_loopback():
-        return "a loopback address, which every host has"
+        return "a loopback address, and every host has it"
     if ip.is_multicast():
-        return "a multicast address, which is no host's"
-    return "no address of a host" if int(ip) == 0 or (ip.version == 4 and int(ip) >= 0xF0000000) else ""
+        return "a multicast address, and no host has it"
+    return "not an address that a host can have" if int(ip) == 0 or (ip.version == 4 and int(ip) >= 0xF0000000) else ""
 
 
 def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[False] | None]]:
@@ -188,8 +203,8 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
                 at: KeyPath = (*interface.where, "routes", index)
                 device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
                 if there != at:
-                    what = f"{net} leads into {device} of {host} already"
-                    yield Problem("NC0407", at, what, "route it into one of the two", (there,))
+                    what = f"{host} already has a route for {net}, into {device}"
+                    yield Problem("NC0407", at, what, "leave it out", (there,))
 
 
 def _no_gateway(network: Network) -> Iterator[Problem]:
@@ -201,7 +216,8 @@ def _no_gateway(network: Network) -> Iterator[Problem]:
             for index, to in enumerate(interface.routes):
                 if not any(ip.version == to.version for ip in interface.gateways):
                     what = f"{to} has no next hop: the far end of {interface.name} has no IPv{to.version} address here"
-                    hint = "give both ends addresses of the family in one subnet, such as a /31 or a /127"
+                    length = "/31" if to.version == 4 else "/127"
+                    hint = f"give both ends IPv{to.version} addresses in one subnet, such as a {length}"
                     yield Problem("NC0408", (*interface.where, "routes", index), what, hint)
 
 
@@ -211,7 +227,7 @@ def _is_edge(net: IPNetwork) -> bool:
 
 
 def _between(net: IPNetwork) -> str:
-    return f"choose one of {IPAddress(net.first + 1, 4)} to {IPAddress(net.last - 1, 4)}"
+    return f"write an address from {IPAddress(net.first + 1, 4)} to {IPAddress(net.last - 1, 4)}"
 
 
 def _unusable(one: Held) -> Problem:
@@ -223,13 +239,15 @@ def _one_subnet(name: str, link: Link) -> Iterator[Problem]:
     ends = [(host, link.ends[host].address) for host in link.between if host in link.ends and link.ends[host].address]
     if len(ends) < 2:
         for host, _ in ends:
-            what = f"`{name}` has addresses on {host} alone"
+            what = f"link `{name}` has an address on {host} and none on the other end"
             where: KeyPath = ("links", name, "ends", host, "address")
-            yield Problem("NC0405", where, what, "give the other end one too, or leave both to fe80")
+            yield Problem(
+                "NC0405", where, what, "give the other end an address too, or leave `address` out on both ends"
+            )
         return
     (one, here), (other, there) = ends
     for index, net in enumerate(here):
         if not any(net.version == far.version and net.cidr == far.cidr for far in there) and net.size > 1:
-            what = f"{net} on {one} and the addresses on {other} are in no common subnet"
+            what = f"{net} on {one} shares no subnet with the addresses on {other}"
             at, also = ("links", name, "ends", one, "address", index), (("links", name, "ends", other, "address"),)
-            yield Problem("NC0405", at, what, "both ends of a link share a subnet, such as a /31 and a /127", also)
+            yield Problem("NC0405", at, what, "put both ends into one subnet, such as a /31 or a /127", also)

@@ -41,11 +41,11 @@ def _once(net: IPNetwork, where: KeyPath, seen: dict[IPAddress | IPNetwork, KeyP
     first = seen.setdefault(net.ip, where)
     same = seen.setdefault(net.cidr, where)
     if first != where:
-        what = f"{net.ip} is an address of `{first[1]}` already"
-        yield Problem("NC2505", where, what, "an address is one service's", (first,))
+        what = f"`{first[1]}` already has the address {net.ip}"
+        yield Problem("NC2505", where, what, "write another address", (first,))
     elif same[1] != where[1]:
-        what = f"{net.cidr} is told of while `{same[1]}` answers, and cannot go with another service"
-        yield Problem("NC2505", where, what, "give each a prefix of its own", (same,))
+        what = f"`{same[1]}` already announces {net.cidr}, and a prefix follows the state of one service"
+        yield Problem("NC2505", where, what, "write an address in another prefix", (same,))
 
 
 def _nothing(service: Anycast, where: KeyPath) -> Iterator[Problem]:
@@ -55,7 +55,11 @@ def _nothing(service: Anycast, where: KeyPath) -> Iterator[Problem]:
         if not value:
             at: KeyPath = (*where, "check", key) if key == "command" else (*where, key)
             yield Problem(
-                "NC2509", at, f"`{key}` is empty", "a service has an address, a host, and a check", on_key=True
+                "NC2509",
+                at,
+                f"`{key}` is empty",
+                f"write {'a' if key == 'command' else 'at least one of'} `{key}`",
+                on_key=True,
             )
 
 
@@ -66,17 +70,22 @@ def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Probl
         at: KeyPath = (*where, "hosts", index)
         if first.setdefault(host, index) != index:
             also = ((*where, "hosts", first[host]),)
-            yield Problem("NC2506", at, f"{host} is there twice", "name it once", also)
+            yield Problem("NC2506", at, f"`hosts` names {host} twice", "leave it out", also)
         elif host in network.topology.hosts and host not in routers:
-            what = f"{host} is no router of an AS, so it can tell nobody"
-            yield Problem("NC2506", at, what, f"write [bgp] and [hosts.{host}.bgp]")
+            what = f"{host} is not a router, so it cannot announce the service"
+            yield Problem(
+                "NC2506",
+                at,
+                what,
+                f"write [hosts.{host}.bgp]" if network.topology.bgp else f"write [bgp] and [hosts.{host}.bgp]",
+            )
 
 
 def _times(service: Anycast, where: KeyPath) -> Iterator[Problem]:
     check = service.check
     if check.timeout > check.interval:
-        what = f"timeout {said(check.timeout)} > {said(check.interval)}, the interval from one check to the next"
-        hint = "the interval has to be as long as the timeout, at least"
+        what = f"timeout {said(check.timeout)} > interval {said(check.interval)}"
+        hint = f'write `interval = "{said(check.timeout)}"`'
         yield Problem("NC2502", (*where, "check"), what, hint, on_key=True)
 
 
@@ -85,8 +94,10 @@ def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator
     for host, table in sorted(network.topology.hosts.items()):
         own = {one.ip for one in table.loopback} | set(held_addresses(host, network))
         if net.ip in own:
-            what = f"{net.ip} is {host}'s own address, which others are led to whether the service answers or not"
-            yield Problem("NC2505", where, what, "choose another for the service")
+            what = (
+                f"{net.ip} is an address of {host} itself, so {host} attracts its packets even if the service is down"
+            )
+            yield Problem("NC2505", where, what, "write another address")
             return
 
 
@@ -97,48 +108,50 @@ def _unicast(
     own = network.topology.bgp.prefixes if network.topology.bgp else ()
     for host, nets in sorted(service.unicast.items()):
         if service.hosts and host not in service.hosts:
-            what = f"the service is not at {host}"
+            what = f"{host} is not in `hosts` of the service"
             yield Problem(
-                "NC2510", (*where, "unicast", host), what, "add it to `hosts`, or leave this out", on_key=True
+                "NC2510", (*where, "unicast", host), what, "leave it out, or add the host to `hosts`", on_key=True
             )
         versions = [net.version for net in nets]
         for index, net in enumerate(nets):
             at: KeyPath = (*where, "unicast", host, index)
             other = seen.setdefault(net.ip, at)
             if other != at:
-                what = f"{net.ip} is an address of `{other[1]}` already"
-                yield Problem("NC2505", at, what, "a unicast address is one service's at one host", (other,))
+                what = f"`{other[1]}` already has the address {net.ip}"
+                yield Problem("NC2505", at, what, "write another address", (other,))
             yield from _not_of_a_host(net, at, network)
             if net.size != 1:
                 bits = 32 if net.version == 4 else 128
                 yield Problem(
                     "NC2510",
                     at,
-                    f"{net} has {net.size} addresses, and a unicast address is one",
+                    f"{net} has {net.size} addresses, and `unicast` takes one",
                     f"write `{net.ip}/{bits}`",
                 )
             elif not any(net in one for one in own):
-                what = f"{net.ip} is not in what is ours, so nobody could answer"
-                yield Problem("NC2510", at, what, "choose it out of `bgp.prefixes`")
+                what = f"{net.ip} is in none of `bgp.prefixes`, so no answer reaches it"
+                yield Problem("NC2510", at, what, "write an address out of `bgp.prefixes`")
             elif net.version in versions[:index]:
-                yield Problem("NC2510", at, f"two of IPv{net.version}: with which does it ask?", "keep one")
+                yield Problem("NC2510", at, f"`unicast` has two IPv{net.version} addresses for {host}", "leave it out")
             elif service.addresses and all(one.version != net.version for one in service.addresses):
-                what = f"the service has no IPv{net.version} address, and asks nobody by it"
-                yield Problem("NC2510", at, what, "leave it out, or write one into `addresses`")
+                what = (
+                    f"the service has no IPv{net.version} address, so its IPv{net.version} unicast address has no use"
+                )
+                yield Problem("NC2510", at, what, "leave it out")
 
 
 def _told(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> Iterator[Problem]:
     outer = next((one for one in bgp.prefixes if one in net.cidr), None)
     if net.version not in families(bgp):
-        what = f"our routers tell each other nothing of IPv{net.version}"
-        yield Problem("NC2503", where, what, f"write an IPv{net.version} prefix into `bgp.prefixes`")
+        what = f"`bgp.prefixes` has no IPv{net.version} prefix, so our routers have no IPv{net.version} sessions"
+        yield Problem("NC2503", where, what, f"add an IPv{net.version} prefix to `bgp.prefixes`")
     elif outer is not None:
-        what = f"{outer} is told to the world always, by all of our routers"
+        what = f"all our routers always announce {outer}, and {net.cidr} covers it"
         hint = "take it out of `bgp.prefixes`, or give the service a smaller part of it, such as a /32 or a /128"
         yield Problem("NC2504", where, what, hint, (("bgp", "prefixes", bgp.prefixes.index(outer)),))
     elif not any(net in one for one in bgp.prefixes) and not is_taken(net.cidr, network.topology):
-        what = f"nobody outside is told of {net.cidr}: it is in nothing of `bgp.prefixes`, and `{bgp.profile}` takes"
-        hint = "choose an address of `bgp.prefixes`, or write the length of the prefix that it is told in"
+        what = f"other networks do not get {net.cidr}: it is in none of `bgp.prefixes`, and `{bgp.profile}` takes"
+        hint = "write an address out of `bgp.prefixes`, or the length of the prefix that you announce for it"
         yield Problem("NC2503", where, f"{what} no such prefix", hint)
 
 
@@ -157,8 +170,8 @@ def _services(host: HostName, network: Network) -> Iterator[Problem]:
             where: KeyPath = ("anycast", name, "services", index)
             place, other = seen.setdefault(unit, (f"`{name}`", where))
             if other != where:
-                what = f"`{unit}` is in {place} at {host} already"
-                yield Problem("NC2507", where, what, "it can be in one place", (other,))
+                what = f"`{unit}` already runs in {place} at {host}"
+                yield Problem("NC2507", where, what, "leave it out of one of the two", (other,))
 
 
 def _namespaces(host: HostName, network: Network) -> Iterator[Problem]:
@@ -166,5 +179,5 @@ def _namespaces(host: HostName, network: Network) -> Iterator[Problem]:
         space = anycast_namespace(AnycastName(name))
         if space in network.topology.hosts[host].namespaces:
             also: KeyPath = ("hosts", host, "namespaces", space)
-            what = f"`{space}` is what the namespace of this service is called, and one of {host} is called so too"
+            what = f"the namespace of this service and one of {host} have the same name, `{space}`"
             yield Problem("NC2508", ("anycast", name), what, "rename one of the two", (also,), on_key=True)

@@ -31,44 +31,54 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _near(host, peer, where, network)
             yield from _says(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
-                what = f"DN42's communities mean nothing in `{bgp.profile}`"
-                yield Problem("NC2205", (*where, "dn42"), what, "leave them out", on_key=True)
+                what = f"profile `{bgp.profile}` has no DN42 communities"
+                yield Problem("NC2205", (*where, "dn42"), what, "leave it out", on_key=True)
             twin = seen.setdefault((peer_device(host, peer, network), peer.address), where)
             if twin != where:
-                what = f"{peer.address} has a session already, and there is one between two addresses"
+                what = f"neighbour `{twin[-1]}` already has a session with {peer.address}"
                 yield Problem("NC2203", (*where, "address"), what, "keep one of the two", (twin,))
 
 
 def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterator[Problem]:
     at = (*where, "asn")
     if peer.asn == bgp.asn:
-        hint = "routers of our own are hosts; sessions between them follow from `bgp`"
+        hint = "leave the neighbour out: netc makes the sessions between routers of our own AS"
         yield Problem("NC2201", at, f"{peer.asn} is our own AS", hint, (("bgp", "asn"),))
     holders = [host for host in speakers(network.topology) if member(host, network.topology) == peer.asn]
     if peer.asn != bgp.asn and holders:
         made_of = of_member(holders[0], peer.asn, network.topology)
-        what = f"{made_of}, the member ASN of {holders[0]}, is this neighbour's too"
-        what += ", so all that goes through either would be refused"
-        yield Problem("NC2201", at, what, "choose another `member` or `base`", (("hosts", holders[0], "bgp"),))
+        what = f"{made_of}, the member ASN of {holders[0]}, is also the ASN of this neighbour"
+        what += ", so BGP refuses routes through both as a loop"
+        yield Problem(
+            "NC2201",
+            at,
+            what,
+            f"give {holders[0]} another `member`, or the confederation another `base`",
+            (("hosts", holders[0], "bgp"),),
+        )
 
 
 def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Problem]:
     if peer.tunnel and peer.interface:
-        yield Problem("NC2202", where, "a neighbour is behind a tunnel or an interface", "keep one", on_key=True)
+        yield Problem(
+            "NC2202", where, "the neighbour has both `tunnel` and `interface`", "leave one of the two out", on_key=True
+        )
     if peer.multihop and (peer.tunnel or peer.interface or peer.address.is_link_local()):
-        what = "who is several hops away is reached by routes, and not behind one interface"
-        yield Problem("NC2202", (*where, "multihop"), what, "leave it out, or the tunnel or interface")
+        what = "a `multihop` neighbour is reached by routes, and this one is on a link of the host"
+        yield Problem("NC2202", (*where, "multihop"), what, "leave it out")
     elif peer.address.is_link_local() and not (peer.tunnel or peer.interface):
-        what = f"{peer.address} is somebody's on every link: on which one is this neighbour?"
-        yield Problem("NC2202", (*where, "address"), what, "name its `tunnel` or `interface`")
+        what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
+        yield Problem("NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that the neighbour is on")
     if peer.multihop and peer.local is None and loopback(host, peer.address.version, network.topology) is None:
-        what = f"{host} has no IPv{peer.address.version} loopback to dial it from"
-        yield Problem("NC2202", (*where, "multihop"), what, "set `local`")
+        what = f"{host} has no IPv{peer.address.version} loopback as the source of the session"
+        yield Problem("NC2202", (*where, "multihop"), what, f"write a `local` address, or give {host} a `loopback`")
     made = by_device(host, network).get(peer.interface) if peer.interface else None
     if made:
-        what = f"{host} has `{made.name}` from netc, not from its image"
+        what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
         hint = (
-            f'write `tunnel = "{made.origin[-1]}"`' if made.origin[0] == "hosts" else "that is a way to our own routers"
+            f'write `tunnel = "{made.origin[-1]}"` in place of `interface`'
+            if made.origin[0] == "hosts"
+            else "leave the neighbour out: the interface leads to a router of our own AS"
         )
         yield Problem("NC2202", (*where, "interface"), what, hint, (made.where,))
 
@@ -77,49 +87,64 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     tunnel = peer_tunnel(host, peer, network)
     local = peer_local(host, peer, network)
     if peer.local and peer.local.version != peer.address.version:
-        what = f"a session from {peer.local} to {peer.address} would be of two families"
-        yield Problem("NC2202", (*where, "local"), what, "write an address of the neighbour's family")
+        what = f"`local` {peer.local} and `address` {peer.address} are of different families"
+        yield Problem("NC2202", (*where, "local"), what, f"write an IPv{peer.address.version} address")
     if local == peer.address:
-        yield Problem("NC2202", (*where, "address"), f"{peer.address} is our own", "write the neighbour's")
+        yield Problem(
+            "NC2202",
+            (*where, "address"),
+            f"{peer.address} is the address of {host} itself",
+            "write the address of the neighbour",
+        )
     if tunnel is None:
         return
     if tunnel.namespace:
-        what = f"the tunnel `{peer.tunnel}` is in the namespace `{tunnel.namespace}`, where no router is"
-        yield Problem("NC2202", (*where, "tunnel"), what, "make another tunnel for one of the two")
+        what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, and BIRD runs outside of it"
+        yield Problem("NC2202", (*where, "tunnel"), what, "make a second tunnel")
     if local is None:
         kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
-        what = f"the tunnel `{peer.tunnel}` has no {kind} address of ours"
-        yield Problem("NC2202", (*where, "tunnel"), what, "add it to the tunnel's `address`", (tunnel.where,))
+        what = f"tunnel `{peer.tunnel}` has no {kind} address for our end of the session"
+        yield Problem("NC2202", (*where, "tunnel"), what, f"add one to `address` of {peer.tunnel}", (tunnel.where,))
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
-        what = f"the tunnel `{peer.tunnel}` lets nothing in from {peer.address}"
-        yield Problem("NC2202", (*where, "address"), what, "add it to the tunnel's `allowed_ips`", (tunnel.where,))
+        what = f"no peer of tunnel `{peer.tunnel}` has {peer.address} in `allowed_ips`"
+        yield Problem(
+            "NC2202",
+            (*where, "address"),
+            what,
+            f"add `{peer.address}/{32 if peer.address.version == 4 else 128}` to `allowed_ips` of the peer",
+            (tunnel.where,),
+        )
 
 
 def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Problem]:
     spoken = peer_families(peer, bgp)
     if not spoken:
-        what = "what is ours is IPv6, and a session between IPv4 addresses carries none"
+        what = "`bgp.prefixes` are IPv6, and a session between IPv4 addresses carries no IPv6 routes"
         yield Problem("NC2204", (*where, "address"), what, "use an IPv6 address of the neighbour")
     if peer.role == "downstream" and not peer.prefixes:
-        what = "what a customer announces is told to the world, and this one may announce anything"
-        yield Problem("NC2204", where, what, "say in `prefixes` what it has", on_key=True)
+        what = "we export all routes of a downstream, and this one has no `prefixes` that limit them"
+        yield Problem("NC2204", where, what, "write the `prefixes` that the downstream may announce", on_key=True)
     if peer.role == "collector" and (peer.prefixes or peer.limit):
         key = "prefixes" if peer.prefixes else "limit"
-        yield Problem("NC2204", (*where, key), "nothing is learned from a collector", "leave it out")
+        yield Problem(
+            "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
+        )
     for index, net in enumerate(peer.prefixes):
         at: KeyPath = (*where, "prefixes", index)
         own = [i for i, one in enumerate(bgp.prefixes) if net in one or one in net]
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if own:
-            what = f"{net} is ours, and no neighbour may announce it"
+            what = f"{net} overlaps our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
             yield Problem("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
         elif all(net.prefixlen > most for _, _, most in spans):
             longest = max((most for _, _, most in spans), default=0)
             why = (
-                f"/{net.prefixlen} > /{longest}, the longest of its range" if spans else "its range is not routed there"
+                f"/{net.prefixlen} > /{longest}, the longest of its range"
+                if spans
+                else "the profile does not have its range"
             )
-            what = f"nobody in `{bgp.profile}` takes {net}, so it would never be let in: {why}"
+            what = f"profile `{bgp.profile}` refuses {net}: {why}"
             yield Problem("NC2204", at, what, "leave it out, or choose another `profile`")
         elif net.version not in spoken:
             yield Problem("NC2204", at, f"the session carries no IPv{net.version}", "leave it out")

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork
 
+from netc.checks.words import MOST
 from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
+from netc.language.values import Endpoint
 from netc.network.interface import Network
 from netc.network.overlaps import first_overlaps
 from netc.network.profiles import WORLD
@@ -30,11 +32,13 @@ def check(network: Network) -> Iterator[Problem]:
     yield from _loopbacks_of_two(network)
     if topology.bgp is None:
         for host in routers:
-            what = f"{host} is a router of an AS, and there is none"
+            what = f"{host} has `bgp`, and the topology has no [bgp]"
             yield Problem("NC2002", ("hosts", host, "bgp"), what, "write [bgp]", on_key=True)
         return
     if not routers:
-        yield Problem("NC2002", ("bgp",), "no host is a router of it", "write [hosts.NAME.bgp]", on_key=True)
+        yield Problem(
+            "NC2002", ("bgp",), "the AS has no router: no host has a table `bgp`", _first_router(network), on_key=True
+        )
     yield from _form(topology.bgp, network)
     for host in routers:
         yield from _member(host, topology.bgp, network)
@@ -43,46 +47,72 @@ def check(network: Network) -> Iterator[Problem]:
         own = topology.hosts[host].bgp
         for key in ("region", "country"):
             if topology.bgp.profile != "dn42" and getattr(own, key):
-                what = f"DN42's communities mean nothing in `{topology.bgp.profile}`"
+                what = f"profile `{topology.bgp.profile}` has no DN42 communities"
                 yield Problem("NC2205", ("hosts", host, "bgp", key), what, "leave it out")
     yield from _router_ids(routers, network)
     yield from _own(topology.bgp)
     yield from _roas(topology.bgp)
 
 
+def _first_router(network: Network) -> str:
+    return f"write [hosts.{min(network.topology.hosts, default='NAME')}.bgp]"
+
+
 def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
     """Keys that go with how the AS is made, and with nothing else."""
     igp = network.topology.igp
     if bgp.internal == "confederation" and bgp.next_hop is None:
-        hint = '`"recursive"` with an [igp], `"med"` without one'
-        yield Problem(
-            "NC2003", ("bgp",), "by what does the shortest way win?", f"write `next_hop`: {hint}", on_key=True
-        )
+        hint = 'write `next_hop = "recursive"`' if igp else 'write `next_hop = "med"`'
+        yield Problem("NC2003", ("bgp",), "the confederation has no `next_hop`", hint, on_key=True)
     if bgp.internal != "confederation" and bgp.next_hop is not None:
-        yield Problem("NC2003", ("bgp", "next_hop"), "`next_hop` is a confederation's to choose", "leave it out")
+        yield Problem(
+            "NC2003",
+            ("bgp", "next_hop"),
+            f"`next_hop` belongs to confederations, and `internal` is `{bgp.internal}`",
+            "leave it out",
+        )
     if not has_members(bgp) and bgp.members is not None:
-        what = f"there are no members in `{bgp.internal}`"
-        yield Problem("NC2003", ("bgp", "members"), what, "leave them out", on_key=True)
+        what = f"`members` belongs to confederations, and `internal` is `{bgp.internal}`"
+        yield Problem("NC2003", ("bgp", "members"), what, "leave it out", on_key=True)
     wants = "reflectors" if bgp.internal == "reflectors" else "recursive" if bgp.next_hop == "recursive" else ""
     if wants and igp is None:
-        what = f"`{wants}` needs somebody who knows the ways between our routers"
+        what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
         yield Problem("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
     if has_members(bgp) and bgp.next_hop != "recursive" and igp is not None:
-        what = "with an [igp] next hops are found by it, and here each router is the next hop of what it tells"
-        yield Problem("NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"`', on_key=True)
+        what = f"each router of this `{bgp.internal}` is its own next hop, so the [igp] has no use"
+        yield Problem("NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True)
     if bgp.internal == "reflectors" and not bgp.reflectors:
-        yield Problem("NC2003", ("bgp",), "who reflects?", 'write `reflectors = ["…"]`', on_key=True)
+        yield Problem(
+            "NC2003",
+            ("bgp",),
+            "no host is a reflector",
+            f'write `reflectors = ["{min(speakers(network.topology), default="NAME")}"]`',
+            on_key=True,
+        )
     if bgp.reflectors and bgp.internal != "reflectors" and bgp.next_hop != "recursive":
-        what = "reflectors are of a network with an [igp]"
-        yield Problem("NC2003", ("bgp", "reflectors"), what, "leave them out")
-    if not bgp.over and igp is None:
-        yield Problem("NC2003", ("bgp",), "by what ways do our routers meet?", 'write `over = ["…"]`', on_key=True)
+        what = f'`reflectors` belongs to `internal = "reflectors"`, and `internal` is `{bgp.internal}`'
+        yield Problem("NC2003", ("bgp", "reflectors"), what, "leave it out")
+    if not bgp.over and igp is None and len(speakers(network.topology)) > 1:
+        what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
+        yield Problem("NC2003", ("bgp",), what, _over(network), on_key=True)
     if bgp.over and igp is not None and not has_members(bgp):
-        what = "sessions are between loopbacks, by whatever way the [igp] finds"
+        what = "`over` has no effect: sessions run between loopbacks, and the [igp] finds the paths"
         yield Problem("NC2003", ("bgp", "over"), what, "leave it out")
     for index, host in enumerate(bgp.reflectors):
         if host in network.topology.hosts and host not in speakers(network.topology):
-            yield Problem("NC2002", ("bgp", "reflectors", index), f"{host} is no router", f"write [hosts.{host}.bgp]")
+            yield Problem(
+                "NC2002", ("bgp", "reflectors", index), f"{host} is not a router", f"write [hosts.{host}.bgp]"
+            )
+
+
+def _over(network: Network) -> str:
+    """The links and per-peer meshes that join routers, as `over` names them."""
+    topology, routers = network.topology, set(speakers(network.topology))
+    names = [str(name) for name, link in topology.links.items() if set(link.between) <= routers]
+    names += [str(name) for name, mesh in topology.meshes.items() if mesh.interfaces == "per-peer"]
+    if not names:
+        return "write a link or a per-peer mesh between the routers, and name it in `over`"
+    return f"write `over = [{', '.join(f'{chr(34)}{name}{chr(34)}' for name in names[:MOST])}]`"
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------
@@ -95,23 +125,34 @@ def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
     where: KeyPath = ("hosts", host, "bgp", "member") if given else ("hosts", host, "bgp")
     if not has_members(bgp):
         if given:
-            yield Problem("NC2004", where, f"there are no members in `{bgp.internal}`", "leave it out")
+            yield Problem(
+                "NC2004",
+                where,
+                f"`member` belongs to confederations, and `internal` is `{bgp.internal}`",
+                "leave it out",
+            )
         return
     number = member(host, topology)
     if number is None:
-        hint = "write `bgp.members = { base = 4225470000 }`, or `member` here"
+        number = 4225470000 + topology.hosts[host].id
+        hint = f"write `member = {number}`, or `members.base` in [bgp] for all hosts"
         yield Problem("NC2004", where, f"{host} has no member ASN", hint, on_key=True)
         return
     made_of = of_member(host, number, topology)
     if number == bgp.asn:
-        yield Problem("NC2004", where, f"{made_of} is the AS itself, and no member of it", "choose another number")
+        yield Problem(
+            "NC2004",
+            where,
+            f"the member ASN of {host}, {made_of}, is the ASN of the confederation itself",
+            "write another number",
+        )
     elif not any(first <= number <= last for first, last in PRIVATE_ASNS) or number in RESERVED_ASNS:
-        what = f"{made_of}, the member ASN of {host}, is not for private use, and so somebody's"
-        yield Problem("NC2004", where, what, "use 64512 to 65534, or 4200000000 to 4294967294")
+        what = f"{made_of}, the member ASN of {host}, is not a private ASN"
+        yield Problem("NC2004", where, what, "write one of 64512 to 65534, or of 4200000000 to 4294967294 (RFC 6996)")
     for first, last, owner in REGISTRIES:
         if first <= number <= last and bgp.profile == "dn42":
-            what = f"{made_of}, the member ASN of {host}, is one of {first} to {last}, which {owner} shares out"
-            yield Problem("NC2004", where, what, "choose from another range, such as 4225470000 and up")
+            what = f"{made_of}, the member ASN of {host}, is one of {first} to {last}, which {owner} assigns"
+            yield Problem("NC2004", where, what, "write one of another range, such as 4225470000 and up")
 
 
 def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Problem]:
@@ -120,13 +161,17 @@ def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Pro
         own = network.topology.hosts[host].bgp
         given: KeyPath = ("hosts", host, "bgp", "router_id")
         if own and own.router_id and (own.router_id.version != 4 or int(own.router_id) == 0):
-            yield Problem("NC2005", given, f"{own.router_id} is no router id", "write it as an IPv4 address")
+            yield Problem(
+                "NC2005", given, f"{own.router_id} is not a router id", "write an IPv4 address, such as `192.0.2.1`"
+            )
             continue
         number = router_id(host, network.topology)
         other = seen.setdefault(number, host)
         if other != host:
             what = f"{other} and {host} have the same router id, {number}"
-            yield Problem("NC2005", given[:3], what, "set another `router_id`", (("hosts", other, "bgp"),), on_key=True)
+            yield Problem(
+                "NC2005", given[:3], what, "write another `router_id`", (("hosts", other, "bgp"),), on_key=True
+            )
 
 
 # ---- addresses -----------------------------------------------------------------------------------------------
@@ -139,14 +184,16 @@ def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Problem]
         bits = 32 if net.version == 4 else 128
         if net.prefixlen != bits:
             yield Problem(
-                "NC2006", where, f"{net} has {net.size} addresses, and a loopback is one", f"write `{net.ip}/{bits}`"
+                "NC2006", where, f"{net} has {net.size} addresses, and a loopback has one", f"write `{net.ip}/{bits}`"
             )
         if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
-            yield Problem("NC2006", where, f"{net.ip} is an address that nobody else can reach", "use one of your own")
+            yield Problem(
+                "NC2006", where, f"no other host can reach {net.ip}", "write an address out of `bgp.prefixes`"
+            )
         other = seen.setdefault(net.version, index)
         if other != index:
-            what = f"two loopback addresses of IPv{net.version}: which one do packets carry?"
-            yield Problem("NC2006", where, what, "keep one", ((*where[:3], other),))
+            what = f"`loopback` has two IPv{net.version} addresses, and a router has one as its source"
+            yield Problem("NC2006", where, what, "leave it out", ((*where[:3], other),))
 
 
 def _loopbacks_of_two(network: Network) -> Iterator[Problem]:
@@ -156,7 +203,13 @@ def _loopbacks_of_two(network: Network) -> Iterator[Problem]:
             where: KeyPath = ("hosts", host, "loopback", index)
             other = seen.setdefault(net.ip, where)
             if other[1] != host:
-                yield Problem("NC2006", where, f"{net.ip} is {other[1]}'s too", "give each its own", (other,))
+                yield Problem(
+                    "NC2006",
+                    where,
+                    f"{host} and {other[1]} have the same loopback, {net.ip}",
+                    "give one of them another address",
+                    (other,),
+                )
 
 
 def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
@@ -165,12 +218,12 @@ def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]
         ip = loopback(host, version, network.topology)
         where: KeyPath = ("hosts", host)
         if ip is None:
-            what = f"{host} has no IPv{version} loopback, which its own packets would carry"
-            yield Problem("NC2006", where, what, "write `loopback`, out of `bgp.prefixes`", on_key=True)
+            what = f"{host} has no IPv{version} loopback as the source of its own packets"
+            yield Problem("NC2006", where, what, "write a `loopback` out of `bgp.prefixes`", on_key=True)
         elif not any(ip in net for net in bgp.prefixes):
             index = next(i for i, net in enumerate(network.topology.hosts[host].loopback) if net.ip == ip)
-            what = f"{ip} is not in what is ours, so the world could not answer {host}"
-            yield Problem("NC2006", (*where, "loopback", index), what, "choose it out of `bgp.prefixes`")
+            what = f"loopback {ip} is in none of `bgp.prefixes`, so other networks cannot answer {host}"
+            yield Problem("NC2006", (*where, "loopback", index), what, "write an address out of `bgp.prefixes`")
 
 
 def _own(bgp: Bgp) -> Iterator[Problem]:
@@ -180,11 +233,11 @@ def _own(bgp: Bgp) -> Iterator[Problem]:
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if earlier is not None:
             what = f"{net} overlaps {bgp.prefixes[earlier]}"
-            yield Problem("NC2007", where, what, "write the larger one", ((*where[:2], earlier),))
+            yield Problem("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
         elif not any(least <= net.prefixlen <= most for _, least, most in spans):
-            what = f"nobody in `{bgp.profile}` takes {net}: its range or its length is not routed there"
-            hint = f"take {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"
-            yield Problem("NC2007", where, what, hint if spans else "choose another `profile`")
+            what = f"profile `{bgp.profile}` refuses {net}, for its range or its length"
+            hint = f"write {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"
+            yield Problem("NC2007", where, what, hint if spans else "write another `profile`")
 
 
 def _roas(bgp: Bgp) -> Iterator[Problem]:
@@ -193,19 +246,26 @@ def _roas(bgp: Bgp) -> Iterator[Problem]:
             where: KeyPath = ("bgp", key, index)
             files = [name for name, path in (("ipv4", source.ipv4), ("ipv6", source.ipv6)) if path]
             if (source.rtr is None) == (not files):
-                what = "ROAs come from a server or from files"
+                what = "the source needs either `rtr` or files, and has both or none"
                 hint = 'write `{ rtr = "rpki.example:8282" }`, or `{ ipv4 = "/…", ipv6 = "/…" }`'
                 yield Problem("NC2008", where, what, hint)
             elif source.rtr and source.rtr.port is None:
                 yield Problem(
-                    "NC2008", (*where, "rtr"), "RTR has no port of its own", "write it, as in `rpki.example:8282`"
+                    "NC2008",
+                    (*where, "rtr"),
+                    f"`{source.rtr}` has no port, and RTR has no default one",
+                    f"write `{Endpoint(source.rtr.host, 8282)}`",
                 )
             for name in files:
                 if (4 if name == "ipv4" else 6) not in families(bgp):
-                    yield Problem("NC2008", (*where, name), f"what is ours has no {name}", "leave it out")
+                    yield Problem("NC2008", (*where, name), f"`bgp.prefixes` has no {name} prefix", "leave it out")
     if bgp.roa_unknown and not bgp.roa:
         yield Problem(
-            "NC2008", ("bgp", "roa_unknown"), "there is no `roa` that could know", "leave it out", on_key=True
+            "NC2008",
+            ("bgp", "roa_unknown"),
+            "`roa_unknown` needs a `roa`, and [bgp] has none",
+            "leave it out",
+            on_key=True,
         )
 
 
@@ -214,10 +274,21 @@ def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
     for index, net in enumerate(own.prefixes if own else ()):
         where: KeyPath = ("hosts", host, "bgp", "prefixes", index)
         if not any(net in one for one in bgp.prefixes):
-            yield Problem("NC2007", where, f"{net} is no part of what is ours", "write it into `bgp.prefixes` too")
+            yield Problem(
+                "NC2007",
+                where,
+                f"{net} is in none of `bgp.prefixes`",
+                f"add `{net}` to `bgp.prefixes`, or leave it out",
+            )
         for other in speakers(network.topology):
             there = network.topology.hosts[other].bgp
             for number, held in enumerate(there.prefixes if there else ()):
                 if (other, number) < (host, index) and (net in held or held in net):
                     also: KeyPath = ("hosts", other, "bgp", "prefixes", number)
-                    yield Problem("NC2007", where, f"{net} is at {other} too", "say where it is once", (also,))
+                    yield Problem(
+                        "NC2007",
+                        where,
+                        f"{host} has {net} and {other} has {held}, which overlap",
+                        "leave one of the two out",
+                        (also,),
+                    )

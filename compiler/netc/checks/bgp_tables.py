@@ -26,14 +26,16 @@ def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Itera
     said: KeyPath = ("hosts", host, "bgp", "table")
     for index, net in enumerate(table.addresses):
         if any(net.ip in one for one in ours):
-            what = f"{net.ip} is ours, so nothing from it would leave by the image's default route, not even ssh"
-            hint = f"leave `table` out of hosts.{host}.bgp, or give `wan` an address of somebody else's"
+            what = f"{net.ip} is in `bgp.prefixes`, so its answers, ssh too, would not use the default route"
+            hint = f"leave `table` out of hosts.{host}.bgp, or give the uplink an address of its provider"
             yield Problem("NC2106", ("hosts", host, "addresses", index), what, hint, (said,))
     for name, uplink in sorted(table.uplinks.items()):
         for index, net in enumerate(uplink.prefixes):
             if any(net.cidr in one or one in net.cidr for one in ours):
-                what = f"{net.cidr} is ours, and who has an address of it would leave by `{name}` first of all"
-                hint = "take it out: what is ours goes by what BIRD knows"
+                what = (
+                    f"{net.cidr} is in `bgp.prefixes`, and uplink `{name}` would take its packets before BIRD's routes"
+                )
+                hint = "leave it out"
                 yield Problem("NC2106", ("hosts", host, "uplinks", name, "prefixes", index), what, hint, (said,))
 
 
@@ -57,18 +59,23 @@ def _learning(host: HostName, network: Network) -> Iterator[Problem]:
         where: KeyPath = ("hosts", host, "bgp", "learn", index)
         parts = tuple(_parts(network))
         if net.prefixlen < WIDEST[net.version]:
-            what = f"{net} holds so much that {host} would be everybody's way out"
-            yield Problem("NC2107", where, what, f"write what is there, /{WIDEST[net.version]} or longer")
+            what = f"{net} is so wide that {host} would attract most traffic"
+            yield Problem("NC2107", where, what, f"write a prefix of /{WIDEST[net.version]} or longer")
         elif never := next((one for one in NEVER if net in one or one in net), None):
-            yield Problem("NC2107", where, f"no router leads to anything of {never}", "leave it out")
+            yield Problem("NC2107", where, f"{net} overlaps {never}, which is never routed", "leave it out")
         elif net.version not in families(bgp):
-            yield Problem("NC2107", where, f"our routers speak no IPv{net.version}", "leave it out")
+            yield Problem(
+                "NC2107",
+                where,
+                f"`bgp.prefixes` has no IPv{net.version} prefix, so our routers have no IPv{net.version} sessions",
+                "leave it out",
+            )
         elif whole := next((one for one in bgp.prefixes if one in net), None):
-            what = f"{net} holds {whole}, which is ours and told to the world, whoever makes a route to it"
-            yield Problem("NC2107", where, what, "write the part of it that others make routes to")
+            what = f"{net} holds {whole} of `bgp.prefixes`, which every router announces anyway"
+            yield Problem("NC2107", where, what, "write the part whose routes other programs make")
         elif part := next(((one, at) for one, at in parts if net in one or one in net), None):
-            what = f"{net} and {part[0]}, which is told of as it is, have something in common"
-            yield Problem("NC2107", where, what, "say of each part who tells of it", (part[1],))
+            what = f"{net} overlaps {part[0]}, which a host already announces with `prefixes`"
+            yield Problem("NC2107", where, what, "leave it out, or write a part that does not overlap", (part[1],))
 
 
 def _parts(network: Network) -> Iterator[tuple[IPNetwork, KeyPath]]:

@@ -12,7 +12,7 @@ from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.routing import bgp_ways, igp_ways, is_way, joined
 from netc.network.speakers import families, has_members, is_recursive
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -23,8 +23,8 @@ def check(network: Network) -> Iterator[Problem]:
                 yield from _way(interface, network)
     for name, mesh in topology.meshes.items():
         if is_way(("meshes", name), topology) and mesh.interfaces == "shared":
-            what = f"`{name}` has one interface for all peers, which knows by addresses alone where to send"
-            yield Problem("NC2102", ("meshes", name, "interfaces"), what, 'routing needs `interfaces = "per-peer"`')
+            what = f"mesh `{name}` has one interface for all peers, and routing needs an interface for each"
+            yield Problem("NC2102", ("meshes", name, "interfaces"), what, 'write `interfaces = "per-peer"`')
     if topology.bgp and bgp_ways(topology):
         yield from _met(topology.bgp, network)
 
@@ -33,15 +33,16 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
     topology = network.topology
     other = far_end(interface, network)
     if topology.bgp and interface.host not in network.speakers:
-        what = f"{interface.host} is at one end of it, and is no router"
-        hint = f"write [hosts.{interface.host}.bgp], or take it out of `over`"
+        what = f"one end of {dotted(interface.origin)} is {interface.host}, which is not a router"
+        hint = f"write [hosts.{interface.host}.bgp], or take the name out of `over`"
         yield Problem("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
-    peers = interface.peers if isinstance(interface, WireguardInterface) else ()
+    # A mesh that lets in some is a shared one, of which `check` tells.
+    peers = interface.peers if isinstance(interface, WireguardInterface) and interface.origin[0] == "links" else ()
     if any(net not in peer.allowed_ips for peer in peers for net in EVERYTHING):
-        what = "routing leads anything through, and `allowed_ips` lets in some"
+        what = "`over` names the link, so routing needs everything in `allowed_ips`, and it has less"
         yield Problem("NC2103", (*interface.where, "allowed_ips"), what, "leave it out")
     if interface.table is not None:
-        what = "ways of routers have their routes from each other"
+        what = "`over` names the link, so its routes come from BIRD and it has no `table`"
         yield Problem("NC2103", (*interface.where, "table"), what, "leave it out")
     if other is None or interface.host > other.host:
         return
@@ -55,8 +56,14 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
         four, six = joined(interface, other, 4), joined(interface, other, 6)
         lacking = [version for version in known if not six and (version == 6 or not four)]
     for version in lacking:
-        what = f"no IPv{version} goes by it: its ends have no neighbouring addresses"
-        hint = f"give both `ends` an IPv{version} `address`" if interface.origin[0] == "links" else "use links for it"
+        what = (
+            f"{dotted(interface.origin)} carries no IPv{version}: its ends have no IPv{version} addresses in one subnet"
+        )
+        hint = (
+            f"give both `ends` an IPv{version} `address`"
+            if interface.origin[0] == "links"
+            else "use links in place of the mesh"
+        )
         yield Problem("NC2103", interface.origin, what, hint, on_key=True)
 
 
@@ -66,11 +73,11 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Proble
         return
     six = joined(near, far, 6)
     if six is None or not six[0].is_link_local():
-        what = "Babel speaks from fe80 addresses, of IPv4 too, and its ends have none that are neighbours"
+        what = f"Babel needs fe80 addresses, and the ends of {dotted(near.origin)} have none in one subnet"
         hint = (
-            "give both `ends` one (`fe80::1/64`, `fe80::2/64`)"
+            "give both `ends` one, such as `fe80::1/64` and `fe80::2/64`"
             if 6 in KINDS[near.kind].carries
-            else f"{near.kind.upper()} carries no IPv6: take another kind"
+            else f"{near.kind.upper()} carries no IPv6: write another `kind`"
         )
         yield Problem("NC2105", near.origin, what, hint, on_key=True)
 
@@ -83,21 +90,21 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
     by_igp = {host: _neighbours(host, network) for host in routers} if is_recursive(topology) else heard
     apart = _unreached(by_igp)
     if apart:
-        what = f"{apart[0]} and {apart[1]} never hear of each other"
+        what = f"no path of sessions joins {apart[0]} and {apart[1]}"
         where: KeyPath = ("igp", "over") if is_recursive(topology) else ("bgp", "over")
-        hint = "add a link or a mesh between them"
+        hint = "make a link or mesh between them, and name it in `over`"
         yield Problem("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
         return
     if not bgp.reflectors:
         for host, far in _of_one_as(network):
             if far not in heard[host]:
-                what = f"{host} and {far} are of one AS, and nobody else may tell the one what the other learns"
-                hint = "add a way between them to `over`"
+                what = f"{host} and {far} are in one AS and have no session, so neither gets the routes of the other"
+                hint = "add a link between them to `over`"
                 hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
                 yield Problem("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
     elif unheard := _unreached(heard):
-        what = f"{unheard[0]} and {unheard[1]} never hear of each other"
-        hint = "each member that has several routers needs a reflector of its own"
+        what = f"no path of sessions joins {unheard[0]} and {unheard[1]}"
+        hint = "name a reflector in each member that has several routers"
         yield Problem("NC2104", ("bgp", "reflectors"), what, hint)
 
 

@@ -11,8 +11,8 @@ from netc.network.interface import Network
 from netc.problem import KeyPath, Problem, Severity
 
 OF_A_TUNNEL = {
-    "access": "on a bridge a namespace is reached by its `address`: leave it out",
-    "publish": "write it into the bridge's `publish`, with `to = {name}`",
+    "access": "leave it out: others reach the namespace at its `address`",
+    "publish": "move it into `publish` of the bridge, with `to = {name}`",
 }
 """Keys that mean nothing on a bridge, and what to do instead."""
 
@@ -30,8 +30,8 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _in_a_tunnel(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
     if settings.address:
-        what = "`address` is that of a namespace on a bridge, and this one is in a tunnel"
-        hint = "a way in beside the tunnel is `access`: leave `address` out"
+        what = "`address` belongs to namespaces on a bridge, and this one is in a tunnel"
+        hint = "leave `address` out; `access` makes the namespace reachable beside the tunnel"
         yield Problem("NC1301", (*where, "address"), what, hint, ((*where, "tunnel"),), on_key=True)
 
 
@@ -43,8 +43,15 @@ def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> It
                 "NC1301", (*where, key), what, hint.format(name=f'"{name}"'), ((*where, "bridge"),), on_key=True
             )
     if settings.services and not settings.dns:
-        what = "no resolver is known inside, so the services can look up no name"
-        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.WARNING, on_key=True)
+        what = "the namespace has no resolver, so its services cannot look up names"
+        yield Problem(
+            "NC0909",
+            where,
+            what,
+            'write `dns = ["9.9.9.9"]`, or another resolver',
+            severity=Severity.WARNING,
+            on_key=True,
+        )
 
 
 def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath) -> Iterator[Problem]:
@@ -54,15 +61,15 @@ def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath)
     subnets = ", ".join(str(net.cidr) for net in bridge.addresses)
     there: KeyPath = ("hosts", host, "bridges", str(settings.bridge), "addresses")
     if not settings.address:
-        what = f"a namespace on `{settings.bridge}` needs an `address` there"
-        yield Problem("NC1306", where, what, f"the bridge has {subnets}", (there,), on_key=True)
+        what = f"the namespace is on bridge `{settings.bridge}` and has no `address` there"
+        yield Problem("NC1306", where, what, f"write an `address` in {subnets}", (there,), on_key=True)
     first: dict[int, int] = {}
     for index, net in enumerate(settings.address):
         at: KeyPath = (*where, "address", index)
         if net.version in first:
-            what = f"`address` has two of IPv{net.version}"
-            yield Problem("NC1306", at, what, "one a family", ((*where, "address", first[net.version]),))
+            what = f"`address` has two IPv{net.version} addresses"
+            yield Problem("NC1306", at, what, "leave it out", ((*where, "address", first[net.version]),))
         first.setdefault(net.version, index)
         if not any(net.cidr == own.cidr for own in bridge.addresses):
-            what = f"{net} is in no subnet of `{settings.bridge}`"
-            yield Problem("NC1306", at, what, f"the bridge has {subnets}", (there,))
+            what = f"{net} is in no subnet of bridge `{settings.bridge}`"
+            yield Problem("NC1306", at, what, f"write an address in {subnets}", (there,))

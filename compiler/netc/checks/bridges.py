@@ -39,15 +39,17 @@ def _going_out(bridge: Bridge, host: HostName, network: Network, where: KeyPath)
     if not (bridge.snat or bridge.masquerade):
         return
     if bridge.snat and bridge.masquerade:
-        what = "what containers start leaves under the uplink's own address or under a fixed one, and not both"
-        hint = "leave out one of the two: `snat` is for an address that stays"
+        what = "the bridge has both `snat` and `masquerade`"
+        hint = "leave it out: `snat` is for a fixed address, `masquerade` for one that changes"
         yield Problem("NC1302", (*where, "masquerade"), what, hint, ((*where, "snat"),), on_key=True)
         return
     if not ways_out(host, network):
-        what = f"{host} has no `wan`, so there is no way out to hide containers on"
-        yield Problem("NC1302", (*where, key), what, 'name the uplink: `wan = "eth0"`', (("hosts", host),), on_key=True)
+        what = f"`{key}` needs the name of the uplink, and {host} has no `wan`"
+        yield Problem(
+            "NC1302", (*where, key), what, f'write `wan = "eth0"` in hosts.{host}', (("hosts", host),), on_key=True
+        )
     if not any(map(hidden, bridge.addresses)):
-        what = f"`{key}` means nothing here: the addresses of the bridge are public, and routed as they are"
+        what = f"`{key}` has no effect: all addresses of the bridge are public"
         yield Problem("NC1302", (*where, key), what, "leave it out", ((*where, "addresses"),), on_key=True)
 
 
@@ -62,19 +64,19 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
     for index, ip in enumerate(bridge.snat):
         at: KeyPath = (*where, "snat", index)
         if ip.version in first:
-            what = f"`snat` has two addresses of IPv{ip.version}"
-            yield Problem("NC1303", at, what, "one a family", ((*where, "snat", first[ip.version]),))
+            what = f"`snat` has two IPv{ip.version} addresses"
+            yield Problem("NC1303", at, what, "leave it out", ((*where, "snat", first[ip.version]),))
         first.setdefault(ip.version, index)
         if ip not in own:
-            yield Problem("NC1303", at, f"{ip} is no address of {host}", has(host, own))
+            yield Problem("NC1303", at, f"{host} does not have {ip}", has(host, own))
         elif not any(hidden(net) and net.version == ip.version for net in bridge.addresses):
-            what = f"nothing would leave under {ip}: the bridge has no IPv{ip.version} prefix that needs it"
+            what = f"no packet would leave with {ip}: the bridge has no private IPv{ip.version} prefix"
             yield Problem("NC1303", at, what, "leave it out", ((*where, "addresses"),))
     unnamed = {net.version for net in bridge.addresses if hidden(net)} - first.keys()
     if first and not bridge.masquerade:
         for family in sorted(unnamed):
-            what = f"`snat` has no IPv{family} address, so what containers start in IPv{family} is answered by nobody"
-            at, hint = (*where, "snat"), f"add an IPv{family} address that {host} has"
+            what = f"`snat` has no IPv{family} address, so IPv{family} connections of containers get no answer"
+            at, hint = (*where, "snat"), f"add an IPv{family} address of {host}"
             yield Problem("NC1303", at, what, hint, severity=Severity.WARNING, on_key=True)
 
 
@@ -95,20 +97,26 @@ def _targets(
         at: KeyPath = (*where, "to", index)
         space = table.namespaces.get(target.namespace) if target.namespace else None
         if space and space.bridge != name:
-            there = "in a tunnel, and is published by its own table" if space.tunnel else f"on `{space.bridge}`"
-            what = f"the namespace `{target.namespace}` is {there}"
+            there = "in a tunnel, and has `publish` in its own table" if space.tunnel else f"on `{space.bridge}`"
+            what = f"namespace `{target.namespace}` is {there}"
             also = (("hosts", host, "namespaces", str(target.namespace), "tunnel" if space.tunnel else "bridge"),)
-            yield Problem("NC1304", at, what, f"name one that is on `{name}`", also)
+            yield Problem("NC1304", at, what, f"write a namespace that is on bridge {name}", also)
         if target.address:
             yield from _on_the_bridge(target.address, bridge.addresses, name, host, at, (*where[:-2], "addresses"))
         families = {ip.version for ip in places(target, table)}
         come = {ip.version for ip in publish.on} & set(_served(publish, table))
         if target.address and come and target.address.version not in come:
-            what = f"nobody comes to {target.address}: `on` has no IPv{target.address.version} address"
-            yield Problem("NC1305", at, what, "leave it out, or add one to `on`", severity=Severity.WARNING)
+            what = f"no visitor reaches {target.address}: `on` has no IPv{target.address.version} address"
+            yield Problem(
+                "NC1305",
+                at,
+                what,
+                f"leave it out, or add an IPv{target.address.version} address to `on`",
+                severity=Severity.WARNING,
+            )
         if twice := sorted(families & first.keys()):
-            what = f"two targets serve IPv{twice[0]}"
-            yield Problem("NC1304", at, what, "one for each family", ((*where, "to", first[twice[0]]),))
+            what = f"`to` has two targets for IPv{twice[0]}"
+            yield Problem("NC1304", at, what, "leave it out", ((*where, "to", first[twice[0]]),))
         first |= {family: index for family in families if family not in first}
 
 
@@ -116,11 +124,11 @@ def _on_the_bridge(
     ip: IPAddress, ends: tuple[IPNetwork, ...], name: BridgeName, host: HostName, at: KeyPath, also: KeyPath
 ) -> Iterator[Problem]:
     if any(ip == net.ip for net in ends):
-        what = f"{ip} is {host}'s own end of `{name}`"
-        yield Problem("NC1304", at, what, "name the container's address", (also,))
+        what = f"{ip} is the address of {host} on bridge `{name}`"
+        yield Problem("NC1304", at, what, "write the address of the container", (also,))
     elif not any(ip in net for net in ends):
-        hint = "the bridge has " + ", ".join(str(net.cidr) for net in ends)
-        yield Problem("NC1304", at, f"{ip} is not on `{name}`", hint, (also,))
+        hint = "write an address in " + ", ".join(str(net.cidr) for net in ends)
+        yield Problem("NC1304", at, f"{ip} is in no subnet of bridge `{name}`", hint, (also,))
 
 
 @once
@@ -138,14 +146,14 @@ def _arrivals(
     for index, ip in enumerate(publish.on):
         at: KeyPath = (*where, "on", index)
         if ip not in own:
-            yield Problem("NC1305", at, f"{ip} is no address of {host}", has(host, own))
+            yield Problem("NC1305", at, f"{host} does not have {ip}", has(host, own))
         elif served and ip.version not in served:
-            what = f"{ip} is IPv{ip.version}, and nobody serves that family"
-            yield Problem("NC1305", at, what, f"name an IPv{ip.version} address in `to` too")
+            what = f"{ip} is IPv{ip.version}, and `to` has no IPv{ip.version} target"
+            yield Problem("NC1305", at, what, f"leave it out, or add an IPv{ip.version} target to `to`")
     if served and not publish.on and not any(arrivals(publish, host, network, family) for family in served):
         families = " or ".join(f"IPv{family}" for family in sorted(served))
-        what = f"{host} has no {families} address that visitors could arrive at"
-        yield Problem("NC1305", (*where, "to"), what, "name it in `on`, and in `addresses` of the host")
+        what = f"{host} has no {families} address where visitors could arrive"
+        yield Problem("NC1305", (*where, "to"), what, "add one to `addresses` of the host, and name it in `on`")
 
 
 def _allowed(
@@ -154,6 +162,6 @@ def _allowed(
     open_ = {family for family in served if arrivals(publish, host, network, family)}
     for index, net in enumerate(publish.allow):
         if open_ and net.version not in open_:
-            what = f"nobody of {net} can come: nothing is published in IPv{net.version}"
-            hint = f"name an IPv{net.version} address in `to` and `on`, or leave it out"
+            what = f"no client of {net} can connect: the port is not published in IPv{net.version}"
+            hint = f"leave it out, or add IPv{net.version} addresses to `to` and `on`"
             yield Problem("NC1305", (*where, "allow", index), what, hint)

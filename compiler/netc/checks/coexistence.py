@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.language.names import HostName
-from netc.language.topology import Topology
+from netc.language.topology import TRIED, Topology
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, Severity
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -15,16 +15,20 @@ def check(network: Network) -> Iterator[Problem]:
     for name, host in sorted(topology.hosts.items()):
         where: KeyPath = ("hosts", name)
         if host.offload and not host.wan:
-            what = f"`offload` is between the uplink and others, and the uplink of {name} is not known"
-            yield Problem("NC1502", (*where, "offload"), what, f'say `wan = "eth0"` in hosts.{name}', on_key=True)
+            what = f"`offload` needs the name of the uplink, and {name} has no `wan`"
+            yield Problem("NC1502", (*where, "offload"), what, 'write `wan = "eth0"`', on_key=True)
         elif host.offload and not _forwards(name, topology, with_marks=False):
-            what = f"{name} forwards nothing that could be offloaded"
-            hint = "leave `offload` out; replies that are told by a mark, as behind a link, cannot be"
+            what = f"`offload` has no effect on {name}: netc forwards nothing there"
+            hint = "leave `offload` out; netc does not offload replies that carry a mark"
             yield Problem("NC1501", (*where, "offload"), what, hint, on_key=True)
         if host.docker and not _forwards(name, topology, with_marks=True):
-            what = f"{name} forwards nothing that Docker could drop"
-            hint = "leave `docker` out: netc and Docker do not meet there"
-            yield Problem("NC1503", (*where, "docker"), what, hint, on_key=True)
+            what = f"`docker` changes nothing on {name}: netc forwards nothing there that Docker's rules could drop"
+            yield Problem("NC1503", (*where, "docker"), what, "leave `docker` out", severity=Severity.NOTE, on_key=True)
+        if host.target != TRIED:
+            what = f"nobody tested the output of netc on {host.target}, only on {TRIED}"
+            asks = "`nft -c -f /etc/netc/nftables.nft` and `bird -p -c /etc/netc/bird.conf`"
+            hint = f"leave `target` out; `install` then has the host's own tools read the files first, as {asks} do"
+            yield Problem("NC2108", (*where, "target"), what, hint, severity=Severity.WARNING)
 
 
 def _forwards(host: HostName, topology: Topology, *, with_marks: bool) -> bool:

@@ -12,6 +12,8 @@ from netc.language.sets import Source
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.namespaces import host_end
 from netc.network.sets import Members, members
+from netc.plan.facts import Forwarding
+from netc.plan.host_plan import HostPlan
 from netc.problem import KeyPath, Problem, Severity
 
 
@@ -35,7 +37,7 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
     where: KeyPath = ("hosts", host, "firewall")
     for key, policy, said in (("allow", "input", wall.allow), ("pass", "forward", wall.pass_)):
         if said and getattr(wall, policy) == "accept":
-            what = f'`{key}` says nothing where `{policy}` is "accept": everything may'
+            what = f'`{key}` has no effect with `{policy} = "accept"`, which accepts everything'
             yield Problem("NC1407", (*where, key), what, f'leave it out, or write `{policy} = "drop"`', on_key=True)
     elsewhere = dict(_elsewhere(host, network))
     denied = members(wall.deny, network.sets)
@@ -47,9 +49,9 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
                 yield _never(device, elsewhere[device], (*at, "interface", number))
         own = members(allow.from_, network.sets)
         if own and denied and not own - denied:
-            what = "`deny` comes first, and shuts out all that this allows"
+            what = "`deny` comes before `allow`, and drops all sources of this rule"
             yield Problem(
-                "NC1408", (*at, "from"), what, "take it out of one of the two", ((*where, "deny"),), Severity.WARNING
+                "NC1408", (*at, "from"), what, "leave it out of one of the two", ((*where, "deny"),), Severity.WARNING
             )
         elif denied:
             yield from _denied_in_part(allow, denied, at, (*where, "deny"), network)
@@ -62,47 +64,61 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
     yield from _denied_bridges(host, denied, network)
 
 
+def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+    """A `pass` without IP forwarding: the kernel drops the packet before any rule of the filter."""
+    wall = network.topology.hosts[plan.host].firewall
+    if wall and wall.pass_ and not any(part.every(Forwarding) for part in plan.parts):
+        what = f"netc does not turn on IP forwarding on {plan.host}, and `pass` needs it"
+        hint = "set `net.ipv4.ip_forward = 1` in /etc/sysctl.d of the host, unless Docker or another program does"
+        yield Problem("NC1411", ("hosts", plan.host, "firewall", "pass"), what, hint, (), Severity.NOTE, on_key=True)
+
+
 def _denied_in_part(allow: Allow, denied: Members, at: KeyPath, deny: KeyPath, network: Network) -> Iterator[Problem]:
     for number, source in enumerate(allow.from_):
         part = members((source,), network.sets)
         if part and not part - denied:
-            what = f"`deny` comes first, and shuts out all of `{source}`"
-            cure = "take it out of one of the two"
+            what = f"`deny` comes before `allow`, and drops all of `{source}`"
+            cure = "leave it out of one of the two"
             yield Problem("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
     given = allow.model_fields_set
     if not (allow.ports or allow.from_ or allow.interface) and not given:
-        what = "this lets everybody in, everywhere"
-        yield Problem("NC1406", at, what, 'say `ports`, `from` or `interface`; or mean it: `input = "accept"`')
+        what = "this rule accepts everything from everyone"
+        yield Problem(
+            "NC1406",
+            at,
+            what,
+            'name `ports`, `from` or `interface`; if all is meant, write `input = "accept"` in place of it',
+        )
     for field in ("ports", "from_", "interface"):
         if field in given and not getattr(allow, field):
             key = field.rstrip("_")
-            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so nothing is let in", _unsaid(key))
+            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so the rule accepts nothing", _unsaid(key))
 
 
 def _unsaid(key: str) -> str:
-    return f"say which; `{key}` left out altogether means any"
+    return f"leave it out to accept any `{key}`, or name some"
 
 
 def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
     """Interfaces by which nothing new can come to the host, and why."""
     for interface in network.interfaces[host]:
         if interface.namespace:
-            yield interface.name, f"it is inside the namespace `{interface.namespace}`"
+            yield interface.name, f"it is inside namespace `{interface.namespace}`"
     for name, settings in sorted(network.topology.hosts[host].namespaces.items()):
         try:
             end = host_end(name, settings)
         except Wrong:
             continue  # `names` tells of it
         if settings.access:
-            yield end, f"it leads into the namespace `{name}`, which is reached by `publish` alone"
+            yield end, f"it leads into namespace `{name}`, and only `publish` opens it"
 
 
 def _never(device: str, why: str, where: KeyPath) -> Problem:
     return Problem(
-        "NC1405", where, f"nothing comes or goes by `{device}`: {why}", "name another interface, or take it out"
+        "NC1405", where, f"the rule has no effect on `{device}`: {why}", "leave it out, or name another interface"
     )
 
 
@@ -112,11 +128,9 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: Key
         far = (end for end in outer_ends(interface) if isinstance(end, IPAddress))
         shut = next((ip for ip in far if ip in denied), None)
         if shut is not None:
-            what = (
-                f"{shut} is the far end of {interface.name}, and is heard only when {interface.host} has spoken first"
-            )
+            what = f"`deny` holds {shut}, the far end of {interface.name}, so it cannot reach {interface.host} first"
             at: KeyPath = (*where, "deny")
-            yield Problem("NC1409", at, what, "take it out of `deny`", (interface.where,), Severity.WARNING)
+            yield Problem("NC1409", at, what, "take its prefix out of `deny`", (interface.where,), Severity.WARNING)
 
 
 def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Problem]:
@@ -125,7 +139,7 @@ def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterat
         at: KeyPath = ("hosts", host, "bridges", name, "addresses")
         for index, net in enumerate(bridge.addresses):
             if not net.ip.is_link_local() and not members((net.cidr,), {}) - denied:
-                what = f"`deny` holds {net.cidr} of the bridge `{name}`, whose containers only answer"
-                hint = f'if they are to: deny a set of your own, which takes it away: `minus = "{net.cidr}"`'
+                what = f"`deny` holds {net.cidr} of bridge `{name}`, so its containers can only answer"
+                hint = f'if they should start connections, deny a set of your own with `minus = "{net.cidr}"`'
                 wall: KeyPath = ("hosts", host, "firewall", "deny")
                 yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)

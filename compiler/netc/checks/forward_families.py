@@ -44,13 +44,13 @@ def _chosen(way: Way, gaps: dict[int, Gap]) -> Iterator[Problem]:
     for index, ip in enumerate(way.forward.on):
         if gap := gaps.get(ip.version):
             where: KeyPath = (*way.where, "on", index)
-            yield Problem("NC1107", where, f"{ip} is not served: {gap.why}", gap.hint)
+            yield Problem("NC1107", where, f"the forward does not serve {ip}: {gap.why}", gap.hint)
 
 
 def _by_default(way: Way, gaps: dict[int, Gap], is_served: bool) -> Iterator[Problem]:
     for family, gap in gaps.items():
         severity = Severity.NOTE if is_served and not gap.astray else Severity.ERROR
-        what = f"visitors who come by IPv{family} are not served: {gap.why}"
+        what = f"the forward does not serve IPv{family}: {gap.why}"
         yield Problem("NC1107", way.where, what, gap.hint, severity=severity, on_key=True)
 
 
@@ -58,9 +58,11 @@ def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
     for index, target in enumerate(way.forward.to):
         if target.address and arriving and target.address.version not in arriving:
             family = f"IPv{target.address.version}"
-            what = f"nobody comes to {target.address}: `{way.name}` has no {family} address to arrive at"
+            what = f"no visitor reaches {target.address}: `{way.name}` has no {family} address where visitors arrive"
             where: KeyPath = (*way.where, "to", index)
-            yield Problem("NC1107", where, what, "leave it out, or add one to `on`", severity=Severity.WARNING)
+            yield Problem(
+                "NC1107", where, what, f"leave it out, or add an {family} address to `on`", severity=Severity.WARNING
+            )
 
 
 def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
@@ -69,8 +71,8 @@ def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
         for tunnel in _tunnels(way.edge.host, network).get(ip, ()):
             routes = tunnel.routes if tunnel.table is None else ()
             if all(to.version != ip.version for to in routes):
-                what = f"{ip} is on {tunnel.name}, and visitors from beyond its subnet are answered by the uplink"
-                hint = f"add where they come from to the `routes` of `{tunnel.origin[-1]}`"
+                what = f"{ip} is on {tunnel.name}, and the answers to visitors beyond its subnet leave by the uplink"
+                hint = f"add the prefixes of the visitors to `routes` of {tunnel.origin[-1]}"
                 where: KeyPath = (*way.where, "on", index)
                 yield Problem("NC1107", where, what, hint, severity=Severity.WARNING)
 
@@ -89,10 +91,13 @@ def _tunnels(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[In
 def _gap(way: Way, family: int, network: Network) -> Gap | None:
     carried = KINDS[way.node.kind].carries
     if family not in carried:
-        return Gap(f"{way.node.kind} carries IPv{carried[0]} alone", "use wireguard or gre for both families")
+        return Gap(
+            f"{way.node.kind} carries IPv{carried[0]} only",
+            f'write `kind = "wireguard"` in links.{way.forward.via}, which carries both families',
+        )
     target = target_of(way.forward, family)
     if target is None:
-        return Gap(f"no target has an IPv{family} address", f"name an IPv{family} address in `to` too")
+        return Gap(f"no target has an IPv{family} address", f"add an IPv{family} target to `to`")
     if not is_open(target, family, network):
         return _closed(target, family, network)
     return _no_way(way, family, served(target, way.forward, network, family))
@@ -103,14 +108,20 @@ def _closed(target: Target, family: int, network: Network) -> Gap:
     assert target.namespace is not None
     bridge = network.topology.hosts[target.host].namespaces[target.namespace].bridge
     prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
-    hint = f"give it an IPv{family} `address` on `{bridge}`" if bridge else f'give it `access = ["{prefix}"]`'
-    return Gap(f"the namespace `{target.namespace}` has no IPv{family} way in", hint)
+    hint = (
+        f"give it an IPv{family} `address` on bridge {bridge}"
+        if bridge
+        else f'write `access = ["{prefix}"]` in hosts.{target.host}.namespaces.{target.namespace}'
+    )
+    return Gap(f"namespace `{target.namespace}` has no IPv{family} address on its veth pair", hint)
 
 
 def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
     """Between the two ends of the link."""
     link = way.forward.via
-    both = f"give both ends an address, of {'a /31' if family == 4 else 'a /127'} for instance"
+    both = (
+        f"give both ends of {link} an IPv{family} address, out of {'a /31' if family == 4 else 'a /127'} for instance"
+    )
     if there is None:
         return Gap(f"`{link}` has no {_kind(way.node, family)} on {way.node.host}", both)
     near = tuple(_addresses(way.edge, family))
@@ -122,13 +133,13 @@ def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
     for end, ip, is_lost in ((way.edge, there, not _reaches(way.edge, there)), (way.node, near[0], back)):
         if is_lost:
             hint = "give both ends addresses in one subnet, such as " + ("a /31" if family == 4 else "a /127")
-            return Gap(f"{end.host} does not reach {ip} by `{link}`", hint, astray=True)
+            return Gap(f"{end.host} has no route to {ip} into `{link}`", hint, astray=True)
     return None
 
 
 def _kind(end: Interface, family: int) -> str:
     local = any(net.version == family for net in end.addresses)
-    return f"IPv{family} address but a link-local one" if local else f"IPv{family} address"
+    return f"IPv{family} address other than a link-local one" if local else f"IPv{family} address"
 
 
 def _addresses(interface: Interface, family: int) -> Iterator[IPAddress]:

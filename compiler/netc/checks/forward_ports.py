@@ -9,7 +9,7 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.forwards import Way, is_open, ways
-from netc.checks.ports import port_key, published
+from netc.checks.ports import BGP, port_key, published
 from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.names import HostName
@@ -20,9 +20,6 @@ from netc.network.passing import arrivals
 from netc.network.spans import Spans
 from netc.network.sums import of_port
 from netc.problem import KeyPath, Problem
-
-BGP = 179
-"""RFC 4271."""
 
 
 class Form(Enum):
@@ -108,7 +105,7 @@ def _needs(host: HostName, network: Network) -> tuple[Need, ...]:
     tunnels = {port: i for i in network.interfaces[host] if (port := listens_at(i))}
     return (
         Need(Ports(ssh, ssh, "tcp"), "ssh", (("hosts", host, "ssh"),) if ssh != 22 else ()),
-        Need(Ports(BGP, BGP, "tcp"), "BGP"),
+        *([Need(Ports(BGP, BGP, "tcp"), "BGP")] if host in network.speakers else ()),
         *(
             Need(Ports(port, port, "udp"), i.name, (port_key(i),), of_port(i, network.topology))
             for port, i in sorted(tunnels.items())
@@ -135,10 +132,10 @@ def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Itera
     if len(lost) > 1:
         some = ", ".join(f"{need.ports} ({need.owner})" for need in lost[:3])
         rest = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-        needed = f"{claim.ports} holds what {claim.host} needs itself: {some}{rest}"
-    what = needed if claim.form == Form.AT_THE_EDGE else f"{needed}; {claim.host} would pass it on"
+        needed = f"{claim.host} needs ports of {claim.ports} itself: {some}{rest}"
+    what = needed if claim.form == Form.AT_THE_EDGE else f"{needed}, and {claim.host} would forward it"
     alone = claim.ports.first == claim.ports.last
-    hint = "forward another port; `to` keeps the one of the server" if alone else _split(claim.ports, lost)
+    hint = "write another port, and the port of the server in `to`" if alone else _split(claim.ports, lost)
     yield Problem("NC1103", claim.where, what, hint, lost[0].also)
 
 
@@ -151,7 +148,7 @@ def _split(ports: Ports, lost: list[Need]) -> str:
         start = number + 1
     if len(pieces) > 4:
         return "forward fewer ports"
-    return "write " + ", ".join(f'"{piece}"' for piece in pieces)
+    return "write " + ", ".join(f'`"{piece}"`' for piece in pieces)
 
 
 # ---- each port once ------------------------------------------------------------------------------------------
@@ -203,13 +200,13 @@ def _collision(one: Claim, other: Claim) -> Problem:
         one, other = other, one
     common = Ports(max(one.ports.first, other.ports.first), min(one.ports.last, other.ports.last), one.ports.protocol)
     if other.form == Form.PUBLISHED:
-        what = f"{common} of {one.address} is published into `{other.name}`"
+        what = f"`{other.name}` already publishes {common} of {one.address}"
         return Problem("NC1104", one.where, what, "keep one of the two", (other.where,))
     if one.form == other.form == Form.AT_THE_EDGE:
-        what = f"{common} of {one.address} is forwarded twice"
+        what = f"two forwards take {common} of {one.address}"
         return Problem("NC1104", other.where, what, "keep one of the two", (one.where,))
     what = (
-        f"{common} arrives at {one.address} of {one.host} by `{one.name}` and by `{other.name}`, to go on to two places"
+        f"`{one.name}` and `{other.name}` both bring {common} to {one.address} of {one.host}, for two different targets"
     )
-    hint = "send both to one place, or let visitors dial another port: `to` keeps the one of the server"
+    hint = "give both the same target, or give one another port and the port of the server in `to`"
     return Problem("NC1105", other.where, what, hint, (one.where,))

@@ -26,9 +26,11 @@ def check(network: Network) -> Iterator[Problem]:
         ring = _ring(name, after)
         if ring and not told & set(ring):
             told.update(ring)
-            what = "visitors would go round: " + " → ".join(f"`{each}`" for each in (*ring, ring[0]))
+            what = "these forwards send visitors round in a ring: " + " → ".join(
+                f"`{each}`" for each in (*ring, ring[0])
+            )
             also = tuple(("forwards", each) for each in ring[1:])
-            yield Problem("NC1113", ("forwards", name), what, "let one of them end at who serves", also, on_key=True)
+            yield Problem("NC1113", ("forwards", name), what, "let one of them lead to the server", also, on_key=True)
 
 
 Taken = Mapping[tuple[HostName, IPAddress, str], Spans[ForwardName]]

@@ -90,20 +90,20 @@ def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[P
     for index, target in enumerate(forward.to):
         at: KeyPath = ("forwards", name, "to", index)
         if target.host == forward.at:
-            what = f"visitors arrive at {forward.at} already, and there is nowhere to forward them to"
-            yield Problem("NC1101", at, what, "name the host at the other end of `via`", (("forwards", name, "at"),))
+            what = f"`at` and `to` are the same host, {forward.at}"
+            yield Problem("NC1101", at, what, _other_end(forward, network), (("forwards", name, "at"),))
             return
         if target.host != forward.to[0].host:
-            what = f"`{name}` is served by {forward.to[0].host} and by {target.host}"
-            hint = "one link leads to one host: write a forward for each"
+            what = f"the forward has two hosts in `to`, {forward.to[0].host} and {target.host}, and `via` leads to one"
+            hint = "leave it out, and write a second forward for it"
             yield Problem("NC1101", at, what, hint, (("forwards", name, "to", 0),))
             return
     pair = {forward.at, forward.to[0].host}
     if set(network.topology.links[forward.via].between) != pair:
-        what = f"`{forward.via}` does not join {forward.at} and {forward.to[0].host}"
+        what = f"link `{forward.via}` is not between {forward.at} and {forward.to[0].host}"
         joining = _joining(network.topology).get(frozenset(pair), ())
-        verb = "does" if len(joining) == 1 else "do"
-        hint = f"{some(joining)} {verb}" if joining else "write a link between the two"
+        hint = f"write {joining[0]}" if joining else "write a link between the two"
+        hint += f", or one of {some(joining[1:])}" if len(joining) > 1 else ""
         also: tuple[KeyPath, ...] = (("links", forward.via, "between"),)
         yield Problem("NC1101", ("forwards", name, "via"), what, hint, also)
 
@@ -124,15 +124,17 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
         families = (4, 6) if target.address is None else (target.address.version,)
         twice = next((family for family in families if family in first), None)
         if twice is not None and target.host == forward.to[0].host:
-            what = f"two targets of `{name}` serve IPv{twice}"
-            hint = "one for each family: with an address it serves that of its address, else both"
+            what = f"`to` has two targets for IPv{twice}"
+            hint = (
+                "leave it out: a target without an address serves both families, one with an address serves its family"
+            )
             yield Problem("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
         first |= {family: index for family in families if family not in first}
         yield from _behind(target, at, network)
         for number, ports in enumerate(forward.ports):
             if target.port is not None and ports.first != ports.last:
-                what = f"{ports} are {ports.last - ports.first + 1} ports, and {target.port} is one"
-                hint = f"leave out `:{target.port}`, or write a forward for each port"
+                what = f"{ports} has {ports.last - ports.first + 1} ports, and the target has one, {target.port}"
+                hint = f"write the target without `:{target.port}`, or a forward for each port"
                 yield Problem("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
 
 
@@ -142,14 +144,14 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Proble
     if ip is None:
         return
     if ip.is_link_local():
-        what = f"{ip} is link-local, and stands on every link of {target.host} for another"
-        yield Problem("NC1102", where, what, "name an address that is routed")
+        what = f"{ip} is link-local, so it does not say on which link of {target.host} the server is"
+        yield Problem("NC1102", where, what, "write an address that is routed")
     if ip in held_addresses(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
         yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')
     for space in _ways_inside(target.host, network).get(ip, ()):
-        what = f"{ip} is an end of the way into the namespace `{space}`"
+        what = f"{ip} is an end of the veth pair of namespace `{space}`"
         yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
 
 
@@ -168,6 +170,11 @@ def _ways_inside(host: HostName, network: Network) -> Mapping[IPAddress, Sequenc
     return found
 
 
+def _other_end(forward: Forward, network: Network) -> str:
+    others = [host for host in network.topology.links[forward.via].between if host != forward.at]
+    return f"write `{others[0]}`" if others else "write the host at the other end of `via`"
+
+
 # ---- where visitors arrive -----------------------------------------------------------------------------------
 
 
@@ -177,10 +184,13 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
         if address not in own:
             at: KeyPath = ("forwards", name, "on", index)
             hint = has(forward.at, _reached_at(forward.at, network))
-            yield Problem("NC1106", at, f"{address} is no address of {forward.at}", hint)
+            yield Problem("NC1106", at, f"{forward.at} does not have {address}", hint)
     if not arrivals(forward, network):
-        what = f"{forward.at} has no public address that visitors could arrive at"
-        hint = "set `on` to the address that they reach it by, as the uplink holds it"
+        what = f"{forward.at} has no public address where visitors could arrive"
+        hint = "write `on` with the address of the uplink that visitors reach"
+        turned_round = forward.model_copy(update={"at": forward.to[0].host})
+        if turned_round.at in network.topology.hosts and arrivals(turned_round, network):
+            hint += f", or swap `at` and `to`: {turned_round.at} has a public address"
         yield Problem("NC1106", ("forwards", name, "at"), what, hint)
 
 
@@ -198,8 +208,8 @@ def _no_wan(network: Network) -> Iterator[Problem]:
             continue
         if any(arrives_by(ip, forward.at, network) is None for ip in arrivals(forward, network)):
             told.add(forward.at)
-            what = f"{forward.at} has no `wan`, and visitors arrive there"
-            hint = 'name the uplink, so that what only passes through is left alone: `wan = "eth0"`'
+            what = f"{forward.at} has no `wan`, and a forward needs the name of the uplink"
+            hint = 'write `wan = "eth0"`, or the name that the uplink has there'
             also = (("forwards", name, "at"),)
             yield Problem("NC1106", ("hosts", forward.at), what, hint, also, on_key=True)
 
@@ -214,15 +224,15 @@ def _bound(way: Way, network: Network) -> Iterator[Problem]:
     udp = [n for n, ports in enumerate(forward.ports) if ports.protocol == "udp" and not _passed_on(way, n, network)]
     matters = bool(local and udp and forward.keep_source)
     if forward.bound and not matters:
-        what = f"`bound` means nothing to `{way.name}`"
-        hint = "it is for UDP servers on the host itself that see the visitor's address: leave it out"
+        what = f"`bound` has no effect on `{way.name}`"
+        hint = "leave it out: it is for UDP servers on the host itself with `keep_source`"
         yield Problem("NC1110", (*way.where, "bound"), what, hint, on_key=True)
     if matters and not forward.bound:
         ends = " and ".join(str(net.ip) for net in way.node.addresses if not net.ip.is_link_local())
-        what = f"a UDP server on {way.node.host} would answer from its uplink's address, which no visitor has asked"
+        what = f"a UDP server on {way.node.host} may answer from the address of its uplink, which visitors drop"
         hint = (
-            f'serve it from a namespace, `to = "{way.node.host}/NAME"`, '
-            f"or let it listen at {ends or 'the address of the link'} and say `bound = true`"
+            "run the server in a namespace, "
+            f"or let it listen at {ends or 'the address of the link'} and write `bound = true`"
         )
         yield Problem("NC1109", (*way.where, "ports", udp[0]), what, hint)
 
@@ -241,7 +251,7 @@ def _replaced(interface: Interface, network: Network) -> Iterator[Problem]:
     link = link_of(interface, network.topology)
     end = link.ends.get(interface.host) if link else None
     if interface.back and end and end.allowed_ips is not None and set(end.allowed_ips) != set(EVERYTHING):
-        what = f"visitors are everybody, so everything may come out of {interface.name}, and not these alone"
+        what = f"visitors have any address, so {interface.name} needs everything in `allowed_ips`, and it has less"
         yield Problem("NC1112", (*interface.where, "allowed_ips"), what, "leave it out")
 
 
@@ -256,8 +266,14 @@ def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
         for near, ip in ends:
             peers = near.peers if isinstance(near, WireguardInterface) else ()
             if ip and peers and _allowed(near.host, near.origin, network).of(ip) is None:
-                what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer there is allowed to have it"
-                yield Problem("NC0607", (*near.where, "allowed_ips"), what, "add it to `allowed_ips`", (way.where,))
+                what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer has it in `allowed_ips`"
+                yield Problem(
+                    "NC0607",
+                    (*near.where, "allowed_ips"),
+                    what,
+                    f"add `{ip}/{32 if ip.version == 4 else 128}` to `allowed_ips`",
+                    (way.where,),
+                )
 
 
 @once
@@ -276,7 +292,7 @@ def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology
             continue
         other = seen.setdefault(interface.back.mark, interface)
         if other.far != interface.far and other.far and interface.far:
-            what = f"on {host}, replies to {interface.far} and to {other.far} would carry the same mark"
+            what = f"on {host}, replies to {interface.far} and to {other.far} have the same mark"
             what += f": {of_mark(interface.far, topology)}, and {of_mark(other.far, topology)}"
-            hint = "marks hang on the edge's id, and 255 later they begin again: choose another id for one of them"
+            hint = "give one of them another id: marks are made of ids, and repeat every 255"
             yield Problem("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))

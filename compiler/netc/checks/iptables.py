@@ -24,8 +24,8 @@ def check(network: Network) -> Iterator[Problem]:
 def _host(name: HostName, host: Host) -> Iterator[Problem]:
     where: KeyPath = ("hosts", name)
     if host.offload:
-        what = f"{name} has iptables, and flows take no shortcut past that"
-        hint = 'leave `offload` out, or let the host have `netfilter = "nftables"`'
+        what = f"{name} has iptables, which cannot offload flows"
+        hint = 'leave `offload` out, or write `netfilter = "nftables"`'
         yield Problem("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
     for split in sorted(host.splits):
         if len(split) > LONGEST_SPLIT:
@@ -35,7 +35,7 @@ def _host(name: HostName, host: Host) -> Iterator[Problem]:
             yield Problem("NC1902", (*where, "splits", split), what, hint, on_key=True)
     for used, at in sorted(_named_sets(host, where), key=lambda found: found[0]):
         if len(used) > LONGEST:
-            what = f"`{used}` has {too_long(used)}, which a host with iptables makes of a set"
+            what = f"`{used}` has {too_long(used)}, and {name} has iptables"
             yield Problem("NC1903", at, what, "choose a shorter name")
 
 

@@ -10,7 +10,7 @@ from netc.language.kinds import KINDS, Properties, those
 from netc.language.links import Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, dotted
 
 
 def _of(has: Callable[[Properties], bool]) -> frozenset[str]:
@@ -80,26 +80,31 @@ def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyP
     for key in sorted(table.model_fields_set & known.keys()):
         if kind not in known[key]:
             shown = key.rstrip("_")
-            what = f"`{shown}` means nothing to the kind `{kind}`"
-            hint = f"it belongs to {', '.join(sorted(known[key]))}"
+            what = f"kind `{kind}` has no `{shown}`"
+            hint = f"leave it out: `{shown}` belongs to {', '.join(sorted(known[key]))}"
             yield Problem("NC0206", (*where, shown), what, hint, on_key=True)
 
 
 def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
     carried = KINDS[kind].carries
+    table = dotted(where[:2] if where[0] == "links" else where[:4])
     for index, net in enumerate(networks):
         if net.version not in carried:
-            what = f"{kind} carries IPv{carried[0]} alone, and {net} is IPv{net.version}"
-            yield Problem("NC0207", (*where, index), what, "use gre for both families")
+            what = f"{kind} carries IPv{carried[0]} only, and {net} is IPv{net.version}"
+            yield Problem(
+                "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}, which carries both families'
+            )
 
 
 def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Problem]:
     shared = mesh.interfaces == "shared"
     if shared and not mesh.subnet:
-        what = "a mesh of shared interfaces needs a `subnet`"
-        yield Problem("NC0208", where, what, "a host's address is subnet + its id", on_key=True)
+        what = "the mesh has shared interfaces and no `subnet`"
+        yield Problem(
+            "NC0208", where, what, 'write `subnet = "10.88.0.0/24"`: each host has the address subnet + id', on_key=True
+        )
     for key in ("prefix",) if shared else ("interface", "subnet"):
         if key in mesh.model_fields_set:
-            what = f"`{key}` means nothing to a mesh of {mesh.interfaces} interfaces"
-            hint = f'it belongs to `interfaces = "{"per-peer" if shared else "shared"}"`'
+            what = f'a mesh with `interfaces = "{mesh.interfaces}"` has no `{key}`'
+            hint = f'leave it out: `{key}` belongs to `interfaces = "{"per-peer" if shared else "shared"}"`'
             yield Problem("NC0206", (*where, key), what, hint, on_key=True)

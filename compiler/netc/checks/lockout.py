@@ -55,8 +55,8 @@ def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
                 thief = rules.taken_by(Syn(device, source, to, port))
                 if thief is not None and thief not in told:
                     told.add(thief)
-                    what = f"ssh of {host}, dialled at {to} ({port}/tcp) from {source}, would not be reached"
-                    hint = "ssh stays reachable from everywhere: let visitors of this dial another port"
+                    what = f"a connection from {source} to ssh of {host} at {to} ({port}/tcp) would not arrive"
+                    hint = "write another port: ssh stays reachable from everywhere"
                     yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 

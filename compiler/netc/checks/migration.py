@@ -26,7 +26,7 @@ FEW = 5
 def comparable(before: Network, after: Network) -> Iterator[Problem]:
     """Why the order of a change cannot be told."""
     old, new = before.topology, after.topology
-    for topology, which in ((old, "the first topology"), (new, "this")):
+    for topology, which in ((old, "the first topology"), (new, "this topology")):
         if topology.bgp is None or not has_members(topology.bgp):
             what = f"{which} is no confederation, so its routers have other ASNs or none"
             hint = "sessions between other ASNs do not come up: change all routers at one moment"
@@ -34,8 +34,8 @@ def comparable(before: Network, after: Network) -> Iterator[Problem]:
             return
     for path in _differences(old, new, ()):
         what = f"`{dotted(path)}` differs from the first topology"
-        what += ": a migration is of how our routers tell each other alone"
-        yield Problem("NC2601", path, what, "change that before, or after, with both forms alike", on_key=True)
+        what += ", and a migration changes internal BGP only"
+        yield Problem("NC2601", path, what, "change it before or after the migration", on_key=True)
 
 
 def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
@@ -61,10 +61,10 @@ def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
         lost[host].append(origin)
     for host, origins in lost.items():
         state = "has changed" if host in moved else "has not changed"
-        what = f"{host}, which {state}, is not told of {_some(origins)}: what it sends there is lost"
+        what = f"{host}, which {state}, has no routes of {_some(origins)}, so its packets to them are lost"
         yield Problem("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
     for host, origin in broken.leaks:
-        what = f"{host} tells the world what {origin} says with member ASNs in its paths, such as"
+        what = f"{host} exports routes of {origin} with member ASNs in their paths, such as"
         what += f" {one.members[origin]}"
         yield Problem("NC2603", ("hosts", host, "bgp"), what, hint, (("hosts", origin, "bgp"),), on_key=True)
 

@@ -31,8 +31,8 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         try:
             outer = host_end(name, settings)
         except Wrong as wrong:
-            what = f"no name for {host}'s end of the way into `{name}`: {wrong.what}"
-            yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
+            what = f"netc derives no name for the veth pair of `{name}` on {host}: {wrong.what}"
+            yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
             continue
         if settings.access or settings.bridge:
             named.append((outer, where))
@@ -41,18 +41,18 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
         try:
             named.append((bridge_device(bridge_name, bridge), where))
         except Wrong as wrong:
-            what = f"no name for the interface of `{bridge_name}`: {wrong.what}"
-            yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
+            what = f"netc derives no name for the interface of `{bridge_name}`: {wrong.what}"
+            yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
     named += [(anycast_device(name), ("anycast", name)) for name, _ in services_at(host, network.topology)]
     for device, where in named:
         other = seen.setdefault(device, where)
         if other != where:
-            what = f"two interfaces of {host} are called `{device}`"
+            what = f"two interfaces of {host} have the same name, `{device}`"
             key = "prefix" if "meshes" in (where[0], other[0]) else "interface"
-            yield Problem("NC0801", where, what, f'set `{key} = "…"` for one of them', (other,), on_key=True)
+            yield Problem("NC0801", where, what, f"give one of them another `{key}`", (other,), on_key=True)
         if device == INNER and table.namespaces:
-            what = f"`{INNER}` is what the inner end of a namespace's pair is called"
-            yield Problem("NC0801", where, what, 'set another `interface = "…"`', on_key=True)
+            what = f"`{INNER}` is the name of the inner end of each namespace's veth pair"
+            yield Problem("NC0801", where, what, "write another `interface`", on_key=True)
 
 
 def _parts(host: HostName, network: Network) -> Iterator[Problem]:
@@ -60,5 +60,5 @@ def _parts(host: HostName, network: Network) -> Iterator[Problem]:
     for interface in network.interfaces[host]:
         other = seen.setdefault(interface.part, interface.origin)
         if other != interface.origin:
-            what = f"two parts of {host} would be called `{interface.part}`"
+            what = f"two parts of {host} have the same name, `{interface.part}`"
             yield Problem("NC0802", interface.origin, what, "rename one of the two", (other,), on_key=True)

@@ -12,7 +12,7 @@ from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
 from netc.network.uplinks import held_addresses
-from netc.problem import KeyPath, Problem, Severity
+from netc.problem import KeyPath, Problem, Severity, dotted
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -37,7 +37,9 @@ def check(network: Network) -> Iterator[Problem]:
 def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: str) -> Iterator[Problem]:
     first = seen.setdefault(name, where)
     if first != where:
-        yield Problem(code, where, f"{noun} `{name}` is in a namespace already", "it can be in one", (first,))
+        yield Problem(
+            code, where, f"{noun} `{name}` is already in another namespace", "leave it out of one of the two", (first,)
+        )
 
 
 def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
@@ -46,15 +48,17 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
         at = (*where, "access", index)
         if prefix.version in families:
             what = f"`access` has two prefixes of IPv{prefix.version}"
-            yield Problem("NC0903", at, what, "one a family", ((*where, "access", families[prefix.version]),))
+            yield Problem(
+                "NC0903", at, what, "write one prefix for each family", ((*where, "access", families[prefix.version]),)
+            )
         families.setdefault(prefix.version, index)
         if prefix.size < 2:
-            what = f"{prefix} has one address, and the way into a namespace has two ends"
-            yield Problem("NC0903", at, what, "give it a /31 or a /127")
+            what = f"{prefix} has 1 address, and a veth pair needs 2"
+            yield Problem("NC0903", at, what, f"write a {'/31' if prefix.version == 4 else '/127'}")
         elif prefix.ip != prefix.network:
             what = f"{prefix} has host bits set"
             yield Problem(
-                "NC0903", at, what, f"the host has the first address, the namespace the next: `{prefix.cidr}`"
+                "NC0903", at, what, f"write `{prefix.cidr}`: the host has the first address, the namespace the next"
             )
 
 
@@ -77,31 +81,49 @@ def _publish(
 ) -> Iterator[Problem]:
     inside = {prefix.version for prefix in settings.access}
     if not inside:
-        what = f"{publish.port} has no way in: the namespace has no `access`"
-        yield Problem("NC0904", where, what, 'give it `access = ["10.200.0.0/31"]`')
+        what = f"nobody can reach {publish.port}: the namespace has no `access`"
+        yield Problem("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
         return
     held = held_addresses(host, network)
     for index, address in enumerate(publish.on):
         at = (*where, "on", index)
         if address not in held and address not in set(_ends(settings)):
-            what, own = f"{address} is no address of {host}", {*held, *_ends(settings)}
-            yield Problem("NC0905", at, what, f"{host} has " + ", ".join(map(str, sorted(own))))
+            what, own = f"{host} does not have {address}", {*held, *_ends(settings)}
+            yield Problem("NC0905", at, what, "write one of " + ", ".join(map(str, sorted(own))))
         elif address.version not in inside:
-            what = f"{address} is IPv{address.version}, and `access` has no prefix of it"
-            yield Problem("NC0906", at, what, "the client's address is kept, so the family stays: add one to `access`")
+            what = f"{address} is IPv{address.version}, and `access` has no IPv{address.version} prefix"
+            yield Problem(
+                "NC0906",
+                at,
+                what,
+                f"add an IPv{address.version} prefix to `access`: the client keeps its address, and so its family",
+            )
     for index, prefix in enumerate(publish.allow):
         if prefix.version not in ({address.version for address in publish.on} or inside):
-            what = f"nobody of {prefix} can come: nothing is published in IPv{prefix.version}"
-            yield Problem("NC0906", (*where, "allow", index), what, "add an address of the family to `on`")
+            what = f"no client of {prefix} can connect: the port is not published in IPv{prefix.version}"
+            yield Problem("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
 
 
 def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Problem]:
     if not tunnel.addresses:
-        what = f"the tunnel `{settings.tunnel}` has no address, so nothing inside can speak"
-        yield Problem("NC0907", (*tunnel.where, "address"), what, "its owner knows it", ((*where, "tunnel"),))
+        what = f"tunnel `{settings.tunnel}` has no `address`, so nothing in the namespace can send"
+        yield Problem(
+            "NC0907",
+            (*tunnel.where, "address"),
+            what,
+            "write the `address` that the provider gave you",
+            ((*where, "tunnel"),),
+        )
     if tunnel.table is not None:
-        what = "inside a namespace the tunnel is the only way: a `table` of its own would hide it"
+        what = "the tunnel is in a namespace, where its routes belong into the main table, and it has a `table`"
         yield Problem("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
     if settings.services and not (settings.dns or tunnel.dns):
-        what = "no resolver is known inside, so the services can look up no name"
-        yield Problem("NC0909", where, what, 'set `dns = ["…"]`', severity=Severity.WARNING, on_key=True)
+        what = "the namespace has no resolver, so its services cannot look up names"
+        yield Problem(
+            "NC0909",
+            where,
+            what,
+            'write `dns = ["9.9.9.9"]`, or another resolver',
+            severity=Severity.WARNING,
+            on_key=True,
+        )

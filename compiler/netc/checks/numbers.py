@@ -43,39 +43,47 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _without_table(interface: Interface) -> Iterator[Problem]:
     if interface.priority is not None:
-        what = "`priority` is that of the rules that lead to a `table`, and there is none"
-        yield Problem("NC1004", (*interface.where, "priority"), what, "set a `table`, or leave it out", on_key=True)
+        what = "`priority` needs a `table`, and the interface has none"
+        yield Problem(
+            "NC1004", (*interface.where, "priority"), what, "leave `priority` out, or write a `table`", on_key=True
+        )
 
 
 def _unused(interface: Interface) -> Iterator[Problem]:
     """A table that holds nothing, or that nothing leads to."""
     where = (*interface.where, "table")
     if not interface.routes:
-        what = f"table {interface.table} would be empty: there are no `routes`"
-        yield Problem("NC1004", where, what, "write `routes`, or leave `table` out")
+        what = f"table {interface.table} would be empty: the interface has no `routes`"
+        yield Problem("NC1004", where, what, "leave `table` out, or write `routes`")
     elif all(net.ip.is_link_local() for net in interface.addresses):
-        what = f"nothing would use table {interface.table}: rules lead there from the interface's own addresses"
-        yield Problem("NC1004", where, what, "give it an `address`, or leave `table` out")
+        what = (
+            f"no policy rule leads to table {interface.table}: rules match addresses of the interface, and it has none"
+        )
+        yield Problem("NC1004", where, what, "leave `table` out, or write an `address`")
 
 
 def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Problem]:
     owner = TABLES.get(table) or OTHERS.get(table)
     if owner:
-        what = f"table {table} is that of {owner}"
-        yield Problem("NC1003", (*interface.where, "table"), what, "7000 to 7999 are free for netc")
+        what = f"table {table} belongs to {owner}"
+        yield Problem(
+            "NC1003", (*interface.where, "table"), what, "write a number from 7000 to 7999: netc leaves them to you"
+        )
     if priority in TAILSCALE:
-        what = f"priority {priority} is one of {TAILSCALE.start} to {TAILSCALE.stop - 1}, which are Tailscale's"
-        yield Problem("NC1003", (*interface.where, "priority"), what, "7000 to 7999 are free for netc")
+        what = f"priority {priority} is one of {TAILSCALE.start} to {TAILSCALE.stop - 1}, whose rules Tailscale deletes"
+        yield Problem(
+            "NC1003", (*interface.where, "priority"), what, "write a number from 7000 to 7999: netc leaves them to you"
+        )
     if priority > 32765:
-        what = f"priority {priority}, like the table's, > 32766 (main), so it would never be reached"
-        yield Problem("NC1003", (*interface.where, "table"), what, "set a `priority` from 1 to 32765")
+        what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would ask main first"
+        yield Problem("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
 
 
 def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
     other = seen.setdefault(number, interface)
     if other is not interface:
-        what = f"{key} {number} of {interface.host} is that of {other.name} too"
-        yield Problem(code, (*interface.where, key), what, "choose another for one of them", ((*other.where, key),))
+        what = f"{interface.name} and {other.name} of {interface.host} have the same {key}, {number}"
+        yield Problem(code, (*interface.where, key), what, f"give one of them another `{key}`", ((*other.where, key),))
 
 
 def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
@@ -85,8 +93,8 @@ def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator
     other = seen.setdefault(interface.back.table, interface)
     if other is not interface:
         names = f"{other.name} and {interface.name}"
-        what = f"visitors of {interface.far} come to {interface.host} by {names}, and replies could not tell which"
-        hint = "let all forwards of the edge come by one link"
+        what = f"visitors of {interface.far} reach {interface.host} by {names}, and both need the same reply table"
+        hint = f"let all forwards at {interface.far} use the same link in `via`"
         yield Problem("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
 
 
@@ -95,9 +103,9 @@ def _of_replies(
 ) -> Iterator[Problem]:
     for code, key, number in (("NC1001", "table", table), ("NC1002", "priority", priority)):
         if other := replies.get(number):
-            what = f"{key} {number} of {interface.host} is that of replies to visitors of {other.far}"
+            what = f"{interface.host} needs {key} {number} for replies to visitors of {other.far}"
             what += f", where {of_replies(other.far, topology)}" if other.far else ""
-            yield Problem(code, (*interface.where, key), what, "choose another", (other.origin,))
+            yield Problem(code, (*interface.where, key), what, f"write another `{key}`", (other.origin,))
             return
 
 
@@ -111,11 +119,11 @@ def _derived(
         if interface.table is not None:
             tables[interface.table] = (interface.name, interface.where)
         if interface.back:
-            tables[interface.back.table] = (f"replies by {interface.name}", interface.where)
+            tables[interface.back.table] = (f"the replies by {interface.name}", interface.where)
             if interface.back.mark is not None:
-                marks[interface.back.mark] = (f"replies by {interface.name}", interface.where)
+                marks[interface.back.mark] = (f"the replies by {interface.name}", interface.where)
     if by_split:
-        marks[OUTER_MARK] = ("what tunnels themselves send, beside a split,", by_split[0].origin)
+        marks[OUTER_MARK] = ("the packets of tunnels, beside a split,", by_split[0].origin)
     wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
     wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
     for what, origin, table, mark in wanted:
@@ -124,8 +132,8 @@ def _derived(
             name, other = seen.setdefault(number, (what, origin))
             if other != origin:
                 shown = number >> 24 if key == "mark" else number
-                said = f"{key} {shown} of {what} is that of {name} too"
-                yield Problem("NC1005", origin, said, f"set another `{key}`", (other,), on_key=True)
+                said = f"{what} and {name} have the same {key}, {shown}"
+                yield Problem("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
 
 
 def _not_free(origin: KeyPath, table: int) -> Iterator[Problem]:
@@ -133,5 +141,5 @@ def _not_free(origin: KeyPath, table: int) -> Iterator[Problem]:
     if table == PREFERRED:
         owner = "the preferred uplinks"
     if owner:
-        free = "13000 to 13999 are free for splits" if origin[2] == "splits" else "12000 to 12999 are free for uplinks"
-        yield Problem("NC1003", (*origin, "table"), f"table {table} is that of {owner}", free)
+        free = "write a number from 13000 to 13999" if origin[2] == "splits" else "write a number from 12000 to 12999"
+        yield Problem("NC1003", (*origin, "table"), f"table {table} belongs to {owner}", free)

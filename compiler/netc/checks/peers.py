@@ -10,6 +10,7 @@ from netaddr import IPNetwork
 from netc.language.kinds import KINDS
 from netc.language.links import Link, Mesh
 from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
+from netc.language.values import Endpoint
 from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.meshes import members
@@ -43,10 +44,8 @@ def _keys(network: Network) -> Iterator[Problem]:
     for where, host, key in _declared(network):
         owner = seen.setdefault(key, (host, where))
         if owner[0] != host:
-            what = f"this key is that of {owner[0]} too"
-            yield Problem(
-                "NC0602", where, what, "make a pair on each host; no private key is in two places", (owner[1],)
-            )
+            what = f"{host} and {owner[0]} have the same public key"
+            yield Problem("NC0602", where, what, "make a key pair on each host: `netc keys` does it", (owner[1],))
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):
@@ -56,13 +55,13 @@ def _keys(network: Network) -> Iterator[Problem]:
                 earlier = first.setdefault(peer.public_key, index)
                 if earlier != index:
                     at, there = ((*interface.where, "peer", n, "public_key") for n in (index, earlier))
-                    what = f"two peers of {interface.name} have one key, and only the last would be there"
-                    yield Problem("NC0602", at, what, "make them one peer, with all `allowed_ips`", (there,))
+                    what = f"two peers of {interface.name} have the same key, and WireGuard keeps only the last one"
+                    yield Problem("NC0602", at, what, "merge them into one peer with all `allowed_ips`", (there,))
                 elif peer.public_key in seen:
                     at = (*interface.where, "peer", index, "public_key")
                     host, there = seen[peer.public_key]
-                    what = f"this key is that of {host}, which is a host of this topology"
-                    yield Problem("NC0602", at, what, "write a link between the two, and no tunnel", (there,))
+                    what = f"this is the public key of {host}, a host of this topology"
+                    yield Problem("NC0602", at, what, "write a link between the two in place of the tunnel", (there,))
 
 
 def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]:
@@ -83,8 +82,10 @@ def _key_files(network: Network) -> Iterator[Problem]:
             if isinstance(interface, WireguardInterface) and (identity := _identity(interface, network)) is not None:
                 other, there = seen.setdefault(interface.private_key, (identity, interface.where))
                 if other != identity:
-                    what = f"{interface.private_key} of {host} would have to hold two keys"
-                    hint = "set `private_key = { file = … }` for one of them, or rename it"
+                    what = (
+                        f"two interfaces of {host} with different keys have the same key file, {interface.private_key}"
+                    )
+                    hint = "give one of them a `private_key` with another `file`, or rename it"
                     yield Problem("NC0608", interface.where, what, hint, (there,), on_key=True)
 
 
@@ -105,8 +106,8 @@ def _shared_key(name: LinkName, link: Link) -> Iterator[Problem]:
     having = [host for host in link.between if host in link.ends and link.ends[host].preshared_key]
     if len(having) == 1:
         at: KeyPath = ("links", name, "ends", having[0], "preshared_key")
-        what = f"`{name}` has a preshared key on {having[0]} alone"
-        yield Problem("NC0604", at, what, "both ends need the same one: name its file on the other host too")
+        what = f"link `{name}` has a preshared key on {having[0]} and none on the other end"
+        yield Problem("NC0604", at, what, "write `preshared_key` for the other end too")
 
 
 def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Problem]:
@@ -117,8 +118,8 @@ def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Proble
     family = FAMILY[link.family]
     ways = ((one, other), (other, one))
     if not any(dial(hosts[near], candidates(hosts[far], link.ends.get(far)), family) for near, far in ways):
-        what = f"neither {one} nor {other} can be dialled by the other"
-        hint = "give one of them an `endpoint`, or a public address of a family that both speak"
+        what = f"{one} and {other} have no endpoint that the other can dial"
+        hint = "give one of them an `endpoint`, or a public address of a family that both have"
         yield Problem("NC0603", ("links", name, "between"), what, hint, on_key=True)
 
 
@@ -127,8 +128,8 @@ def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Proble
     hidden = [host for host in members(mesh, network.topology) if not candidates(hosts[host])]
     if len(hidden) > 1:
         some = ", ".join(hidden[:3]) + (f" and {len(hidden) - 3} more" if len(hidden) > 3 else "")
-        what = f"no two of these would meet, as none of them can be dialled: {some}"
-        hint = "give all of them but one an `endpoint` or a public address"
+        what = f"{len(hidden)} hosts of the mesh have no endpoint, so they cannot reach each other: {some}"
+        hint = "give all but one of them an `endpoint` or a public address"
         yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
     else:
         yield from _no_common_family(name, mesh, network)
@@ -144,20 +145,29 @@ def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[
     for one, other in combinations(alike.values(), 2):
         ways = ((one, other), (other, one))
         if not any(dial(hosts[a], candidates(hosts[b]), FAMILY[mesh.family]) for a, b in ways):
-            what = f"{one} and {other} have no family in common to meet in"
-            hint = "give one of them an address of the other's family, or leave it out of the mesh"
+            what = f"{one} and {other} have no address family in common"
+            hint = "give one of them an address of the other's family, or take one out of the mesh"
             yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
             return
+
+
+def _with_port(there: Endpoint) -> str:
+    return str(Endpoint(there.host, 51820))
 
 
 def _tunnel(interface: WireguardInterface) -> Iterator[Problem]:
     for index, peer in enumerate(interface.peers):
         if peer.endpoint and peer.endpoint.port is None:
             at = (*interface.where, "peer", index, "endpoint")
-            yield Problem("NC0605", at, f"`{peer.endpoint}` has no port", "write `host:port`")
+            yield Problem(
+                "NC0605",
+                at,
+                f"endpoint `{peer.endpoint}` has no port",
+                f"write `{_with_port(peer.endpoint)}`, with the port of the peer",
+            )
     if interface.port is None and not any(peer.endpoint for peer in interface.peers):
-        what = "this tunnel dials nobody, and has no `port` to be dialled at"
-        yield Problem("NC0603", interface.where, what, "set the peer's `endpoint`, or a `port`", on_key=True)
+        what = "the tunnel has no peer with an `endpoint` and no `port`, so neither side can start it"
+        yield Problem("NC0603", interface.where, what, "write `port = 51820`, or the `endpoint` of a peer", on_key=True)
     yield from _overlapping(interface)
 
 
@@ -174,11 +184,11 @@ def _overlapping(interface: WireguardInterface) -> Iterator[Problem]:
         at = (*interface.where, "peer", index, "allowed_ips")
         also = ((*interface.where, "peer", other, "allowed_ips"),)
         if net == wide:
-            what = f"{net} is allowed to two peers of {interface.name}, and only the last one would have it"
-            yield Problem("NC0601", at, what, "WireGuard gives a prefix to one peer: use two tunnels", also)
+            what = f"two peers of {interface.name} have {net} in `allowed_ips`, and WireGuard gives it to the last one"
+            yield Problem("NC0601", at, what, "leave it out of one peer, or make two tunnels", also)
             continue
         if wide is not None:
-            what = f"{net} lies in {wide} of another peer; what is in both goes here"
+            what = f"{net} lies in {wide} of another peer: packets to {net} go to this one"
             yield Problem("NC0606", at, what, "", also, Severity.NOTE)
         around.append((net, index))
 
@@ -191,5 +201,5 @@ def _unroutable(interface: WireguardInterface) -> Iterator[Problem]:
     allowed = {family: Spans((net.first, net.last, None) for net in nets if net.version == family) for family in (4, 6)}
     for index, to in enumerate(interface.routes):
         if not allowed[to.version].holds(to.first, to.last):
-            what = f"{to} is routed into {interface.name}, and no peer there is allowed to have it"
-            yield Problem("NC0607", (*interface.where, "routes", index), what, "add it to `allowed_ips`")
+            what = f"{interface.name} has a route for {to}, and no peer has it in `allowed_ips`"
+            yield Problem("NC0607", (*interface.where, "routes", index), what, f"add `{to}` to `allowed_ips`")

@@ -24,6 +24,9 @@ from netc.network.interface import (
 from netc.network.sums import of_port, of_vni
 from netc.problem import KeyPath, Place, Problem
 
+BGP = 179
+"""RFC 4271."""
+
 
 def check(network: Network) -> Iterator[Problem]:
     told: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
@@ -32,7 +35,10 @@ def check(network: Network) -> Iterator[Problem]:
             if (problem.where, problem.also[0]) not in told:
                 told.add((problem.where, problem.also[0]))
                 yield problem
-        yield from _same_tunnel(interfaces, network.topology)
+        for problem in _same_tunnel(interfaces, network.topology):
+            if (problem.where, problem.also[0]) not in told:
+                told.add((problem.where, problem.also[0]))
+                yield problem
         yield from _published(host, network)
 
 
@@ -47,20 +53,20 @@ def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterato
         other = seen.setdefault(port, interface)
         shared = isinstance(interface, NumberedInterface) and interface.kind == other.kind
         if other is not interface and not shared:
-            what = f"UDP port {port} of {interface.host} is that of {other.name} too"
+            what = f"{interface.name} and {other.name} of {interface.host} have the same UDP port, {port}"
             what += of_port(interface, topology) or of_port(other, topology)
-            yield Problem("NC0501", port_key(interface), what, "set another `port` for one of them", (port_key(other),))
+            yield Problem("NC0501", port_key(interface), what, "give one of them another `port`", (port_key(other),))
 
 
 def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
     """Without ports, the kernel tells tunnels apart by their outer addresses and key, others by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
-        code, key, same = "NC0505", "remote", "the same outer addresses"
+        code, same = "NC0505", "the same outer addresses"
         match interface:
             case NumberedInterface():
                 ends: tuple[object, ...] = (interface.port, interface.vni)
-                code, key, same = "NC0504", "vni", f"the VNI {interface.vni}{of_vni(interface, topology)}"
+                code, same = "NC0504", f"the VNI {interface.vni}{of_vni(interface, topology)}"
             case PlainInterface():
                 ends = (interface.local, interface.remote, interface.key)
             case SixToFourInterface():
@@ -70,19 +76,29 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
         other = seen.setdefault((interface.kind, *ends), interface)
         if other is not interface:
             what = f"{interface.name} and {other.name} of {interface.host} have {same}"
-            where: KeyPath = (*interface.where, key)
-            yield Problem(code, where, what, _apart(interface.kind), ((*other.where, key),))
+            yield Problem(code, _told_at(interface), what, _apart(interface.kind), (_told_at(other),))
+
+
+def _told_at(interface: Interface) -> KeyPath:
+    """The key that would tell it from another; of a link the one that is both ends'."""
+    if KINDS[interface.kind].form == "numbered":
+        return (*interface.origin, "vni")
+    if KINDS[interface.kind].takes("KEY") and interface.origin[0] == "links":
+        return (*interface.origin, "key")
+    return interface.origin if interface.origin[0] == "links" else (*interface.origin, "remote")
 
 
 def _apart(kind: Kind) -> str:
     if KINDS[kind].form == "numbered":
-        return "choose another `vni` for one of them"
+        return "give one of them another `vni`"
     if KINDS[kind].takes("KEY"):
-        return "give each a `key` of its own"
-    return "the kernel takes one of them: make them a single tunnel"
+        return "write `key = 1`, or another key, on both ends"
+    return "keep one of the two: the kernel refuses the second"
 
 
 def port_key(interface: Interface) -> KeyPath:
+    if isinstance(interface, NumberedInterface):  # of a link, both ends have it from one key
+        return (*interface.origin, "port")
     return (*interface.where, "port")
 
 
@@ -117,6 +133,9 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
         if one.port == Port(table.ssh, "tcp"):
             what = f"{one.port} is the port of ssh on {host}"
             yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+        if one.port == Port(BGP, "tcp") and host in network.speakers:
+            what = f"{one.port} is the port of BGP on {host}, which is a router"
+            yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
         if other := taken.get(one.port):
             what = f"{one.port} is the port of {other.name} on {host}{of_port(other, network.topology)}"
             hint = "publish another port; `to` keeps the one inside"
@@ -124,6 +143,6 @@ def _published(host: HostName, network: Network) -> Iterator[Problem]:
         for address in one.on:
             first = seen.setdefault((one.port, address), one.where)
             if first != one.where:
-                what = f"{one.port} of {address} is published twice"
+                what = f"{address} has {one.port} published twice"
                 yield Problem("NC0502", one.where, what, "keep one of the two", (first,))
                 break

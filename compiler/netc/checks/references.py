@@ -30,11 +30,13 @@ class _There:
         for path in broken:
             for at in range(len(path)):
                 self._lost.setdefault(path[:at], set()).add(str(path[at]))
-        hosts = (str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2)
-        self.hosts = Names((*self.topology.hosts, *hosts))
+        lost = [str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2]
+        # A host that is refused for its capital letters is elsewhere called by the name that it will have.
+        self.hosts = Names((*self.topology.hosts, *lost, *map(str.lower, lost)))
         self.no_host = "there are no hosts"
         if self.hosts.every:
-            self.no_host = f"the hosts are {some(self.hosts.every)}"
+            self.no_host = f"write one of the hosts: {some(self.hosts.every)}"
+        self._origins = network.interfaces
         self._names: dict[tuple[KeyPath, ...], Names] = {}
 
     def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
@@ -54,12 +56,34 @@ class _There:
             hint = self.hosts.did_you_mean(host) or self.no_host
             yield Problem("NC0201", where, f"no host is called `{host}`", hint)
 
-    def one_of(self, code: str, name: str, noun: str, host: HostName, at: KeyPath) -> Iterator[Problem]:
-        """`name` is a key of the host's table of `noun`s, or was one before it was found broken."""
+    def one_of(
+        self, code: str, name: str, noun: str, host: HostName, at: KeyPath, before: str = ""
+    ) -> Iterator[Problem]:
+        """`name` is a key of the host's table of `noun`s, or was one before it was found broken. `before`: what stands
+        before it in the value."""
         table: KeyPath = ("hosts", host, f"{noun}s")
         if name not in (names := self.of(table)) and table not in self.broken:
-            hint = names.did_you_mean(name) or f"write [{dotted((*table, name))}]"
+            hint = names.did_you_mean(name).replace("mean `", f"mean `{before}") or f"write [{dotted((*table, name))}]"
+            if noun == "tunnel":
+                hint = self._for_a_tunnel(name, host) or hint
             yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
+
+    def _for_a_tunnel(self, name: str, host: HostName) -> str:
+        """Where the name is that of an interface, a link or a mesh."""
+        if own := self.behind(name, [host], "hosts"):
+            return f"write `{own}`: `{name}` is its interface"
+        if name in self.of(("links",), ("meshes",)):
+            kind = "link" if name in self.of(("links",)) else "mesh"
+            return f"`{name}` is a {kind}, and `tunnel` takes one of the tunnels of {host} alone"
+        return ""
+
+    def behind(self, device: str, hosts: Iterable[HostName], *tables: str) -> str:
+        """The name of the link, mesh or tunnel whose interface is called so on one of the hosts."""
+        for host in hosts:
+            for interface in self._origins.get(host, ()):
+                if interface.name == device and interface.origin[0] in tables:
+                    return str(interface.origin[-1])
+        return ""
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -70,11 +94,11 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
         for index, host in enumerate(link.between):
             yield from there.host(host, (*where, "between", index))
         if link.between[0] == link.between[1]:
-            what = f"`{name}` leads from {link.between[0]} to itself"
-            yield Problem("NC0203", (*where, "between", 1), what, "name two hosts")
+            what = f"link `{name}` has {link.between[0]} at both ends"
+            yield Problem("NC0203", (*where, "between", 1), what, "name two different hosts")
         for host in sorted(link.ends.keys() - set(link.between)):
-            hint = did_you_mean(host, link.between) or "it is between " + " and ".join(link.between)
-            yield Problem("NC0204", (*where, "ends", host), f"`{name}` has no end on `{host}`", hint, on_key=True)
+            hint = did_you_mean(host, link.between) or "the link is between " + " and ".join(link.between)
+            yield Problem("NC0204", (*where, "ends", host), f"link `{name}` has no end on `{host}`", hint, on_key=True)
     for mesh_name, mesh in topology.meshes.items():
         yield from _mesh(mesh_name, mesh, there)
     for forward_name, forward in topology.forwards.items():
@@ -121,7 +145,9 @@ def _routing(there: _There) -> Iterator[Problem]:
     ):
         for index, name in enumerate(over):
             if str(name) not in known and not {("links",), ("meshes",)} & there.broken:
+                meant = there.behind(name, topology.hosts, "links", "meshes")
                 hint = known.did_you_mean(name) or f"write [links.{name}]"
+                hint = f"write `{meant}`: `{name}` is its interface" if meant else hint
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
     for service, anycast in topology.anycast.items():
         for index, host in enumerate(anycast.hosts):
@@ -137,12 +163,14 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Proble
         at = (*where, "to", index)
         yield from there.host(target.host, at)
         if target.namespace and target.host in topology.hosts:
-            yield from there.one_of("NC0210", target.namespace, "namespace", target.host, at)
+            yield from there.one_of("NC0210", target.namespace, "namespace", target.host, at, f"{target.host}/")
     links = there.of(("links",))
     if forward.via not in links and ("links",) not in there.broken:
         hint = links.did_you_mean(forward.via) or f"write [links.{forward.via}]"
         if str(forward.via) in topology.meshes:
-            hint = "a forward goes by a link of its own, and this is a mesh"
+            hint = "`via` takes a link, and this is a mesh: write a link between the two hosts"
+        elif meant := there.behind(forward.via, (forward.at, *topology.hosts), "links"):
+            hint = f"write `{meant}`: `{forward.via}` is its interface"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 
@@ -165,8 +193,8 @@ def _sets(network: Network, there: _There) -> Iterator[Problem]:
             if host != "all":
                 yield from there.host(host, ("sets", name, "ipset", index))
         if all_known and name not in used and not table.ipset:
-            what = f"nothing uses the set `{name}`"
-            yield Problem("NC1404", ("sets", name), what, severity=Severity.WARNING, on_key=True)
+            what = f"no rule and no set uses the set `{name}`"
+            yield Problem("NC1404", ("sets", name), what, "leave it out", severity=Severity.WARNING, on_key=True)
 
 
 def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
@@ -174,18 +202,28 @@ def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
     everyone = "all" in mesh.hosts
     hosts = there.hosts.every
     if everyone and len(mesh.hosts) > 1:
-        yield Problem("NC0205", where, "`all` leaves nobody else to name", 'write `hosts = "all"`')
+        yield Problem(
+            "NC0205",
+            where,
+            "`all` already stands for every host, and `hosts` names others beside it",
+            'write `hosts = "all"`',
+        )
     for index, host in enumerate(mesh.hosts):
         if host != "all":
             yield from there.host(host, (*where, index))
     if mesh.hosts == ("all",) and len(hosts) == 1 and ("hosts",) not in there.broken:
-        yield Problem("NC0205", where, f"{hosts[0]} is the only host", "a mesh has at least two: add another host")
+        yield Problem("NC0205", where, f"a mesh needs two hosts, and {hosts[0]} is the only host", "add another host")
     places: dict[str, list[int]] = {}
     for index, host in enumerate(mesh.hosts):
         places.setdefault(host, []).append(index)
     for member, at in places.items():
         if len(at) > 1:
             also = ((*where, at[0]),)
-            yield Problem("NC0205", (*where, at[1]), f"{member} is in the mesh twice", "name it once", also=also)
+            yield Problem("NC0205", (*where, at[1]), f"`hosts` names {member} twice", "leave it out", also=also)
     if not everyone and len(set(mesh.hosts)) < 2:
-        yield Problem("NC0205", where, "a mesh has at least two hosts", 'name them, or write `hosts = "all"`')
+        yield Problem(
+            "NC0205",
+            where,
+            f"a mesh needs two hosts, and `hosts` has {len(set(mesh.hosts))}",
+            'write `hosts = "all"`, or name them',
+        )

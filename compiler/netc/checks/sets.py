@@ -23,20 +23,25 @@ def check(network: Network) -> Iterator[Problem]:
     for name, table in network.topology.sets.items():
         where: KeyPath = ("sets", name)
         if name in BUILTIN:
-            what = f"`{name}` is a set that is always there"
-            yield Problem("NC1604", where, what, "choose another name for your own", on_key=True)
+            what = f"netc has a set `{name}` of its own"
+            yield Problem("NC1604", where, what, "write another name", on_key=True)
         elif name in network.sets:
             yield from _members(name, table, where, network)
         if table.ipset and len(name) > LONGEST:
             what = f"`{name}` has {too_long(name)}"
-            yield Problem("NC1605", where, what, "choose a shorter name, or leave `ipset` out", on_key=True)
+            yield Problem("NC1605", where, what, "leave `ipset` out, or write a shorter name", on_key=True)
     for ring in in_order(network.topology)[1]:
-        what = "these sets name each other in a ring: " + ", ".join(f"`{name}`" for name in ring)
+        what = "these sets contain each other in a ring: " + ", ".join(f"`{name}`" for name in ring)
         if len(ring) == 1:
-            what = f"the set `{ring[0]}` names itself"
+            what = f"set `{ring[0]}` contains itself"
         also: tuple[KeyPath, ...] = tuple(("sets", name) for name in ring[1:])
         yield Problem(
-            "NC1603", ("sets", ring[0]), what, "take one out of another" if also else "take it out", also, on_key=True
+            "NC1603",
+            ("sets", ring[0]),
+            what,
+            "take one of them out of another" if also else "take it out of its own `sets`",
+            also,
+            on_key=True,
         )
 
 
@@ -54,12 +59,12 @@ def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network)
         return
     whole = members((*table.prefixes, *table.sets), network.sets, table)
     if not left and not table.may_be_empty:
-        what = f"the set `{name}` is empty, and would match nobody"
+        what = f"set `{name}` is empty, and an empty set matches no address"
         cure = "give it `prefixes` or `files`, or take it out"
         if whole:
-            what = f"`minus` takes away all that is in the set `{name}`, which would match nobody"
-            cure = "take away less"
-        yield Problem("NC1403", where, what, f"{cure}; if that is meant, write `may_be_empty = true`", on_key=True)
+            what = f"`minus` removes all addresses of set `{name}`, and an empty set matches no address"
+            cure = "put less into `minus`"
+        yield Problem("NC1403", where, what, f"write `may_be_empty = true` if that is meant, else {cure}", on_key=True)
     elif table.minus and whole == left:
-        what = f"`minus` takes nothing away: none of it is in the set `{name}`"
-        yield Problem("NC1606", (*where, "minus"), what, severity=Severity.WARNING, on_key=True)
+        what = f"`minus` removes nothing: set `{name}` has none of its addresses"
+        yield Problem("NC1606", (*where, "minus"), what, "leave it out", severity=Severity.WARNING, on_key=True)

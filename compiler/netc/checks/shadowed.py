@@ -75,7 +75,11 @@ def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[P
     for index, others in sorted(_covered(sources, sets)):
         around = " and ".join(f"`{sources[other]}`" for other in others)
         same = sources[index] == sources[others[0]]
-        what = f"`{sources[index]}` is there already" if same else f"`{sources[index]}` lies in {around}, beside it"
+        what = (
+            f"the list has `{sources[index]}` twice"
+            if same
+            else f"the list has {around}, which contains `{sources[index]}`"
+        )
         also = tuple((*where, other) for other in others)
         yield Problem("NC2902", (*where, index), what, "leave it out", also, Severity.WARNING)
 
@@ -186,7 +190,7 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
     for number, way in enumerate(wall.pass_):
         first = passages.get((way.from_, way.to), where)
         if first not in (where, (*where, "pass", number)):
-            what = f"what comes by `{way.from_}` and leaves by `{way.to}` passes by {_label(first)} already"
+            what = f"{_label(first)} already passes everything from `{way.from_}` to `{way.to}`"
             yield Problem("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
 
 
@@ -253,8 +257,8 @@ def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
             if not by:
                 left.append(part)
                 continue
-            subject = f"what comes by `{part[1]}`" if key == "interface" else f"`{part[1]}`"
-            what = f"{subject} is let in by {' and '.join(_label(way.origin) for way in by)} already"
+            subject = f"everything from `{part[1]}`" if key == "interface" else f"`{part[1]}`"
+            what = f"{' and '.join(_label(way.origin) for way in by)} already {_accept(by)} {subject}"
             also = tuple(way.origin for way in by)
             where: KeyPath = (*rule.at, key, part[0])
             told.append(Problem("NC2903", where, what, "leave it out", also, Severity.WARNING))
@@ -265,11 +269,15 @@ def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
 def _as_a_whole(rule: _Rule, by: tuple[Way, ...]) -> Problem:
     also = tuple(way.origin for way in by)
     if len(by) == 1 and by[0].origin[2:] == ("ssh",):
-        what = f"{by[0].ports[0]} is ssh, which is open to everybody{': this keeps nobody out' * rule.is_narrowed}"
-        hint = "leave it out; who may log in is for sshd_config to say" if rule.is_narrowed else "leave it out"
+        what = f"{by[0].ports[0]} is ssh, open to everyone{': this rule restricts nothing' * rule.is_narrowed}"
+        hint = "leave it out; sshd_config says who may log in" if rule.is_narrowed else "leave it out"
         return Problem("NC2903", rule.at, what, hint, also, Severity.WARNING)
-    what = f"all that this lets in is let in by {' and '.join(_label(way.origin) for way in by)} already"
+    what = f"{' and '.join(_label(way.origin) for way in by)} already {_accept(by)} all of this rule"
     return Problem("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
+
+
+def _accept(by: tuple[Way, ...]) -> str:
+    return "accepts" if len(by) == 1 else "accept"
 
 
 def _label(origin: KeyPath) -> str:

@@ -35,12 +35,14 @@ def check(network: Network) -> Iterator[Problem]:
 def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPath]) -> Iterator[Problem]:
     first = seen.setdefault(service, where)
     if first != where:
-        yield Problem("NC1705", where, f"`{service}` is in a split already", "it can be in one", (first,))
+        yield Problem(
+            "NC1705", where, f"`{service}` is already in another split", "leave it out of one of the two", (first,)
+        )
     if service in REMOTE:
-        what = f"`{service}` would stop whenever the packet filter does, and let nobody in to see why"
-        yield Problem("NC1711", where, what, "leave it out: who comes in is answered the way that they came")
+        what = f"`{service}` would stop together with the packet filter, and lock you out"
+        yield Problem("NC1711", where, what, "leave it out: answers to ssh do not go into a tunnel anyway")
     elif service in EARLIER:
-        what = f"`{service}` starts before the packet filter, which has to be there before what goes by a tunnel"
+        what = f"`{service}` starts before the packet filter, and the services of a split start after it"
         yield Problem("NC1711", where, what, "leave it out")
 
 
@@ -48,9 +50,9 @@ def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Net
     for name, namespace in sorted(network.topology.hosts[host].namespaces.items()):
         for index, unit in enumerate(namespace.services):
             if unit == service:
-                what = f"`{service}` runs in the namespace `{name}`, where no split of the host sees it"
+                what = f"`{service}` runs in namespace `{name}`, and splits apply outside of namespaces"
                 there = ("hosts", host, "namespaces", name, "services", index)
-                yield Problem("NC1710", where, what, "choose one of the two", (there,))
+                yield Problem("NC1710", where, what, "leave it out of one of the two", (there,))
 
 
 def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Problem]:
@@ -59,8 +61,12 @@ def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) ->
     own = groups[slice_]
     for other, there in seen.items():
         if own[: len(groups[other])] == groups[other] or groups[other][: len(own)] == own:
-            what = f"what is in `{slice_}` is in `{other}` too" if len(own) >= len(groups[other]) else ""
-            what = what or f"what is in `{other}` is in `{slice_}` too"
-            yield Problem("NC1705", where, what, "name slices that have nothing in common", (there,))
+            what = (
+                f"slice `{slice_}` is inside `{other}`, which another split has"
+                if len(own) >= len(groups[other])
+                else ""
+            )
+            what = what or f"slice `{slice_}` contains `{other}`, which another split has"
+            yield Problem("NC1705", where, what, "write slices of which none contains another", (there,))
             return
     seen[slice_] = where

@@ -44,20 +44,20 @@ def _given(settings: Settings) -> dict[str, Hashable]:
 def _who(settings: Settings, where: KeyPath) -> Iterator[Problem]:
     given = _given(settings)
     if len(given) != 1:
-        what = "a split is told by one of `group`, `user`, `service`, `slice`, `interface` and `source`"
-        what += f", and here are {' and '.join(f'`{key}`' for key in given)}" if given else ""
-        hint = "make a split of each" if given else 'write `group = "…"`'
+        what = "a split needs exactly one of `group`, `user`, `service`, `slice`, `interface` and `source`"
+        what += f", and this one has {' and '.join(f'`{key}`' for key in given)}" if given else ""
+        hint = "make a split of each" if given else f'write `group = "{where[-1]}"`'
         yield Problem("NC1701", where, what, hint, on_key=True)
     elif settings.mode == "except" and (settings.interface or settings.source):
-        what = "all but some of what a host passes on would take what others send through it"
-        hint = "`except` goes with what tells programs: name what goes in"
+        what = '`mode = "except"` is for programs of the host, and `interface` and `source` select forwarded packets'
+        hint = "leave `mode` out, and name what goes into the tunnel"
         yield Problem("NC1701", (*where, "mode"), what, hint)
 
 
 def _command(settings: Settings, where: KeyPath) -> Iterator[Problem]:
     if settings.command and not settings.group:
-        what = f"`{settings.command}` runs programs under a group, and this split has none"
-        yield Problem("NC1706", (*where, "command"), what, 'write `group = "…"`, or leave `command` out')
+        what = "`command` runs programs under a `group`, and the split has none"
+        yield Problem("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
 
 
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:
@@ -71,8 +71,12 @@ def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Pr
     found = members(settings.direct, network.sets)
     for family, bits in BITS.items():
         if found.of(family) == ((0, 2**bits - 1),):
-            what = f"nothing of IPv{family} would go by the tunnel"
-            hint = 'for IPv6 there is `ipv6 = "direct"`' if family == 6 else "leave some of it out"
+            what = f"`direct` covers all of IPv{family}, so no IPv{family} packet would go into the tunnel"
+            hint = (
+                'take prefixes out of it; `ipv6 = "direct"` keeps IPv6 out of the tunnel'
+                if family == 6
+                else "take prefixes out of it"
+            )
             yield Problem("NC1707", (*where, "direct"), what, hint)
 
 
@@ -81,24 +85,30 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Problem]:
     name = split.settings.tunnel
     default = next((index for index, net in enumerate(tunnel.routes) if net.prefixlen == 0), None)
     if tunnel.namespace:
-        what = f"the tunnel `{name}` is all that the namespace `{tunnel.namespace}` has, and not {host}'s"
-        yield Problem("NC1702", where, what, "make another tunnel for one of the two")
+        what = f"tunnel `{name}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
+        yield Problem("NC1702", where, what, "make a second tunnel")
     elif tunnel.kind not in SUITABLE:
-        what = f"`{name}` is a {tunnel.kind}, and a split needs a way to everywhere in IPv4 that asks for no router"
-        yield Problem("NC1702", where, what, f"take one of {', '.join(SUITABLE)}", (tunnel.where,))
+        what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry a default route of IPv4"
+        yield Problem("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
     elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
-        what = f"what the program of `{name}` itself sends, as root, would go into its own tunnel"
-        yield Problem("NC1702", where, what, "choose a group or a user, or a tunnel that netc makes", (tunnel.where,))
+        what = f"the program of `{name}` runs as root, so the split would send its packets into its own tunnel"
+        yield Problem(
+            "NC1702",
+            where,
+            what,
+            "select a group or user other than root, or a tunnel that netc makes",
+            (tunnel.where,),
+        )
     elif 4 not in split.families:
-        what = f"`{name}` has no IPv4 address, so nothing could go in"
-        yield Problem("NC1702", where, what, 'write `address = "…"` of the tunnel', (tunnel.where,))
+        what = f"tunnel `{name}` has no IPv4 address, and a split needs one"
+        yield Problem("NC1702", where, what, "add an IPv4 `address` to the tunnel", (tunnel.where,))
     elif default is not None and tunnel.table is None:
-        what = f"`{name}` is the way to everywhere for the whole host, so there is nothing to split"
-        hint = "leave the tunnel's `routes` to everywhere out"
+        what = f"tunnel `{name}` has a default route for the whole host, so the split has no effect"
+        hint = "leave it out"
         yield Problem("NC1702", (*tunnel.where, "routes", default), what, hint, (where,))
     elif split.settings.interface == tunnel.name:
-        what = f"what came out of `{tunnel.name}` would go into it again"
-        yield Problem("NC1702", (*split.origin, "interface"), what, "name the interface that it comes in by")
+        what = f"`interface` is the tunnel itself, so packets out of {tunnel.name} would go into it again"
+        yield Problem("NC1702", (*split.origin, "interface"), what, "write the interface where the packets arrive")
     elif isinstance(tunnel, WireguardInterface):
         yield from _allowed(split, tunnel)
 
@@ -107,15 +117,15 @@ def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Problem]:
     """What no peer is allowed to have is lost: no leak, but no answer either."""
     for family in split.families if split.ipv6 == "tunnel" else (4,):
         if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
-            what = f"the peers of `{split.settings.tunnel}` take some of IPv{family} only, and the rest has no way"
-            hint = f'write `"{"0.0.0.0/0" if family == 4 else "::/0"}"` into `allowed_ips`, or bear with it'
+            what = f"the peers of tunnel `{split.settings.tunnel}` allow a part of IPv{family}, and the rest is lost"
+            hint = f'add `"{"0.0.0.0/0" if family == 4 else "::/0"}"` to `allowed_ips` of a peer'
             yield Problem("NC1708", split.origin, what, hint, (tunnel.where,), Severity.WARNING, on_key=True)
 
 
 def _ipv6(split: Split) -> Iterator[Problem]:
     if split.settings.ipv6 == "tunnel" and 6 not in split.families:
-        what = f"the tunnel `{split.settings.tunnel}` has no IPv6 address"
-        hint = 'write `"block"` or `"direct"`, or give the tunnel one'
+        what = f"tunnel `{split.settings.tunnel}` has no IPv6 address"
+        hint = 'write `"block"` or `"direct"`, or give the tunnel an IPv6 address'
         yield Problem("NC1704", (*split.origin, "ipv6"), what, hint, (split.tunnel.where,))
 
 
@@ -125,14 +135,14 @@ def _dns(split: Split) -> Iterator[Problem]:
         where: KeyPath = (*split.origin, "dns", index)
         first = seen.setdefault(ip.version, where)
         if first != where:
-            what = f"two resolvers of IPv{ip.version}, and one can be asked in place of all others"
-            yield Problem("NC1703", where, what, "choose one", (first,))
+            what = f"`dns` has two IPv{ip.version} resolvers, and a split takes one for each family"
+            yield Problem("NC1703", where, what, "leave it out", (first,))
         elif ip.version not in split.families or (ip.version == 6 and split.ipv6 != "tunnel"):
-            what = f"{ip} is not reached by the tunnel, which carries no IPv{ip.version} here"
-            yield Problem("NC1703", where, what, "name a resolver of the other family", (split.tunnel.where,))
+            what = f"the split sends no IPv{ip.version} into the tunnel, so it does not reach resolver {ip}"
+            yield Problem("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
         elif ip.is_loopback() or ip.is_link_local():
-            what = f"{ip} is not reached by the tunnel: it is an address of this host or its next link"
-            yield Problem("NC1703", where, what, "name a resolver at the far end or behind it")
+            what = f"{ip} is an address of this host or link, so the tunnel does not lead to it"
+            yield Problem("NC1703", where, what, "write a resolver at the far end or behind it")
 
 
 def _takes_root(split: Split) -> bool:
@@ -146,9 +156,16 @@ def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
     if far and _takes_root(split) and split.resolvers:
-        what = f"the far end of `{name}` is found by its name, {far}, and root would ask for it inside"
+        what = f"root must resolve {far}, the far end of `{name}`, and the split sends its queries into the tunnel"
         at = (*split.origin, "dns")
-        yield Problem("NC1709", at, what, "dial it by its address", (split.tunnel.where,), on_key=True)
+        yield Problem(
+            "NC1709",
+            at,
+            what,
+            "write the address of the far end in place of its name",
+            (split.tunnel.where,),
+            on_key=True,
+        )
 
 
 def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
@@ -160,11 +177,11 @@ def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
         key: Hashable = "everybody else" if split.settings.mode == "except" else split.slice or given
         other = who.setdefault(key, split)
         if other != split and given:
-            what = f"`{other.name}` takes what `{split.name}` would take"
-            yield Problem("NC1705", split.origin, what, "keep one of them", (other.origin,), on_key=True)
+            what = f"splits `{other.name}` and `{split.name}` select the same"
+            yield Problem("NC1705", split.origin, what, "keep one of the two", (other.origin,), on_key=True)
         if split.settings.command:
             first = commands.setdefault(split.settings.command, split)
             if first != split:
                 where = (*split.origin, "command")
-                what = f"the command `{split.settings.command}` belongs to `{first.name}`"
+                what = f"split `{first.name}` already has the command `{split.settings.command}`"
                 yield Problem("NC1706", where, what, "choose another name", ((*first.origin, "command"),))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import DnsName, InterfaceName
+from netc.language.names import DnsName, InterfaceName, TunnelName
 from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
-from netc.problem import KeyPath, Problem, dotted
+from netc.problem import KeyPath, Place, Problem, dotted
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
@@ -23,7 +23,7 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _rings(interfaces, underlay)
         for interface in interfaces:
             yield from _swallowed(interface, underlay)
-            yield from _size(interface)
+            yield from _size(interface, network)
     yield from _unequal(network)
 
 
@@ -35,11 +35,11 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
         return
     named = any(isinstance(end, DnsName) for end in outer_ends(interface))
     if named and underlay.carrier(interface) != interface:
-        what = f"the far end of {interface.name} would be reached through {interface.name} itself"
+        what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
         yield Problem("NC0701", (*interface.where, "routes"), what, OUT)
 
 
-OUT = "route less into it, give it a `table`, or put the tunnel in a namespace"
+OUT = "route less into the tunnel, give it a `table`, or put it into a namespace"
 
 
 def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Problem]:
@@ -64,15 +64,15 @@ def _ring(members: list[Interface]) -> Problem:
     first = min(range(len(members)), key=lambda number: members[number].name)
     interface, *others = members[first:] + members[:first]
     if not others:
-        what = f"the far end of {interface.name} would be reached through {interface.name} itself"
+        what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
         return Problem("NC0701", interface.where, what, OUT, on_key=True)
     through = " -> ".join(each.name for each in (interface, *others, interface))
     what = f"these tunnels of {interface.host} carry each other: {through}"
-    hint = "let one of them end at an address that the uplink reaches"
+    hint = "give one of them a far end that the uplink reaches"
     return Problem("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
 
 
-def _size(interface: Interface) -> Iterator[Problem]:
+def _size(interface: Interface, network: Network) -> Iterator[Problem]:
     mtu = interface.mtu
     if mtu is None:
         return
@@ -80,15 +80,27 @@ def _size(interface: Interface) -> Iterator[Problem]:
     where = (*interface.where, "mtu") if interface.where[0] == "hosts" else (*interface.origin, "mtu")
     if mtu.given and mtu.value > mtu.room:
         what = f"mtu {mtu.value} > {mtu.room} = {made_of}"
-        yield Problem("NC0703", where, what, f"leave `mtu` out, or set it to {mtu.room} or less")
+        if place := _imported(interface, network):
+            where, hint = (*interface.where, "import"), f"write `mtu = {mtu.room}` in {dotted(interface.where)}"
+            yield Problem("NC0703", where, what, f"{hint}: it replaces that of the file", place=place)
+        else:
+            yield Problem("NC0703", where, what, f"leave `mtu` out, or write `mtu = {mtu.room}`")
         return
     made = "" if mtu.given else f" = {made_of}"
     if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
         what = f"mtu {mtu.value}{made} < {IPV6_MINIMUM} (IPv6, which {dotted(interface.origin)} carries)"
-        yield Problem("NC0704", where, what, "IPv6 needs 1280 bytes: give the link IPv4 alone, or a wider underlay")
+        yield Problem("NC0704", where, what, "leave IPv6 addresses out, or raise the MTU of the tunnel or uplink below")
     elif mtu.value < IPV4_MINIMUM:
         what = f"mtu {mtu.value}{made} < {IPV4_MINIMUM} (IPv4)"
-        yield Problem("NC0704", where, what, "IPv4 needs 576 bytes: give the link a wider underlay")
+        yield Problem("NC0704", where, what, "raise the MTU of the tunnel or uplink below")
+
+
+def _imported(interface: Interface, network: Network) -> Place | None:
+    """The line of a provider's file that says the MTU."""
+    if interface.origin[0] != "hosts":
+        return None
+    tunnel = network.topology.hosts[interface.host].tunnels.get(TunnelName(str(interface.origin[-1])))
+    return tunnel.place("mtu") if tunnel else None
 
 
 def _on(interface: Interface, mtu: Mtu) -> str:
@@ -105,6 +117,6 @@ def _unequal(network: Network) -> Iterator[Problem]:
                 continue
             other = ends.setdefault((interface.origin, frozenset((interface.host, interface.far))), interface)
             if other.mtu and other.mtu.value != interface.mtu.value:
-                what = f"mtu {_on(other, other.mtu)} and {_on(interface, interface.mtu)}: the ends of a link agree"
+                what = f"mtu {_on(other, other.mtu)} and {_on(interface, interface.mtu)}: the ends need the same"
                 least = min(other.mtu.value, interface.mtu.value)
-                yield Problem("NC0705", interface.origin, what, f"set `mtu = {least}` for both", on_key=True)
+                yield Problem("NC0705", interface.origin, what, f"write `mtu = {least}`", on_key=True)

@@ -63,9 +63,9 @@ def _leads_somewhere(interface: Interface, table: Host) -> bool:
 def _unused(origin: KeyPath) -> Problem:
     name = origin[-1]
     if origin[0] == "hosts":
-        what = f"nothing goes by the tunnel `{name}`: no route, namespace, split, uplink or neighbour leads there"
-        hint = f'write what it is for: its `routes`, or `tunnel = "{name}"` of a namespace or a split'
+        what = f"no route, namespace, split, uplink or neighbour uses tunnel `{name}`"
+        hint = f'give it `routes`, or name it in a namespace or split with `tunnel = "{name}"`'
     else:
-        what = f"nothing goes by `{name}`: it has fe80 addresses alone, and no route, forward or router leads there"
+        what = f"no route, forward or router uses link `{name}`, which has only fe80 addresses"
         hint = "give its ends an `address` or `routes`"
     return Problem("NC2901", origin, what, hint, severity=Severity.WARNING, on_key=True)

@@ -8,11 +8,11 @@ from netaddr import IPAddress
 
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
-from netc.network.interface import Interface, Network, WireguardInterface
+from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
-from netc.problem import KeyPath, Problem
+from netc.problem import KeyPath, Problem, Severity
 
 
 def check(network: Network) -> Iterator[Problem]:
@@ -22,11 +22,18 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _way(host, settings, where, network)
             yield from _gateways(settings, where)
             yield from _nowhere(settings, where)
+            yield from _no_relay(settings, _tunnel(host, settings, network), where)
         resolved = uplinks(host, network)
         for uplink in resolved:
             if not uplink.prefixes:
-                what = f"nothing comes by `{uplink.name}`: it has no prefix"
-                yield Problem("NC1202", uplink.origin, what, 'write `prefixes = ["…"]`', on_key=True)
+                what = f"uplink `{uplink.name}` has no prefix"
+                yield Problem(
+                    "NC1202",
+                    uplink.origin,
+                    what,
+                    "write `prefixes` with what the provider routes to this host",
+                    on_key=True,
+                )
         yield from _overlaps(resolved)
         yield from _preferred(resolved)
         yield from _stranded(host, resolved, network)
@@ -36,21 +43,33 @@ def check(network: Network) -> Iterator[Problem]:
 
 def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
     if (settings.interface is None) == (settings.tunnel is None):
-        what = "an uplink is an interface of the image, or a tunnel"
-        yield Problem("NC1201", where, what, 'write `interface = "eth1"` or `tunnel = "…"`', on_key=True)
+        what = "the uplink needs either `interface` or `tunnel`, and has both or none"
+        yield Problem(
+            "NC1201",
+            where,
+            what,
+            'write `interface = "eth1"`, or the name of a `tunnel`'
+            if settings.tunnel is None
+            else "leave one of the two out",
+            on_key=True,
+        )
         return
     tunnel = _tunnel(host, settings, network)
     if tunnel and tunnel.namespace:
-        what = f"the tunnel `{settings.tunnel}` is all that the namespace `{tunnel.namespace}` has, and not {host}'s"
-        yield Problem("NC1206", (*where, "tunnel"), what, "make another tunnel for one of the two")
+        what = f"tunnel `{settings.tunnel}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
+        yield Problem("NC1206", (*where, "tunnel"), what, "make a second tunnel")
     elif tunnel and (tunnel.table is not None or any(net.prefixlen == 0 for net in tunnel.routes)):
-        what = f"the uplink has a table of its own, and the tunnel `{settings.tunnel}` routes elsewhere"
+        what = f"tunnel `{settings.tunnel}` has a `table` or a default route, and the uplink makes both itself"
         key = "table" if tunnel.table is not None else "routes"
-        yield Problem("NC1206", (*tunnel.where, key), what, "leave it out: the uplink sees to it", (where,))
+        yield Problem("NC1206", (*tunnel.where, key), what, "leave it out", (where,))
     made = by_device(host, network).get(settings.interface) if settings.interface else None
     if made:
-        what = f"{host} has `{made.name}` from netc, not from its image"
-        hint = f'write `tunnel = "{made.origin[-1]}"`' if made.origin[0] == "hosts" else "an uplink is no link of ours"
+        what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
+        hint = (
+            f'write `tunnel = "{made.origin[-1]}"` in place of `interface`'
+            if made.origin[0] == "hosts"
+            else "name another interface: a link between our hosts is no uplink"
+        )
         yield Problem("NC1207", (*where, "interface"), what, hint, (made.where,))
 
 
@@ -67,31 +86,41 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
         at: KeyPath = (*where, "gateway", index)
         earlier = [other for other in given[:index] if other.version == ip.version]
         if earlier:
-            hint = "name one, or make an uplink of each"
-            yield Problem("NC1204", at, f"two routers of IPv{ip.version}: {earlier[0]} and {ip}", hint)
+            hint = "leave it out, or make a second uplink of it"
+            yield Problem("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
         elif settings.interface and ip.version not in prefixes:
-            what = f"a router of IPv{ip.version}, and no prefix of that family comes by it"
-            yield Problem("NC1204", at, what, "write the prefix, or leave the router out")
+            what = f"`gateway` has the IPv{ip.version} router {ip}, and `prefixes` has no IPv{ip.version} prefix"
+            yield Problem("NC1204", at, what, f"leave it out, or add an IPv{ip.version} prefix")
         elif any(ip in net and ip == net.ip for net in settings.prefixes):
-            yield Problem("NC1204", at, f"{ip} is the host's own address", "name the router's")
+            yield Problem("NC1204", at, f"{ip} is the address of the host itself", "write the address of the router")
     missing = prefixes - {ip.version for ip in given}
     if settings.interface and missing and settings.gateway != ():
         families = " and ".join(f"IPv{version}" for version in sorted(missing))
-        what = f"no router of {families}: where would its default route lead?"
-        yield Problem("NC1204", where, what, 'write `gateway = "…"`, or `false` on a point-to-point link', on_key=True)
+        what = f"the uplink has no {families} router for its default route"
+        yield Problem(
+            "NC1204", where, what, "write the router as `gateway`, or `false` on a point-to-point link", on_key=True
+        )
+
+
+def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Problem]:
+    """6to4 wraps a packet to the IPv4 address in its destination or next hop; others than 2002::/16 need a relay."""
+    if isinstance(tunnel, SixToFourInterface) and not settings.gateway:
+        what = f"6to4 tunnel `{settings.tunnel}` reaches other 6to4 sites only: the uplink has no relay as `gateway`"
+        hint = 'write `gateway = "::192.88.99.1"`, or the IPv4 address of another relay in this form'
+        yield Problem("NC1204", where, what, hint, severity=Severity.WARNING, on_key=True)
 
 
 def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Problem]:
     """Ranges that no provider brings, and routers that nobody is."""
     for index, net in enumerate(settings.prefixes):
         if net.prefixlen == 0 or any(not _routable(ip) for ip in (net.network, net.ip)):
-            hint = "write what the provider routes to this host; where it leads is said by `gateway`"
-            yield Problem("NC1210", (*where, "prefixes", index), f"{net} is nothing that an uplink brings", hint)
+            hint = "write the prefix that the provider routes to this host; `gateway` makes the default route"
+            yield Problem("NC1210", (*where, "prefixes", index), f"{net} cannot be the prefix of an uplink", hint)
     for index, ip in enumerate(settings.gateway or ()):
         broadcast = any(net.version == 4 and net.size > 2 and ip == net.broadcast for net in settings.prefixes)
         if not (_routable(ip) or ip.is_link_local()) or broadcast:
-            hint = "write the router's own address"
-            yield Problem("NC1210", (*where, "gateway", index), f"{ip} is no router's address", hint)
+            hint = "write the address of the router"
+            yield Problem("NC1210", (*where, "gateway", index), f"{ip} cannot be the address of a router", hint)
 
 
 def _routable(ip: IPAddress) -> bool:
@@ -105,8 +134,8 @@ def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) 
     for index, own in enumerate(table.addresses):
         holders = [uplink for uplink in resolved if any(own.ip in net for net in uplink.prefixes)]
         if table.wan and holders and all(uplink.device != table.wan for uplink in holders):
-            what = f"{own.ip} is on {table.wan}, and would be answered by `{holders[0].name}` on {holders[0].device}"
-            hint = f"`addresses` are those of {table.wan} alone; an uplink says its own in `prefixes`"
+            what = f"{own.ip} is on {table.wan}, and its answers would leave by uplink `{holders[0].name}`"
+            hint = f"leave it out: `addresses` are those of {table.wan}, and `prefixes` those of an uplink"
             yield Problem("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
 
 
@@ -118,7 +147,7 @@ def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
         if earlier is not None:
             its, other = brought[earlier]
             what = f"{net} of `{uplink.name}` overlaps {its} of `{other.name}`"
-            hint = "give each the prefixes that its provider routes to it"
+            hint = "leave one of the two out, or have its provider route another prefix to this host"
             yield Problem("NC1203", uplink.origin, what, hint, (other.origin,), on_key=True)
 
 
@@ -128,9 +157,11 @@ def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
         for way in uplink.ways if uplink.preferred else ():
             other = seen.setdefault(way.family, uplink)
             if other != uplink:
-                what = f"`{uplink.name}` and `{other.name}` are both preferred for IPv{way.family}"
+                what = f"uplinks `{uplink.name}` and `{other.name}` are both preferred for IPv{way.family}"
                 where = (*uplink.origin, "preferred")
-                yield Problem("NC1205", where, what, "prefer one", ((*other.origin, "preferred"),))
+                yield Problem(
+                    "NC1205", where, what, "leave `preferred` out of one of the two", ((*other.origin, "preferred"),)
+                )
 
 
 def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
@@ -143,12 +174,12 @@ def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) ->
         families = {way.family for way in uplink.ways}
         for index, own in enumerate(table.addresses):
             if own.version in families and not brought.of(own.ip):
-                what = f"who dials {own.ip}, by ssh for one, would be answered by `{uplink.name}`"
+                what = f"answers from {own.ip}, ssh too, would leave by uplink `{uplink.name}`"
                 there = f'`interface = "{table.wan or "eth0"}"`, `prefixes = "{own}"`'
                 hint = f"make an uplink of it too: {there} and its `gateway`"
                 yield Problem("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
         if table.wan and not table.addresses and table.wan not in devices:
-            what = f"who dials {host} at {table.wan}, by ssh for one, would be answered by `{uplink.name}`"
+            what = f"answers from {table.wan} of {host}, ssh too, would leave by uplink `{uplink.name}`"
             yield Problem("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
 
 
@@ -166,6 +197,6 @@ def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network)
             outer = {there.family} if there.family else {net.version for net in table.addresses} or {4, 6}
             inner = {way.family for way in uplink.ways} & outer
             if inner and not any(there.host in net for net in near if there.family):
-                what = f"`{uplink.name}` is preferred, and would carry its own packets to {there.host} too"
-                hint = f"prefer another uplink, or dial the peer by an address that is not IPv{min(inner)}"
+                what = f"uplink `{uplink.name}` is preferred, so its own packets to {there.host} would go into it"
+                hint = f"prefer another uplink, or write an endpoint that is not IPv{min(inner)}"
                 yield Problem("NC1209", (*uplink.origin, "preferred"), what, hint, (made.where,) if made else ())

@@ -21,8 +21,8 @@ def some(names: Sequence[str]) -> str:
 
 @lru_cache(maxsize=8)  # every mistake of a host says it
 def has(host: HostName, own: frozenset[IPAddress]) -> str:
-    """The addresses that a host could be reached at."""
+    """A hint: the addresses that a host could be reached at."""
     if not own:
-        return f"{host} declares none"
+        return f"the topology has no address of {host}: add it to `addresses`"
     first = ", ".join(map(str, nsmallest(MOST, own)))
-    return f"{host} has {first}" + (f" and {len(own) - MOST} more" if len(own) > MOST else "")
+    return f"write one of {first}" + (f" and {len(own) - MOST} more" if len(own) > MOST else "")

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from netc.language.encoding import converted, encoding_of
 from netc.language.names import Wrong, quoted
 
 LARGEST = 8 << 20
@@ -41,13 +42,26 @@ def beside(topo: Path) -> Callable[[str], str]:
         try:
             path = (folder / name).resolve()
             if path.is_relative_to(folder):
-                return _regular(path, LARGEST_BESIDE).decode("utf-8-sig")
+                return _text(_regular(path, LARGEST_BESIDE), name)
             error: Exception | None = None
+        except Wrong:
+            raise
         except (RuntimeError, OSError, ValueError) as found:
             error = found
         raise Wrong("NC0003", _why_not(name, error), f"put the file beside {topo.name} and write its name") from None
 
     return read_file
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        encoding = encoding_of(data)
+        if not encoding:
+            raise
+        what = f"{quoted(name)} is {'UTF-16' if encoding == 'UTF-16' else 'not UTF-8'}, and netc reads UTF-8"
+        raise Wrong("NC0003", what, converted(name, encoding)) from None
 
 
 def _why_not(name: str, error: Exception | None) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from netc.language.names import HostName
     from netc.language.tunnels import Tunnel, TunnelPeer
     from netc.network.interface import Network
+    from netc.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, help="Take over what another program's file says.")
 
@@ -56,10 +57,12 @@ def wg_quick(
     network = understood(topo).network
     owner = _only(network) if host is None else host_of(host, network)
     tunnel = _name(TunnelName, name or file.stem)
+    _fits(tunnel)
     where = ("hosts", str(owner), "tunnels", str(tunnel))
     asked = Tunnel.model_validate({"kind": "wireguard", "import": str(file)})
     whole, problems = merged(asked, tunnel, owner, where, lambda _: given)
-    report(tuple(problem for problem in problems if problem.code != "NC0123"), topo, text)  # secrets are taken along
+    told = (problem for problem in problems if problem.code != "NC0123")  # secrets are taken along
+    report(tuple(_in_the_file(problem, file, given) for problem in told), topo, text)
     if whole is None:
         raise typer.Exit(1)
     private, shared = secrets_of(given)
@@ -67,7 +70,8 @@ def wg_quick(
     for peer, value in zip(whole.peer, shared, strict=True):
         if peer.preshared_key:
             secrets.append(_Secret(str(owner), str(peer.preshared_key.file), value))
-    _add(topo, text, ((where, _table(whole)),), [secret for secret in secrets if secret.value], keys)
+    table = _without_large_mtu(_table(whole), where, topo, text)
+    _add(topo, text, ((where, table),), [secret for secret in secrets if secret.value], keys)
 
 
 @app.command("wg-meshconf")
@@ -95,6 +99,17 @@ def wg_meshconf(
         typer.echo(f"not taken over: {', '.join(found.left_behind)}", err=True)
 
 
+def _in_the_file(problem: Problem, file: Path, text: str) -> Problem:
+    """The table that a key path would lead to is not there yet."""
+    from msgspec.structs import replace
+
+    from netc.language.secrets import masked
+    from netc.problem import Place
+
+    first = masked(text.partition("\n")[0].rstrip("\r"))
+    return replace(problem, where=(), place=problem.place or Place(str(file), 1, 1, len(first) + 1, first))
+
+
 def _only(network: Network) -> HostName:
     hosts = list(network.topology.hosts)
     if len(hosts) != 1:
@@ -110,6 +125,18 @@ def _name(kind: type[N], text: str) -> N:
         return kind(re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
     except Wrong as wrong:
         raise wrong_use(wrong.what, "say another: `--name`") from None
+
+
+def _fits(tunnel: str) -> None:
+    """An interface is called after the tunnel."""
+    from netc.language.kinds import KINDS
+    from netc.language.names import InterfaceName, Wrong
+
+    try:
+        InterfaceName(f"{KINDS['wireguard'].prefix}{tunnel}")
+    except Wrong as wrong:
+        longest = 15 - len(KINDS["wireguard"].prefix)
+        raise wrong_use(wrong.what, f"give the tunnel a name of {longest} characters at most: `--name`") from None
 
 
 def _table(tunnel: Tunnel) -> dict[str, Any]:
@@ -142,6 +169,25 @@ def _alone(values: Iterable[object]) -> Any:
 
 def _one_or_many(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values
+
+
+def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path, text: str) -> dict[str, Any]:
+    """Without an MTU that the uplink has no room for: netc then derives one that fits."""
+    from netc.language.additions import NotAdded, added
+    from netc.pipeline import understand
+    from netc.problem import Mistakes
+
+    at = (*where, "mtu")
+    try:
+        understand(added(text, where, table), str(topo), beside(topo))
+    except NotAdded:
+        return table
+    except Mistakes as mistakes:
+        for problem in mistakes.problems:
+            if problem.code == "NC0703" and problem.where == at:
+                typer.echo(f"netc: the file's MTU is left out: {problem.what}", err=True)
+                return {key: value for key, value in table.items() if key != "mtu"}
+    return table
 
 
 def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Path | None) -> None:

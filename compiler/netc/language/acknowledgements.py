@@ -16,7 +16,7 @@ class ProblemCode(Name):
 
 def _said(text: str) -> str:
     if not text.strip():
-        raise Wrong("NC2803", "this reason is empty", "say why it may stand, to whoever reads it in a year")
+        raise Wrong("NC2803", "the reason is empty", "write why the warning is acceptable")
     return text
 
 

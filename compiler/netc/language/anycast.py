@@ -21,12 +21,10 @@ def duration(text: str) -> int:
     """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
     match = re.fullmatch(DURATION, text)
     if not match:
-        raise Wrong("NC2501", f"{quoted(text)} is no length of time", "write it as `200ms`, `5s` or `2m`")
+        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or with `ms` or `m`")
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
-        raise Wrong(
-            "NC2501", f"`{text}` > {said(LONGEST)}, the longest that anybody would wait", "choose a shorter time"
-        )
+        raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", "write a shorter one")
     return found
 
 
@@ -38,9 +36,7 @@ def said(milliseconds: int) -> str:
 
 def _some(text: str) -> int:
     if duration(text) < SHORTEST:
-        raise Wrong(
-            "NC2501", f"`{text}` < {said(SHORTEST)}, the shortest that a check can take", "choose a longer time"
-        )
+        raise Wrong("NC2501", f"`{text}` < {said(SHORTEST)}, the shortest interval or timeout", "write a longer one")
     return duration(text)
 
 

@@ -15,7 +15,7 @@ RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 
 def _asn(number: int) -> int:
     if number in RESERVED_ASNS:
-        raise Wrong("NC2001", f"{number} is no AS's number", "it is reserved; write the one that was assigned")
+        raise Wrong("NC2001", f"{number} is a reserved ASN", "write the ASN that was assigned to you")
     return number
 
 
@@ -98,7 +98,7 @@ class BgpPeer(Table):
     )
     prefixes: Annotated[
         OneOrMany[Prefix],
-        Some("prefixes", "it may announce nothing", left_out("prefixes", "what the profile lets in")),
+        Some("prefixes", "we refuse all its routes", left_out("prefixes", "what the profile accepts")),
     ] = Field((), description="All that it may announce, and parts of it; default: what the profile lets in.")
     local_pref: LocalPref | None = Field(
         None, description="Default: 300 of a downstream, 200 of a peer or route server, 100 of an upstream."
@@ -159,7 +159,7 @@ class Bgp(Table):
     members: Members | None = Field(None, description="Of a confederation: numbers of its members.")
     over: Annotated[
         OneOrMany[Label],
-        Some("over", "our routers tell each other nothing", left_out("over", "those of the `[igp]`")),
+        Some("over", "our routers have no sessions", left_out("over", "the links of the `[igp]`")),
     ] = Field(
         (),
         description="Links and per-peer meshes that carry sessions between our routers; default: those of the `[igp]`.",
@@ -169,7 +169,8 @@ class Bgp(Table):
     )
     bfd: Switch = Field(True, description="Between our own routers, a dead way is noticed in 5 s (RFC 5880).")
     prefixes: Annotated[
-        OneOrMany[Prefix], Some("prefixes", "nothing is ours", "say what the AS tells the world: `172.22.76.184/29`")
+        OneOrMany[Prefix],
+        Some("prefixes", "the AS announces nothing", "write the prefixes of the AS, such as `172.22.76.184/29`"),
     ] = Field(
         description="What is ours: told to the world by every router, and unreachable where nobody has a part of it."
     )

@@ -56,17 +56,21 @@ class PublishedContainer(Table):
     port: ServicePort = Field(description="As visitors dial it: `80/tcp`.")
     to: Annotated[
         OneOrMany[Annotated[Container, FromText(container, CONTAINER.pattern)]],
-        Some("to", "nobody serves", "say who: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge"),
+        Some(
+            "to",
+            "no container serves",
+            "write the server: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge",
+        ),
     ] = Field(
         description=(
             "Who serves: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge (`web`, `web:8080`), "
             "without a port the one that is dialled; two where each serves a family."
         ),
     )
-    on: Annotated[OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the host's public ones"))] = (
-        Field((), description="Addresses of the host; default: its public ones, behind NAT all that it has.")
-    )
-    allow: Annotated[OneOrMany[Prefix], Some("allow", "nobody may", left_out("allow", "everyone"))] = Field(
+    on: Annotated[
+        OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public addresses of the host"))
+    ] = Field((), description="Addresses of the host; default: its public ones, behind NAT all that it has.")
+    allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (),
         description=(
             "Who may; default: everyone. Also the host itself and the containers are asked whether they are in it."
@@ -79,7 +83,7 @@ class Bridge(Table):
 
     addresses: Annotated[
         OneOrMany[InterfaceAddress],
-        Some("addresses", "no container has a way out", "say the host's own end: `10.0.3.1/24`"),
+        Some("addresses", "containers have no gateway", "write the address of the host on the bridge: `10.0.3.1/24`"),
     ] = Field(
         description=(
             "The host's ends; containers (LXC, systemd-nspawn, any others) attach by themselves, and netc "

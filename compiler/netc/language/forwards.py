@@ -43,21 +43,28 @@ def target(text: str) -> Target:
     return Target(
         HostName(match["host"]),
         NamespaceName(match["namespace"]) if match["namespace"] else None,
-        address(there) if there else None,
+        _behind(there) if there else None,
         int(match["port"]) if match["port"] else None,
     )
+
+
+def _behind(text: str) -> IPAddress:
+    try:
+        return address(text)
+    except Wrong as wrong:
+        raise Wrong(wrong.code, wrong.what, "write the address behind the host, as in `home:10.0.3.20`") from None
 
 
 class Forward(Table):
     """Ports of one host that another one serves."""
 
     at: HostName = Field(description="Where visitors arrive; needs a `wan`.")
-    ports: Annotated[OneOrMany[ServicePorts], Some("ports", "no visitor is served", "say which")] = Field(
-        description="As visitors dial them: `443/tcp`, `30000-30100/udp`."
-    )
+    ports: Annotated[
+        OneOrMany[ServicePorts], Some("ports", "it forwards nothing", "write the ports, such as `443/tcp`")
+    ] = Field(description="As visitors dial them: `443/tcp`, `30000-30100/udp`.")
     to: Annotated[
         OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]],
-        Some("to", "nobody serves", "say who: `home`, `home/vpn`, `home:10.0.3.20`"),
+        Some("to", "no host serves", "write the server: `home`, `home/vpn` or `home:10.0.3.20`"),
     ] = Field(
         description=(
             "Who serves: `home`, a namespace on it (`home/vpn`), an address behind it (`home:10.0.3.20`), "
@@ -65,9 +72,9 @@ class Forward(Table):
         ),
     )
     via: LinkName = Field(description="The link between the two.")
-    on: Annotated[OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public ones of `at`"))] = (
-        Field((), description="Addresses of `at`; default: its public ones.")
-    )
+    on: Annotated[
+        OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public addresses of `at`"))
+    ] = Field((), description="Addresses of `at`; default: its public ones.")
     keep_source: Annotated[bool, Field(strict=True)] = Field(
         True, description="The server sees the visitor's own address; false: that of `at`."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from netc.language.key_files import FOLDER, key_file
 from netc.language.kinds import KINDS
@@ -17,7 +17,7 @@ from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.wg_quick import HOOKS, BadLine, Quick, QuickPeer, read_quick
 from netc.problem import KeyPath, Place, Problem, Severity
 
-WHOLE = "is it the whole file, as the provider sent it?"
+WHOLE = "import the whole file as the provider sent it"
 
 Result = tuple[Tunnel | None, list[Problem]]
 
@@ -51,21 +51,29 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
         return tunnel, []
     here = (*where, "import")
     if KINDS[tunnel.kind].form != "wireguard":
-        what = f"a wg-quick file makes a wireguard tunnel, not `{tunnel.kind}`"
+        what = f'`import` needs `kind = "wireguard"`, and the kind is `{tunnel.kind}`'
         return None, [Problem("NC0122", here, what, 'write `kind = "wireguard"`')]
     try:
         text = read_file(tunnel.import_)
     except Wrong as wrong:
         return None, [Problem(wrong.code, here, wrong.what, wrong.hint)]
     if not re.search(r"^\s*\[(interface|peer)\]", text, re.IGNORECASE | re.MULTILINE):
-        what = f"{quoted(tunnel.import_)} is no wg-quick file: it has neither `[Interface]` nor `[Peer]`"
+        what = f"{quoted(tunnel.import_)} is not a wg-quick file: it has neither `[Interface]` nor `[Peer]`"
         return None, [Problem("NC0121", here, what, WHOLE)]
     quick, bad = read_quick(text)
     problems = [_bad_line(line, text, tunnel.import_, here) for line in bad]
     problems = problems or list(_incomplete(quick, text, tunnel, here))
     if problems:
         return None, problems
-    return _laid_under(tunnel, name, quick), list(_notes(quick, tunnel, name, host, here))
+    own, whole = tunnel.model_fields_set, text.splitlines()
+    lines = {key: _line(tunnel.import_, whole, line) for key, line in quick.lines.items() if key not in own}
+    notes = list(_notes(quick, text, tunnel, name, host, here))
+    return _laid_under(tunnel, name, quick).with_places(lines), notes
+
+
+def _line(file: str, lines: Sequence[str], number: int) -> Place:
+    source = masked(lines[number - 1])
+    return Place(file, number, len(source) - len(source.lstrip()) + 1, len(source.rstrip()) + 1, source)
 
 
 def _laid_under(tunnel: Tunnel, name: TunnelName, quick: Quick) -> Tunnel:
@@ -100,38 +108,42 @@ def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
 
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:
-    file = tunnel.import_ or ""
-    lines = text.splitlines()
+    file, lines = tunnel.import_ or "", text.splitlines()
     if not quick.peers and not tunnel.peer:
         yield Problem("NC0121", where, f"{quoted(file)} has no `[Peer]`", WHOLE)
     for peer in quick.peers:
-        line = masked(lines[peer.line - 1])
-        place = Place(file, peer.line, 1, len(line) + 1, line)
+        place = _line(file, lines, peer.line)
         if peer.public_key is None:
             yield Problem("NC0121", where, "this peer has no PublicKey", WHOLE, place=place)
         if not peer.allowed_ips:
-            what = "this peer has no AllowedIPs, so nothing would go there or come from there"
+            what = "this peer has no AllowedIPs, so WireGuard would drop all packets"
             yield Problem("NC0121", where, what, WHOLE, place=place)
 
 
-def _notes(quick: Quick, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
+def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
     """Tells the author where the secrets go, and what of the file is not acted upon."""
     file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
         key = key_file(f"{name}.key")
-        what = f"the private key in {file} stays there; on {host} it belongs in {key}, mode 0600"
+        what = f"netc does not copy the private key of {file}: {host} needs it in {key}, mode 0600"
         yield Problem("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
     if any(peer.has_preshared_key for peer in quick.peers):
-        what = f"the preshared key in {file} stays there; on {host} it belongs in {FOLDER}, mode 0600"
+        what = f"netc does not copy the preshared key of {file}: {host} needs it in {FOLDER}, mode 0600"
         hint = f"`netc plan` names the file; for one peer it is {key_file(f'{name}.psk')}"
         yield Problem("NC0123", where, what, hint, severity=Severity.NOTE)
     dropped = sorted({key for _, key in quick.ignored})
     if dropped:
-        what = f"{file} has lines that are not acted upon: {', '.join(dropped)}"
+        what = f"netc ignores {', '.join(dropped)} of {file}"
         hooks = any(key.lower() in HOOKS for key in dropped)
-        hint = "commands of a provider are never run" if hooks else "netc chooses tables and marks itself"
+        hint = (
+            "netc never runs commands of a provider; write what they were for into the topology"
+            if hooks
+            else "netc chooses tables and marks itself"
+        )
+        place = _line(tunnel.import_ or "", text.splitlines(), quick.ignored[0][0])
         # Tables and marks are netc's to choose; what commands were for, nothing does in their place.
-        yield Problem("NC0124", where, what, hint, severity=Severity.WARNING if hooks else Severity.NOTE)
+        severity = Severity.WARNING if hooks else Severity.NOTE
+        yield Problem("NC0124", where, what, hint, severity=severity, place=place)
 
 
 def _copy(file: str, host: str, key: str) -> str:

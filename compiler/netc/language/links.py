@@ -42,7 +42,7 @@ class End(Table):
     interface: InterfaceName | None = Field(None, description="Its name; default: kind and peer, as in wg-home.")
     address: Annotated[
         OneOrMany[InterfaceAddress],
-        Some("address", "the end has none", left_out("address", "fe80:: and the host's id")),
+        Some("address", "the end has no address", left_out("address", "fe80:: and the id of the host")),
     ] = Field((), description="What the end holds on the link; default: fe80:: and the host's id, /64.")
     port: PortNumber | None = Field(None, description="UDP port that it listens at; default: 51820 + the peer's id.")
     endpoint: DialledOrNot | None = Field(
@@ -72,7 +72,9 @@ class End(Table):
         Annotated[
             OneOrMany[Prefix],
             Some(
-                "allowed_ips", "nothing goes by the link", left_out("allowed_ips", "the peer's addresses and `routes`")
+                "allowed_ips",
+                "WireGuard drops all packets",
+                left_out("allowed_ips", "the addresses of the peer and `routes`"),
             ),
         ]
         | None

@@ -105,15 +105,15 @@ def _in_a_list(wrong: Wrong) -> Wrong:
     if "host bits" in wrong.what:
         return Wrong("NC1602", wrong.what, wrong.hint)
     if "is not an IP address" in wrong.what:
-        hint = "a line has one prefix, address or range `a-b`, and after `#` or `;` what you like"
-        return Wrong("NC1601", "this is no prefix, address or range", hint)
+        hint = "write one prefix, address or range `a-b` in a line; `#` and `;` begin comments"
+        return Wrong("NC1601", "this is not a prefix, an address or a range", hint)
     return Wrong("NC1601", wrong.what, wrong.hint)
 
 
 def _range(first: str, last: str) -> tuple[Family, Range]:
     start, end = _end(first), _end(last)
     if start[0] != end[0]:
-        raise Wrong("NC1601", f"`{first}` and `{last}` are of two families", "a range is of one family")
+        raise Wrong("NC1601", f"`{first}` and `{last}` are of two families", "write two addresses of one family")
     if start[1] > end[1]:
         raise Wrong("NC1601", f"`{first}-{last}` runs backwards", f"write `{last}-{first}`")
     return start[0], (start[1], end[1])

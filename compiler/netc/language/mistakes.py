@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from netc.language import slips
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
 from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
@@ -25,29 +26,53 @@ MOST = 1000
 
 def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
     """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
-    details = _first_alone(error.errors(include_url=False))
+    details = _first_alone(error.errors(include_url=False), data)
     for number, detail in enumerate(details[:MOST], 1):
-        loc, value = detail["loc"], detail["input"]
-        problem = _problem(detail["type"], _path(loc, data), detail.get("ctx", {}), value, loc)
+        problem = _problem(detail, data)
         if number == MOST < len(details):
-            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more mistakes are not told of")
+            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more are not shown")
         if problem.code != "NC0113":  # whose text is a public key, or was meant to be
             problem = replace(problem, what=without_keys(problem.what))
         yield problem
 
 
-def _first_alone(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """A key that is missing because it is misspelt is told of as misspelt alone."""
+def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[ErrorDetails]:
+    """A key that is missing because it is misspelt is told of as misspelt alone; a host whose name is none, at its
+    table alone."""
     odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
     for detail in details[:MOST]:
         if detail["type"] == "extra_forbidden":
             odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
+    of_hosts = [detail["loc"] for detail in details if _is_host(detail["loc"])]
+    apart = {host: _split_name(host, data) for host in {loc[1] for loc in of_hosts}}
+    unnamed = {str(loc[1]) for loc in of_hosts if loc[2:] == ("[key]",)}
+    unnamed |= {f"{host}.{rest}" for host, rest in apart.items() if rest}
 
     def meant(loc: KeyPath) -> bool:
         table, key = loc[:-1], str(loc[-1])
         return any(did_you_mean(word, [key]) == _known((*table, word)) for word in odd.get(table, ()))
 
-    return [detail for detail in details if detail["type"] != "missing" or not meant(detail["loc"])]
+    def follows(detail: ErrorDetails) -> bool:
+        loc = detail["loc"]
+        if _is_host(loc) and (rest := apart.get(loc[1])):
+            return loc[2:] != (rest,)
+        if detail["type"] == "missing":
+            return meant(loc)
+        return loc[-1] != "[key]" and isinstance(detail["input"], str) and detail["input"] in unnamed
+
+    return [detail for detail in details if not follows(detail)]
+
+
+def _is_host(loc: KeyPath) -> bool:
+    return loc[0] == "hosts" and len(loc) > 2
+
+
+def _split_name(host: str | int, data: dict[str, Any]) -> str:
+    """`lan` of `[hosts.home.lan]`, which was meant for a host's name."""
+    table = data["hosts"][host] if isinstance(data.get("hosts"), dict) else None
+    if not isinstance(table, dict) or "id" in table:
+        return ""
+    return next((str(key) for key, inner in table.items() if isinstance(inner, dict) and "id" in inner), "")
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
@@ -65,13 +90,16 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
     return tuple(path)
 
 
-def _problem(kind: str, path: KeyPath, context: dict[str, Any], value: Any, loc: KeyPath) -> Problem:
-    cause = context.get("error")
+def _problem(detail: ErrorDetails, data: dict[str, Any]) -> Problem:
+    kind, loc, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
+    path = _path(loc, data)
     if _is_secret(kind, path, value):
-        return _secret(path)
-    if isinstance(cause, Wrong):
-        return Problem(cause.code, path, cause.what, cause.hint, on_key=loc[-1] == "[key]")
+        return _secret(path, value)
+    if isinstance(context.get("error"), Wrong):
+        return _wrong(context["error"], path, loc, value, data)
     match kind:
+        case "extra_forbidden" if len(path) == 3 and path[0] == "hosts" and _split_name(path[1], data) == path[2]:
+            return _dotted(path)
         case "extra_forbidden":
             return Problem("NC0101", path, f"{quoted(str(path[-1]))} is no key {_of(path)}", _known(path), on_key=True)
         case "missing" if isinstance(loc[-1], int):
@@ -84,9 +112,51 @@ def _problem(kind: str, path: KeyPath, context: dict[str, Any], value: Any, loc:
             return _choice(path, value, context["expected"])
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"it is {bound}")
+            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"write a number of {bound}")
         case _:
-            return Problem("NC0103", path, f"`{_name(path)}` is {_type(value)}", _wanted(kind, value))
+            hint = _wanted(kind, path, value, context)
+            return Problem("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
+
+
+def _dotted(path: KeyPath) -> Problem:
+    """A host whose name has a dot: TOML takes what stands behind it for a table of the host."""
+    what = f"a host's name has no dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
+    return Problem("NC0106", path, what, f"write `[hosts.{_as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
+
+
+def _as_label(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32]
+
+
+def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str, Any]) -> Problem:
+    """What a type refuses, with the hint that the place of the value makes possible."""
+    what, hint = wrong.what, wrong.hint
+    is_item = isinstance(loc[-1], int)
+    if is_item and (parts := slips.several(value)):
+        listed = ", ".join(f'"{part}"' for part in parts)
+        what = f"`{_name(path)}` has {len(parts)} values in one string"
+        hint = f"write `[{listed}]`" if isinstance(path[-1], str) else f"write each in quotes of its own: `{listed}`"
+    elif isinstance(value, str) and value.strip().lower() in ("dhcp", "auto", "dynamic"):
+        what, hint = _no_dhcp(path, value)
+    elif wrong.what.endswith("has no prefix length") and isinstance(value, str):
+        hint = slips.without_length(path, value, data) or hint if wrong.hint.startswith("write") else hint
+    elif path[0] == "forwards" and isinstance(value, str) and (host := slips.holder(value, data)):
+        what, hint = f"{quoted(value)} is an address, and `{path[2]}` takes a host", f"write `{host}`, which has it"
+    elif wrong.code == "NC0106" and isinstance(value, str) and wrong.hint.startswith("use 1 to"):
+        label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
+        if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
+            hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
+    return Problem(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
+
+
+def _no_dhcp(path: KeyPath, value: str) -> tuple[str, str]:
+    key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
+    what = f"{quoted(value)} is not an address: netc does no DHCP, and needs to know what it writes into rules"
+    if key == "gateway":
+        return what, "write the router's address; an uplink whose router changes cannot be one of `uplinks`"
+    if key in ("addresses", "prefixes") and path[0] == "hosts" and "bridges" not in path:
+        return what, f"leave `{key}` out: the image configures the interface, and peers dial the host's `endpoint`"
+    return what, "write the address"
 
 
 def _name(path: KeyPath) -> str:
@@ -111,21 +181,29 @@ def _is_secret(kind: str, path: KeyPath, value: Any) -> bool:
     return is_secret_key(path[-1] if path else "") and kind in ("extra_forbidden", "model_type")
 
 
-def _secret(path: KeyPath) -> Problem:
+_PATH = re.compile(r"/(etc|root|home|var|run|usr|opt|srv|mnt|tmp)/[A-Za-z0-9_.+@=:/-]+")
+
+
+def _secret(path: KeyPath, value: Any) -> Problem:
+    if isinstance(value, str) and _PATH.fullmatch(value) and not is_wireguard_key(value):
+        what = f"`{_name(path)}` is a string, and the place of a secret is a table"
+        return Problem("NC0116", path, what, f'write `{{ file = "{value}" }}`')
     return Problem(
         "NC0116",
         path,
-        f"`{_name(path)}` holds a secret, and no secret stands in a topology",
-        f'make a new one on the host, this one has been seen; here write `{{ file = "{key_file("NAME.key")}" }}`',
+        f"`{_name(path)}` holds a secret, and a topology must not hold secrets",
+        f'write `{{ file = "{key_file("NAME.key")}" }}`, and make a new key on the host: others may have read this one',
         on_key=True,
     )
 
 
 def _not_two(path: KeyPath) -> Problem:
-    return Problem("NC0103", path, f"`{_name(path)}` does not have two values", 'name the two ends: `["a", "b"]`')
+    return Problem("NC0103", path, f"`{_name(path)}` needs two hosts", 'write both, as in `["a", "b"]`')
 
 
 def _choice(path: KeyPath, value: str, expected: str) -> Problem:
+    if word := slips.of_choice(_name(path), value):
+        return Problem("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", f'write `"{word}"`')
     hint = "it can be " + expected.replace("'", "`")
     if close := did_you_mean(value, re.findall("'([^']*)'", expected)):
         hint = f"{close} {hint}"
@@ -141,17 +219,33 @@ def _type(value: Any) -> str:
     return names.get(type(value), "a date or time")
 
 
-def _wanted(kind: str, value: Any) -> str:
-    word = kind.split("_")[0]
-    if word in ("int", "literal") and isinstance(value, str) and value.strip().isdecimal():
+def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any]) -> str:
+    word, name = kind.split("_")[0], _name(path)
+    if word == "bool":
+        return slips.of_switch(value)
+    if word == "int" and isinstance(value, str) and value.strip().isdecimal():
         return f"write it without quotes: `{quoted(value.strip()).strip('`')}`"
-    wanted = {"int": "a whole number", "string": "a string, in quotes", "literal": "a string, in quotes"}
+    if word == "int" and (hint := slips.of_number(name, value, optional=not _is_required(path))):
+        return hint
+    if word == "literal":
+        meant = slips.of_choice(name, str(value))
+        return f'write `"{meant}"`' if meant else "it can be " + context["expected"].replace("'", "`")
+    if word in ("model", "mapping", "dict") and (hint := slips.of_table(path, value)):
+        return hint
+    if word == "tuple" and (parts := slips.several(value)):
+        return f"write `[{', '.join(f'{chr(34)}{part}{chr(34)}' for part in parts)}]`"
+    wanted = {"int": "a whole number", "string": "a string, in quotes"}
     wanted |= {"model": "a table", "mapping": "a table", "dict": "a table"}
-    return "it should be " + wanted.get(word, "a list")
+    return "write " + wanted.get(word, "a list")
+
+
+def _is_required(path: KeyPath) -> bool:
+    fields = table.model_fields if (table := _table(path[:-1])) else {}
+    return any(path[-1] in (name, field.alias) and field.is_required() for name, field in fields.items())
 
 
 TOP = {
-    "version": "write `version = 1` first",
+    "version": "write `version = 1`",
     "network": "write `[network]`, and a `name` in it",
     "hosts": "write `[hosts.NAME]` for each machine",
 }
@@ -165,9 +259,9 @@ def _wish(path: KeyPath) -> str:
     field = next((f for n, f in table.model_fields.items() if path[-1] in (n, f.alias)), None) if table else None
     choices = _choices(field.annotation) if field else ()
     if choices:
-        return "it can be " + ", ".join(f"`{choice}`" for choice in choices)
+        return "write one of " + ", ".join(f"`{choice}`" for choice in choices)
     about = field.description if field else None
-    return about[0].lower() + about[1:].rstrip(".") if about else f"add `{path[-1]}`"
+    return f"add `{path[-1]}`: {about[0].lower()}{about[1:].rstrip('.')}" if about else f"add `{path[-1]}`"
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
@@ -179,7 +273,7 @@ def _known(path: KeyPath) -> str:
     if table is None:
         return ""
     keys = sorted(field.alias or name for name, field in table.model_fields.items())
-    close = did_you_mean(str(path[-1]), keys)
+    close = slips.of_key(str(path[-1]), keys) or did_you_mean(str(path[-1]), keys)
     return close or "it has " + ", ".join(f"`{key}`" for key in keys)
 
 

@@ -84,7 +84,7 @@ class HostName(Label):
 
     def check(self) -> None:
         if self in ("all", "internet"):
-            raise Wrong(self.code, f"`{self}` has a meaning of its own", "choose another name for the host")
+            raise Wrong(self.code, f"`{self}` is a reserved word", "write another name")
 
 
 class Member(Label):
@@ -181,9 +181,9 @@ class InterfaceName(Name):
     def check(self) -> None:
         if len(self) > 15:
             what = f"{quoted(self)} has {len(self)} characters, and an interface's name at most 15"
-            raise Wrong(self.code, what, "choose a shorter name")
+            raise Wrong(self.code, what, "write a shorter name")
         if self in RESERVED_INTERFACES:
-            raise Wrong("NC0108", f"the interface name `{self}` is taken by the kernel", "choose another name")
+            raise Wrong("NC0108", f"the kernel reserves the interface name `{self}`", "write another name")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -209,9 +209,11 @@ class UnitName(Name):
 
     def check(self) -> None:
         if len(self) > 255:
-            raise Wrong(self.code, "a unit's name has at most 255 characters")
+            raise Wrong(
+                self.code, f"the unit name has {len(self)} characters, and systemd allows 255", "write a shorter name"
+            )
         if self.startswith("netc-"):
-            raise Wrong(self.code, f"`{self}` is one of netc's own units", "name the service itself")
+            raise Wrong(self.code, f"`{self}` is a unit of netc itself", "write the unit of the service")
 
 
 class ServiceName(UnitName):
@@ -241,11 +243,11 @@ class ServicesSlice(SliceName):
     def check(self) -> None:
         first = self.removesuffix(".slice").partition("-")[0]
         if self == "system.slice" or first in ("user", "machine"):
-            cure = {"user": "tell people by `user`", "machine": "tell containers by `interface` or `source`"}
-            what = f"`{self}` is systemd's own, and would stop whenever the packet filter does"
-            raise Wrong(self.code, what, cure.get(first, "name a slice within it, or services"))
+            cure = {"user": "select people by `user`", "machine": "select containers by `interface` or `source`"}
+            what = f"`{self}` belongs to systemd, and would stop together with the packet filter"
+            raise Wrong(self.code, what, cure.get(first, "write a slice inside it, or services"))
         if first.startswith("netc_"):
-            raise Wrong(self.code, f"`{self}` is one of netc's own slices", "name the services themselves")
+            raise Wrong(self.code, f"`{self}` is a slice of netc itself", "write the services")
 
 
 class GroupName(Name):
@@ -278,7 +280,9 @@ class CommandName(Name):
 
     def check(self) -> None:
         if self in COMMON_COMMANDS.split():
-            raise Wrong(self.code, f"`{self}` is a command already, and would be hidden", "choose another name")
+            raise Wrong(
+                self.code, f"`{self}` in /usr/local/bin would hide the command of that name", "write another name"
+            )
 
 
 class DnsName(Name):
@@ -296,7 +300,7 @@ class PublicKey(Name):
     pattern = r"[A-Za-z0-9+/=]{1,100}"
     code = "NC0113"
     noun = "a WireGuard public key"
-    cure = "a key is 44 characters: `wg pubkey` prints it"
+    cure = "write the 44 characters that `wg pubkey` prints"
 
     def check(self) -> None:
         try:
@@ -306,7 +310,7 @@ class PublicKey(Name):
         if len(raw) != 32 or base64.b64encode(raw).decode() != self:
             raise Wrong(self.code, f"{quoted(self)} is not the base64 of 32 bytes", self.cure)
         if not any(raw):
-            raise Wrong(self.code, "a key of nothing but zeros is no key", self.cure)
+            raise Wrong(self.code, "a key of zeros is not a key", self.cure)
 
 
 class HostPath(Name):
@@ -319,7 +323,7 @@ class HostPath(Name):
 
     def check(self) -> None:
         if ".." in PurePosixPath(self).parts:
-            raise Wrong(self.code, f"`{self}` climbs with `..`", "write the path that it means")
+            raise Wrong(self.code, f"`{self}` has `..` in it", "write the path without `..`")
 
 
 class Argument(Name):

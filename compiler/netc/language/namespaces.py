@@ -24,9 +24,9 @@ class Publish(Table):
     port: ServicePort = Field(description="As visitors dial it: `9091/tcp`.")
     to: PortNumber | None = Field(None, description="The port inside; default: the same.")
     on: Annotated[
-        OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the host's end of `access`"))
+        OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the address of the host in `access`"))
     ] = Field((), description="Addresses of the host; default: its end of `access`.")
-    allow: Annotated[OneOrMany[Prefix], Some("allow", "nobody may", left_out("allow", "everyone"))] = Field(
+    allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (), description="Who may; default: everyone."
     )
 
@@ -47,7 +47,11 @@ class Namespace(Table):
     )
     dns: Annotated[
         OneOrMany[Address],
-        Some("dns", "no name is found inside", left_out("dns", "those of the tunnel, and on a bridge none")),
+        Some(
+            "dns",
+            "services inside cannot look up names",
+            left_out("dns", "the resolvers of the tunnel, on a bridge none"),
+        ),
     ] = Field((), description="Resolvers inside; default: the tunnel's, and on a bridge none.")
     access: OneOrMany[InterfaceAddress] = Field(
         (),
@@ -69,6 +73,6 @@ class Namespace(Table):
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "Namespace":
         if (self.tunnel is None) == (self.bridge is None):
-            hint = 'write `tunnel = "…"`, or `bridge = "…"` and an `address`'
-            raise Wrong("NC1301", "a namespace is in one tunnel or on one bridge", hint)
+            hint = "write a `tunnel`, or a `bridge` and an `address`"
+            raise Wrong("NC1301", "a namespace needs either `tunnel` or `bridge`, and has both or none", hint)
         return self

@@ -48,8 +48,8 @@ def _problems(found: Read, file: str, where: KeyPath) -> list[Problem]:
     told = [_bad_line(bad, file, where) for bad in found.bad]
     if found.more:
         lines = "1 more line" if found.more == 1 else f"{found.more} more lines"
-        what = f"{lines} of {quoted(file)} cannot be read"
-        told.append(Problem("NC1601", where, what, "is it a list of addresses?"))
+        what = f"netc cannot read {lines} of {quoted(file)}"
+        told.append(Problem("NC1601", where, what, "name a list of addresses"))
     return told
 
 

@@ -13,8 +13,8 @@ from netc.language.values import Address, OneOrMany, Prefix, Some
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=254)]
 """255 is on what tunnels themselves send."""
 
-NOBODY = "nobody goes by the tunnel"
-WHO = "say who; where another key says it, take this one out"
+NOBODY = "the split selects nothing"
+WHO = "leave it out, or name some"
 
 Ipv6Policy = Literal["tunnel", "direct", "block"]
 

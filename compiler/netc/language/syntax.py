@@ -11,6 +11,7 @@ import tomllib
 from typing import Any
 
 from netc.language.brackets import Open, open_at
+from netc.language.encoding import converted, encoding_of
 from netc.language.names import quoted
 from netc.language.secrets import masked
 from netc.problem import Place, Problem
@@ -45,15 +46,23 @@ SAID: tuple[tuple[str, str, str], ...] = (
     ("Unclosed inline table", NO_BRACE, "close it with `}`"),
     (r"Expected '\]+' at the end", "expected `]` at the end of a header", "write `[table]`"),
     ("Invalid (statement|initial character)", NO_KEY, "keys are of A-Z, a-z, 0-9, `-`, `_`, or quoted"),
-    ("Illegal character|invalid character", "no text holds such a character", "it may be invisible: type it anew"),
-    ("Escaped character|Invalid hex", "an escape that means no character", "`\\u` takes four hexadecimal digits"),
-    ("Invalid date", "this is no date", "a number or a string was meant?"),
-    ("[Rr]ecursion|[Nn]ested", "lists or tables are nested too deeply", "no part of a topology goes so deep"),
+    (
+        "Illegal character|invalid character",
+        "TOML does not allow this character",
+        "type the line again: the character may be invisible",
+    ),
+    ("Escaped character|Invalid hex", "this escape is not a character", "`\\u` takes four hexadecimal digits"),
+    ("Invalid date", "this is not a date", "write a number, or a string in quotes"),
+    (
+        "[Rr]ecursion|[Nn]ested",
+        "lists or tables are nested too deeply",
+        "write it with fewer levels: no key of a topology is so deep",
+    ),
     ("Exceeds the limit", "a number has thousands of digits", "no number of a topology is so large"),
 )
 """What tomllib says, and what is shown in its place: the mistake and its cure."""
 
-WITHOUT_FOUND = ("already", "escape that", "no date", "nested", "thousands")
+WITHOUT_FOUND = ("already", "this escape", "not a date", "nested", "thousands")
 """Words of messages that say what was found themselves."""
 
 DEEPEST = 64
@@ -222,7 +231,7 @@ def _too_deep(text: str, at: int, file: str) -> Problem:
     source = masked(text).split("\n")[line - 1].removesuffix("\r")
     place = Place(file, line, at - text.rfind("\n", 0, at), at - text.rfind("\n", 0, at) + 1, source)
     what = f"this is not TOML of a topology: a key has more than {DEEPEST} parts"
-    return Problem("NC0001", (), what, "no part of a topology goes so deep", place=place)
+    return Problem("NC0001", (), what, "write it with fewer levels: no key of a topology is so deep", place=place)
 
 
 def not_utf8(data: bytes, at: int, file: str) -> Problem:
@@ -231,7 +240,15 @@ def not_utf8(data: bytes, at: int, file: str) -> Problem:
     before = data[begin:at].decode(errors="replace")
     source = data[begin:].split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
     place = Place(file, data.count(b"\n", 0, at) + 1, len(before) + 1, len(before) + 2, source)
-    return Problem("NC0002", (), "this is not UTF-8, as TOML has to be", "save it as UTF-8", place=place)
+    encoding = encoding_of(data)
+    if not encoding:
+        what, hint = f"`{file}` is not a text file: byte {at + 1} is no UTF-8", "name the file that you meant"
+    elif encoding == "UTF-16":
+        what, hint = f"`{file}` is UTF-16, and netc reads UTF-8", converted(file, encoding)
+    else:
+        what = f"`{file}` is not UTF-8: byte {at + 1} is {data[at]:#04x}"
+        hint = f"save it as UTF-8 in your editor, or {converted(file, encoding)}"
+    return Problem("NC0002", (), what, hint, place=place)
 
 
 def _last_line(lines: list[str]) -> int:

@@ -25,7 +25,7 @@ class Secret(Table):
         if (self.file is None) == (self.credential is None):
             raise Wrong(
                 "NC0115",
-                "a secret has one place",
+                "a secret needs either `file` or `credential`, and has both or none",
                 f'write `{{ file = "{key_file("NAME.key")}" }}` or `{{ credential = "NAME" }}`',
             )
         return self

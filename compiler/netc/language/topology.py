@@ -23,6 +23,7 @@ from netc.language.names import (
     Label,
     LinkName,
     MeshName,
+    Name,
     NamespaceName,
     PublicKey,
     SetName,
@@ -44,22 +45,23 @@ HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 
 def _version(value: object) -> object:
     if type(value) is not int:
-        raise Wrong("NC0103", "`version` is no whole number", "write `version = 1`")
+        raise Wrong("NC0103", "`version` is not a whole number", "write `version = 1`")
     if value != 1:
-        raise Wrong("NC0104", "this netc does not know that version of the language", "it knows `version = 1`")
+        raise Wrong("NC0104", f"this netc does not know version {value} of the language", "write `version = 1`")
     return value
 
 
-OTHER_SYSTEMS = ("debian-", "ubuntu-", "alpine-", "arch", "fedora-", "rocky-", "alma-", "nixos-")
+class TargetName(Name):
+    """A system that a host runs, with its version."""
+
+    pattern = r"(debian|ubuntu|alpine|fedora|rocky|alma|nixos)-[0-9][0-9.]{0,9}|arch"
+    code = "NC0104"
+    noun = "a system that netc knows"
+    cure = "write `debian-12`, or leave `target` out"
 
 
-def _target(value: object) -> object:
-    if isinstance(value, str) and value != "debian-12" and value.startswith(OTHER_SYSTEMS):
-        what = f"nothing that netc writes was tried on `{value}`"
-        asks = "`nft -c -f /etc/netc/nftables.nft` and `bird -p -c /etc/netc/bird.conf`"
-        hint = f"leave `target` out, and on the host try {asks}"
-        raise Wrong("NC2108", what, hint)
-    return value
+TRIED = TargetName("debian-12")
+"""The system whose tools read everything that netc writes, in its tests."""
 
 
 class Network(Table):
@@ -94,9 +96,7 @@ class Host(Table):
     tcp_congestion: Literal["bbr"] | None = Field(
         None, description="How TCP finds its speed: `bbr` keeps it up on a lossy way; default: as the image has it."
     )
-    target: Annotated[Literal["debian-12"], BeforeValidator(_target)] = Field(
-        "debian-12", description="What tools the host has."
-    )
+    target: TargetName = Field(TRIED, description="Which system the host runs; others than debian-12 are untested.")
     netfilter: Netfilter = Field(
         "nftables",
         description=(

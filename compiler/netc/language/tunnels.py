@@ -1,8 +1,9 @@
 """Tunnels: the far end is someone else's."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from netc.language.key_files import key_file
 from netc.language.kinds import KINDS, TunnelKind
@@ -31,6 +32,7 @@ from netc.language.values import (
     Some,
     left_out,
 )
+from netc.problem import Place
 
 
 def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
@@ -40,7 +42,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
             HostPath(first)
     except Wrong:
         what = f"{quoted(words[0])} is not the absolute path of a program"
-        raise Wrong("NC1802", what, 'no shell reads it: write `["/usr/sbin/prog", "--flag"]`') from None
+        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: no shell reads it') from None
     return words
 
 
@@ -56,7 +58,7 @@ class TunnelPeer(Table):
     endpoint: Dialled | None = Field(None, description="Address or name, with port.")
     allowed_ips: Annotated[
         OneOrMany[Prefix],
-        Some("allowed_ips", "nothing comes from there, or goes there", 'everything is `["0.0.0.0/0", "::/0"]`'),
+        Some("allowed_ips", "WireGuard drops all packets", 'write `["0.0.0.0/0", "::/0"]` for everything'),
     ] = Field(description="What may come from there, and go there.")
     keepalive: Seconds | None = Field(
         None,
@@ -127,9 +129,20 @@ class Tunnel(Table):
             '"--flag"]`.'
         ),
     )
-    stop: Annotated[Command, Some("stop", "nothing ends it", left_out("stop", "a signal to what `start` began"))] = (
-        Field((), description="external: the program that ends it; default: what `start` began gets a signal.")
-    )
+    stop: Annotated[
+        Command, Some("stop", "no command ends it", left_out("stop", "a signal to the program of `start`"))
+    ] = Field((), description="external: the program that ends it; default: what `start` began gets a signal.")
     wait: WaitSeconds | None = Field(
         None, description="tunsafe, external: seconds until the interface is there, 60 at most; default: 10."
     )
+    _places: Mapping[str, Place] = PrivateAttr(default_factory=dict)
+
+    def place(self, key: str) -> Place | None:
+        """Where an imported file says it; None for what the topology says."""
+        return self._places.get(key)
+
+    def with_places(self, lines: Mapping[str, Place]) -> "Tunnel":
+        """`lines`: of the imported file, by the tunnel's keys."""
+        copy = self.model_copy()
+        copy._places = lines
+        return copy

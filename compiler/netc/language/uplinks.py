@@ -14,8 +14,8 @@ MarkNumber = Annotated[int, Field(strict=True, ge=1, le=255)]
 
 def _none(value: Any) -> Any:
     if value == []:
-        cure = "say which; an interface that needs none has `gateway = false`"
-        raise Wrong("NC0126", "`gateway` is empty, so nothing goes out by the uplink", cure)
+        cure = "write `gateway = false` on a point-to-point link, else the address of the router"
+        raise Wrong("NC0126", "`gateway` is empty, so the uplink has no default route", cure)
     return () if value is False else value
 
 

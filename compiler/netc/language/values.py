@@ -54,15 +54,15 @@ def address(text: str) -> IPAddress:
     except (AddrFormatError, ValueError):
         raise Wrong("NC0110", f"{quoted(text)} is not an IP address", _address_hint(text)) from None
     if found.is_ipv4_mapped():
-        raise Wrong("NC0110", f"{quoted(text)} is an IPv4 address in IPv6 clothes", f"write `{found.ipv4()}`")
+        raise Wrong("NC0110", f"{quoted(text)} is an IPv4-mapped IPv6 address", f"write `{found.ipv4()}`")
     return found
 
 
 def _address_hint(text: str) -> str:
     if "/" in text:
-        return "an address alone has no `/`"
+        return f"write `{text.partition('/')[0]}`"
     if "%" in text:
-        return "leave out the `%` and what follows: the interface is known from the table"
+        return f"leave out `{text[text.index('%') :]}`: the table says which interface it is"
     return "write `192.0.2.1` or `2001:db8::1`"
 
 
@@ -84,7 +84,7 @@ def prefix(text: str) -> IPNetwork:
     """`10.0.0.0/8`: a range, with no host bits set."""
     network = interface_address(text)
     if network.ip != network.network:
-        raise Wrong("NC0110", f"`{text}` has host bits set", f"the prefix that it lies in is `{network.cidr}`")
+        raise Wrong("NC0110", f"`{text}` has host bits set", f"write `{network.cidr}`")
     return network
 
 
@@ -109,14 +109,16 @@ class Endpoint(Struct, frozen=True):
 def endpoint(text: str) -> Endpoint:
     """`192.0.2.1`, `vpn.example.net:51820`, `[2001:db8::1]:51820`, `2001:db8::1`."""
     if "://" in text:
-        raise Wrong("NC0111", f"{quoted(text)} is a URL", "write the name alone, such as `vpn.example.net`")
+        raise Wrong("NC0111", f"{quoted(text)} is a URL", "write the host name alone, such as `vpn.example.net`")
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", text)
     plain = re.fullmatch(r"([^:]*)(?::([0-9]{1,5}))?", text)
     match = bracketed or plain
+    if not match and (twice := re.fullmatch(r"(\[.*\]|[^:]*):([0-9]{1,5}):\2", text)):
+        raise Wrong("NC0111", f"{quoted(text)} has its port twice", f"write `{twice[1]}:{twice[2]}`")
     host, digits = (match[1], match[2]) if match else (text, None)
     port = None if digits is None else int(digits)
     if port is not None and not 1 <= port <= 65535:
-        raise Wrong("NC0105", f"{port} is not a port", "ports are 1 to 65535")
+        raise Wrong("NC0105", f"{port} is not a port", "write a port from 1 to 65535")
     if re.fullmatch(r"[0-9.]+", host):
         return Endpoint(address(host), port)
     if ":" in host:
@@ -128,7 +130,7 @@ def _ipv6(text: str) -> IPAddress:
     try:
         return address(text)
     except Wrong as wrong:
-        hint = wrong.hint if "clothes" in wrong.what else "write `2001:db8::1`, with a port `[2001:db8::1]:51820`"
+        hint = wrong.hint if "mapped" in wrong.what else "write `2001:db8::1`, with a port `[2001:db8::1]:51820`"
         raise Wrong("NC0111", wrong.what, hint) from None
 
 
@@ -137,7 +139,9 @@ def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
     if value is False:
         return False
     if not isinstance(value, str):
-        raise Wrong("NC0103", "this endpoint is no string", 'write `"vpn.example.net"`, or `false` behind NAT')
+        raise Wrong(
+            "NC0103", "`endpoint` takes a string or `false`", 'write `"vpn.example.net"`, or `false` behind NAT'
+        )
     return endpoint(value)
 
 
@@ -153,6 +157,10 @@ class Port(Struct, frozen=True):
 
 def port(text: str) -> Port:
     match = re.fullmatch(PORT, text)
+    if not match and re.fullmatch(PORTS, text):
+        first = text.partition("-")[0]
+        hint = f"write an entry for each port, from `{first}/{text[-3:]}` on"
+        raise Wrong("NC0112", f"{quoted(text)} is a range, and `port` takes one port", hint)
     if not match or not 1 <= int(match[1]) <= 65535:
         raise Wrong("NC0112", f"{quoted(text)} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
@@ -224,7 +232,7 @@ class Some:
 
 def left_out(key: str, means: str) -> str:
     """A cure, where a key that is not written means something."""
-    return f"say which; `{key}` left out altogether means {means}"
+    return f"leave `{key}` out for {means}, or name some"
 
 
 Address = Annotated[IPAddress, FromText(address, ADDRESS)]

@@ -45,9 +45,17 @@ class Quick:
     dns: list[IPAddress] = field(default_factory=list)
     mtu: int | None = None
     port: int | None = None
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where keys of `[Interface]` stand, by their names in small letters."""
+    amnezia: str = ""
+    """The first key of AmneziaWG; the others are not told of."""
     has_private_key: bool = False
     peers: list[QuickPeer] = field(default_factory=list)
     ignored: list[tuple[int, str]] = field(default_factory=list)
+
+
+AMNEZIA = re.compile(r"jc|jmin|jmax|s[1-4]|h[1-4]|i[1-5]|j[1-3]|itime", re.IGNORECASE)
+"""Keys of AmneziaWG, which hides WireGuard from who looks at packets (amneziawg-tools)."""
 
 
 class BadLine(Struct, frozen=True):
@@ -75,7 +83,9 @@ def read_quick(text: str) -> tuple[Quick, tuple[BadLine, ...]]:
                 key = pair.span(1)
                 _take(section, pair[1], pair[2], quick, number)
             elif line.strip():
-                raise Wrong("NC0121", "this line is no `Key = value`", "compare it with what the provider sent")
+                raise Wrong(
+                    "NC0121", "this line is not `Key = value`", "compare it with the file that the provider sent"
+                )
         except Wrong as wrong:
             first, end = key if key and wrong.code == "NC0121" else (start, max(len(line), start + 1))
             bad.append(BadLine(number, first + 1, end + 1, wrong))
@@ -86,7 +96,9 @@ def _open(section: str, quick: Quick, line: int) -> None:
     if section.lower() == "peer":
         quick.peers.append(QuickPeer(line))
     elif section.lower() != "interface":
-        raise Wrong("NC0121", f"wg-quick has no section {quoted(f'[{section}]')}", "it has `[Interface]` and `[Peer]`")
+        raise Wrong(
+            "NC0121", f"wg-quick has no section {quoted(f'[{section}]')}", "it has only `[Interface]` and `[Peer]`"
+        )
 
 
 def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
@@ -95,21 +107,35 @@ def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
         quick.ignored.append((line, key))
     elif section == "interface" and name in INTERFACE:
         INTERFACE[name](quick, value)
+        quick.lines[name] = line
+    elif section in SECTIONS and AMNEZIA.fullmatch(name):
+        if not quick.amnezia:
+            quick.amnezia = key
+            what = f"{quoted(key)} is a key of AmneziaWG: this tunnel is no plain WireGuard, and netc cannot make it"
+            raise Wrong("NC0121", what, BY_AWG_QUICK)
     elif section == "peer" and name in PEER:
         PEER[name](quick.peers[-1], value)
     elif section in SECTIONS:
         raise Wrong("NC0121", f"{quoted(key)} is no key of `[{section.capitalize()}]`", _known(name, section))
     elif not section:
-        raise Wrong("NC0121", f"{quoted(key)} stands before `[Interface]`", "is it a wg-quick file, and whole?")
+        raise Wrong(
+            "NC0121", f"{quoted(key)} stands before `[Interface]`", "import the whole file as the provider sent it"
+        )
+
+
+BY_AWG_QUICK = (
+    "let awg-quick make it, with `Table = off` in its file, and write "
+    '`kind = "external"`, `start = ["/usr/bin/awg-quick", "up", "NAME"]`, `interface = "NAME"` in place of `import`'
+)
 
 
 def _known(name: str, section: str) -> str:
     other = "peer" if section == "interface" else "interface"
     if name in map(str.lower, SECTIONS[other]):
-        return f"it belongs to `[{other.capitalize()}]`"
+        return f"move it to `[{other.capitalize()}]`"
     known = {each.lower(): each for each in SECTIONS[section]}
     close = get_close_matches(name, sorted(known), n=1)
-    return f"did you mean `{known[close[0]]}`?" if close else "compare it with wg-quick(8)"
+    return f"did you mean `{known[close[0]]}`?" if close else "take the line out: wg-quick(8) does not have it"
 
 
 def _items(value: str) -> Iterator[str]:
@@ -123,7 +149,7 @@ def _network(text: str) -> IPNetwork:
 
 def _number(value: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-        raise Wrong("NC0105", f"{quoted(value)} is not a number from {low} to {high}")
+        raise Wrong("NC0105", f"{quoted(value)} is not a number from {low} to {high}", "write such a number")
     return int(value)
 
 
@@ -157,9 +183,13 @@ def _preshared_key(peer: QuickPeer, value: str) -> None:
 
 
 def _endpoint(peer: QuickPeer, value: str) -> None:
-    peer.endpoint = endpoint(value)
-    if peer.endpoint.port is None:
-        raise Wrong("NC0111", f"the endpoint {quoted(value)} has no port", "write `host:port`")
+    peer.endpoint = found = endpoint(value)
+    if found.port is None:
+        raise Wrong(
+            "NC0111",
+            f"endpoint {quoted(value)} has no port",
+            f"write `{Endpoint(found.host, 51820)}`, with the port of the peer",
+        )
 
 
 def _allowed_ips(peer: QuickPeer, value: str) -> None:

@@ -74,8 +74,10 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
                     end = _answering(end, replies) if replies else end
                 yield end
         except Wrong as wrong:
-            what = f"no name for {near.name}'s end of `{name}`: {wrong.what}"
-            yield Problem(wrong.code, ("links", name), what, f'set `ends.{near.name}.interface = "…"`', on_key=True)
+            what = f"netc derives no interface name for `{name}` on {near.name}: {wrong.what}"
+            yield Problem(
+                wrong.code, ("links", name), what, f"write a shorter `ends.{near.name}.interface`", on_key=True
+            )
 
 
 def _answering(interface: Interface, replies: Back) -> Interface:
@@ -178,7 +180,7 @@ def no_public_key(host: HostName, why: str) -> Problem:
         "NC0301",
         ("hosts", host),
         f"{host} has no `public_key`, and {why}",
-        "`netc keys` has the host make a pair and writes the public half here; by hand, `netc-host keys` does it there",
+        "run `netc keys`: the host makes a key pair, and netc writes the public key here",
         on_key=True,
     )
 
@@ -225,8 +227,8 @@ def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | Non
     local, remote = found.local, found.remote
     if local is None or remote is None:
         name = near.name if local is None else far.name
-        what = f"{link.kind} needs an IPv{used} address of {name}, and knows none that can be reached"
-        hint = f"give hosts.{name} a public one in `addresses`, or set `ends.{name}.endpoint`"
+        what = f"kind `{link.kind}` needs a public IPv{used} address of {name}, and {name} has none"
+        hint = f"add one to `addresses` of hosts.{name}, or write `ends.{name}.endpoint`"
         yield Problem("NC0302", bare.origin, what, hint, on_key=True)
         return
     if KINDS[bare.kind].form == "numbered":

@@ -36,14 +36,14 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     hosts = {host: table for host, table in hosts.items() if host not in keyless}
     unfit = [(host, subnet) for host, t in hosts.items() for subnet in mesh.subnet if not fits(subnet, t.id)]
     for host, subnet in unfit:
-        hint = "choose a larger subnet, or a smaller id"
+        hint = "write a larger subnet, or give the host a smaller id"
         yield Problem(
             "NC0305", (*origin, "subnet"), _beyond(subnet, host, hosts[host].id), hint, also=(("hosts", host, "id"),)
         )
     beyond = [host for host, table in hosts.items() if mesh.interfaces == "per-peer" and mesh.port + table.id > 65535]
     for host in beyond:
         what = f"port {mesh.port + hosts[host].id} = {mesh.port} + {hosts[host].id} (id of {host}) > 65535"
-        yield Problem("NC0306", (*origin, "port"), what, "choose a smaller `port`", also=(("hosts", host, "id"),))
+        yield Problem("NC0306", (*origin, "port"), what, "write a smaller `port`", also=(("hosts", host, "id"),))
     out = {*beyond, *(host for host, _ in unfit)}
     hosts = {host: table for host, table in hosts.items() if host not in out}
     make = _shared if mesh.interfaces == "shared" else _per_peer
@@ -51,8 +51,8 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
         yield from make(name, mesh, hosts, origin)
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
-        what = f"no name for an interface of `{name}`: {wrong.what}"
-        yield Problem(wrong.code, origin, what, f"set a shorter `{key}`", on_key=True)
+        what = f"netc derives no interface name for mesh `{name}`: {wrong.what}"
+        yield Problem(wrong.code, origin, what, f"write a shorter `{key}`", on_key=True)
 
 
 def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[WireguardInterface]:

@@ -47,8 +47,8 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
     try:
         interface = tunnel.interface or InterfaceName(f"{properties.prefix}{name}")
     except Wrong as wrong:
-        what = f"no name for the interface of `{name}`: {wrong.what}"
-        yield Problem(wrong.code, where, what, 'set `interface = "…"`', on_key=True)
+        what = f"netc derives no interface name for tunnel `{name}`: {wrong.what}"
+        yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
         return
     outer = properties.outer or _family(tunnel)
     bare = Common(
@@ -80,8 +80,8 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
 
 
 NEEDED = {
-    "interface": "another program makes it: write the name that it gives it",
-    "config": 'write `config = "/etc/tunsafe/…"`, the file on the host',
+    "interface": "write the name that the program gives the interface",
+    "config": 'write `config = "/etc/tunsafe/wg0.conf"`, or where the file is on the host',
     "start": 'write `start = ["/usr/sbin/prog", "--flag"]`',
 }
 
@@ -115,8 +115,10 @@ def _mtu(tunnel: Tunnel, host: Host, host_name: HostName, outer: Family | None) 
 
 def _wireguard(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, outer: Family | None) -> Found:
     if not tunnel.peer:
-        what = f"the tunnel `{name}` has no peer"
-        yield Problem("NC0303", bare.where, what, "write `peer = { … }`, or `import` the provider's file", on_key=True)
+        what = f"tunnel `{name}` has no `peer`"
+        yield Problem(
+            "NC0303", bare.where, what, "write a `peer`, or name the file of the provider in `import`", on_key=True
+        )
         return
     given = next((peer.keepalive for peer in tunnel.peer if peer.keepalive is not None), None)
     if given is None and tunnel.port is None and host.firewall and host.firewall.input == "drop":
@@ -165,13 +167,19 @@ def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: F
     remote = tunnel.remote
     if remote is None or local is None or {remote.version, local.version} != {family}:
         key = "remote" if remote is None or remote.version != family else "local"
-        what = f"the {tunnel.kind} tunnel `{name}` needs an IPv{family} address as `{key}`"
-        yield Problem("NC0302", bare.where, what, f'write `{key} = "…"`', on_key=True)
+        what = f"tunnel `{name}` of kind `{tunnel.kind}` needs an IPv{family} address in `{key}`"
+        yield Problem(
+            "NC0302",
+            bare.where,
+            what,
+            f"write the outer address of {'the far end' if key == 'remote' else 'this host'} as `{key}`",
+            on_key=True,
+        )
     elif KINDS[bare.kind].form == "plain":
         yield PlainInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, key=tunnel.key)
     elif tunnel.vni is None:
         what = f"`vni` is missing in {dotted(bare.where)}"
-        yield Problem("NC0102", bare.where, what, "the far end's owner knows it", on_key=True)
+        yield Problem("NC0102", bare.where, what, "write the `vni` that the far end has", on_key=True)
     else:
         port = tunnel.port or KINDS[bare.kind].port
         yield NumberedInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, vni=tunnel.vni, port=port)
@@ -181,8 +189,8 @@ def _six_to_four(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel) -> 
     """6to4 makes its own /48 of a public IPv4 address (RFC 3056 section 2)."""
     local = tunnel.local or next((net.ip for net in host.addresses if net.version == 4 and public(net.ip)), None)
     if local is None or local.version != 4 or not public(local):
-        what = f"6to4 makes `{name}`'s prefix of a public IPv4 address, and {bare.host} has none"
-        yield Problem("NC0302", bare.where, what, 'write `local = "…"`', on_key=True)
+        what = f"6to4 tunnel `{name}` needs a public IPv4 address, and {bare.host} has none"
+        yield Problem("NC0302", bare.where, what, "write the public address as `local`", on_key=True)
         return
     own = replace(bare, addresses=tunnel.address or (six_to_four(local),))
     yield SixToFourInterface(**asdict(own), local=local, ttl=tunnel.ttl)

@@ -1,0 +1,273 @@
+"""Every diagnostic names a key that there is; every hint that can be pasted cures what it is given for.
+
+A hint is pasted as its author would: `key = value` into the table of the place, `[header]` as a table of its own, a
+value in place of the one that is wrong, a name in place of one that is misspelt; what is to be left out is taken out.
+All other hints are prose. `PROSE` counts them: fewer are better, and a new one is a decision.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import tomllib
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netc.cli.files import beside
+from netc.language.schema import Schema, schema
+from netc.pipeline import understand
+from netc.problem import KeyPath, Mistakes, Problem, dotted
+from test_mistakes import CASES, MISTAKES
+from topologies import document
+
+LEADS_ON = {
+    *("NC0102", "NC0206", "NC0208", "NC0603", "NC1107", "NC1204", "NC1304", "NC2002"),
+}
+"""What may be told next: a hint begins a table that still lacks something, or corrects the first of two mistakes."""
+
+PROSE = 520
+"""Hints of the cases that are prose."""
+
+
+@cache
+def told(case: str) -> tuple[Problem, ...]:
+    path = MISTAKES / f"{case}.toml"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return ()
+    return problems(text, path)
+
+
+def problems(text: str, path: Path) -> tuple[Problem, ...]:
+    try:
+        return understand(text, path.name, beside(path)).notes
+    except Mistakes as mistakes:
+        return mistakes.problems
+
+
+@cache
+def parsed(case: str) -> dict[str, Any] | None:
+    """None for what is no TOML, and what has dates, which no hint is about."""
+    try:
+        found = tomllib.loads((MISTAKES / f"{case}.toml").read_bytes().decode("utf-8-sig"))
+        document(found)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    return found
+
+
+# ---- places --------------------------------------------------------------------------------------------------
+
+
+def is_in_schema(path: KeyPath) -> bool:
+    nodes = [schema()]
+    for key in path:
+        nodes = [inner for node in nodes if (inner := step(node, key)) is not None]
+    return bool(nodes)
+
+
+def step(node: Schema, key: str | int) -> Schema | None:
+    if isinstance(key, int):
+        items = node.get("items")
+        return items[key] if isinstance(items, list) and key < len(items) else items
+    if key in node.get("properties", {}):
+        return node["properties"][key]
+    for pattern, inner in node.get("patternProperties", {}).items():
+        if re.search(pattern, key):
+            return inner
+    return None
+
+
+def is_written(topology: Any, path: KeyPath) -> bool:
+    for key in path:
+        if isinstance(key, int) and not isinstance(topology, list):
+            continue  # a value alone stands for a list of one
+        try:
+            topology = topology[key]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_place_is_a_key_of_the_topology_or_of_the_language(case: str) -> None:
+    topology = parsed(case)
+    places = [path for one in told(case) for path in (one.where, *one.also) if isinstance(path, tuple)]
+
+    assert [dotted(path) for path in places if not (is_in_schema(path) or is_written(topology, path))] == []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_is_told_twice(case: str) -> None:
+    said = Counter((one.code, dotted(one.where), one.what, one.place) for one in told(case))
+
+    assert [one for one, times in said.items() if times > 1] == []
+
+
+# ---- hints ---------------------------------------------------------------------------------------------------
+
+
+class Prose(Exception):
+    """A hint that cannot be pasted."""
+
+
+def at(topology: Any, path: KeyPath) -> Any:
+    for key in path:
+        if not (isinstance(key, int) and not isinstance(topology, list)):
+            topology = topology[key]
+    return topology
+
+
+def written(topology: Any, path: KeyPath) -> KeyPath:
+    """The path without the index of a value that stands alone for a list."""
+    found: KeyPath = ()
+    for key in path:
+        if not (isinstance(key, int) and not isinstance(at(topology, found), list)):
+            found = (*found, key)
+    return found
+
+
+def nearest_table(topology: Any, path: KeyPath) -> Any:
+    for length in range(len(path), -1, -1):
+        if is_written(topology, path[:length]):
+            found = at(topology, path[:length])
+            if isinstance(found, dict):
+                return found
+    return topology
+
+
+def merge(table: Any, new: Any) -> None:
+    for key, value in new.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            merge(table[key], value)
+        else:
+            table[key] = value
+
+
+def replaced(topology: Any, path: KeyPath, value: Any) -> Any:
+    path = written(topology, path)
+    at(topology, path[:-1])[path[-1]] = value
+    return topology
+
+
+def renamed(topology: Any, path: KeyPath, name: str) -> Any:
+    """In place, since the order of keys is the author's."""
+    path = written(topology, path)
+    table = at(topology, path[:-1])
+    items = [(name if key == path[-1] else key, value) for key, value in table.items()]
+    table.clear()
+    table.update(items)
+    return topology
+
+
+def removed(topology: Any, path: KeyPath) -> Any:
+    path = written(topology, path)
+    del at(topology, path[:-1])[path[-1]]
+    return topology
+
+
+LEAVE_OUT = re.compile(r"(leave (it|them|`\w+`) out|take it out)(?! of)( for [^,]*)?([;,:].*)?")
+WRITE = re.compile(
+    r"(?:leave `\w+` out, or )?write(?: it without quotes:| the number alone:)? "
+    r"(?:`(?P<code>[^`]+)`|(?P<header>\[[\w.-]+\]))"
+    r"(?: in place of `(?P<instead>\w+)`| in (?P<table>\[?[\w.-]+\]?)| for everything)?"
+    r"(?P<rest>$|[:;,].*| or .*| if .*)"
+)
+"""A hint, up to where another possibility or the reason begins."""
+
+
+def pasted(problem: Problem, topology: dict[str, Any]) -> dict[str, Any]:
+    """The topology with the hint in it. Raises Prose."""
+    made, hint, where = copy.deepcopy(topology), problem.hint, problem.where
+    if re.search(r"\bNAME\b|…", hint) or not where:
+        raise Prose
+    if found := re.match(r"did you mean `([^`]+)`", hint):
+        if problem.place:
+            raise Prose
+        return renamed(made, where, found[1]) if problem.on_key else replaced(made, where, found[1])
+    if LEAVE_OUT.fullmatch(hint) and is_written(made, where):
+        return removed(made, where)
+    if not (write := WRITE.fullmatch(hint)):
+        raise Prose
+    if write["header"] or re.fullmatch(r"\[[\w.-]+\]", write["code"]):
+        header = write["header"] or write["code"]
+        if problem.code == "NC0106":  # a table under another name
+            table = at(made, where)
+            removed(made, where[:2])
+            merge(made, {"hosts": {header.strip("[]").partition(".")[2]: table}})
+        else:
+            merge(made, tomllib.loads(header))
+        return made
+    pair = toml(write["code"])
+    if pair is None:
+        value = toml(f"x = {write['code']}")
+        if problem.place or (not value and re.fullmatch(r"\w+", write["code"]) and " `" in write["rest"]):
+            raise Prose
+        new = value["x"] if value else write["code"]
+        return renamed(made, where, write["code"]) if problem.on_key else replaced(made, where, new)
+    there = tuple((write["table"] or "").strip("[]").split(".")) if write["table"] else where
+    table = nearest_table(made, there[:-1] if there[-1] in pair else there)
+    if write["instead"]:
+        table.pop(write["instead"])
+    merge(table, pair)
+    return made
+
+
+def toml(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+HINTS = [
+    (case, number)
+    for case in CASES
+    if parsed(case) is not None
+    for number, problem in enumerate(told(case))
+    if problem.hint
+]
+
+
+@cache
+def tried(case: str, number: int) -> str:
+    """What is wrong with a hint; `prose` for one that cannot be pasted."""
+    problem, topology = told(case)[number], parsed(case)
+    assert topology is not None
+    try:
+        made = pasted(problem, topology)
+    except Prose:
+        return "prose"
+    after = problems(document(made), MISTAKES / f"{case}.toml")
+    before = Counter(map(sense, told(case)))
+    said = f"{problem.code} {dotted(problem.where)}: {problem.hint}"
+    if Counter(map(sense, after))[sense(problem)] >= before[sense(problem)] and len(after) >= len(told(case)):
+        return f"{said}: is told again"
+    new = [one for one in after if sense(one) not in before and one.code not in LEADS_ON]
+    errors = any(one.severity == "error" for one in told(case))
+    caused = [one for one in new if one.where[:2] == problem.where[:2] and (one.severity == "error" or not errors)]
+    return f"{said}: makes {caused[0].code}: {caused[0].what}" if caused else ""
+
+
+def sense(problem: Problem) -> tuple[str, str]:
+    """What is told, wherever: places in a list move when one of its items goes."""
+    return problem.code, re.sub(r"\[\d+\]", "[]", problem.what)
+
+
+@pytest.mark.parametrize("case", sorted({case for case, _ in HINTS}))
+def test_a_hint_cures_what_it_is_given_for(case: str) -> None:
+    wrong = [tried(case, number) for name, number in HINTS if name == case]
+
+    assert [one for one in wrong if one not in ("", "prose")] == []
+
+
+def test_hints_that_are_prose_are_counted() -> None:
+    prose = sum(tried(case, number) == "prose" for case, number in HINTS)
+
+    assert len(HINTS) > 800
+    assert prose <= PROSE
