@@ -120,8 +120,8 @@ uninstall() {
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not gone"; done
   left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77')
-  [[ ! $left ]] || tell "left, since nothing in /run/netc says whose they are:"$'\n'"$left"
   rm -rf "$store"
+  [[ ! $left ]] || die "all files are gone, and these are left, since nothing in /run/netc says whose they are:"$'\n'"$left"
   tell "all of it is gone, but for /etc/netc/keys"
 }
 
