@@ -176,7 +176,7 @@ down() {
   settled
   laid
   reversed order
-  ! has_systemd || by_systemd stop "${order[@]}"
+  ! has_systemd || stop_units "${order[@]}"
   take_down_parts "${order[@]}"
 }
 ((EUID == 0)) || die "run it as root"

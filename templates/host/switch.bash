@@ -23,8 +23,26 @@ stop_parts() { # PARTS…, in this order; those that stay are in `failed`
   failed=()
   (($#)) || return 0
   printf 'netc: down     %s\n' "$@" >&2
-  ! has_systemd || by_systemd stop "$@" || true
+  ! has_systemd || stop_units "$@"
   take_down_parts "$@"
+}
+stop_units() { # PARTS…, in this order: what is bound to a part stops before it; units of links have nothing left to do
+  local part group=() rest=()
+  read_scripts down "$parts" "$@"
+  for part in "$@" ''; do
+    if [[ $part && ${script[$part]} == *'undo remove_link '* ]]; then
+      group+=("$part")
+      continue
+    fi
+    if ((${#group[@]} > 1)); then
+      ((!${#rest[@]})) || by_systemd stop "${rest[@]}" || true
+      links_down_together "${group[@]}"
+      rest=()
+    fi
+    rest+=("${group[@]}" ${part:+"$part"})
+    group=()
+  done
+  ((!${#rest[@]})) || by_systemd stop "${rest[@]}" || true
 }
 start_parts() { # PARTS…, in this order; those that are not up afterwards are in `failed`
   local part wanting=()

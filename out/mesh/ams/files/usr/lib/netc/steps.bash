@@ -300,6 +300,11 @@ brought_up_with_others() { # by a `netc-host` that is still at it, and has asked
 }
 begin() {
   local wrong
+  last_of "$journal"
+  case $verb in
+    up) [[ $last != up ]] || ! brought_up_with_others || exit 0 ;;
+    down) [[ -e $journal ]] || exit 0 ;;
+  esac
   # The locks are folders, so nothing is left of them: the part's own, and a share of that of all parts, which `netc-host`
   # has alone while it brings many up or takes them down. `up` lends them to the `down` that it calls.
   [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
@@ -307,7 +312,6 @@ begin() {
   case $verb in
     up)
       if [[ $last == up ]]; then
-        ! brought_up_with_others || exit 0
         ! wrong=$("$here/check" 2>&1) || { say "is up"; exit 0; }
         printf 'netc: %s\n' "$wrong" >&2
         say "is broken, and comes up anew"
