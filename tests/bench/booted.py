@@ -32,8 +32,8 @@ VERBS: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "systemctl stop netc.target": ((NETC_HOST, "down"), ("systemctl", "stop", "netc.target")),
     "systemctl start netc.target": ((NETC_HOST, "up"), ("systemctl", "start", "netc.target")),
 }
-"""What is run, one after the other: without systemd, and with it. Where systemd itself stops or starts all, each part is
-by itself, and there is no bar."""
+"""What is run, one after the other: without systemd, and with it. Where systemd itself stops or starts all, each part
+is by itself, and there is no bar."""
 TAKEN = """
 read -r _ _ _ _ before </proc/loadavg
 "$@" >&2 || exit
