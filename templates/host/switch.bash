@@ -50,10 +50,7 @@ start_parts() { # PARTS…, in this order; those that are not up afterwards are 
   (($#)) || return 0
   for part in "$@"; do is_up "$part" || { wanting+=("$part"); tell "up       $part"; }; done
   if has_systemd; then
-    # A unit whose part came up together with others asks nothing more while this is here.
-    echo "$$" >"$store/starting"
     bring_up start_units "$@" || true
-    rm -f "$store/starting"
   else
     bring_up each_by_script "${wanting[@]}" || true
   fi
@@ -61,7 +58,11 @@ start_parts() { # PARTS…, in this order; those that are not up afterwards are 
   for part in "$@"; do is_up "$part" || { why_not "$part"; failed+=("$part"); }; done
   ((!${#failed[@]}))
 }
-start_units() { by_systemd start "$@" || true; } # PARTS…
+start_units() { # PARTS…: a unit whose part came up together with others asks nothing more while this is there
+  echo "$$" >"$store/starting"
+  by_systemd start "$@" || true
+  rm -f "$store/starting"
+}
 reload_part() {
   is_up "$1" && [[ -x /etc/netc/parts/$1/reload ]] || { start_parts "$1"; return; }
   tell "reload   $1"

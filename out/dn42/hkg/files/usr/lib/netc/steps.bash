@@ -295,8 +295,9 @@ compare() { # WHAT NAMESPACE WANTED THERE, a line a thing, in the same order
 
 # ---- how each script begins. Whoever reads the scripts of many parts at once (`netc-host`) has no verb of his own.
 brought_up_with_others() { # by a `netc-host` that is still at it, and has asked
-  local process comm
-  { read -r process </var/lib/netc/starting && read -r comm <"/proc/$process/comm"; } 2>/dev/null && [[ $comm == netc-host ]]
+  local process words=()
+  { read -r process </var/lib/netc/starting && mapfile -d '' -t words <"/proc/$process/cmdline"; } 2>/dev/null
+  [[ ${words[1]-} == */netc-host ]]
 }
 begin() {
   local wrong
