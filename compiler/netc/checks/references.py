@@ -37,6 +37,7 @@ class _There:
         if self.hosts.every:
             self.no_host = f"write one of the hosts: {some(self.hosts.every)}"
         self._origins = network.interfaces
+        self._by_device: dict[str, dict[HostName, KeyPath]] | None = None
         self._names: dict[tuple[KeyPath, ...], Names] = {}
 
     def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
@@ -70,20 +71,29 @@ class _There:
 
     def _for_a_tunnel(self, name: str, host: HostName) -> str:
         """Where the name is that of an interface, a link or a mesh."""
-        if own := self.behind(name, [host], "hosts"):
+        if own := self.behind(name, host, "hosts", elsewhere=False):
             return f"write `{own}`: `{name}` is its interface"
         if name in self.of(("links",), ("meshes",)):
             kind = "link" if name in self.of(("links",)) else "mesh"
             return f"`{name}` is a {kind}, and `tunnel` takes one of the tunnels of {host} alone"
         return ""
 
-    def behind(self, device: str, hosts: Iterable[HostName], *tables: str) -> str:
-        """The name of the link, mesh or tunnel whose interface is called so on one of the hosts."""
-        for host in hosts:
-            for interface in self._origins.get(host, ()):
-                if interface.name == device and interface.origin[0] in tables:
-                    return str(interface.origin[-1])
-        return ""
+    def behind(self, device: str, at: HostName | None, *tables: str, elsewhere: bool = True) -> str:
+        """The name of the link, mesh or tunnel whose interface is called so on `at`, or else on another host."""
+        devices = self._devices().get(device, {})
+        if at in devices and devices[at][0] in tables:
+            return str(devices[at][-1])
+        found = (str(origin[-1]) for origin in devices.values() if origin[0] in tables)
+        return next(found, "") if elsewhere else ""
+
+    def _devices(self) -> dict[str, dict[HostName, KeyPath]]:
+        """By name of an interface: what it is of, by host."""
+        if self._by_device is None:
+            self._by_device = {}
+            for host, interfaces in self._origins.items():
+                for interface in interfaces:
+                    self._by_device.setdefault(interface.name, {}).setdefault(host, interface.origin)
+        return self._by_device
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
@@ -145,7 +155,7 @@ def _routing(there: _There) -> Iterator[Problem]:
     ):
         for index, name in enumerate(over):
             if str(name) not in known and not {("links",), ("meshes",)} & there.broken:
-                meant = there.behind(name, topology.hosts, "links", "meshes")
+                meant = there.behind(name, None, "links", "meshes")
                 hint = known.did_you_mean(name) or f"write [links.{name}]"
                 hint = f"write `{meant}`: `{name}` is its interface" if meant else hint
                 yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
@@ -169,7 +179,7 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Proble
         hint = links.did_you_mean(forward.via) or f"write [links.{forward.via}]"
         if str(forward.via) in topology.meshes:
             hint = "`via` takes a link, and this is a mesh: write a link between the two hosts"
-        elif meant := there.behind(forward.via, (forward.at, *topology.hosts), "links"):
+        elif meant := there.behind(forward.via, forward.at, "links"):
             hint = f"write `{meant}`: `{forward.via}` is its interface"
         yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
