@@ -333,6 +333,17 @@ def test_from_wherever_it_is_asked_the_host_is_well(edge: Host, odd: str) -> Non
         assert edge.run(["env", odd, "bash", f"/etc/netc/parts/{part}/check"]).stdout == ""
 
 
+def test_what_cannot_be_asked_does_not_go_down(edge: Host) -> None:
+    """A unit may not make namespaces, in which rules are asked for."""
+    edge.run(["bash", "-c", "mkdir /run/no && ln -s /bin/false /run/no/unshare"])
+    before = edge.run(["nft", "-a", "list", "table", "inet", "netc"]).stdout
+    for command in ("/etc/netc/parts/firewall/up", "/usr/local/sbin/netc-host up"):
+        said = edge.run(["bash", "-c", f"PATH=/run/no:$PATH {command}"], check=False)
+        assert "cannot be asked" in said.stderr
+        assert "comes up anew" not in said.stderr
+        assert edge.run(["nft", "-a", "list", "table", "inet", "netc"]).stdout == before
+
+
 SILENT = """
 import socket, time
 here = socket.socket(socket.AF_UNIX)
