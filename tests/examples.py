@@ -48,7 +48,7 @@ def netc(*words: str | Path) -> Ran:
 
 
 def compiled(text: str, folder: Path = ROOT / "examples") -> dict[str, tuple[File, ...]]:
-    """Every host's files, from a topology that lies in `folder`. Raises Mistakes."""
+    """Every host's files, from a topology that lies in `folder`. Raises InvalidTopology."""
     read_file: Callable[[str], str] = lambda name: (folder / name).read_text()  # noqa: E731
     return {str(host): files for host, files in compile_hosts(understand(text, "topo.toml", read_file).network)}
 

@@ -62,7 +62,7 @@ def kind(unit: str, files: Sequence[File]) -> str:
 
 
 def exposures(files: Sequence[File]) -> Iterator[tuple[str, float]]:
-    with tree.laid(files) as folder:
+    with tree.on_disk(files) as folder:
         options = ("--offline=true", "--no-pager", f"--root={folder}/{tree.ROOT}")
         asked = ["systemd-analyze", "security", *options, *own_units(files)]
         said = subprocess.run(asked, capture_output=True, text=True, check=False)

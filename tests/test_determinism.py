@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 import night
 from examples import EXAMPLES, OUT, ROOT, Tree, compiled, differences, netc, tree
 from netc.cli import VERBS
+from netc.diagnostic import InvalidTopology
 from netc.emit.file import File
-from netc.problem import Mistakes
 from topologies import FULL, Table, document, key, topologies
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -114,7 +114,7 @@ def test_the_order_of_tables_and_keys_of_any_topology_is_no_matter(data: st.Data
 def accepted(topology: Table) -> bool:
     try:
         return bool(compiled(document(topology)))
-    except Mistakes:
+    except InvalidTopology:
         return False
 
 

@@ -29,8 +29,8 @@ from netc.pipeline import compile_hosts, understand
 from netc.plan.facts.fact import Fact
 from netc.plan.facts.route import WORST
 from netc.plan.step import PROTOCOL
+from test_diagnostics import codes
 from test_layers import ROOMS as PLACES
-from test_mistakes import codes
 
 ROOT = Path(__file__).parents[1]
 INDEX = ROOT / "docs" / "index.md"
@@ -254,7 +254,7 @@ def is_call(line: str) -> bool:
     return not re.match(r"(?:netc: |netc namespaces=|apt-get |generation |pip )", line)
 
 
-@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "mistakes"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("page", [p for p in PAGES if p.parent.name != "diagnostics"], ids=lambda p: p.stem)
 def test_commands_that_a_page_names_exist(page: Path) -> None:
     """With their options."""
     if page != CHANGELOG:
@@ -321,9 +321,9 @@ LISTED = re.compile(r"<!-- codes -->\n(?:\|.*\n)*")
 
 def test_the_list_of_codes_has_every_page(update: bool) -> None:
     rows = ["| code | means |", "|---|---|"]
-    for path in sorted((ROOT / "docs/mistakes").glob("*.md")):
+    for path in sorted((ROOT / "docs/diagnostics").glob("*.md")):
         title = path.read_text().partition("\n")[0].removeprefix(f"# {path.stem}: ")
-        rows.append(f"| [{path.stem}](../mistakes/{path.name}) | {title} |")
+        rows.append(f"| [{path.stem}](../diagnostics/{path.name}) | {title} |")
     table = "\n".join(["<!-- codes -->", *rows, ""])
     wanted = LISTED.sub(lambda _: table, CODES.read_text())
     if update:
@@ -337,7 +337,7 @@ def test_the_list_of_codes_has_every_page(update: bool) -> None:
 
 
 def test_every_code_is_in_the_range_of_its_subject() -> None:
-    """With `docs/mistakes` and `tests/mistakes`, which have the same codes."""
+    """With `docs/diagnostics` and `tests/diagnostics`, which have the same codes."""
     by_subject = (list(group) for _, group in groupby(sorted(codes()), key=lambda code: code[:4]))
     wanted = [f"{group[0]} to {group[-1]}" for group in by_subject]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from examples import EXAMPLES, ROOT, compiled
+from netc.diagnostic import InvalidTopology, KeyPath
 from netc.language.schema import Schema, inside, schema
-from netc.problem import KeyPath, Mistakes
 from topologies import FULL, document
 
 NONE = {
@@ -32,7 +32,7 @@ NONE = {
 """Lists that may be empty: netc takes it as if the key were not there, which is none, or a mistake that is told of."""
 
 UNSEEN = {"acknowledge", "forwards/*/on", "hosts/*/bridges/*/publish/on", "links/*/ends/*/allowed_ips"}
-"""Lists that no topology of these has: tests/mistakes/NC0126-empty.toml has the last three."""
+"""Lists that no topology of these has: tests/diagnostics/NC0126-empty.toml has the last three."""
 
 
 def lists(node: Schema, form: str = "") -> Iterator[str]:
@@ -82,8 +82,10 @@ def outcome(text: str, folder: Path) -> object:
     """What is compiled, or the codes of the mistakes with their places."""
     try:
         return compiled(text, folder)
-    except Mistakes as mistakes:
-        return {(problem.code, problem.where) for problem in mistakes.problems if problem.severity == "error"}
+    except InvalidTopology as mistakes:
+        return {
+            (diagnostic.code, diagnostic.where) for diagnostic in mistakes.diagnostics if diagnostic.severity == "error"
+        }
 
 
 @cache

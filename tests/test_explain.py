@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from examples import ROOT, netc
+from netc.diagnostic import Diagnostic, InvalidTopology, Severity
 from netc.language.names import Wrong
 from netc.pipeline import understand
-from netc.problem import Mistakes, Problem, Severity
-from test_mistakes import codes
+from test_diagnostics import codes
 
-PAGES = ROOT / "docs" / "mistakes"
+PAGES = ROOT / "docs" / "diagnostics"
 CODES = tuple(sorted(path.stem for path in PAGES.glob("*.md")))
 LONGEST, WIDEST = 32, 160
 HEAD = 'version = 1\nnetwork.name = "example"\n'
@@ -58,7 +58,7 @@ def example(code: str) -> Example | None:
     return Example(tuple(found[2].splitlines()), beside, files)
 
 
-def told(code: str, sign: str) -> tuple[Problem, ...]:
+def told(code: str, sign: str) -> tuple[Diagnostic, ...]:
     shown = example(code)
     assert shown is not None
 
@@ -68,11 +68,11 @@ def told(code: str, sign: str) -> tuple[Problem, ...]:
         return shown.files[name]
 
     try:
-        problems = understand(shown.topology(sign), "topo.toml", read_file).notes
-    except Mistakes as mistakes:
-        problems = mistakes.problems
-    left = (problem for problem in problems if not problem.acknowledged)
-    return tuple(problem for problem in left if code == IDLE or problem.code != IDLE)
+        diagnostics = understand(shown.topology(sign), "topo.toml", read_file).notes
+    except InvalidTopology as mistakes:
+        diagnostics = mistakes.diagnostics
+    left = (diagnostic for diagnostic in diagnostics if not diagnostic.acknowledged)
+    return tuple(diagnostic for diagnostic in left if code == IDLE or diagnostic.code != IDLE)
 
 
 def test_every_code_has_a_page_and_every_page_a_code() -> None:
@@ -82,12 +82,12 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
 def test_the_wrong_example_makes_this_mistake_and_no_other(code: str) -> None:
-    assert {problem.code for problem in told(code, "-")} == {code} | BESIDES.get(code, set())
+    assert {diagnostic.code for diagnostic in told(code, "-")} == {code} | BESIDES.get(code, set())
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
 def test_the_right_example_makes_none(code: str) -> None:
-    assert [problem.what for problem in told(code, "+")] == []
+    assert [diagnostic.what for diagnostic in told(code, "+")] == []
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -104,7 +104,7 @@ def test_a_page_fits_a_screen_and_says_why(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
 def test_a_page_says_whether_it_is_an_error(code: str) -> None:
-    (severity,) = {problem.severity for problem in told(code, "-") if problem.code == code}
+    (severity,) = {diagnostic.severity for diagnostic in told(code, "-") if diagnostic.code == code}
     title = (PAGES / f"{code}.md").read_text().splitlines()[0]
 
     assert re.findall(r"\(a (note|warning)\)$", title) == [severity] * (severity != Severity.ERROR)

@@ -22,7 +22,7 @@ from netc.plan import facts
 from netc.plan.facts import FACTS, Fact, Ruleset
 from netc.plan.facts.fact import VERBS, Library, Verb
 from netc.plan.host_plan import Part
-from netc.plan.step import Command, Falls, Step
+from netc.plan.step import Command, Implicit, Step
 from netc.plan.steps import asks, change, libraries, reload, steps
 from test_mirror import drawn_plans
 from topologies import FULL
@@ -122,7 +122,7 @@ def commands(fact: Fact) -> Iterator[tuple[Verb, Command]]:
     yield from (("up", command) for command in (*fact.needs(), *fact.asks()))
     for step in fact.steps():
         yield "up", step.up
-        if not isinstance(step.down, Falls):
+        if not isinstance(step.down, Implicit):
             yield "down", step.down
         yield from (("check", asked) for asked in step.holds)
     yield from (("reload", command) for command in fact.reload())
@@ -168,7 +168,9 @@ def test_what_a_command_lacks_is_noticed() -> None:
         def steps(self) -> tuple[Step, ...]:
             return (
                 Step(("keep", "-4", "default"), ("nft", "flush", "ruleset"), holds=(("shows", "ip link", "lo"),)),
-                Step(("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), Falls("n"), holds=(("is_loose",),)),
+                Step(
+                    ("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), Implicit("n"), holds=(("is_loose",),)
+                ),
                 Step(up=("no_such_function",), down=("loosen", "eth0"), holds=()),
             )
 

@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import EXAMPLES, ROOT, netc
-from netc.language.layout import laid_out
+from netc.language.layout import formatted
 from topologies import FULL, Table, topologies
 
 
 def texts() -> Iterator[Any]:
     """Every text of the tests that is TOML."""
-    for path in sorted((ROOT / "tests" / "mistakes").glob("*.toml")):
+    for path in sorted((ROOT / "tests" / "diagnostics").glob("*.toml")):
         try:
             text = path.read_bytes().decode("utf-8-sig")
             tomllib.loads(text)
@@ -36,11 +36,11 @@ def comments(text: str) -> Counter[str]:
 
 
 def only_its_look_changed(text: str) -> str:
-    made = laid_out(text)
+    made = formatted(text)
 
     assert tomllib.loads(made) == tomllib.loads(text)
     assert comments(made) == comments(text)
-    assert laid_out(made) == made
+    assert formatted(made) == made
     assert not re.search(r"[ \t]$", made, re.M)
     assert "\n\n\n" not in made
     assert made == made.strip("\n") + "\n" * bool(made)
@@ -144,10 +144,10 @@ g.h.i = true #last
 
 
 def test_every_form_of_toml_stays() -> None:
-    made = laid_out(EVERYTHING)
+    made = formatted(EVERYTHING)
 
     assert tomllib.loads(made) == tomllib.loads(EVERYTHING)
-    assert laid_out(made) == made
+    assert formatted(made) == made
     for comment in ("# when", "# here", "# between", "# behind", "# of the first", "#last"):
         assert made.count(comment) == 1
 
@@ -225,7 +225,7 @@ peer = { public_key = "k", allowed_ips = ["::/0"] }
 
 
 def test_the_layout() -> None:
-    assert laid_out(WILD) == LAID_OUT
+    assert formatted(WILD) == LAID_OUT
 
 
 def test_fmt_writes_in_place_and_says_what_it_did(tmp_path: Path) -> None:
@@ -261,7 +261,7 @@ def test_what_is_no_toml_stays_as_it_is(tmp_path: Path) -> None:
     "text", ["", "\n\n", "# alone", "\ufeffversion=1", "a='''\r\n  x \r\n'''\r\n", "a=[\n\n]", "a=[#x\n]"]
 )
 def test_odd_texts(text: str) -> None:
-    made = laid_out(text)
+    made = formatted(text)
 
     assert tomllib.loads(made) == tomllib.loads(text.removeprefix("\ufeff"))
-    assert laid_out(made) == made
+    assert formatted(made) == made

@@ -1,4 +1,4 @@
-"""Claims about problems as programs read them: `--format` of `netc check` and `netc build`."""
+"""Claims about diagnostics as programs read them: `--format` of `netc check` and `netc build`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import EXAMPLES, ROOT, netc
-from netc.problem import Place, Problem, Severity
+from netc.diagnostic import Diagnostic, Place, Severity
 from netc.report import Format, github, rdjson, render, sarif, text
 from netc.report import json as own_json
 
@@ -40,12 +40,16 @@ hosts.edge = { id = 0, wan = "eth0" }
 links.a = { kind = "wireguard", between = ["edge", "nobody"] }
 """
 DOCUMENTS = (Format.JSON, Format.SARIF, Format.RDJSON)
-NO_HOST = Problem("NC0201", ("links", "edge-home", "between", 0), "no host is called `edgee`", "did you mean `edge`?")
-COLLISION = Problem("NC0203", ("links", "other", "mtu"), "is wrong", also=(("links", "edge-home", "mtu"),))
+NO_HOST = Diagnostic(
+    "NC0201", ("links", "edge-home", "between", 0), "no host is called `edgee`", "did you mean `edge`?"
+)
+COLLISION = Diagnostic("NC0203", ("links", "other", "mtu"), "is wrong", also=(("links", "edge-home", "mtu"),))
 
 
-def many(severity: Severity, count: int) -> list[Problem]:
-    return [Problem(f"NC{n:04}", ("links", "other", "mtu"), f"is wrong {n}", severity=severity) for n in range(count)]
+def many(severity: Severity, count: int) -> list[Diagnostic]:
+    return [
+        Diagnostic(f"NC{n:04}", ("links", "other", "mtu"), f"is wrong {n}", severity=severity) for n in range(count)
+    ]
 
 
 def annotations(shown: str) -> list[tuple[str, dict[str, str], str]]:
@@ -154,10 +158,10 @@ def test_many_errors_leave_room_for_warnings() -> None:
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_no_text_forges_an_annotation(what: str, key: str, file: str) -> None:
     attack = "%\r\n::error file=x::y, z: "
-    problem = Problem(
+    diagnostic = Diagnostic(
         "NC0203", ("hosts", key), attack + what, hint=what + attack, place=Place(file + attack, 1, 1, 2, "")
     )
-    (told,) = annotations(github.render([problem], "topo.toml", ""))
+    (told,) = annotations(github.render([diagnostic], "topo.toml", ""))
 
     assert told[1].keys() == {"file", "line", "col", "endColumn", "title"}
     assert len(told[2].split("\n")) == 2
@@ -221,14 +225,14 @@ def against_sarif(value: Any, wanted: object) -> None:
             assert value == wanted
 
 
-def problems() -> list[Problem]:
-    elsewhere = Problem("NC0121", ("hosts", "edge"), "is no key", place=Place("a b:é#.conf", 3, 1, 5, "Jack = 1"))
-    nothing = Problem("NC0900", (), "built for Debian 12", severity=Severity.NOTE)
+def diagnostics() -> list[Diagnostic]:
+    elsewhere = Diagnostic("NC0121", ("hosts", "edge"), "is no key", place=Place("a b:é#.conf", 3, 1, 5, "Jack = 1"))
+    nothing = Diagnostic("NC0900", (), "built for Debian 12", severity=Severity.NOTE)
     return [NO_HOST, COLLISION, elsewhere, nothing, *many(Severity.WARNING, 2)]
 
 
 def test_sarif_is_what_its_schema_wants() -> None:
-    log = json.loads(sarif.render(problems(), "topo.toml", TOPO))
+    log = json.loads(sarif.render(diagnostics(), "topo.toml", TOPO))
     (run,) = log["runs"]
 
     against_sarif(log, "log")
@@ -255,7 +259,7 @@ def test_sarif_knows_the_other_place_of_a_collision() -> None:
 
 def test_reviewdog_counts_columns_in_bytes() -> None:
     place = Place("topo.toml", line=1, column=3, end=5, source="a𐐀bé")
-    (told,) = json.loads(rdjson.render([Problem("NC0203", ("a",), "is wrong", place=place)], "topo.toml", ""))[
+    (told,) = json.loads(rdjson.render([Diagnostic("NC0203", ("a",), "is wrong", place=place)], "topo.toml", ""))[
         "diagnostics"
     ]
 
@@ -264,7 +268,7 @@ def test_reviewdog_counts_columns_in_bytes() -> None:
 
 
 def test_reviewdog_has_its_own_words_for_severities() -> None:
-    told = json.loads(rdjson.render(problems(), "topo.toml", TOPO))
+    told = json.loads(rdjson.render(diagnostics(), "topo.toml", TOPO))
 
     assert told["source"] == {"name": "netc"}
     assert [each["severity"] for each in told["diagnostics"]] == ["ERROR"] * 3 + ["WARNING"] * 2 + ["INFO"]
@@ -278,8 +282,8 @@ def test_no_form_shows_a_secret(form: Format) -> None:
     place = Place("edge.conf", line=3, column=1, end=5, source=f"PrivateKey = {secret}")
     topo = TOPO + f'private_key = "{secret}"\n'
     told = [
-        Problem("NC0121", ("hosts",), "is no key", place=place),
-        Problem("NC0116", ("links", "other", "private_key"), "x"),
+        Diagnostic("NC0121", ("hosts",), "is no key", place=place),
+        Diagnostic("NC0116", ("links", "other", "private_key"), "x"),
     ]
 
     assert secret not in render(form, told, "topo.toml", topo)
@@ -287,12 +291,12 @@ def test_no_form_shows_a_secret(form: Format) -> None:
 
 @pytest.mark.parametrize("form", Format)
 def test_forms_say_the_same_each_time(form: Format) -> None:
-    assert render(form, problems(), "topo.toml", TOPO) == render(form, problems()[::-1], "topo.toml", TOPO)
+    assert render(form, diagnostics(), "topo.toml", TOPO) == render(form, diagnostics()[::-1], "topo.toml", TOPO)
 
 
 def test_colours_change_nothing_but_colours() -> None:
-    plain = text.render(problems(), "topo.toml", TOPO)
-    colour = text.render(problems(), "topo.toml", TOPO, colour=True)
+    plain = text.render(diagnostics(), "topo.toml", TOPO)
+    colour = text.render(diagnostics(), "topo.toml", TOPO, colour=True)
 
     assert colour != plain
     assert re.sub(r"\x1b\[[0-9;]*m", "", colour) == plain

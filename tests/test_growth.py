@@ -10,9 +10,9 @@ import pytest
 
 import weighed
 from bench.tables import TABLES, WRONG
-from netc.language.mistakes import Names
+from netc.diagnostic import InvalidTopology
+from netc.language.diagnostics import Names
 from netc.pipeline import understand
-from netc.problem import Mistakes
 
 LEAST = 16
 """Of the table, and then twice and four times as many."""
@@ -42,24 +42,24 @@ def _netc() -> Iterator[None]:
 
 def _built(text: str) -> list[str]:
     """All that `netc build` does with a topology but writing, and what each form of report says of it; the codes."""
+    from netc.diagnostic import InvalidTopology
     from netc.emit import emit
     from netc.pipeline import plan, understand  # those that are counted
-    from netc.problem import Mistakes
     from netc.report import Format, render
 
     try:
         checked = understand(text, "topo.toml", str)
-    except Mistakes as mistakes:
-        problems = mistakes.problems
+    except InvalidTopology as mistakes:
+        diagnostics = mistakes.diagnostics
     else:
-        problems, network = checked.notes, checked.network
+        diagnostics, network = checked.notes, checked.network
         for number, host in enumerate(sorted(network.topology.hosts)):
             planned = plan(host, network)
             if number < PRINTED:
                 emit(planned)
     for form in Format:
-        render(form, problems, "topo.toml", text)
-    return [problem.code for problem in problems if problem.severity == "error"]
+        render(form, diagnostics, "topo.toml", text)
+    return [diagnostic.code for diagnostic in diagnostics if diagnostic.severity == "error"]
 
 
 @pytest.mark.parametrize("table", [*TABLES, *WRONG])
@@ -117,8 +117,8 @@ def test_a_hint_is_found_among_many_names(wrong: str) -> None:
 
 
 def test_each_forward_of_a_port_is_told_once() -> None:
-    with pytest.raises(Mistakes) as raised:
+    with pytest.raises(InvalidTopology) as raised:
         understand(WRONG["forwards of one port"](20), "topo.toml", str)
 
-    assert len(raised.value.problems) == 19
-    assert {problem.also for problem in raised.value.problems} == {(("forwards", "f0", "ports", 0),)}
+    assert len(raised.value.diagnostics) == 19
+    assert {diagnostic.also for diagnostic in raised.value.diagnostics} == {(("forwards", "f0", "ports", 0),)}

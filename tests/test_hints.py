@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from netc.cli.files import beside
+from netc.diagnostic import Diagnostic, InvalidTopology, KeyPath, dotted
 from netc.language.schema import Schema, schema
 from netc.pipeline import understand
-from netc.problem import KeyPath, Mistakes, Problem, dotted
-from test_mistakes import CASES, MISTAKES
+from test_diagnostics import CASES, DIAGNOSTICS
 from topologies import document
 
 LEADS_ON = {
@@ -34,27 +34,27 @@ PROSE = 520
 
 
 @cache
-def told(case: str) -> tuple[Problem, ...]:
-    path = MISTAKES / f"{case}.toml"
+def told(case: str) -> tuple[Diagnostic, ...]:
+    path = DIAGNOSTICS / f"{case}.toml"
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         return ()
-    return problems(text, path)
+    return diagnostics(text, path)
 
 
-def problems(text: str, path: Path) -> tuple[Problem, ...]:
+def diagnostics(text: str, path: Path) -> tuple[Diagnostic, ...]:
     try:
         return understand(text, path.name, beside(path)).notes
-    except Mistakes as mistakes:
-        return mistakes.problems
+    except InvalidTopology as mistakes:
+        return mistakes.diagnostics
 
 
 @cache
 def parsed(case: str) -> dict[str, Any] | None:
     """None for what is no TOML, and what has dates, which no hint is about."""
     try:
-        found = tomllib.loads((MISTAKES / f"{case}.toml").read_bytes().decode("utf-8-sig"))
+        found = tomllib.loads((DIAGNOSTICS / f"{case}.toml").read_bytes().decode("utf-8-sig"))
         document(found)
     except (ValueError, TypeError, RecursionError):
         return None
@@ -181,22 +181,22 @@ WRITE = re.compile(
 """A hint, up to where another possibility or the reason begins."""
 
 
-def pasted(problem: Problem, topology: dict[str, Any]) -> dict[str, Any]:
+def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
     """The topology with the hint in it. Raises Prose."""
-    made, hint, where = copy.deepcopy(topology), problem.hint, problem.where
+    made, hint, where = copy.deepcopy(topology), diagnostic.hint, diagnostic.where
     if re.search(r"\bNAME\b|…", hint) or not where:
         raise Prose
     if found := re.match(r"did you mean `([^`]+)`", hint):
-        if problem.place:
+        if diagnostic.place:
             raise Prose
-        return renamed(made, where, found[1]) if problem.on_key else replaced(made, where, found[1])
+        return renamed(made, where, found[1]) if diagnostic.on_key else replaced(made, where, found[1])
     if LEAVE_OUT.fullmatch(hint) and is_written(made, where):
         return removed(made, where)
     if not (write := WRITE.fullmatch(hint)):
         raise Prose
     if write["header"] or re.fullmatch(r"\[[\w.-]+\]", write["code"]):
         header = write["header"] or write["code"]
-        if problem.code == "NC0106":  # a table under another name
+        if diagnostic.code == "NC0106":  # a table under another name
             table = at(made, where)
             removed(made, where[:2])
             merge(made, {"hosts": {header.strip("[]").partition(".")[2]: table}})
@@ -206,10 +206,10 @@ def pasted(problem: Problem, topology: dict[str, Any]) -> dict[str, Any]:
     pair = toml(write["code"])
     if pair is None:
         value = toml(f"x = {write['code']}")
-        if problem.place or (not value and re.fullmatch(r"\w+", write["code"]) and " `" in write["rest"]):
+        if diagnostic.place or (not value and re.fullmatch(r"\w+", write["code"]) and " `" in write["rest"]):
             raise Prose
         new = value["x"] if value else write["code"]
-        return renamed(made, where, write["code"]) if problem.on_key else replaced(made, where, new)
+        return renamed(made, where, write["code"]) if diagnostic.on_key else replaced(made, where, new)
     there = tuple((write["table"] or "").strip("[]").split(".")) if write["table"] else where
     table = nearest_table(made, there[:-1] if there[-1] in pair else there)
     if write["instead"]:
@@ -229,34 +229,34 @@ HINTS = [
     (case, number)
     for case in CASES
     if parsed(case) is not None
-    for number, problem in enumerate(told(case))
-    if problem.hint
+    for number, diagnostic in enumerate(told(case))
+    if diagnostic.hint
 ]
 
 
 @cache
 def tried(case: str, number: int) -> str:
     """What is wrong with a hint; `prose` for one that cannot be pasted."""
-    problem, topology = told(case)[number], parsed(case)
+    diagnostic, topology = told(case)[number], parsed(case)
     assert topology is not None
     try:
-        made = pasted(problem, topology)
+        made = pasted(diagnostic, topology)
     except Prose:
         return "prose"
-    after = problems(document(made), MISTAKES / f"{case}.toml")
+    after = diagnostics(document(made), DIAGNOSTICS / f"{case}.toml")
     before = Counter(map(sense, told(case)))
-    said = f"{problem.code} {dotted(problem.where)}: {problem.hint}"
-    if Counter(map(sense, after))[sense(problem)] >= before[sense(problem)] and len(after) >= len(told(case)):
+    said = f"{diagnostic.code} {dotted(diagnostic.where)}: {diagnostic.hint}"
+    if Counter(map(sense, after))[sense(diagnostic)] >= before[sense(diagnostic)] and len(after) >= len(told(case)):
         return f"{said}: is told again"
     new = [one for one in after if sense(one) not in before and one.code not in LEADS_ON]
     errors = any(one.severity == "error" for one in told(case))
-    caused = [one for one in new if one.where[:2] == problem.where[:2] and (one.severity == "error" or not errors)]
+    caused = [one for one in new if one.where[:2] == diagnostic.where[:2] and (one.severity == "error" or not errors)]
     return f"{said}: makes {caused[0].code}: {caused[0].what}" if caused else ""
 
 
-def sense(problem: Problem) -> tuple[str, str]:
+def sense(diagnostic: Diagnostic) -> tuple[str, str]:
     """What is told, wherever: places in a list move when one of its items goes."""
-    return problem.code, re.sub(r"\[\d+\]", "[]", problem.what)
+    return diagnostic.code, re.sub(r"\[\d+\]", "[]", diagnostic.what)
 
 
 @pytest.mark.parametrize("case", sorted({case for case, _ in HINTS}))

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import EXAMPLES
+from netc.diagnostic import Diagnostic, InvalidTopology
 from netc.language.names import Wrong
 from netc.pipeline import compile_hosts, understand
-from netc.problem import Mistakes, Problem
 from netc.report.text import render
 
 HEAD = 'version = 1\nnetwork.name = "x"\n[hosts.a]\nid = 1\n'
@@ -53,13 +53,13 @@ def read_file(name: str) -> str:
     return (EXAMPLES[0].parent / name).read_text()
 
 
-def outcome(text: str) -> tuple[Problem, ...]:
+def outcome(text: str) -> tuple[Diagnostic, ...]:
     """Compiles it, or renders what is wrong with it; nothing else may happen."""
     try:
         checked = understand(text, "topo.toml", read_file)
-    except Mistakes as mistakes:
-        render(mistakes.problems, "topo.toml", text)
-        return mistakes.problems
+    except InvalidTopology as mistakes:
+        render(mistakes.diagnostics, "topo.toml", text)
+        return mistakes.diagnostics
     for _ in compile_hosts(checked.network):
         pass
     return checked.notes

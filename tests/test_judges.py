@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, reject, settings
 
 import night
+from netc.diagnostic import InvalidTopology
 from netc.pipeline import compile_hosts, understand
-from netc.problem import Mistakes
 from netc.verify import JUDGES, Outcome, bird, shellcheck, verify, verify_all
 from topologies import FULL, Table, document, topologies
 
@@ -51,7 +51,7 @@ def test_bird_reads_what_is_written_for_routers_that_nobody_thought_of(topology:
     assume(topology.keys() & {"bgp", "igp"})
     try:
         network = understand(document(topology), "drawn.toml", str).network
-    except Mistakes:
+    except InvalidTopology:
         reject()
     said = [verdict for _, files in compile_hosts(network) for verdict in bird.judge(files)]
 

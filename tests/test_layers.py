@@ -16,7 +16,7 @@ MODULES = tuple(sorted(PACKAGE.rglob("*.py")))
 ROOMS = (
     "shipped",
     "workers",
-    "problem",
+    "diagnostic",
     "language",
     "network",
     "plan",

@@ -86,7 +86,7 @@ def test_what_cannot_be_shown_is_told_all_the_same(verb: str, tmp_path: Path) ->
 
 
 def test_pages_and_examples_are_read_in_every_locale(tmp_path: Path) -> None:
-    pages = sorted(path.stem for path in (ROOT / "docs/mistakes").glob("*.md") if not path.read_bytes().isascii())
+    pages = sorted(path.stem for path in (ROOT / "docs/diagnostics").glob("*.md") if not path.read_bytes().isascii())
     for words in (["explain", (pages or ["NC0126"])[0]], ["new", tmp_path / "topo.toml"], ["schema"]):
         ran = netc(*words, **C)
         assert (ran.returncode, ran.stderr) == (0, b""), words

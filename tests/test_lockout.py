@@ -11,6 +11,7 @@ from netaddr import IPAddress
 
 from examples import netc
 from netc.checks import lockout
+from netc.diagnostic import Diagnostic, InvalidTopology
 from netc.language.names import InterfaceName
 from netc.language.read import read
 from netc.network.interface import Network
@@ -20,7 +21,6 @@ from netc.plan import filtering
 from netc.plan.facts import Ruleset
 from netc.plan.filtering import InputRule
 from netc.plan.ruleset import Denial
-from netc.problem import Mistakes, Problem
 from test_mirror import no_imports
 from topologies import FULL, Table, document, key, topologies
 
@@ -54,19 +54,19 @@ prefixes = ["2001:db8:bad::/48", "0.0.0.0/8"]
 """
 
 
-def walked(text: str) -> list[Problem]:
+def walked(text: str) -> list[Diagnostic]:
     """By the walk and no other check."""
     reading = read(text, "topo.toml", no_imports)
     assert reading.topology is not None
-    assert reading.problems == ()
+    assert reading.diagnostics == ()
     network, underived = resolve(reading.topology)
     assert underived == ()
     return looked_at(network)
 
 
-def looked_at(network: Network) -> list[Problem]:
+def looked_at(network: Network) -> list[Diagnostic]:
     hosts = sorted(network.topology.hosts)
-    return [found for host in hosts for found in lockout.show(lockout.filtering(host, network), network)]
+    return [found for host in hosts for found in lockout.check_plan(lockout.filtering(host, network), network)]
 
 
 SPACE = '[hosts.a.namespaces.n]\ntunnel = "t"\naccess = ["10.200.0.0/31", "fd20::/127"]\n'
@@ -90,7 +90,7 @@ SPACE = '[hosts.a.namespaces.n]\ntunnel = "t"\naccess = ["10.200.0.0/31", "fd20:
     ],
 )
 def test_a_dnat_that_takes_ssh_is_found(stolen: str, thief: tuple[str, ...]) -> None:
-    assert [(problem.code, problem.where) for problem in walked(HEAD + SPACE + stolen)] == [("NC1401", thief)]
+    assert [(diagnostic.code, diagnostic.where) for diagnostic in walked(HEAD + SPACE + stolen)] == [("NC1401", thief)]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPat
     for order, thief in ((denial_first, ("hosts", "a", "firewall", "deny")), (no_ssh, ("hosts", "a", "firewall"))):
         monkeypatch.setattr(lockout, "input_rules", order)
 
-        assert thief in [problem.where for problem in walked(HEAD)]
+        assert thief in [diagnostic.where for diagnostic in walked(HEAD)]
 
 
 @pytest.mark.parametrize(
@@ -178,8 +178,8 @@ def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
 def test_nobody_is_locked_out_of_what_is_accepted(topology: Table) -> None:
     try:
         network = understand(document(topology), "topo.toml", no_imports).network
-    except Mistakes as mistakes:
-        found = [problem for problem in mistakes.problems if problem.code == "NC1401"]
+    except InvalidTopology as mistakes:
+        found = [diagnostic for diagnostic in mistakes.diagnostics if diagnostic.code == "NC1401"]
     else:
         found = looked_at(network)
     assert found == []

@@ -16,15 +16,15 @@ from msgspec.structs import replace
 import night
 from examples import EXAMPLES
 from fake_host import Host, Missing, NotLast, Refused, Thing
+from netc.diagnostic import InvalidTopology
 from netc.emit import emit
 from netc.language.kinds import Kind
 from netc.pipeline import plan, understand
 from netc.plan.facts import Bridge, Namespace, PlainTunnel, Route, RoutingPolicy, Rule, Ruleset, Veth, Wireguard
 from netc.plan.facts.device import Device
 from netc.plan.host_plan import HostPlan, Part
-from netc.plan.step import Falls, Step
+from netc.plan.step import Implicit, Step
 from netc.plan.steps import reload, steps
-from netc.problem import Mistakes
 from topologies import Table, document, topologies
 
 Gains = list[tuple[Step, list[Thing]]]
@@ -48,7 +48,7 @@ def drawn_plans(topology: Table) -> tuple[HostPlan, ...]:
 def plans_drawn(draw: st.DrawFn) -> tuple[HostPlan, ...]:
     try:
         return drawn_plans(draw(topologies()))
-    except Mistakes:
+    except InvalidTopology:
         reject()
 
 
@@ -73,7 +73,7 @@ def up(host: Host, part: Part) -> Gains:
 def climb(host: Host, step: Step) -> list[Thing]:
     gained = host.run(step.up)
     for thing in gained:
-        thing.is_taken_back = not isinstance(step.down, Falls)
+        thing.is_taken_back = not isinstance(step.down, Implicit)
     return gained
 
 
@@ -81,7 +81,7 @@ def down(host: Host, gains: Gains) -> None:
     """Checks on the way that what falls with its owner is gone when its owner was taken back."""
     falling: list[tuple[str, Thing]] = []
     for step, gained in reversed(gains):
-        if isinstance(step.down, Falls):
+        if isinstance(step.down, Implicit):
             falling += ((step.down.on, thing) for thing in gained)
             continue
         host.undo(step.down)
@@ -118,7 +118,7 @@ def test_half_an_up_is_taken_back_by_the_whole_down(hosts: tuple[HostPlan, ...])
                 for step in build[:built]:
                     host.run(step.up)
                 for step in reversed(build):
-                    if not isinstance(step.down, Falls):
+                    if not isinstance(step.down, Implicit):
                         host.undo(step.down)
 
                 assert host.look() == before, f"{part.name} after {built} steps"
@@ -220,8 +220,8 @@ def test_most_of_what_is_drawn_is_accepted() -> None:
         total += 1
         try:
             understand(document(topology), "topo.toml", no_imports)
-        except Mistakes as mistakes:
-            refused.append([f"{problem.code}: {problem.what}" for problem in mistakes.problems])
+        except InvalidTopology as mistakes:
+            refused.append([f"{diagnostic.code}: {diagnostic.what}" for diagnostic in mistakes.diagnostics])
 
     count()
 
@@ -351,7 +351,7 @@ def test_a_step_without_its_down_is_noticed() -> None:
     nothing = ("keep_sysctls", "/etc/sysctl.d/60-netc.conf")
     unnoticed = [
         step.down
-        for step in (step for part in parts for step in part if not isinstance(step.down, Falls))
+        for step in (step for part in parts for step in part if not isinstance(step.down, Implicit))
         if mirrored(of, [[replace(s, down=nothing) if s is step else s for s in part] for part in parts])
     ]
 

@@ -25,7 +25,7 @@ from netc.plan import bgp, host_plan, ruleset
 from netc.plan.facts import FACTS, Fact, Router, Ruleset, docker
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
-from netc.plan.show import show
+from netc.plan.text import as_text
 from netc.verify import Outcome, verify_all
 from test_mirror import drawn_plans, plans
 from topologies import FULL, key
@@ -184,7 +184,7 @@ def test_every_field_of_every_fact_is_tried() -> None:
 
 def test_every_fact_can_be_shown() -> None:
     """All but where a part comes from, which `about` says, and its kind, which is its name."""
-    assert silent(tried(show)) == ["Part.kind", "Part.origin"]
+    assert silent(tried(as_text)) == ["Part.kind", "Part.origin"]
 
 
 # ---- what is named is there ----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from examples import EXAMPLES, OUT, ROOT, compiled, netc
+from netc.diagnostic import KeyPath
 from netc.language.read import read
-from netc.problem import KeyPath
 from netc.provenance.alter import at, leaves, otherwise, tables, without
 from netc.provenance.lines import Compiled, Lines, from_leaf, from_table
 from netc.provenance.lines import compiled as all_of

@@ -1,4 +1,4 @@
-"""Claims about problems as people read them in a terminal."""
+"""Claims about diagnostics as people read them in a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netc.problem import Place, Problem, Severity
+from netc.diagnostic import Diagnostic, Place, Severity
 from netc.report.text import WIDEST, render
 
 TOPO = """\
@@ -27,8 +27,8 @@ mtu = 1500
 """
 
 
-def error(*where: str | int, code: str = "NC0203", what: str = "is wrong", **more: object) -> Problem:
-    return Problem(code, where, what, **more)  # type: ignore[arg-type]
+def error(*where: str | int, code: str = "NC0203", what: str = "is wrong", **more: object) -> Diagnostic:
+    return Diagnostic(code, where, what, **more)  # type: ignore[arg-type]
 
 
 def caret_text(shown: str) -> str:
@@ -42,9 +42,11 @@ def caret_text(shown: str) -> str:
 
 
 def test_a_problem_shows_its_place_its_line_and_its_hint() -> None:
-    problem = error("links", "edge-home", "between", 0, what="no host is called `edgee`", hint="did you mean `edge`?")
+    diagnostic = error(
+        "links", "edge-home", "between", 0, what="no host is called `edgee`", hint="did you mean `edge`?"
+    )
 
-    assert render([problem], "topo.toml", TOPO) == (
+    assert render([diagnostic], "topo.toml", TOPO) == (
         "error[NC0203]: no host is called `edgee`\n"
         " --> topo.toml:5:12  links.edge-home.between[0]\n"
         "  |\n"
@@ -57,9 +59,9 @@ def test_a_problem_shows_its_place_its_line_and_its_hint() -> None:
 
 
 def test_a_collision_shows_every_place_under_one_margin() -> None:
-    problem = error("links", "other", "mtu", also=(("links", "edge-home", "mtu"), ("hosts", "edge")))
+    diagnostic = error("links", "other", "mtu", also=(("links", "edge-home", "mtu"), ("hosts", "edge")))
 
-    assert render([problem], "topo.toml", "\n" + TOPO) == (
+    assert render([diagnostic], "topo.toml", "\n" + TOPO) == (
         "error[NC0203]: is wrong\n"
         "  --> topo.toml:10:7  links.other.mtu\n"
         "   |\n"
@@ -91,7 +93,7 @@ def test_a_place_in_another_file_is_shown_under_the_key_path_that_led_there() ->
 
 
 def test_a_note_about_nothing_in_particular_has_no_place() -> None:
-    note = Problem("NC0900", (), "built for Debian 12", severity=Severity.NOTE)
+    note = Diagnostic("NC0900", (), "built for Debian 12", severity=Severity.NOTE)
 
     assert render([note], "topo.toml", TOPO) == "note[NC0900]: built for Debian 12\n\n1 note\n"
 
@@ -107,7 +109,7 @@ def test_a_blank_line_is_not_shown() -> None:
 def test_errors_come_first_then_places_then_codes() -> None:
     note = Severity.NOTE
     elsewhere = Place("edge.conf", line=1, column=1, end=2, source="x")
-    problems = [
+    diagnostics = [
         error(code="N3", severity=note),
         error("hosts", "edge", code="N2", severity=note),
         error("links", "other", "mtu", code="E4"),
@@ -116,7 +118,7 @@ def test_errors_come_first_then_places_then_codes() -> None:
         error("links", "edge-home", "between", 0, code="E1"),
         error("hosts", code="E5", place=elsewhere),
     ]
-    shown = render(problems, "topo.toml", TOPO)
+    shown = render(diagnostics, "topo.toml", TOPO)
 
     assert re.findall(r"\[(..)\]:", shown) == ["E1", "E2", "E3", "E4", "E5", "N2", "N3"]
     assert shown.endswith("\n\n5 errors, 2 notes\n")
@@ -127,9 +129,9 @@ def test_errors_come_first_then_places_then_codes() -> None:
     [(1, 0, "1 error"), (2, 1, "2 errors, 1 note"), (0, 2, "2 notes"), (1, 1, "1 error, 1 note")],
 )
 def test_the_last_line_counts(errors: int, notes: int, summary: str) -> None:
-    problems = [error()] * errors + [error(severity=Severity.NOTE)] * notes
+    diagnostics = [error()] * errors + [error(severity=Severity.NOTE)] * notes
 
-    assert render(problems, "f", TOPO).splitlines()[-1] == summary
+    assert render(diagnostics, "f", TOPO).splitlines()[-1] == summary
 
 
 def test_a_thousand_problems_are_enough() -> None:
@@ -156,16 +158,16 @@ def test_nothing_wrong_is_nothing_said() -> None:
 def test_nothing_that_steers_a_terminal_gets_through(attack: str) -> None:
     text = f'x = "{attack}" # {attack}\n"k{attack}" = 1\n'
     place = Place(f"f{attack}", line=1, column=6, end=6 + len(attack), source=f"x = '{attack}'")
-    problems = [
+    diagnostics = [
         error("x", what=f"is {attack}", hint=f"not {attack}"),
         error(f"k{attack}"),
         error("x", place=place),
     ]
-    shown = render(problems, f"topo{attack}.toml", text)
+    shown = render(diagnostics, f"topo{attack}.toml", text)
 
     assert attack not in shown
     assert all(unicodedata.category(c) not in ("Cc", "Cf", "Zl", "Zp") for c in shown if c != "\n")
-    assert ascii(attack)[1:-1] in caret_text(render([problems[2]], "f", text))
+    assert ascii(attack)[1:-1] in caret_text(render([diagnostics[2]], "f", text))
 
 
 def test_a_line_break_in_a_value_cannot_forge_a_line_of_ours() -> None:

@@ -16,9 +16,9 @@ import night
 from examples import EXAMPLES, ROOT, netc
 from topologies import FULL, Table, document, topologies
 
-MISTAKES = ROOT / "tests" / "mistakes"
+DIAGNOSTICS = ROOT / "tests" / "diagnostics"
 SHAPE = tuple(
-    sorted(path for path in MISTAKES.glob("NC01*.toml") if path.stem < "NC012" or path.stem.startswith("NC0126"))
+    sorted(path for path in DIAGNOSTICS.glob("NC01*.toml") if path.stem < "NC012" or path.stem.startswith("NC0126"))
 )
 
 NOT_SEEN = {
@@ -68,7 +68,7 @@ def test_an_editor_refuses_what_has_a_wrong_form(schema: Path) -> None:
 
 def test_an_editor_refuses_nothing_that_only_the_network_shows(schema: Path) -> None:
     """Whatever is told of other things than form alone has the right form."""
-    others = {path for path in MISTAKES.glob("*.toml") if path.stem >= "NC012"}
+    others = {path for path in DIAGNOSTICS.glob("*.toml") if path.stem >= "NC012"}
     only = {path for path in others if not re.search(r"\[NC0(00|1[01])", path.with_suffix(".txt").read_text())}
     forms = ("NC0126", "NC1802", "NC2001", "NC2501")  # codes of their own for forms
 

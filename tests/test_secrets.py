@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netc.diagnostic import Diagnostic, Place
 from netc.language.secrets import is_secret_key, masked, without_keys
-from netc.problem import Place, Problem
 from netc.report.text import render
 
 KEY = "TOPSECRET0aTOPSECRET1bTOPSECRET2cTOPSECRET3="
@@ -42,7 +42,7 @@ KEY = "TOPSECRET0aTOPSECRET1bTOPSECRET2cTOPSECRET3="
 )
 def test_a_secret_is_hidden(text: str) -> None:
     assert "TOPSECRET" not in masked(text)
-    assert "TOPSECRET" not in render([Problem("NC0100", (), "is wrong", place=_place(text))], "f", text)
+    assert "TOPSECRET" not in render([Diagnostic("NC0100", (), "is wrong", place=_place(text))], "f", text)
 
 
 def _place(text: str) -> Place:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork, IPRange, IPSet, cidr_merge
 
 from examples import ROOT
+from netc.diagnostic import InvalidTopology
 from netc.language.lists import SHOWN, AddressList, read_list
 from netc.language.names import HostName, SetName
 from netc.language.sets import BUILTIN
@@ -21,7 +22,6 @@ from netc.network.interface import Network
 from netc.network.ranges import BITS, Ranges, blocks, holds, merged, minus, prefixes
 from netc.network.sets import members
 from netc.pipeline import compile_hosts, understand
-from netc.problem import Mistakes
 
 # ---- arithmetic ----------------------------------------------------------------------------------------------
 
@@ -204,7 +204,7 @@ prefixes = ["2001:db8:1::/48", "192.0.2.0/28"]
 
 
 def test_an_empty_set_is_a_mistake_unless_it_is_meant() -> None:
-    with pytest.raises(Mistakes, match="1 problems"):
+    with pytest.raises(InvalidTopology, match="1 problems"):
         network('sets.x.files = "none.list"')
 
     assert members_of('sets.x = { files = "none.list", may_be_empty = true }') == IPSet()

@@ -10,10 +10,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import SetName
 from netc.network.sets import builtin, members
 from netc.pipeline import understand
-from netc.problem import KeyPath, Problem
 
 PORTS = ("80/tcp", "79-81/tcp", "81/tcp", "80/udp", "51820/udp", "22/tcp")
 DEVICES = ("eth0", "eth1", "wg-b")
@@ -38,12 +38,12 @@ allows = st.lists(
 )
 
 
-def told(wall: dict[str, Any]) -> list[Problem]:
+def told(wall: dict[str, Any]) -> list[Diagnostic]:
     hosts = {"a": {"id": 1, "wan": "eth0", "addresses": "198.51.100.1/24", "firewall": wall}}
     sets = {name: {"prefixes": prefixes, "ipset": True} for name, prefixes in SETS.items()}
     data = {"version": 1, "network": {"name": "x"}, "hosts": hosts, "sets": sets}
     found = understand(tomlkit.dumps(data), "topo.toml", lambda name: name).notes
-    return [problem for problem in found if problem.code in ("NC2902", "NC2903")]
+    return [diagnostic for diagnostic in found if diagnostic.code in ("NC2902", "NC2903")]
 
 
 def lets_in(rules: list[Allow], port: str, device: str, source: IPAddress) -> bool:
@@ -93,8 +93,8 @@ def without(rules: list[Allow], path: KeyPath) -> None:
 @given(allows)
 def test_what_is_told_of_can_be_left_out(rules: list[Allow]) -> None:
     left = [{key: list(value) for key, value in rule.items()} for rule in rules]
-    for problem in told({"allow": rules}):
-        without(left, problem.where)
+    for diagnostic in told({"allow": rules}):
+        without(left, diagnostic.where)
     left = [{key: [one for one in value if one] for key, value in rule.items()} for rule in left if rule]
 
     assert all(value for rule in left for value in rule.values())
@@ -106,7 +106,7 @@ def test_what_is_told_of_can_be_left_out(rules: list[Allow]) -> None:
     st.lists(st.sampled_from([*SOURCES, "private", "bogons", "10.0.0.0/8", "2001:db8::/32"]), min_size=1, max_size=8)
 )
 def test_a_source_that_is_told_of_changes_nothing(deny: list[str]) -> None:
-    found = {problem.where[-1] for problem in told({"deny": deny})}
+    found = {diagnostic.where[-1] for diagnostic in told({"deny": deny})}
     left = [source for index, source in enumerate(deny) if index not in found]
 
     assert whole(deny) == whole(left)

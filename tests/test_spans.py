@@ -12,8 +12,8 @@ import tomlkit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netc.diagnostic import KeyPath, Place
 from netc.language.spans import Spans
-from netc.problem import KeyPath, Place
 
 
 def shown(text: str, path: KeyPath, *, on_key: bool = False) -> tuple[int, int, str]:

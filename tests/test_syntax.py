@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples import EXAMPLES
+from netc.diagnostic import Diagnostic
 from netc.language.brackets import open_at
 from netc.language.syntax import MOST, loads
-from netc.problem import Problem
 
 STATEMENT = re.compile(r"(\w+) = (\"[^\"]*\"|\d+|\[[^\[\]]*\])")
 SPOILS = {
@@ -33,14 +33,14 @@ SPOILS = {
 }
 
 
-def problems(text: str) -> tuple[Problem, ...]:
+def diagnostics(text: str) -> tuple[Diagnostic, ...]:
     read = loads(text, "topo.toml")
     assert isinstance(read, tuple)
     return read
 
 
-def lines(found: tuple[Problem, ...]) -> list[int]:
-    return [problem.place.line for problem in found if problem.place]
+def lines(found: tuple[Diagnostic, ...]) -> list[int]:
+    return [diagnostic.place.line for diagnostic in found if diagnostic.place]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -63,29 +63,29 @@ def test_mistakes_in_several_places_are_all_told_of(data: st.DataObject) -> None
             closed.pop("a stray brace", None)
         text[number - 1] = STATEMENT.sub(closed[how], text[number - 1])
 
-    assert lines(problems("\n".join(text))) == spoilt
+    assert lines(diagnostics("\n".join(text))) == spoilt
 
 
 @pytest.mark.parametrize("spoil", SPOILS)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=repr)
 def test_a_mistake_hides_no_other_below_it(spoil: str, newline: str) -> None:
     text = newline.join([STATEMENT.sub(SPOILS[spoil], "a = 1"), "b = 2", "c: 3", ""])
-    found = problems(text)
+    found = diagnostics(text)
 
     assert len(found) == 2
     assert lines(found) == ([2, 3] if spoil == "an open list" else [1, 3])
 
 
 def test_a_string_of_many_lines_hides_what_is_below_it() -> None:
-    assert lines(problems('a: 1\nb = """\nc: 3\n')) == [1, 3]
+    assert lines(diagnostics('a: 1\nb = """\nc: 3\n')) == [1, 3]
 
 
 def test_keys_below_a_broken_header_are_not_those_of_the_table_before() -> None:
-    assert lines(problems("[hosts.a]\nid = 1\n[hosts b]\nid = 2\n[hosts.a]\nid = 3\n")) == [3, 5]
+    assert lines(diagnostics("[hosts.a]\nid = 1\n[hosts b]\nid = 2\n[hosts.a]\nid = 3\n")) == [3, 5]
 
 
 def test_there_is_an_end_to_it() -> None:
-    assert len(problems("a: 1\n" * 1000)) == MOST
+    assert len(diagnostics("a: 1\n" * 1000)) == MOST
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_there_is_an_end_to_it() -> None:
 )
 def test_long_mistakes_are_told_of_soon(text: str) -> None:
     before = time.process_time()
-    problems(text)
+    diagnostics(text)
 
     assert time.process_time() - before < 60
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from examples import Ran, differences, netc, tree
+from netc.diagnostic import dotted
 from netc.language.changed import CHANGES, Change, Compiler, changed
 from netc.language.schema import schema
-from netc.problem import dotted
 from upgrade.kept import HERE, RELEASES, TOPOLOGIES, each_release, unpacked
 
 
@@ -200,7 +200,7 @@ def test_a_default_of_a_table_in_a_list_is_told_of(
     monkeypatch.setattr("netc.language.changed.CHANGES", (Change("0.2.1", ALLOW, "interface", "Any."),))
     told = changed(TOPOLOGY.replace("firewall = {}", f"firewall = {{ allow = {written} }}"), Compiler("0.2.0"))
 
-    assert {dotted(problem.where) for problem in told} == places
+    assert {dotted(diagnostic.where) for diagnostic in told} == places
 
 
 def astray(change: Change) -> bool:

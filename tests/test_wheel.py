@@ -55,7 +55,7 @@ def test_what_ran_was_the_wheel(installed: Path, tmp_path: Path) -> None:
 
 def test_the_wheel_carries_every_template_and_module(installed: Path, tmp_path: Path) -> None:
     package = Path(run(installed / "python", "-c", "import netc; print(netc.__path__[0])", folder=tmp_path).strip())
-    folders = {"templates": "templates", "examples": "examples", "mistakes": "docs/mistakes"}
+    folders = {"templates": "templates", "examples": "examples", "diagnostics": "docs/diagnostics"}
     modules = {path for path in tree(ROOT / "compiler/netc") if path.endswith(".py")}
     shipped = {f"{name}/{path}" for name, folder in folders.items() for path in tree(ROOT / folder)}
 

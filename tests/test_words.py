@@ -59,7 +59,7 @@ def pages(*paths: Path) -> Texts:
         yield str(path.relative_to(ROOT)), prose(path.read_text())
 
 
-DOCS = tuple(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "mistakes")
+DOCS = tuple(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "diagnostics")
 
 
 def keys() -> Texts:
@@ -80,7 +80,7 @@ def help_texts() -> Texts:
 
 def diagnostics() -> Texts:
     """As netc prints them, without the lines of the topology that they show."""
-    for path in sorted((ROOT / "tests/mistakes").glob("*.txt")):
+    for path in sorted((ROOT / "tests/diagnostics").glob("*.txt")):
         lines = (line if not re.match(r" *\d* \|", line) else "" for line in path.read_text().splitlines())
         yield path.name, "\n".join(lines)
 
@@ -120,7 +120,7 @@ PLACES: dict[str, Callable[[], Texts]] = {
     "descriptions of keys": keys,
     "netc --help": help_texts,
     "diagnostics": diagnostics,
-    "pages of diagnostics": lambda: pages(*sorted((ROOT / "docs/mistakes").glob("*.md"))),
+    "pages of diagnostics": lambda: pages(*sorted((ROOT / "docs/diagnostics").glob("*.md"))),
     "examples": lambda: ((path.name, said_by(path)) for path in sorted((ROOT / "examples").glob("*.toml"))),
     "files of hosts": lambda: compiled(lambda path: not is_shared(path)),
     "netc-host and libraries": lambda: compiled(is_shared),

@@ -28,7 +28,7 @@ from examples import tree as files_of
 from netc import exchange
 from netc import write as writer
 from netc.emit.file import File
-from netc.write import ATTRIBUTES, MANIFEST, Laying, Outcome, WriteRefused, is_foreign
+from netc.write import ATTRIBUTES, MANIFEST, Outcome, WriteHosts, WriteRefused, is_foreign
 
 Hosts = Iterable[tuple[str, tuple[File, ...]]]
 Tree = dict[str, tuple[int, str]]
@@ -41,7 +41,7 @@ def host(name: str, files: dict[str, str], modes: dict[str, int] | None = None) 
     return name, (*made, File(MANIFEST, "".join(line for _, line in lines)))
 
 
-def laying(hosts: Hosts) -> Laying:
+def laying(hosts: Hosts) -> WriteHosts:
     return lambda lay: ((name, lay(name, files)) for name, files in hosts)
 
 

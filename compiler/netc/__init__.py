@@ -1,7 +1,7 @@
 """netc compiles one topology file into what each host of a network runs.
 
     topo.toml ──read──▶ Topology ──resolve──▶ Network ──plan──▶ HostPlan ──emit──▶ Files ──write──▶ out/<host>/
-                 Problems            Problems             Problems             verify
+                 Diagnostics            Diagnostics             Diagnostics             verify
 
 Each arrow is a room, each noun a frozen value; `pipeline.py` is this drawing as code.
 """

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
-from netc.checks import check, show, tidy
+from netc.checks import check, check_plan, tidy
 from netc.checks.acknowledgements import acknowledge
 from netc.checks.lockout import filtering
+from netc.diagnostic import Diagnostic, InvalidTopology, Severity
 from netc.features import FEATURES
 from netc.language.changed import BEFORE_ALL, CODE, Compiler, changed
 from netc.language.names import HostName
@@ -19,7 +20,6 @@ from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.problem import Mistakes, Problem, Severity
 from netc.workers import spread
 
 if TYPE_CHECKING:
@@ -32,41 +32,41 @@ class Checked(Struct, frozen=True):
     """A network without mistakes, and what its author should still know."""
 
     network: Network
-    notes: tuple[Problem, ...]
+    notes: tuple[Diagnostic, ...]
 
 
 def understand(text: str, file: str, read_file: Callable[[str], str], compiler: Compiler | None = None) -> Checked:
-    """Reads and checks a topology. Raises Mistakes with all of them; what only plans show is not asked of a network
-    that has some already. `compiler`: the netc that built it before, if any."""
+    """Reads and checks a topology. Raises InvalidTopology with all of them; plans are not checked in a network that has
+    errors already. `compiler`: the netc that built it before, if any."""
     reading = read(text, file, read_file)
     if reading.topology is None:
-        raise Mistakes(reading.problems)
+        raise InvalidTopology(reading.diagnostics)
     network, underived = resolve(reading.topology)
-    found = (*reading.problems, *underived, *check(network, reading.broken))
+    found = (*reading.diagnostics, *underived, *check(network, reading.broken))
     if not _has_errors(found):
-        told = changed(text, compiler) if compiler else ()
-        found = (*told, *found, *tidy(network), *_shown(network))
-    problems = acknowledge(found, reading.topology, _told_elsewhere(text, reading.topology))
-    if _has_errors(problems):
-        raise Mistakes(problems)
-    return Checked(network, problems)
+        reported = changed(text, compiler) if compiler else ()
+        found = (*reported, *found, *tidy(network), *_from_plans(network))
+    diagnostics = acknowledge(found, reading.topology, _reported_elsewhere(text, reading.topology))
+    if _has_errors(diagnostics):
+        raise InvalidTopology(diagnostics)
+    return Checked(network, diagnostics)
 
 
-def _has_errors(problems: Iterable[Problem]) -> bool:
-    return any(problem.severity == Severity.ERROR for problem in problems)
+def _has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
+    return any(diagnostic.severity == Severity.ERROR for diagnostic in diagnostics)
 
 
-def _told_elsewhere(text: str, topology: Topology) -> tuple[Problem, ...]:
+def _reported_elsewhere(text: str, topology: Topology) -> tuple[Diagnostic, ...]:
     """What may be acknowledged although it is not told here: whether a changed default is told depends on a DIR."""
     if any(acknowledgement.code == CODE for acknowledgement in topology.acknowledge):
         return changed(text, Compiler(BEFORE_ALL))
     return ()
 
 
-def _shown(network: Network) -> Iterator[Problem]:
+def _from_plans(network: Network) -> Iterator[Diagnostic]:
     """What is found in what hosts let in."""
     for host in sorted(network.topology.hosts):
-        yield from show(filtering(host, network), network)
+        yield from check_plan(filtering(host, network), network)
 
 
 def plan(host: HostName, network: Network) -> HostPlan:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-CHECKOUT = {"templates": "templates", "examples": "examples", "mistakes": "docs/mistakes"}
+CHECKOUT = {"templates": "templates", "examples": "examples", "diagnostics": "docs/diagnostics"}
 
 
 def shipped(name: str) -> Path:

@@ -25,9 +25,9 @@ from netc.language.changed import BEFORE_ALL, Compiler
 __all__ = [
     "ATTRIBUTES",
     "MANIFEST",
-    "Lay",
-    "Laying",
     "Outcome",
+    "WriteHost",
+    "WriteHosts",
     "WriteRefused",
     "added",
     "compiled_by",
@@ -69,13 +69,13 @@ class Outcome(Struct, frozen=True):
     unchanged: int = 0
 
 
-Lay: TypeAlias = Callable[[str, tuple[File, ...]], Outcome]
+WriteHost: TypeAlias = Callable[[str, tuple[File, ...]], Outcome]
 """Takes all files of a host, `MANIFEST` among them. May be called in a process that was forked."""
-Laying: TypeAlias = Callable[[Lay], Generator[tuple[str, Outcome], None, None]]
+WriteHosts: TypeAlias = Callable[[WriteHost], Generator[tuple[str, Outcome], None, None]]
 """Lays each host once, one after the other or several at a time, and gives each with what became of it."""
 
 
-def write(directory: Path, laying: Laying, *, complete: bool) -> Outcome:
+def write(directory: Path, write_hosts: WriteHosts, *, complete: bool) -> Outcome:
     """Makes `directory` hold the hosts that are laid; `complete` also removes those that we wrote once and that are
     gone. Paths of what it returns are sorted.
 
@@ -83,7 +83,7 @@ def write(directory: Path, laying: Laying, *, complete: bool) -> Outcome:
     """
     root = home(directory)
     with alone(root), building(root) as new:
-        outcome = _outcome(root, laying, partial(_lay, root, new), complete=complete)
+        outcome = _outcome(root, write_hosts, partial(_write_host, root, new), complete=complete)
         if ATTRIBUTES.path in outcome.written:
             put(new, [(ATTRIBUTES.path, ATTRIBUTES.text, ATTRIBUTES.mode)])
         if changed := {*outcome.written, *outcome.removed}:
@@ -102,10 +102,10 @@ def compiled_by(directory: Path) -> Compiler | None:
     return Compiler(said[1] if said else BEFORE_ALL, said=not is_foreign(attributes))
 
 
-def stale(directory: Path, laying: Laying, *, complete: bool) -> tuple[str, ...]:
+def stale(directory: Path, write_hosts: WriteHosts, *, complete: bool) -> tuple[str, ...]:
     """What `write` would do, as `write <path>` and `remove <path>`, sorted by path. Touches nothing."""
     root = home(directory)
-    outcome = _outcome(root, laying, lambda host, files: _needed(root, host, files)[1], complete=complete)
+    outcome = _outcome(root, write_hosts, lambda host, files: _needed(root, host, files)[1], complete=complete)
     found = [(path, "write") for path in outcome.written] + [(path, "remove") for path in outcome.removed]
     return tuple(f"{verb} {path}" for path, verb in sorted(found))
 
@@ -136,7 +136,7 @@ def keeps_line_endings(path: Path) -> bool:
     return bool(said) and said[-1] in ("-text", "binary")
 
 
-def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Outcome:
+def _write_host(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Outcome:
     needed, outcome = _needed(root, host, files)
     if needed and (new / host).exists():
         raise _named_twice(host)
@@ -145,11 +145,11 @@ def _lay(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Outcome:
     return outcome
 
 
-def _outcome(root: Path, laying: Laying, lay: Lay, *, complete: bool) -> Outcome:
+def _outcome(root: Path, write_hosts: WriteHosts, write_host: WriteHost, *, complete: bool) -> Outcome:
     """Of the whole directory."""
     of_hosts: dict[str, Outcome] = {}
     # Whoever lays has ended before what was laid is used, or cleared away.
-    with closing(laying(lay)) as hosts:
+    with closing(write_hosts(write_host)) as hosts:
         for host, outcome in hosts:
             if host in of_hosts:
                 raise _named_twice(host)
@@ -245,10 +245,10 @@ def _check_strangers(folder: Path, old: _Inventory, ours: Iterable[str], made: S
     strangers = leaves | above(leaves)
     for blocked in sorted(strangers & {*made, *above(made)}):
         if blocked in made or blocked not in folders:
-            raise _in_the_way(folder / blocked)
+            raise _obstacle(folder / blocked)
 
 
-def _in_the_way(path: Path) -> WriteRefused:
+def _obstacle(path: Path) -> WriteRefused:
     return WriteRefused(f"`{path}` is in the way and is not from netc: move it, or remove it")
 
 
@@ -258,7 +258,7 @@ def _inventory(folder: Path) -> _Inventory:
     if not os.path.lexists(folder):
         return found
     if not stat.S_ISDIR(folder.lstat().st_mode):
-        raise _in_the_way(folder)
+        raise _obstacle(folder)
     todo = [""]
     while todo:
         prefix = todo.pop()

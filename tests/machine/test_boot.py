@@ -15,7 +15,7 @@ from live.compiled import compiled, give_key
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.test_looking import metrics, status
+from live.test_status import metrics, status
 from live.waiting import within
 from machine.machine import Machine, machine
 from machine.test_seedbox import active

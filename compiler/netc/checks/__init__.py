@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 
 from netc.checks import firewall, lockout, references, shadowed, unused
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.network.interface import Network
 from netc.plan.host_plan import HostPlan
-from netc.problem import KeyPath, Problem
 
-Check = Callable[[Network], Iterator[Problem]]
+Check = Callable[[Network], Iterator[Diagnostic]]
 
 SUBJECTS = (
     "kinds",
@@ -35,17 +35,17 @@ SUBJECTS = (
     "iptables",
     "split_services",
     "bgp_system",
-    "bgp_ways",
+    "bgp_links",
     "bgp_peers",
     "bgp_tables",
     "anycast",
 )
-"""In the order in which problems of one place are told. A new check is a file of this room with a `check`, and a line
-here."""
+"""In the order in which diagnostics of one place are reported. A new check is a file of this directory with a `check`,
+and a line here."""
 
 CHECKS: dict[str, Check] = {subject: import_module(f"{__name__}.{subject}").check for subject in SUBJECTS}
 
-OF_THE_SYSTEM = ("bgp_system", "bgp_ways", "bgp_peers", "bgp_tables", "anycast")
+OF_THE_SYSTEM = ("bgp_system", "bgp_links", "bgp_peers", "bgp_tables", "anycast")
 """Subjects that nobody can judge while a part of the AS cannot be read: who its routers are, and how they meet."""
 
 NAMED = ("NC0201", "NC0209", "NC0210", "NC2101")
@@ -55,22 +55,24 @@ FOLLOW = {"links": ("NC2104",), "bgp": ("NC2104",), "igp": ("NC2104",), "anycast
 """What may follow from that, by where the name stands; in the table of a link or of a forward, all else may too."""
 
 
-def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Problem, ...]:
-    """All problems; `broken` are tables that could not be read, so what refers to them is not to blame."""
+def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Diagnostic, ...]:
+    """All diagnostics; `broken` are tables that could not be read, so what refers to them is not to blame."""
     named = tuple(references.check(network, broken))
-    unclear = {problem.where[:2] for problem in named if problem.code in NAMED}
+    unclear = {diagnostic.where[:2] for diagnostic in named if diagnostic.code in NAMED}
     subjects = (name for name in SUBJECTS if name not in OF_THE_SYSTEM or not any(map(_of_the_system, broken)))
-    found = (problem for name in subjects for problem in CHECKS[name](network) if not _follows(problem, unclear))
-    first = (problem for problem in named if problem.code in NAMED or not _follows(problem, unclear))
+    found = (
+        diagnostic for name in subjects for diagnostic in CHECKS[name](network) if not _follows(diagnostic, unclear)
+    )
+    first = (diagnostic for diagnostic in named if diagnostic.code in NAMED or not _follows(diagnostic, unclear))
     # What is told of both ends of a link in the same words is told once.
     return tuple(dict.fromkeys((*first, *found)))
 
 
-def _follows(problem: Problem, unclear: set[KeyPath]) -> bool:
-    """Whether a problem may be there only because a name in one of these tables is misspelt."""
-    if problem.where[:2] in unclear and problem.where[0] in ("links", "forwards"):
+def _follows(diagnostic: Diagnostic, unclear: set[KeyPath]) -> bool:
+    """Whether a diagnostic may be there only because a name in one of these tables is misspelt."""
+    if diagnostic.where[:2] in unclear and diagnostic.where[0] in ("links", "forwards"):
         return True
-    return any(problem.code in FOLLOW.get(str(table[0]), ()) for table in unclear)
+    return any(diagnostic.code in FOLLOW.get(str(table[0]), ()) for table in unclear)
 
 
 def _of_the_system(table: KeyPath) -> bool:
@@ -79,14 +81,14 @@ def _of_the_system(table: KeyPath) -> bool:
     return is_a_router or table[0] in ("bgp", "igp", "links", "meshes")
 
 
-def tidy(network: Network) -> tuple[Problem, ...]:
+def tidy(network: Network) -> tuple[Diagnostic, ...]:
     """What is right and has no effect, in a network that `check` found no error in: there, it may follow from one."""
     return (*unused.check(network), *shadowed.check(network))
 
 
-def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """What the plan of a host shows, in a network that `check` found no error in. As much of it is enough as
     `lockout.filtering` has."""
-    yield from shadowed.show(plan, network)
-    yield from lockout.show(plan, network)
-    yield from firewall.show(plan, network)
+    yield from shadowed.check_plan(plan, network)
+    yield from lockout.check_plan(plan, network)
+    yield from firewall.check_plan(plan, network)

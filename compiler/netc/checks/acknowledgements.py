@@ -7,38 +7,38 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.acknowledgements import Acknowledgement
 from netc.language.names import quoted
 from netc.language.topology import Topology
-from netc.problem import KeyPath, Problem, Severity, dotted
 
 SHOWN = 3
 """Places that a hint names."""
 
 
 def acknowledge(
-    problems: Iterable[Problem], topology: Topology, elsewhere: Iterable[Problem] = ()
-) -> tuple[Problem, ...]:
-    """All problems, with the author's reason where there is one, and what is wrong with acknowledgements. `elsewhere`:
-    what is told at other times than this, and so may be acknowledged."""
-    found = tuple(dict.fromkeys(problems))
+    diagnostics: Iterable[Diagnostic], topology: Topology, elsewhere: Iterable[Diagnostic] = ()
+) -> tuple[Diagnostic, ...]:
+    """All diagnostics, with the author's reason where there is one, and what is wrong with acknowledgements.
+    `elsewhere`: what is reported at other times than this, and so may be acknowledged."""
+    found = tuple(dict.fromkeys(diagnostics))
     reasons = {(str(ack.code), ack.at.strip()): ack.reason for ack in topology.acknowledge}
     known = tuple(
-        problem
-        if problem.severity is Severity.ERROR
-        else replace(problem, acknowledged=reasons.get((problem.code, dotted(problem.where)), ""))
-        for problem in found
+        diagnostic
+        if diagnostic.severity is Severity.ERROR
+        else replace(diagnostic, acknowledged=reasons.get((diagnostic.code, dotted(diagnostic.where)), ""))
+        for diagnostic in found
     )
-    there: defaultdict[tuple[str, str], list[Problem]] = defaultdict(list)
+    there: defaultdict[tuple[str, str], list[Diagnostic]] = defaultdict(list)
     unacknowledged: defaultdict[str, list[str]] = defaultdict(list)
-    for problem in elsewhere:
-        there[problem.code, dotted(problem.where)].append(problem)
-    for problem in known if topology.acknowledge else ():
-        place = dotted(problem.where)
-        there[problem.code, place].append(problem)
-        if not problem.acknowledged and len(unacknowledged[problem.code]) < SHOWN:
-            unacknowledged[problem.code].append(place)
-    failed = any(problem.severity is Severity.ERROR for problem in known)
+    for diagnostic in elsewhere:
+        there[diagnostic.code, dotted(diagnostic.where)].append(diagnostic)
+    for diagnostic in known if topology.acknowledge else ():
+        place = dotted(diagnostic.where)
+        there[diagnostic.code, place].append(diagnostic)
+        if not diagnostic.acknowledged and len(unacknowledged[diagnostic.code]) < SHOWN:
+            unacknowledged[diagnostic.code].append(place)
+    failed = any(diagnostic.severity is Severity.ERROR for diagnostic in known)
     wrong = (
         one
         for number, ack in enumerate(topology.acknowledge)
@@ -48,16 +48,16 @@ def acknowledge(
 
 
 def _wrong(
-    number: int, ack: Acknowledgement, here: list[Problem], others: list[str], *, failed: bool
-) -> Iterator[Problem]:
-    """`here` are the problems with that code at that place, `others` some places of those that are not acknowledged.
+    number: int, ack: Acknowledgement, here: list[Diagnostic], others: list[str], *, failed: bool
+) -> Iterator[Diagnostic]:
+    """`here` are the diagnostics with that code at that place, `others` some places of those that are not acknowledged.
     Where there are errors (`failed`), nobody knows what is behind them."""
     where: KeyPath = ("acknowledge", number)
-    if any(problem.severity is Severity.ERROR for problem in here):
+    if any(diagnostic.severity is Severity.ERROR for diagnostic in here):
         what = f"{ack.code} is an error, and only warnings and notes can be acknowledged"
-        yield Problem("NC2802", (*where, "code"), what, "correct it, and take this table out", (here[0].where,))
+        yield Diagnostic("NC2802", (*where, "code"), what, "correct it, and take this table out", (here[0].where,))
     elif not here and not failed:
         what = f"{quoted(ack.at)} has no {ack.code}, so this table has no effect"
         places = ", ".join(f"`{place}`" for place in others)
         hint = f"take it out, or write {places}" if places else "take it out"
-        yield Problem("NC2801", (*where, "at"), what, hint, severity=Severity.WARNING)
+        yield Diagnostic("NC2801", (*where, "at"), what, hint, severity=Severity.WARNING)

@@ -9,13 +9,13 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.checks.namespaces import usable_pairs
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.kinds import KINDS
 from netc.language.links import Link
 from netc.language.names import HostName, NamespaceName
 from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, dotted
 
 
 class Held(Struct, frozen=True):
@@ -30,7 +30,7 @@ class Held(Struct, frozen=True):
     """Part of a link or mesh, or public: no other host may hold it."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     held = tuple(_held(network))
     yield from _ids(network)
     yield from _twice(held)
@@ -71,13 +71,13 @@ def _held(network: Network) -> Iterator[Held]:
                     yield Held(net, at, host, f"the bridge {bridge_name}", None, public(net.ip))
 
 
-def _ids(network: Network) -> Iterator[Problem]:
+def _ids(network: Network) -> Iterator[Diagnostic]:
     seen: dict[int, HostName] = {}
     for host, table in sorted(network.topology.hosts.items()):
         if table.id in seen:
             what = f"{host} and {seen[table.id]} have the same id, {table.id}"
             also = (("hosts", seen[table.id], "id"),)
-            yield Problem(
+            yield Diagnostic(
                 "NC0401",
                 ("hosts", host, "id"),
                 what,
@@ -87,7 +87,7 @@ def _ids(network: Network) -> Iterator[Problem]:
         seen.setdefault(table.id, host)
 
 
-def _twice(held: Iterable[Held]) -> Iterator[Problem]:
+def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
     seen: dict[tuple[str, int], Held] = {}
     for one in held:
         for scope in ("", one.host) if one.shared else (one.host,):
@@ -96,12 +96,14 @@ def _twice(held: Iterable[Held]) -> Iterator[Problem]:
             if other is one or (scope == "" and other.host == one.host) or _unnumbered(one, other):
                 continue
             if (other.host, other.device) == (one.host, one.device):
-                yield Problem("NC0402", one.where, f"{one.device} of {one.host} has {one.net.ip} twice", "leave it out")
+                yield Diagnostic(
+                    "NC0402", one.where, f"{one.device} of {one.host} has {one.net.ip} twice", "leave it out"
+                )
             else:
                 what = (
                     f"{one.device} of {one.host} and {other.device} of {other.host} have the same address, {one.net.ip}"
                 )
-                yield Problem("NC0402", one.where, what, "give one of the two another address", (other.where,))
+                yield Diagnostic("NC0402", one.where, what, "give one of the two another address", (other.where,))
 
 
 def _unnumbered(one: Held, other: Held) -> bool:
@@ -110,7 +112,7 @@ def _unnumbered(one: Held, other: Held) -> bool:
     return alone and one.host == other.host and one.namespace == other.namespace and one.device != other.device
 
 
-def _overlaps(held: Iterable[Held]) -> Iterator[Problem]:
+def _overlaps(held: Iterable[Held]) -> Iterator[Diagnostic]:
     """Two interfaces of one host and namespace with overlapping subnets: the kernel takes one of the two routes."""
     by_place: dict[tuple[HostName, NamespaceName | None, int], list[Held]] = {}
     for one in held:
@@ -121,39 +123,39 @@ def _overlaps(held: Iterable[Held]) -> Iterator[Problem]:
         for one in place[1:]:
             if one.device != widest.device and one.net.first <= widest.net.last and one.net.ip != widest.net.ip:
                 what = f"on {one.host}, {one.net.cidr} of {one.device} overlaps {widest.net.cidr} of {widest.device}"
-                yield Problem(
+                yield Diagnostic(
                     "NC0403", one.where, what, "give one of the two interfaces another subnet", (widest.where,)
                 )
             if one.net.last > widest.net.last:
                 widest = one
 
 
-def _subnets(held: Iterable[Held]) -> Iterator[Problem]:
+def _subnets(held: Iterable[Held]) -> Iterator[Diagnostic]:
     """Links and meshes that no host has in common: nothing clashes there, and no route could lead to both."""
     nets = [one for one in held if one.where[0] in ("links", "meshes") and one.net.size > 1]
     nets.sort(key=lambda one: (one.net.version, one.net.first, -one.net.last, dotted(one.where)))
     hosts: dict[KeyPath, set[HostName]] = {}
     for one in nets:
         hosts.setdefault(one.where[:2], set()).add(one.host)
-    told: set[KeyPath] = set()
+    reported: set[KeyPath] = set()
     widest: Held | None = None
     for one in nets:
         if widest is None or one.net.version != widest.net.version or one.net.first > widest.net.last:
             widest = one
-        elif not hosts[one.where[:2]] & hosts[widest.where[:2]] and one.where[:2] not in told:
-            told.add(one.where[:2])
+        elif not hosts[one.where[:2]] & hosts[widest.where[:2]] and one.where[:2] not in reported:
+            reported.add(one.where[:2])
             what = f"{one.net.cidr} overlaps {widest.net.cidr} of {dotted(widest.where[:2])}"
-            yield Problem("NC0403", one.where, what, "give one of the two another subnet", (widest.where,))
+            yield Diagnostic("NC0403", one.where, what, "give one of the two another subnet", (widest.where,))
 
 
-def _never(network: Network, held: Iterable[Held]) -> Iterator[Problem]:
+def _never(network: Network, held: Iterable[Held]) -> Iterator[Diagnostic]:
     """Addresses that no host can have, where one is held or dialled."""
     for one in held:
         if kind := _no_host(one.net.ip):
-            yield Problem("NC0406", one.where, f"{one.net.ip} is {kind}", "write an address that a host can have")
+            yield Diagnostic("NC0406", one.where, f"{one.net.ip} is {kind}", "write an address that a host can have")
     for where, endpoint in _dialled(network):
         if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
-            yield Problem(
+            yield Diagnostic(
                 "NC0406",
                 where,
                 f"{endpoint.host} is {kind}",
@@ -185,7 +187,7 @@ def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[Fal
             yield ("forwards", forward_name, "to", index), Endpoint(target.address) if target.address else None
 
 
-def _routed_twice(network: Network) -> Iterator[Problem]:
+def _routed_twice(network: Network) -> Iterator[Diagnostic]:
     """The kernel refuses the second of two equal routes of one table."""
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[str, KeyPath]] = {}
@@ -204,10 +206,10 @@ def _routed_twice(network: Network) -> Iterator[Problem]:
                 device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
                 if there != at:
                     what = f"{host} already has a route for {net}, into {device}"
-                    yield Problem("NC0407", at, what, "leave it out", (there,))
+                    yield Diagnostic("NC0407", at, what, "leave it out", (there,))
 
 
-def _no_gateway(network: Network) -> Iterator[Problem]:
+def _no_gateway(network: Network) -> Iterator[Diagnostic]:
     """On Ethernet a route leads to a neighbour there, which has to be one in the route's family."""
     for interfaces in network.interfaces.values():
         for interface in interfaces:
@@ -218,7 +220,7 @@ def _no_gateway(network: Network) -> Iterator[Problem]:
                     what = f"{to} has no next hop: the far end of {interface.name} has no IPv{to.version} address here"
                     length = "/31" if to.version == 4 else "/127"
                     hint = f"give both ends IPv{to.version} addresses in one subnet, such as a {length}"
-                    yield Problem("NC0408", (*interface.where, "routes", index), what, hint)
+                    yield Diagnostic("NC0408", (*interface.where, "routes", index), what, hint)
 
 
 def _is_edge(net: IPNetwork) -> bool:
@@ -230,18 +232,18 @@ def _between(net: IPNetwork) -> str:
     return f"write an address from {IPAddress(net.first + 1, 4)} to {IPAddress(net.last - 1, 4)}"
 
 
-def _unusable(one: Held) -> Problem:
+def _unusable(one: Held) -> Diagnostic:
     kind = "network" if one.net.ip == one.net.network else "broadcast"
-    return Problem("NC0404", one.where, f"{one.net} is the {kind} address of its subnet", _between(one.net))
+    return Diagnostic("NC0404", one.where, f"{one.net} is the {kind} address of its subnet", _between(one.net))
 
 
-def _one_subnet(name: str, link: Link) -> Iterator[Problem]:
+def _one_subnet(name: str, link: Link) -> Iterator[Diagnostic]:
     ends = [(host, link.ends[host].address) for host in link.between if host in link.ends and link.ends[host].address]
     if len(ends) < 2:
         for host, _ in ends:
             what = f"link `{name}` has an address on {host} and none on the other end"
             where: KeyPath = ("links", name, "ends", host, "address")
-            yield Problem(
+            yield Diagnostic(
                 "NC0405", where, what, "give the other end an address too, or leave `address` out on both ends"
             )
         return
@@ -250,4 +252,4 @@ def _one_subnet(name: str, link: Link) -> Iterator[Problem]:
         if not any(net.version == far.version and net.cidr == far.cidr for far in there) and net.size > 1:
             what = f"{net} on {one} shares no subnet with the addresses on {other}"
             at, also = ("links", name, "ends", one, "address", index), (("links", name, "ends", other, "address"),)
-            yield Problem("NC0405", at, what, "put both ends into one subnet, such as a /31 or a /127", also)
+            yield Diagnostic("NC0405", at, what, "put both ends into one subnet, such as a /31 or a /127", also)

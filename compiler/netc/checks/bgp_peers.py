@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
 from netc.network.interface import Network, WireguardInterface
@@ -14,10 +15,9 @@ from netc.network.peers import peer_device, peer_families, peer_local, peer_tunn
 from netc.network.profiles import WORLD
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
-from netc.problem import KeyPath, Problem
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     bgp = network.topology.bgp
     if bgp is None:
         return
@@ -32,24 +32,24 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _says(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
-                yield Problem("NC2205", (*where, "dn42"), what, "leave it out", on_key=True)
+                yield Diagnostic("NC2205", (*where, "dn42"), what, "leave it out", on_key=True)
             twin = seen.setdefault((peer_device(host, peer, network), peer.address), where)
             if twin != where:
                 what = f"neighbour `{twin[-1]}` already has a session with {peer.address}"
-                yield Problem("NC2203", (*where, "address"), what, "keep one of the two", (twin,))
+                yield Diagnostic("NC2203", (*where, "address"), what, "keep one of the two", (twin,))
 
 
-def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     at = (*where, "asn")
     if peer.asn == bgp.asn:
         hint = "leave the neighbour out: netc makes the sessions between routers of our own AS"
-        yield Problem("NC2201", at, f"{peer.asn} is our own AS", hint, (("bgp", "asn"),))
+        yield Diagnostic("NC2201", at, f"{peer.asn} is our own AS", hint, (("bgp", "asn"),))
     holders = [host for host in speakers(network.topology) if member(host, network.topology) == peer.asn]
     if peer.asn != bgp.asn and holders:
         made_of = of_member(holders[0], peer.asn, network.topology)
         what = f"{made_of}, the member ASN of {holders[0]}, is also the ASN of this neighbour"
         what += ", so BGP refuses routes through both as a loop"
-        yield Problem(
+        yield Diagnostic(
             "NC2201",
             at,
             what,
@@ -58,20 +58,22 @@ def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterat
         )
 
 
-def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     if peer.tunnel and peer.interface:
-        yield Problem(
+        yield Diagnostic(
             "NC2202", where, "the neighbour has both `tunnel` and `interface`", "leave one of the two out", on_key=True
         )
     if peer.multihop and (peer.tunnel or peer.interface or peer.address.is_link_local()):
         what = "a `multihop` neighbour is reached by routes, and this one is on a link of the host"
-        yield Problem("NC2202", (*where, "multihop"), what, "leave it out")
+        yield Diagnostic("NC2202", (*where, "multihop"), what, "leave it out")
     elif peer.address.is_link_local() and not (peer.tunnel or peer.interface):
         what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
-        yield Problem("NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that the neighbour is on")
+        yield Diagnostic(
+            "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that the neighbour is on"
+        )
     if peer.multihop and peer.local is None and loopback(host, peer.address.version, network.topology) is None:
         what = f"{host} has no IPv{peer.address.version} loopback as the source of the session"
-        yield Problem("NC2202", (*where, "multihop"), what, f"write a `local` address, or give {host} a `loopback`")
+        yield Diagnostic("NC2202", (*where, "multihop"), what, f"write a `local` address, or give {host} a `loopback`")
     made = by_device(host, network).get(peer.interface) if peer.interface else None
     if made:
         what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
@@ -80,17 +82,17 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
             if made.origin[0] == "hosts"
             else "leave the neighbour out: the interface leads to a router of our own AS"
         )
-        yield Problem("NC2202", (*where, "interface"), what, hint, (made.where,))
+        yield Diagnostic("NC2202", (*where, "interface"), what, hint, (made.where,))
 
 
-def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     tunnel = peer_tunnel(host, peer, network)
     local = peer_local(host, peer, network)
     if peer.local and peer.local.version != peer.address.version:
         what = f"`local` {peer.local} and `address` {peer.address} are of different families"
-        yield Problem("NC2202", (*where, "local"), what, f"write an IPv{peer.address.version} address")
+        yield Diagnostic("NC2202", (*where, "local"), what, f"write an IPv{peer.address.version} address")
     if local == peer.address:
-        yield Problem(
+        yield Diagnostic(
             "NC2202",
             (*where, "address"),
             f"{peer.address} is the address of {host} itself",
@@ -100,15 +102,15 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         return
     if tunnel.namespace:
         what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, and BIRD runs outside of it"
-        yield Problem("NC2202", (*where, "tunnel"), what, "make a second tunnel")
+        yield Diagnostic("NC2202", (*where, "tunnel"), what, "make a second tunnel")
     if local is None:
         kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
         what = f"tunnel `{peer.tunnel}` has no {kind} address for our end of the session"
-        yield Problem("NC2202", (*where, "tunnel"), what, f"add one to `address` of {peer.tunnel}", (tunnel.where,))
+        yield Diagnostic("NC2202", (*where, "tunnel"), what, f"add one to `address` of {peer.tunnel}", (tunnel.where,))
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
         what = f"no peer of tunnel `{peer.tunnel}` has {peer.address} in `allowed_ips`"
-        yield Problem(
+        yield Diagnostic(
             "NC2202",
             (*where, "address"),
             what,
@@ -117,17 +119,17 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         )
 
 
-def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Problem]:
+def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
     spoken = peer_families(peer, bgp)
     if not spoken:
         what = "`bgp.prefixes` are IPv6, and a session between IPv4 addresses carries no IPv6 routes"
-        yield Problem("NC2204", (*where, "address"), what, "use an IPv6 address of the neighbour")
+        yield Diagnostic("NC2204", (*where, "address"), what, "use an IPv6 address of the neighbour")
     if peer.role == "downstream" and not peer.prefixes:
         what = "we export all routes of a downstream, and this one has no `prefixes` that limit them"
-        yield Problem("NC2204", where, what, "write the `prefixes` that the downstream may announce", on_key=True)
+        yield Diagnostic("NC2204", where, what, "write the `prefixes` that the downstream may announce", on_key=True)
     if peer.role == "collector" and (peer.prefixes or peer.limit):
         key = "prefixes" if peer.prefixes else "limit"
-        yield Problem(
+        yield Diagnostic(
             "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
         )
     for index, net in enumerate(peer.prefixes):
@@ -136,7 +138,7 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Problem]:
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if own:
             what = f"{net} overlaps our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
-            yield Problem("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
+            yield Diagnostic("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
         elif all(net.prefixlen > most for _, _, most in spans):
             longest = max((most for _, _, most in spans), default=0)
             why = (
@@ -145,9 +147,9 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Problem]:
                 else "the profile does not have its range"
             )
             what = f"profile `{bgp.profile}` refuses {net}: {why}"
-            yield Problem("NC2204", at, what, "leave it out, or choose another `profile`")
+            yield Diagnostic("NC2204", at, what, "leave it out, or choose another `profile`")
         elif net.version not in spoken:
-            yield Problem("NC2204", at, f"the session carries no IPv{net.version}", "leave it out")
+            yield Diagnostic("NC2204", at, f"the session carries no IPv{net.version}", "leave it out")
     for version, key in ((4, "ipv4"), (6, "ipv6")):
         if peer.limit and getattr(peer.limit, key) and spoken and version not in spoken:
-            yield Problem("NC2204", (*where, "limit", key), f"the session carries no IPv{version}", "leave it out")
+            yield Diagnostic("NC2204", (*where, "limit", key), f"the session carries no IPv{version}", "leave it out")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netaddr import IPNetwork
 
 from netc.checks.words import MOST
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
 from netc.language.values import Endpoint
@@ -15,7 +16,6 @@ from netc.network.overlaps import first_overlaps
 from netc.network.profiles import WORLD
 from netc.network.speakers import families, has_members, loopback, member, router_id, speakers
 from netc.network.sums import of_member
-from netc.problem import KeyPath, Problem
 
 PRIVATE_ASNS = ((64512, 65534), (4200000000, 4294967294))
 """RFC 6996."""
@@ -24,7 +24,7 @@ REGISTRIES = ((4201270000, 4201279999, "NeoNetwork"), (4242420000, 4242429999, "
 """Ranges of private ASNs that networks of many share out."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     routers = speakers(topology)
     for host, table in topology.hosts.items():
@@ -33,10 +33,10 @@ def check(network: Network) -> Iterator[Problem]:
     if topology.bgp is None:
         for host in routers:
             what = f"{host} has `bgp`, and the topology has no [bgp]"
-            yield Problem("NC2002", ("hosts", host, "bgp"), what, "write [bgp]", on_key=True)
+            yield Diagnostic("NC2002", ("hosts", host, "bgp"), what, "write [bgp]", on_key=True)
         return
     if not routers:
-        yield Problem(
+        yield Diagnostic(
             "NC2002", ("bgp",), "the AS has no router: no host has a table `bgp`", _first_router(network), on_key=True
         )
     yield from _form(topology.bgp, network)
@@ -48,7 +48,7 @@ def check(network: Network) -> Iterator[Problem]:
         for key in ("region", "country"):
             if topology.bgp.profile != "dn42" and getattr(own, key):
                 what = f"profile `{topology.bgp.profile}` has no DN42 communities"
-                yield Problem("NC2205", ("hosts", host, "bgp", key), what, "leave it out")
+                yield Diagnostic("NC2205", ("hosts", host, "bgp", key), what, "leave it out")
     yield from _router_ids(routers, network)
     yield from _own(topology.bgp)
     yield from _roas(topology.bgp)
@@ -58,14 +58,14 @@ def _first_router(network: Network) -> str:
     return f"write [hosts.{min(network.topology.hosts, default='NAME')}.bgp]"
 
 
-def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
+def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     """Keys that go with how the AS is made, and with nothing else."""
     igp = network.topology.igp
     if bgp.internal == "confederation" and bgp.next_hop is None:
         hint = 'write `next_hop = "recursive"`' if igp else 'write `next_hop = "med"`'
-        yield Problem("NC2003", ("bgp",), "the confederation has no `next_hop`", hint, on_key=True)
+        yield Diagnostic("NC2003", ("bgp",), "the confederation has no `next_hop`", hint, on_key=True)
     if bgp.internal != "confederation" and bgp.next_hop is not None:
-        yield Problem(
+        yield Diagnostic(
             "NC2003",
             ("bgp", "next_hop"),
             f"`next_hop` belongs to confederations, and `internal` is `{bgp.internal}`",
@@ -73,16 +73,18 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
         )
     if not has_members(bgp) and bgp.members is not None:
         what = f"`members` belongs to confederations, and `internal` is `{bgp.internal}`"
-        yield Problem("NC2003", ("bgp", "members"), what, "leave it out", on_key=True)
+        yield Diagnostic("NC2003", ("bgp", "members"), what, "leave it out", on_key=True)
     wants = "reflectors" if bgp.internal == "reflectors" else "recursive" if bgp.next_hop == "recursive" else ""
     if wants and igp is None:
         what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
-        yield Problem("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
+        yield Diagnostic("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
     if has_members(bgp) and bgp.next_hop != "recursive" and igp is not None:
         what = f"each router of this `{bgp.internal}` is its own next hop, so the [igp] has no use"
-        yield Problem("NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True)
+        yield Diagnostic(
+            "NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True
+        )
     if bgp.internal == "reflectors" and not bgp.reflectors:
-        yield Problem(
+        yield Diagnostic(
             "NC2003",
             ("bgp",),
             "no host is a reflector",
@@ -91,16 +93,16 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Problem]:
         )
     if bgp.reflectors and bgp.internal != "reflectors" and bgp.next_hop != "recursive":
         what = f'`reflectors` belongs to `internal = "reflectors"`, and `internal` is `{bgp.internal}`'
-        yield Problem("NC2003", ("bgp", "reflectors"), what, "leave it out")
+        yield Diagnostic("NC2003", ("bgp", "reflectors"), what, "leave it out")
     if not bgp.over and igp is None and len(speakers(network.topology)) > 1:
         what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
-        yield Problem("NC2003", ("bgp",), what, _over(network), on_key=True)
+        yield Diagnostic("NC2003", ("bgp",), what, _over(network), on_key=True)
     if bgp.over and igp is not None and not has_members(bgp):
         what = "`over` has no effect: sessions run between loopbacks, and the [igp] finds the paths"
-        yield Problem("NC2003", ("bgp", "over"), what, "leave it out")
+        yield Diagnostic("NC2003", ("bgp", "over"), what, "leave it out")
     for index, host in enumerate(bgp.reflectors):
         if host in network.topology.hosts and host not in speakers(network.topology):
-            yield Problem(
+            yield Diagnostic(
                 "NC2002", ("bgp", "reflectors", index), f"{host} is not a router", f"write [hosts.{host}.bgp]"
             )
 
@@ -118,14 +120,14 @@ def _over(network: Network) -> str:
 # ---- numbers -------------------------------------------------------------------------------------------------
 
 
-def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
+def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     own = topology.hosts[host].bgp
     given = bool(own and own.member)
     where: KeyPath = ("hosts", host, "bgp", "member") if given else ("hosts", host, "bgp")
     if not has_members(bgp):
         if given:
-            yield Problem(
+            yield Diagnostic(
                 "NC2004",
                 where,
                 f"`member` belongs to confederations, and `internal` is `{bgp.internal}`",
@@ -136,11 +138,11 @@ def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
     if number is None:
         number = 4225470000 + topology.hosts[host].id
         hint = f"write `member = {number}`, or `members.base` in [bgp] for all hosts"
-        yield Problem("NC2004", where, f"{host} has no member ASN", hint, on_key=True)
+        yield Diagnostic("NC2004", where, f"{host} has no member ASN", hint, on_key=True)
         return
     made_of = of_member(host, number, topology)
     if number == bgp.asn:
-        yield Problem(
+        yield Diagnostic(
             "NC2004",
             where,
             f"the member ASN of {host}, {made_of}, is the ASN of the confederation itself",
@@ -148,20 +150,22 @@ def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
         )
     elif not any(first <= number <= last for first, last in PRIVATE_ASNS) or number in RESERVED_ASNS:
         what = f"{made_of}, the member ASN of {host}, is not a private ASN"
-        yield Problem("NC2004", where, what, "write one of 64512 to 65534, or of 4200000000 to 4294967294 (RFC 6996)")
+        yield Diagnostic(
+            "NC2004", where, what, "write one of 64512 to 65534, or of 4200000000 to 4294967294 (RFC 6996)"
+        )
     for first, last, owner in REGISTRIES:
         if first <= number <= last and bgp.profile == "dn42":
             what = f"{made_of}, the member ASN of {host}, is one of {first} to {last}, which {owner} assigns"
-            yield Problem("NC2004", where, what, "write one of another range, such as 4225470000 and up")
+            yield Diagnostic("NC2004", where, what, "write one of another range, such as 4225470000 and up")
 
 
-def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Problem]:
+def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Diagnostic]:
     seen: dict[object, HostName] = {}
     for host in routers:
         own = network.topology.hosts[host].bgp
         given: KeyPath = ("hosts", host, "bgp", "router_id")
         if own and own.router_id and (own.router_id.version != 4 or int(own.router_id) == 0):
-            yield Problem(
+            yield Diagnostic(
                 "NC2005", given, f"{own.router_id} is not a router id", "write an IPv4 address, such as `192.0.2.1`"
             )
             continue
@@ -169,7 +173,7 @@ def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Pro
         other = seen.setdefault(number, host)
         if other != host:
             what = f"{other} and {host} have the same router id, {number}"
-            yield Problem(
+            yield Diagnostic(
                 "NC2005", given[:3], what, "write another `router_id`", (("hosts", other, "bgp"),), on_key=True
             )
 
@@ -177,33 +181,33 @@ def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Pro
 # ---- addresses -----------------------------------------------------------------------------------------------
 
 
-def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Problem]:
+def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Diagnostic]:
     seen: dict[int, int] = {}
     for index, net in enumerate(nets):
         where: KeyPath = ("hosts", host, "loopback", index)
         bits = 32 if net.version == 4 else 128
         if net.prefixlen != bits:
-            yield Problem(
+            yield Diagnostic(
                 "NC2006", where, f"{net} has {net.size} addresses, and a loopback has one", f"write `{net.ip}/{bits}`"
             )
         if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
-            yield Problem(
+            yield Diagnostic(
                 "NC2006", where, f"no other host can reach {net.ip}", "write an address out of `bgp.prefixes`"
             )
         other = seen.setdefault(net.version, index)
         if other != index:
             what = f"`loopback` has two IPv{net.version} addresses, and a router has one as its source"
-            yield Problem("NC2006", where, what, "leave it out", ((*where[:3], other),))
+            yield Diagnostic("NC2006", where, what, "leave it out", ((*where[:3], other),))
 
 
-def _loopbacks_of_two(network: Network) -> Iterator[Problem]:
+def _loopbacks_of_two(network: Network) -> Iterator[Diagnostic]:
     seen: dict[object, KeyPath] = {}
     for host, table in network.topology.hosts.items():
         for index, net in enumerate(table.loopback):
             where: KeyPath = ("hosts", host, "loopback", index)
             other = seen.setdefault(net.ip, where)
             if other[1] != host:
-                yield Problem(
+                yield Diagnostic(
                     "NC2006",
                     where,
                     f"{host} and {other[1]} have the same loopback, {net.ip}",
@@ -212,35 +216,35 @@ def _loopbacks_of_two(network: Network) -> Iterator[Problem]:
                 )
 
 
-def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
+def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     """Packets of a router itself carry its loopback: without one, an address of a link that nobody can answer."""
     for version in families(bgp):
         ip = loopback(host, version, network.topology)
         where: KeyPath = ("hosts", host)
         if ip is None:
             what = f"{host} has no IPv{version} loopback as the source of its own packets"
-            yield Problem("NC2006", where, what, "write a `loopback` out of `bgp.prefixes`", on_key=True)
+            yield Diagnostic("NC2006", where, what, "write a `loopback` out of `bgp.prefixes`", on_key=True)
         elif not any(ip in net for net in bgp.prefixes):
             index = next(i for i, net in enumerate(network.topology.hosts[host].loopback) if net.ip == ip)
             what = f"loopback {ip} is in none of `bgp.prefixes`, so other networks cannot answer {host}"
-            yield Problem("NC2006", (*where, "loopback", index), what, "write an address out of `bgp.prefixes`")
+            yield Diagnostic("NC2006", (*where, "loopback", index), what, "write an address out of `bgp.prefixes`")
 
 
-def _own(bgp: Bgp) -> Iterator[Problem]:
+def _own(bgp: Bgp) -> Iterator[Diagnostic]:
     overlapped = first_overlaps([(net, number) for number, net in enumerate(bgp.prefixes)])
     for index, (net, earlier) in enumerate(zip(bgp.prefixes, overlapped, strict=True)):
         where: KeyPath = ("bgp", "prefixes", index)
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if earlier is not None:
             what = f"{net} overlaps {bgp.prefixes[earlier]}"
-            yield Problem("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
+            yield Diagnostic("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
         elif not any(least <= net.prefixlen <= most for _, least, most in spans):
             what = f"profile `{bgp.profile}` refuses {net}, for its range or its length"
             hint = f"write {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"
-            yield Problem("NC2007", where, what, hint if spans else "write another `profile`")
+            yield Diagnostic("NC2007", where, what, hint if spans else "write another `profile`")
 
 
-def _roas(bgp: Bgp) -> Iterator[Problem]:
+def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
     for key, sources in (("roa", bgp.roa), ("flaps", bgp.flaps)):
         for index, source in enumerate(sources):
             where: KeyPath = ("bgp", key, index)
@@ -248,9 +252,9 @@ def _roas(bgp: Bgp) -> Iterator[Problem]:
             if (source.rtr is None) == (not files):
                 what = "the source needs either `rtr` or files, and has both or none"
                 hint = 'write `{ rtr = "rpki.example:8282" }`, or `{ ipv4 = "/…", ipv6 = "/…" }`'
-                yield Problem("NC2008", where, what, hint)
+                yield Diagnostic("NC2008", where, what, hint)
             elif source.rtr and source.rtr.port is None:
-                yield Problem(
+                yield Diagnostic(
                     "NC2008",
                     (*where, "rtr"),
                     f"`{source.rtr}` has no port, and RTR has no default one",
@@ -258,9 +262,9 @@ def _roas(bgp: Bgp) -> Iterator[Problem]:
                 )
             for name in files:
                 if (4 if name == "ipv4" else 6) not in families(bgp):
-                    yield Problem("NC2008", (*where, name), f"`bgp.prefixes` has no {name} prefix", "leave it out")
+                    yield Diagnostic("NC2008", (*where, name), f"`bgp.prefixes` has no {name} prefix", "leave it out")
     if bgp.roa_unknown and not bgp.roa:
-        yield Problem(
+        yield Diagnostic(
             "NC2008",
             ("bgp", "roa_unknown"),
             "`roa_unknown` needs a `roa`, and [bgp] has none",
@@ -269,12 +273,12 @@ def _roas(bgp: Bgp) -> Iterator[Problem]:
         )
 
 
-def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
+def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     own = network.topology.hosts[host].bgp
     for index, net in enumerate(own.prefixes if own else ()):
         where: KeyPath = ("hosts", host, "bgp", "prefixes", index)
         if not any(net in one for one in bgp.prefixes):
-            yield Problem(
+            yield Diagnostic(
                 "NC2007",
                 where,
                 f"{net} is in none of `bgp.prefixes`",
@@ -285,7 +289,7 @@ def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Problem]:
             for number, held in enumerate(there.prefixes if there else ()):
                 if (other, number) < (host, index) and (net in held or held in net):
                     also: KeyPath = ("hosts", other, "bgp", "prefixes", number)
-                    yield Problem(
+                    yield Diagnostic(
                         "NC2007",
                         where,
                         f"{host} has {net} and {other} has {held}, which overlap",

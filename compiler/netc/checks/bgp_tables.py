@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName
 from netc.network.interface import Network
 from netc.network.routed import has_own_table, our_addresses
 from netc.network.speakers import families, speakers
-from netc.problem import KeyPath, Problem
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     for host in speakers(topology) if topology.bgp else ():
         yield from _learning(host, network)
@@ -21,14 +21,14 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _own(host, our_addresses(topology), network)
 
 
-def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Iterator[Problem]:
+def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Iterator[Diagnostic]:
     table = network.topology.hosts[host]
     said: KeyPath = ("hosts", host, "bgp", "table")
     for index, net in enumerate(table.addresses):
         if any(net.ip in one for one in ours):
             what = f"{net.ip} is in `bgp.prefixes`, so its answers, ssh too, would not use the default route"
             hint = f"leave `table` out of hosts.{host}.bgp, or give the uplink an address of its provider"
-            yield Problem("NC2106", ("hosts", host, "addresses", index), what, hint, (said,))
+            yield Diagnostic("NC2106", ("hosts", host, "addresses", index), what, hint, (said,))
     for name, uplink in sorted(table.uplinks.items()):
         for index, net in enumerate(uplink.prefixes):
             if any(net.cidr in one or one in net.cidr for one in ours):
@@ -36,7 +36,7 @@ def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Itera
                     f"{net.cidr} is in `bgp.prefixes`, and uplink `{name}` would take its packets before BIRD's routes"
                 )
                 hint = "leave it out"
-                yield Problem("NC2106", ("hosts", host, "uplinks", name, "prefixes", index), what, hint, (said,))
+                yield Diagnostic("NC2106", ("hosts", host, "uplinks", name, "prefixes", index), what, hint, (said,))
 
 
 NEVER = tuple(
@@ -51,7 +51,7 @@ WIDEST = {4: 8, 6: 16}
 """Anything wider would be told to all routers as the way to most of the world."""
 
 
-def _learning(host: HostName, network: Network) -> Iterator[Problem]:
+def _learning(host: HostName, network: Network) -> Iterator[Diagnostic]:
     bgp = network.topology.bgp
     own = network.topology.hosts[host].bgp
     assert bgp is not None
@@ -60,11 +60,11 @@ def _learning(host: HostName, network: Network) -> Iterator[Problem]:
         parts = tuple(_parts(network))
         if net.prefixlen < WIDEST[net.version]:
             what = f"{net} is so wide that {host} would attract most traffic"
-            yield Problem("NC2107", where, what, f"write a prefix of /{WIDEST[net.version]} or longer")
+            yield Diagnostic("NC2107", where, what, f"write a prefix of /{WIDEST[net.version]} or longer")
         elif never := next((one for one in NEVER if net in one or one in net), None):
-            yield Problem("NC2107", where, f"{net} overlaps {never}, which is never routed", "leave it out")
+            yield Diagnostic("NC2107", where, f"{net} overlaps {never}, which is never routed", "leave it out")
         elif net.version not in families(bgp):
-            yield Problem(
+            yield Diagnostic(
                 "NC2107",
                 where,
                 f"`bgp.prefixes` has no IPv{net.version} prefix, so our routers have no IPv{net.version} sessions",
@@ -72,10 +72,10 @@ def _learning(host: HostName, network: Network) -> Iterator[Problem]:
             )
         elif whole := next((one for one in bgp.prefixes if one in net), None):
             what = f"{net} holds {whole} of `bgp.prefixes`, which every router announces anyway"
-            yield Problem("NC2107", where, what, "write the part whose routes other programs make")
+            yield Diagnostic("NC2107", where, what, "write the part whose routes other programs make")
         elif part := next(((one, at) for one, at in parts if net in one or one in net), None):
             what = f"{net} overlaps {part[0]}, which a host already announces with `prefixes`"
-            yield Problem("NC2107", where, what, "leave it out, or write a part that does not overlap", (part[1],))
+            yield Diagnostic("NC2107", where, what, "leave it out, or write a part that does not overlap", (part[1],))
 
 
 def _parts(network: Network) -> Iterator[tuple[IPNetwork, KeyPath]]:

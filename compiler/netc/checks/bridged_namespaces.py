@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace
 from netc.language.topology import Host
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, Severity
 
 OF_A_TUNNEL = {
     "access": "leave it out: others reach the namespace at its `address`",
@@ -17,7 +17,7 @@ OF_A_TUNNEL = {
 """Keys that mean nothing on a bridge, and what to do instead."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in sorted(network.topology.hosts.items()):
         for name, settings in sorted(table.namespaces.items()):
             where: KeyPath = ("hosts", host, "namespaces", name)
@@ -28,23 +28,23 @@ def check(network: Network) -> Iterator[Problem]:
                 yield from _addresses(settings, host, table, where)
 
 
-def _in_a_tunnel(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+def _in_a_tunnel(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:
     if settings.address:
         what = "`address` belongs to namespaces on a bridge, and this one is in a tunnel"
         hint = "leave `address` out; `access` makes the namespace reachable beside the tunnel"
-        yield Problem("NC1301", (*where, "address"), what, hint, ((*where, "tunnel"),), on_key=True)
+        yield Diagnostic("NC1301", (*where, "address"), what, hint, ((*where, "tunnel"),), on_key=True)
 
 
-def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:
     for key, hint in OF_A_TUNNEL.items():
         if getattr(settings, key):
             what = f"`{key}` belongs to namespaces in a tunnel, and this one is on a bridge"
-            yield Problem(
+            yield Diagnostic(
                 "NC1301", (*where, key), what, hint.format(name=f'"{name}"'), ((*where, "bridge"),), on_key=True
             )
     if settings.services and not settings.dns:
         what = "the namespace has no resolver, so its services cannot look up names"
-        yield Problem(
+        yield Diagnostic(
             "NC0909",
             where,
             what,
@@ -54,7 +54,7 @@ def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> It
         )
 
 
-def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath) -> Iterator[Problem]:
+def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath) -> Iterator[Diagnostic]:
     bridge = table.bridges.get(settings.bridge) if settings.bridge else None
     if bridge is None:
         return
@@ -62,14 +62,14 @@ def _addresses(settings: Namespace, host: HostName, table: Host, where: KeyPath)
     there: KeyPath = ("hosts", host, "bridges", str(settings.bridge), "addresses")
     if not settings.address:
         what = f"the namespace is on bridge `{settings.bridge}` and has no `address` there"
-        yield Problem("NC1306", where, what, f"write an `address` in {subnets}", (there,), on_key=True)
+        yield Diagnostic("NC1306", where, what, f"write an `address` in {subnets}", (there,), on_key=True)
     first: dict[int, int] = {}
     for index, net in enumerate(settings.address):
         at: KeyPath = (*where, "address", index)
         if net.version in first:
             what = f"`address` has two IPv{net.version} addresses"
-            yield Problem("NC1306", at, what, "leave it out", ((*where, "address", first[net.version]),))
+            yield Diagnostic("NC1306", at, what, "leave it out", ((*where, "address", first[net.version]),))
         first.setdefault(net.version, index)
         if not any(net.cidr == own.cidr for own in bridge.addresses):
             what = f"{net} is in no subnet of bridge `{settings.bridge}`"
-            yield Problem("NC1306", at, what, f"write an address in {subnets}", (there,))
+            yield Diagnostic("NC1306", at, what, f"write an address in {subnets}", (there,))

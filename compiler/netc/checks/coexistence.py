@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
 from netc.language.topology import TRIED, Topology
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, Severity
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     for name, host in sorted(topology.hosts.items()):
         where: KeyPath = ("hosts", name)
         if host.offload and not host.wan:
             what = f"`offload` needs the name of the uplink, and {name} has no `wan`"
-            yield Problem("NC1502", (*where, "offload"), what, 'write `wan = "eth0"`', on_key=True)
+            yield Diagnostic("NC1502", (*where, "offload"), what, 'write `wan = "eth0"`', on_key=True)
         elif host.offload and not _forwards(name, topology, with_marks=False):
             what = f"`offload` has no effect on {name}: netc forwards nothing there"
             hint = "leave `offload` out; netc does not offload replies that carry a mark"
-            yield Problem("NC1501", (*where, "offload"), what, hint, on_key=True)
+            yield Diagnostic("NC1501", (*where, "offload"), what, hint, on_key=True)
         if host.docker and not _forwards(name, topology, with_marks=True):
             what = f"`docker` changes nothing on {name}: netc forwards nothing there that Docker's rules could drop"
-            yield Problem("NC1503", (*where, "docker"), what, "leave `docker` out", severity=Severity.NOTE, on_key=True)
+            yield Diagnostic(
+                "NC1503", (*where, "docker"), what, "leave `docker` out", severity=Severity.NOTE, on_key=True
+            )
         if host.target != TRIED:
             what = f"nobody tested the output of netc on {host.target}, only on {TRIED}"
             asks = "`nft -c -f /etc/netc/nftables.nft` and `bird -p -c /etc/netc/bird.conf`"
             hint = f"leave `target` out; `install` then has the host's own tools read the files first, as {asks} do"
-            yield Problem("NC2108", (*where, "target"), what, hint, severity=Severity.WARNING)
+            yield Diagnostic("NC2108", (*where, "target"), what, hint, severity=Severity.WARNING)
 
 
 def _forwards(host: HostName, topology: Topology, *, with_marks: bool) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, Wrong
 from netc.language.sets import Source
@@ -14,10 +15,9 @@ from netc.network.namespaces import host_end
 from netc.network.sets import Members, members
 from netc.plan.facts import Forwarding
 from netc.plan.host_plan import HostPlan
-from netc.problem import KeyPath, Problem, Severity
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         if table.firewall:
             yield from _firewall(host, table.firewall, network)
@@ -33,12 +33,12 @@ def named_sources(host: HostName, wall: Firewall) -> Iterator[tuple[KeyPath, Sou
             yield (*origin, "allow", number, "from", index), source
 
 
-def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Problem]:
+def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Diagnostic]:
     where: KeyPath = ("hosts", host, "firewall")
     for key, policy, said in (("allow", "input", wall.allow), ("pass", "forward", wall.pass_)):
         if said and getattr(wall, policy) == "accept":
             what = f'`{key}` has no effect with `{policy} = "accept"`, which accepts everything'
-            yield Problem("NC1407", (*where, key), what, f'leave it out, or write `{policy} = "drop"`', on_key=True)
+            yield Diagnostic("NC1407", (*where, key), what, f'leave it out, or write `{policy} = "drop"`', on_key=True)
     elsewhere = dict(_elsewhere(host, network))
     denied = members(wall.deny, network.sets)
     for index, allow in enumerate(wall.allow):
@@ -50,13 +50,13 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
         own = members(allow.from_, network.sets)
         if own and denied and not own - denied:
             what = "`deny` comes before `allow`, and drops all sources of this rule"
-            yield Problem(
+            yield Diagnostic(
                 "NC1408", (*at, "from"), what, "leave it out of one of the two", ((*where, "deny"),), Severity.WARNING
             )
         elif denied:
             yield from _denied_in_part(allow, denied, at, (*where, "deny"), network)
-    for index, way in enumerate(wall.pass_):
-        for key, device in (("from", way.from_), ("to", way.to)):
+    for index, passed in enumerate(wall.pass_):
+        for key, device in (("from", passed.from_), ("to", passed.to)):
             if device in elsewhere:
                 yield _never(device, elsewhere[device], (*where, "pass", index, key))
     if denied:
@@ -64,29 +64,31 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Prob
     yield from _denied_bridges(host, denied, network)
 
 
-def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """A `pass` without IP forwarding: the kernel drops the packet before any rule of the filter."""
     wall = network.topology.hosts[plan.host].firewall
     if wall and wall.pass_ and not any(part.every(Forwarding) for part in plan.parts):
         what = f"netc does not turn on IP forwarding on {plan.host}, and `pass` needs it"
         hint = "set `net.ipv4.ip_forward = 1` in /etc/sysctl.d of the host, unless Docker or another program does"
-        yield Problem("NC1411", ("hosts", plan.host, "firewall", "pass"), what, hint, (), Severity.NOTE, on_key=True)
+        yield Diagnostic("NC1411", ("hosts", plan.host, "firewall", "pass"), what, hint, (), Severity.NOTE, on_key=True)
 
 
-def _denied_in_part(allow: Allow, denied: Members, at: KeyPath, deny: KeyPath, network: Network) -> Iterator[Problem]:
+def _denied_in_part(
+    allow: Allow, denied: Members, at: KeyPath, deny: KeyPath, network: Network
+) -> Iterator[Diagnostic]:
     for number, source in enumerate(allow.from_):
         part = members((source,), network.sets)
         if part and not part - denied:
             what = f"`deny` comes before `allow`, and drops all of `{source}`"
             cure = "leave it out of one of the two"
-            yield Problem("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
+            yield Diagnostic("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
 
 
-def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
+def _says_something(allow: Allow, at: KeyPath) -> Iterator[Diagnostic]:
     given = allow.model_fields_set
     if not (allow.ports or allow.from_ or allow.interface) and not given:
         what = "this rule accepts everything from everyone"
-        yield Problem(
+        yield Diagnostic(
             "NC1406",
             at,
             what,
@@ -95,7 +97,7 @@ def _says_something(allow: Allow, at: KeyPath) -> Iterator[Problem]:
     for field in ("ports", "from_", "interface"):
         if field in given and not getattr(allow, field):
             key = field.rstrip("_")
-            yield Problem("NC1405", (*at, key), f"`{key}` is empty, so the rule accepts nothing", _unsaid(key))
+            yield Diagnostic("NC1405", (*at, key), f"`{key}` is empty, so the rule accepts nothing", _unsaid(key))
 
 
 def _unsaid(key: str) -> str:
@@ -116,13 +118,13 @@ def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
             yield end, f"it leads into namespace `{name}`, and only `publish` opens it"
 
 
-def _never(device: str, why: str, where: KeyPath) -> Problem:
-    return Problem(
+def _never(device: str, why: str, where: KeyPath) -> Diagnostic:
+    return Diagnostic(
         "NC1405", where, f"the rule has no effect on `{device}`: {why}", "leave it out, or name another interface"
     )
 
 
-def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: KeyPath) -> Iterator[Problem]:
+def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: KeyPath) -> Iterator[Diagnostic]:
     """Who is denied is answered, and not heard: a tunnel to them stands only while this side speaks first."""
     for interface in interfaces:
         far = (end for end in outer_ends(interface) if isinstance(end, IPAddress))
@@ -130,10 +132,10 @@ def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: Key
         if shut is not None:
             what = f"`deny` holds {shut}, the far end of {interface.name}, so it cannot reach {interface.host} first"
             at: KeyPath = (*where, "deny")
-            yield Problem("NC1409", at, what, "take its prefix out of `deny`", (interface.where,), Severity.WARNING)
+            yield Diagnostic("NC1409", at, what, "take its prefix out of `deny`", (interface.where,), Severity.WARNING)
 
 
-def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Problem]:
+def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Diagnostic]:
     """`bogons` and `private` are said of the world, and hold what containers have behind the host as well."""
     for name, bridge in sorted(network.topology.hosts[host].bridges.items()):
         at: KeyPath = ("hosts", host, "bridges", name, "addresses")
@@ -142,4 +144,4 @@ def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterat
                 what = f"`deny` holds {net.cidr} of bridge `{name}`, so its containers can only answer"
                 hint = f'if they should start connections, deny a set of your own with `minus = "{net.cidr}"`'
                 wall: KeyPath = ("hosts", host, "firewall", "deny")
-                yield Problem("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)
+                yield Diagnostic("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)

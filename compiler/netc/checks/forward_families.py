@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 from netaddr import IPAddress
 
-from netc.checks.forwards import Way, is_open, ways
+from netc.checks.forwards import LinkedForward, is_open, linked_forwards
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.kinds import KINDS
@@ -16,7 +17,6 @@ from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network
 from netc.network.once import once
 from netc.network.passing import arrivals
-from netc.problem import KeyPath, Problem, Severity
 
 
 class Gap(Struct, frozen=True):
@@ -27,54 +27,54 @@ class Gap(Struct, frozen=True):
     astray: bool = False
 
 
-def check(network: Network) -> Iterator[Problem]:
-    for way in ways(network):
-        arriving = arrivals(way.forward, network)
-        found = ((family, _gap(way, family, network)) for family in sorted({ip.version for ip in arriving}))
+def check(network: Network) -> Iterator[Diagnostic]:
+    for linked in linked_forwards(network):
+        arriving = arrivals(linked.forward, network)
+        found = ((family, _gap(linked, family, network)) for family in sorted({ip.version for ip in arriving}))
         gaps: dict[int, Gap] = {family: gap for family, gap in found if gap}
-        if way.forward.on:
-            yield from _chosen(way, gaps)
+        if linked.forward.on:
+            yield from _chosen(linked, gaps)
         else:
-            yield from _by_default(way, gaps, {ip.version for ip in arriving} > gaps.keys())
-        yield from _unvisited(way, {ip.version for ip in arriving})
-        yield from _answered_elsewhere(way, network)
+            yield from _by_default(linked, gaps, {ip.version for ip in arriving} > gaps.keys())
+        yield from _unvisited(linked, {ip.version for ip in arriving})
+        yield from _answered_elsewhere(linked, network)
 
 
-def _chosen(way: Way, gaps: dict[int, Gap]) -> Iterator[Problem]:
-    for index, ip in enumerate(way.forward.on):
+def _chosen(linked: LinkedForward, gaps: dict[int, Gap]) -> Iterator[Diagnostic]:
+    for index, ip in enumerate(linked.forward.on):
         if gap := gaps.get(ip.version):
-            where: KeyPath = (*way.where, "on", index)
-            yield Problem("NC1107", where, f"the forward does not serve {ip}: {gap.why}", gap.hint)
+            where: KeyPath = (*linked.where, "on", index)
+            yield Diagnostic("NC1107", where, f"the forward does not serve {ip}: {gap.why}", gap.hint)
 
 
-def _by_default(way: Way, gaps: dict[int, Gap], is_served: bool) -> Iterator[Problem]:
+def _by_default(linked: LinkedForward, gaps: dict[int, Gap], is_served: bool) -> Iterator[Diagnostic]:
     for family, gap in gaps.items():
         severity = Severity.NOTE if is_served and not gap.astray else Severity.ERROR
         what = f"the forward does not serve IPv{family}: {gap.why}"
-        yield Problem("NC1107", way.where, what, gap.hint, severity=severity, on_key=True)
+        yield Diagnostic("NC1107", linked.where, what, gap.hint, severity=severity, on_key=True)
 
 
-def _unvisited(way: Way, arriving: set[int]) -> Iterator[Problem]:
-    for index, target in enumerate(way.forward.to):
+def _unvisited(linked: LinkedForward, arriving: set[int]) -> Iterator[Diagnostic]:
+    for index, target in enumerate(linked.forward.to):
         if target.address and arriving and target.address.version not in arriving:
             family = f"IPv{target.address.version}"
-            what = f"no visitor reaches {target.address}: `{way.name}` has no {family} address where visitors arrive"
-            where: KeyPath = (*way.where, "to", index)
-            yield Problem(
+            what = f"no visitor reaches {target.address}: `{linked.name}` has no {family} address where visitors arrive"
+            where: KeyPath = (*linked.where, "to", index)
+            yield Diagnostic(
                 "NC1107", where, what, f"leave it out, or add an {family} address to `on`", severity=Severity.WARNING
             )
 
 
-def _answered_elsewhere(way: Way, network: Network) -> Iterator[Problem]:
+def _answered_elsewhere(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
     """What arrives by a stranger's tunnel is answered by `main`, and so by the uplink unless `routes` say otherwise."""
-    for index, ip in enumerate(way.forward.on):
-        for tunnel in _tunnels(way.edge.host, network).get(ip, ()):
+    for index, ip in enumerate(linked.forward.on):
+        for tunnel in _tunnels(linked.edge.host, network).get(ip, ()):
             routes = tunnel.routes if tunnel.table is None else ()
             if all(to.version != ip.version for to in routes):
                 what = f"{ip} is on {tunnel.name}, and the answers to visitors beyond its subnet leave by the uplink"
                 hint = f"add the prefixes of the visitors to `routes` of {tunnel.origin[-1]}"
-                where: KeyPath = (*way.where, "on", index)
-                yield Problem("NC1107", where, what, hint, severity=Severity.WARNING)
+                where: KeyPath = (*linked.where, "on", index)
+                yield Diagnostic("NC1107", where, what, hint, severity=Severity.WARNING)
 
 
 @once
@@ -88,19 +88,19 @@ def _tunnels(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[In
     return found
 
 
-def _gap(way: Way, family: int, network: Network) -> Gap | None:
-    carried = KINDS[way.node.kind].carries
+def _gap(linked: LinkedForward, family: int, network: Network) -> Gap | None:
+    carried = KINDS[linked.node.kind].carries
     if family not in carried:
         return Gap(
-            f"{way.node.kind} carries IPv{carried[0]} only",
-            f'write `kind = "wireguard"` in links.{way.forward.via}, which carries both families',
+            f"{linked.node.kind} carries IPv{carried[0]} only",
+            f'write `kind = "wireguard"` in links.{linked.forward.via}, which carries both families',
         )
-    target = target_of(way.forward, family)
+    target = target_of(linked.forward, family)
     if target is None:
         return Gap(f"no target has an IPv{family} address", f"add an IPv{family} target to `to`")
     if not is_open(target, family, network):
         return _closed(target, family, network)
-    return _no_way(way, family, served(target, way.forward, network, family))
+    return _no_family(linked, family, served(target, linked.forward, network, family))
 
 
 def _closed(target: Target, family: int, network: Network) -> Gap:
@@ -116,21 +116,21 @@ def _closed(target: Target, family: int, network: Network) -> Gap:
     return Gap(f"namespace `{target.namespace}` has no IPv{family} address on its veth pair", hint)
 
 
-def _no_way(way: Way, family: int, there: IPAddress | None) -> Gap | None:
+def _no_family(linked: LinkedForward, family: int, there: IPAddress | None) -> Gap | None:
     """Between the two ends of the link."""
-    link = way.forward.via
+    link = linked.forward.via
     both = (
         f"give both ends of {link} an IPv{family} address, out of {'a /31' if family == 4 else 'a /127'} for instance"
     )
     if there is None:
-        return Gap(f"`{link}` has no {_kind(way.node, family)} on {way.node.host}", both)
-    near = tuple(_addresses(way.edge, family))
+        return Gap(f"`{link}` has no {_kind(linked.node, family)} on {linked.node.host}", both)
+    near = tuple(_addresses(linked.edge, family))
     if not near:
-        return Gap(f"`{link}` has no {_kind(way.edge, family)} on {way.edge.host}", both, astray=True)
+        return Gap(f"`{link}` has no {_kind(linked.edge, family)} on {linked.edge.host}", both, astray=True)
     # A visitor's own address needs no route back but the link; a neighbour on Ethernet and a masked source do.
-    is_asked = not way.forward.keep_source or KINDS[way.node.kind].ethernet
-    back = is_asked and not any(_reaches(way.node, ip) for ip in near)
-    for end, ip, is_lost in ((way.edge, there, not _reaches(way.edge, there)), (way.node, near[0], back)):
+    is_asked = not linked.forward.keep_source or KINDS[linked.node.kind].ethernet
+    back = is_asked and not any(_reaches(linked.node, ip) for ip in near)
+    for end, ip, is_lost in ((linked.edge, there, not _reaches(linked.edge, there)), (linked.node, near[0], back)):
         if is_lost:
             hint = "give both ends addresses in one subnet, such as " + ("a /31" if family == 4 else "a /127")
             return Gap(f"{end.host} has no route to {ip} into `{link}`", hint, astray=True)

@@ -8,8 +8,9 @@ from enum import Enum, auto
 from msgspec import Struct
 from netaddr import IPAddress
 
-from netc.checks.forwards import Way, is_open, ways
+from netc.checks.forwards import LinkedForward, is_open, linked_forwards
 from netc.checks.ports import BGP, port_key, published
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.features.forwards import served
 from netc.language.forwards import Target
 from netc.language.names import HostName
@@ -19,7 +20,6 @@ from netc.network.interface import Network, listens_at
 from netc.network.passing import arrivals
 from netc.network.spans import Spans
 from netc.network.sums import of_port
-from netc.problem import KeyPath, Problem
 
 
 class Form(Enum):
@@ -53,13 +53,13 @@ class Need(Struct, frozen=True):
     """What a derived port is made of."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     claims = tuple(_claims(network))
     needs = {host: _by_ports(_needs(host, network)) for host in {claim.host for claim in claims}}
-    told: set[tuple[KeyPath, HostName]] = set()
+    reported: set[tuple[KeyPath, HostName]] = set()
     for claim in claims:
-        if claim.form in (Form.AT_THE_EDGE, Form.PASSED_ON) and (claim.where, claim.host) not in told:
-            told.add((claim.where, claim.host))
+        if claim.form in (Form.AT_THE_EDGE, Form.PASSED_ON) and (claim.where, claim.host) not in reported:
+            reported.add((claim.where, claim.host))
             yield from _needed(claim, needs[claim.host])
     yield from _twice(claims)
 
@@ -68,12 +68,12 @@ def check(network: Network) -> Iterator[Problem]:
 
 
 def _claims(network: Network) -> Iterator[Claim]:
-    for way in ways(network):
-        for index, ports in enumerate(way.forward.ports):
-            where: KeyPath = (*way.where, "ports", index)
-            for ip in dict.fromkeys(arrivals(way.forward, network)):
-                yield Claim(way.edge.host, ip, ports, Form.AT_THE_EDGE, way.name, where)
-            yield from _at_the_node(way, ports, where, network)
+    for linked in linked_forwards(network):
+        for index, ports in enumerate(linked.forward.ports):
+            where: KeyPath = (*linked.where, "ports", index)
+            for ip in dict.fromkeys(arrivals(linked.forward, network)):
+                yield Claim(linked.edge.host, ip, ports, Form.AT_THE_EDGE, linked.name, where)
+            yield from _at_the_node(linked, ports, where, network)
     for host in sorted(network.topology.hosts):
         for one in published(host, network):
             ports = Ports(one.port.number, one.port.number, one.port.protocol)
@@ -81,20 +81,20 @@ def _claims(network: Network) -> Iterator[Claim]:
                 yield Claim(host, ip, ports, Form.PUBLISHED, one.name, one.where)
 
 
-def _at_the_node(way: Way, ports: Ports, where: KeyPath, network: Network) -> Iterator[Claim]:
-    arriving = {ip.version for ip in arrivals(way.forward, network)}
+def _at_the_node(linked: LinkedForward, ports: Ports, where: KeyPath, network: Network) -> Iterator[Claim]:
+    arriving = {ip.version for ip in arrivals(linked.forward, network)}
     for family in (4, 6):
-        target = target_of(way.forward, family)
+        target = target_of(linked.forward, family)
         if target is None or not is_open(target, family, network):
             continue
         if not target.local:
-            for net in way.node.addresses:
+            for net in linked.node.addresses:
                 if net.version == family:
-                    yield Claim(way.node.host, net.ip, ports, Form.PASSED_ON, way.name, where, target)
-        elif family in arriving and (there := served(target, way.forward, network, family)):
+                    yield Claim(linked.node.host, net.ip, ports, Form.PASSED_ON, linked.name, where, target)
+        elif family in arriving and (there := served(target, linked.forward, network, family)):
             port = target.port
             inner = ports if port is None else Ports(port, port, ports.protocol)
-            yield Claim(way.node.host, there, inner, Form.SERVED, way.name, where, target)
+            yield Claim(linked.node.host, there, inner, Form.SERVED, linked.name, where, target)
 
 
 # ---- what the host needs -------------------------------------------------------------------------------------
@@ -121,8 +121,8 @@ def _by_ports(needs: tuple[Need, ...]) -> Mapping[str, Spans[tuple[int, Need]]]:
     return {protocol: Spans(spans) for protocol, spans in found.items()}
 
 
-def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Iterator[Problem]:
-    """One problem for a range, however much it takes."""
+def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Iterator[Diagnostic]:
+    """One diagnostic for a range, however much it takes."""
     there = needs.get(claim.ports.protocol)
     meeting = sorted(there.meeting(claim.ports.first, claim.ports.last) if there else (), key=lambda one: one[0])
     lost = sorted((need for _, need in meeting), key=lambda need: need.ports.first)
@@ -136,7 +136,7 @@ def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Itera
     what = needed if claim.form == Form.AT_THE_EDGE else f"{needed}, and {claim.host} would forward it"
     alone = claim.ports.first == claim.ports.last
     hint = "write another port, and the port of the server in `to`" if alone else _split(claim.ports, lost)
-    yield Problem("NC1103", claim.where, what, hint, lost[0].also)
+    yield Diagnostic("NC1103", claim.where, what, hint, lost[0].also)
 
 
 def _split(ports: Ports, lost: list[Need]) -> str:
@@ -154,16 +154,16 @@ def _split(ports: Ports, lost: list[Need]) -> str:
 # ---- each port once ------------------------------------------------------------------------------------------
 
 
-def _twice(claims: tuple[Claim, ...]) -> Iterator[Problem]:
+def _twice(claims: tuple[Claim, ...]) -> Iterator[Diagnostic]:
     places: dict[tuple[HostName, IPAddress, str], list[Claim]] = {}
     for claim in claims:
         places.setdefault((claim.host, claim.address, claim.ports.protocol), []).append(claim)
-    told: set[frozenset[KeyPath]] = set()
+    reported: set[frozenset[KeyPath]] = set()
     for place in places.values():
         for one, other in _overlapping(place):
             pair = frozenset((one.where, other.where))
-            if pair not in told:
-                told.add(pair)
+            if pair not in reported:
+                reported.add(pair)
                 yield _collision(one, other)
 
 
@@ -195,18 +195,18 @@ def _agree(one: Claim, other: Claim) -> bool:
     return forms in ({Form.SERVED}, {Form.SERVED, Form.AT_THE_EDGE}, {Form.PUBLISHED})
 
 
-def _collision(one: Claim, other: Claim) -> Problem:
+def _collision(one: Claim, other: Claim) -> Diagnostic:
     if one.form == Form.PUBLISHED or (one.where > other.where and other.form != Form.PUBLISHED):
         one, other = other, one
     common = Ports(max(one.ports.first, other.ports.first), min(one.ports.last, other.ports.last), one.ports.protocol)
     if other.form == Form.PUBLISHED:
         what = f"`{other.name}` already publishes {common} of {one.address}"
-        return Problem("NC1104", one.where, what, "keep one of the two", (other.where,))
+        return Diagnostic("NC1104", one.where, what, "keep one of the two", (other.where,))
     if one.form == other.form == Form.AT_THE_EDGE:
         what = f"two forwards take {common} of {one.address}"
-        return Problem("NC1104", other.where, what, "keep one of the two", (one.where,))
+        return Diagnostic("NC1104", other.where, what, "keep one of the two", (one.where,))
     what = (
         f"`{one.name}` and `{other.name}` both bring {common} to {one.address} of {one.host}, for two different targets"
     )
     hint = "give both the same target, or give one another port and the port of the server in `to`"
-    return Problem("NC1105", other.where, what, hint, (one.where,))
+    return Diagnostic("NC1105", other.where, what, hint, (one.where,))

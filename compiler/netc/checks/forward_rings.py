@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName
@@ -13,24 +14,25 @@ from netc.language.values import Ports
 from netc.network.interface import Network
 from netc.network.passing import arrivals
 from netc.network.spans import Spans
-from netc.problem import Problem
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     forwards = network.topology.forwards
     known = {name for name, forward in forwards.items() if forward.at in network.topology.hosts}
     taken = _taken({name: forwards[name] for name in known}, network)
     after = _in_rings({name: sorted(_after(forwards[name], taken, network)) for name in known})
-    told: set[ForwardName] = set()
+    reported: set[ForwardName] = set()
     for name in sorted(after):
         ring = _ring(name, after)
-        if ring and not told & set(ring):
-            told.update(ring)
+        if ring and not reported & set(ring):
+            reported.update(ring)
             what = "these forwards send visitors round in a ring: " + " → ".join(
                 f"`{each}`" for each in (*ring, ring[0])
             )
             also = tuple(("forwards", each) for each in ring[1:])
-            yield Problem("NC1113", ("forwards", name), what, "let one of them lead to the server", also, on_key=True)
+            yield Diagnostic(
+                "NC1113", ("forwards", name), what, "let one of them lead to the server", also, on_key=True
+            )
 
 
 Taken = Mapping[tuple[HostName, IPAddress, str], Spans[ForwardName]]
@@ -85,14 +87,14 @@ def _sent(ports: Ports, target: Target) -> Ports:
 
 def _ring(start: ForwardName, after: dict[ForwardName, list[ForwardName]]) -> list[ForwardName]:
     """The way from a forward back to itself, if there is one."""
-    ways = [[start]]
+    linked_forwards = [[start]]
     seen = {start}
-    while ways:
-        way = ways.pop()
-        for name in after[way[-1]]:
+    while linked_forwards:
+        linked = linked_forwards.pop()
+        for name in after[linked[-1]]:
             if name == start:
-                return way
+                return linked
             if name not in seen:
                 seen.add(name)
-                ways.append([*way, name])
+                linked_forwards.append([*linked, name])
     return []

@@ -9,6 +9,7 @@ from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
 from netc.checks.words import has, some
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, NamespaceName
@@ -20,10 +21,9 @@ from netc.network.once import once
 from netc.network.passing import arrivals, turned
 from netc.network.sums import of_mark
 from netc.network.uplinks import arrives_by, held_addresses
-from netc.problem import KeyPath, Problem
 
 
-class Way(Struct, frozen=True):
+class LinkedForward(Struct, frozen=True):
     """A forward with the two ends of its link: `edge` where visitors arrive, `node` where they are served."""
 
     name: ForwardName
@@ -36,14 +36,14 @@ class Way(Struct, frozen=True):
         return ("forwards", self.name)
 
 
-def ways(network: Network) -> Iterator[Way]:
+def linked_forwards(network: Network) -> Iterator[LinkedForward]:
     """Those that lead somewhere; what is wrong with the others is told by `references` and by `check`."""
     for name, forward in sorted(network.topology.forwards.items()):
         hosts = {target.host for target in forward.to}
         if known(forward, network) and len(hosts) == 1 and forward.at not in hosts:
             edge, node = (_end(forward, host, network) for host in (forward.at, *hosts))
             if edge and node:
-                yield Way(name, forward, edge, node)
+                yield LinkedForward(name, forward, edge, node)
 
 
 def known(forward: Forward, network: Network) -> bool:
@@ -66,16 +66,16 @@ def _end(forward: Forward, host: HostName, network: Network) -> Interface | None
     return by_origin(host, network).get(("links", forward.via))
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for name, forward in sorted(network.topology.forwards.items()):
         if known(forward, network):
             yield from _joined(name, forward, network)
             yield from _targets(name, forward, network)
         if forward.at in network.topology.hosts:
             yield from _arrivals(name, forward, network)
-    for way in ways(network):
-        yield from _bound(way, network)
-        yield from _not_allowed(way, network)
+    for linked in linked_forwards(network):
+        yield from _bound(linked, network)
+        yield from _not_allowed(linked, network)
     yield from _no_wan(network)
     for host, interfaces in network.interfaces.items():
         yield from _marks(host, interfaces, network.topology)
@@ -86,17 +86,17 @@ def check(network: Network) -> Iterator[Problem]:
 # ---- who serves ----------------------------------------------------------------------------------------------
 
 
-def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[Diagnostic]:
     for index, target in enumerate(forward.to):
         at: KeyPath = ("forwards", name, "to", index)
         if target.host == forward.at:
             what = f"`at` and `to` are the same host, {forward.at}"
-            yield Problem("NC1101", at, what, _other_end(forward, network), (("forwards", name, "at"),))
+            yield Diagnostic("NC1101", at, what, _other_end(forward, network), (("forwards", name, "at"),))
             return
         if target.host != forward.to[0].host:
             what = f"the forward has two hosts in `to`, {forward.to[0].host} and {target.host}, and `via` leads to one"
             hint = "leave it out, and write a second forward for it"
-            yield Problem("NC1101", at, what, hint, (("forwards", name, "to", 0),))
+            yield Diagnostic("NC1101", at, what, hint, (("forwards", name, "to", 0),))
             return
     pair = {forward.at, forward.to[0].host}
     if set(network.topology.links[forward.via].between) != pair:
@@ -105,7 +105,7 @@ def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[P
         hint = f"write {joining[0]}" if joining else "write a link between the two"
         hint += f", or one of {some(joining[1:])}" if len(joining) > 1 else ""
         also: tuple[KeyPath, ...] = (("links", forward.via, "between"),)
-        yield Problem("NC1101", ("forwards", name, "via"), what, hint, also)
+        yield Diagnostic("NC1101", ("forwards", name, "via"), what, hint, also)
 
 
 @once
@@ -117,7 +117,7 @@ def _joining(topology: Topology) -> Mapping[frozenset[HostName], Sequence[str]]:
     return found
 
 
-def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[Diagnostic]:
     first: dict[int, int] = {}
     for index, target in enumerate(forward.to):
         at: KeyPath = ("forwards", name, "to", index)
@@ -128,31 +128,31 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
             hint = (
                 "leave it out: a target without an address serves both families, one with an address serves its family"
             )
-            yield Problem("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
+            yield Diagnostic("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
         first |= {family: index for family in families if family not in first}
         yield from _behind(target, at, network)
         for number, ports in enumerate(forward.ports):
             if target.port is not None and ports.first != ports.last:
                 what = f"{ports} has {ports.last - ports.first + 1} ports, and the target has one, {target.port}"
                 hint = f"write the target without `:{target.port}`, or a forward for each port"
-                yield Problem("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
+                yield Diagnostic("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
 
 
-def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """What is passed on must leave the host: its own processes answer for it without marks."""
     ip = target.address
     if ip is None:
         return
     if ip.is_link_local():
         what = f"{ip} is link-local, so it does not say on which link of {target.host} the server is"
-        yield Problem("NC1102", where, what, "write an address that is routed")
+        yield Diagnostic("NC1102", where, what, "write an address that is routed")
     if ip in held_addresses(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
-        yield Problem("NC1102", where, what, f'write `to = "{target.host}{port}"`')
-    for space in _ways_inside(target.host, network).get(ip, ()):
+        yield Diagnostic("NC1102", where, what, f'write `to = "{target.host}{port}"`')
+    for space in _into_namespace(target.host, network).get(ip, ()):
         what = f"{ip} is an end of the veth pair of namespace `{space}`"
-        yield Problem("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
+        yield Diagnostic("NC1102", where, what, f'write `to = "{target.host}/{space}"`')
 
 
 @once
@@ -161,7 +161,7 @@ def _bridged(host: HostName, network: Network) -> frozenset[IPAddress]:
 
 
 @once
-def _ways_inside(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[NamespaceName]]:
+def _into_namespace(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[NamespaceName]]:
     """Namespaces by the ends of the ways into them, each of a namespace once."""
     found: dict[IPAddress, list[NamespaceName]] = {}
     for space, settings in network.topology.hosts[host].namespaces.items():
@@ -178,20 +178,20 @@ def _other_end(forward: Forward, network: Network) -> str:
 # ---- where visitors arrive -----------------------------------------------------------------------------------
 
 
-def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator[Problem]:
+def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator[Diagnostic]:
     own = held_addresses(forward.at, network)
     for index, address in enumerate(forward.on):
         if address not in own:
             at: KeyPath = ("forwards", name, "on", index)
             hint = has(forward.at, _reached_at(forward.at, network))
-            yield Problem("NC1106", at, f"{forward.at} does not have {address}", hint)
+            yield Diagnostic("NC1106", at, f"{forward.at} does not have {address}", hint)
     if not arrivals(forward, network):
         what = f"{forward.at} has no public address where visitors could arrive"
         hint = "write `on` with the address of the uplink that visitors reach"
         turned_round = forward.model_copy(update={"at": forward.to[0].host})
         if turned_round.at in network.topology.hosts and arrivals(turned_round, network):
             hint += f", or swap `at` and `to`: {turned_round.at} has a public address"
-        yield Problem("NC1106", ("forwards", name, "at"), what, hint)
+        yield Diagnostic("NC1106", ("forwards", name, "at"), what, hint)
 
 
 @once
@@ -199,80 +199,80 @@ def _reached_at(host: HostName, network: Network) -> frozenset[IPAddress]:
     return frozenset(ip for ip in held_addresses(host, network) if not ip.is_link_local())
 
 
-def _no_wan(network: Network) -> Iterator[Problem]:
+def _no_wan(network: Network) -> Iterator[Diagnostic]:
     """Told once for a host, however many forwards it has."""
-    told: set[HostName] = set()
+    reported: set[HostName] = set()
     for name, forward in sorted(network.topology.forwards.items()):
         host = network.topology.hosts.get(forward.at)
-        if host is None or forward.at in told:
+        if host is None or forward.at in reported:
             continue
         if any(arrives_by(ip, forward.at, network) is None for ip in arrivals(forward, network)):
-            told.add(forward.at)
+            reported.add(forward.at)
             what = f"{forward.at} has no `wan`, and a forward needs the name of the uplink"
             hint = 'write `wan = "eth0"`, or the name that the uplink has there'
             also = (("forwards", name, "at"),)
-            yield Problem("NC1106", ("hosts", forward.at), what, hint, also, on_key=True)
+            yield Diagnostic("NC1106", ("hosts", forward.at), what, hint, also, on_key=True)
 
 
 # ---- what comes out of a link --------------------------------------------------------------------------------
 
 
-def _bound(way: Way, network: Network) -> Iterator[Problem]:
+def _bound(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
     """A UDP server at every address asks the routes for one to answer from, and they lead to the uplink."""
-    forward = way.forward
+    forward = linked.forward
     local = [target for target in forward.to if target.local]
-    udp = [n for n, ports in enumerate(forward.ports) if ports.protocol == "udp" and not _passed_on(way, n, network)]
+    udp = [n for n, ports in enumerate(forward.ports) if ports.protocol == "udp" and not _passed_on(linked, n, network)]
     matters = bool(local and udp and forward.keep_source)
     if forward.bound and not matters:
-        what = f"`bound` has no effect on `{way.name}`"
+        what = f"`bound` has no effect on `{linked.name}`"
         hint = "leave it out: it is for UDP servers on the host itself with `keep_source`"
-        yield Problem("NC1110", (*way.where, "bound"), what, hint, on_key=True)
+        yield Diagnostic("NC1110", (*linked.where, "bound"), what, hint, on_key=True)
     if matters and not forward.bound:
-        ends = " and ".join(str(net.ip) for net in way.node.addresses if not net.ip.is_link_local())
-        what = f"a UDP server on {way.node.host} may answer from the address of its uplink, which visitors drop"
+        ends = " and ".join(str(net.ip) for net in linked.node.addresses if not net.ip.is_link_local())
+        what = f"a UDP server on {linked.node.host} may answer from the address of its uplink, which visitors drop"
         hint = (
             "run the server in a namespace, "
             f"or let it listen at {ends or 'the address of the link'} and write `bound = true`"
         )
-        yield Problem("NC1109", (*way.where, "ports", udp[0]), what, hint)
+        yield Diagnostic("NC1109", (*linked.where, "ports", udp[0]), what, hint)
 
 
-def _passed_on(way: Way, number: int, network: Network) -> bool:
+def _passed_on(linked: LinkedForward, number: int, network: Network) -> bool:
     """Whether the serving host is the next edge of a chain for these ports."""
-    ports = way.forward.ports[number]
-    taken = turned(way.node.host, network)
+    ports = linked.forward.ports[number]
+    taken = turned(linked.node.host, network)
     return any(
         (spans := taken.get((net.ip, ports.protocol))) is not None and spans.holds(ports.first, ports.last)
-        for net in way.node.addresses
+        for net in linked.node.addresses
     )
 
 
-def _replaced(interface: Interface, network: Network) -> Iterator[Problem]:
+def _replaced(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     link = link_of(interface, network.topology)
     end = link.ends.get(interface.host) if link else None
     if interface.back and end and end.allowed_ips is not None and set(end.allowed_ips) != set(EVERYTHING):
         what = f"visitors have any address, so {interface.name} needs everything in `allowed_ips`, and it has less"
-        yield Problem("NC1112", (*interface.where, "allowed_ips"), what, "leave it out")
+        yield Diagnostic("NC1112", (*interface.where, "allowed_ips"), what, "leave it out")
 
 
-def _not_allowed(way: Way, network: Network) -> Iterator[Problem]:
+def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
     """WireGuard drops what no peer is allowed to have, on its way there and on its way back."""
-    for family in {ip.version for ip in arrivals(way.forward, network)}:
-        there = served(way.forward.to[0], way.forward, network, family)
-        ends = [(way.edge, there)]
-        if not way.forward.keep_source:
-            masked = (net.ip for net in way.edge.addresses if net.version == family and not net.ip.is_link_local())
-            ends.append((way.node, next(masked, None)))
+    for family in {ip.version for ip in arrivals(linked.forward, network)}:
+        there = served(linked.forward.to[0], linked.forward, network, family)
+        ends = [(linked.edge, there)]
+        if not linked.forward.keep_source:
+            masked = (net.ip for net in linked.edge.addresses if net.version == family and not net.ip.is_link_local())
+            ends.append((linked.node, next(masked, None)))
         for near, ip in ends:
             peers = near.peers if isinstance(near, WireguardInterface) else ()
             if ip and peers and _allowed(near.host, near.origin, network).of(ip) is None:
-                what = f"`{way.name}` sends packets for {ip} into {near.name}, and no peer has it in `allowed_ips`"
-                yield Problem(
+                what = f"`{linked.name}` sends packets for {ip} into {near.name}, and no peer has it in `allowed_ips`"
+                yield Diagnostic(
                     "NC0607",
                     (*near.where, "allowed_ips"),
                     what,
                     f"add `{ip}/{32 if ip.version == 4 else 128}` to `allowed_ips`",
-                    (way.where,),
+                    (linked.where,),
                 )
 
 
@@ -284,7 +284,7 @@ def _allowed(host: HostName, origin: KeyPath, network: Network) -> Longest[bool]
     return Longest((net, True) for peer in peers for net in peer.allowed_ips)
 
 
-def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
+def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Diagnostic]:
     """A mark has 8 bits and an id 12."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
@@ -295,4 +295,4 @@ def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology
             what = f"on {host}, replies to {interface.far} and to {other.far} have the same mark"
             what += f": {of_mark(interface.far, topology)}, and {of_mark(other.far, topology)}"
             hint = "give one of them another id: marks are made of ids, and repeat every 255"
-            yield Problem("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))
+            yield Diagnostic("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))

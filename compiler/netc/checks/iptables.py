@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.checks.sets import LONGEST, too_long
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName, SetName
 from netc.language.topology import Host
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
 
 CHAIN, SPLIT = 28, "netc-split-"
 LONGEST_SPLIT = CHAIN - len(SPLIT)
 """A chain's name has 28 bytes (XT_EXTENSION_MAXNAMELEN - 1)."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for name, host in sorted(network.topology.hosts.items()):
         if host.netfilter == "iptables":
             yield from _host(name, host)
 
 
-def _host(name: HostName, host: Host) -> Iterator[Problem]:
+def _host(name: HostName, host: Host) -> Iterator[Diagnostic]:
     where: KeyPath = ("hosts", name)
     if host.offload:
         what = f"{name} has iptables, which cannot offload flows"
         hint = 'leave `offload` out, or write `netfilter = "nftables"`'
-        yield Problem("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
+        yield Diagnostic("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
     for split in sorted(host.splits):
         if len(split) > LONGEST_SPLIT:
             room = f"{LONGEST_SPLIT} = {CHAIN} (a chain of iptables) - {len(SPLIT)} (`{SPLIT}`)"
             what = f"`{split}` has {len(split)} characters > {room}"
             hint = "choose a shorter name"
-            yield Problem("NC1902", (*where, "splits", split), what, hint, on_key=True)
+            yield Diagnostic("NC1902", (*where, "splits", split), what, hint, on_key=True)
     for used, at in sorted(_named_sets(host, where), key=lambda found: found[0]):
         if len(used) > LONGEST:
             what = f"`{used}` has {too_long(used)}, and {name} has iptables"
-            yield Problem("NC1903", at, what, "choose a shorter name")
+            yield Diagnostic("NC1903", at, what, "choose a shorter name")
 
 
 def _named_sets(host: Host, where: KeyPath) -> Iterator[tuple[SetName, KeyPath]]:

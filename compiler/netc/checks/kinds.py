@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 
 from netaddr import IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.kinds import KINDS, Properties, those
 from netc.language.links import Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, dotted
 
 
 def _of(has: Callable[[Properties], bool]) -> frozenset[str]:
@@ -57,7 +57,7 @@ TUNNEL: dict[str, frozenset[str]] = {
 """Key, and the kinds that know it. `dns` comes with a provider's tunnel."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     for name, link in topology.links.items():
         where: KeyPath = ("links", name)
@@ -76,35 +76,35 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _mesh(mesh, ("meshes", mesh_name))
 
 
-def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyPath) -> Iterator[Problem]:
+def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyPath) -> Iterator[Diagnostic]:
     for key in sorted(table.model_fields_set & known.keys()):
         if kind not in known[key]:
             shown = key.rstrip("_")
             what = f"kind `{kind}` has no `{shown}`"
             hint = f"leave it out: `{shown}` belongs to {', '.join(sorted(known[key]))}"
-            yield Problem("NC0206", (*where, shown), what, hint, on_key=True)
+            yield Diagnostic("NC0206", (*where, shown), what, hint, on_key=True)
 
 
-def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Problem]:
+def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterator[Diagnostic]:
     carried = KINDS[kind].carries
     table = dotted(where[:2] if where[0] == "links" else where[:4])
     for index, net in enumerate(networks):
         if net.version not in carried:
             what = f"{kind} carries IPv{carried[0]} only, and {net} is IPv{net.version}"
-            yield Problem(
+            yield Diagnostic(
                 "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}, which carries both families'
             )
 
 
-def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Problem]:
+def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Diagnostic]:
     shared = mesh.interfaces == "shared"
     if shared and not mesh.subnet:
         what = "the mesh has shared interfaces and no `subnet`"
-        yield Problem(
+        yield Diagnostic(
             "NC0208", where, what, 'write `subnet = "10.88.0.0/24"`: each host has the address subnet + id', on_key=True
         )
     for key in ("prefix",) if shared else ("interface", "subnet"):
         if key in mesh.model_fields_set:
             what = f'a mesh with `interfaces = "{mesh.interfaces}"` has no `{key}`'
             hint = f'leave it out: `{key}` belongs to `interfaces = "{"per-peer" if shared else "shared"}"`'
-            yield Problem("NC0206", (*where, key), what, hint, on_key=True)
+            yield Diagnostic("NC0206", (*where, key), what, hint, on_key=True)

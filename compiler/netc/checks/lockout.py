@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.features import FEATURES, interfaces
 from netc.language.names import HostName, InterfaceName
 from netc.language.values import Family, Ports
 from netc.network.interface import Network
 from netc.network.ranges import BITS, Ranges, holds, of_prefixes
 from netc.network.sets import Members, members
-from netc.network.uplinks import own_addresses, ways_out
+from netc.network.uplinks import own_addresses, uplink_interfaces
 from netc.plan.facts import Address, Ruleset
 from netc.plan.filtering import input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
 from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
-from netc.problem import KeyPath, Problem, dotted
 
 UPLINK = InterfaceName("uplink")
 """Stands for the uplink of a host that does not say its name; no rule can name it."""
@@ -43,21 +43,21 @@ def filtering(host: HostName, network: Network) -> HostPlan:
     return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
 
 
-def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """Of a host's ssh. Each once, whatever it takes."""
     host, port = plan.host, network.topology.hosts[plan.host].ssh
-    told: set[KeyPath] = set()
+    reported: set[KeyPath] = set()
     held = tuple(address for part in plan.parts for address in part.every(Address) if address.namespace is None)
     for ruleset in rulesets(plan):
         rules = Rules(ruleset, port)
         for device, to in _arrivals(host, held, network, rules):
             for source in rules.representatives(to, device):
                 thief = rules.taken_by(Syn(device, source, to, port))
-                if thief is not None and thief not in told:
-                    told.add(thief)
+                if thief is not None and thief not in reported:
+                    reported.add(thief)
                     what = f"a connection from {source} to ssh of {host} at {to} ({port}/tcp) would not arrive"
                     hint = "write another port: ssh stays reachable from everywhere"
-                    yield Problem("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
+                    yield Diagnostic("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
 
 
 def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
@@ -74,7 +74,7 @@ def _arrivals(
     made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
     everywhere = tuple(dict.fromkeys((*declared, *(ip for ip in made if not ip.is_link_local()))))
     all_of_it, the_uplinks = Places(everywhere), Places(declared)
-    for device in ways_out(host, network) or (UPLINK,):
+    for device in uplink_interfaces(host, network) or (UPLINK,):
         yield from ((device, ip) for ip in rules.in_danger(device, all_of_it))
     for interface in tunnels:
         yield from ((interface.name, net.ip) for net in interface.addresses)

@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.names import HostName
 from netc.network.interface import Network
 from netc.network.migration import Hosts, Move, harm, order
 from netc.network.speakers import has_members
-from netc.problem import KeyPath, Problem, dotted
 
 FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",), ("acknowledge",)}
 """What may differ: how our routers tell each other, and what their author knows."""
@@ -23,19 +23,19 @@ FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "refl
 FEW = 5
 
 
-def comparable(before: Network, after: Network) -> Iterator[Problem]:
+def comparable(before: Network, after: Network) -> Iterator[Diagnostic]:
     """Why the order of a change cannot be told."""
     old, new = before.topology, after.topology
     for topology, which in ((old, "the first topology"), (new, "this topology")):
         if topology.bgp is None or not has_members(topology.bgp):
             what = f"{which} is no confederation, so its routers have other ASNs or none"
             hint = "sessions between other ASNs do not come up: change all routers at one moment"
-            yield Problem("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
+            yield Diagnostic("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
             return
     for path in _differences(old, new, ()):
         what = f"`{dotted(path)}` differs from the first topology"
         what += ", and a migration changes internal BGP only"
-        yield Problem("NC2601", path, what, "change it before or after the migration", on_key=True)
+        yield Diagnostic("NC2601", path, what, "change it before or after the migration", on_key=True)
 
 
 def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
@@ -51,7 +51,7 @@ def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
         yield path
 
 
-def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
+def halfway(one: Move, moved: Hosts) -> Iterator[Diagnostic]:
     """What is broken while these have changed and the others have not."""
     broken = harm(one, moved)
     together = next((step.hosts for step in order(one) if 0 < len(moved & set(step.hosts)) < len(step.hosts)), ())
@@ -62,11 +62,11 @@ def halfway(one: Move, moved: Hosts) -> Iterator[Problem]:
     for host, origins in lost.items():
         state = "has changed" if host in moved else "has not changed"
         what = f"{host}, which {state}, has no routes of {_some(origins)}, so its packets to them are lost"
-        yield Problem("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
+        yield Diagnostic("NC2602", ("hosts", host), what, hint, (("bgp", "internal"),), on_key=True)
     for host, origin in broken.leaks:
         what = f"{host} exports routes of {origin} with member ASNs in their paths, such as"
         what += f" {one.members[origin]}"
-        yield Problem("NC2603", ("hosts", host, "bgp"), what, hint, (("hosts", origin, "bgp"),), on_key=True)
+        yield Diagnostic("NC2603", ("hosts", host, "bgp"), what, hint, (("hosts", origin, "bgp"),), on_key=True)
 
 
 def _some(hosts: Iterable[HostName]) -> str:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName, Wrong
 from netc.network.anycast import anycast_device, services_at
 from netc.network.bridges import bridge_device
 from netc.network.interface import Network
 from netc.network.namespaces import INNER, host_end
-from netc.problem import KeyPath, Problem
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host in network.topology.hosts:
         yield from _interfaces(host, network)
         yield from _parts(host, network)
 
 
-def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
+def _interfaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
     """A device is born among the host's own, so names are one room even for what is moved away."""
     table = network.topology.hosts[host]
     seen: dict[str, KeyPath] = {table.wan: ("hosts", host, "wan")} if table.wan else {}
@@ -32,7 +32,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
             outer = host_end(name, settings)
         except Wrong as wrong:
             what = f"netc derives no name for the veth pair of `{name}` on {host}: {wrong.what}"
-            yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+            yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
             continue
         if settings.access or settings.bridge:
             named.append((outer, where))
@@ -42,23 +42,23 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Problem]:
             named.append((bridge_device(bridge_name, bridge), where))
         except Wrong as wrong:
             what = f"netc derives no name for the interface of `{bridge_name}`: {wrong.what}"
-            yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+            yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
     named += [(anycast_device(name), ("anycast", name)) for name, _ in services_at(host, network.topology)]
     for device, where in named:
         other = seen.setdefault(device, where)
         if other != where:
             what = f"two interfaces of {host} have the same name, `{device}`"
             key = "prefix" if "meshes" in (where[0], other[0]) else "interface"
-            yield Problem("NC0801", where, what, f"give one of them another `{key}`", (other,), on_key=True)
+            yield Diagnostic("NC0801", where, what, f"give one of them another `{key}`", (other,), on_key=True)
         if device == INNER and table.namespaces:
             what = f"`{INNER}` is the name of the inner end of each namespace's veth pair"
-            yield Problem("NC0801", where, what, "write another `interface`", on_key=True)
+            yield Diagnostic("NC0801", where, what, "write another `interface`", on_key=True)
 
 
-def _parts(host: HostName, network: Network) -> Iterator[Problem]:
+def _parts(host: HostName, network: Network) -> Iterator[Diagnostic]:
     seen: dict[str, KeyPath] = {}
     for interface in network.interfaces[host]:
         other = seen.setdefault(interface.part, interface.origin)
         if other != interface.origin:
             what = f"two parts of {host} have the same name, `{interface.part}`"
-            yield Problem("NC0802", interface.origin, what, "rename one of the two", (other,), on_key=True)
+            yield Diagnostic("NC0802", interface.origin, what, "rename one of the two", (other,), on_key=True)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
 from netc.network.uplinks import held_addresses
-from netc.problem import KeyPath, Problem, Severity, dotted
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         tunnels: dict[str, KeyPath] = {}
         services: dict[str, KeyPath] = {}
@@ -34,30 +34,30 @@ def check(network: Network) -> Iterator[Problem]:
                 yield from _inside(settings, tunnel, where)
 
 
-def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: str) -> Iterator[Problem]:
+def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: str) -> Iterator[Diagnostic]:
     first = seen.setdefault(name, where)
     if first != where:
-        yield Problem(
+        yield Diagnostic(
             code, where, f"{noun} `{name}` is already in another namespace", "leave it out of one of the two", (first,)
         )
 
 
-def _access(settings: Namespace, where: KeyPath) -> Iterator[Problem]:
+def _access(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:
     families: dict[int, int] = {}
     for index, prefix in enumerate(settings.access):
         at = (*where, "access", index)
         if prefix.version in families:
             what = f"`access` has two prefixes of IPv{prefix.version}"
-            yield Problem(
+            yield Diagnostic(
                 "NC0903", at, what, "write one prefix for each family", ((*where, "access", families[prefix.version]),)
             )
         families.setdefault(prefix.version, index)
         if prefix.size < 2:
             what = f"{prefix} has 1 address, and a veth pair needs 2"
-            yield Problem("NC0903", at, what, f"write a {'/31' if prefix.version == 4 else '/127'}")
+            yield Diagnostic("NC0903", at, what, f"write a {'/31' if prefix.version == 4 else '/127'}")
         elif prefix.ip != prefix.network:
             what = f"{prefix} has host bits set"
-            yield Problem(
+            yield Diagnostic(
                 "NC0903", at, what, f"write `{prefix.cidr}`: the host has the first address, the namespace the next"
             )
 
@@ -78,21 +78,21 @@ def usable_pairs(settings: Namespace) -> tuple[Pair, ...]:
 
 def _publish(
     publish: Publish, settings: Namespace, where: KeyPath, host: HostName, network: Network
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     inside = {prefix.version for prefix in settings.access}
     if not inside:
         what = f"nobody can reach {publish.port}: the namespace has no `access`"
-        yield Problem("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
+        yield Diagnostic("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
         return
     held = held_addresses(host, network)
     for index, address in enumerate(publish.on):
         at = (*where, "on", index)
         if address not in held and address not in set(_ends(settings)):
             what, own = f"{host} does not have {address}", {*held, *_ends(settings)}
-            yield Problem("NC0905", at, what, "write one of " + ", ".join(map(str, sorted(own))))
+            yield Diagnostic("NC0905", at, what, "write one of " + ", ".join(map(str, sorted(own))))
         elif address.version not in inside:
             what = f"{address} is IPv{address.version}, and `access` has no IPv{address.version} prefix"
-            yield Problem(
+            yield Diagnostic(
                 "NC0906",
                 at,
                 what,
@@ -101,13 +101,13 @@ def _publish(
     for index, prefix in enumerate(publish.allow):
         if prefix.version not in ({address.version for address in publish.on} or inside):
             what = f"no client of {prefix} can connect: the port is not published in IPv{prefix.version}"
-            yield Problem("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
+            yield Diagnostic("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
 
 
-def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Problem]:
+def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:
     if not tunnel.addresses:
         what = f"tunnel `{settings.tunnel}` has no `address`, so nothing in the namespace can send"
-        yield Problem(
+        yield Diagnostic(
             "NC0907",
             (*tunnel.where, "address"),
             what,
@@ -116,10 +116,10 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
         )
     if tunnel.table is not None:
         what = "the tunnel is in a namespace, where its routes belong into the main table, and it has a `table`"
-        yield Problem("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
+        yield Diagnostic("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
     if settings.services and not (settings.dns or tunnel.dns):
         what = "the namespace has no resolver, so its services cannot look up names"
-        yield Problem(
+        yield Diagnostic(
             "NC0909",
             where,
             what,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.sums import of_replies
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
-from netc.problem import KeyPath, Problem
 
 TABLES = {253: "default", 254: "main", 255: "local"}
 """rt_tables of iproute2."""
@@ -22,7 +22,7 @@ TAILSCALE = range(5210, 5271)
 """The rule priorities of Tailscale, which flushes them."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, interfaces in network.interfaces.items():
         yield from _derived(interfaces, uplinks(host, network), splits(host, network))
         tables: dict[int, Interface] = {}
@@ -41,52 +41,54 @@ def check(network: Network) -> Iterator[Problem]:
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
 
 
-def _without_table(interface: Interface) -> Iterator[Problem]:
+def _without_table(interface: Interface) -> Iterator[Diagnostic]:
     if interface.priority is not None:
         what = "`priority` needs a `table`, and the interface has none"
-        yield Problem(
+        yield Diagnostic(
             "NC1004", (*interface.where, "priority"), what, "leave `priority` out, or write a `table`", on_key=True
         )
 
 
-def _unused(interface: Interface) -> Iterator[Problem]:
+def _unused(interface: Interface) -> Iterator[Diagnostic]:
     """A table that holds nothing, or that nothing leads to."""
     where = (*interface.where, "table")
     if not interface.routes:
         what = f"table {interface.table} would be empty: the interface has no `routes`"
-        yield Problem("NC1004", where, what, "leave `table` out, or write `routes`")
+        yield Diagnostic("NC1004", where, what, "leave `table` out, or write `routes`")
     elif all(net.ip.is_link_local() for net in interface.addresses):
         what = (
             f"no policy rule leads to table {interface.table}: rules match addresses of the interface, and it has none"
         )
-        yield Problem("NC1004", where, what, "leave `table` out, or write an `address`")
+        yield Diagnostic("NC1004", where, what, "leave `table` out, or write an `address`")
 
 
-def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Problem]:
+def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Diagnostic]:
     owner = TABLES.get(table) or OTHERS.get(table)
     if owner:
         what = f"table {table} belongs to {owner}"
-        yield Problem(
+        yield Diagnostic(
             "NC1003", (*interface.where, "table"), what, "write a number from 7000 to 7999: netc leaves them to you"
         )
     if priority in TAILSCALE:
         what = f"priority {priority} is one of {TAILSCALE.start} to {TAILSCALE.stop - 1}, whose rules Tailscale deletes"
-        yield Problem(
+        yield Diagnostic(
             "NC1003", (*interface.where, "priority"), what, "write a number from 7000 to 7999: netc leaves them to you"
         )
     if priority > 32765:
         what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would ask main first"
-        yield Problem("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
+        yield Diagnostic("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
 
 
-def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
+def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Diagnostic]:
     other = seen.setdefault(number, interface)
     if other is not interface:
         what = f"{interface.name} and {other.name} of {interface.host} have the same {key}, {number}"
-        yield Problem(code, (*interface.where, key), what, f"give one of them another `{key}`", ((*other.where, key),))
+        yield Diagnostic(
+            code, (*interface.where, key), what, f"give one of them another `{key}`", ((*other.where, key),)
+        )
 
 
-def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator[Problem]:
+def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator[Diagnostic]:
     """The table hangs on the edge's id, so one edge has one link."""
     if interface.back is None:
         return
@@ -95,23 +97,23 @@ def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator
         names = f"{other.name} and {interface.name}"
         what = f"visitors of {interface.far} reach {interface.host} by {names}, and both need the same reply table"
         hint = f"let all forwards at {interface.far} use the same link in `via`"
-        yield Problem("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
+        yield Diagnostic("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
 
 
 def _of_replies(
     interface: Interface, table: int, priority: int, replies: dict[int, Interface], topology: Topology
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     for code, key, number in (("NC1001", "table", table), ("NC1002", "priority", priority)):
         if other := replies.get(number):
             what = f"{interface.host} needs {key} {number} for replies to visitors of {other.far}"
             what += f", where {of_replies(other.far, topology)}" if other.far else ""
-            yield Problem(code, (*interface.where, key), what, f"write another `{key}`", (other.origin,))
+            yield Diagnostic(code, (*interface.where, key), what, f"write another `{key}`", (other.origin,))
             return
 
 
 def _derived(
     interfaces: tuple[Interface, ...], by_uplink: tuple[Uplink, ...], by_split: tuple[Split, ...]
-) -> Iterator[Problem]:
+) -> Iterator[Diagnostic]:
     """Derived from names, so two may meet, if seldom."""
     tables: dict[int, tuple[str, KeyPath]] = {}
     marks: dict[int, tuple[str, KeyPath]] = {}
@@ -133,13 +135,13 @@ def _derived(
             if other != origin:
                 shown = number >> 24 if key == "mark" else number
                 said = f"{what} and {name} have the same {key}, {shown}"
-                yield Problem("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
+                yield Diagnostic("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
 
 
-def _not_free(origin: KeyPath, table: int) -> Iterator[Problem]:
+def _not_free(origin: KeyPath, table: int) -> Iterator[Diagnostic]:
     owner = TABLES.get(table) or OTHERS.get(table)
     if table == PREFERRED:
         owner = "the preferred uplinks"
     if owner:
         free = "write a number from 13000 to 13999" if origin[2] == "splits" else "write a number from 12000 to 12999"
-        yield Problem("NC1003", (*origin, "table"), f"table {table} belongs to {owner}", free)
+        yield Diagnostic("NC1003", (*origin, "table"), f"table {table} belongs to {owner}", free)

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from netaddr import IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import KINDS
 from netc.language.links import Link, Mesh
 from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
@@ -15,10 +16,9 @@ from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.meshes import members
 from netc.network.spans import Spans
-from netc.problem import KeyPath, Problem, Severity
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     yield from _keys(network)
     yield from _key_files(network)
@@ -38,14 +38,14 @@ def check(network: Network) -> Iterator[Problem]:
                 yield from _unroutable(interface)
 
 
-def _keys(network: Network) -> Iterator[Problem]:
+def _keys(network: Network) -> Iterator[Diagnostic]:
     """One private key in two places: WireGuard would move every session between the two."""
     seen: dict[PublicKey, tuple[HostName, KeyPath]] = {}
     for where, host, key in _declared(network):
         owner = seen.setdefault(key, (host, where))
         if owner[0] != host:
             what = f"{host} and {owner[0]} have the same public key"
-            yield Problem("NC0602", where, what, "make a key pair on each host: `netc keys` does it", (owner[1],))
+            yield Diagnostic("NC0602", where, what, "make a key pair on each host: `netc keys` does it", (owner[1],))
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):
@@ -56,12 +56,14 @@ def _keys(network: Network) -> Iterator[Problem]:
                 if earlier != index:
                     at, there = ((*interface.where, "peer", n, "public_key") for n in (index, earlier))
                     what = f"two peers of {interface.name} have the same key, and WireGuard keeps only the last one"
-                    yield Problem("NC0602", at, what, "merge them into one peer with all `allowed_ips`", (there,))
+                    yield Diagnostic("NC0602", at, what, "merge them into one peer with all `allowed_ips`", (there,))
                 elif peer.public_key in seen:
                     at = (*interface.where, "peer", index, "public_key")
                     host, there = seen[peer.public_key]
                     what = f"this is the public key of {host}, a host of this topology"
-                    yield Problem("NC0602", at, what, "write a link between the two in place of the tunnel", (there,))
+                    yield Diagnostic(
+                        "NC0602", at, what, "write a link between the two in place of the tunnel", (there,)
+                    )
 
 
 def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]:
@@ -74,7 +76,7 @@ def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]
                 yield ("links", name, "ends", host, "public_key"), host, end.public_key
 
 
-def _key_files(network: Network) -> Iterator[Problem]:
+def _key_files(network: Network) -> Iterator[Diagnostic]:
     """A file that netc names by itself and that would have to hold two keys."""
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[object, KeyPath]] = {}
@@ -86,7 +88,7 @@ def _key_files(network: Network) -> Iterator[Problem]:
                         f"two interfaces of {host} with different keys have the same key file, {interface.private_key}"
                     )
                     hint = "give one of them a `private_key` with another `file`, or rename it"
-                    yield Problem("NC0608", interface.where, what, hint, (there,), on_key=True)
+                    yield Diagnostic("NC0608", interface.where, what, hint, (there,), on_key=True)
 
 
 def _identity(interface: Interface, network: Network) -> object:
@@ -102,40 +104,40 @@ def _identity(interface: Interface, network: Network) -> object:
     return None if table.private_key else table.public_key
 
 
-def _shared_key(name: LinkName, link: Link) -> Iterator[Problem]:
+def _shared_key(name: LinkName, link: Link) -> Iterator[Diagnostic]:
     having = [host for host in link.between if host in link.ends and link.ends[host].preshared_key]
     if len(having) == 1:
         at: KeyPath = ("links", name, "ends", having[0], "preshared_key")
         what = f"link `{name}` has a preshared key on {having[0]} and none on the other end"
-        yield Problem("NC0604", at, what, "write `preshared_key` for the other end too")
+        yield Diagnostic("NC0604", at, what, "write `preshared_key` for the other end too")
 
 
-def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Problem]:
+def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Diagnostic]:
     hosts = network.topology.hosts
     one, other = link.between
     if one == other or one not in hosts or other not in hosts:
         return
     family = FAMILY[link.family]
-    ways = ((one, other), (other, one))
-    if not any(dial(hosts[near], candidates(hosts[far], link.ends.get(far)), family) for near, far in ways):
+    directions = ((one, other), (other, one))
+    if not any(dial(hosts[near], candidates(hosts[far], link.ends.get(far)), family) for near, far in directions):
         what = f"{one} and {other} have no endpoint that the other can dial"
         hint = "give one of them an `endpoint`, or a public address of a family that both have"
-        yield Problem("NC0603", ("links", name, "between"), what, hint, on_key=True)
+        yield Diagnostic("NC0603", ("links", name, "between"), what, hint, on_key=True)
 
 
-def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Problem]:
+def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:
     hosts = network.topology.hosts
     hidden = [host for host in members(mesh, network.topology) if not candidates(hosts[host])]
     if len(hidden) > 1:
         some = ", ".join(hidden[:3]) + (f" and {len(hidden) - 3} more" if len(hidden) > 3 else "")
         what = f"{len(hidden)} hosts of the mesh have no endpoint, so they cannot reach each other: {some}"
         hint = "give all but one of them an `endpoint` or a public address"
-        yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
+        yield Diagnostic("NC0603", ("meshes", name, "hosts"), what, hint)
     else:
         yield from _no_common_family(name, mesh, network)
 
 
-def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Problem]:
+def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:
     """The first pair of which neither speaks what the other can be dialled at; hosts that are alike count once."""
     hosts = network.topology.hosts
     alike: dict[object, HostName] = {}
@@ -143,11 +145,11 @@ def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[
         offered = frozenset(endpoint.family for endpoint in candidates(hosts[host]))
         alike.setdefault((families(hosts[host]), offered), host)
     for one, other in combinations(alike.values(), 2):
-        ways = ((one, other), (other, one))
-        if not any(dial(hosts[a], candidates(hosts[b]), FAMILY[mesh.family]) for a, b in ways):
+        directions = ((one, other), (other, one))
+        if not any(dial(hosts[a], candidates(hosts[b]), FAMILY[mesh.family]) for a, b in directions):
             what = f"{one} and {other} have no address family in common"
             hint = "give one of them an address of the other's family, or take one out of the mesh"
-            yield Problem("NC0603", ("meshes", name, "hosts"), what, hint)
+            yield Diagnostic("NC0603", ("meshes", name, "hosts"), what, hint)
             return
 
 
@@ -155,11 +157,11 @@ def _with_port(there: Endpoint) -> str:
     return str(Endpoint(there.host, 51820))
 
 
-def _tunnel(interface: WireguardInterface) -> Iterator[Problem]:
+def _tunnel(interface: WireguardInterface) -> Iterator[Diagnostic]:
     for index, peer in enumerate(interface.peers):
         if peer.endpoint and peer.endpoint.port is None:
             at = (*interface.where, "peer", index, "endpoint")
-            yield Problem(
+            yield Diagnostic(
                 "NC0605",
                 at,
                 f"endpoint `{peer.endpoint}` has no port",
@@ -167,11 +169,13 @@ def _tunnel(interface: WireguardInterface) -> Iterator[Problem]:
             )
     if interface.port is None and not any(peer.endpoint for peer in interface.peers):
         what = "the tunnel has no peer with an `endpoint` and no `port`, so neither side can start it"
-        yield Problem("NC0603", interface.where, what, "write `port = 51820`, or the `endpoint` of a peer", on_key=True)
+        yield Diagnostic(
+            "NC0603", interface.where, what, "write `port = 51820`, or the `endpoint` of a peer", on_key=True
+        )
     yield from _overlapping(interface)
 
 
-def _overlapping(interface: WireguardInterface) -> Iterator[Problem]:
+def _overlapping(interface: WireguardInterface) -> Iterator[Diagnostic]:
     """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of. Each
     is told of once, however many hold it: with the first that has the same, else with the narrowest around it."""
     mine = [(net, index) for index, peer in enumerate(interface.peers) for net in set(peer.allowed_ips)]
@@ -185,15 +189,15 @@ def _overlapping(interface: WireguardInterface) -> Iterator[Problem]:
         also = ((*interface.where, "peer", other, "allowed_ips"),)
         if net == wide:
             what = f"two peers of {interface.name} have {net} in `allowed_ips`, and WireGuard gives it to the last one"
-            yield Problem("NC0601", at, what, "leave it out of one peer, or make two tunnels", also)
+            yield Diagnostic("NC0601", at, what, "leave it out of one peer, or make two tunnels", also)
             continue
         if wide is not None:
             what = f"{net} lies in {wide} of another peer: packets to {net} go to this one"
-            yield Problem("NC0606", at, what, "", also, Severity.NOTE)
+            yield Diagnostic("NC0606", at, what, "", also, Severity.NOTE)
         around.append((net, index))
 
 
-def _unroutable(interface: WireguardInterface) -> Iterator[Problem]:
+def _unroutable(interface: WireguardInterface) -> Iterator[Diagnostic]:
     """WireGuard drops what no peer is allowed to have (wg(8), allowed-ips)."""
     if not interface.routes:
         return
@@ -202,4 +206,4 @@ def _unroutable(interface: WireguardInterface) -> Iterator[Problem]:
     for index, to in enumerate(interface.routes):
         if not allowed[to.version].holds(to.first, to.last):
             what = f"{interface.name} has a route for {to}, and no peer has it in `allowed_ips`"
-            yield Problem("NC0607", (*interface.where, "routes", index), what, f"add `{to}` to `allowed_ips`")
+            yield Diagnostic("NC0607", (*interface.where, "routes", index), what, f"add `{to}` to `allowed_ips`")

@@ -8,11 +8,12 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
+from netc.diagnostic import Diagnostic, KeyPath, Place
 from netc.language.kinds import KINDS, Kind
 from netc.language.names import HostName
 from netc.language.topology import Topology
 from netc.language.values import Port
-from netc.network.bridges import ways_in
+from netc.network.bridges import dnats
 from netc.network.interface import (
     Interface,
     Network,
@@ -22,27 +23,26 @@ from netc.network.interface import (
     listens_at,
 )
 from netc.network.sums import of_port, of_vni
-from netc.problem import KeyPath, Place, Problem
 
 BGP = 179
 """RFC 4271."""
 
 
-def check(network: Network) -> Iterator[Problem]:
-    told: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
+def check(network: Network) -> Iterator[Diagnostic]:
+    reported: set[tuple[KeyPath, KeyPath | Place]] = set()  # two meshes that clash do so on every host
     for host, interfaces in network.interfaces.items():
-        for problem in _listening(interfaces, network.topology):
-            if (problem.where, problem.also[0]) not in told:
-                told.add((problem.where, problem.also[0]))
-                yield problem
-        for problem in _same_tunnel(interfaces, network.topology):
-            if (problem.where, problem.also[0]) not in told:
-                told.add((problem.where, problem.also[0]))
-                yield problem
+        for diagnostic in _listening(interfaces, network.topology):
+            if (diagnostic.where, diagnostic.also[0]) not in reported:
+                reported.add((diagnostic.where, diagnostic.also[0]))
+                yield diagnostic
+        for diagnostic in _same_tunnel(interfaces, network.topology):
+            if (diagnostic.where, diagnostic.also[0]) not in reported:
+                reported.add((diagnostic.where, diagnostic.also[0]))
+                yield diagnostic
         yield from _published(host, network)
 
 
-def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
+def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Diagnostic]:
     """Sockets stay where the device was born, so namespaces do not separate them. Numbered devices of one kind share
     theirs."""
     seen: dict[int, Interface] = {}
@@ -55,10 +55,10 @@ def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterato
         if other is not interface and not shared:
             what = f"{interface.name} and {other.name} of {interface.host} have the same UDP port, {port}"
             what += of_port(interface, topology) or of_port(other, topology)
-            yield Problem("NC0501", port_key(interface), what, "give one of them another `port`", (port_key(other),))
+            yield Diagnostic("NC0501", port_key(interface), what, "give one of them another `port`", (port_key(other),))
 
 
-def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Problem]:
+def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Diagnostic]:
     """Without ports, the kernel tells tunnels apart by their outer addresses and key, others by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
@@ -76,10 +76,10 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
         other = seen.setdefault((interface.kind, *ends), interface)
         if other is not interface:
             what = f"{interface.name} and {other.name} of {interface.host} have {same}"
-            yield Problem(code, _told_at(interface), what, _apart(interface.kind), (_told_at(other),))
+            yield Diagnostic(code, _reported_at(interface), what, _apart(interface.kind), (_reported_at(other),))
 
 
-def _told_at(interface: Interface) -> KeyPath:
+def _reported_at(interface: Interface) -> KeyPath:
     """The key that would tell it from another; of a link the one that is both ends'."""
     if KINDS[interface.kind].form == "numbered":
         return (*interface.origin, "vni")
@@ -121,28 +121,28 @@ def published(host: HostName, network: Network) -> Iterator[Published]:
     for bridge_name, bridge in sorted(table.bridges.items()):
         for index, container in enumerate(bridge.publish):
             where = ("hosts", host, "bridges", bridge_name, "publish", index, "port")
-            on = tuple(ip for way in ways_in(container, host, network) for ip in way.on)
+            on = tuple(ip for dnat in dnats(container, host, network) for ip in dnat.on)
             yield Published(bridge_name, where, container.port, on)
 
 
-def _published(host: HostName, network: Network) -> Iterator[Problem]:
+def _published(host: HostName, network: Network) -> Iterator[Diagnostic]:
     table = network.topology.hosts[host]
     taken = {Port(port, "udp"): i for i in network.interfaces[host] if (port := listens_at(i))}
     seen: dict[tuple[Port, IPAddress], KeyPath] = {}
     for one in published(host, network):
         if one.port == Port(table.ssh, "tcp"):
             what = f"{one.port} is the port of ssh on {host}"
-            yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+            yield Diagnostic("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
         if one.port == Port(BGP, "tcp") and host in network.speakers:
             what = f"{one.port} is the port of BGP on {host}, which is a router"
-            yield Problem("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+            yield Diagnostic("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
         if other := taken.get(one.port):
             what = f"{one.port} is the port of {other.name} on {host}{of_port(other, network.topology)}"
             hint = "publish another port; `to` keeps the one inside"
-            yield Problem("NC0503", one.where, what, hint, (port_key(other),))
+            yield Diagnostic("NC0503", one.where, what, hint, (port_key(other),))
         for address in one.on:
             first = seen.setdefault((one.port, address), one.where)
             if first != one.where:
                 what = f"{address} has {one.port} published twice"
-                yield Problem("NC0502", one.where, what, "keep one of the two", (first,))
+                yield Diagnostic("NC0502", one.where, what, "keep one of the two", (first,))
                 break

@@ -9,14 +9,14 @@ from netc.checks.firewall import named_sources
 from netc.checks.sets import named_sets
 from netc.checks.splits import named_directs
 from netc.checks.words import some
+from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
+from netc.language.diagnostics import Names, did_you_mean
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
-from netc.language.mistakes import Names, did_you_mean
 from netc.language.names import HostName, MeshName, SetName
 from netc.language.sets import BUILTIN
 from netc.language.topology import Host
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem, Severity, dotted
 
 
 class _There:
@@ -52,14 +52,14 @@ class _There:
         host = self.topology.hosts[HostName(str(table[1]))]
         return cast(Mapping[str, object], getattr(host, str(table[2])))
 
-    def host(self, host: str, where: KeyPath) -> Iterator[Problem]:
+    def host(self, host: str, where: KeyPath) -> Iterator[Diagnostic]:
         if host not in self.hosts and ("hosts",) not in self.broken:
             hint = self.hosts.did_you_mean(host) or self.no_host
-            yield Problem("NC0201", where, f"no host is called `{host}`", hint)
+            yield Diagnostic("NC0201", where, f"no host is called `{host}`", hint)
 
     def one_of(
         self, code: str, name: str, noun: str, host: HostName, at: KeyPath, before: str = ""
-    ) -> Iterator[Problem]:
+    ) -> Iterator[Diagnostic]:
         """`name` is a key of the host's table of `noun`s, or was one before it was found broken. `before`: what stands
         before it in the value."""
         table: KeyPath = ("hosts", host, f"{noun}s")
@@ -67,7 +67,7 @@ class _There:
             hint = names.did_you_mean(name).replace("mean `", f"mean `{before}") or f"write [{dotted((*table, name))}]"
             if noun == "tunnel":
                 hint = self._for_a_tunnel(name, host) or hint
-            yield Problem(code, at, f"{host} has no {noun} `{name}`", hint)
+            yield Diagnostic(code, at, f"{host} has no {noun} `{name}`", hint)
 
     def _for_a_tunnel(self, name: str, host: HostName) -> str:
         """Where the name is that of an interface, a link or a mesh."""
@@ -96,7 +96,7 @@ class _There:
         return self._by_device
 
 
-def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
+def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Diagnostic]:
     topology = network.topology
     there = _There(network, broken)
     for name, link in topology.links.items():
@@ -105,10 +105,12 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
             yield from there.host(host, (*where, "between", index))
         if link.between[0] == link.between[1]:
             what = f"link `{name}` has {link.between[0]} at both ends"
-            yield Problem("NC0203", (*where, "between", 1), what, "name two different hosts")
+            yield Diagnostic("NC0203", (*where, "between", 1), what, "name two different hosts")
         for host in sorted(link.ends.keys() - set(link.between)):
             hint = did_you_mean(host, link.between) or "the link is between " + " and ".join(link.between)
-            yield Problem("NC0204", (*where, "ends", host), f"link `{name}` has no end on `{host}`", hint, on_key=True)
+            yield Diagnostic(
+                "NC0204", (*where, "ends", host), f"link `{name}` has no end on `{host}`", hint, on_key=True
+            )
     for mesh_name, mesh in topology.meshes.items():
         yield from _mesh(mesh_name, mesh, there)
     for forward_name, forward in topology.forwards.items():
@@ -119,7 +121,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> Iterator[Problem]:
         yield from _inside_a_host(host_name, table, there)
 
 
-def _inside_a_host(host: HostName, table: Host, there: _There) -> Iterator[Problem]:
+def _inside_a_host(host: HostName, table: Host, there: _There) -> Iterator[Diagnostic]:
     own: KeyPath = ("hosts", host)
     for space, settings in table.namespaces.items():
         at: KeyPath = (*own, "namespaces", space)
@@ -146,7 +148,7 @@ def _inside_a_host(host: HostName, table: Host, there: _There) -> Iterator[Probl
                     yield from there.one_of("NC0210", target.namespace, "namespace", host, at)
 
 
-def _routing(there: _There) -> Iterator[Problem]:
+def _routing(there: _There) -> Iterator[Diagnostic]:
     topology = there.topology
     known = there.of(("links",), ("meshes",))
     for table, over in (
@@ -158,7 +160,7 @@ def _routing(there: _There) -> Iterator[Problem]:
                 meant = there.behind(name, None, "links", "meshes")
                 hint = known.did_you_mean(name) or f"write [links.{name}]"
                 hint = f"write `{meant}`: `{name}` is its interface" if meant else hint
-                yield Problem("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
+                yield Diagnostic("NC2101", (table, "over", index), f"no link or mesh is called `{name}`", hint)
     for service, anycast in topology.anycast.items():
         for index, host in enumerate(anycast.hosts):
             yield from there.host(host, ("anycast", service, "hosts", index))
@@ -166,7 +168,7 @@ def _routing(there: _There) -> Iterator[Problem]:
         yield from there.host(host, ("bgp", "reflectors", index))
 
 
-def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Problem]:
+def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Diagnostic]:
     topology = there.topology
     yield from there.host(forward.at, (*where, "at"))
     for index, target in enumerate(forward.to):
@@ -181,10 +183,10 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Proble
             hint = "`via` takes a link, and this is a mesh: write a link between the two hosts"
         elif meant := there.behind(forward.via, forward.at, "links"):
             hint = f"write `{meant}`: `{forward.via}` is its interface"
-        yield Problem("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
+        yield Diagnostic("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
 
 
-def _sets(network: Network, there: _There) -> Iterator[Problem]:
+def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
     topology = network.topology
     known = there.of(("sets",), besides=BUILTIN)
     walls = [named_sources(host, table.firewall) for host, table in topology.hosts.items() if table.firewall]
@@ -195,7 +197,7 @@ def _sets(network: Network, there: _There) -> Iterator[Problem]:
     for where, source in named.items():
         if source not in known and ("sets",) not in there.broken:
             hint = known.did_you_mean(source) or f"write [sets.{source}]"
-            yield Problem("NC1402", where, f"no set is called `{source}`", hint)
+            yield Diagnostic("NC1402", where, f"no set is called `{source}`", hint)
     # What was misspelt or left out may have meant it.
     all_known = not there.broken and all(name in known for name in used)
     for name, table in topology.sets.items():
@@ -204,15 +206,15 @@ def _sets(network: Network, there: _There) -> Iterator[Problem]:
                 yield from there.host(host, ("sets", name, "ipset", index))
         if all_known and name not in used and not table.ipset:
             what = f"no rule and no set uses the set `{name}`"
-            yield Problem("NC1404", ("sets", name), what, "leave it out", severity=Severity.WARNING, on_key=True)
+            yield Diagnostic("NC1404", ("sets", name), what, "leave it out", severity=Severity.WARNING, on_key=True)
 
 
-def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
+def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Diagnostic]:
     where: KeyPath = ("meshes", name, "hosts")
     everyone = "all" in mesh.hosts
     hosts = there.hosts.every
     if everyone and len(mesh.hosts) > 1:
-        yield Problem(
+        yield Diagnostic(
             "NC0205",
             where,
             "`all` already stands for every host, and `hosts` names others beside it",
@@ -222,16 +224,18 @@ def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Problem]:
         if host != "all":
             yield from there.host(host, (*where, index))
     if mesh.hosts == ("all",) and len(hosts) == 1 and ("hosts",) not in there.broken:
-        yield Problem("NC0205", where, f"a mesh needs two hosts, and {hosts[0]} is the only host", "add another host")
+        yield Diagnostic(
+            "NC0205", where, f"a mesh needs two hosts, and {hosts[0]} is the only host", "add another host"
+        )
     places: dict[str, list[int]] = {}
     for index, host in enumerate(mesh.hosts):
         places.setdefault(host, []).append(index)
     for member, at in places.items():
         if len(at) > 1:
             also = ((*where, at[0]),)
-            yield Problem("NC0205", (*where, at[1]), f"`hosts` names {member} twice", "leave it out", also=also)
+            yield Diagnostic("NC0205", (*where, at[1]), f"`hosts` names {member} twice", "leave it out", also=also)
     if not everyone and len(set(mesh.hosts)) < 2:
-        yield Problem(
+        yield Diagnostic(
             "NC0205",
             where,
             f"a mesh needs two hosts, and `hosts` has {len(set(mesh.hosts))}",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import SetName
 from netc.language.sets import BUILTIN, AddressSet, Source
 from netc.network.interface import Network
 from netc.network.sets import in_order, members
-from netc.problem import KeyPath, Problem, Severity
 
 IPSET = 31
 LONGEST = IPSET - len("4-new")
@@ -19,23 +19,23 @@ def too_long(name: SetName) -> str:
     return f"{len(name)} characters > {LONGEST} = {IPSET} (an ipset's name) - {IPSET - LONGEST} (`4-new`)"
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for name, table in network.topology.sets.items():
         where: KeyPath = ("sets", name)
         if name in BUILTIN:
             what = f"netc has a set `{name}` of its own"
-            yield Problem("NC1604", where, what, "write another name", on_key=True)
+            yield Diagnostic("NC1604", where, what, "write another name", on_key=True)
         elif name in network.sets:
             yield from _members(name, table, where, network)
         if table.ipset and len(name) > LONGEST:
             what = f"`{name}` has {too_long(name)}"
-            yield Problem("NC1605", where, what, "leave `ipset` out, or write a shorter name", on_key=True)
+            yield Diagnostic("NC1605", where, what, "leave `ipset` out, or write a shorter name", on_key=True)
     for ring in in_order(network.topology)[1]:
         what = "these sets contain each other in a ring: " + ", ".join(f"`{name}`" for name in ring)
         if len(ring) == 1:
             what = f"set `{ring[0]}` contains itself"
         also: tuple[KeyPath, ...] = tuple(("sets", name) for name in ring[1:])
-        yield Problem(
+        yield Diagnostic(
             "NC1603",
             ("sets", ring[0]),
             what,
@@ -53,7 +53,7 @@ def named_sets(name: SetName, table: AddressSet) -> Iterator[tuple[KeyPath, Sour
         yield ("sets", name, "minus", index), source
 
 
-def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     left = network.sets[name]
     if left and not table.minus:
         return
@@ -64,7 +64,9 @@ def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network)
         if whole:
             what = f"`minus` removes all addresses of set `{name}`, and an empty set matches no address"
             cure = "put less into `minus`"
-        yield Problem("NC1403", where, what, f"write `may_be_empty = true` if that is meant, else {cure}", on_key=True)
+        yield Diagnostic(
+            "NC1403", where, what, f"write `may_be_empty = true` if that is meant, else {cure}", on_key=True
+        )
     elif table.minus and whole == left:
         what = f"`minus` removes nothing: set `{name}` has none of its addresses"
-        yield Problem("NC1606", (*where, "minus"), what, "leave it out", severity=Severity.WARNING, on_key=True)
+        yield Diagnostic("NC1606", (*where, "minus"), what, "leave it out", severity=Severity.WARNING, on_key=True)

@@ -13,8 +13,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
-from netc.checks.let_in import FAMILIES, Way, Ways
+from netc.checks.accepts import FAMILIES, Accept, Accepts
 from netc.checks.lockout import rulesets
+from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
@@ -29,19 +30,18 @@ from netc.plan.facts import Ruleset
 from netc.plan.filtering import input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Opening
-from netc.problem import KeyPath, Problem, Severity, dotted
 
 MOST = 300
 """Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in sorted(network.topology.hosts.items()):
         for where, sources in _lists(host, table):
             yield from _inside(sources, where, network.sets)
 
 
-def show(plan: HostPlan, network: Network) -> Iterator[Problem]:
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """What only the rules of a host show."""
     wall = network.topology.hosts[plan.host].firewall
     if wall and 0 < len(wall.allow) + len(wall.pass_) <= MOST:
@@ -71,7 +71,7 @@ def _lists(host: HostName, table: Host) -> Iterator[tuple[KeyPath, Sequence[Sour
             yield (*own, "bridges", name_, "publish", number, "allow"), container.allow
 
 
-def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[Problem]:
+def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[Diagnostic]:
     for index, others in sorted(_covered(sources, sets)):
         around = " and ".join(f"`{sources[other]}`" for other in others)
         same = sources[index] == sources[others[0]]
@@ -81,7 +81,7 @@ def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[P
             else f"the list has {around}, which contains `{sources[index]}`"
         )
         also = tuple((*where, other) for other in others)
-        yield Problem("NC2902", (*where, index), what, "leave it out", also, Severity.WARNING)
+        yield Diagnostic("NC2902", (*where, index), what, "leave it out", also, Severity.WARNING)
 
 
 Around = tuple[int, int, int]
@@ -166,7 +166,7 @@ def _in_ranges(inner: Ranges, outer: Ranges) -> bool:
 # ---- rules of a firewall -------------------------------------------------------------------------------------
 
 
-def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
+def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Diagnostic]:
     where: KeyPath = ruleset.filter.origin if ruleset.filter else ruleset.origin
     openings = [rule for rule in input_rules(ruleset) if isinstance(rule, Opening)]
     asked = {
@@ -175,23 +175,23 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Problem]:
         )
         for protocol in ("tcp", "udp")
     }
-    ways = {one.origin: _way(one, sets) for one in openings if _is_beside(one, asked)}
-    others = Ways(ways)
+    accepts = {one.origin: _accept_of(one, sets) for one in openings if _is_beside(one, asked)}
+    others = Accepts(accepts)
     # From the last to the first: of two that say the same the first stays.
     for number in reversed(range(len(wall.allow))):
         at: KeyPath = (*where, "allow", number)
-        if ways.pop(at, None) is None:
+        if accepts.pop(at, None) is None:
             continue
-        told, left = _repeated(_Rule.of(wall.allow[number], at, sets), others)
-        yield from told
+        reported, left = _repeated(_Rule.of(wall.allow[number], at, sets), others)
+        yield from reported
         if left:
-            ways[at] = left
+            accepts[at] = left
     passages = {(one.entering, one.leaving): one.origin for one in reversed(ruleset.passages)}
-    for number, way in enumerate(wall.pass_):
-        first = passages.get((way.from_, way.to), where)
+    for number, passed in enumerate(wall.pass_):
+        first = passages.get((passed.from_, passed.to), where)
         if first not in (where, (*where, "pass", number)):
-            what = f"{_label(first)} already passes everything from `{way.from_}` to `{way.to}`"
-            yield Problem("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
+            what = f"{_label(first)} already passes everything from `{passed.from_}` to `{passed.to}`"
+            yield Diagnostic("NC2903", (*where, "pass", number), what, "leave it out", (first,), Severity.WARNING)
 
 
 def _is_beside(opening: Opening, asked: dict[str, Spans[None]]) -> bool:
@@ -202,10 +202,10 @@ def _is_beside(opening: Opening, asked: dict[str, Spans[None]]) -> bool:
     return not opening.ports or any(asked[each.protocol].within(each.first, each.last) for each in opening.ports)
 
 
-def _way(opening: Opening, sets: Sets) -> Way:
+def _accept_of(opening: Opening, sets: Sets) -> Accept:
     named = opening.sources
     sources = members((*named.prefixes, *named.sets) if named else EVERYTHING, sets)
-    return Way(opening.origin, opening.ports, opening.devices, sources)
+    return Accept(opening.origin, opening.ports, opening.devices, sources)
 
 
 class _Rule(Struct, frozen=True):
@@ -230,24 +230,24 @@ class _Rule(Struct, frozen=True):
     def is_narrowed(self) -> bool:
         return self.sources[0][1] is not None or self.devices[0][1] is not None
 
-    def way(self) -> Way:
+    def accept(self) -> Accept:
         ports = tuple(port for _, port in self.ports if port)
-        return Way(self.at, ports, tuple(device for _, device in self.devices if device), _together(self))
+        return Accept(self.at, ports, tuple(device for _, device in self.devices if device), _both_families(self))
 
 
-def _together(rule: _Rule) -> Members:
+def _both_families(rule: _Rule) -> Members:
     parts = [part for _, _, part in rule.sources]
     return Members(*(merged(range_ for part in parts for range_ in part.of(family)) for family in FAMILIES))
 
 
-def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
+def _repeated(rule: _Rule, others: Accepts) -> tuple[list[Diagnostic], Accept | None]:
     """What is wrong with a rule, and what it still lets in alone: each part that is told of counts no more."""
-    if by := _by(rule, others, _together(rule)):
+    if by := _by(rule, others, _both_families(rule)):
         return [_as_a_whole(rule, by)], None
-    told: list[Problem] = []
+    reported: list[Diagnostic] = []
     for key, field in (("ports", "ports"), ("interface", "devices"), ("from", "sources")):
         parts = getattr(rule, field)
-        wanted = _together(rule)
+        wanted = _both_families(rule)
         left: list[Any] = []
         for number, part in enumerate(parts):
             # Where a part is alone it stays, since to say nothing is to say any.
@@ -258,25 +258,25 @@ def _repeated(rule: _Rule, others: Ways) -> tuple[list[Problem], Way | None]:
                 left.append(part)
                 continue
             subject = f"everything from `{part[1]}`" if key == "interface" else f"`{part[1]}`"
-            what = f"{' and '.join(_label(way.origin) for way in by)} already {_accept(by)} {subject}"
-            also = tuple(way.origin for way in by)
+            what = f"{' and '.join(_label(accept.origin) for accept in by)} already {_accept(by)} {subject}"
+            also = tuple(accept.origin for accept in by)
             where: KeyPath = (*rule.at, key, part[0])
-            told.append(Problem("NC2903", where, what, "leave it out", also, Severity.WARNING))
+            reported.append(Diagnostic("NC2903", where, what, "leave it out", also, Severity.WARNING))
         rule = replace(rule, **{field: tuple(left)})
-    return told, rule.way()
+    return reported, rule.accept()
 
 
-def _as_a_whole(rule: _Rule, by: tuple[Way, ...]) -> Problem:
-    also = tuple(way.origin for way in by)
+def _as_a_whole(rule: _Rule, by: tuple[Accept, ...]) -> Diagnostic:
+    also = tuple(accept.origin for accept in by)
     if len(by) == 1 and by[0].origin[2:] == ("ssh",):
         what = f"{by[0].ports[0]} is ssh, open to everyone{': this rule restricts nothing' * rule.is_narrowed}"
         hint = "leave it out; sshd_config says who may log in" if rule.is_narrowed else "leave it out"
-        return Problem("NC2903", rule.at, what, hint, also, Severity.WARNING)
-    what = f"{' and '.join(_label(way.origin) for way in by)} already {_accept(by)} all of this rule"
-    return Problem("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
+        return Diagnostic("NC2903", rule.at, what, hint, also, Severity.WARNING)
+    what = f"{' and '.join(_label(accept.origin) for accept in by)} already {_accept(by)} all of this rule"
+    return Diagnostic("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
 
 
-def _accept(by: tuple[Way, ...]) -> str:
+def _accept(by: tuple[Accept, ...]) -> str:
     return "accepts" if len(by) == 1 else "accept"
 
 
@@ -284,38 +284,38 @@ def _label(origin: KeyPath) -> str:
     return f"`{dotted(origin[3:] if origin[2:3] == ('firewall',) else origin)}`"
 
 
-def _by(rule: _Rule, others: Ways, wanted: Members) -> tuple[Way, ...]:
+def _by(rule: _Rule, others: Accepts, wanted: Members) -> tuple[Accept, ...]:
     """Those that let in all of it, which comes from `wanted`; nothing when something is left."""
-    found: dict[KeyPath, Way] = {}
+    found: dict[KeyPath, Accept] = {}
     for _, port in rule.ports:
         for _, device in rule.devices:
-            ways = [way for way in others.of(port, wanted) if _takes(way, port, device)]
-            needed = _needed(wanted, sorted(ways, key=lambda way: [str(key).zfill(6) for key in way.origin]))
+            accepts = [accept for accept in others.of(port, wanted) if _takes(accept, port, device)]
+            needed = _needed(wanted, sorted(accepts, key=lambda accept: [str(key).zfill(6) for key in accept.origin]))
             if not needed:
                 return ()
-            found |= {way.origin: way for way in needed}
+            found |= {accept.origin: accept for accept in needed}
     return tuple(found.values())
 
 
-def _takes(way: Way, port: Ports | None, device: str | None) -> bool:
-    if way.devices and device not in way.devices:
+def _takes(accept: Accept, port: Ports | None, device: str | None) -> bool:
+    if accept.devices and device not in accept.devices:
         return False
-    return not way.ports or (port is not None and any(_holds_port(each, port) for each in way.ports))
+    return not accept.ports or (port is not None and any(_holds_port(each, port) for each in accept.ports))
 
 
 def _holds_port(wider: Ports, port: Ports) -> bool:
     return wider.protocol == port.protocol and wider.first <= port.first and port.last <= wider.last
 
 
-def _needed(wanted: Members, ways: list[Way]) -> tuple[Way, ...]:
+def _needed(wanted: Members, accepts: list[Accept]) -> tuple[Accept, ...]:
     """One of them if it is enough, else those that it takes; nothing when all of them are not enough."""
-    for way in ways:
-        if _holds(way.sources, wanted):
-            return (way,)
-    found: list[Way] = []
-    for way in ways:
-        left = wanted - way.sources
+    for accept in accepts:
+        if _holds(accept.sources, wanted):
+            return (accept,)
+    found: list[Accept] = []
+    for accept in accepts:
+        left = wanted - accept.sources
         if left != wanted:
-            found.append(way)
+            found.append(accept)
             wanted = left
     return () if wanted else tuple(found)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName, ServiceName, SliceName
 from netc.network.interface import Network
-from netc.problem import KeyPath, Problem
 
 REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "dropbear.service"))
 """What people come in by."""
@@ -18,7 +18,7 @@ EARLIER = frozenset(
 """What a machine starts before its packet filter, or cannot do without."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         services: dict[ServiceName, KeyPath] = {}
         slices: dict[SliceName, KeyPath] = {}
@@ -32,30 +32,30 @@ def check(network: Network) -> Iterator[Problem]:
                 yield from _slice(settings.slice, (*at, "slice"), slices)
 
 
-def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPath]) -> Iterator[Problem]:
+def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPath]) -> Iterator[Diagnostic]:
     first = seen.setdefault(service, where)
     if first != where:
-        yield Problem(
+        yield Diagnostic(
             "NC1705", where, f"`{service}` is already in another split", "leave it out of one of the two", (first,)
         )
     if service in REMOTE:
         what = f"`{service}` would stop together with the packet filter, and lock you out"
-        yield Problem("NC1711", where, what, "leave it out: answers to ssh do not go into a tunnel anyway")
+        yield Diagnostic("NC1711", where, what, "leave it out: answers to ssh do not go into a tunnel anyway")
     elif service in EARLIER:
         what = f"`{service}` starts before the packet filter, and the services of a split start after it"
-        yield Problem("NC1711", where, what, "leave it out")
+        yield Diagnostic("NC1711", where, what, "leave it out")
 
 
-def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Network) -> Iterator[Problem]:
+def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Network) -> Iterator[Diagnostic]:
     for name, namespace in sorted(network.topology.hosts[host].namespaces.items()):
         for index, unit in enumerate(namespace.services):
             if unit == service:
                 what = f"`{service}` runs in namespace `{name}`, and splits apply outside of namespaces"
                 there = ("hosts", host, "namespaces", name, "services", index)
-                yield Problem("NC1710", where, what, "leave it out of one of the two", (there,))
+                yield Diagnostic("NC1710", where, what, "leave it out of one of the two", (there,))
 
 
-def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Problem]:
+def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Diagnostic]:
     """Also one within the other."""
     groups = {other: other.control_group.split("/") for other in (*seen, slice_)}
     own = groups[slice_]
@@ -67,6 +67,6 @@ def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) ->
                 else ""
             )
             what = what or f"slice `{slice_}` contains `{other}`, which another split has"
-            yield Problem("NC1705", where, what, "write slices of which none contains another", (there,))
+            yield Diagnostic("NC1705", where, what, "write slices of which none contains another", (there,))
             return
     seen[slice_] = where

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import those
 from netc.language.names import DnsName, HostName, SplitName
 from netc.language.sets import Source
@@ -12,13 +13,12 @@ from netc.network.interface import Network, ProgramInterface, WireguardInterface
 from netc.network.ranges import BITS
 from netc.network.sets import members
 from netc.network.splits import Split, splits
-from netc.problem import KeyPath, Problem, Severity
 
 SUITABLE = those(lambda kind: 4 in kind.carries and not kind.ethernet)
 """Those that carry IPv4 to one far end, with no neighbours to choose from."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         for name, settings in table.splits.items():
             where: KeyPath = ("hosts", host, "splits", name)
@@ -41,23 +41,23 @@ def _given(settings: Settings) -> dict[str, Hashable]:
     return {key: value for key, value in said.items() if value}
 
 
-def _who(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+def _who(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     given = _given(settings)
     if len(given) != 1:
         what = "a split needs exactly one of `group`, `user`, `service`, `slice`, `interface` and `source`"
         what += f", and this one has {' and '.join(f'`{key}`' for key in given)}" if given else ""
         hint = "make a split of each" if given else f'write `group = "{where[-1]}"`'
-        yield Problem("NC1701", where, what, hint, on_key=True)
+        yield Diagnostic("NC1701", where, what, hint, on_key=True)
     elif settings.mode == "except" and (settings.interface or settings.source):
         what = '`mode = "except"` is for programs of the host, and `interface` and `source` select forwarded packets'
         hint = "leave `mode` out, and name what goes into the tunnel"
-        yield Problem("NC1701", (*where, "mode"), what, hint)
+        yield Diagnostic("NC1701", (*where, "mode"), what, hint)
 
 
-def _command(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     if settings.command and not settings.group:
         what = "`command` runs programs under a `group`, and the split has none"
-        yield Problem("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
+        yield Diagnostic("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
 
 
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:
@@ -67,7 +67,7 @@ def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterat
             yield ("hosts", host, "splits", name, "direct", index), source
 
 
-def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     found = members(settings.direct, network.sets)
     for family, bits in BITS.items():
         if found.of(family) == ((0, 2**bits - 1),):
@@ -77,22 +77,22 @@ def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Pr
                 if family == 6
                 else "take prefixes out of it"
             )
-            yield Problem("NC1707", (*where, "direct"), what, hint)
+            yield Diagnostic("NC1707", (*where, "direct"), what, hint)
 
 
-def _tunnel(split: Split, host: HostName) -> Iterator[Problem]:
+def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     tunnel, where = split.tunnel, (*split.origin, "tunnel")
     name = split.settings.tunnel
     default = next((index for index, net in enumerate(tunnel.routes) if net.prefixlen == 0), None)
     if tunnel.namespace:
         what = f"tunnel `{name}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
-        yield Problem("NC1702", where, what, "make a second tunnel")
+        yield Diagnostic("NC1702", where, what, "make a second tunnel")
     elif tunnel.kind not in SUITABLE:
         what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry a default route of IPv4"
-        yield Problem("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
+        yield Diagnostic("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
     elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
         what = f"the program of `{name}` runs as root, so the split would send its packets into its own tunnel"
-        yield Problem(
+        yield Diagnostic(
             "NC1702",
             where,
             what,
@@ -101,48 +101,48 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Problem]:
         )
     elif 4 not in split.families:
         what = f"tunnel `{name}` has no IPv4 address, and a split needs one"
-        yield Problem("NC1702", where, what, "add an IPv4 `address` to the tunnel", (tunnel.where,))
+        yield Diagnostic("NC1702", where, what, "add an IPv4 `address` to the tunnel", (tunnel.where,))
     elif default is not None and tunnel.table is None:
         what = f"tunnel `{name}` has a default route for the whole host, so the split has no effect"
         hint = "leave it out"
-        yield Problem("NC1702", (*tunnel.where, "routes", default), what, hint, (where,))
+        yield Diagnostic("NC1702", (*tunnel.where, "routes", default), what, hint, (where,))
     elif split.settings.interface == tunnel.name:
         what = f"`interface` is the tunnel itself, so packets out of {tunnel.name} would go into it again"
-        yield Problem("NC1702", (*split.origin, "interface"), what, "write the interface where the packets arrive")
+        yield Diagnostic("NC1702", (*split.origin, "interface"), what, "write the interface where the packets arrive")
     elif isinstance(tunnel, WireguardInterface):
         yield from _allowed(split, tunnel)
 
 
-def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Problem]:
+def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Diagnostic]:
     """What no peer is allowed to have is lost: no leak, but no answer either."""
     for family in split.families if split.ipv6 == "tunnel" else (4,):
         if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
             what = f"the peers of tunnel `{split.settings.tunnel}` allow a part of IPv{family}, and the rest is lost"
             hint = f'add `"{"0.0.0.0/0" if family == 4 else "::/0"}"` to `allowed_ips` of a peer'
-            yield Problem("NC1708", split.origin, what, hint, (tunnel.where,), Severity.WARNING, on_key=True)
+            yield Diagnostic("NC1708", split.origin, what, hint, (tunnel.where,), Severity.WARNING, on_key=True)
 
 
-def _ipv6(split: Split) -> Iterator[Problem]:
+def _ipv6(split: Split) -> Iterator[Diagnostic]:
     if split.settings.ipv6 == "tunnel" and 6 not in split.families:
         what = f"tunnel `{split.settings.tunnel}` has no IPv6 address"
         hint = 'write `"block"` or `"direct"`, or give the tunnel an IPv6 address'
-        yield Problem("NC1704", (*split.origin, "ipv6"), what, hint, (split.tunnel.where,))
+        yield Diagnostic("NC1704", (*split.origin, "ipv6"), what, hint, (split.tunnel.where,))
 
 
-def _dns(split: Split) -> Iterator[Problem]:
+def _dns(split: Split) -> Iterator[Diagnostic]:
     seen: dict[int, KeyPath] = {}
     for index, ip in enumerate(split.resolvers):
         where: KeyPath = (*split.origin, "dns", index)
         first = seen.setdefault(ip.version, where)
         if first != where:
             what = f"`dns` has two IPv{ip.version} resolvers, and a split takes one for each family"
-            yield Problem("NC1703", where, what, "leave it out", (first,))
+            yield Diagnostic("NC1703", where, what, "leave it out", (first,))
         elif ip.version not in split.families or (ip.version == 6 and split.ipv6 != "tunnel"):
             what = f"the split sends no IPv{ip.version} into the tunnel, so it does not reach resolver {ip}"
-            yield Problem("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
+            yield Diagnostic("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
         elif ip.is_loopback() or ip.is_link_local():
             what = f"{ip} is an address of this host or link, so the tunnel does not lead to it"
-            yield Problem("NC1703", where, what, "write a resolver at the far end or behind it")
+            yield Diagnostic("NC1703", where, what, "write a resolver at the far end or behind it")
 
 
 def _takes_root(split: Split) -> bool:
@@ -151,14 +151,14 @@ def _takes_root(split: Split) -> bool:
     )
 
 
-def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
+def _name_of_the_far_end(split: Split) -> Iterator[Diagnostic]:
     """netc looks it up as root, which would ask through the tunnel that is waiting for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
     if far and _takes_root(split) and split.resolvers:
         what = f"root must resolve {far}, the far end of `{name}`, and the split sends its queries into the tunnel"
         at = (*split.origin, "dns")
-        yield Problem(
+        yield Diagnostic(
             "NC1709",
             at,
             what,
@@ -168,7 +168,7 @@ def _name_of_the_far_end(split: Split) -> Iterator[Problem]:
         )
 
 
-def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
+def _twice(resolved: tuple[Split, ...]) -> Iterator[Diagnostic]:
     """Two splits of the same programs, or with the same command; `split_services` sees to services."""
     who: dict[Hashable, Split] = {}
     commands: dict[str, Split] = {}
@@ -178,10 +178,10 @@ def _twice(resolved: tuple[Split, ...]) -> Iterator[Problem]:
         other = who.setdefault(key, split)
         if other != split and given:
             what = f"splits `{other.name}` and `{split.name}` select the same"
-            yield Problem("NC1705", split.origin, what, "keep one of the two", (other.origin,), on_key=True)
+            yield Diagnostic("NC1705", split.origin, what, "keep one of the two", (other.origin,), on_key=True)
         if split.settings.command:
             first = commands.setdefault(split.settings.command, split)
             if first != split:
                 where = (*split.origin, "command")
                 what = f"split `{first.name}` already has the command `{split.settings.command}`"
-                yield Problem("NC1706", where, what, "choose another name", ((*first.origin, "command"),))
+                yield Diagnostic("NC1706", where, what, "choose another name", ((*first.origin, "command"),))

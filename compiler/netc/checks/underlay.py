@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath, Place, dotted
 from netc.language.names import DnsName, InterfaceName, TunnelName
 from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
-from netc.problem import KeyPath, Place, Problem, dotted
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
@@ -17,7 +17,7 @@ IPV4_MINIMUM = 576
 """What every host takes (RFC 791 section 3.1), and the least that an author may write."""
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     underlay = Underlay(network)
     for interfaces in network.interfaces.values():
         yield from _rings(interfaces, underlay)
@@ -27,7 +27,7 @@ def check(network: Network) -> Iterator[Problem]:
     yield from _unequal(network)
 
 
-def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
+def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:
     """A far end whose address a DNS name holds back lies in a route to everywhere, whatever it turns out to be."""
     everywhere = any(net.prefixlen <= (1 if net.version == 4 else 3) for net in interface.routes)
     in_main = interface.table is None and interface.namespace is None
@@ -36,13 +36,13 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Problem]:
     named = any(isinstance(end, DnsName) for end in outer_ends(interface))
     if named and underlay.carrier(interface) != interface:
         what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
-        yield Problem("NC0701", (*interface.where, "routes"), what, OUT)
+        yield Diagnostic("NC0701", (*interface.where, "routes"), what, OUT)
 
 
 OUT = "route less into the tunnel, give it a `table`, or put it into a namespace"
 
 
-def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Problem]:
+def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Diagnostic]:
     """Each has one carrier, so a walk along them that comes back to where it was has found a ring. No interface is
     walked twice: chains may be as long as there are interfaces."""
     carriers = {interface.name: underlay.carrier(interface) for interface in interfaces}
@@ -59,20 +59,20 @@ def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Pr
             yield _ring(members[[*chain].index(at.name) :])
 
 
-def _ring(members: list[Interface]) -> Problem:
+def _ring(members: list[Interface]) -> Diagnostic:
     """Told at the first by name, from which it goes around."""
     first = min(range(len(members)), key=lambda number: members[number].name)
     interface, *others = members[first:] + members[:first]
     if not others:
         what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
-        return Problem("NC0701", interface.where, what, OUT, on_key=True)
+        return Diagnostic("NC0701", interface.where, what, OUT, on_key=True)
     through = " -> ".join(each.name for each in (interface, *others, interface))
     what = f"these tunnels of {interface.host} carry each other: {through}"
     hint = "give one of them a far end that the uplink reaches"
-    return Problem("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
+    return Diagnostic("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
 
 
-def _size(interface: Interface, network: Network) -> Iterator[Problem]:
+def _size(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     mtu = interface.mtu
     if mtu is None:
         return
@@ -82,17 +82,19 @@ def _size(interface: Interface, network: Network) -> Iterator[Problem]:
         what = f"mtu {mtu.value} > {mtu.room} = {made_of}"
         if place := _imported(interface, network):
             where, hint = (*interface.where, "import"), f"write `mtu = {mtu.room}` in {dotted(interface.where)}"
-            yield Problem("NC0703", where, what, f"{hint}: it replaces that of the file", place=place)
+            yield Diagnostic("NC0703", where, what, f"{hint}: it replaces that of the file", place=place)
         else:
-            yield Problem("NC0703", where, what, f"leave `mtu` out, or write `mtu = {mtu.room}`")
+            yield Diagnostic("NC0703", where, what, f"leave `mtu` out, or write `mtu = {mtu.room}`")
         return
     made = "" if mtu.given else f" = {made_of}"
     if mtu.value < IPV6_MINIMUM and any(net.version == 6 for net in interface.addresses):
         what = f"mtu {mtu.value}{made} < {IPV6_MINIMUM} (IPv6, which {dotted(interface.origin)} carries)"
-        yield Problem("NC0704", where, what, "leave IPv6 addresses out, or raise the MTU of the tunnel or uplink below")
+        yield Diagnostic(
+            "NC0704", where, what, "leave IPv6 addresses out, or raise the MTU of the tunnel or uplink below"
+        )
     elif mtu.value < IPV4_MINIMUM:
         what = f"mtu {mtu.value}{made} < {IPV4_MINIMUM} (IPv4)"
-        yield Problem("NC0704", where, what, "raise the MTU of the tunnel or uplink below")
+        yield Diagnostic("NC0704", where, what, "raise the MTU of the tunnel or uplink below")
 
 
 def _imported(interface: Interface, network: Network) -> Place | None:
@@ -108,7 +110,7 @@ def _on(interface: Interface, mtu: Mtu) -> str:
     return f"{mtu.value}{'' if mtu.given else f' = {of_mtu(interface, mtu)}'} on {interface.host}"
 
 
-def _unequal(network: Network) -> Iterator[Problem]:
+def _unequal(network: Network) -> Iterator[Diagnostic]:
     """Both ends of a link agree; a derived size can differ where one end goes through another tunnel."""
     ends: dict[tuple[KeyPath, frozenset[str]], Interface] = {}
     for interfaces in network.interfaces.values():
@@ -119,4 +121,4 @@ def _unequal(network: Network) -> Iterator[Problem]:
             if other.mtu and other.mtu.value != interface.mtu.value:
                 what = f"mtu {_on(other, other.mtu)} and {_on(interface, interface.mtu)}: the ends need the same"
                 least = min(other.mtu.value, interface.mtu.value)
-                yield Problem("NC0705", interface.origin, what, f"write `mtu = {least}`", on_key=True)
+                yield Diagnostic("NC0705", interface.origin, what, f"write `mtu = {least}`", on_key=True)

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import TunnelName
 from netc.language.topology import Host
 from netc.network.interface import Interface, Network, ProgramInterface
-from netc.network.routing import bgp_ways, igp_ways
-from netc.problem import KeyPath, Problem, Severity
+from netc.network.routing import bgp_links, igp_links
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
-    named: set[str] = {*bgp_ways(topology), *igp_ways(topology)}
+    named: set[str] = {*bgp_links(topology), *igp_links(topology)}
     named |= {str(forward.via) for forward in topology.forwards.values()}
     arriving = {ip for forward in topology.forwards.values() for ip in forward.on}
     used: dict[KeyPath, bool] = {}
@@ -44,7 +44,7 @@ def _mentioned(table: Host) -> set[str]:
         found |= {peer.tunnel, peer.interface}
     if table.firewall:
         found |= {device for allow in table.firewall.allow for device in allow.interface}
-        found |= {device for way in table.firewall.pass_ for device in (way.from_, way.to)}
+        found |= {device for passed in table.firewall.pass_ for device in (passed.from_, passed.to)}
     return {name for name in found if name}
 
 
@@ -60,7 +60,7 @@ def _leads_somewhere(interface: Interface, table: Host) -> bool:
     return not tunnel.import_ and any(net.size > 1 for net in own)
 
 
-def _unused(origin: KeyPath) -> Problem:
+def _unused(origin: KeyPath) -> Diagnostic:
     name = origin[-1]
     if origin[0] == "hosts":
         what = f"no route, namespace, split, uplink or neighbour uses tunnel `{name}`"
@@ -68,4 +68,4 @@ def _unused(origin: KeyPath) -> Problem:
     else:
         what = f"no route, forward or router uses link `{name}`, which has only fe80 addresses"
         hint = "give its ends an `address` or `routes`"
-    return Problem("NC2901", origin, what, hint, severity=Severity.WARNING, on_key=True)
+    return Diagnostic("NC2901", origin, what, hint, severity=Severity.WARNING, on_key=True)

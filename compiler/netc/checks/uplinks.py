@@ -6,20 +6,20 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
 from netc.language.uplinks import Uplink as Settings
 from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
-from netc.problem import KeyPath, Problem, Severity
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         for name, settings in table.uplinks.items():
             where: KeyPath = ("hosts", host, "uplinks", name)
-            yield from _way(host, settings, where, network)
+            yield from _uplink(host, settings, where, network)
             yield from _gateways(settings, where)
             yield from _nowhere(settings, where)
             yield from _no_relay(settings, _tunnel(host, settings, network), where)
@@ -27,7 +27,7 @@ def check(network: Network) -> Iterator[Problem]:
         for uplink in resolved:
             if not uplink.prefixes:
                 what = f"uplink `{uplink.name}` has no prefix"
-                yield Problem(
+                yield Diagnostic(
                     "NC1202",
                     uplink.origin,
                     what,
@@ -41,10 +41,10 @@ def check(network: Network) -> Iterator[Problem]:
         yield from _of_another(host, resolved, network)
 
 
-def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Problem]:
+def _uplink(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     if (settings.interface is None) == (settings.tunnel is None):
         what = "the uplink needs either `interface` or `tunnel`, and has both or none"
-        yield Problem(
+        yield Diagnostic(
             "NC1201",
             where,
             what,
@@ -57,11 +57,11 @@ def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -
     tunnel = _tunnel(host, settings, network)
     if tunnel and tunnel.namespace:
         what = f"tunnel `{settings.tunnel}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
-        yield Problem("NC1206", (*where, "tunnel"), what, "make a second tunnel")
+        yield Diagnostic("NC1206", (*where, "tunnel"), what, "make a second tunnel")
     elif tunnel and (tunnel.table is not None or any(net.prefixlen == 0 for net in tunnel.routes)):
         what = f"tunnel `{settings.tunnel}` has a `table` or a default route, and the uplink makes both itself"
         key = "table" if tunnel.table is not None else "routes"
-        yield Problem("NC1206", (*tunnel.where, key), what, "leave it out", (where,))
+        yield Diagnostic("NC1206", (*tunnel.where, key), what, "leave it out", (where,))
     made = by_device(host, network).get(settings.interface) if settings.interface else None
     if made:
         what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
@@ -70,7 +70,7 @@ def _way(host: HostName, settings: Settings, where: KeyPath, network: Network) -
             if made.origin[0] == "hosts"
             else "name another interface: a link between our hosts is no uplink"
         )
-        yield Problem("NC1207", (*where, "interface"), what, hint, (made.where,))
+        yield Diagnostic("NC1207", (*where, "interface"), what, hint, (made.where,))
 
 
 def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface | None:
@@ -79,7 +79,7 @@ def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface |
     return by_origin(host, network).get(("hosts", host, "tunnels", settings.tunnel))
 
 
-def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     given = settings.gateway or ()
     prefixes = {net.version for net in settings.prefixes}
     for index, ip in enumerate(given):
@@ -87,40 +87,40 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Problem]:
         earlier = [other for other in given[:index] if other.version == ip.version]
         if earlier:
             hint = "leave it out, or make a second uplink of it"
-            yield Problem("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
+            yield Diagnostic("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
         elif settings.interface and ip.version not in prefixes:
             what = f"`gateway` has the IPv{ip.version} router {ip}, and `prefixes` has no IPv{ip.version} prefix"
-            yield Problem("NC1204", at, what, f"leave it out, or add an IPv{ip.version} prefix")
+            yield Diagnostic("NC1204", at, what, f"leave it out, or add an IPv{ip.version} prefix")
         elif any(ip in net and ip == net.ip for net in settings.prefixes):
-            yield Problem("NC1204", at, f"{ip} is the address of the host itself", "write the address of the router")
+            yield Diagnostic("NC1204", at, f"{ip} is the address of the host itself", "write the address of the router")
     missing = prefixes - {ip.version for ip in given}
     if settings.interface and missing and settings.gateway != ():
         families = " and ".join(f"IPv{version}" for version in sorted(missing))
         what = f"the uplink has no {families} router for its default route"
-        yield Problem(
+        yield Diagnostic(
             "NC1204", where, what, "write the router as `gateway`, or `false` on a point-to-point link", on_key=True
         )
 
 
-def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Problem]:
+def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Diagnostic]:
     """6to4 wraps a packet to the IPv4 address in its destination or next hop; others than 2002::/16 need a relay."""
     if isinstance(tunnel, SixToFourInterface) and not settings.gateway:
         what = f"6to4 tunnel `{settings.tunnel}` reaches other 6to4 sites only: the uplink has no relay as `gateway`"
         hint = 'write `gateway = "::192.88.99.1"`, or the IPv4 address of another relay in this form'
-        yield Problem("NC1204", where, what, hint, severity=Severity.WARNING, on_key=True)
+        yield Diagnostic("NC1204", where, what, hint, severity=Severity.WARNING, on_key=True)
 
 
-def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Problem]:
+def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     """Ranges that no provider brings, and routers that nobody is."""
     for index, net in enumerate(settings.prefixes):
         if net.prefixlen == 0 or any(not _routable(ip) for ip in (net.network, net.ip)):
             hint = "write the prefix that the provider routes to this host; `gateway` makes the default route"
-            yield Problem("NC1210", (*where, "prefixes", index), f"{net} cannot be the prefix of an uplink", hint)
+            yield Diagnostic("NC1210", (*where, "prefixes", index), f"{net} cannot be the prefix of an uplink", hint)
     for index, ip in enumerate(settings.gateway or ()):
         broadcast = any(net.version == 4 and net.size > 2 and ip == net.broadcast for net in settings.prefixes)
         if not (_routable(ip) or ip.is_link_local()) or broadcast:
             hint = "write the address of the router"
-            yield Problem("NC1210", (*where, "gateway", index), f"{ip} cannot be the address of a router", hint)
+            yield Diagnostic("NC1210", (*where, "gateway", index), f"{ip} cannot be the address of a router", hint)
 
 
 def _routable(ip: IPAddress) -> bool:
@@ -128,7 +128,7 @@ def _routable(ip: IPAddress) -> bool:
     return not (ip.is_multicast() or ip.is_loopback() or ip.is_link_local() or int(ip) == 0)
 
 
-def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
     """`addresses` are those of `wan`; in the prefix of another interface they would be answered there."""
     table = network.topology.hosts[host]
     for index, own in enumerate(table.addresses):
@@ -136,10 +136,10 @@ def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) 
         if table.wan and holders and all(uplink.device != table.wan for uplink in holders):
             what = f"{own.ip} is on {table.wan}, and its answers would leave by uplink `{holders[0].name}`"
             hint = f"leave it out: `addresses` are those of {table.wan}, and `prefixes` those of an uplink"
-            yield Problem("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
+            yield Diagnostic("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
 
 
-def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:
     """The same prefix by two ways: nobody could tell by which one to answer."""
     brought = [(net, uplink) for uplink in resolved for net in uplink.prefixes]
     overlapped = first_overlaps([(net, uplink.name) for net, uplink in brought])
@@ -148,42 +148,42 @@ def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
             its, other = brought[earlier]
             what = f"{net} of `{uplink.name}` overlaps {its} of `{other.name}`"
             hint = "leave one of the two out, or have its provider route another prefix to this host"
-            yield Problem("NC1203", uplink.origin, what, hint, (other.origin,), on_key=True)
+            yield Diagnostic("NC1203", uplink.origin, what, hint, (other.origin,), on_key=True)
 
 
-def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Problem]:
+def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:
     seen: dict[int, Uplink] = {}
     for uplink in resolved:
-        for way in uplink.ways if uplink.preferred else ():
-            other = seen.setdefault(way.family, uplink)
+        for default in uplink.default_routes if uplink.preferred else ():
+            other = seen.setdefault(default.family, uplink)
             if other != uplink:
-                what = f"uplinks `{uplink.name}` and `{other.name}` are both preferred for IPv{way.family}"
+                what = f"uplinks `{uplink.name}` and `{other.name}` are both preferred for IPv{default.family}"
                 where = (*uplink.origin, "preferred")
-                yield Problem(
+                yield Diagnostic(
                     "NC1205", where, what, "leave `preferred` out of one of the two", ((*other.origin, "preferred"),)
                 )
 
 
-def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
     """What no uplink brings follows the preferred one, also answers: who dialled it, by ssh too, would hear nothing."""
     table = network.topology.hosts[host]
     brought = Longest((net, True) for uplink in resolved for net in uplink.prefixes)
     devices = {uplink.device for uplink in resolved}
     for uplink in (u for u in resolved if u.preferred):
         where: KeyPath = (*uplink.origin, "preferred")
-        families = {way.family for way in uplink.ways}
+        families = {default.family for default in uplink.default_routes}
         for index, own in enumerate(table.addresses):
             if own.version in families and not brought.of(own.ip):
                 what = f"answers from {own.ip}, ssh too, would leave by uplink `{uplink.name}`"
                 there = f'`interface = "{table.wan or "eth0"}"`, `prefixes = "{own}"`'
                 hint = f"make an uplink of it too: {there} and its `gateway`"
-                yield Problem("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
+                yield Diagnostic("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
         if table.wan and not table.addresses and table.wan not in devices:
             what = f"answers from {table.wan} of {host}, ssh too, would leave by uplink `{uplink.name}`"
-            yield Problem("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
+            yield Diagnostic("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
 
 
-def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Problem]:
+def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
     """WireGuard's own packets have no source yet when their route is looked up, so no rule of another uplink's holds
     them; other kinds send from `local`."""
     table = network.topology.hosts[host]
@@ -195,8 +195,8 @@ def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network)
                 continue
             there = peer.endpoint
             outer = {there.family} if there.family else {net.version for net in table.addresses} or {4, 6}
-            inner = {way.family for way in uplink.ways} & outer
+            inner = {default.family for default in uplink.default_routes} & outer
             if inner and not any(there.host in net for net in near if there.family):
                 what = f"uplink `{uplink.name}` is preferred, so its own packets to {there.host} would go into it"
                 hint = f"prefer another uplink, or write an endpoint that is not IPv{min(inner)}"
-                yield Problem("NC1209", (*uplink.origin, "preferred"), what, hint, (made.where,) if made else ())
+                yield Diagnostic("NC1209", (*uplink.origin, "preferred"), what, hint, (made.where,) if made else ())

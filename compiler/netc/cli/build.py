@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from netc.emit.file import File
     from netc.language.names import HostName
     from netc.network.interface import Network
-    from netc.write import Lay, Outcome
+    from netc.write import Outcome, WriteHost
 
 Out = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where hosts get a folder each.")]
 
@@ -36,38 +36,38 @@ def build(
     from netc.write import ATTRIBUTES, added, compiled_by, stale, write
 
     since = monotonic()
-    with _refusals_told():
+    with _refusals_reported():
         compiler = compiled_by(out)
     network = understood(topo, form, strict=strict, compiler=compiler).network
     only = host_of(host, network) if host else None
 
-    def laying(lay: Lay) -> Generator[tuple[str, Outcome], None, None]:
-        return _laid(network, only, lay, since, verify=verify)
+    def write_hosts(write_host: WriteHost) -> Generator[tuple[str, Outcome], None, None]:
+        return _written(network, only, write_host, since, verify=verify)
 
-    with _refusals_told():
+    with _refusals_reported():
         _say_foreign(attributes := out / ATTRIBUTES.path)
         if check:
-            _say_stale(stale(out, laying, complete=only is None), out, form)
+            _say_stale(stale(out, write_hosts, complete=only is None), out, form)
         else:
             lost = added(attributes)
-            outcome = write(out, laying, complete=only is None)
+            outcome = write(out, write_hosts, complete=only is None)
             if lost and ATTRIBUTES.path in (*outcome.written, *outcome.removed):
                 _say_lost(attributes, lost)
             changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
             say(f"{named(out)}: {changed}", form)
 
 
-def _laid(
-    network: Network, only: HostName | None, lay: Lay, since: float, *, verify: bool
+def _written(
+    network: Network, only: HostName | None, write_host: WriteHost, since: float, *, verify: bool
 ) -> Generator[tuple[str, Outcome], None, None]:
     """Every host, compiled, judged where that is wanted, and laid; on a terminal one sees how far it is."""
     from netc.cli.progress import watched
     from netc.pipeline import compile_hosts, each_host
 
     if verify:
-        hosts = ((host, lay(host, files)) for host, files in _judged(compile_hosts(network, only)))
+        hosts = ((host, write_host(host, files)) for host, files in _judged(compile_hosts(network, only)))
     else:
-        hosts = each_host(network, lambda host, files: (host, lay(host, files)), only)
+        hosts = each_host(network, lambda host, files: (host, write_host(host, files)), only)
     total = 1 if only else len(network.topology.hosts)
     # Closed here, whatever still refers to it: those who lay files end before what they laid is cleared away.
     with closing(hosts), watched(hosts, total, since) as made:
@@ -122,7 +122,7 @@ def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tupl
 
 
 @contextmanager
-def _refusals_told() -> Iterator[None]:
+def _refusals_reported() -> Iterator[None]:
     """What could not be read or written is wrong use."""
     from netc.exchange import WriteRefused
 

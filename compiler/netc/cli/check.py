@@ -9,7 +9,7 @@ from netc.report import Format
 
 def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
     """Say what is wrong in TOPO, and write nothing."""
-    from netc.problem import Severity
+    from netc.diagnostic import Severity
 
     checked = understood(topo, form, strict=strict)
     hosts, known = len(checked.network.topology.hosts), sum(bool(note.acknowledged) for note in checked.notes)

@@ -18,8 +18,8 @@ def toml_of(topo: Path) -> str:
     from netc.language.syntax import loads
 
     text = text_of(topo)
-    if isinstance(problems := loads(text, str(topo)), tuple):
-        report(problems, topo, text)
+    if isinstance(diagnostics := loads(text, str(topo)), tuple):
+        report(diagnostics, topo, text)
         raise typer.Exit(1)
     return text
 

@@ -12,9 +12,9 @@ from netc.cli.files import beside
 from netc.cli.topology import text_of, understood, wrong_use
 
 if TYPE_CHECKING:
-    from netc.problem import KeyPath
+    from netc.diagnostic import KeyPath
     from netc.provenance.lines import Compiled, Place
-    from netc.provenance.told import Source
+    from netc.provenance.text import Source
 
 
 def explain(
@@ -29,7 +29,11 @@ def explain(
         "topo.toml"
     ),
 ) -> None:
-    """Say what a problem means; what follows from a key, and the lines that come from it; or which keys made a line."""
+    """Explain a diagnostic's code, a key of the topology, or a line of output.
+
+    Of a code, print its page. Of a key, print the facts and the lines that come from it. Of a line, print the keys
+    that it comes from.
+    """
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
         typer.echo(_page(what.upper()), nl=False)
     elif code := re.fullmatch(r"NC([0-9]+)", what.upper()):
@@ -44,10 +48,10 @@ def explain(
 
 
 def _page(code: str) -> str:
-    """The page of docs/mistakes, for a terminal."""
+    """The page of docs/diagnostics, for a terminal."""
     from netc.shipped import shipped
 
-    folder = shipped("mistakes")
+    folder = shipped("diagnostics")
     page = folder / f"{code}.md"
     if not page.is_file():
         alike = sorted(path.stem for path in folder.glob(f"{code[:4]}*.md"))
@@ -70,7 +74,7 @@ def _page(code: str) -> str:
 def _compiled(topo: Path) -> tuple[Compiled, Source]:
     from netc.language.read import read
     from netc.provenance.lines import compiled
-    from netc.provenance.told import Source
+    from netc.provenance.text import Source
 
     understood(topo)  # a network with mistakes has no output
     text = text_of(topo)
@@ -83,7 +87,7 @@ def _compiled(topo: Path) -> tuple[Compiled, Source]:
 
 def _key(what: str, topo: Path) -> str:
     from netc.provenance.alter import at, whole
-    from netc.provenance.told import told_key
+    from netc.provenance.text import explain_key
 
     base, source = _compiled(topo)
     try:
@@ -92,7 +96,7 @@ def _key(what: str, topo: Path) -> str:
         raise wrong_use(f"{topo} has no {what}", "write it as messages do: `links.home`, `hosts.edge.mtu`") from None
     if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
         raise wrong_use(f"{what} is many tables", "name one of them")
-    return told_key(base, path, source)
+    return explain_key(base, path, source)
 
 
 def _path(what: str) -> KeyPath:
@@ -101,7 +105,7 @@ def _path(what: str) -> KeyPath:
 
 
 def _line(file: Path, number: int, topo: Path) -> str:
-    from netc.provenance.told import told_line
+    from netc.provenance.text import explain_line
 
     base, source = _compiled(topo)
     place = _place(file, base)
@@ -110,7 +114,7 @@ def _line(file: Path, number: int, topo: Path) -> str:
         raise wrong_use(f"{file} has {len(lines)} lines")
     if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != base.texts[place]:
         raise wrong_use(f"{file} is not what {topo} compiles to", "`netc build` writes it anew")
-    return told_line(base, place, number, source)
+    return explain_line(base, place, number, source)
 
 
 def _place(file: Path, base: Compiled) -> Place:

@@ -16,12 +16,12 @@ def fmt(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when TOPO would change.")] = False,
 ) -> None:
     """Lay TOPO out: order and spaces. What it says, and every comment, stays."""
-    from netc.language.layout import NotLaidOut, laid_out
+    from netc.language.layout import NotFormatted, formatted
 
     text = toml_of(topo)
     try:
-        made = laid_out(text)
-    except NotLaidOut as error:
+        made = formatted(text)
+    except NotFormatted as error:
         raise wrong_use(f"{topo} stays as it is: {error}") from None
     if made == text:
         typer.echo(f"{named(topo)} is laid out")

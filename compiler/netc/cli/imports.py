@@ -16,10 +16,10 @@ from netc.cli.options import Topo
 from netc.cli.topology import host_of, named, report, text_of, understood, wrong_use
 
 if TYPE_CHECKING:
+    from netc.diagnostic import Diagnostic
     from netc.language.names import HostName
     from netc.language.tunnels import Tunnel, TunnelPeer
     from netc.network.interface import Network
-    from netc.problem import Problem
 
 app = typer.Typer(no_args_is_help=True, help="Take over what another program's file says.")
 
@@ -60,9 +60,9 @@ def wg_quick(
     _fits(tunnel)
     where = ("hosts", str(owner), "tunnels", str(tunnel))
     asked = Tunnel.model_validate({"kind": "wireguard", "import": str(file)})
-    whole, problems = merged(asked, tunnel, owner, where, lambda _: given)
-    told = (problem for problem in problems if problem.code != "NC0123")  # secrets are taken along
-    report(tuple(_in_the_file(problem, file, given) for problem in told), topo, text)
+    whole, diagnostics = merged(asked, tunnel, owner, where, lambda _: given)
+    reported = (diagnostic for diagnostic in diagnostics if diagnostic.code != "NC0123")  # secrets are taken along
+    report(tuple(_in_the_file(diagnostic, file, given) for diagnostic in reported), topo, text)
     if whole is None:
         raise typer.Exit(1)
     private, shared = secrets_of(given)
@@ -99,15 +99,15 @@ def wg_meshconf(
         typer.echo(f"not taken over: {', '.join(found.left_behind)}", err=True)
 
 
-def _in_the_file(problem: Problem, file: Path, text: str) -> Problem:
+def _in_the_file(diagnostic: Diagnostic, file: Path, text: str) -> Diagnostic:
     """The table that a key path would lead to is not there yet."""
     from msgspec.structs import replace
 
+    from netc.diagnostic import Place
     from netc.language.secrets import masked
-    from netc.problem import Place
 
     first = masked(text.partition("\n")[0].rstrip("\r"))
-    return replace(problem, where=(), place=problem.place or Place(str(file), 1, 1, len(first) + 1, first))
+    return replace(diagnostic, where=(), place=diagnostic.place or Place(str(file), 1, 1, len(first) + 1, first))
 
 
 def _only(network: Network) -> HostName:
@@ -173,28 +173,28 @@ def _one_or_many(values: list[Any]) -> Any:
 
 def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path, text: str) -> dict[str, Any]:
     """Without an MTU that the uplink has no room for: netc then derives one that fits."""
+    from netc.diagnostic import InvalidTopology
     from netc.language.additions import NotAdded, added
     from netc.pipeline import understand
-    from netc.problem import Mistakes
 
     at = (*where, "mtu")
     try:
         understand(added(text, where, table), str(topo), beside(topo))
     except NotAdded:
         return table
-    except Mistakes as mistakes:
-        for problem in mistakes.problems:
-            if problem.code == "NC0703" and problem.where == at:
-                typer.echo(f"netc: the file's MTU is left out: {problem.what}", err=True)
+    except InvalidTopology as invalid:
+        for diagnostic in invalid.diagnostics:
+            if diagnostic.code == "NC0703" and diagnostic.where == at:
+                typer.echo(f"netc: the file's MTU is left out: {diagnostic.what}", err=True)
                 return {key: value for key, value in table.items() if key != "mtu"}
     return table
 
 
 def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Path | None) -> None:
     """All of it or nothing: what would make mistakes is not written."""
+    from netc.diagnostic import InvalidTopology, dotted
     from netc.language.additions import NotAdded, added
     from netc.pipeline import understand
-    from netc.problem import Mistakes, dotted
 
     made = text
     try:
@@ -203,8 +203,8 @@ def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Pa
         understand(made, str(topo), beside(topo))
     except NotAdded as error:
         raise wrong_use(f"{topo}: {error}") from None
-    except Mistakes as mistakes:
-        report(mistakes.problems, topo, made)
+    except InvalidTopology as invalid:
+        report(invalid.diagnostics, topo, made)
         typer.echo(f"netc: {topo} stays as it is: it would have these mistakes", err=True)
         raise typer.Exit(1) from None
     folder = keys or topo.parent / "keys"

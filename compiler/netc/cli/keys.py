@@ -50,17 +50,17 @@ def keys(
 
 def _understood(topo: Path, text: str) -> Network:
     """Keys that are still to be made are stood in for: a tree cannot be compiled without them."""
+    from netc.diagnostic import InvalidTopology
     from netc.language.additions import NotAdded, with_text
     from netc.pipeline import understand
-    from netc.problem import Mistakes
 
     while True:
         try:
             return understand(text, str(topo), beside(topo)).network
-        except Mistakes as mistakes:
-            missing = [problem.where for problem in mistakes.problems if problem.code == "NC0301"]
+        except InvalidTopology as invalid:
+            missing = [diagnostic.where for diagnostic in invalid.diagnostics if diagnostic.code == "NC0301"]
             if not missing:
-                report(mistakes.problems, topo, text)
+                report(invalid.diagnostics, topo, text)
                 raise typer.Exit(1) from None
         for where in dict.fromkeys(missing):
             path = tuple(map(str, (*where, "public_key")))

@@ -17,7 +17,7 @@ def new(
     example: Annotated[str, typer.Option(metavar="NAME", help="One of the examples.")] = START,
 ) -> None:
     """Write a topology to start from, and what lies beside it; never over a file that is there."""
-    from netc.language.mistakes import did_you_mean
+    from netc.language.diagnostics import did_you_mean
     from netc.shipped import shipped
 
     examples = {path.stem: path for path in sorted(shipped("examples").glob("*.toml"))}

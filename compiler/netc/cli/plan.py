@@ -19,7 +19,7 @@ def plan(
 ) -> None:
     """Print the facts that HOST's files are made of; or how the network gets from one topology to another."""
     from netc.pipeline import plan as plan_host
-    from netc.plan.show import show
+    from netc.plan.text import as_text
 
     if migrate:
         _migrate(topo, Path(host), moved or [])
@@ -27,18 +27,18 @@ def plan(
     if moved:
         raise wrong_use("`--moved` is of `--migrate`")
     checked = understood(topo)
-    typer.echo(show(plan_host(host_of(host, checked.network), checked.network)), nl=False)
+    typer.echo(as_text(plan_host(host_of(host, checked.network), checked.network)), nl=False)
 
 
 def _migrate(old: Path, new: Path, names: list[str]) -> None:
     from netc.checks.migration import comparable, halfway
     from netc.network.migration import move
-    from netc.plan.migration import show
+    from netc.plan.migration import as_text
 
     before, after = understood(old).network, understood(new).network
     one = move(before, after)
     moved = frozenset(host_of(name, after) for name in names) & frozenset(one.routers)
-    if problems := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
-        report(problems, new, text_of(new))
+    if diagnostics := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
+        report(diagnostics, new, text_of(new))
         raise typer.Exit(1)
-    typer.echo(show(one, moved), nl=False)
+    typer.echo(as_text(one, moved), nl=False)

@@ -13,11 +13,11 @@ from netc.cli.files import beside, topology
 from netc.report import Format
 
 if TYPE_CHECKING:
+    from netc.diagnostic import Diagnostic
     from netc.language.changed import Compiler
     from netc.language.names import HostName
     from netc.network.interface import Network
     from netc.pipeline import Checked
-    from netc.problem import Problem
 
 MOST = 20
 """Hosts that a hint names."""
@@ -28,14 +28,14 @@ def understood(
 ) -> Checked:
     """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
     are mistakes too, unless they are acknowledged. `compiler`: the netc that built it before, if any."""
+    from netc.diagnostic import InvalidTopology, Severity
     from netc.pipeline import understand
-    from netc.problem import Mistakes, Severity
 
     text = text_of(topo, form)
     try:
         checked = understand(text, str(topo), beside(topo), compiler)
-    except Mistakes as mistakes:
-        report(mistakes.problems, topo, text, form)
+    except InvalidTopology as invalid:
+        report(invalid.diagnostics, topo, text, form)
         raise typer.Exit(1) from None
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
@@ -44,17 +44,17 @@ def understood(
     return checked
 
 
-def report(problems: tuple[Problem, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
-    """Text for people goes to stderr. Programs read stdout, and get a document also when there are no problems."""
+def report(diagnostics: tuple[Diagnostic, ...], topo: Path, text: str, form: Format = Format.TEXT) -> None:
+    """Text for people goes to stderr. Programs read stdout, and get a document also when there are no diagnostics."""
     from netc.report import render
 
-    if form in (Format.TEXT, Format.GITHUB) and problems:
+    if form in (Format.TEXT, Format.GITHUB) and diagnostics:
         # In a workflow this is the log, which has all that annotations have no room for.
         from netc.report.text import render as render_text
 
-        sys.stderr.write(render_text(problems, str(topo), text, colour=_has_colours()))
+        sys.stderr.write(render_text(diagnostics, str(topo), text, colour=_has_colours()))
     if form is not Format.TEXT:
-        sys.stdout.write(render(form, problems, str(topo), text))
+        sys.stdout.write(render(form, diagnostics, str(topo), text))
 
 
 def named(path: Path) -> str:
@@ -89,7 +89,7 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
 
 
 def host_of(name: str, network: Network) -> HostName:
-    from netc.language.mistakes import did_you_mean
+    from netc.language.diagnostics import did_you_mean
 
     for host in network.topology.hosts:
         if host == name:

@@ -12,7 +12,7 @@ from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset
 from netc.plan.facts.fact import VERBS
 from netc.plan.facts.ruleset import control_groups
 from netc.plan.host_plan import HostPlan, Part
-from netc.plan.step import Command, Falls, Step
+from netc.plan.step import Command, Implicit, Step
 from netc.plan.steps import asks, change, libraries, reload, steps
 
 LIBRARY = "files/usr/lib/netc"
@@ -37,7 +37,7 @@ def _part(part: Part) -> Iterator[File]:
     shared: dict[str, object] = {"about": about(part.about), "part": part.name}
     sourced = {verb: tuple(map(Verbatim, libraries(part, verb))) for verb in VERBS}
     done = steps(part)
-    undone = [step.down for step in reversed(done) if not isinstance(step.down, Falls)]
+    undone = [step.down for step in reversed(done) if not isinstance(step.down, Implicit)]
     takings = _takings(part)
     up = {**shared, "reasons": part.reasons, "asks": tuple(asks(part)), "groups": _groups(done)}
     yield _script(f"{folder}/up", "up.j2", {**up, "libraries": sourced["up"]}, takings["up"])

@@ -45,7 +45,7 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for session in router.sessions:
         name, asn = token(session.name), token(session.remote_asn)
-        yield f"| {name} | {asn} | {WHAT[session.kind]} | {_told(session)} | {_learned(session, system)} |"
+        yield f"| {name} | {asn} | {WHAT[session.kind]} | {_exports(session)} | {_learned(session, system)} |"
 
 
 def _anycast(router: Router, system: System) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _nets(nets: tuple[object, ...]) -> str:
     return ", ".join(map(token, nets)) or "nothing"
 
 
-def _told(session: Session) -> str:
+def _exports(session: Session) -> str:
     if session.kind in INSIDE:
         more = "; what others of the AS say" if session.cluster else ""
         return f"what is here; what neighbours outside say{more}"

@@ -11,9 +11,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.names import CredentialName, Name
 from netc.language.values import Endpoint
-from netc.problem import KeyPath, dotted
 from netc.shipped import shipped
 
 

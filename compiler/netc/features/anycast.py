@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.anycast import Anycast
 from netc.language.names import AnycastName, HostName
 from netc.network.anycast import (
@@ -37,7 +38,6 @@ from netc.plan.facts import Address, Carrier, Checker, LinkSetting, Namespace, R
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
 from netc.plan.ruleset import Transit
-from netc.problem import KeyPath, dotted
 
 HOST_END, INNER_END = IPNetwork("fe80::1/64"), IPNetwork("fe80::2/64")
 
@@ -51,10 +51,10 @@ def _share(name: AnycastName, service: Anycast, host: HostName, network: Network
     origin: KeyPath = ("anycast", name)
     table = network.topology.hosts[host]
     device, space, part = anycast_device(name), anycast_namespace(name), anycast_part(name)
-    ways = (device, *router_interfaces(host, network))
+    interfaces = (device, *router_interfaces(host, network))
     return Share(
         parts=(_part(name, service, host, origin),),
-        ruleset=Ruleset(origin, transits=(Transit(origin, ways),)) if table.firewall or table.docker else None,
+        ruleset=Ruleset(origin, transits=(Transit(origin, interfaces),)) if table.firewall or table.docker else None,
         forwarding=forwarding(service_families(service), table.wan),
         confined=tuple(Confined(unit, space, part, None) for unit in service.services),
     )
@@ -83,7 +83,7 @@ def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) 
             Carrier(device, None),
             Carrier(INNER, None, space),
             *(Route(net, device) for net in alone_here),
-            *_ways_out(service, host, name),
+            *_discards(service, host, name),
             _checker(name, service),
         ),
     )
@@ -93,7 +93,7 @@ def alone(ip: IPAddress) -> IPNetwork:
     return IPNetwork(f"{ip}/{32 if ip.version == 4 else 128}")
 
 
-def _ways_out(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
+def _discards(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
     """By the host, which is an IPv6 neighbour for packets of both families (RFC 8950 does the same)."""
     for family in service_families(service):
         everything = next(net for net in EVERYTHING if net.version == family)

@@ -28,18 +28,19 @@ from typing import Literal
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.topology import Topology
 from netc.language.values import Family, Ports
 from netc.network.anycast import (
+    announced_externally,
     anycast_device,
     anycast_protocol,
     drain_protocol,
     prefixes,
     service_families,
     services_at,
-    told_outside,
     unicast,
 )
 from netc.network.bgp import LOOPBACK_PART, End, ends, far_end
@@ -50,7 +51,7 @@ from netc.network.once import once
 from netc.network.peers import peer_device, peer_families, peer_local
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
-from netc.network.routing import cost_of, igp_ways, joined, passing_interfaces, router_interfaces
+from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
     Accepted,
@@ -68,7 +69,6 @@ from netc.plan.facts import Loose, Router, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.ruleset import ClampMss, Opening, Sources, Transit
-from netc.problem import KeyPath
 
 BIRD = PartName("bird")
 LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
@@ -166,7 +166,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         flaps=tuple(_roas(bgp.flaps, families(bgp))),
         drained=here.drain if here else False,
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
-        anycast=told_outside(topology),
+        anycast=announced_externally(topology),
         recursive=is_recursive(topology),
     )
 
@@ -267,7 +267,7 @@ def _limit(given: Limit | None, family: Family) -> RouteLimit | None:
 def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
     topology = network.topology
     for interface in network.interfaces[host]:
-        if interface.origin[0] == "hosts" or interface.origin[1] not in igp_ways(topology):
+        if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(topology):
             continue
         other = far_end(interface, network)
         spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
@@ -301,11 +301,11 @@ def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]
     if not is_filtered:
         return Ruleset(origin, clamps=clamps)
     openings = [_opening(session) for session in router.sessions]
-    for way in router.igp:
-        spoken = Opening(origin, devices=(way.device,), protocol=OSPF)
-        openings.append(replace(spoken, protocol=None, ports=(BABEL_PORT,)) if way.kind == "babel" else spoken)
-        if way.bfd:
-            openings.append(Opening(origin, devices=(way.device,), ports=(BFD_PORT,)))
+    for interface in router.igp:
+        spoken = Opening(origin, devices=(interface.device,), protocol=OSPF)
+        openings.append(replace(spoken, protocol=None, ports=(BABEL_PORT,)) if interface.kind == "babel" else spoken)
+        if interface.bfd:
+            openings.append(Opening(origin, devices=(interface.device,), ports=(BFD_PORT,)))
     transits = (Transit(origin, devices),) if devices else ()
     return Ruleset(origin, clamps=clamps, openings=tuple(openings), transits=transits)
 

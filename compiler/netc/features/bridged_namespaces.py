@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.bridges import Bridge
 from netc.language.names import BridgeName, HostName, NamespaceName
 from netc.language.namespaces import Namespace as Settings
@@ -20,7 +21,6 @@ from netc.network.interface import Network
 from netc.network.namespaces import ON_BRIDGE, host_end, part_name
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Veth
 from netc.plan.host_plan import Confined, Part, Share
-from netc.problem import KeyPath, dotted
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:

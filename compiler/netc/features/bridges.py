@@ -15,23 +15,23 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.bridges import Bridge as Settings
 from netc.language.names import BridgeName, HostName, InterfaceName
 from netc.network.bridges import (
     bridge_device,
     bridge_part,
+    dnats,
     hardware_address,
     source_of,
     sources,
-    ways_in,
 )
 from netc.network.interface import Network
-from netc.network.uplinks import ways_out
+from netc.network.uplinks import uplink_interfaces
 from netc.plan.facts import Address, Bridge, Carrier, LinkSetting, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.ruleset import DestinationNat, Hairpin, Passage, SourceNat
-from netc.problem import KeyPath, dotted
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -80,7 +80,7 @@ def _part(name: BridgeName, settings: Settings, host: HostName, origin: KeyPath)
 def _hidden(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[SourceNat]:
     for net in sources(settings):
         under: dict[IPAddress | None, list[InterfaceName]] = {}
-        for leaving in ways_out(host, network, net.version):
+        for leaving in uplink_interfaces(host, network, net.version):
             under.setdefault(source_of(settings, net.version, leaving, host, network), []).append(leaving)
         yield from (SourceNat(origin, net, tuple(leaving), to) for to, leaving in under.items())
 
@@ -91,20 +91,20 @@ def _passed(
     """Neighbours on a bridge are no business of a filter's, but br_netfilter, which Docker loads, makes them one."""
     device = bridge_device(name, settings)
     yield Passage(origin, device, device)
-    yield from (Passage(origin, device, leaving) for leaving in ways_out(host, network))
+    yield from (Passage(origin, device, leaving) for leaving in uplink_interfaces(host, network))
 
 
 def _published(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[DestinationNat]:
     for publish in settings.publish:
-        for way in ways_in(publish, host, network):
-            yield DestinationNat(origin, publish.port, way.on, way.allow, way.to, way.port)
+        for dnat in dnats(publish, host, network):
+            yield DestinationNat(origin, publish.port, dnat.on, dnat.allow, dnat.to, dnat.port)
 
 
 def _hairpins(
     name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
 ) -> Iterator[Hairpin]:
     """One for each subnet that serves."""
-    serving = {way.to for publish in settings.publish for way in ways_in(publish, host, network)}
+    serving = {dnat.to for publish in settings.publish for dnat in dnats(publish, host, network)}
     for net in settings.addresses:
         if any(ip in net for ip in serving):
             yield Hairpin(origin, bridge_device(name, settings), net.cidr)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress, IPNetwork, cidr_merge
 
+from netc.diagnostic import KeyPath
 from netc.language.firewall import Firewall
 from netc.language.kinds import KINDS
 from netc.language.names import HostName, SetName
@@ -28,7 +29,6 @@ from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
 from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
-from netc.problem import KeyPath
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.diagnostic import KeyPath
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
 from netc.network.forwards import forwards_at, forwards_to, target_of
@@ -29,7 +30,6 @@ from netc.plan.facts import Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
 from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark
-from netc.problem import KeyPath
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:

@@ -12,6 +12,7 @@ from typing import assert_never
 
 from netaddr import IPNetwork
 
+from netc.diagnostic import dotted
 from netc.language.kinds import KINDS
 from netc.language.names import DnsName, HostName
 from netc.language.values import Family
@@ -31,7 +32,6 @@ from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
 from netc.plan.facts.device import Device
 from netc.plan.host_plan import Part, Share
-from netc.problem import dotted
 
 NOBODYS = IPNetwork("192.0.0.8/32")
 """The IPv4 dummy address (RFC 7600)."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
 from netc.language.namespaces import Publish
@@ -25,7 +26,6 @@ from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rul
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
 from netc.plan.ruleset import DestinationNat, RepliesOnly
-from netc.problem import KeyPath
 
 TABLE = 7000
 """The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""

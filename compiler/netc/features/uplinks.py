@@ -40,7 +40,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 
 def _share(uplink: Uplink, passed: set[Family]) -> Share:
-    families: set[Family] = {way.family for way in uplink.ways}
+    families: set[Family] = {default.family for default in uplink.default_routes}
     needs = (uplink.tunnel,) if uplink.tunnel else ()
     part = Part(
         PartName(f"uplink-{uplink.name}"),
@@ -61,8 +61,8 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
 
 def _kept(uplink: Uplink) -> Iterator[KeptRoute]:
     for table in (uplink.table, *((PREFERRED,) if uplink.preferred else ())):
-        for way in uplink.ways:
-            yield KeptRoute(way.family, uplink.device, table, way.gateway, way.onlink, way.source)
+        for default in uplink.default_routes:
+            yield KeptRoute(default.family, uplink.device, table, default.gateway, default.onlink, default.source)
 
 
 def _by_source(uplink: Uplink) -> Iterator[Rule]:
@@ -81,6 +81,6 @@ def _by_mark(uplink: Uplink, passed: set[Family]) -> Iterator[Rule]:
 def _preferred(uplink: Uplink) -> Iterator[Rule]:
     """A table of its own: while the uplink is down, the host's own default route serves."""
     if uplink.preferred:
-        for way in uplink.ways:
-            yield Rule(way.family, PREFERENCE, MAIN, specific=True)
-            yield Rule(way.family, PREFERENCE + 1, PREFERRED)
+        for default in uplink.default_routes:
+            yield Rule(default.family, PREFERENCE, MAIN, specific=True)
+            yield Rule(default.family, PREFERENCE + 1, PREFERRED)

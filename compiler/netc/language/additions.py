@@ -10,7 +10,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from netc.problem import dotted
+from netc.diagnostic import dotted
 
 
 class NotAdded(Exception):

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from netc.problem import KeyPath, Problem, Severity
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 
 BEFORE_ALL = "0"
 """The version of a netc that did not yet say its own where it compiled."""
@@ -47,27 +47,27 @@ CHANGES: tuple[Change, ...] = ()
 """By version. A change goes in with the commit that makes it, and never out."""
 
 
-def changed(text: str, compiler: Compiler) -> tuple[Problem, ...]:
+def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
     """What the author of a topology (TOML without mistakes) should know, whose DIR that one compiled: a warning for
     each table that is there without the key."""
     later = [change for change in CHANGES if _number(compiler.version) < _number(change.since)]
     document = tomllib.loads(text) if later else {}
     return tuple(
-        _told(change, where, said=compiler.said)
+        _reported(change, where, said=compiler.said)
         for change in later
         for where, table in _tables(document, change.table)
         if change.key not in table
     )
 
 
-def _told(change: Change, where: KeyPath, *, said: bool) -> Problem:
+def _reported(change: Change, where: KeyPath, *, said: bool) -> Diagnostic:
     what = f"`{change.key}`, which is not said here, means something else since netc {change.since}: {change.entry}"
     hint = f"say `{change.key}`, if it should be as before; "
     if said:
         hint += "once this is built, it is not told again"
     else:
         hint += "else acknowledge it: DIR/.gitattributes is not from netc, so nothing says that it was told"
-    return Problem(CODE, where, what, hint, severity=Severity.WARNING, on_key=bool(where))
+    return Diagnostic(CODE, where, what, hint, severity=Severity.WARNING, on_key=bool(where))
 
 
 def _tables(value: Any, names: tuple[str, ...], where: KeyPath = ()) -> Iterator[tuple[KeyPath, dict[str, Any]]]:

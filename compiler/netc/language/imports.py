@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 
+from netc.diagnostic import Diagnostic, KeyPath, Place, Severity
 from netc.language.key_files import FOLDER, key_file
 from netc.language.kinds import KINDS
 from netc.language.names import HostName, TunnelName, Wrong, quoted
@@ -15,20 +16,19 @@ from netc.language.tables import Secret
 from netc.language.topology import Host, Topology
 from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.wg_quick import HOOKS, BadLine, Quick, QuickPeer, read_quick
-from netc.problem import KeyPath, Place, Problem, Severity
 
 WHOLE = "import the whole file as the provider sent it"
 
-Result = tuple[Tunnel | None, list[Problem]]
+Result = tuple[Tunnel | None, list[Diagnostic]]
 
 LOOKS_SECRET = re.compile(r"[A-Za-z0-9+/]{20,}=*")
 
 
 def with_imports(
     topology: Topology, read_file: Callable[[str], str]
-) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:
+) -> tuple[Topology, list[Diagnostic], frozenset[KeyPath]]:
     """The topology with every import laid under its tunnel; tunnels whose import cannot be read are left out."""
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     broken: set[KeyPath] = set()
     hosts: dict[HostName, Host] = {}
     for host_name, host in topology.hosts.items():
@@ -36,13 +36,13 @@ def with_imports(
         for name, tunnel in host.tunnels.items():
             where: KeyPath = ("hosts", host_name, "tunnels", name)
             whole, found = merged(tunnel, name, host_name, where, read_file)
-            problems += found
+            diagnostics += found
             if whole:
                 tunnels[name] = whole
             else:
                 broken.add(where)
         hosts[host_name] = host.model_copy(update={"tunnels": tunnels}) if host.tunnels else host
-    return topology.model_copy(update={"hosts": hosts}), problems, frozenset(broken)
+    return topology.model_copy(update={"hosts": hosts}), diagnostics, frozenset(broken)
 
 
 def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, read_file: Callable[[str], str]) -> Result:
@@ -52,23 +52,23 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
     here = (*where, "import")
     if KINDS[tunnel.kind].form != "wireguard":
         what = f'`import` needs `kind = "wireguard"`, and the kind is `{tunnel.kind}`'
-        return None, [Problem("NC0122", here, what, 'write `kind = "wireguard"`')]
+        return None, [Diagnostic("NC0122", here, what, 'write `kind = "wireguard"`')]
     try:
         text = read_file(tunnel.import_)
     except Wrong as wrong:
-        return None, [Problem(wrong.code, here, wrong.what, wrong.hint)]
+        return None, [Diagnostic(wrong.code, here, wrong.what, wrong.hint)]
     if not re.search(r"^\s*\[(interface|peer)\]", text, re.IGNORECASE | re.MULTILINE):
         what = f"{quoted(tunnel.import_)} is not a wg-quick file: it has neither `[Interface]` nor `[Peer]`"
-        return None, [Problem("NC0121", here, what, WHOLE)]
+        return None, [Diagnostic("NC0121", here, what, WHOLE)]
     quick, bad = read_quick(text)
-    problems = [_bad_line(line, text, tunnel.import_, here) for line in bad]
-    problems = problems or list(_incomplete(quick, text, tunnel, here))
-    if problems:
-        return None, problems
+    diagnostics = [_bad_line(line, text, tunnel.import_, here) for line in bad]
+    diagnostics = diagnostics or list(_incomplete(quick, text, tunnel, here))
+    if diagnostics:
+        return None, diagnostics
     own, whole = tunnel.model_fields_set, text.splitlines()
     lines = {key: _line(tunnel.import_, whole, line) for key, line in quick.lines.items() if key not in own}
     notes = list(_notes(quick, text, tunnel, name, host, here))
-    return _laid_under(tunnel, name, quick).with_places(lines), notes
+    return _under(tunnel, name, quick).with_places(lines), notes
 
 
 def _line(file: str, lines: Sequence[str], number: int) -> Place:
@@ -76,7 +76,7 @@ def _line(file: str, lines: Sequence[str], number: int) -> Place:
     return Place(file, number, len(source) - len(source.lstrip()) + 1, len(source.rstrip()) + 1, source)
 
 
-def _laid_under(tunnel: Tunnel, name: TunnelName, quick: Quick) -> Tunnel:
+def _under(tunnel: Tunnel, name: TunnelName, quick: Quick) -> Tunnel:
     shared = sum(peer.has_preshared_key for peer in quick.peers)
     values = {
         "address": tuple(quick.addresses),
@@ -101,36 +101,36 @@ def _peer(peer: QuickPeer, name: TunnelName, several: bool) -> TunnelPeer:
     )
 
 
-def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Problem:
+def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Diagnostic:
     place = Place(file, bad.line, bad.column, bad.end, masked(text.splitlines()[bad.line - 1]))
     what = bad.error.what if bad.error.code == "NC0113" else without_keys(bad.error.what)
-    return Problem(bad.error.code, where, what, bad.error.hint, place=place)
+    return Diagnostic(bad.error.code, where, what, bad.error.hint, place=place)
 
 
-def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Problem]:
+def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Diagnostic]:
     file, lines = tunnel.import_ or "", text.splitlines()
     if not quick.peers and not tunnel.peer:
-        yield Problem("NC0121", where, f"{quoted(file)} has no `[Peer]`", WHOLE)
+        yield Diagnostic("NC0121", where, f"{quoted(file)} has no `[Peer]`", WHOLE)
     for peer in quick.peers:
         place = _line(file, lines, peer.line)
         if peer.public_key is None:
-            yield Problem("NC0121", where, "this peer has no PublicKey", WHOLE, place=place)
+            yield Diagnostic("NC0121", where, "this peer has no PublicKey", WHOLE, place=place)
         if not peer.allowed_ips:
             what = "this peer has no AllowedIPs, so WireGuard would drop all packets"
-            yield Problem("NC0121", where, what, WHOLE, place=place)
+            yield Diagnostic("NC0121", where, what, WHOLE, place=place)
 
 
-def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Problem]:
+def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Diagnostic]:
     """Tells the author where the secrets go, and what of the file is not acted upon."""
     file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
         key = key_file(f"{name}.key")
         what = f"netc does not copy the private key of {file}: {host} needs it in {key}, mode 0600"
-        yield Problem("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
+        yield Diagnostic("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
     if any(peer.has_preshared_key for peer in quick.peers):
         what = f"netc does not copy the preshared key of {file}: {host} needs it in {FOLDER}, mode 0600"
         hint = f"`netc plan` names the file; for one peer it is {key_file(f'{name}.psk')}"
-        yield Problem("NC0123", where, what, hint, severity=Severity.NOTE)
+        yield Diagnostic("NC0123", where, what, hint, severity=Severity.NOTE)
     dropped = sorted({key for _, key in quick.ignored})
     if dropped:
         what = f"netc ignores {', '.join(dropped)} of {file}"
@@ -143,7 +143,7 @@ def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where:
         place = _line(tunnel.import_ or "", text.splitlines(), quick.ignored[0][0])
         # Tables and marks are netc's to choose; what commands were for, nothing does in their place.
         severity = Severity.WARNING if hooks else Severity.NOTE
-        yield Problem("NC0124", where, what, hint, severity=severity, place=place)
+        yield Diagnostic("NC0124", where, what, hint, severity=severity, place=place)
 
 
 def _copy(file: str, host: str, key: str) -> str:

@@ -14,14 +14,14 @@ from itertools import pairwise
 from msgspec import Struct
 from tree_sitter import Node
 
+from netc.diagnostic import KeyPath
 from netc.language.order import Order
 from netc.language.spans import parts, tree
-from netc.problem import KeyPath
 
 INDENT = "  "
 
 
-class NotLaidOut(Exception):
+class NotFormatted(Exception):
     """TOML that could not be written anew without a change in what it says."""
 
 
@@ -46,19 +46,19 @@ class _Line:
         return self.text + (" " * gap + self.behind if self.behind else "")
 
 
-def laid_out(text: str) -> str:
+def formatted(text: str) -> str:
     """`text` is TOML. Raises NotLaidOut."""
     body = text.removeprefix("\ufeff").replace("\r\n", "\n")
     document = tree(body.encode())
     if document.has_error:
-        raise NotLaidOut("its form is not understood")
+        raise NotFormatted("its form is not understood")
     order = Order()
     try:
         made = _joined(_in_order(list(_lines(document, order)), order))
     except RecursionError:
-        raise NotLaidOut("it nests too deeply") from None
+        raise NotFormatted("it nests too deeply") from None
     if tomllib.loads(made) != tomllib.loads(body):
-        raise NotLaidOut("it would not mean the same")
+        raise NotFormatted("it would not mean the same")
     return made
 
 

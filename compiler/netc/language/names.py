@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 
 class Wrong(ValueError):
-    """A value that its type refuses; `code` is the problem's code, `hint` what to write instead."""
+    """A value that its type refuses; `code` is the diagnostic's code, `hint` what to write instead."""
 
     def __init__(self, code: str, what: str, hint: str = "") -> None:
         self.code, self.what, self.hint = code, what, hint

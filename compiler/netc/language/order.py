@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from netc.diagnostic import KeyPath
 from netc.language.schema import Schema, inside, schema
-from netc.problem import KeyPath
 
 T = TypeVar("T")
 

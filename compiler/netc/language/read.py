@@ -13,12 +13,12 @@ from typing import Any
 from msgspec import Struct
 from pydantic import ValidationError
 
+from netc.diagnostic import Diagnostic, KeyPath
+from netc.language.diagnostics import diagnostics_of
 from netc.language.imports import with_imports
-from netc.language.mistakes import problems_of
 from netc.language.set_files import with_lists
 from netc.language.syntax import loads
 from netc.language.topology import Topology
-from netc.problem import KeyPath, Problem
 
 ReadFile = Callable[[str], str]
 """Reads a file beside the topology, by its name there; raises Wrong."""
@@ -27,7 +27,7 @@ ReadFile = Callable[[str], str]
 class Reading(Struct, frozen=True):
     topology: Topology | None
     """None when the text is no TOML."""
-    problems: tuple[Problem, ...]
+    diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[KeyPath]
     """Tables that were left out, such as `("hosts", "edge")`."""
 
@@ -37,21 +37,21 @@ def read(text: str, file: str, read_file: ReadFile) -> Reading:
     data = loads(text, file)
     if isinstance(data, tuple):
         return Reading(None, data, frozenset())
-    topology, problems, broken = _validate(data)
+    topology, diagnostics, broken = _validate(data)
     topology, import_problems, bad_imports = with_imports(topology, read_file)
     topology, list_problems, bad_lists = with_lists(topology, read_file)
-    return Reading(topology, (*problems, *import_problems, *list_problems), broken | bad_imports | bad_lists)
+    return Reading(topology, (*diagnostics, *import_problems, *list_problems), broken | bad_imports | bad_lists)
 
 
-def _validate(data: dict[str, Any]) -> tuple[Topology, list[Problem], frozenset[KeyPath]]:
+def _validate(data: dict[str, Any]) -> tuple[Topology, list[Diagnostic], frozenset[KeyPath]]:
     """Takes out what cannot be read until the rest can."""
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     broken: set[KeyPath] = set()
     while True:
         try:
-            return Topology.model_validate(data), problems, frozenset(broken)
+            return Topology.model_validate(data), diagnostics, frozenset(broken)
         except ValidationError as error:
-            problems += problems_of(error, data)
+            diagnostics += diagnostics_of(error, data)
             owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
             assert not owners <= broken, "what was taken out came back"
             data = _readable(data, owners)

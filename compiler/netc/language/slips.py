@@ -11,7 +11,7 @@ from typing import Any
 
 from netaddr import AddrFormatError, IPAddress
 
-from netc.problem import KeyPath
+from netc.diagnostic import KeyPath
 
 NO_HOOKS = "netc has no hooks: put the command into a systemd unit of your own, with `After=netc.target`"
 NO_NAMES = "a set holds addresses, not names: write `prefixes` or `files`"

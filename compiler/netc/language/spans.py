@@ -14,7 +14,7 @@ import tree_sitter_toml
 from msgspec import Struct
 from tree_sitter import Language, Node, Parser
 
-from netc.problem import KeyPath, Place
+from netc.diagnostic import KeyPath, Place
 
 _TOML = Language(tree_sitter_toml.language())
 
@@ -98,7 +98,7 @@ class Spans:
 
 
 def _spots(document: Node) -> dict[KeyPath, _Spot]:
-    """None for a text that is no TOML: it has no key paths, and its problem brings its own place."""
+    """None for a text that is no TOML: it has no key paths, and its diagnostic brings its own place."""
     if document.has_error:
         return {}
     spots: dict[KeyPath, _Spot] = {}

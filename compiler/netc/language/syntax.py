@@ -1,4 +1,4 @@
-"""What tomllib could not read, said as Problems in an author's words: the place, what was expected, what was found.
+"""What tomllib could not read, said as Diagnostics in an author's words: the place, what was expected, what was found.
 
 tomllib ends at the first mistake. What it stands in is taken out, and the rest is read again, as long as what comes
 next is further down: a mistake that follows from another is told of only in its place.
@@ -10,11 +10,11 @@ import re
 import tomllib
 from typing import Any
 
+from netc.diagnostic import Diagnostic, Place
 from netc.language.brackets import Open, open_at
 from netc.language.encoding import converted, encoding_of
 from netc.language.names import quoted
 from netc.language.secrets import masked
-from netc.problem import Place, Problem
 
 MOST = 20
 """Mistakes of one text that are told of."""
@@ -73,28 +73,28 @@ _KEY_LINE = re.compile(r"\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*=")
 _HEADER_LINE = re.compile(r"\s*\[{1,2}\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*\]{1,2}\s*(#.*)?")
 
 
-def loads(text: str, file: str) -> dict[str, Any] | tuple[Problem, ...]:
+def loads(text: str, file: str) -> dict[str, Any] | tuple[Diagnostic, ...]:
     """What a text says, or all that is wrong with its form. `file` is its name in messages."""
     if deep := _DEEP.search(text):
         return (_too_deep(text, deep.end(), file),)
-    problems: list[Problem] = []
+    diagnostics: list[Diagnostic] = []
     shown: list[str] = []  # secrets are known by the whole text, before anything is taken out
     reached = 0
-    while len(problems) < MOST:
+    while len(diagnostics) < MOST:
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             mistake = _Mistake(str(error), text)
-            if problems and mistake.line <= reached:
+            if diagnostics and mistake.line <= reached:
                 break
             shown = shown or [line.removesuffix("\r") for line in masked(text).split("\n")]
-            problems.append(mistake.problem(shown, file))
+            diagnostics.append(mistake.diagnostic(shown, file))
             if not mistake.has_place or mistake.in_long_string or len(text) > LARGEST:
                 break
-            text, reached = mistake.without(len(problems))
+            text, reached = mistake.without(len(diagnostics))
         else:
-            return tuple(problems) or data
-    return tuple(problems)
+            return tuple(diagnostics) or data
+    return tuple(diagnostics)
 
 
 class _Mistake:
@@ -159,7 +159,7 @@ class _Mistake:
         at = self.open.string
         return at is not None and self.text[at : at + 3] in ('"""', "'''")
 
-    def problem(self, shown: list[str], file: str) -> Problem:
+    def diagnostic(self, shown: list[str], file: str) -> Diagnostic:
         """`shown` are the lines of the text, without secrets."""
         source = shown[self.line - 1]
         column = min(self.column, len(source) + 1)
@@ -174,7 +174,7 @@ class _Mistake:
         what = self.what
         if not any(word in what for word in WITHOUT_FOUND):
             what += f", found {self._found(source, column)}"
-        return Problem(
+        return Diagnostic(
             "NC0001",
             (),
             f"this is not TOML: {what}",
@@ -225,16 +225,16 @@ class _Mistake:
         return line
 
 
-def _too_deep(text: str, at: int, file: str) -> Problem:
+def _too_deep(text: str, at: int, file: str) -> Diagnostic:
     """tomllib would take minutes for a key of thousands of parts."""
     line = text.count("\n", 0, at) + 1
     source = masked(text).split("\n")[line - 1].removesuffix("\r")
     place = Place(file, line, at - text.rfind("\n", 0, at), at - text.rfind("\n", 0, at) + 1, source)
     what = f"this is not TOML of a topology: a key has more than {DEEPEST} parts"
-    return Problem("NC0001", (), what, "write it with fewer levels: no key of a topology is so deep", place=place)
+    return Diagnostic("NC0001", (), what, "write it with fewer levels: no key of a topology is so deep", place=place)
 
 
-def not_utf8(data: bytes, at: int, file: str) -> Problem:
+def not_utf8(data: bytes, at: int, file: str) -> Diagnostic:
     """`at` is the first byte that cannot be read."""
     begin = data.rfind(b"\n", 0, at) + 1
     before = data[begin:at].decode(errors="replace")
@@ -248,7 +248,7 @@ def not_utf8(data: bytes, at: int, file: str) -> Problem:
     else:
         what = f"`{file}` is not UTF-8: byte {at + 1} is {data[at]:#04x}"
         hint = f"save it as UTF-8 in your editor, or {converted(file, encoding)}"
-    return Problem("NC0002", (), what, hint, place=place)
+    return Diagnostic("NC0002", (), what, hint, place=place)
 
 
 def _last_line(lines: list[str]) -> int:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
+from netc.diagnostic import Place
 from netc.language.key_files import key_file
 from netc.language.kinds import KINDS, TunnelKind
 from netc.language.links import (
@@ -32,7 +33,6 @@ from netc.language.values import (
     Some,
     left_out,
 )
-from netc.problem import Place
 
 
 def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:

@@ -43,7 +43,7 @@ def service_families(service: Anycast) -> tuple[Family, ...]:
     return tuple(sorted(found))
 
 
-def told_outside(topology: Topology) -> tuple[IPNetwork, ...]:
+def announced_externally(topology: Topology) -> tuple[IPNetwork, ...]:
     """Prefixes of services that the world takes as well; all others are told inside alone."""
     found = {net.cidr for one in topology.anycast.values() for net in one.addresses}
     return tuple(sorted(net for net in found if is_taken(net, topology)))

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from msgspec import Struct
 from netaddr import IPAddress
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_far_end
-from netc.network.routing import bgp_ways, cost_of, joined
+from netc.network.routing import bgp_links, cost_of, joined
 from netc.network.speakers import is_recursive
-from netc.problem import KeyPath
 
 LOOPBACK_PART = PartName("loopback")
 
@@ -37,15 +37,15 @@ def ends(host: HostName, network: Network) -> tuple[End, ...]:
     """The host's ends of sessions with our other routers, in the order of interfaces and hosts."""
     if network.topology.bgp is None or host not in network.speakers:
         return ()
-    return (*_over_ways(host, network), *_over_loopbacks(host, network))
+    return (*_over_links(host, network), *_over_loopbacks(host, network))
 
 
-def _over_ways(host: HostName, network: Network) -> Iterator[End]:
+def _over_links(host: HostName, network: Network) -> Iterator[End]:
     topology = network.topology
-    ways, routers = bgp_ways(topology), network.speakers
+    links, routers = bgp_links(topology), network.speakers
     for interface in network.interfaces[host]:
         far = interface.far
-        if interface.origin[0] == "hosts" or interface.origin[1] not in ways or far is None or far not in routers:
+        if interface.origin[0] == "hosts" or interface.origin[1] not in links or far is None or far not in routers:
             continue
         local_asn, remote_asn = routers[host].asn, routers[far].asn
         other = far_end(interface, network)

@@ -55,7 +55,7 @@ def source_of(
     return next((ip for ip in fixed if arrives_by(ip, host, network) == leaving), None)
 
 
-class Way(Struct, frozen=True):
+class Dnat(Struct, frozen=True):
     """One family of a published port: visitors who dial it at one of `on` are served by `to`."""
 
     on: tuple[IPAddress, ...]
@@ -64,14 +64,14 @@ class Way(Struct, frozen=True):
     port: int
 
 
-def ways_in(publish: PublishedContainer, host: HostName, network: Network) -> Iterator[Way]:
+def dnats(publish: PublishedContainer, host: HostName, network: Network) -> Iterator[Dnat]:
     for target in publish.to:
         for to in places(target, network.topology.hosts[host]):
             family: Family = 4 if to.version == 4 else 6
             on = arrivals(publish, host, network, family)
             allow = tuple(net for net in publish.allow if net.version == family)
             if on and (allow or not publish.allow):  # an `allow` without a prefix of the family lets nobody of it in
-                yield Way(on, allow, to, target.port or publish.port.number)
+                yield Dnat(on, allow, to, target.port or publish.port.number)
 
 
 def places(target: Container, host: Host) -> tuple[IPAddress, ...]:

@@ -8,6 +8,7 @@ from typing import assert_never
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.kinds import Kind
 from netc.language.names import (
     Argument,
@@ -27,7 +28,6 @@ from netc.network.forwards import Back
 from netc.network.senders import Senders
 from netc.network.sets import Sets
 from netc.network.speakers import Speaker
-from netc.problem import KeyPath
 
 Key = HostPath | CredentialName
 """Where a host finds a secret."""

@@ -8,6 +8,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.kinds import KINDS, Kind, Properties
 from netc.language.links import End, Link
 from netc.language.names import HostName, InterfaceName, LinkName, PartName, PublicKey, Wrong
@@ -37,8 +38,7 @@ from netc.network.interface import (
     WireguardInterface,
 )
 from netc.network.mtu import mtu, overhead
-from netc.network.routing import is_way
-from netc.problem import KeyPath, Problem
+from netc.network.routing import carries_routing
 
 
 class Side(Struct, frozen=True):
@@ -57,8 +57,8 @@ class Side(Struct, frozen=True):
         return self.end.public_key or self.host.public_key
 
 
-def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[Interface | Problem]:
-    """Both ends of a link whose hosts exist; a Problem for an end that cannot be made."""
+def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[Interface | Diagnostic]:
+    """Both ends of a link whose hosts exist; a Diagnostic for an end that cannot be made."""
     one, other = (Side(host, topology.hosts[host], link.ends.get(host, End())) for host in link.between)
     kind = Kind(link.kind)
     family = KINDS[kind].outer or FAMILY[link.family] or _family(one, other)
@@ -69,13 +69,13 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
         try:
             replies = back(name, near.name, far.host.id, topology)
             for end in _interface(name, link, near, far, family, size):
-                if not isinstance(end, Problem):
-                    end = _routed(end, near) if is_way(end.origin, topology) else end
+                if not isinstance(end, Diagnostic):
+                    end = _routed(end, near) if carries_routing(end.origin, topology) else end
                     end = _answering(end, replies) if replies else end
                 yield end
         except Wrong as wrong:
             what = f"netc derives no interface name for `{name}` on {near.name}: {wrong.what}"
-            yield Problem(
+            yield Diagnostic(
                 wrong.code, ("links", name), what, f"write a shorter `ends.{near.name}.interface`", on_key=True
             )
 
@@ -110,7 +110,7 @@ def _family(one: Side, other: Side) -> Family | None:
 
 def _interface(
     name: LinkName, link: Link, near: Side, far: Side, family: Family | None, size: Mtu
-) -> Iterator[Interface | Problem]:
+) -> Iterator[Interface | Diagnostic]:
     kind = Kind(link.kind)
     origin: KeyPath = ("links", name)
     where: KeyPath = (*origin, "ends", near.name) if near.name in link.ends else origin
@@ -148,7 +148,7 @@ def _gateways(near: Side, far: Side) -> tuple[IPAddress, ...]:
 
 def _wireguard(
     bare: Common, name: LinkName, near: Side, far: Side, family: Family | None
-) -> Iterator[Interface | Problem]:
+) -> Iterator[Interface | Diagnostic]:
     if far.public_key is None:
         yield no_public_key(far.name, f"{near.name} needs it for `{name}`")
         return
@@ -175,8 +175,8 @@ def _wireguard(
     )
 
 
-def no_public_key(host: HostName, why: str) -> Problem:
-    return Problem(
+def no_public_key(host: HostName, why: str) -> Diagnostic:
+    return Diagnostic(
         "NC0301",
         ("hosts", host),
         f"{host} has no `public_key`, and {why}",
@@ -220,7 +220,7 @@ def _allowed(near: Side, far: Side) -> tuple[IPNetwork, ...]:
     return tuple(sorted({*map(alone, far.addresses), *near.end.routes}))
 
 
-def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Problem]:
+def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Diagnostic]:
     """Kinds with outer addresses in place of keys and ports."""
     used: Family = family or (4 if 4 in families(near.host) & families(far.host) else 6)
     found = outer(near.host, near.end, far.host, far.end, used)
@@ -229,7 +229,7 @@ def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | Non
         name = near.name if local is None else far.name
         what = f"kind `{link.kind}` needs a public IPv{used} address of {name}, and {name} has none"
         hint = f"add one to `addresses` of hosts.{name}, or write `ends.{name}.endpoint`"
-        yield Problem("NC0302", bare.origin, what, hint, on_key=True)
+        yield Diagnostic("NC0302", bare.origin, what, hint, on_key=True)
         return
     if KINDS[bare.kind].form == "numbered":
         yield NumberedInterface(

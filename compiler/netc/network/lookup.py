@@ -7,13 +7,13 @@ from typing import Generic, TypeVar, cast
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.links import Link
 from netc.language.names import HostName, LinkName, NamespaceName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.once import once
 from netc.network.ranges import BITS
-from netc.problem import KeyPath
 
 Thing = TypeVar("Thing")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Set
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.kinds import KINDS, Kind
 from netc.language.links import Mesh
 from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
@@ -16,7 +17,6 @@ from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Peer, WireguardInterface
 from netc.network.links import host_identity, host_key, keepalive, no_public_key
 from netc.network.mtu import mtu, overhead
-from netc.problem import KeyPath, Problem
 
 
 def members(mesh: Mesh, topology: Topology) -> tuple[HostName, ...]:
@@ -27,7 +27,7 @@ def members(mesh: Mesh, topology: Topology) -> tuple[HostName, ...]:
     return tuple(sorted(host for host in topology.hosts if host in named))
 
 
-def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[WireguardInterface | Problem]:
+def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[WireguardInterface | Diagnostic]:
     origin: KeyPath = ("meshes", name)
     hosts = {host: topology.hosts[host] for host in members(mesh, topology)}
     keyless = [host for host, table in hosts.items() if table.public_key is None]
@@ -37,13 +37,13 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     unfit = [(host, subnet) for host, t in hosts.items() for subnet in mesh.subnet if not fits(subnet, t.id)]
     for host, subnet in unfit:
         hint = "write a larger subnet, or give the host a smaller id"
-        yield Problem(
+        yield Diagnostic(
             "NC0305", (*origin, "subnet"), _beyond(subnet, host, hosts[host].id), hint, also=(("hosts", host, "id"),)
         )
     beyond = [host for host, table in hosts.items() if mesh.interfaces == "per-peer" and mesh.port + table.id > 65535]
     for host in beyond:
         what = f"port {mesh.port + hosts[host].id} = {mesh.port} + {hosts[host].id} (id of {host}) > 65535"
-        yield Problem("NC0306", (*origin, "port"), what, "write a smaller `port`", also=(("hosts", host, "id"),))
+        yield Diagnostic("NC0306", (*origin, "port"), what, "write a smaller `port`", also=(("hosts", host, "id"),))
     out = {*beyond, *(host for host, _ in unfit)}
     hosts = {host: table for host, table in hosts.items() if host not in out}
     make = _shared if mesh.interfaces == "shared" else _per_peer
@@ -52,7 +52,7 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
         what = f"netc derives no interface name for mesh `{name}`: {wrong.what}"
-        yield Problem(wrong.code, origin, what, f"write a shorter `{key}`", on_key=True)
+        yield Diagnostic(wrong.code, origin, what, f"write a shorter `{key}`", on_key=True)
 
 
 def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[WireguardInterface]:

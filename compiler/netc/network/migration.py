@@ -15,7 +15,7 @@ from typing import Literal
 from msgspec import Struct
 
 from netc.language.names import HostName
-from netc.network.anycast import services_at, told_outside
+from netc.network.anycast import announced_externally, services_at
 from netc.network.bgp import ends
 from netc.network.interface import Network
 from netc.network.speakers import is_recursive, member, speakers
@@ -72,7 +72,7 @@ def move(before: Network, after: Network) -> Move:
     old, new = before.topology, after.topology
     routers = speakers(old)
     edges = frozenset(host for host in routers if (table := old.hosts[host].bgp) and table.peers)
-    served = frozenset(host for host in routers if told_outside(old) and services_at(host, old))
+    served = frozenset(host for host in routers if announced_externally(old) and services_at(host, old))
     return Move(
         routers,
         {host: number for host in routers if (number := member(host, old))},
@@ -148,7 +148,7 @@ def harm(one: Move, moved: Hosts) -> Harm:
         return Harm()
     cut, leaks = [], []
     for origin in one.routers:
-        known = _told(origin, one, moved)
+        known = _announced(origin, one, moved)
         reached = {heard.at for heard in known}
         cut += [(origin, host) for host in one.routers if host not in reached]
         if origin in one.sources:
@@ -157,7 +157,7 @@ def harm(one: Move, moved: Hosts) -> Harm:
     return Harm(tuple(cut), tuple(leaks))
 
 
-def _told(origin: HostName, one: Move, moved: Hosts) -> set[_Heard]:
+def _announced(origin: HostName, one: Move, moved: Hosts) -> set[_Heard]:
     """All that could become of what one router says, whichever paths the others prefer."""
     found = {_Heard(origin, "itself")}
     waiting = list(found)
@@ -181,9 +181,9 @@ def _passed(heard: _Heard, far: HostName, one: Move, moved: Hosts) -> _Heard | N
     if not same and not one.same_next_hops:
         return None  # the next hop is one that the far end knows no way to
     if one.members[far] == one.members[heard.at]:
-        is_told = heard.by != "fellow" or not one.same_next_hops  # with an IGP there may be reflectors
+        is_announced = heard.by != "fellow" or not one.same_next_hops  # with an IGP there may be reflectors
         is_wrong = heard.segments and not one.real[far_form]
-        return _Heard(far, "fellow", heard.segments, heard.plain) if is_told and not is_wrong else None
+        return _Heard(far, "fellow", heard.segments, heard.plain) if is_announced and not is_wrong else None
     if not same:
         return None
     is_real = one.real[far_form]

@@ -9,7 +9,7 @@ from netaddr import IPAddress
 from netc.language.forwards import Forward
 from netc.language.names import HostName
 from netc.language.values import Family, Ports
-from netc.network.bridges import ways_in
+from netc.network.bridges import dnats
 from netc.network.forwards import forwards_at
 from netc.network.interface import Network
 from netc.network.namespaces import pairs
@@ -48,5 +48,5 @@ def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
             yield from publish.on or (pair.host.ip for pair in pairs(space))
     for bridge in table.bridges.values():
         for published in bridge.publish:
-            for way in ways_in(published, host, network):
-                yield from way.on
+            for dnat in dnats(published, host, network):
+                yield from dnat.on

@@ -22,7 +22,7 @@ def farthest_first(topology: Topology, jumps: Mapping[HostName, HostName]) -> tu
         through[host] = through[host] | {jump}
     depth = dict.fromkeys(topology.hosts, 0)
     for _ in topology.hosts:  # no way has more hosts
-        deeper = {host: max((depth[way] + 1 for way in ways), default=0) for host, ways in through.items()}
+        deeper = {host: max((depth[host_] + 1 for host_ in nearer), default=0) for host, nearer in through.items()}
         if deeper == depth:
             break
         depth = deeper
@@ -38,11 +38,11 @@ def _through(topology: Topology) -> dict[HostName, frozenset[HostName]]:
     reached = {host for host, table in topology.hosts.items() if candidates(table)}
     last = frozenset(reached)
     while last:
-        ways: dict[HostName, frozenset[HostName]] = {}
+        nearer: dict[HostName, frozenset[HostName]] = {}
         for group in groups:
             for host in group - reached:
-                ways[host] = ways.get(host, frozenset()) | (group & last)
-        last = frozenset(host for host, found in ways.items() if found)
-        through.update((host, ways[host]) for host in last)
+                nearer[host] = nearer.get(host, frozenset()) | (group & last)
+        last = frozenset(host for host, found in nearer.items() if found)
+        through.update((host, nearer[host]) for host in last)
         reached |= last
     return through

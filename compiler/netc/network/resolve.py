@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from netc.diagnostic import Diagnostic
 from netc.language.names import HostName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
@@ -16,29 +17,30 @@ from netc.network.sets import worked_out
 from netc.network.speakers import known_speakers
 from netc.network.tunnels import tunnel_interface
 from netc.network.underlay import Underlay
-from netc.problem import Problem
 
 
-def resolve(topology: Topology) -> tuple[Network, tuple[Problem, ...]]:
-    """What can be derived, and a Problem for each thing that cannot. References to nothing are passed over here:
+def resolve(topology: Topology) -> tuple[Network, tuple[Diagnostic, ...]]:
+    """What can be derived, and a Diagnostic for each thing that cannot. References to nothing are passed over here:
     `checks.references` reports them."""
     found = tuple(_everything(topology))
     by_host: dict[HostName, list[Interface]] = {host: [] for host in sorted(topology.hosts)}
     for interface in found:
-        if not isinstance(interface, Problem):
+        if not isinstance(interface, Diagnostic):
             by_host[interface.host].append(interface)
     interfaces = {host: tuple(sorted(found, key=_order)) for host, found in by_host.items()}
     network = Network(topology, interfaces, worked_out(topology), known_speakers(topology), Senders(topology))
     # A host without a key lacks it for each of its links, and is told of it once.
-    problems = {(p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Problem)}
-    return _settled(network), tuple(reversed(problems.values()))
+    diagnostics = {
+        (p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Diagnostic)
+    }
+    return _settled(network), tuple(reversed(diagnostics.values()))
 
 
 def _order(interface: Interface) -> tuple[str, str]:
     return interface.part, interface.name
 
 
-def _everything(topology: Topology) -> Iterator[Interface | Problem]:
+def _everything(topology: Topology) -> Iterator[Interface | Diagnostic]:
     for name, link in sorted(topology.links.items()):
         if link.between[0] != link.between[1] and all(host in topology.hosts for host in link.between):
             yield from link_interfaces(name, link, topology)

@@ -63,7 +63,7 @@ def table_of(host: HostName, topology: Topology) -> int:
 def routed(host: HostName, network: Network) -> Routed:
     topology = network.topology
     ours = our_addresses(topology)
-    private = (net for net in _world(topology) if net not in EVERYTHING)
+    private = (net for net in _internet(topology) if net not in EVERYTHING)
     learned = (net for speaker in speakers(topology) for net in learned_at(speaker, topology))
     destinations = tuple(cidr_merge([*private, *ours, *learned]))
     inner = tuple(anycast_device(name) for name, _ in services_at(host, topology))
@@ -87,7 +87,7 @@ def our_addresses(topology: Topology) -> tuple[IPNetwork, ...]:
     return tuple(cidr_merge([*own, *loopbacks, *served, *alone]))
 
 
-def _world(topology: Topology) -> Iterator[IPNetwork]:
+def _internet(topology: Topology) -> Iterator[IPNetwork]:
     """Private addresses alone: the internet is where the default route leads to as well."""
     if topology.bgp and topology.bgp.profile != "internet":
         yield from (net for net, _, _ in WORLD[topology.bgp.profile])
@@ -105,10 +105,10 @@ def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
 
 def _returning(host: HostName, network: Network) -> Iterator[Returning]:
     """Answers to visitors whom the host passes on; what stands behind the far end answers by its address there."""
-    ways = router_interfaces(host, network)
+    interfaces = router_interfaces(host, network)
     for _, forward in sorted(network.topology.forwards.items()):
         near = _end(forward.via, host, network)
-        if forward.at != host or near is None or near.name not in ways:
+        if forward.at != host or near is None or near.name not in interfaces:
             continue
         for family in (4, 6):
             target = target_of(forward, family)

@@ -6,16 +6,16 @@ from typing import cast
 
 from netaddr import IPAddress
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.lookup import link_of
 from netc.network.once import once
-from netc.problem import KeyPath
 
 
 @once  # every interface asks
-def bgp_ways(topology: Topology) -> frozenset[str]:
+def bgp_links(topology: Topology) -> frozenset[str]:
     """Names of links and meshes that carry sessions between our routers; those of the IGP unless they are said."""
     if topology.bgp is None:
         return frozenset()
@@ -24,13 +24,13 @@ def bgp_ways(topology: Topology) -> frozenset[str]:
 
 
 @once
-def igp_ways(topology: Topology) -> frozenset[str]:
+def igp_links(topology: Topology) -> frozenset[str]:
     return frozenset(map(str, topology.igp.over)) if topology.igp else frozenset()
 
 
-def is_way(origin: KeyPath, topology: Topology) -> bool:
+def carries_routing(origin: KeyPath, topology: Topology) -> bool:
     """Whether a link or a mesh carries routing."""
-    return origin[0] in ("links", "meshes") and (origin[1] in bgp_ways(topology) or origin[1] in igp_ways(topology))
+    return origin[0] in ("links", "meshes") and (origin[1] in bgp_links(topology) or origin[1] in igp_links(topology))
 
 
 @once
@@ -39,7 +39,7 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
     table = network.topology.hosts[host]
     peers = table.bgp.peers.values() if table.bgp else ()
     tunnels = {peer.tunnel for peer in peers if peer.tunnel}
-    ways = {i.name for i in network.interfaces[host] if is_way(i.origin, network.topology)}
+    ways = {i.name for i in network.interfaces[host] if carries_routing(i.origin, network.topology)}
     behind = {i.name for i in network.interfaces[host] if i.origin[0] == "hosts" and i.origin[-1] in tunnels}
     uplink = {table.wan} if table.wan and any(not (peer.tunnel or peer.interface) for peer in peers) else set()
     return tuple(sorted({*ways, *behind, *uplink, *(peer.interface for peer in peers if peer.interface)}))

@@ -8,6 +8,7 @@ from zlib import crc32
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, SliceName, SplitName
 from netc.language.splits import Ipv6Policy
 from netc.language.splits import Split as Settings
@@ -15,7 +16,6 @@ from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
 from netc.network.once import once
-from netc.problem import KeyPath
 
 TABLES = range(13000, 14000)
 """Where the table of a split is, by its name."""

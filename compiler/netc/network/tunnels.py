@@ -8,6 +8,7 @@ from typing import assert_never
 from msgspec.structs import asdict, replace
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.kinds import KINDS, Kind
 from netc.language.names import Argument, HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong
 from netc.language.topology import Host
@@ -29,9 +30,8 @@ from netc.network.interface import (
 from netc.network.links import keepalive
 from netc.network.mtu import mtu, overhead
 from netc.network.once import once
-from netc.problem import KeyPath, Problem, dotted
 
-Found = Iterator[Interface | Problem]
+Found = Iterator[Interface | Diagnostic]
 
 PATIENCE_SECONDS = 10
 """A program that looks up its far end's name first is given time for that."""
@@ -42,13 +42,13 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
     where: KeyPath = ("hosts", host_name, "tunnels", name)
     if missing := _missing(tunnel):
         what = f"`{missing}` is missing in {dotted(where)}"
-        yield Problem("NC1801", where, what, NEEDED[missing], on_key=True)
+        yield Diagnostic("NC1801", where, what, NEEDED[missing], on_key=True)
         return
     try:
         interface = tunnel.interface or InterfaceName(f"{properties.prefix}{name}")
     except Wrong as wrong:
         what = f"netc derives no interface name for tunnel `{name}`: {wrong.what}"
-        yield Problem(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+        yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
         return
     outer = properties.outer or _family(tunnel)
     bare = Common(
@@ -116,7 +116,7 @@ def _mtu(tunnel: Tunnel, host: Host, host_name: HostName, outer: Family | None) 
 def _wireguard(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, outer: Family | None) -> Found:
     if not tunnel.peer:
         what = f"tunnel `{name}` has no `peer`"
-        yield Problem(
+        yield Diagnostic(
             "NC0303", bare.where, what, "write a `peer`, or name the file of the provider in `import`", on_key=True
         )
         return
@@ -168,7 +168,7 @@ def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: F
     if remote is None or local is None or {remote.version, local.version} != {family}:
         key = "remote" if remote is None or remote.version != family else "local"
         what = f"tunnel `{name}` of kind `{tunnel.kind}` needs an IPv{family} address in `{key}`"
-        yield Problem(
+        yield Diagnostic(
             "NC0302",
             bare.where,
             what,
@@ -179,7 +179,7 @@ def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: F
         yield PlainInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, key=tunnel.key)
     elif tunnel.vni is None:
         what = f"`vni` is missing in {dotted(bare.where)}"
-        yield Problem("NC0102", bare.where, what, "write the `vni` that the far end has", on_key=True)
+        yield Diagnostic("NC0102", bare.where, what, "write the `vni` that the far end has", on_key=True)
     else:
         port = tunnel.port or KINDS[bare.kind].port
         yield NumberedInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, vni=tunnel.vni, port=port)
@@ -190,7 +190,7 @@ def _six_to_four(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel) -> 
     local = tunnel.local or next((net.ip for net in host.addresses if net.version == 4 and public(net.ip)), None)
     if local is None or local.version != 4 or not public(local):
         what = f"6to4 tunnel `{name}` needs a public IPv4 address, and {bare.host} has none"
-        yield Problem("NC0302", bare.where, what, "write the public address as `local`", on_key=True)
+        yield Diagnostic("NC0302", bare.where, what, "write the public address as `local`", on_key=True)
         return
     own = replace(bare, addresses=tunnel.address or (six_to_four(local),))
     yield SixToFourInterface(**asdict(own), local=local, ttl=tunnel.ttl)

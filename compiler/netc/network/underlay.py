@@ -10,7 +10,7 @@ from netc.language.names import HostName
 from netc.network.interface import Interface, Network, Peer, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 
-Ways = Longest[Interface | None]
+ByAddress = Longest[Interface | None]
 """What leads to an address; None stands for the uplink."""
 
 
@@ -19,7 +19,7 @@ class Underlay:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.ways: dict[HostName, Ways | None] = {}
+        self.by_host: dict[HostName, ByAddress | None] = {}
         peers: set[Peer] = set()  # most interfaces of a mesh have the same ones
         others: list[Interface] = []
         for interfaces in network.interfaces.values():
@@ -37,11 +37,11 @@ class Underlay:
 
         Outer packets leave where the tunnel was born, so what was moved into a namespace carries nothing.
         """
-        ways = self._of(interface.host)
-        if ways is None:
+        by_host = self._of(interface.host)
+        if by_host is None:
             return None
         far = (ip for ip in outer_ends(interface) if isinstance(ip, IPAddress))
-        found = (ways.of(ip) for ip in far)
+        found = (by_host.of(ip) for ip in far)
         return next((one for one in found if one is not None), None)
 
     def _is_dialled(self, net: IPNetwork) -> bool:
@@ -49,9 +49,9 @@ class Underlay:
         first, last = (net.version, net.first), (net.version, net.last)
         return bisect_left(self.dialled, first) < bisect_right(self.dialled, last)
 
-    def _of(self, host: HostName) -> Ways | None:
+    def _of(self, host: HostName) -> ByAddress | None:
         """None where no tunnel leads to where anybody dials: few do, and a mesh of 1,000 hosts has a million ends."""
-        if host not in self.ways:
+        if host not in self.by_host:
             wan: list[tuple[IPNetwork, Interface | None]] = [
                 (net, None) for net in self.network.topology.hosts[host].addresses
             ]
@@ -63,5 +63,5 @@ class Underlay:
                 for net in (*interface.addresses, *(interface.routes if interface.table is None else ()))
                 if not net.ip.is_link_local()
             ]
-            self.ways[host] = Longest([*wan, *own]) if any(self._is_dialled(net) for net, _ in own) else None
-        return self.ways[host]
+            self.by_host[host] = Longest([*wan, *own]) if any(self._is_dialled(net) for net, _ in own) else None
+        return self.by_host[host]

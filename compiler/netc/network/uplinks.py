@@ -7,6 +7,7 @@ from zlib import crc32
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, PartName, UplinkName
 from netc.language.uplinks import Uplink as Settings
 from netc.language.values import Family
@@ -15,7 +16,6 @@ from netc.network.dialling import public
 from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_address, by_origin
 from netc.network.once import once
-from netc.problem import KeyPath
 
 TABLES = range(12000, 13000)
 """Where the table of an uplink is, by its name."""
@@ -24,7 +24,7 @@ PREFERRED = 11998
 """The table that holds the default routes of the preferred uplinks."""
 
 
-class Way(Struct, frozen=True):
+class DefaultRoute(Struct, frozen=True):
     """The default route of one family. `onlink`: the gateway lies outside of the uplink's own prefixes."""
 
     family: Family
@@ -43,7 +43,7 @@ class Uplink(Struct, frozen=True):
     tunnel: PartName | None
     prefixes: tuple[IPNetwork, ...]
     addresses: tuple[IPAddress, ...]
-    ways: tuple[Way, ...]
+    default_routes: tuple[DefaultRoute, ...]
     preferred: bool
     table: int
     mark: int
@@ -82,7 +82,7 @@ def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceN
         tunnel.part if tunnel else None,
         prefixes,
         addresses,
-        tuple(_way(4 if family == 4 else 6, settings, prefixes, addresses) for family in families),
+        tuple(_default_route(4 if family == 4 else 6, settings, prefixes, addresses) for family in families),
         settings.preferred,
         settings.table or TABLES[crc32(name.encode()) % len(TABLES)],
         (settings.mark or crc32(name.encode()) % 255 + 1) << 24,
@@ -101,11 +101,15 @@ def _of(own: IPNetwork, tunnel: Interface | None) -> IPNetwork:
     return alone(own)
 
 
-def _way(family: Family, settings: Settings, prefixes: tuple[IPNetwork, ...], held: tuple[IPAddress, ...]) -> Way:
+def _default_route(
+    family: Family, settings: Settings, prefixes: tuple[IPNetwork, ...], held: tuple[IPAddress, ...]
+) -> DefaultRoute:
     gateway = next((ip for ip in settings.gateway or () if ip.version == family), None)
     near = gateway is None or gateway.is_link_local() or any(gateway in net for net in prefixes if net.size > 1)
     compatible = gateway is not None and settings.tunnel is not None  # 6to4: ::192.88.99.1 is no neighbour
-    return Way(family, gateway, not near and not compatible, next((ip for ip in held if ip.version == family), None))
+    return DefaultRoute(
+        family, gateway, not near and not compatible, next((ip for ip in held if ip.version == family), None)
+    )
 
 
 def arrives_by(on: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
@@ -139,10 +143,14 @@ def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(ip for ip in own_addresses(host, network) if public(ip))
 
 
-def ways_out(host: HostName, network: Network, family: int | None = None) -> tuple[InterfaceName, ...]:
+def uplink_interfaces(host: HostName, network: Network, family: int | None = None) -> tuple[InterfaceName, ...]:
     """The interfaces that lead to the world, in any family or in one."""
     table = network.topology.hosts[host]
     declared = {net.version for net in table.addresses} or {4, 6}
     wan = (table.wan,) if table.wan and (family is None or family in declared) else ()
-    found = (u.device for u in uplinks(host, network) if family is None or any(way.family == family for way in u.ways))
+    found = (
+        u.device
+        for u in uplinks(host, network)
+        if family is None or any(default.family == family for default in u.default_routes)
+    )
     return tuple(dict.fromkeys((*wan, *found)))

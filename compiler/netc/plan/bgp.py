@@ -7,12 +7,12 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.bgp import Role
 from netc.language.igp import IgpKind
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 from netc.network.interface import Key
-from netc.problem import KeyPath
 
 Inner = Literal["ibgp", "confederation", "fake"]
 """Kinds of sessions between our own routers: of one AS, of two members (RFC 5065), of two private ASes."""

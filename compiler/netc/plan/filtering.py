@@ -35,7 +35,7 @@ class Led(Struct, frozen=True):
     told by where they lead: an address that is the host's own to give away is nobody else's to forward to, so what
     Docker publishes stays shut."""
 
-    ways: tuple[tuple[InterfaceName | None, IPAddress], ...]
+    targets: tuple[tuple[InterfaceName | None, IPAddress], ...]
 
 
 InputRule = RepliesOnly | Always | Denial | Opening
@@ -76,12 +76,12 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
     if not ruleset.transits:
         yield from ruleset.denials
     if wall.forward == "drop":
-        if ways := tuple(dict.fromkeys(_ways(ruleset))):
-            yield Led(ways)
+        if targets := tuple(dict.fromkeys(_targets(ruleset))):
+            yield Led(targets)
         yield from ruleset.passages
 
 
-def _ways(ruleset: Ruleset) -> Iterator[tuple[InterfaceName | None, IPAddress]]:
+def _targets(ruleset: Ruleset) -> Iterator[tuple[InterfaceName | None, IPAddress]]:
     for nat in ruleset.nats:
         yield None, nat.to
     for forward in ruleset.forwards:

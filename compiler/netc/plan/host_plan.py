@@ -11,9 +11,9 @@ from typing import Literal, TypeVar
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
-from netc.problem import KeyPath
 
 Kind = TypeVar("Kind", bound=Fact)
 

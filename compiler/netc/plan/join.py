@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, Label, PartName, UnitName
 from netc.language.values import Netfilter, Ports
 from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset
 from netc.plan.facts.device import Device
-from netc.plan.facts.docker import PastDocker, WayPastDocker
+from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
-from netc.problem import KeyPath
 
 One = TypeVar("One")
 
@@ -102,7 +102,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         about = f"flows that are forwarded by {host} take a shortcut"
         yield Part(OFFLOAD, origin, about, after=makers, follows=makers, facts=(table,))
     if any(share.docker for share in shares):
-        forwards: list[PastDocker | WayPastDocker] = [
+        forwards: list[PastDocker | DockerAccept] = [
             PastDocker(fact.on, fact.ports, fact.to) for fact in ruleset.forwards
         ]
         forwards += [
@@ -110,8 +110,8 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
             for nat in ruleset.nats
             for on in nat.on
         ]
-        forwards += [WayPastDocker(fact.entering, fact.leaving) for fact in ruleset.passages]
-        forwards += [WayPastDocker(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
+        forwards += [DockerAccept(fact.entering, fact.leaving) for fact in ruleset.passages]
+        forwards += [DockerAccept(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
         about = f"what is forwarded by {host} passes Docker"
         facts = (Docker(_each([tuple(forwards)])),) if forwards else ()
         yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), facts=facts)

@@ -14,7 +14,7 @@ again. If they do not within 75 s, that host goes back to the old form by itself
 the step, and reload those too."""
 
 
-def show(one: Move, moved: Hosts = frozenset()) -> str:
+def as_text(one: Move, moved: Hosts = frozenset()) -> str:
     """All steps, or those that are left when these hosts have changed (a state without harm)."""
     steps = [step for step in order(one) if not set(step.hosts) <= moved]
     if not steps:

@@ -7,10 +7,10 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.language.names import GroupName, InterfaceName, SetName, SliceName, SplitName, UserName
 from netc.language.splits import Ipv6Policy
 from netc.language.values import Port, Ports
-from netc.problem import KeyPath
 
 
 class DestinationNat(Struct, frozen=True):

@@ -17,7 +17,7 @@ Word = str | int | Name | HostPath | CredentialName | IPAddress | IPNetwork
 Command = tuple[Word, ...]
 
 
-class Falls(Struct, frozen=True):
+class Implicit(Struct, frozen=True):
     """Taken back by taking back what it stands on: an address goes when its device goes."""
 
     on: str
@@ -29,7 +29,7 @@ class Step(Struct, frozen=True):
     ask."""
 
     up: Command
-    down: Command | Falls
+    down: Command | Implicit
     holds: tuple[Command, ...]
     why: str = ""
 

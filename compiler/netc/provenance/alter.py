@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 from pydantic import BaseModel
 
+from netc.diagnostic import KeyPath
 from netc.language.names import Name, PublicKey, Wrong
 from netc.language.sets import AddressSet
 from netc.language.topology import Topology
 from netc.language.values import Endpoint, Port, Ports
-from netc.problem import KeyPath
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.checks import references
+from netc.diagnostic import KeyPath, Severity
 from netc.emit import EMITTERS
 from netc.emit.file import File
 from netc.language.names import HostName
@@ -18,7 +19,6 @@ from netc.language.topology import Topology
 from netc.network.resolve import resolve
 from netc.pipeline import plan
 from netc.plan.host_plan import HostPlan
-from netc.problem import KeyPath, Severity
 from netc.provenance.alter import otherwise, tables, without
 
 Place = tuple[HostName, str]

@@ -1,4 +1,4 @@
-"""How problems and verdicts are shown: one list of problems, a form for each reader."""
+"""How diagnostics and verdicts are shown: one list of diagnostics, a form for each reader."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from netc.problem import Problem
+    from netc.diagnostic import Diagnostic
 
 
 class Format(StrEnum):
@@ -18,8 +18,8 @@ class Format(StrEnum):
     RDJSON = "rdjson"
 
 
-def render(form: Format, problems: Iterable[Problem], file: str, text: str) -> str:
-    """Problems in that form. Each is loaded when it is asked for."""
+def render(form: Format, diagnostics: Iterable[Diagnostic], file: str, text: str) -> str:
+    """Diagnostics in that form. Each is loaded when it is asked for."""
     from netc.report import github, json, rdjson, sarif
     from netc.report import text as plain
 
@@ -30,4 +30,4 @@ def render(form: Format, problems: Iterable[Problem], file: str, text: str) -> s
         Format.SARIF: sarif.render,
         Format.RDJSON: rdjson.render,
     }
-    return renderers[form](problems, file, text)
+    return renderers[form](diagnostics, file, text)

@@ -1,4 +1,4 @@
-"""Problems with their places, in the order in which they are told: what every form of report is made from.
+"""Diagnostics with their places, in the order in which they are told: what every form of report is made from.
 
 Secrets end here: no source line that leaves this module shows one.
 """
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from netc.diagnostic import Diagnostic, KeyPath, Place, Severity
 from netc.language.secrets import masked
-from netc.problem import KeyPath, Place, Problem, Severity
 
 if TYPE_CHECKING:
     from netc.language.spans import Spans
 
 
 MOST = 5000
-"""Problems that are told of, errors before others. GitHub shows so many of a SARIF log."""
+"""Diagnostics that are told of, errors before others. GitHub shows so many of a SARIF log."""
 
 
 class Spot(Struct, frozen=True):
@@ -32,26 +32,26 @@ class Spot(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    problem: Problem
+    diagnostic: Diagnostic
     at: Spot | None
     """None for what is about nothing in particular."""
     also: tuple[Spot, ...]
 
 
 def findings(
-    problems: Iterable[Problem], file: str, text: str, *, with_acknowledged: bool = False
+    diagnostics: Iterable[Diagnostic], file: str, text: str, *, with_acknowledged: bool = False
 ) -> tuple[Finding, ...]:
     """At most MOST, errors first, then by place; without what is acknowledged, unless it is asked for.
 
     `file` is the topology as the author named it and `text` what it holds.
     """
-    problems = [problem for problem in problems if with_acknowledged or not problem.acknowledged]
-    if len(problems) > MOST:
-        problems = sorted(problems, key=lambda problem: list(Severity).index(problem.severity))[:MOST]
-    if not problems:
+    diagnostics = [diagnostic for diagnostic in diagnostics if with_acknowledged or not diagnostic.acknowledged]
+    if len(diagnostics) > MOST:
+        diagnostics = sorted(diagnostics, key=lambda diagnostic: list(Severity).index(diagnostic.severity))[:MOST]
+    if not diagnostics:
         return ()
     sight = _Sight(file, text)
-    found = [_finding(problem, sight) for problem in problems]
+    found = [_finding(diagnostic, sight) for diagnostic in diagnostics]
     return tuple(sorted(found, key=lambda finding: _order(finding, file)))
 
 
@@ -74,13 +74,13 @@ class _Sight:
         return _hidden_lines(self.text)
 
 
-def _finding(problem: Problem, sight: _Sight) -> Finding:
+def _finding(diagnostic: Diagnostic, sight: _Sight) -> Finding:
     first = None
-    if problem.place:
-        first = Spot(_hide(problem.place, sight), problem.where)
-    elif problem.severity is not Severity.NOTE or problem.where:
-        first = Spot(_hide(sight.spans.of(problem.where, on_key=problem.on_key), sight), problem.where)
-    return Finding(problem, first, tuple(_other(also, sight) for also in problem.also))
+    if diagnostic.place:
+        first = Spot(_hide(diagnostic.place, sight), diagnostic.where)
+    elif diagnostic.severity is not Severity.NOTE or diagnostic.where:
+        first = Spot(_hide(sight.spans.of(diagnostic.where, on_key=diagnostic.on_key), sight), diagnostic.where)
+    return Finding(diagnostic, first, tuple(_other(also, sight) for also in diagnostic.also))
 
 
 def _other(also: KeyPath | Place, sight: _Sight) -> Spot:
@@ -107,7 +107,7 @@ def _hide(place: Place, sight: _Sight) -> Place:
 
 def _order(finding: Finding, file: str) -> tuple[object, ...]:
     """Errors before warnings, the topology before files beside it, and last what has no place."""
-    rank, code = list(Severity).index(finding.problem.severity), finding.problem.code
+    rank, code = list(Severity).index(finding.diagnostic.severity), finding.diagnostic.code
     if finding.at is None:
         return rank, True, True, "", 0, 0, code
     place = finding.at.place

@@ -1,4 +1,4 @@
-"""Problems as annotations of a GitHub workflow: what a step prints there is shown beside the lines it is about.
+"""Diagnostics as annotations of a GitHub workflow: what a step prints there is shown beside the lines it is about.
 
     ::error file=topo.toml,line=5,col=12,endColumn=19,title=NC0203::no host is called `edgee`%0Ahint: ...
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from netc.problem import Problem, Severity
+from netc.diagnostic import Diagnostic, Severity
 from netc.report.findings import Finding, findings
 from netc.report.words import escaped, lines
 
@@ -20,29 +20,29 @@ MOST = 10
 COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
 
-def render(problems: Iterable[Problem], file: str, text: str) -> str:
-    """A line an annotation; empty when there are no problems."""
-    found = findings(problems, file, text)
-    told: list[str] = []
+def render(diagnostics: Iterable[Diagnostic], file: str, text: str) -> str:
+    """A line an annotation; empty when there are no diagnostics."""
+    found = findings(diagnostics, file, text)
+    reported: list[str] = []
     for severity in Severity:
-        kind = [finding for finding in found if finding.problem.severity == severity]
+        kind = [finding for finding in found if finding.diagnostic.severity == severity]
         fitting = kind if len(kind) <= MOST else kind[: MOST - 1]
-        told += map(_annotation, fitting)
+        reported += map(_annotation, fitting)
         if rest := len(kind) - len(fitting):
             said = f"{rest} more {severity}s of {file}: the log of this step has all of them"
-            told.append(f"::{COMMANDS[severity]} {_properties(file=file, title='netc')}::{_data(said)}")
-    return "".join(line + "\n" for line in told)
+            reported.append(f"::{COMMANDS[severity]} {_properties(file=file, title='netc')}::{_data(said)}")
+    return "".join(line + "\n" for line in reported)
 
 
 def _annotation(finding: Finding) -> str:
-    problem = finding.problem
+    diagnostic = finding.diagnostic
     properties = {}
     if finding.at:
         place = finding.at.place
         column, end = place.column, max(place.end, place.column)
         properties = {"file": place.file, "line": str(place.line), "col": str(column), "endColumn": str(end)}
-    properties["title"] = problem.code
-    return f"::{COMMANDS[problem.severity]} {_properties(**properties)}::{_data(lines(finding, with_places=True))}"
+    properties["title"] = diagnostic.code
+    return f"::{COMMANDS[diagnostic.severity]} {_properties(**properties)}::{_data(lines(finding, with_places=True))}"
 
 
 def _properties(**values: str) -> str:

@@ -1,4 +1,4 @@
-"""Problems for programs: one JSON document, as docs/reference/diagnostics.md describes it."""
+"""Diagnostics for programs: one JSON document, as docs/reference/diagnostics.md describes it."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from netc.problem import Problem, Severity, dotted
+from netc.diagnostic import Diagnostic, Severity, dotted
 from netc.report.findings import Finding, Spot, findings
 
 FORMAT = 1
 """Grows when what is there changes its meaning or goes; new keys may come at any time."""
 
 
-def render(problems: Iterable[Problem], file: str, text: str) -> str:
-    """A document, also when there are no problems."""
-    problems = tuple(problems)
-    found = findings(problems, file, text, with_acknowledged=True)
-    told = [problem.severity for problem in problems if not problem.acknowledged]
-    counts = {f"{severity}s": told.count(severity) for severity in Severity}
-    document = {"format": FORMAT, "file": file, **counts, "problems": [_problem(finding) for finding in found]}
+def render(diagnostics: Iterable[Diagnostic], file: str, text: str) -> str:
+    """A document, also when there are no diagnostics."""
+    diagnostics = tuple(diagnostics)
+    found = findings(diagnostics, file, text, with_acknowledged=True)
+    reported = [diagnostic.severity for diagnostic in diagnostics if not diagnostic.acknowledged]
+    counts = {f"{severity}s": reported.count(severity) for severity in Severity}
+    document = {"format": FORMAT, "file": file, **counts, "problems": [_diagnostic(finding) for finding in found]}
     return json.dumps(document, indent=2) + "\n"
 
 
-def _problem(finding: Finding) -> dict[str, Any]:
-    problem = finding.problem
+def _diagnostic(finding: Finding) -> dict[str, Any]:
+    diagnostic = finding.diagnostic
     return {
-        "code": problem.code,
-        "severity": problem.severity,
-        "what": problem.what,
-        "hint": problem.hint or None,
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "what": diagnostic.what,
+        "hint": diagnostic.hint or None,
         "at": _spot(finding.at) if finding.at else None,
         "also": [_spot(spot) for spot in finding.also],
-        "acknowledged": problem.acknowledged or None,
+        "acknowledged": diagnostic.acknowledged or None,
     }
 
 

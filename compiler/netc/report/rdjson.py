@@ -1,4 +1,4 @@
-"""Problems in the Reviewdog Diagnostic Format (github.com/reviewdog/reviewdog, proto/rdf/reviewdog.proto)."""
+"""Diagnostics in the Reviewdog Diagnostic Format (github.com/reviewdog/reviewdog, proto/rdf/reviewdog.proto)."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from netc.problem import Place, Problem, Severity
+from netc.diagnostic import Diagnostic, Place, Severity
 from netc.report.findings import Finding, findings
 from netc.report.words import lines
 
 SEVERITIES = {Severity.ERROR: "ERROR", Severity.WARNING: "WARNING", Severity.NOTE: "INFO"}
 
 
-def render(problems: Iterable[Problem], file: str, text: str) -> str:
-    """A document, also when there are no problems."""
-    found = findings(problems, file, text)
+def render(diagnostics: Iterable[Diagnostic], file: str, text: str) -> str:
+    """A document, also when there are no diagnostics."""
+    found = findings(diagnostics, file, text)
     document = {"source": {"name": "netc"}, "diagnostics": [_diagnostic(finding, file) for finding in found]}
     return json.dumps(document, indent=2) + "\n"
 
 
 def _diagnostic(finding: Finding, file: str) -> dict[str, Any]:
-    problem = finding.problem
+    diagnostic = finding.diagnostic
     location: dict[str, Any] = {"path": file}
     if finding.at:
         location = {"path": finding.at.place.file, "range": _range(finding.at.place)}
     return {
         "message": lines(finding, with_places=True),
         "location": location,
-        "severity": SEVERITIES[problem.severity],
-        "code": {"value": problem.code},
+        "severity": SEVERITIES[diagnostic.severity],
+        "code": {"value": diagnostic.code},
     }
 
 

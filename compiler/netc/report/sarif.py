@@ -1,4 +1,4 @@
-"""Problems as SARIF 2.1.0, which code scanning services read (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0)."""
+"""Diagnostics as SARIF 2.1.0, which code scanning services read (OASIS, docs.oasis-open.org/sarif/sarif/v2.1.0)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from netc.problem import Problem, Severity, dotted
+from netc.diagnostic import Diagnostic, Severity, dotted
 from netc.report.findings import Finding, Spot, findings
 from netc.report.words import lines
 
@@ -16,10 +16,10 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
-def render(problems: Iterable[Problem], file: str, text: str) -> str:
-    """A log of one run, also when there are no problems: then services know that old ones are gone."""
-    found = findings(problems, file, text, with_acknowledged=True)
-    codes = sorted({finding.problem.code for finding in found})
+def render(diagnostics: Iterable[Diagnostic], file: str, text: str) -> str:
+    """A log of one run, also when there are no diagnostics: then services know that old ones are gone."""
+    found = findings(diagnostics, file, text, with_acknowledged=True)
+    codes = sorted({finding.diagnostic.code for finding in found})
     run = {
         "tool": {"driver": {"name": "netc", "rules": [{"id": code} for code in codes]}},
         "columnKind": "unicodeCodePoints",
@@ -29,17 +29,17 @@ def render(problems: Iterable[Problem], file: str, text: str) -> str:
 
 
 def _result(finding: Finding, codes: list[str]) -> dict[str, Any]:
-    problem = finding.problem
+    diagnostic = finding.diagnostic
     result: dict[str, Any] = {
-        "ruleId": problem.code,
-        "ruleIndex": codes.index(problem.code),
-        "level": LEVELS[problem.severity],
+        "ruleId": diagnostic.code,
+        "ruleIndex": codes.index(diagnostic.code),
+        "level": LEVELS[diagnostic.severity],
         "message": {"text": lines(finding, with_places=False)},
     }
     if finding.at:
         result["locations"] = [_location(finding.at)]
-    if problem.acknowledged:
-        result["suppressions"] = [{"kind": "inSource", "justification": problem.acknowledged}]
+    if diagnostic.acknowledged:
+        result["suppressions"] = [{"kind": "inSource", "justification": diagnostic.acknowledged}]
     if finding.also:
         result["relatedLocations"] = [{"id": n} | _location(spot) for n, spot in enumerate(finding.also, 1)]
     return result

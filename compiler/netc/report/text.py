@@ -1,6 +1,6 @@
-"""Problems as text for people, in the form of rustc: what is wrong, the line it stands in, what to do.
+"""Diagnostics as text for people, in the form of rustc: what is wrong, the line it stands in, what to do.
 
-Problems and the topology's text in, one string out. Whatever came from a file is shown with its control
+Diagnostics and the topology's text in, one string out. Whatever came from a file is shown with its control
 characters escaped, so that a topology cannot steer the terminal of whoever checks it, and without its secrets.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable
 
-from netc.problem import Place, Problem, Severity, dotted
+from netc.diagnostic import Diagnostic, Place, Severity, dotted
 from netc.report.findings import Finding, Spot, findings
 from netc.report.words import counted, escaped, shown
 
@@ -17,7 +17,7 @@ WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
 
 MOST = 1000
-"""Problems that are shown; no more are read by anybody."""
+"""Diagnostics that are shown; no more are read by anybody."""
 
 FAR = 1000
 """Characters from a mark that are looked at: some take no column, so more than WIDEST."""
@@ -36,18 +36,18 @@ COLOURS = {
 """Of a terminal (ECMA-48 SGR): what is bold, what red, yellow, cyan, blue, green."""
 
 
-def render(problems: Iterable[Problem], file: str, text: str, *, colour: bool = False) -> str:
-    """Errors first, then by place; ends with a count. Empty when there are no problems.
+def render(diagnostics: Iterable[Diagnostic], file: str, text: str, *, colour: bool = False) -> str:
+    """Errors first, then by place; ends with a count. Empty when there are no diagnostics.
 
     `file` is the topology as the author named it and `text` what it holds.
     """
-    told = [problem for problem in problems if not problem.acknowledged]
-    if not told:
+    reported = [diagnostic for diagnostic in diagnostics if not diagnostic.acknowledged]
+    if not reported:
         return ""
     paint = _coloured if colour else _plain
-    said = [_problem(finding, paint) for finding in findings(told, file, text)[:MOST]]
-    rest = f"; the first {MOST} are shown" if len(told) > MOST else ""
-    return "\n".join([*said, f"{counted(told)}{rest}\n"])
+    said = [_diagnostic(finding, paint) for finding in findings(reported, file, text)[:MOST]]
+    rest = f"; the first {MOST} are shown" if len(reported) > MOST else ""
+    return "\n".join([*said, f"{counted(reported)}{rest}\n"])
 
 
 def _plain(text: str, _: str) -> str:
@@ -58,18 +58,18 @@ def _coloured(text: str, kind: str) -> str:
     return f"\x1b[{COLOURS[kind]}m{text}\x1b[0m" if text else ""
 
 
-def _problem(finding: Finding, paint: Paint) -> str:
-    problem, spots = finding.problem, [spot for spot in (finding.at, *finding.also) if spot]
+def _diagnostic(finding: Finding, paint: Paint) -> str:
+    diagnostic, spots = finding.diagnostic, [spot for spot in (finding.at, *finding.also) if spot]
     margin = max((len(str(spot.place.line)) for spot in spots), default=0)
-    severity = paint(f"{problem.severity}[{problem.code}]", problem.severity)
-    lines = [f"{severity}{paint(': ' + escaped(problem.what), 'what')}"]
+    severity = paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity)
+    lines = [f"{severity}{paint(': ' + escaped(diagnostic.what), 'what')}"]
     for spot in spots:
         is_first = spot is finding.at
         arrow = paint("-->" if is_first else ":::", "frame")
         lines.append(f"{'':{margin}}{arrow} {_at(spot)}")
-        lines += _snippet(spot.place, margin, problem.severity if is_first else "frame", paint)
-    if problem.hint:
-        lines.append(f"{'':{margin}} {paint('= hint:', 'hint')} {escaped(problem.hint)}")
+        lines += _snippet(spot.place, margin, diagnostic.severity if is_first else "frame", paint)
+    if diagnostic.hint:
+        lines.append(f"{'':{margin}} {paint('= hint:', 'hint')} {escaped(diagnostic.hint)}")
     return "\n".join(lines) + "\n"
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from netc.problem import Problem, Severity, dotted
+from netc.diagnostic import Diagnostic, Severity, dotted
 from netc.report.findings import Finding
 
 LONGEST = 600
@@ -30,17 +30,17 @@ def escaped(text: str) -> str:
     return "".join(shown(character) for character in text)
 
 
-def counted(problems: Iterable[Problem]) -> str:
+def counted(diagnostics: Iterable[Diagnostic]) -> str:
     """`2 errors, 1 note`"""
-    count = Counter(problem.severity for problem in problems)
+    count = Counter(diagnostic.severity for diagnostic in diagnostics)
     return ", ".join(f"{count[s]} {s}{'s' * (count[s] != 1)}" for s in Severity if count[s])
 
 
 def lines(finding: Finding, *, with_places: bool) -> str:
     """What is wrong, the hint and, for forms that know one place alone, the others: a line each."""
-    said = [escaped(finding.problem.what)]
-    if finding.problem.hint:
-        said.append(f"hint: {escaped(finding.problem.hint)}")
+    said = [escaped(finding.diagnostic.what)]
+    if finding.diagnostic.hint:
+        said.append(f"hint: {escaped(finding.diagnostic.hint)}")
     if with_places:
         said += (f"see {escaped(s.place.file)}:{s.place.line}  {escaped(dotted(s.path))}" for s in finding.also)
     return "\n".join(said)

@@ -30,7 +30,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     bird = process.find("bird")
     if bird is None:
         return could_not_run(JUDGE, configs, "configurations", "bird is missing; to enable: apt-get install bird2")
-    with tree.laid(map(_as_here, configs)) as folder:
+    with tree.on_disk(map(_as_here, configs)) as folder:
         return tuple(_judge(bird, config, folder / config.path) for config in configs)
 
 

@@ -66,7 +66,7 @@ def _judge(file: File, there: tuple[str, ...]) -> Verdict:
     program = _program(file)
     text = _CONTROL_GROUP.sub(r"\g<1>/", _OWNER.sub(r"\g<1>65533", file.text))
     copy = replace(file, text=text, mode=0o644)
-    with tree.laid([copy]) as folder:
+    with tree.on_disk([copy]) as folder:
         bash = process.find("bash") or "bash"
         sets = sorted(set(_SET.findall(file.text)))
         answer = process.ask((*there, bash, "-c", _SETS + _LOAD[program], program, file.path, *sets), folder)

@@ -55,7 +55,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     there = namespace.enter()
     if isinstance(there, process.Silence):
         return could_not_run(JUDGE, rulesets, "rulesets", there.reason)
-    with tree.laid(_as_here(file) for file in rulesets) as folder:
+    with tree.on_disk(_as_here(file) for file in rulesets) as folder:
         whole = {file.path: _judge(file, rulesets, folder, there) for file in _whole(rulesets)}
     parts = (_as_part(file, rulesets, whole) for file in rulesets)
     return tuple(part for part in parts if part is not None)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from netc.emit.file import File
 from netc.verify import process, tree
-from netc.verify.alike import is_plain, shape, together
+from netc.verify.merge import is_plain, merged, shape
 from netc.verify.verdict import Verdict, could_not_run, verdict
 
 JUDGE = "shellcheck"
@@ -86,7 +86,7 @@ def read_ahead(hosts: Iterable[Sequence[File]]) -> None:
         for mark, asked in new.items():
             if mark not in _said:
                 groups.setdefault(alike(asked), []).append(asked)
-        _read(shellcheck, filter(None, map(_together, groups.values())))
+        _read(shellcheck, filter(None, map(_merged, groups.values())))
 
 
 def _by_kind(asked: Asked) -> Hashable:
@@ -102,10 +102,10 @@ def _by_itself(asked: Asked) -> Hashable:
     return asked.marks
 
 
-def _together(alike: Sequence[Asked]) -> Asked | None:
+def _merged(alike: Sequence[Asked]) -> Asked | None:
     if len(alike) < 2:
         return next(iter(alike), None)
-    file = together([asked.file for asked in alike])
+    file = merged([asked.file for asked in alike])
     libraries = {path: text for asked in alike for path, text in asked.libraries.items()}
     if file is None or any(libraries[path] != text for asked in alike for path, text in asked.libraries.items()):
         return None
@@ -143,7 +143,7 @@ def _read(shellcheck: str, wanted: Iterable[Asked]) -> str:
     for asked in wanted:
         kinds.setdefault(_flows(asked.file), []).append(asked)
     for flows, some in sorted(kinds.items()):
-        groups += [(group, flows) for room in _rooms(some) for group in _shared_out(room)]
+        groups += [(group, flows) for group_ in _compatible(some) for group in _shared_out(group_)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return next(filter(None, pool.map(lambda group: _ask(shellcheck, *group), groups)), "")
 
@@ -154,12 +154,12 @@ def _flows(script: File) -> bool:
     return not is_plain(script) and not script.path.startswith(_OF_THE_RELEASE)
 
 
-def _shared_out(room: Sequence[Asked]) -> list[list[Asked]]:
+def _shared_out(group_: Sequence[Asked]) -> list[list[Asked]]:
     """Among processes that end at about the same time."""
-    count = max(min(os.cpu_count() or 1, len(room)), -(-len(room) // _AT_A_TIME))
+    count = max(min(os.cpu_count() or 1, len(group_)), -(-len(group_) // _AT_A_TIME))
     lightest = [(0, number) for number in range(count)]
     groups: list[list[Asked]] = [[] for _ in lightest]
-    for asked in sorted(room, key=_weight, reverse=True):
+    for asked in sorted(group_, key=_weight, reverse=True):
         weight, number = heappop(lightest)
         groups[number].append(asked)
         heappush(lightest, (weight + _weight(asked), number))
@@ -170,25 +170,27 @@ def _weight(asked: Asked) -> int:
     return len(asked.file.text) + sum(map(len, asked.libraries.values()))
 
 
-def _rooms(wanted: Iterable[Asked]) -> list[list[Asked]]:
+def _compatible(wanted: Iterable[Asked]) -> list[list[Asked]]:
     """Those of which the libraries can lie in one folder: no two are different and have one path."""
-    rooms: list[tuple[dict[str, str], list[Asked]]] = []
+    found: list[tuple[dict[str, str], list[Asked]]] = []
     for asked in wanted:
         fits = (
-            room for room in rooms if all(room[0].get(path, text) == text for path, text in asked.libraries.items())
+            group_
+            for group_ in found
+            if all(group_[0].get(path, text) == text for path, text in asked.libraries.items())
         )
-        if not (room := next(fits, None)):
-            rooms.append(room := ({}, []))
-        room[0].update(asked.libraries)
-        room[1].append(asked)
-    return [room for _, room in rooms]
+        if not (group_ := next(fits, None)):
+            found.append(group_ := ({}, []))
+        group_[0].update(asked.libraries)
+        group_[1].append(asked)
+    return [group_ for _, group_ in found]
 
 
 def _ask(shellcheck: str, group: Sequence[Asked], flows: bool) -> str:
     """Why there is no answer, or nothing."""
     scripts = [replace(asked.file, path=f"{number}/{asked.file.path}") for number, asked in enumerate(group)]
     libraries = {path: File(path, text) for asked in group for path, text in asked.libraries.items()}
-    with tree.laid((*libraries.values(), *scripts)) as folder:
+    with tree.on_disk((*libraries.values(), *scripts)) as folder:
         answer = process.ask(_command(shellcheck, folder, scripts, flows), folder)
     if isinstance(answer, process.Silence):
         return answer.reason

@@ -60,7 +60,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
         return ()
     stand_ins = _stand_in_units(ours)
     commands = _stand_in_commands((*ours, *stand_ins), files)
-    with tree.laid((*stand_ins, *commands, *files)) as folder:
+    with tree.on_disk((*stand_ins, *commands, *files)) as folder:
         root = str(folder / tree.ROOT.rstrip("/"))
         options = ("--no-pager", "--man=no", "--generators=no", f"--root={root}")
         answer = process.ask((systemd_analyze, "verify", *options, *_names(ours)), folder)

@@ -18,17 +18,17 @@ _STEP = re.compile(r"files/etc/netc/parts/[^/]+/(?:up|down|reload|status)")
 
 
 @contextmanager
-def laid(files: Iterable[File]) -> Iterator[Path]:
+def on_disk(files: Iterable[File]) -> Iterator[Path]:
     """A temporary folder with these files, their modes included, for as long as the block lasts."""
     with TemporaryDirectory(prefix="netc-verify-") as name:
         # Resolved, because judges print the paths that they resolved.
         folder = Path(name).resolve()
         for file in files:
-            lay(folder, file)
+            put(folder, file)
         yield folder
 
 
-def lay(folder: Path, file: File) -> None:
+def put(folder: Path, file: File) -> None:
     place = folder / file.path
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(file.text, encoding="utf-8", newline="\n")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from netc.diagnostic import dotted
 from netc.emit.bird import kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
 from netc.emit.bird.tree import (
@@ -39,7 +40,6 @@ from netc.network.derive import MAIN
 from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
 from netc.plan.facts import Router
 from netc.plan.facts.router import BIRD_PASSWORDS, BIRD_SWITCHES
-from netc.problem import dotted
 
 ROLE: dict[SessionKind, BgpRole] = {
     "upstream": "customer",
@@ -102,10 +102,10 @@ def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
-    ways: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
+    exports: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
     if service.draining:
-        ways.append((service.draining, policy.LAST))
-    for name, said in ways:
+        exports.append((service.draining, policy.LAST))
+    for name, said in exports:
         switch = HostPath(f"{BIRD_SWITCHES}/{name}")
         yield Static(name, service.family, service.nets, service.device, switch, said)
 

@@ -97,9 +97,9 @@ def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[s
             return because(rule.origin), [f"{entering(rule.entering)} {leaving(rule.leaving)} -j RETURN"]
         case Led():
             why = "Forwarded and published ports, by where they were led."
-            ways = [(device, to) for device, to in rule.ways if one(family, to)]
+            targets = [(device, to) for device, to in rule.targets if one(family, to)]
             return why, [
-                said(entering(device), f"-d {to} -m conntrack --ctstate DNAT -j RETURN") for device, to in ways
+                said(entering(device), f"-d {to} -m conntrack --ctstate DNAT -j RETURN") for device, to in targets
             ]
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import KeyPath
 from netc.emit.render import origin, token
 from netc.language.names import InterfaceName
 from netc.language.values import Family, Ports
@@ -16,7 +17,6 @@ from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES, ipset_names
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources
-from netc.problem import KeyPath
 
 Table = Literal["filter", "mangle", "nat"]
 

@@ -246,7 +246,7 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
             ways = devices(rule.devices)
             return origin(rule.origin), [f"iifname {ways} oifname {ways} accept"]
         case Led():
-            return "Forwarded and published ports, by where they were led.", [_led(*way) for way in rule.ways]
+            return "Forwarded and published ports, by where they were led.", [_led(*target) for target in rule.targets]
 
 
 def _led(device: InterfaceName | None, to: IPAddress) -> str:

@@ -8,8 +8,8 @@ from netaddr import IPNetwork
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.fact import Fact
-from netc.plan.shown import address_shown
-from netc.plan.step import Command, Falls, Step, flag, ip
+from netc.plan.questions import ask_address
+from netc.plan.step import Command, Implicit, Step, flag, ip
 
 
 class Address(Fact, frozen=True):
@@ -28,6 +28,6 @@ class Address(Fact, frozen=True):
         words: Command = ("address", verb, self.network, "dev", self.device, *(("nodad",) if self.nodad else ()))
         yield Step(
             up=ip(self.namespace, flag(self.network.version), *words),
-            down=Falls(self.device),
-            holds=(address_shown(self.namespace, self.device, self.network),),
+            down=Implicit(self.device),
+            holds=(ask_address(self.namespace, self.device, self.network),),
         )

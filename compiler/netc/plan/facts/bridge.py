@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.plan.facts.device import Device
-from netc.plan.shown import NETCS, link_shown
+from netc.plan.questions import NETCS, ask_link
 from netc.plan.step import PROTOCOL, Command, Step
 
 
@@ -23,6 +23,6 @@ class Bridge(Device, frozen=True):
         yield Step(
             up=("ip", "link", "add", "dev", self.name, *own, "type", "bridge", *options),
             down=("remove_link", self.name),
-            holds=(link_shown(None, self.name, NETCS, self.hardware_address, *shown),),
+            holds=(ask_link(None, self.name, NETCS, self.hardware_address, *shown),),
             why="A new port carries packets at once, and the address stays when containers come and go.",
         )

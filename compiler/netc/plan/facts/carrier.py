@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.fact import Fact
-from netc.plan.shown import link_shown
-from netc.plan.step import Command, Falls, Step, ip
+from netc.plan.questions import ask_link
+from netc.plan.step import Command, Implicit, Step, ip
 
 
 class Carrier(Fact, frozen=True):
@@ -21,6 +21,6 @@ class Carrier(Fact, frozen=True):
         size: Command = ("mtu", self.mtu) if self.mtu else ()
         yield Step(
             up=ip(self.namespace, "link", "set", "dev", self.device, *size, "up"),
-            down=Falls(self.device),
-            holds=(link_shown(self.namespace, self.device, "UP", *((f"mtu {self.mtu}",) if self.mtu else ())),),
+            down=Implicit(self.device),
+            holds=(ask_link(self.namespace, self.device, "UP", *((f"mtu {self.mtu}",) if self.mtu else ())),),
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.fact import Fact
-from netc.plan.shown import NETCS, link_shown
+from netc.plan.questions import NETCS, ask_link
 from netc.plan.step import Command, Step
 
 
@@ -30,6 +30,6 @@ def moved(name: InterfaceName, namespace: NamespaceName | None) -> Iterator[Step
         yield Step(
             up=("ip", "link", "set", "dev", name, "netns", namespace),
             down=("remove_link", name, namespace),
-            holds=(link_shown(namespace, name, NETCS),),
+            holds=(ask_link(namespace, name, NETCS),),
             why="Born here, moved there: its outer packets still leave by the host's own uplink.",
         )

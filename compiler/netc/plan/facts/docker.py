@@ -30,25 +30,25 @@ class PastDocker(Struct, frozen=True):
         )
 
 
-class WayPastDocker(Struct, frozen=True):
+class DockerAccept(Struct, frozen=True):
     """Docker lets pass what begins at `entering` and goes out by `leaving`, and what is said in reply."""
 
     entering: InterfaceName
     leaving: InterfaceName
 
     def step(self) -> Step:
-        way = (self.entering, self.leaving)
+        devices = (self.entering, self.leaving)
         return Step(
-            up=("way_past_docker", "add", *way),
-            down=("way_past_docker", "remove", *way),
-            holds=(("docker_lets_way", *way),),
+            up=("way_past_docker", "add", *devices),
+            down=("way_past_docker", "remove", *devices),
+            holds=(("docker_lets_way", *devices),),
         )
 
 
 class Docker(Fact, frozen=True):
     """All of a host's forwarding that has to pass Docker's own rules."""
 
-    passing: tuple[PastDocker | WayPastDocker, ...]
+    passing: tuple[PastDocker | DockerAccept, ...]
 
     change = "retire"
 

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal
 
 from msgspec import Struct
 
+from netc.diagnostic import KeyPath
 from netc.language.names import PublicKey
 from netc.network.interface import Key
 from netc.plan.step import Command, Step
-from netc.problem import KeyPath
 
 Verb = Literal["up", "down", "reload", "check"]
 VERBS: tuple[Verb, ...] = ("up", "down", "reload", "check")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import KeyPath
 from netc.language.names import InterfaceName
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Command, Step
-from netc.problem import KeyPath
 
 OFFLOAD_PATH = "/etc/netc/offload.nft"
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from netc.language.names import Argument, HostPath, NamespaceName
 from netc.plan.facts.device import Device
 from netc.plan.facts.fact import Library, Secret
-from netc.plan.shown import NETCS, link_shown
-from netc.plan.step import Command, Falls, Step
+from netc.plan.questions import NETCS, ask_link
+from netc.plan.step import Command, Implicit, Step
 
 
 class Foreign(Device, frozen=True):
@@ -30,14 +30,14 @@ class Foreign(Device, frozen=True):
         yield Step(
             up=("foreign", self.name, self.wait, *self.start),
             down=("end_foreign", self.name, self.namespace or "-", *self.stop),
-            holds=(link_shown(self.namespace, self.name, NETCS), ("program_runs", self.name)),
+            holds=(ask_link(self.namespace, self.name, NETCS), ("program_runs", self.name)),
             why="The program may lead everything into its interface: routes to everywhere are taken off it again.",
         )
         if self.namespace:
             yield Step(
                 up=("ip", "link", "set", "dev", self.name, "netns", self.namespace),
-                down=Falls(self.name),
-                holds=(link_shown(self.namespace, self.name, NETCS),),
+                down=Implicit(self.name),
+                holds=(ask_link(self.namespace, self.name, NETCS),),
                 why="Born here, moved there: the program's own packets still leave by the host's own uplink.",
             )
 

@@ -9,7 +9,7 @@ from netaddr import IPAddress
 from netc.language.names import InterfaceName
 from netc.language.values import Family
 from netc.plan.facts.fact import Fact, Library
-from netc.plan.shown import route_shown
+from netc.plan.questions import ask_route
 from netc.plan.step import PROTOCOL, Command, Step, flag
 
 
@@ -28,15 +28,15 @@ class KeptRoute(Fact, frozen=True):
 
     def steps(self) -> Iterator[Step]:
         family = flag(self.family)
-        way = (*((f"via {self.via}",) if self.via else ()), f"dev {self.device}")
-        way += (f"src {self.source}",) if self.source else ()
-        way += ("onlink",) if self.onlink else ()
-        shown = route_shown(None, self.family, None, *way, f"table {self.table}")
+        words = (*((f"via {self.via}",) if self.via else ()), f"dev {self.device}")
+        words += (f"src {self.source}",) if self.source else ()
+        words += ("onlink",) if self.onlink else ()
+        question = ask_route(None, self.family, None, *words, f"table {self.table}")
         for command in self.keeps():
             yield Step(
                 up=command,
                 down=("ip", family, "route", "flush", "table", self.table, "dev", self.device, "protocol", PROTOCOL),
-                holds=(("keeps", family, self.device, self.source or "-", *shown),),
+                holds=(("keeps", family, self.device, self.source or "-", *question),),
             )
 
     def keeps(self) -> Iterator[Command]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.fact import Fact
-from netc.plan.step import Command, Falls, Step
+from netc.plan.step import Command, Implicit, Step
 
 
 class LinkSetting(Fact, frozen=True):
@@ -24,6 +24,6 @@ class LinkSetting(Fact, frozen=True):
         words: Command = (path, self.value, *((self.namespace,) if self.namespace else ()))
         yield Step(
             up=("setting", *words),
-            down=Falls(self.device),
+            down=Implicit(self.device),
             holds=(("is_set", *words),),
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netaddr import IPNetwork
 
 from netc.plan.facts.fact import CHANGING, Fact, Library
-from netc.plan.shown import address_shown
+from netc.plan.questions import ask_address
 from netc.plan.step import Command, Step, flag, ip
 
 
@@ -20,7 +20,7 @@ class Loopback(Fact, frozen=True):
         yield Step(
             up=ip(None, flag(self.network.version), "address", "add", self.network, "dev", "lo"),
             down=("remove_address", self.network),
-            holds=(address_shown(None, "lo", self.network),),
+            holds=(ask_address(None, "lo", self.network),),
         )
 
     def asks(self) -> Iterator[Command]:

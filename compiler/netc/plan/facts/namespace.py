@@ -8,8 +8,8 @@ from netaddr import IPAddress
 
 from netc.language.names import NamespaceName
 from netc.plan.facts.fact import Fact
-from netc.plan.shown import link_shown
-from netc.plan.step import Command, Falls, Step, ip
+from netc.plan.questions import ask_link
+from netc.plan.step import Command, Implicit, Step, ip
 
 
 class Namespace(Fact, frozen=True):
@@ -26,8 +26,8 @@ class Namespace(Fact, frozen=True):
         )
         yield Step(
             up=ip(self.name, "link", "set", "dev", "lo", "up"),
-            down=Falls(self.name),
-            holds=(link_shown(self.name, "lo", "UP"),),
+            down=Implicit(self.name),
+            holds=(ask_link(self.name, "lo", "UP"),),
         )
 
     def asks(self) -> Iterator[Command]:

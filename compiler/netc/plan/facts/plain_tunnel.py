@@ -9,7 +9,7 @@ from netaddr import IPAddress
 from netc.language.kinds import KINDS, Kind
 from netc.language.names import NamespaceName
 from netc.plan.facts.device import Device, moved
-from netc.plan.shown import NETCS, link_shown
+from netc.plan.questions import NETCS, ask_link
 from netc.plan.step import PROTOCOL, Step, Word
 
 
@@ -29,12 +29,12 @@ class PlainTunnel(Device, frozen=True):
         yield Step(
             up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *_tunnel(self)),
             down=("remove_link", self.name),
-            holds=(link_shown(self.namespace, self.name, *_shown(self)),),
+            holds=(ask_link(self.namespace, self.name, *_answer(self)),),
         )
         yield from moved(self.name, self.namespace)
 
 
-def _shown(device: PlainTunnel) -> Iterator[str]:
+def _answer(device: PlainTunnel) -> Iterator[str]:
     """As `ip -d link show` says it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""
     yield NETCS
     for option, value, said in _options(device):

@@ -8,8 +8,8 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.fact import Fact, Library
-from netc.plan.shown import MAIN_TABLE, route_shown
-from netc.plan.step import PROTOCOL, Command, Falls, Step, Word, flag, ip
+from netc.plan.questions import MAIN_TABLE, ask_route
+from netc.plan.step import PROTOCOL, Command, Implicit, Step, Word, flag, ip
 
 WORST = 4278198272
 """The metric of a route of last resort (uint32); a device's own default is better."""
@@ -37,25 +37,25 @@ class Route(Fact, frozen=True):
             yield Step(
                 up=ip(self.namespace, family, "route", "add", *self._refusal()),
                 down=ip(self.namespace, family, "route", "delete", *self._refusal()[1:]),
-                holds=(self._shown("unreachable", f"metric {WORST}"),),
+                holds=(self._ask("unreachable", f"metric {WORST}"),),
             )
         elif self.again:
             yield Step(
                 up=("instead", family, self._to, "dev", self.device, "protocol", PROTOCOL),
-                down=Falls(self.device),
-                holds=(self._shown(f"dev {self.device}"),),
+                down=Implicit(self.device),
+                holds=(self._ask(f"dev {self.device}"),),
             )
         else:
             yield Step(
-                up=ip(self.namespace, family, "route", "add", *self._way(self.device)),
-                down=Falls(self.device),
-                holds=(self._shown(*self._shown_way()),),
+                up=ip(self.namespace, family, "route", "add", *self._words(self.device)),
+                down=Implicit(self.device),
+                holds=(self._ask(*self._answer()),),
             )
 
-    def _shown(self, *words: str) -> Command:
-        return route_shown(self.namespace, self.to.version, self.to, *words, f"table {self.table or MAIN_TABLE}")
+    def _ask(self, *words: str) -> Command:
+        return ask_route(self.namespace, self.to.version, self.to, *words, f"table {self.table or MAIN_TABLE}")
 
-    def _shown_way(self) -> Iterator[str]:
+    def _answer(self) -> Iterator[str]:
         if self.via:
             yield f"via {'inet6 ' if self.via.version != self.to.version else ''}{self.via}"
         yield f"dev {self.device}"
@@ -73,7 +73,7 @@ class Route(Fact, frozen=True):
     def _refusal(self) -> Command:
         return ("unreachable", "default", "metric", WORST, *self._table, "protocol", PROTOCOL)
 
-    def _way(self, device: InterfaceName) -> Command:
+    def _words(self, device: InterfaceName) -> Command:
         words: Command = (self._to,)
         other: Command = ("inet6",) if self.via and self.via.version != self.to.version else ()
         words += ("via", *other, self.via) if self.via else ()
@@ -84,7 +84,7 @@ class Route(Fact, frozen=True):
     def keeps(self) -> Iterator[Command]:
         """The one behind all others, too: a table that loses it lets packets go on to the next."""
         if not (self.namespace or (self.device and self.again)):
-            words = self._refusal() if self.device is None else self._way(self.device)
+            words = self._refusal() if self.device is None else self._words(self.device)
             yield ("keep", flag(self.to.version), *words)
 
     def libraries(self) -> Iterator[Library]:

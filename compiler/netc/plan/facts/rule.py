@@ -11,8 +11,8 @@ from netc.language.values import Family, Ports
 from netc.network.derive import MAIN
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts.fact import Fact, Library
-from netc.plan.shown import MAIN_TABLE, bare, rule_shown
-from netc.plan.step import IPPROTO, PROTOCOL, Command, Falls, Step, flag, ip
+from netc.plan.questions import MAIN_TABLE, ask_rule, bare
+from netc.plan.step import IPPROTO, PROTOCOL, Command, Implicit, Step, flag, ip
 
 
 class Rule(Fact, frozen=True):
@@ -49,11 +49,11 @@ class Rule(Fact, frozen=True):
         family = flag(self.family)
         yield Step(
             up=ip(self.namespace, family, "rule", "add", *words),
-            down=Falls(self.namespace) if self.namespace else ip(None, family, "rule", "delete", *words),
-            holds=(rule_shown(self.namespace, self.family, self.priority, *self._shown()),),
+            down=Implicit(self.namespace) if self.namespace else ip(None, family, "rule", "delete", *words),
+            holds=(ask_rule(self.namespace, self.family, self.priority, *self._answer()),),
         )
 
-    def _shown(self) -> Iterator[str]:
+    def _answer(self) -> Iterator[str]:
         """As `ip rule show` says it."""
         yield f"from {bare(self.source) if self.source else 'all'}"
         if self.to:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import KeyPath
 from netc.language.names import NamespaceName
 from netc.language.values import Family, Netfilter
 from netc.plan.facts.address_set import AddressSet, ipset_names
@@ -24,8 +25,7 @@ from netc.plan.ruleset import (
     SplitTunnel,
     Transit,
 )
-from netc.plan.step import Command, Falls, Step
-from netc.problem import KeyPath
+from netc.plan.step import Command, Implicit, Step
 
 
 class Ruleset(Fact, frozen=True):
@@ -96,7 +96,7 @@ class Ruleset(Fact, frozen=True):
             removing = [("remove_tables", program) for program in PROGRAMS.values()]
         why = "The guard stands before there is anything to guard." if self.namespace else ""
         for load, remove, asked in zip(loading(self), removing, self._loaded(), strict=True):
-            yield Step(load, Falls(self.namespace) if self.namespace else remove, (asked,), why=why)
+            yield Step(load, Implicit(self.namespace) if self.namespace else remove, (asked,), why=why)
             why = ""
 
     def _loaded(self) -> Iterator[Command]:

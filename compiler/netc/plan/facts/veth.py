@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.plan.facts.device import Device
-from netc.plan.shown import NETCS, link_shown
-from netc.plan.step import PROTOCOL, Falls, Step
+from netc.plan.questions import NETCS, ask_link
+from netc.plan.step import PROTOCOL, Implicit, Step
 
 
 class Veth(Device, frozen=True):
@@ -22,13 +22,13 @@ class Veth(Device, frozen=True):
         yield Step(
             up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *pair),
             down=("remove_link", self.name),
-            holds=(link_shown(None, self.name, NETCS), link_shown(self.namespace, self.inner)),
+            holds=(ask_link(None, self.name, NETCS), ask_link(self.namespace, self.inner)),
         )
         if self.bridge:
             yield Step(
                 up=("ip", "link", "set", "dev", self.name, "master", self.bridge),
-                down=Falls(self.name),
-                holds=(link_shown(None, self.name, f"master {self.bridge}"),),
+                down=Implicit(self.name),
+                holds=(ask_link(None, self.name, f"master {self.bridge}"),),
             )
 
     @property

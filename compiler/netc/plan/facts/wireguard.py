@@ -8,8 +8,8 @@ from netc.language.names import NamespaceName
 from netc.network.interface import Identity, Key, Peer
 from netc.plan.facts.device import Device, moved
 from netc.plan.facts.fact import Library, Secret
-from netc.plan.shown import NETCS, link_shown
-from netc.plan.step import Command, Falls, Step
+from netc.plan.questions import NETCS, ask_link
+from netc.plan.step import Command, Implicit, Step
 
 
 class Wireguard(Device, frozen=True):
@@ -34,21 +34,21 @@ class Wireguard(Device, frozen=True):
         yield Step(
             up=("wireguard", self.name),
             down=("remove_link", self.name),
-            holds=(link_shown(self.namespace, self.name, NETCS),),
+            holds=(ask_link(self.namespace, self.name, NETCS),),
         )
         yield Step(
             up=("wg", "addconf", self.name, wireguard_path(self)),
-            down=Falls(self.name),
+            down=Implicit(self.name),
             holds=(peers,),
         )
         yield Step(
             up=("wg", "set", self.name, "private-key", self.private_key),
-            down=Falls(self.name),
+            down=Implicit(self.name),
             holds=(("key_is", self.name, self.private_key, self.namespace or "-", *((known,) if known else ())),),
         )
         for command in self._preshared():
             # It cannot be asked for without being said: that its peer is there has to do.
-            yield Step(up=command, down=Falls(self.name), holds=(peers,))
+            yield Step(up=command, down=Implicit(self.name), holds=(peers,))
         yield from moved(self.name, self.namespace)
 
     def _preshared(self) -> Iterator[Command]:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from examples import EXAMPLES, ROOT
+from netc.diagnostic import InvalidTopology, KeyPath, dotted
 from netc.language.schema import Schema, inside, schema
 from netc.pipeline import understand
-from netc.problem import KeyPath, Mistakes, dotted
 from topologies import FULL, document
 
 KNOWN: tuple[tuple[dict[str, Any], Path], ...] = (
@@ -47,9 +47,9 @@ def at(topology: Any, path: KeyPath) -> Any:
 def errors(topology: dict[str, Any], folder: Path) -> list[str]:
     try:
         understand(document(topology), "topo.toml", lambda name: (folder / name).read_text("utf-8"))
-    except Mistakes as mistakes:
-        found = [problem for problem in mistakes.problems if problem.severity == "error"]
-        return [f"{problem.code} {dotted(problem.where)}: {problem.what}" for problem in found]
+    except InvalidTopology as mistakes:
+        found = [diagnostic for diagnostic in mistakes.diagnostics if diagnostic.severity == "error"]
+        return [f"{diagnostic.code} {dotted(diagnostic.where)}: {diagnostic.what}" for diagnostic in found]
     return []
 
 

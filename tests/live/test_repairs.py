@@ -12,9 +12,9 @@ from live.example_host import example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import difference
-from live.test_asked import MORE
 from live.test_iptables import PROGRAMS, TOPOLOGY, with_legacy
-from live.test_looking import TOPOLOGY as LOOKING
+from live.test_status import TOPOLOGY as LOOKING
+from live.test_step_checks import MORE
 
 pytestmark = pytest.mark.live
 

@@ -1,4 +1,4 @@
-"""What pydantic found, said as Problems in an author's words."""
+"""What pydantic found, said as Diagnostics in an author's words."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language import slips
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
 from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
-from netc.problem import KeyPath, Problem, dotted
 
 MOST = 1000
 """Mistakes in the form of a topology that are told of: nobody reads more, and each takes its time."""
 
 
-def problems_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Problem]:
-    """One problem for each thing that is wrong in `data`, which was meant to be a Topology."""
+def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Diagnostic]:
+    """One diagnostic for each thing that is wrong in `data`, which was meant to be a Topology."""
     details = _first_alone(error.errors(include_url=False), data)
     for number, detail in enumerate(details[:MOST], 1):
-        problem = _problem(detail, data)
+        diagnostic = _diagnostic(detail, data)
         if number == MOST < len(details):
-            problem = replace(problem, what=f"{problem.what}; {len(details) - MOST} more are not shown")
-        if problem.code != "NC0113":  # whose text is a public key, or was meant to be
-            problem = replace(problem, what=without_keys(problem.what))
-        yield problem
+            diagnostic = replace(diagnostic, what=f"{diagnostic.what}; {len(details) - MOST} more are not shown")
+        if diagnostic.code != "NC0113":  # whose text is a public key, or was meant to be
+            diagnostic = replace(diagnostic, what=without_keys(diagnostic.what))
+        yield diagnostic
 
 
 def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[ErrorDetails]:
@@ -90,7 +90,7 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
     return tuple(path)
 
 
-def _problem(detail: ErrorDetails, data: dict[str, Any]) -> Problem:
+def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
     kind, loc, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
     path = _path(loc, data)
     if _is_secret(kind, path, value):
@@ -101,34 +101,38 @@ def _problem(detail: ErrorDetails, data: dict[str, Any]) -> Problem:
         case "extra_forbidden" if len(path) == 3 and path[0] == "hosts" and _split_name(path[1], data) == path[2]:
             return _dotted(path)
         case "extra_forbidden":
-            return Problem("NC0101", path, f"{quoted(str(path[-1]))} is no key {_of(path)}", _known(path), on_key=True)
+            return Diagnostic(
+                "NC0101", path, f"{quoted(str(path[-1]))} is no key {_of(path)}", _known(path), on_key=True
+            )
         case "missing" if isinstance(loc[-1], int):
             return _not_two(path[:-1])
         case "too_long":
             return _not_two(path)
         case "missing":
-            return Problem("NC0102", path[:-1], f"`{path[-1]}` is missing{_in(path)}", _wish(path), on_key=True)
+            return Diagnostic("NC0102", path[:-1], f"`{path[-1]}` is missing{_in(path)}", _wish(path), on_key=True)
         case "literal_error" if isinstance(value, str):
             return _choice(path, value, context["expected"])
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
-            return Problem("NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"write a number of {bound}")
+            return Diagnostic(
+                "NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"write a number of {bound}"
+            )
         case _:
             hint = _wanted(kind, path, value, context)
-            return Problem("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
+            return Diagnostic("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
 
 
-def _dotted(path: KeyPath) -> Problem:
+def _dotted(path: KeyPath) -> Diagnostic:
     """A host whose name has a dot: TOML takes what stands behind it for a table of the host."""
     what = f"a host's name has no dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
-    return Problem("NC0106", path, what, f"write `[hosts.{_as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
+    return Diagnostic("NC0106", path, what, f"write `[hosts.{_as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
 
 
 def _as_label(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32]
 
 
-def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str, Any]) -> Problem:
+def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str, Any]) -> Diagnostic:
     """What a type refuses, with the hint that the place of the value makes possible."""
     what, hint = wrong.what, wrong.hint
     is_item = isinstance(loc[-1], int)
@@ -146,7 +150,7 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
         if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
             hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
-    return Problem(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
+    return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
 
 
 def _no_dhcp(path: KeyPath, value: str) -> tuple[str, str]:
@@ -184,11 +188,11 @@ def _is_secret(kind: str, path: KeyPath, value: Any) -> bool:
 _PATH = re.compile(r"/(etc|root|home|var|run|usr|opt|srv|mnt|tmp)/[A-Za-z0-9_.+@=:/-]+")
 
 
-def _secret(path: KeyPath, value: Any) -> Problem:
+def _secret(path: KeyPath, value: Any) -> Diagnostic:
     if isinstance(value, str) and _PATH.fullmatch(value) and not is_wireguard_key(value):
         what = f"`{_name(path)}` is a string, and the place of a secret is a table"
-        return Problem("NC0116", path, what, f'write `{{ file = "{value}" }}`')
-    return Problem(
+        return Diagnostic("NC0116", path, what, f'write `{{ file = "{value}" }}`')
+    return Diagnostic(
         "NC0116",
         path,
         f"`{_name(path)}` holds a secret, and a topology must not hold secrets",
@@ -197,17 +201,17 @@ def _secret(path: KeyPath, value: Any) -> Problem:
     )
 
 
-def _not_two(path: KeyPath) -> Problem:
-    return Problem("NC0103", path, f"`{_name(path)}` needs two hosts", 'write both, as in `["a", "b"]`')
+def _not_two(path: KeyPath) -> Diagnostic:
+    return Diagnostic("NC0103", path, f"`{_name(path)}` needs two hosts", 'write both, as in `["a", "b"]`')
 
 
-def _choice(path: KeyPath, value: str, expected: str) -> Problem:
+def _choice(path: KeyPath, value: str, expected: str) -> Diagnostic:
     if word := slips.of_choice(_name(path), value):
-        return Problem("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", f'write `"{word}"`')
+        return Diagnostic("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", f'write `"{word}"`')
     hint = "it can be " + expected.replace("'", "`")
     if close := did_you_mean(value, re.findall("'([^']*)'", expected)):
         hint = f"{close} {hint}"
-    return Problem("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", hint)
+    return Diagnostic("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", hint)
 
 
 def _number(value: Any) -> str:

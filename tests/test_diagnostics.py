@@ -12,8 +12,8 @@ import pytest
 
 from examples import ROOT, netc
 
-MISTAKES = ROOT / "tests" / "mistakes"
-CASES = tuple(sorted(path.stem for path in MISTAKES.glob("*.toml")))
+DIAGNOSTICS = ROOT / "tests" / "diagnostics"
+CASES = tuple(sorted(path.stem for path in DIAGNOSTICS.glob("*.toml")))
 CODE = re.compile(r"NC\d{4}")
 SECRET = "TOPSECRET"
 """Stands in every secret of the cases."""
@@ -25,7 +25,7 @@ two versions of netc: tests/test_upgrade.py has them."""
 
 
 @cache
-def said(case: str, folder: Path = MISTAKES) -> str:
+def said(case: str, folder: Path = DIAGNOSTICS) -> str:
     with pytest.MonkeyPatch.context() as here:
         here.chdir(folder)
         before = Path(f"{case}.before")
@@ -48,7 +48,7 @@ def moved(before: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_mistake_is_told_in_exactly_these_words(case: str, update: bool) -> None:
-    expected = MISTAKES / f"{case}.txt"
+    expected = DIAGNOSTICS / f"{case}.txt"
     if update:
         expected.write_text(said(case))
 
@@ -57,7 +57,7 @@ def test_a_mistake_is_told_in_exactly_these_words(case: str, update: bool) -> No
 
 
 def test_every_text_has_its_topology() -> None:
-    assert {path.stem for suffix in ("txt", "before") for path in MISTAKES.glob(f"*.{suffix}")} <= set(CASES)
+    assert {path.stem for suffix in ("txt", "before") for path in DIAGNOSTICS.glob(f"*.{suffix}")} <= set(CASES)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -87,4 +87,4 @@ def test_a_secret_is_never_shown(case: str) -> None:
 
 
 def test_some_cases_hold_secrets() -> None:
-    assert sum(SECRET in path.read_text(errors="replace") for path in MISTAKES.iterdir()) >= 10
+    assert sum(SECRET in path.read_text(errors="replace") for path in DIAGNOSTICS.iterdir()) >= 10

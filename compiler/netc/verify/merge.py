@@ -51,7 +51,7 @@ def is_plain(script: File) -> bool:
     return lines is not None and all(not line or line.startswith("#!") or _SOURCE.fullmatch(line) for line in lines)
 
 
-def together(alike: Sequence[File]) -> File | None:
+def merged(alike: Sequence[File]) -> File | None:
     """One script with the plain lines of all, each where it was in its own; all are of one shape, or plain. None where
     one calls without words what another gives some: a judge asks whether anybody does."""
     lines = _of_plain(alike) if all(map(is_plain, alike)) else _of_one_shape(alike)

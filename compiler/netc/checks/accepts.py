@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from netc.diagnostic import KeyPath
 from netc.language.values import Family, Ports
 from netc.network.ranges import Ranges
 from netc.network.sets import Members
 from netc.network.spans import Spans
-from netc.problem import KeyPath
 
 FAMILIES: tuple[Family, ...] = (4, 6)
 
 
-class Way(Struct, frozen=True):
+class Accept(Struct, frozen=True):
     """What lets something in. No ports, devices: all of them."""
 
     origin: KeyPath
@@ -24,17 +24,17 @@ class Way(Struct, frozen=True):
     sources: Members
 
 
-class Ways:
+class Accepts:
     """Ways that become fewer, and let in less; asked for those that let in something of what is wanted at a port."""
 
-    def __init__(self, ways: dict[KeyPath, Way]) -> None:
-        self._left = ways
-        ports = [(port, at) for at, way in ways.items() for port in way.ports]
+    def __init__(self, accepts: dict[KeyPath, Accept]) -> None:
+        self._left = accepts
+        ports = [(port, at) for at, accept in accepts.items() for port in accept.ports]
         self._by_port = {
             protocol: Spans((port.first, port.last, at) for port, at in ports if port.protocol == protocol)
             for protocol in ("tcp", "udp")
         }
-        everywhere = {at: way.sources for at, way in ways.items() if not way.ports}
+        everywhere = {at: accept.sources for at, accept in accepts.items() if not accept.ports}
         self._all = tuple(everywhere)
         self._by_source = {
             family: Spans(
@@ -43,7 +43,7 @@ class Ways:
             for family in FAMILIES
         }
 
-    def of(self, port: Ports | None, wanted: Members) -> Iterator[Way]:
+    def of(self, port: Ports | None, wanted: Members) -> Iterator[Accept]:
         found = {at for family in FAMILIES for at in self._from(wanted.of(family), family)} if wanted else {*self._all}
         if port:
             found |= {*self._by_port[port.protocol].meeting(port.first, port.last)}

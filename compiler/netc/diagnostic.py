@@ -31,7 +31,7 @@ class Place(Struct, frozen=True):
     """The whole line, without its newline."""
 
 
-class Problem(Struct, frozen=True):
+class Diagnostic(Struct, frozen=True):
     """What is wrong, where, and what to do about it.
 
     `where` leads to the value (or, with `on_key`, to the key) that is wrong; `also` to the other places of a
@@ -50,12 +50,12 @@ class Problem(Struct, frozen=True):
     """The author's reason why it may stand; it is told of no more."""
 
 
-class Mistakes(Exception):
-    """Stops a compile: at least one of these problems is an error."""
+class InvalidTopology(Exception):
+    """Stops a compile: at least one of these diagnostics is an error."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__(f"{len(self.problems)} problems")
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__(f"{len(self.diagnostics)} problems")
 
 
 @lru_cache(maxsize=4096)  # every line of output says where it is from

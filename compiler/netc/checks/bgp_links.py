@@ -4,53 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
 from netc.language.names import HostName
 from netc.network.bgp import ends, far_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
-from netc.network.routing import bgp_ways, igp_ways, is_way, joined
+from netc.network.routing import bgp_links, carries_routing, igp_links, joined
 from netc.network.speakers import families, has_members, is_recursive
-from netc.problem import KeyPath, Problem, dotted
 
 
-def check(network: Network) -> Iterator[Problem]:
+def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     for interfaces in network.interfaces.values():
         for interface in interfaces:
-            if is_way(interface.origin, topology):
-                yield from _way(interface, network)
+            if carries_routing(interface.origin, topology):
+                yield from _link(interface, network)
     for name, mesh in topology.meshes.items():
-        if is_way(("meshes", name), topology) and mesh.interfaces == "shared":
+        if carries_routing(("meshes", name), topology) and mesh.interfaces == "shared":
             what = f"mesh `{name}` has one interface for all peers, and routing needs an interface for each"
-            yield Problem("NC2102", ("meshes", name, "interfaces"), what, 'write `interfaces = "per-peer"`')
-    if topology.bgp and bgp_ways(topology):
+            yield Diagnostic("NC2102", ("meshes", name, "interfaces"), what, 'write `interfaces = "per-peer"`')
+    if topology.bgp and bgp_links(topology):
         yield from _met(topology.bgp, network)
 
 
-def _way(interface: Interface, network: Network) -> Iterator[Problem]:
+def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     other = far_end(interface, network)
     if topology.bgp and interface.host not in network.speakers:
         what = f"one end of {dotted(interface.origin)} is {interface.host}, which is not a router"
         hint = f"write [hosts.{interface.host}.bgp], or take the name out of `over`"
-        yield Problem("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
+        yield Diagnostic("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
     # A mesh that lets in some is a shared one, of which `check` tells.
     peers = interface.peers if isinstance(interface, WireguardInterface) and interface.origin[0] == "links" else ()
     if any(net not in peer.allowed_ips for peer in peers for net in EVERYTHING):
         what = "`over` names the link, so routing needs everything in `allowed_ips`, and it has less"
-        yield Problem("NC2103", (*interface.where, "allowed_ips"), what, "leave it out")
+        yield Diagnostic("NC2103", (*interface.where, "allowed_ips"), what, "leave it out")
     if interface.table is not None:
         what = "`over` names the link, so its routes come from BIRD and it has no `table`"
-        yield Problem("NC2103", (*interface.where, "table"), what, "leave it out")
+        yield Diagnostic("NC2103", (*interface.where, "table"), what, "leave it out")
     if other is None or interface.host > other.host:
         return
     yield from _babel(interface, other, network)
     if topology.bgp is None:
         return
     known = families(topology.bgp)
-    if interface.origin[1] in igp_ways(topology):
+    if interface.origin[1] in igp_links(topology):
         lacking = [version for version in known if not joined(interface, other, version)]
     else:
         four, six = joined(interface, other, 4), joined(interface, other, 6)
@@ -64,12 +64,12 @@ def _way(interface: Interface, network: Network) -> Iterator[Problem]:
             if interface.origin[0] == "links"
             else "use links in place of the mesh"
         )
-        yield Problem("NC2103", interface.origin, what, hint, on_key=True)
+        yield Diagnostic("NC2103", interface.origin, what, hint, on_key=True)
 
 
-def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Problem]:
+def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Diagnostic]:
     igp = network.topology.igp
-    if igp is None or igp.kind != "babel" or near.origin[1] not in igp_ways(network.topology):
+    if igp is None or igp.kind != "babel" or near.origin[1] not in igp_links(network.topology):
         return
     six = joined(near, far, 6)
     if six is None or not six[0].is_link_local():
@@ -79,10 +79,10 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Proble
             if 6 in KINDS[near.kind].carries
             else f"{near.kind.upper()} carries no IPv6: write another `kind`"
         )
-        yield Problem("NC2105", near.origin, what, hint, on_key=True)
+        yield Diagnostic("NC2105", near.origin, what, hint, on_key=True)
 
 
-def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
+def _met(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     """Sessions join all routers; and all routers of one AS with each other, since none of them passes on."""
     topology = network.topology
     routers = network.speakers
@@ -93,7 +93,7 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
         what = f"no path of sessions joins {apart[0]} and {apart[1]}"
         where: KeyPath = ("igp", "over") if is_recursive(topology) else ("bgp", "over")
         hint = "make a link or mesh between them, and name it in `over`"
-        yield Problem("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
+        yield Diagnostic("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
         return
     if not bgp.reflectors:
         for host, far in _of_one_as(network):
@@ -101,11 +101,11 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Problem]:
                 what = f"{host} and {far} are in one AS and have no session, so neither gets the routes of the other"
                 hint = "add a link between them to `over`"
                 hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
-                yield Problem("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
+                yield Diagnostic("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
     elif unheard := _unreached(heard):
         what = f"no path of sessions joins {unheard[0]} and {unheard[1]}"
         hint = "name a reflector in each member that has several routers"
-        yield Problem("NC2104", ("bgp", "reflectors"), what, hint)
+        yield Diagnostic("NC2104", ("bgp", "reflectors"), what, hint)
 
 
 def _of_one_as(network: Network) -> Iterator[tuple[HostName, HostName]]:
@@ -122,8 +122,8 @@ def _of_one_as(network: Network) -> Iterator[tuple[HostName, HostName]]:
 
 
 def _neighbours(host: HostName, network: Network) -> set[HostName]:
-    ways = igp_ways(network.topology)
-    return {i.far for i in network.interfaces[host] if i.far and i.origin[0] != "hosts" and i.origin[1] in ways}
+    links = igp_links(network.topology)
+    return {i.far for i in network.interfaces[host] if i.far and i.origin[0] != "hosts" and i.origin[1] in links}
 
 
 def _unreached(near: dict[HostName, set[HostName]]) -> tuple[HostName, HostName] | None:

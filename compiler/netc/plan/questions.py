@@ -14,23 +14,23 @@ NETCS = f"group {PROTOCOL}"
 """Of a link."""
 
 
-def link_shown(namespace: str | None, device: Word, *words: str) -> Command:
+def ask_link(namespace: str | None, device: Word, *words: str) -> Command:
     """`words` as `ip -d link show` has them: flags, `mtu 1420`, `remote 192.0.2.1`."""
     return ("shows", _command(namespace, "-N", "-d", "-o", "link", "show"), device, *words)
 
 
-def address_shown(namespace: str | None, device: Word, network: IPNetwork) -> Command:
+def ask_address(namespace: str | None, device: Word, network: IPNetwork) -> Command:
     kind = "inet" if network.version == 4 else "inet6"
     return ("shows", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {network}")
 
 
-def route_shown(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:
+def ask_route(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:
     """One of netc's; `to` None is the default route. `words` are all that it says: `unreachable`, `metric 7`."""
     listing = ("-N", "-d", "-o", f"-{family}", "route", "show", "table", "all", "protocol", PROTOCOL)
     return ("shows", _command(namespace, *listing), bare(to) if to else "default", *words)
 
 
-def rule_shown(namespace: str | None, family: int, priority: int, *words: str) -> Command:
+def ask_rule(namespace: str | None, family: int, priority: int, *words: str) -> Command:
     """One of netc's; `words` are all that it says."""
     listing = ("-N", f"-{family}", "rule", "show", "protocol", PROTOCOL)
     return ("shows", _command(namespace, *listing), priority, *words)

@@ -11,13 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.names import HostName
 from netc.language.schema import inside, schema
 from netc.language.secrets import masked
 from netc.language.spans import Spans
 from netc.language.topology import Topology
-from netc.plan.show import show_from
-from netc.problem import KeyPath, dotted
+from netc.plan.text import facts_from
 from netc.provenance.alter import at, leaves, tables
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
 
@@ -59,7 +59,7 @@ class Source:
         return True
 
 
-def told_line(base: Compiled, place: Place, number: int, source: Source) -> str:
+def explain_line(base: Compiled, place: Place, number: int, source: Source) -> str:
     """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first."""
     one, line = base.of(place), (*place, number)
     leaf = {path: len(found) for path in leaves(one.topology) if line in (found := from_leaf(path, one))}
@@ -103,7 +103,7 @@ def _in(path: KeyPath, table: KeyPath) -> bool:
     return path[: len(table)] == table
 
 
-def told_key(base: Compiled, path: KeyPath, source: Source) -> str:
+def explain_key(base: Compiled, path: KeyPath, source: Source) -> str:
     """What is said at a key, what follows from it, and every line that comes from it. Raises LookupError."""
     value = at(base.topology, path)
     below = [
@@ -117,10 +117,10 @@ def told_key(base: Compiled, path: KeyPath, source: Source) -> str:
     if isinstance(value, BaseModel):
         parts += [_section("not said", _unsaid(value, path))]
     if path in set(tables(base.topology)):
-        in_force = ((host, show_from(plan, path)) for host, plan in base.plans.items())
+        in_force = ((host, facts_from(plan, path)) for host, plan in base.plans.items())
         parts += [_section(f"in force on {host}", facts) for host, facts in in_force]
     parts += [
-        _section(f"{host}/{file}", _shown(base, (host, file), numbers)) for (host, file), numbers in _files(lines)
+        _section(f"{host}/{file}", _facts(base, (host, file), numbers)) for (host, file), numbers in _files(lines)
     ]
     return "\n".join(part for part in parts if part)
 
@@ -139,7 +139,7 @@ def _unsaid(value: BaseModel, path: KeyPath) -> Iterator[str]:
             yield f"{key}: {about['description']}"
 
 
-def _shown(base: Compiled, place: Place, numbers: Iterable[int]) -> Iterator[str]:
+def _facts(base: Compiled, place: Place, numbers: Iterable[int]) -> Iterator[str]:
     text = masked(base.texts[place]).splitlines()
     for run in _runs(sorted(numbers)):
         shown = run if len(run) <= MANY else run[:FEW]

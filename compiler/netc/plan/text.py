@@ -8,16 +8,16 @@ from typing import Any
 
 from msgspec import Struct
 
+from netc.diagnostic import KeyPath, dotted
 from netc.language.values import Endpoint, Family, Port, Ports
 from netc.network.ranges import Ranges, prefixes
 from netc.plan.host_plan import HostPlan, Part
-from netc.problem import KeyPath, dotted
 
 VALUES = (Endpoint, Port, Ports)
 """Records that print as one word."""
 
 
-def show(plan: HostPlan) -> str:
+def as_text(plan: HostPlan) -> str:
     lines = [f"host {plan.host} of {plan.network}"]
     for part in plan.parts:
         lines += ["", f"part {part.name}: {part.about}", *_part(part)]
@@ -26,7 +26,7 @@ def show(plan: HostPlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def show_from(plan: HostPlan, origin: KeyPath) -> Iterator[str]:
+def facts_from(plan: HostPlan, origin: KeyPath) -> Iterator[str]:
     """The facts that come from a table or from what lies in it, a line each."""
     for part in plan.parts:
         if _is_from(part, origin):
