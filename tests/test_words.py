@@ -130,7 +130,6 @@ STILL_TO_DO = (
     "descriptions of keys",
     "netc --help",
     "diagnostics",
-    "pages of diagnostics",
     "examples",
     "files of hosts",
     "netc-host and libraries",
