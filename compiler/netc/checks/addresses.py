@@ -17,6 +17,9 @@ from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
 
+RESERVED = IPNetwork("240.0.0.0/4")
+"""RFC 6890, with the broadcast address."""
+
 
 class Held(Struct, frozen=True):
     """An address on an interface: its host, where it is written, and whether it is unique in the whole network."""
@@ -152,7 +155,9 @@ def _never(network: Network, held: Iterable[Held]) -> Iterator[Diagnostic]:
     """Addresses that no host can have, on an interface or as an endpoint."""
     for one in held:
         if kind := _no_host(one.net.ip):
-            yield Diagnostic("NC0406", one.where, f"{one.net.ip} is {kind}", "write an address that a host can have")
+            yield Diagnostic(
+                "NC0406", one.where, f"{one.net.ip} is {kind}", "write an address at which other hosts reach it"
+            )
     for where, endpoint in _dialled(network):
         if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
             yield Diagnostic(
@@ -168,7 +173,9 @@ def _no_host(ip: IPAddress) -> str:
         return "a loopback address, which every host has"
     if ip.is_multicast():
         return "a multicast address, which no host can have"
-    return "not an address that a host can have" if int(ip) == 0 or (ip.version == 4 and int(ip) >= 0xF0000000) else ""
+    if int(ip) == 0:
+        return "the unspecified address, which no host can have"
+    return "in 240.0.0.0/4, which is reserved" if ip in RESERVED else ""
 
 
 def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[False] | None]]:

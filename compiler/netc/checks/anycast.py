@@ -54,14 +54,10 @@ def _nothing(service: Anycast, where: KeyPath) -> Iterator[Diagnostic]:
     for key, value in missing.items():
         if not value:
             at: KeyPath = (*where, "check", key) if key == "command" else (*where, key)
-            hint = "write the command that tests the service" if key == "command" else f"write at least one of `{key}`"
-            yield Diagnostic(
-                "NC2509",
-                at,
-                f"`{key}` is empty",
-                hint,
-                on_key=True,
-            )
+            hint = "write the command that tests the service"
+            if key != "command":
+                hint = f"write at least one {'address' if key == 'addresses' else 'host'}"
+            yield Diagnostic("NC2509", at, f"`{key}` is empty", hint, on_key=True)
 
 
 def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
@@ -109,7 +105,7 @@ def _unicast(
         if service.hosts and host not in service.hosts:
             what = f"{host} is not in `hosts` of the service"
             yield Diagnostic(
-                "NC2510", (*where, "unicast", host), what, "leave it out, or add the host to `hosts`", on_key=True
+                "NC2510", (*where, "unicast", host), what, f"leave it out, or add {host} to `hosts`", on_key=True
             )
         versions = [net.version for net in nets]
         for index, net in enumerate(nets):
@@ -145,7 +141,8 @@ def _announced(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> It
         what = f"`bgp.prefixes` has no IPv{net.version} prefix, so our routers have no IPv{net.version} sessions"
         yield Diagnostic("NC2503", where, what, f"add an IPv{net.version} prefix to `bgp.prefixes`")
     elif outer is not None:
-        what = f"all our routers always announce {outer}, and {net.cidr} covers it"
+        what = f"all our routers always announce {outer}, "
+        what += "even while the service is down" if outer == net.cidr else f"which is part of {net.cidr}"
         hint = f"take {outer} out of `bgp.prefixes`, or give the service a smaller part of it, such as a /32 or a /128"
         yield Diagnostic("NC2504", where, what, hint, (("bgp", "prefixes", bgp.prefixes.index(outer)),))
     elif not any(net in one for one in bgp.prefixes) and not is_taken(net.cidr, network.topology):

@@ -154,7 +154,7 @@ def _arrivals(
             yield Diagnostic("NC1305", at, what, f"leave it out, or add an IPv{ip.version} target to `to`")
     if served and not publish.on and not any(arrivals(publish, host, network, family) for family in served):
         families = " or ".join(f"IPv{family}" for family in sorted(served))
-        what = f"{host} has no {families} address where visitors could arrive"
+        what = f"{host} has no {families} address that visitors can dial"
         yield Diagnostic("NC1305", (*where, "to"), what, f"add one to `addresses` of {host}, and write it in `on`")
 
 

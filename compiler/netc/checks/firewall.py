@@ -111,19 +111,19 @@ def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
     """Interfaces by which no new connection reaches the host, and why."""
     for interface in network.interfaces[host]:
         if interface.namespace:
-            yield interface.name, f"it is inside namespace `{interface.namespace}`"
+            yield interface.name, f"is in namespace `{interface.namespace}`"
     for name, settings in sorted(network.topology.hosts[host].namespaces.items()):
         try:
             end = host_end(name, settings)
         except Wrong:
             continue  # `names` reports it
         if settings.access:
-            yield end, f"it leads into namespace `{name}`, and only `publish` opens it"
+            yield end, f"leads into namespace `{name}`: only `publish` opens it"
 
 
 def _never(device: str, why: str, where: KeyPath) -> Diagnostic:
     return Diagnostic(
-        "NC1405", where, f"the rule has no effect on `{device}`: {why}", "leave it out, or name another interface"
+        "NC1405", where, f"the rule has no effect on `{device}`, which {why}", "leave it out, or name another interface"
     )
 
 

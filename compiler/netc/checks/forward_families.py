@@ -58,7 +58,9 @@ def _unvisited(linked: LinkedForward, arriving: set[int]) -> Iterator[Diagnostic
     for index, target in enumerate(linked.forward.to):
         if target.address and arriving and target.address.version not in arriving:
             family = f"IPv{target.address.version}"
-            what = f"no visitor reaches {target.address}: `{linked.name}` has no {family} address where visitors arrive"
+            what = (
+                f"no visitor reaches {target.address}: `{linked.name}` has no {family} address that visitors can dial"
+            )
             where: KeyPath = (*linked.where, "to", index)
             yield Diagnostic(
                 "NC1107", where, what, f"leave it out, or add an {family} address to `on`", severity=Severity.WARNING

@@ -206,5 +206,5 @@ def _collision(one: Claim, other: Claim) -> Diagnostic:
         what = f"two forwards take {common} of {one.address}"
         return Diagnostic("NC1104", other.where, what, "keep one of the two", (one.where,))
     what = f"`{one.name}` and `{other.name}` both send {common} to {one.address} of {one.host}, for different targets"
-    hint = "give both the same target, or give one another port and the port of the server in `to`"
+    hint = "give both the same target, or write another port for one, and the port of the server in its `to`"
     return Diagnostic("NC1105", other.where, what, hint, (one.where,))

@@ -184,7 +184,7 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
             hint = has(forward.at, _reached_at(forward.at, network))
             yield Diagnostic("NC1106", at, f"{forward.at} does not have {address}", hint)
     if not arrivals(forward, network):
-        what = f"{forward.at} has no public address where visitors could arrive"
+        what = f"{forward.at} has no public address that visitors can dial"
         hint = "write `on` with the address of the uplink that visitors dial"
         turned_round = forward.model_copy(update={"at": forward.to[0].host})
         if turned_round.at in network.topology.hosts and arrivals(turned_round, network):

@@ -273,7 +273,8 @@ def _as_a_whole(rule: _Rule, by: tuple[Accept, ...]) -> Diagnostic:
         )
         hint = "leave it out: sshd_config decides who may log in" if rule.is_narrowed else "leave it out"
         return Diagnostic("NC2903", rule.at, what, hint, also, Severity.WARNING)
-    what = f"{' and '.join(_label(accept.origin) for accept in by)} already {_accept(by)} everything that it accepts"
+    others = " and ".join(_label(accept.origin) for accept in by)
+    what = f"{others} already {_accept(by)} everything that this rule accepts"
     return Diagnostic("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
 
 

@@ -73,7 +73,7 @@ def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Di
         if found.of(family) == ((0, 2**bits - 1),):
             what = f"`direct` covers all of IPv{family}, so no IPv{family} packet would go into the tunnel"
             hint = (
-                'take prefixes out of it; `ipv6 = "direct"` keeps IPv6 out of the tunnel'
+                'take prefixes out of it, or write `ipv6 = "direct"` to keep IPv6 out of the tunnel'
                 if family == 6
                 else "take prefixes out of it"
             )

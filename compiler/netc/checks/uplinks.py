@@ -31,7 +31,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                     "NC1202",
                     uplink.origin,
                     what,
-                    "write `prefixes` with those that the provider routes to this host",
+                    "write the `prefixes` that the provider routes to this host",
                     on_key=True,
                 )
         yield from _overlaps(resolved)
@@ -87,7 +87,7 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
         at: KeyPath = (*where, "gateway", index)
         earlier = [other for other in given[:index] if other.version == ip.version]
         if earlier:
-            hint = "leave it out, or make a second uplink of it"
+            hint = "leave it out, or write a second uplink with it"
             yield Diagnostic("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
         elif settings.interface and ip.version not in prefixes:
             what = f"`gateway` has the IPv{ip.version} router {ip}, and `prefixes` has no IPv{ip.version} prefix"
@@ -102,7 +102,7 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
             "NC1204",
             where,
             what,
-            "write the router as `gateway`, or `gateway = false` on a point-to-point link",
+            "write the address of the router as `gateway`, or `gateway = false` on a point-to-point link",
             on_key=True,
         )
 
@@ -119,7 +119,7 @@ def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     """Prefixes that no provider routes, and addresses that no router has."""
     for index, net in enumerate(settings.prefixes):
         if net.prefixlen == 0 or any(not _routable(ip) for ip in (net.network, net.ip)):
-            hint = "write the prefix that the provider routes to this host; `gateway` makes the default route"
+            hint = "write the prefix that the provider routes to this host, and `gateway` for the default route"
             yield Diagnostic("NC1210", (*where, "prefixes", index), f"{net} cannot be the prefix of an uplink", hint)
     for index, ip in enumerate(settings.gateway or ()):
         broadcast = any(net.version == 4 and net.size > 2 and ip == net.broadcast for net in settings.prefixes)
