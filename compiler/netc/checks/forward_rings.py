@@ -85,14 +85,14 @@ def _sent(ports: Ports, target: Target) -> Ports:
 
 def _ring(start: ForwardName, after: dict[ForwardName, list[ForwardName]]) -> list[ForwardName]:
     """The path from a forward back to itself, if there is one."""
-    linked_forwards = [[start]]
+    paths = [[start]]
     seen = {start}
-    while linked_forwards:
-        linked = linked_forwards.pop()
-        for name in after[linked[-1]]:
+    while paths:
+        path = paths.pop()
+        for name in after[path[-1]]:
             if name == start:
-                return linked
+                return path
             if name not in seen:
                 seen.add(name)
-                linked_forwards.append([*linked, name])
+                paths.append([*path, name])
     return []
