@@ -1,4 +1,4 @@
-"""What only the whole network can show. One file a subject; each yields all that is wrong in it."""
+"""Checks of the whole network. Each file has one subject, and yields all diagnostics of it."""
 
 from __future__ import annotations
 
@@ -46,17 +46,17 @@ and a line here."""
 CHECKS: dict[str, Check] = {subject: import_module(f"{__name__}.{subject}").check for subject in SUBJECTS}
 
 OF_THE_SYSTEM = ("bgp_system", "bgp_links", "bgp_peers", "bgp_tables", "anycast")
-"""Subjects that nobody can judge while a part of the AS cannot be read: who its routers are, and how they meet."""
+"""Subjects that are skipped while a table of the AS cannot be read: its routers and their links are not known then."""
 
 NAMED = ("NC0201", "NC0209", "NC0210", "NC2101")
-"""Told of a name that nothing has."""
+"""Reported for a name that nothing has."""
 
 FOLLOW = {"links": ("NC2104",), "bgp": ("NC2104",), "igp": ("NC2104",), "anycast": ("NC2510",)}
-"""What may follow from that, by where the name stands; in the table of a link or of a forward, all else may too."""
+"""Diagnostics that may follow from such a name, by its table. In the table of a link or forward, any other may too."""
 
 
 def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Diagnostic, ...]:
-    """All diagnostics; `broken` are tables that could not be read, so what refers to them is not to blame."""
+    """All diagnostics. `broken`: tables that could not be read. References to them are not reported."""
     named = tuple(references.check(network, broken))
     unclear = {diagnostic.where[:2] for diagnostic in named if diagnostic.code in NAMED}
     subjects = (name for name in SUBJECTS if name not in OF_THE_SYSTEM or not any(map(_of_the_system, broken)))
@@ -64,7 +64,7 @@ def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Diagnostic, ...
         diagnostic for name in subjects for diagnostic in CHECKS[name](network) if not _follows(diagnostic, unclear)
     )
     first = (diagnostic for diagnostic in named if diagnostic.code in NAMED or not _follows(diagnostic, unclear))
-    # What is told of both ends of a link in the same words is told once.
+    # A diagnostic that both ends of a link have in the same words is reported once.
     return tuple(dict.fromkeys((*first, *found)))
 
 
@@ -76,19 +76,19 @@ def _follows(diagnostic: Diagnostic, unclear: set[KeyPath]) -> bool:
 
 
 def _of_the_system(table: KeyPath) -> bool:
-    """Whether a table says who is a router, or by what routers meet."""
+    """Whether a table makes a host a router, or connects routers."""
     is_a_router = table[0] == "hosts" and (len(table) < 3 or table[2] == "bgp")
     return is_a_router or table[0] in ("bgp", "igp", "links", "meshes")
 
 
 def tidy(network: Network) -> tuple[Diagnostic, ...]:
-    """What is right and has no effect, in a network that `check` found no error in: there, it may follow from one."""
+    """What has no effect. Only for a network in which `check` found no error, since it may follow from one."""
     return (*unused.check(network), *shadowed.check(network))
 
 
 def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
-    """What the plan of a host shows, in a network that `check` found no error in. As much of it is enough as
-    `lockout.filtering` has."""
+    """Diagnostics of the plan of a host, in a network in which `check` found no error. The plan of
+    `lockout.filtering` is enough."""
     yield from shadowed.check_plan(plan, network)
     yield from lockout.check_plan(plan, network)
     yield from firewall.check_plan(plan, network)

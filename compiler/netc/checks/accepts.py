@@ -1,4 +1,4 @@
-"""What a firewall lets in, found by what it is asked about: port and source."""
+"""What a firewall accepts, indexed by port and source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 class Accept(Struct, frozen=True):
-    """What lets something in. No ports, devices: all of them."""
+    """A rule that accepts something. No ports or devices: all of them."""
 
     origin: KeyPath
     ports: tuple[Ports, ...]
@@ -25,7 +25,7 @@ class Accept(Struct, frozen=True):
 
 
 class Accepts:
-    """Ways that become fewer, and let in less; asked for those that let in something of what is wanted at a port."""
+    """Rules that accept something, by port and source. The caller removes and narrows rules in the meantime."""
 
     def __init__(self, accepts: dict[KeyPath, Accept]) -> None:
         self._left = accepts

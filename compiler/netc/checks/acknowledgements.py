@@ -1,4 +1,4 @@
-"""Warnings that their author acknowledges are told of no more; acknowledgements of nothing are."""
+"""Warnings that the author acknowledges are no longer reported. An acknowledgement that matches nothing is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def acknowledge(
     diagnostics: Iterable[Diagnostic], topology: Topology, elsewhere: Iterable[Diagnostic] = ()
 ) -> tuple[Diagnostic, ...]:
     """All diagnostics, with the author's reason where there is one, and what is wrong with acknowledgements.
-    `elsewhere`: what is reported at other times than this, and so may be acknowledged."""
+    `elsewhere`: diagnostics that other runs report, and that may be acknowledged too."""
     found = tuple(dict.fromkeys(diagnostics))
     reasons = {(str(ack.code), ack.at.strip()): ack.reason for ack in topology.acknowledge}
     known = tuple(
@@ -51,11 +51,13 @@ def _wrong(
     number: int, ack: Acknowledgement, here: list[Diagnostic], others: list[str], *, failed: bool
 ) -> Iterator[Diagnostic]:
     """`here` are the diagnostics with that code at that place, `others` some places of those that are not acknowledged.
-    Where there are errors (`failed`), nobody knows what is behind them."""
+    Where there are errors (`failed`), they may hide other diagnostics."""
     where: KeyPath = ("acknowledge", number)
     if any(diagnostic.severity is Severity.ERROR for diagnostic in here):
         what = f"{ack.code} is an error, and only warnings and notes can be acknowledged"
-        yield Diagnostic("NC2802", (*where, "code"), what, "correct it, and take this table out", (here[0].where,))
+        yield Diagnostic(
+            "NC2802", (*where, "code"), what, "correct the error, and take this table out", (here[0].where,)
+        )
     elif not here and not failed:
         what = f"{quoted(ack.at)} has no {ack.code}, so this table has no effect"
         places = ", ".join(f"`{place}`" for place in others)

@@ -1,4 +1,4 @@
-"""Every address is one place's, and every subnet one interface's."""
+"""Every address is held once, and every subnet is on one interface."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
 
+RESERVED = IPNetwork("240.0.0.0/4")
+"""RFC 6890, with the broadcast address."""
+
 
 class Held(Struct, frozen=True):
-    """An address on an interface: who holds it, where it is written, and whether the whole network may see it."""
+    """An address on an interface: its host, where it is written, and whether it is unique in the whole network."""
 
     net: IPNetwork
     where: KeyPath
@@ -81,7 +84,7 @@ def _ids(network: Network) -> Iterator[Diagnostic]:
                 "NC0401",
                 ("hosts", host, "id"),
                 what,
-                "give the newer host another id: derived ports and addresses depend on it",
+                "give the newer host another `id`: ports and addresses are derived from it",
                 also,
             )
         seen.setdefault(table.id, host)
@@ -113,7 +116,7 @@ def _unnumbered(one: Held, other: Held) -> bool:
 
 
 def _overlaps(held: Iterable[Held]) -> Iterator[Diagnostic]:
-    """Two interfaces of one host and namespace with overlapping subnets: the kernel takes one of the two routes."""
+    """Two interfaces of one host and namespace with overlapping subnets: the kernel uses only one of the two routes."""
     by_place: dict[tuple[HostName, NamespaceName | None, int], list[Held]] = {}
     for one in held:
         by_place.setdefault((one.host, one.namespace, one.net.version), []).append(one)
@@ -131,7 +134,7 @@ def _overlaps(held: Iterable[Held]) -> Iterator[Diagnostic]:
 
 
 def _subnets(held: Iterable[Held]) -> Iterator[Diagnostic]:
-    """Links and meshes that no host has in common: nothing clashes there, and no route could lead to both."""
+    """Overlaps of links and meshes that no host has in common: no host sees both, but no route can lead to both."""
     nets = [one for one in held if one.where[0] in ("links", "meshes") and one.net.size > 1]
     nets.sort(key=lambda one: (one.net.version, one.net.first, -one.net.last, dotted(one.where)))
     hosts: dict[KeyPath, set[HostName]] = {}
@@ -149,26 +152,30 @@ def _subnets(held: Iterable[Held]) -> Iterator[Diagnostic]:
 
 
 def _never(network: Network, held: Iterable[Held]) -> Iterator[Diagnostic]:
-    """Addresses that no host can have, where one is held or dialled."""
+    """Addresses that no host can have, on an interface or as an endpoint."""
     for one in held:
         if kind := _no_host(one.net.ip):
-            yield Diagnostic("NC0406", one.where, f"{one.net.ip} is {kind}", "write an address that a host can have")
+            yield Diagnostic(
+                "NC0406", one.where, f"{one.net.ip} is {kind}", "write an address at which other hosts reach it"
+            )
     for where, endpoint in _dialled(network):
         if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
             yield Diagnostic(
                 "NC0406",
                 where,
                 f"{endpoint.host} is {kind}",
-                "write the address or the name that others reach the host by",
+                "write the address or the name at which other hosts reach it",
             )
 
 
 def _no_host(ip: IPAddress) -> str:
     if ip.is_loopback():
-        return "a loopback address, and every host has it"
+        return "a loopback address, which every host has"
     if ip.is_multicast():
-        return "a multicast address, and no host has it"
-    return "not an address that a host can have" if int(ip) == 0 or (ip.version == 4 and int(ip) >= 0xF0000000) else ""
+        return "a multicast address, which no host can have"
+    if int(ip) == 0:
+        return "the unspecified address, which no host can have"
+    return "in 240.0.0.0/4, which is reserved" if ip in RESERVED else ""
 
 
 def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[False] | None]]:
@@ -205,19 +212,20 @@ def _routed_twice(network: Network) -> Iterator[Diagnostic]:
                 at: KeyPath = (*interface.where, "routes", index)
                 device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
                 if there != at:
-                    what = f"{host} already has a route for {net}, into {device}"
+                    what = f"{host} already has a route to {net} through {device}"
                     yield Diagnostic("NC0407", at, what, "leave it out", (there,))
 
 
 def _no_gateway(network: Network) -> Iterator[Diagnostic]:
-    """On Ethernet a route leads to a neighbour there, which has to be one in the route's family."""
+    """On Ethernet a route needs a next hop, in the route's family."""
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if not KINDS[interface.kind].ethernet:
                 continue
             for index, to in enumerate(interface.routes):
                 if not any(ip.version == to.version for ip in interface.gateways):
-                    what = f"{to} has no next hop: the far end of {interface.name} has no IPv{to.version} address here"
+                    far = interface.far or "the peer"
+                    what = f"{to} has no next hop: {far} has no IPv{to.version} address in a subnet of {interface.name}"
                     length = "/31" if to.version == 4 else "/127"
                     hint = f"give both ends IPv{to.version} addresses in one subnet, such as a {length}"
                     yield Diagnostic("NC0408", (*interface.where, "routes", index), what, hint)
@@ -241,15 +249,16 @@ def _one_subnet(name: str, link: Link) -> Iterator[Diagnostic]:
     ends = [(host, link.ends[host].address) for host in link.between if host in link.ends and link.ends[host].address]
     if len(ends) < 2:
         for host, _ in ends:
-            what = f"link `{name}` has an address on {host} and none on the other end"
+            other = next((far for far in link.between if far != host), host)
+            what = f"link `{name}` has an address on {host} and none on {other}"
             where: KeyPath = ("links", name, "ends", host, "address")
             yield Diagnostic(
-                "NC0405", where, what, "give the other end an address too, or leave `address` out on both ends"
+                "NC0405", where, what, f"give {other} an `address` too, or leave `address` out on both ends"
             )
         return
     (one, here), (other, there) = ends
     for index, net in enumerate(here):
         if not any(net.version == far.version and net.cidr == far.cidr for far in there) and net.size > 1:
-            what = f"{net} on {one} shares no subnet with the addresses on {other}"
+            what = f"{net} of {one} is in no subnet of {other}"
             at, also = ("links", name, "ends", one, "address", index), (("links", name, "ends", other, "address"),)
             yield Diagnostic("NC0405", at, what, "put both ends into one subnet, such as a /31 or a /127", also)

@@ -1,4 +1,4 @@
-"""Anycast: addresses that somebody can be told of, each one service's; hosts that are routers; times that fit."""
+"""Anycast: addresses that can be announced, each of one service; hosts that are routers; a timeout that fits."""
 
 from __future__ import annotations
 
@@ -37,30 +37,27 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _once(net: IPNetwork, where: KeyPath, seen: dict[IPAddress | IPNetwork, KeyPath]) -> Iterator[Diagnostic]:
-    """An address is one service's, and so is what is told of it: packets for a prefix go one way."""
+    """An address belongs to one service, and so does the prefix that is announced for it."""
     first = seen.setdefault(net.ip, where)
     same = seen.setdefault(net.cidr, where)
     if first != where:
         what = f"`{first[1]}` already has the address {net.ip}"
         yield Diagnostic("NC2505", where, what, "write another address", (first,))
     elif same[1] != where[1]:
-        what = f"`{same[1]}` already announces {net.cidr}, and a prefix follows the state of one service"
+        what = f"`{same[1]}` already announces {net.cidr}, and a prefix can belong to one service only"
         yield Diagnostic("NC2505", where, what, "write an address in another prefix", (same,))
 
 
 def _nothing(service: Anycast, where: KeyPath) -> Iterator[Diagnostic]:
-    """What an empty list would make of a service."""
+    """Empty lists, with which the service would do nothing."""
     missing = {"addresses": service.addresses, "hosts": service.hosts, "command": service.check.command}
     for key, value in missing.items():
         if not value:
             at: KeyPath = (*where, "check", key) if key == "command" else (*where, key)
-            yield Diagnostic(
-                "NC2509",
-                at,
-                f"`{key}` is empty",
-                f"write {'a' if key == 'command' else 'at least one of'} `{key}`",
-                on_key=True,
-            )
+            hint = "write the command that tests the service"
+            if key != "command":
+                hint = f"write at least one {'address' if key == 'addresses' else 'host'}"
+            yield Diagnostic("NC2509", at, f"`{key}` is empty", hint, on_key=True)
 
 
 def _hosts(service: Anycast, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
@@ -90,13 +87,11 @@ def _times(service: Anycast, where: KeyPath) -> Iterator[Diagnostic]:
 
 
 def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
-    """What the host itself holds, it answers itself, whatever the service does."""
+    """A host answers at its own addresses, whether the service is up or not."""
     for host, table in sorted(network.topology.hosts.items()):
         own = {one.ip for one in table.loopback} | set(held_addresses(host, network))
         if net.ip in own:
-            what = (
-                f"{net.ip} is an address of {host} itself, so {host} attracts its packets even if the service is down"
-            )
+            what = f"{host} itself has {net.ip}, and attracts its packets even while the service is down"
             yield Diagnostic("NC2505", where, what, "write another address")
             return
 
@@ -104,13 +99,13 @@ def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator
 def _unicast(
     service: Anycast, where: KeyPath, network: Network, seen: dict[IPAddress | IPNetwork, KeyPath]
 ) -> Iterator[Diagnostic]:
-    """Whoever is asked has to be able to answer."""
+    """Unicast addresses by which a host can send queries and get answers."""
     own = network.topology.bgp.prefixes if network.topology.bgp else ()
     for host, nets in sorted(service.unicast.items()):
         if service.hosts and host not in service.hosts:
             what = f"{host} is not in `hosts` of the service"
             yield Diagnostic(
-                "NC2510", (*where, "unicast", host), what, "leave it out, or add the host to `hosts`", on_key=True
+                "NC2510", (*where, "unicast", host), what, f"leave it out, or add {host} to `hosts`", on_key=True
             )
         versions = [net.version for net in nets]
         for index, net in enumerate(nets):
@@ -130,15 +125,13 @@ def _unicast(
                 )
             elif not any(net in one for one in own):
                 what = f"{net.ip} is in none of `bgp.prefixes`, so no answer reaches it"
-                yield Diagnostic("NC2510", at, what, "write an address out of `bgp.prefixes`")
+                yield Diagnostic("NC2510", at, what, "write an address from `bgp.prefixes`")
             elif net.version in versions[:index]:
                 yield Diagnostic(
                     "NC2510", at, f"`unicast` has two IPv{net.version} addresses for {host}", "leave it out"
                 )
             elif service.addresses and all(one.version != net.version for one in service.addresses):
-                what = (
-                    f"the service has no IPv{net.version} address, so its IPv{net.version} unicast address has no use"
-                )
+                what = f"{net.ip} has no effect: the service has no IPv{net.version} address in `addresses`"
                 yield Diagnostic("NC2510", at, what, "leave it out")
 
 
@@ -148,17 +141,18 @@ def _announced(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> It
         what = f"`bgp.prefixes` has no IPv{net.version} prefix, so our routers have no IPv{net.version} sessions"
         yield Diagnostic("NC2503", where, what, f"add an IPv{net.version} prefix to `bgp.prefixes`")
     elif outer is not None:
-        what = f"all our routers always announce {outer}, and {net.cidr} covers it"
-        hint = "take it out of `bgp.prefixes`, or give the service a smaller part of it, such as a /32 or a /128"
+        what = f"all our routers always announce {outer}, "
+        what += "even while the service is down" if outer == net.cidr else f"which is part of {net.cidr}"
+        hint = f"take {outer} out of `bgp.prefixes`, or give the service a smaller part of it, such as a /32 or a /128"
         yield Diagnostic("NC2504", where, what, hint, (("bgp", "prefixes", bgp.prefixes.index(outer)),))
     elif not any(net in one for one in bgp.prefixes) and not is_taken(net.cidr, network.topology):
-        what = f"other networks do not get {net.cidr}: it is in none of `bgp.prefixes`, and `{bgp.profile}` takes"
-        hint = "write an address out of `bgp.prefixes`, or the length of the prefix that you announce for it"
-        yield Diagnostic("NC2503", where, f"{what} no such prefix", hint)
+        what = f"other networks reject {net.cidr}: it is in none of `bgp.prefixes`"
+        hint = "write an address from `bgp.prefixes`, or write it with the length of the prefix that you announce"
+        yield Diagnostic("NC2503", where, f"{what}, and profile `{bgp.profile}` does not allow it", hint)
 
 
 def _services(host: HostName, network: Network) -> Iterator[Diagnostic]:
-    """A unit runs in one place."""
+    """A unit runs in one namespace."""
     table = network.topology.hosts[host]
     seen: dict[str, tuple[str, KeyPath]] = {}
     for space, settings in sorted(table.namespaces.items()):
@@ -166,13 +160,13 @@ def _services(host: HostName, network: Network) -> Iterator[Diagnostic]:
             seen[unit] = (f"the namespace `{space}`", ("hosts", host, "namespaces", space, "services", index))
     for split, chosen in sorted(table.splits.items()):
         for index, service in enumerate(chosen.service):
-            seen[service] = (f"the split `{split}` of the host", ("hosts", host, "splits", split, "service", index))
+            seen[service] = (f"the split `{split}`", ("hosts", host, "splits", split, "service", index))
     for name, anycast in services_at(host, network.topology):
         for index, unit in enumerate(anycast.services):
             where: KeyPath = ("anycast", name, "services", index)
-            place, other = seen.setdefault(unit, (f"`{name}`", where))
+            place, other = seen.setdefault(unit, (f"the anycast service `{name}`", where))
             if other != where:
-                what = f"`{unit}` already runs in {place} at {host}"
+                what = f"`{unit}` already runs in {place} on {host}"
                 yield Diagnostic("NC2507", where, what, "leave it out of one of the two", (other,))
 
 
@@ -181,5 +175,7 @@ def _namespaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
         space = anycast_namespace(AnycastName(name))
         if space in network.topology.hosts[host].namespaces:
             also: KeyPath = ("hosts", host, "namespaces", space)
-            what = f"the namespace of this service and one of {host} have the same name, `{space}`"
+            what = (
+                f"netc names the namespace of this service `{space}`, and {host} already has a namespace of this name"
+            )
             yield Diagnostic("NC2508", ("anycast", name), what, "rename one of the two", (also,), on_key=True)

@@ -1,4 +1,4 @@
-"""Ways between our routers: every two of them can hear of each other."""
+"""Links between our routers: every two routers learn each other's routes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 yield from _link(interface, network)
     for name, mesh in topology.meshes.items():
         if carries_routing(("meshes", name), topology) and mesh.interfaces == "shared":
-            what = f"mesh `{name}` has one interface for all peers, and routing needs an interface for each"
+            what = f"mesh `{name}` has one interface for all peers, and routing needs one for each peer"
             yield Diagnostic("NC2102", ("meshes", name, "interfaces"), what, 'write `interfaces = "per-peer"`')
     if topology.bgp and bgp_links(topology):
         yield from _met(topology.bgp, network)
@@ -34,15 +34,15 @@ def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     other = far_end(interface, network)
     if topology.bgp and interface.host not in network.speakers:
         what = f"one end of {dotted(interface.origin)} is {interface.host}, which is not a router"
-        hint = f"write [hosts.{interface.host}.bgp], or take the name out of `over`"
+        hint = f"write [hosts.{interface.host}.bgp], or take `{interface.origin[1]}` out of `over`"
         yield Diagnostic("NC2102", interface.origin, what, hint, (("hosts", interface.host),), on_key=True)
-    # A mesh that lets in some is a shared one, of which `check` tells.
+    # A mesh that allows only some addresses is a shared one, which `check` reports.
     peers = interface.peers if isinstance(interface, WireguardInterface) and interface.origin[0] == "links" else ()
     if any(net not in peer.allowed_ips for peer in peers for net in EVERYTHING):
-        what = "`over` names the link, so routing needs everything in `allowed_ips`, and it has less"
+        what = "`over` names this link, so BIRD needs 0.0.0.0/0 and ::/0 in its `allowed_ips`"
         yield Diagnostic("NC2103", (*interface.where, "allowed_ips"), what, "leave it out")
     if interface.table is not None:
-        what = "`over` names the link, so its routes come from BIRD and it has no `table`"
+        what = "`over` names this link, so BIRD makes its routes, and it cannot have a `table`"
         yield Diagnostic("NC2103", (*interface.where, "table"), what, "leave it out")
     if other is None or interface.host > other.host:
         return
@@ -75,7 +75,7 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Diagno
     if six is None or not six[0].is_link_local():
         what = f"Babel needs fe80 addresses, and the ends of {dotted(near.origin)} have none in one subnet"
         hint = (
-            "give both `ends` one, such as `fe80::1/64` and `fe80::2/64`"
+            "give both `ends` an fe80 address, such as `fe80::1/64` and `fe80::2/64`"
             if 6 in KINDS[near.kind].carries
             else f"{near.kind.upper()} carries no IPv6: write another `kind`"
         )
@@ -83,14 +83,15 @@ def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Diagno
 
 
 def _met(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
-    """Sessions join all routers; and all routers of one AS with each other, since none of them passes on."""
+    """Sessions connect all routers. Those of one AS need one with each other, since iBGP routes are not passed on."""
     topology = network.topology
     routers = network.speakers
     heard = {host: {end.far for end in ends(host, network)} for host in routers}
     by_igp = {host: _neighbours(host, network) for host in routers} if is_recursive(topology) else heard
     apart = _unreached(by_igp)
     if apart:
-        what = f"no path of sessions joins {apart[0]} and {apart[1]}"
+        path = "path over links of the [igp]" if is_recursive(topology) else "path of BGP sessions"
+        what = f"no {path} connects {apart[0]} and {apart[1]}"
         where: KeyPath = ("igp", "over") if is_recursive(topology) else ("bgp", "over")
         hint = "make a link or mesh between them, and name it in `over`"
         yield Diagnostic("NC2104", where, what, hint, (("hosts", apart[0]), ("hosts", apart[1])))
@@ -98,13 +99,13 @@ def _met(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     if not bgp.reflectors:
         for host, far in _of_one_as(network):
             if far not in heard[host]:
-                what = f"{host} and {far} are in one AS and have no session, so neither gets the routes of the other"
+                what = f"{host} and {far} are in one AS and have no session, so neither learns the routes of the other"
                 hint = "add a link between them to `over`"
-                hint += ", or give them different member ASNs" if has_members(bgp) else ", or an [igp]"
+                hint += ", or give them different member ASNs" if has_members(bgp) else ", or write an [igp]"
                 yield Diagnostic("NC2104", ("bgp",), what, hint, (("hosts", host), ("hosts", far)), on_key=True)
     elif unheard := _unreached(heard):
-        what = f"no path of sessions joins {unheard[0]} and {unheard[1]}"
-        hint = "name a reflector in each member that has several routers"
+        what = f"no path of BGP sessions connects {unheard[0]} and {unheard[1]}"
+        hint = "name one router of each member AS that has several in `reflectors`"
         yield Diagnostic("NC2104", ("bgp", "reflectors"), what, hint)
 
 
@@ -127,7 +128,7 @@ def _neighbours(host: HostName, network: Network) -> set[HostName]:
 
 
 def _unreached(near: dict[HostName, set[HostName]]) -> tuple[HostName, HostName] | None:
-    """The first host, and one that nothing leads to from it."""
+    """The first host, and one that it does not reach."""
     if not near:
         return None
     first = min(near)

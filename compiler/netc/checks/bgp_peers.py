@@ -1,4 +1,4 @@
-"""BGP peers: each can be reached, is somebody else, and may say what it should and no more."""
+"""BGP neighbours: each can be reached, is in another AS, and may announce only what it should."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterat
     at = (*where, "asn")
     if peer.asn == bgp.asn:
         hint = "leave the neighbour out: netc makes the sessions between routers of our own AS"
-        yield Diagnostic("NC2201", at, f"{peer.asn} is our own AS", hint, (("bgp", "asn"),))
+        yield Diagnostic("NC2201", at, f"{peer.asn} is our own ASN", hint, (("bgp", "asn"),))
     holders = [host for host in speakers(network.topology) if member(host, network.topology) == peer.asn]
     if peer.asn != bgp.asn and holders:
         made_of = of_member(holders[0], peer.asn, network.topology)
-        what = f"{made_of}, the member ASN of {holders[0]}, is also the ASN of this neighbour"
-        what += ", so BGP refuses routes through both as a loop"
+        what = f"the neighbour has the member ASN of {holders[0]}, {made_of}"
+        what += ": BGP rejects routes through both as loops"
         yield Diagnostic(
             "NC2201",
             at,
             what,
-            f"give {holders[0]} another `member`, or the confederation another `base`",
+            f"give {holders[0]} another `member`, or the confederation another `members.base`",
             (("hosts", holders[0], "bgp"),),
         )
 
@@ -64,19 +64,19 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
             "NC2202", where, "the neighbour has both `tunnel` and `interface`", "leave one of the two out", on_key=True
         )
     if peer.multihop and (peer.tunnel or peer.interface or peer.address.is_link_local()):
-        what = "a `multihop` neighbour is reached by routes, and this one is on a link of the host"
+        what = "`multihop` is for a neighbour behind other routers, and this one is on a link of the host"
         yield Diagnostic("NC2202", (*where, "multihop"), what, "leave it out")
     elif peer.address.is_link_local() and not (peer.tunnel or peer.interface):
         what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
         yield Diagnostic(
-            "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that the neighbour is on"
+            "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that leads to the neighbour"
         )
     if peer.multihop and peer.local is None and loopback(host, peer.address.version, network.topology) is None:
-        what = f"{host} has no IPv{peer.address.version} loopback as the source of the session"
+        what = f"the session has no source address: {host} has no IPv{peer.address.version} loopback"
         yield Diagnostic("NC2202", (*where, "multihop"), what, f"write a `local` address, or give {host} a `loopback`")
     made = by_device(host, network).get(peer.interface) if peer.interface else None
     if made:
-        what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
+        what = f"netc makes `{made.name}` on {host}, and `interface` takes one that netc does not make"
         hint = (
             f'write `tunnel = "{made.origin[-1]}"` in place of `interface`'
             if made.origin[0] == "hosts"
@@ -101,12 +101,14 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     if tunnel is None:
         return
     if tunnel.namespace:
-        what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, and BIRD runs outside of it"
-        yield Diagnostic("NC2202", (*where, "tunnel"), what, "make a second tunnel")
+        what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, where BIRD does not run"
+        yield Diagnostic("NC2202", (*where, "tunnel"), what, "make a second tunnel that is in no namespace")
     if local is None:
         kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
         what = f"tunnel `{peer.tunnel}` has no {kind} address for our end of the session"
-        yield Diagnostic("NC2202", (*where, "tunnel"), what, f"add one to `address` of {peer.tunnel}", (tunnel.where,))
+        yield Diagnostic(
+            "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
+        )
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
         what = f"no peer of tunnel `{peer.tunnel}` has {peer.address} in `allowed_ips`"
@@ -122,10 +124,10 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
 def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
     spoken = peer_families(peer, bgp)
     if not spoken:
-        what = "`bgp.prefixes` are IPv6, and a session between IPv4 addresses carries no IPv6 routes"
+        what = "`bgp.prefixes` has IPv6 only, and a session between IPv4 addresses carries no IPv6 routes"
         yield Diagnostic("NC2204", (*where, "address"), what, "use an IPv6 address of the neighbour")
     if peer.role == "downstream" and not peer.prefixes:
-        what = "we export all routes of a downstream, and this one has no `prefixes` that limit them"
+        what = "a downstream needs `prefixes` that limit what it may announce, and this one has none"
         yield Diagnostic("NC2204", where, what, "write the `prefixes` that the downstream may announce", on_key=True)
     if peer.role == "collector" and (peer.prefixes or peer.limit):
         key = "prefixes" if peer.prefixes else "limit"
@@ -144,12 +146,14 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
             why = (
                 f"/{net.prefixlen} > /{longest}, the longest of its range"
                 if spans
-                else "the profile does not have its range"
+                else "the profile does not allow its range"
             )
             what = f"profile `{bgp.profile}` refuses {net}: {why}"
             yield Diagnostic("NC2204", at, what, "leave it out, or choose another `profile`")
         elif net.version not in spoken:
-            yield Diagnostic("NC2204", at, f"the session carries no IPv{net.version}", "leave it out")
+            yield Diagnostic("NC2204", at, f"the session carries no IPv{net.version} routes", "leave it out")
     for version, key in ((4, "ipv4"), (6, "ipv6")):
         if peer.limit and getattr(peer.limit, key) and spoken and version not in spoken:
-            yield Diagnostic("NC2204", (*where, "limit", key), f"the session carries no IPv{version}", "leave it out")
+            yield Diagnostic(
+                "NC2204", (*where, "limit", key), f"the session carries no IPv{version} routes", "leave it out"
+            )

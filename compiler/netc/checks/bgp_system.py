@@ -1,4 +1,4 @@
-"""The autonomous system: how it is made, the numbers of its members, and what is its own."""
+"""The autonomous system: its form, the numbers of its members, and its prefixes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRIVATE_ASNS = ((64512, 65534), (4200000000, 4294967294))
 """RFC 6996."""
 
 REGISTRIES = ((4201270000, 4201279999, "NeoNetwork"), (4242420000, 4242429999, "DN42"))
-"""Ranges of private ASNs that networks of many share out."""
+"""Ranges of private ASNs that a registry assigns."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -59,7 +59,7 @@ def _first_router(network: Network) -> str:
 
 
 def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
-    """Keys that go with how the AS is made, and with nothing else."""
+    """Keys that belong to one form of the AS only."""
     igp = network.topology.igp
     if bgp.internal == "confederation" and bgp.next_hop is None:
         hint = 'write `next_hop = "recursive"`' if igp else 'write `next_hop = "med"`'
@@ -74,12 +74,13 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     if not has_members(bgp) and bgp.members is not None:
         what = f"`members` belongs to confederations, and `internal` is `{bgp.internal}`"
         yield Diagnostic("NC2003", ("bgp", "members"), what, "leave it out", on_key=True)
-    wants = "reflectors" if bgp.internal == "reflectors" else "recursive" if bgp.next_hop == "recursive" else ""
+    wants = 'internal = "reflectors"' if bgp.internal == "reflectors" else ""
+    wants = wants or ('next_hop = "recursive"' if bgp.next_hop == "recursive" else "")
     if wants and igp is None:
         what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
         yield Diagnostic("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
     if has_members(bgp) and bgp.next_hop != "recursive" and igp is not None:
-        what = f"each router of this `{bgp.internal}` is its own next hop, so the [igp] has no use"
+        what = f"each router of this `{bgp.internal}` sets itself as next hop, so no route needs the [igp]"
         yield Diagnostic(
             "NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True
         )
@@ -87,7 +88,7 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "NC2003",
             ("bgp",),
-            "no host is a reflector",
+            "`internal` is `reflectors`, and `reflectors` names no host",
             f'write `reflectors = ["{min(speakers(network.topology), default="NAME")}"]`',
             on_key=True,
         )
@@ -151,12 +152,12 @@ def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     elif not any(first <= number <= last for first, last in PRIVATE_ASNS) or number in RESERVED_ASNS:
         what = f"{made_of}, the member ASN of {host}, is not a private ASN"
         yield Diagnostic(
-            "NC2004", where, what, "write one of 64512 to 65534, or of 4200000000 to 4294967294 (RFC 6996)"
+            "NC2004", where, what, "write an ASN from 64512 to 65534, or from 4200000000 to 4294967294 (RFC 6996)"
         )
     for first, last, owner in REGISTRIES:
         if first <= number <= last and bgp.profile == "dn42":
-            what = f"{made_of}, the member ASN of {host}, is one of {first} to {last}, which {owner} assigns"
-            yield Diagnostic("NC2004", where, what, "write one of another range, such as 4225470000 and up")
+            what = f"{made_of}, the member ASN of {host}, is in {first} to {last}, which {owner} assigns"
+            yield Diagnostic("NC2004", where, what, "write an ASN from another range, such as 4225470000 and above")
 
 
 def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Diagnostic]:
@@ -166,13 +167,16 @@ def _router_ids(routers: tuple[HostName, ...], network: Network) -> Iterator[Dia
         given: KeyPath = ("hosts", host, "bgp", "router_id")
         if own and own.router_id and (own.router_id.version != 4 or int(own.router_id) == 0):
             yield Diagnostic(
-                "NC2005", given, f"{own.router_id} is not a router id", "write an IPv4 address, such as `192.0.2.1`"
+                "NC2005",
+                given,
+                f"{own.router_id} cannot be a router ID, which is an IPv4 address other than 0.0.0.0",
+                "write an IPv4 address, such as `192.0.2.1`",
             )
             continue
         number = router_id(host, network.topology)
         other = seen.setdefault(number, host)
         if other != host:
-            what = f"{other} and {host} have the same router id, {number}"
+            what = f"{other} and {host} have the same router ID, {number}"
             yield Diagnostic(
                 "NC2005", given[:3], what, "write another `router_id`", (("hosts", other, "bgp"),), on_key=True
             )
@@ -188,15 +192,14 @@ def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Diagnost
         bits = 32 if net.version == 4 else 128
         if net.prefixlen != bits:
             yield Diagnostic(
-                "NC2006", where, f"{net} has {net.size} addresses, and a loopback has one", f"write `{net.ip}/{bits}`"
+                "NC2006", where, f"{net} has {net.size} addresses, and `loopback` takes one", f"write `{net.ip}/{bits}`"
             )
         if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
-            yield Diagnostic(
-                "NC2006", where, f"no other host can reach {net.ip}", "write an address out of `bgp.prefixes`"
-            )
+            what = f"{net.ip} cannot be a loopback: no other host can reach it"
+            yield Diagnostic("NC2006", where, what, "write an address from `bgp.prefixes`")
         other = seen.setdefault(net.version, index)
         if other != index:
-            what = f"`loopback` has two IPv{net.version} addresses, and a router has one as its source"
+            what = f"`loopback` has two IPv{net.version} addresses, and a router uses one as its source"
             yield Diagnostic("NC2006", where, what, "leave it out", ((*where[:3], other),))
 
 
@@ -217,17 +220,17 @@ def _loopbacks_of_two(network: Network) -> Iterator[Diagnostic]:
 
 
 def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
-    """Packets of a router itself carry its loopback: without one, an address of a link that nobody can answer."""
+    """A router's own packets have its loopback as source. Without one, it is a link's address, which gets no reply."""
     for version in families(bgp):
         ip = loopback(host, version, network.topology)
         where: KeyPath = ("hosts", host)
         if ip is None:
-            what = f"{host} has no IPv{version} loopback as the source of its own packets"
-            yield Diagnostic("NC2006", where, what, "write a `loopback` out of `bgp.prefixes`", on_key=True)
+            what = f"{host} has no IPv{version} loopback, and its own packets need one as their source"
+            yield Diagnostic("NC2006", where, what, "write a `loopback` from `bgp.prefixes`", on_key=True)
         elif not any(ip in net for net in bgp.prefixes):
             index = next(i for i, net in enumerate(network.topology.hosts[host].loopback) if net.ip == ip)
             what = f"loopback {ip} is in none of `bgp.prefixes`, so other networks cannot answer {host}"
-            yield Diagnostic("NC2006", (*where, "loopback", index), what, "write an address out of `bgp.prefixes`")
+            yield Diagnostic("NC2006", (*where, "loopback", index), what, "write an address from `bgp.prefixes`")
 
 
 def _own(bgp: Bgp) -> Iterator[Diagnostic]:
@@ -239,9 +242,10 @@ def _own(bgp: Bgp) -> Iterator[Diagnostic]:
             what = f"{net} overlaps {bgp.prefixes[earlier]}"
             yield Diagnostic("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
         elif not any(least <= net.prefixlen <= most for _, least, most in spans):
-            what = f"profile `{bgp.profile}` refuses {net}, for its range or its length"
-            hint = f"write {' and '.join(f'/{least} to /{most} of {span}' for span, least, most in spans)}"
-            yield Diagnostic("NC2007", where, what, hint if spans else "write another `profile`")
+            what = f"profile `{bgp.profile}` refuses {net}: it does not allow this {'length' if spans else 'range'}"
+            allowed = " or of ".join(f"/{least} to /{most} in {span}" for span, least, most in spans)
+            hint = f"write a prefix of {allowed}" if spans else "write another `profile`"
+            yield Diagnostic("NC2007", where, what, hint)
 
 
 def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
@@ -250,19 +254,20 @@ def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
             where: KeyPath = ("bgp", key, index)
             files = [name for name, path in (("ipv4", source.ipv4), ("ipv6", source.ipv6)) if path]
             if (source.rtr is None) == (not files):
-                what = "the source needs either `rtr` or files, and has both or none"
+                what = f"the source needs either `rtr` or files, and has {'both' if files else 'neither'}"
                 hint = 'write `{ rtr = "rpki.example:8282" }`, or `{ ipv4 = "/…", ipv6 = "/…" }`'
                 yield Diagnostic("NC2008", where, what, hint)
             elif source.rtr and source.rtr.port is None:
                 yield Diagnostic(
                     "NC2008",
                     (*where, "rtr"),
-                    f"`{source.rtr}` has no port, and RTR has no default one",
-                    f"write `{Endpoint(source.rtr.host, 8282)}`",
+                    f"`{source.rtr}` has no port",
+                    f"write `{Endpoint(source.rtr.host, 8282)}`, with the port of the server",
                 )
             for name in files:
                 if (4 if name == "ipv4" else 6) not in families(bgp):
-                    yield Diagnostic("NC2008", (*where, name), f"`bgp.prefixes` has no {name} prefix", "leave it out")
+                    what = f"`bgp.prefixes` has no IPv{name[-1]} prefix, so this file has no effect"
+                    yield Diagnostic("NC2008", (*where, name), what, "leave it out")
     if bgp.roa_unknown and not bgp.roa:
         yield Diagnostic(
             "NC2008",
@@ -292,7 +297,7 @@ def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
                     yield Diagnostic(
                         "NC2007",
                         where,
-                        f"{host} has {net} and {other} has {held}, which overlap",
+                        f"{net} of {host} overlaps {held} of {other}",
                         "leave one of the two out",
                         (also,),
                     )

@@ -1,4 +1,4 @@
-"""Routers and the kernel: a table of their own, and what they learn from the host's."""
+"""Routers and the kernel: their own routing table, and routes that they learn from the main table."""
 
 from __future__ import annotations
 
@@ -26,15 +26,13 @@ def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Itera
     said: KeyPath = ("hosts", host, "bgp", "table")
     for index, net in enumerate(table.addresses):
         if any(net.ip in one for one in ours):
-            what = f"{net.ip} is in `bgp.prefixes`, so its answers, ssh too, would not use the default route"
+            what = f"{net.ip} is in `bgp.prefixes`, so replies from it, including ssh, would not use the default route"
             hint = f"leave `table` out of hosts.{host}.bgp, or give the uplink an address of its provider"
             yield Diagnostic("NC2106", ("hosts", host, "addresses", index), what, hint, (said,))
     for name, uplink in sorted(table.uplinks.items()):
         for index, net in enumerate(uplink.prefixes):
             if any(net.cidr in one or one in net.cidr for one in ours):
-                what = (
-                    f"{net.cidr} is in `bgp.prefixes`, and uplink `{name}` would take its packets before BIRD's routes"
-                )
+                what = f"{net.cidr} overlaps `bgp.prefixes`, so uplink `{name}` would take its packets before BIRD does"
                 hint = "leave it out"
                 yield Diagnostic("NC2106", ("hosts", host, "uplinks", name, "prefixes", index), what, hint, (said,))
 
@@ -45,10 +43,10 @@ NEVER = tuple(
         ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "ff00::/8"),
     )
 )
-"""Of the host alone, of one link alone, of groups, or nobody's (RFC 6890)."""
+"""Loopback, link-local, multicast and reserved (RFC 6890)."""
 
 WIDEST = {4: 8, 6: 16}
-"""Anything wider would be told to all routers as the way to most of the world."""
+"""The shortest prefix length. Our routers would send most traffic of the internet to a shorter one."""
 
 
 def _learning(host: HostName, network: Network) -> Iterator[Diagnostic]:
@@ -59,7 +57,7 @@ def _learning(host: HostName, network: Network) -> Iterator[Diagnostic]:
         where: KeyPath = ("hosts", host, "bgp", "learn", index)
         parts = tuple(_parts(network))
         if net.prefixlen < WIDEST[net.version]:
-            what = f"{net} is so wide that {host} would attract most traffic"
+            what = f"{net} is shorter than /{WIDEST[net.version]}, so {host} would attract most traffic"
             yield Diagnostic("NC2107", where, what, f"write a prefix of /{WIDEST[net.version]} or longer")
         elif never := next((one for one in NEVER if net in one or one in net), None):
             yield Diagnostic("NC2107", where, f"{net} overlaps {never}, which is never routed", "leave it out")
@@ -71,10 +69,10 @@ def _learning(host: HostName, network: Network) -> Iterator[Diagnostic]:
                 "leave it out",
             )
         elif whole := next((one for one in bgp.prefixes if one in net), None):
-            what = f"{net} holds {whole} of `bgp.prefixes`, which every router announces anyway"
-            yield Diagnostic("NC2107", where, what, "write the part whose routes other programs make")
+            what = f"{net} contains {whole} of `bgp.prefixes`, which every router announces anyway"
+            yield Diagnostic("NC2107", where, what, "write the part of it whose routes other programs install")
         elif part := next(((one, at) for one, at in parts if net in one or one in net), None):
-            what = f"{net} overlaps {part[0]}, which a host already announces with `prefixes`"
+            what = f"{net} overlaps {part[0]}, which {part[1][1]} already announces with `prefixes`"
             yield Diagnostic("NC2107", where, what, "leave it out, or write a part that does not overlap", (part[1],))
 
 

@@ -1,4 +1,4 @@
-"""Namespaces on a bridge: addresses of its subnets, and none of the keys that belong to a tunnel."""
+"""Namespaces on a bridge: they have addresses in its subnets, and no keys that belong to a tunnel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ OF_A_TUNNEL = {
     "access": "leave it out: others reach the namespace at its `address`",
     "publish": "move it into `publish` of the bridge, with `to = {name}`",
 }
-"""Keys that mean nothing on a bridge, and what to do instead."""
+"""Keys that have no effect on a bridge, and what to write instead."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -31,7 +31,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 def _in_a_tunnel(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:
     if settings.address:
         what = "`address` belongs to namespaces on a bridge, and this one is in a tunnel"
-        hint = "leave `address` out; `access` makes the namespace reachable beside the tunnel"
+        hint = "leave `address` out: a namespace in a tunnel is reached through `access`"
         yield Diagnostic("NC1301", (*where, "address"), what, hint, ((*where, "tunnel"),), on_key=True)
 
 
@@ -43,7 +43,7 @@ def _on_a_bridge(name: NamespaceName, settings: Namespace, where: KeyPath) -> It
                 "NC1301", (*where, key), what, hint.format(name=f'"{name}"'), ((*where, "bridge"),), on_key=True
             )
     if settings.services and not settings.dns:
-        what = "the namespace has no resolver, so its services cannot look up names"
+        what = "the namespace has no resolver, so its services cannot resolve names"
         yield Diagnostic(
             "NC0909",
             where,

@@ -1,4 +1,4 @@
-"""Bridges: an address that containers' packets leave under, and published ports that lead to somebody on the bridge."""
+"""Bridges: the source address of containers' packets, and published ports with a target on the bridge."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
         if ip not in own:
             yield Diagnostic("NC1303", at, f"{host} does not have {ip}", has(host, own))
         elif not any(hidden(net) and net.version == ip.version for net in bridge.addresses):
-            what = f"no packet would leave with {ip}: the bridge has no private IPv{ip.version} prefix"
+            what = f"{ip} has no effect: the bridge has no private IPv{ip.version} prefix"
             yield Diagnostic("NC1303", at, what, "leave it out", ((*where, "addresses"),))
     unnamed = {net.version for net in bridge.addresses if hidden(net)} - first.keys()
     if first and not bridge.masquerade:
@@ -84,7 +84,7 @@ def _snat(bridge: Bridge, host: HostName, network: Network, where: KeyPath) -> I
 
 
 def _served(publish: PublishedContainer, table: Host) -> Iterator[int]:
-    """Families in which somebody is there to serve."""
+    """Families that have a target."""
     return (ip.version for target in publish.to for ip in places(target, table))
 
 
@@ -97,10 +97,12 @@ def _targets(
         at: KeyPath = (*where, "to", index)
         space = table.namespaces.get(target.namespace) if target.namespace else None
         if space and space.bridge != name:
-            there = "in a tunnel, and has `publish` in its own table" if space.tunnel else f"on `{space.bridge}`"
-            what = f"namespace `{target.namespace}` is {there}"
+            there = "in a tunnel" if space.tunnel else f"on bridge `{space.bridge}`"
+            what = f"namespace `{target.namespace}` is {there}, not on bridge `{name}`"
+            hint = f"write a namespace that is on bridge {name}"
+            hint += f", or move `publish` into the table of {target.namespace}" if space.tunnel else ""
             also = (("hosts", host, "namespaces", str(target.namespace), "tunnel" if space.tunnel else "bridge"),)
-            yield Diagnostic("NC1304", at, what, f"write a namespace that is on bridge {name}", also)
+            yield Diagnostic("NC1304", at, what, hint, also)
         if target.address:
             yield from _on_the_bridge(target.address, bridge.addresses, name, host, at, (*where[:-2], "addresses"))
         families = {ip.version for ip in places(target, table)}
@@ -133,7 +135,7 @@ def _on_the_bridge(
 
 @once
 def _held(host: HostName, network: Network) -> frozenset[IPAddress]:
-    """What visitors may dial: of the host's interfaces and of its bridges."""
+    """Addresses that visitors may dial: those of the host's interfaces and bridges."""
     own = {ip for ip in held_addresses(host, network) if not ip.is_link_local()}
     bridges = network.topology.hosts[host].bridges.values()
     return frozenset(own | {net.ip for bridge in bridges for net in bridge.addresses})
@@ -152,8 +154,8 @@ def _arrivals(
             yield Diagnostic("NC1305", at, what, f"leave it out, or add an IPv{ip.version} target to `to`")
     if served and not publish.on and not any(arrivals(publish, host, network, family) for family in served):
         families = " or ".join(f"IPv{family}" for family in sorted(served))
-        what = f"{host} has no {families} address where visitors could arrive"
-        yield Diagnostic("NC1305", (*where, "to"), what, "add one to `addresses` of the host, and name it in `on`")
+        what = f"{host} has no {families} address that visitors can dial"
+        yield Diagnostic("NC1305", (*where, "to"), what, f"add one to `addresses` of {host}, and write it in `on`")
 
 
 def _allowed(
@@ -162,6 +164,6 @@ def _allowed(
     open_ = {family for family in served if arrivals(publish, host, network, family)}
     for index, net in enumerate(publish.allow):
         if open_ and net.version not in open_:
-            what = f"no client of {net} can connect: the port is not published in IPv{net.version}"
+            what = f"no client of {net} can connect: the port is not published for IPv{net.version}"
             hint = f"leave it out, or add IPv{net.version} addresses to `to` and `on`"
             yield Diagnostic("NC1305", (*where, "allow", index), what, hint)

@@ -1,4 +1,4 @@
-"""`offload` and `docker`, where a host passes nothing on that they could be about."""
+"""`offload` and `docker` on hosts that forward no packets; and `target`."""
 
 from __future__ import annotations
 
@@ -18,23 +18,22 @@ def check(network: Network) -> Iterator[Diagnostic]:
             what = f"`offload` needs the name of the uplink, and {name} has no `wan`"
             yield Diagnostic("NC1502", (*where, "offload"), what, 'write `wan = "eth0"`', on_key=True)
         elif host.offload and not _forwards(name, topology, with_marks=False):
-            what = f"`offload` has no effect on {name}: netc forwards nothing there"
-            hint = "leave `offload` out; netc does not offload replies that carry a mark"
+            what = f"`offload` has no effect on {name}: netc forwards no packets there"
+            hint = "leave `offload` out: netc does not offload replies that carry a mark"
             yield Diagnostic("NC1501", (*where, "offload"), what, hint, on_key=True)
         if host.docker and not _forwards(name, topology, with_marks=True):
-            what = f"`docker` changes nothing on {name}: netc forwards nothing there that Docker's rules could drop"
+            what = f"`docker` has no effect on {name}: netc forwards no packets there that Docker's rules could drop"
             yield Diagnostic(
                 "NC1503", (*where, "docker"), what, "leave `docker` out", severity=Severity.NOTE, on_key=True
             )
         if host.target != TRIED:
-            what = f"nobody tested the output of netc on {host.target}, only on {TRIED}"
-            asks = "`nft -c -f /etc/netc/nftables.nft` and `bird -p -c /etc/netc/bird.conf`"
-            hint = f"leave `target` out; `install` then has the host's own tools read the files first, as {asks} do"
+            what = f"the files of netc are tested on {TRIED} only, and {name} runs {host.target}"
+            hint = "leave `target` out: `install` still checks the files with the host's own `nft -c` and `bird -p`"
             yield Diagnostic("NC2108", (*where, "target"), what, hint, severity=Severity.WARNING)
 
 
 def _forwards(host: HostName, topology: Topology, *, with_marks: bool) -> bool:
-    """Visitors who keep their address and are passed on by the serving host are answered by a mark."""
+    """`with_marks`: also forwards with `keep_source` that the serving host passes on, whose replies carry a mark."""
     forwards = topology.forwards.values()
     published = any(namespace.publish for namespace in topology.hosts[host].namespaces.values())
     published = published or bool(topology.hosts[host].bridges)

@@ -1,4 +1,4 @@
-"""Firewalls that say something, and no part of them that undoes another."""
+"""Firewall rules that match something, and that no other key cancels."""
 
 from __future__ import annotations
 
@@ -50,9 +50,8 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Diag
         own = members(allow.from_, network.sets)
         if own and denied and not own - denied:
             what = "`deny` comes before `allow`, and drops all sources of this rule"
-            yield Diagnostic(
-                "NC1408", (*at, "from"), what, "leave it out of one of the two", ((*where, "deny"),), Severity.WARNING
-            )
+            cure = "take the sources out of `deny`, or leave the rule out"
+            yield Diagnostic("NC1408", (*at, "from"), what, cure, ((*where, "deny"),), Severity.WARNING)
         elif denied:
             yield from _denied_in_part(allow, denied, at, (*where, "deny"), network)
     for index, passed in enumerate(wall.pass_):
@@ -80,19 +79,19 @@ def _denied_in_part(
         part = members((source,), network.sets)
         if part and not part - denied:
             what = f"`deny` comes before `allow`, and drops all of `{source}`"
-            cure = "leave it out of one of the two"
+            cure = f"take {source} out of `deny`, or leave it out of `from`"
             yield Diagnostic("NC1408", (*at, "from", number), what, cure, (deny,), Severity.WARNING)
 
 
 def _says_something(allow: Allow, at: KeyPath) -> Iterator[Diagnostic]:
     given = allow.model_fields_set
     if not (allow.ports or allow.from_ or allow.interface) and not given:
-        what = "this rule accepts everything from everyone"
+        what = "the rule has no `ports`, `from` or `interface`, so it accepts everything"
         yield Diagnostic(
             "NC1406",
             at,
             what,
-            'name `ports`, `from` or `interface`; if all is meant, write `input = "accept"` in place of it',
+            'name `ports`, `from` or `interface`, or write `input = "accept"` in place of all rules',
         )
     for field in ("ports", "from_", "interface"):
         if field in given and not getattr(allow, field):
@@ -100,48 +99,52 @@ def _says_something(allow: Allow, at: KeyPath) -> Iterator[Diagnostic]:
             yield Diagnostic("NC1405", (*at, key), f"`{key}` is empty, so the rule accepts nothing", _unsaid(key))
 
 
+KEYS = {"ports": "ports", "from": "sources", "interface": "interfaces"}
+"""Keys of a rule, and what each selects."""
+
+
 def _unsaid(key: str) -> str:
-    return f"leave it out to accept any `{key}`, or name some"
+    return f"leave it out to accept all {KEYS[key]}, or name some"
 
 
 def _elsewhere(host: HostName, network: Network) -> Iterator[tuple[str, str]]:
-    """Interfaces by which nothing new can come to the host, and why."""
+    """Interfaces by which no new connection reaches the host, and why."""
     for interface in network.interfaces[host]:
         if interface.namespace:
-            yield interface.name, f"it is inside namespace `{interface.namespace}`"
+            yield interface.name, f"is in namespace `{interface.namespace}`"
     for name, settings in sorted(network.topology.hosts[host].namespaces.items()):
         try:
             end = host_end(name, settings)
         except Wrong:
-            continue  # `names` tells of it
+            continue  # `names` reports it
         if settings.access:
-            yield end, f"it leads into namespace `{name}`, and only `publish` opens it"
+            yield end, f"leads into namespace `{name}`: only `publish` opens it"
 
 
 def _never(device: str, why: str, where: KeyPath) -> Diagnostic:
     return Diagnostic(
-        "NC1405", where, f"the rule has no effect on `{device}`: {why}", "leave it out, or name another interface"
+        "NC1405", where, f"the rule has no effect on `{device}`, which {why}", "leave it out, or name another interface"
     )
 
 
 def _denied_tunnels(interfaces: Iterable[Interface], denied: Members, where: KeyPath) -> Iterator[Diagnostic]:
-    """Who is denied is answered, and not heard: a tunnel to them stands only while this side speaks first."""
+    """A denied source gets through only in replies: a tunnel to it works only while this host sends first."""
     for interface in interfaces:
         far = (end for end in outer_ends(interface) if isinstance(end, IPAddress))
         shut = next((ip for ip in far if ip in denied), None)
         if shut is not None:
-            what = f"`deny` holds {shut}, the far end of {interface.name}, so it cannot reach {interface.host} first"
+            what = f"`deny` contains {shut}, the peer of {interface.name}, so {interface.host} has to send first"
             at: KeyPath = (*where, "deny")
             yield Diagnostic("NC1409", at, what, "take its prefix out of `deny`", (interface.where,), Severity.WARNING)
 
 
 def _denied_bridges(host: HostName, denied: Members, network: Network) -> Iterator[Diagnostic]:
-    """`bogons` and `private` are said of the world, and hold what containers have behind the host as well."""
+    """`bogons` and `private` are meant for the internet, and also contain the addresses of containers."""
     for name, bridge in sorted(network.topology.hosts[host].bridges.items()):
         at: KeyPath = ("hosts", host, "bridges", name, "addresses")
         for index, net in enumerate(bridge.addresses):
             if not net.ip.is_link_local() and not members((net.cidr,), {}) - denied:
-                what = f"`deny` holds {net.cidr} of bridge `{name}`, so its containers can only answer"
-                hint = f'if they should start connections, deny a set of your own with `minus = "{net.cidr}"`'
+                what = f"`deny` contains {net.cidr} of bridge `{name}`, so its containers cannot start connections"
+                hint = f'to let them, deny a set of your own with `minus = "{net.cidr}"`'
                 wall: KeyPath = ("hosts", host, "firewall", "deny")
                 yield Diagnostic("NC1410", wall, what, hint, ((*at, index),), Severity.WARNING)

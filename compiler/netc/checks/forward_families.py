@@ -1,4 +1,4 @@
-"""Each family that visitors of a forward arrive in is served, or its author is told that it is not."""
+"""Each address family in which visitors of a forward arrive is served, or reported."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from netc.network.passing import arrivals
 
 
 class Gap(Struct, frozen=True):
-    """Why a family is not served. `astray`: its packets would be sent on all the same, by another way."""
+    """Why a family is not served. `astray`: its packets would be forwarded all the same, by another route."""
 
     why: str
     hint: str
@@ -58,7 +58,9 @@ def _unvisited(linked: LinkedForward, arriving: set[int]) -> Iterator[Diagnostic
     for index, target in enumerate(linked.forward.to):
         if target.address and arriving and target.address.version not in arriving:
             family = f"IPv{target.address.version}"
-            what = f"no visitor reaches {target.address}: `{linked.name}` has no {family} address where visitors arrive"
+            what = (
+                f"no visitor reaches {target.address}: `{linked.name}` has no {family} address that visitors can dial"
+            )
             where: KeyPath = (*linked.where, "to", index)
             yield Diagnostic(
                 "NC1107", where, what, f"leave it out, or add an {family} address to `on`", severity=Severity.WARNING
@@ -66,12 +68,14 @@ def _unvisited(linked: LinkedForward, arriving: set[int]) -> Iterator[Diagnostic
 
 
 def _answered_elsewhere(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
-    """What arrives by a stranger's tunnel is answered by `main`, and so by the uplink unless `routes` say otherwise."""
+    """Replies to visitors from a tunnel use table `main`, and so the uplink, unless `routes` of the tunnel match."""
     for index, ip in enumerate(linked.forward.on):
         for tunnel in _tunnels(linked.edge.host, network).get(ip, ()):
             routes = tunnel.routes if tunnel.table is None else ()
             if all(to.version != ip.version for to in routes):
-                what = f"{ip} is on {tunnel.name}, and the answers to visitors beyond its subnet leave by the uplink"
+                what = (
+                    f"{ip} is on {tunnel.name}, and replies to visitors that are not in its subnet leave by the uplink"
+                )
                 hint = f"add the prefixes of the visitors to `routes` of {tunnel.origin[-1]}"
                 where: KeyPath = (*linked.where, "on", index)
                 yield Diagnostic("NC1107", where, what, hint, severity=Severity.WARNING)
@@ -79,7 +83,7 @@ def _answered_elsewhere(linked: LinkedForward, network: Network) -> Iterator[Dia
 
 @once
 def _tunnels(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[Interface]]:
-    """Strangers' tunnels by their addresses."""
+    """Tunnels by their addresses."""
     found: dict[IPAddress, list[Interface]] = {}
     for tunnel in network.interfaces[host]:
         if tunnel.origin[0] == "hosts" and tunnel.namespace is None:
@@ -93,7 +97,7 @@ def _gap(linked: LinkedForward, family: int, network: Network) -> Gap | None:
     if family not in carried:
         return Gap(
             f"{linked.node.kind} carries IPv{carried[0]} only",
-            f'write `kind = "wireguard"` in links.{linked.forward.via}, which carries both families',
+            f'write `kind = "wireguard"` in links.{linked.forward.via}: it carries both families',
         )
     target = target_of(linked.forward, family)
     if target is None:
@@ -104,7 +108,7 @@ def _gap(linked: LinkedForward, family: int, network: Network) -> Gap | None:
 
 
 def _closed(target: Target, family: int, network: Network) -> Gap:
-    """The namespace of a target has nothing of the family."""
+    """The namespace of a target has no address of the family."""
     assert target.namespace is not None
     bridge = network.topology.hosts[target.host].namespaces[target.namespace].bridge
     prefix = "10.200.0.0/31" if family == 4 else "fd00:200::/127"
@@ -119,21 +123,20 @@ def _closed(target: Target, family: int, network: Network) -> Gap:
 def _no_family(linked: LinkedForward, family: int, there: IPAddress | None) -> Gap | None:
     """Between the two ends of the link."""
     link = linked.forward.via
-    both = (
-        f"give both ends of {link} an IPv{family} address, out of {'a /31' if family == 4 else 'a /127'} for instance"
-    )
+    pair = "a /31" if family == 4 else "a /127"
+    both = f"give both ends of {link} an IPv{family} address, such as the two of {pair}"
     if there is None:
-        return Gap(f"`{link}` has no {_kind(linked.node, family)} on {linked.node.host}", both)
+        return Gap(f"link `{link}` has no {_kind(linked.node, family)} on {linked.node.host}", both)
     near = tuple(_addresses(linked.edge, family))
     if not near:
-        return Gap(f"`{link}` has no {_kind(linked.edge, family)} on {linked.edge.host}", both, astray=True)
-    # A visitor's own address needs no route back but the link; a neighbour on Ethernet and a masked source do.
+        return Gap(f"link `{link}` has no {_kind(linked.edge, family)} on {linked.edge.host}", both, astray=True)
+    # A reply to a visitor's own address needs no route but the link. A next hop on Ethernet and a masked source do.
     is_asked = not linked.forward.keep_source or KINDS[linked.node.kind].ethernet
     back = is_asked and not any(_reaches(linked.node, ip) for ip in near)
     for end, ip, is_lost in ((linked.edge, there, not _reaches(linked.edge, there)), (linked.node, near[0], back)):
         if is_lost:
-            hint = "give both ends addresses in one subnet, such as " + ("a /31" if family == 4 else "a /127")
-            return Gap(f"{end.host} has no route to {ip} into `{link}`", hint, astray=True)
+            hint = f"give both ends addresses in one subnet, such as {pair}"
+            return Gap(f"{end.host} has no route to {ip} over link `{link}`", hint, astray=True)
     return None
 
 
@@ -147,6 +150,6 @@ def _addresses(interface: Interface, family: int) -> Iterator[IPAddress]:
 
 
 def _reaches(near: Interface, there: IPAddress) -> bool:
-    """By its own subnet, or by what it routes for everyone; Ethernet asks for a neighbour."""
+    """By its own subnet or by `routes`. Ethernet needs a neighbour in the subnet."""
     routes = near.routes if near.table is None and not KINDS[near.kind].ethernet else ()
     return any(there in net for net in routes) or any(there in net.cidr for net in near.addresses)

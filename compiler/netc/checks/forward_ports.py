@@ -1,4 +1,4 @@
-"""A port of an address is forwarded once, and never one that the host itself needs."""
+"""A port of an address is forwarded once, and never a port that the host itself needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Form(Enum):
 
 
 class Claim(Struct, frozen=True):
-    """What becomes of ports of one address of a host. `name`: of the forward or namespace that says so."""
+    """What a forward, namespace or bridge called `name` does with ports of one address of a host."""
 
     host: HostName
     address: IPAddress
@@ -44,13 +44,13 @@ class Claim(Struct, frozen=True):
 
 
 class Need(Struct, frozen=True):
-    """Ports that a host needs for itself, for what, and where the author may have chosen them."""
+    """Ports that a host needs itself, their owner, and the keys that choose them."""
 
     ports: Ports
     owner: str
     also: tuple[KeyPath, ...] = ()
     made_of: str = ""
-    """What a derived port is made of."""
+    """How a derived port is computed."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -122,7 +122,7 @@ def _by_ports(needs: tuple[Need, ...]) -> Mapping[str, Spans[tuple[int, Need]]]:
 
 
 def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Iterator[Diagnostic]:
-    """One diagnostic for a range, however much it takes."""
+    """One diagnostic for a range, however many ports it takes."""
     there = needs.get(claim.ports.protocol)
     meeting = sorted(there.meeting(claim.ports.first, claim.ports.last) if there else (), key=lambda one: one[0])
     lost = sorted((need for _, need in meeting), key=lambda need: need.ports.first)
@@ -132,7 +132,7 @@ def _needed(claim: Claim, needs: Mapping[str, Spans[tuple[int, Need]]]) -> Itera
     if len(lost) > 1:
         some = ", ".join(f"{need.ports} ({need.owner})" for need in lost[:3])
         rest = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
-        needed = f"{claim.host} needs ports of {claim.ports} itself: {some}{rest}"
+        needed = f"{claim.host} itself needs ports of {claim.ports}: {some}{rest}"
     what = needed if claim.form == Form.AT_THE_EDGE else f"{needed}, and {claim.host} would forward it"
     alone = claim.ports.first == claim.ports.last
     hint = "write another port, and the port of the server in `to`" if alone else _split(claim.ports, lost)
@@ -168,7 +168,7 @@ def _twice(claims: tuple[Claim, ...]) -> Iterator[Diagnostic]:
 
 
 def _overlapping(place: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
-    """Each claim with the first that it meets and does not agree with: of n on one port n² pairs would."""
+    """Each claim with the first one that it conflicts with: n claims of one port have n² pairs."""
     furthest: dict[Form, list[Claim]] = {form: [] for form in Form}
     for claim in sorted(place, key=lambda claim: claim.ports.first):
         near = (one for some in furthest.values() for one in some)
@@ -179,8 +179,8 @@ def _overlapping(place: list[Claim]) -> Iterator[tuple[Claim, Claim]]:
 
 
 def _furthest(before: list[Claim], claim: Claim) -> list[Claim]:
-    """Of those of one form, what a later claim meets if it meets any of them: the one that goes furthest, and of those
-    that are passed on, which may agree with it, the furthest that goes on to another place."""
+    """The claims of one form that a later claim can meet: the one with the highest last port, and of those that are
+    passed on, which may agree with the later one, also the highest with another target."""
     first, *rest = sorted((*before, claim), key=lambda one: -one.ports.last)
     if claim.form != Form.PASSED_ON:
         return [first]
@@ -191,7 +191,7 @@ def _agree(one: Claim, other: Claim) -> bool:
     forms = {one.form, other.form}
     if forms == {Form.PASSED_ON}:
         return one.ports == other.ports and one.target == other.target
-    # A server may have many ways to it, and the next edge of a chain passes on what arrives for it.
+    # Several forwards may lead to one server, and the next edge of a chain passes on what arrives for it.
     return forms in ({Form.SERVED}, {Form.SERVED, Form.AT_THE_EDGE}, {Form.PUBLISHED})
 
 
@@ -205,8 +205,6 @@ def _collision(one: Claim, other: Claim) -> Diagnostic:
     if one.form == other.form == Form.AT_THE_EDGE:
         what = f"two forwards take {common} of {one.address}"
         return Diagnostic("NC1104", other.where, what, "keep one of the two", (one.where,))
-    what = (
-        f"`{one.name}` and `{other.name}` both bring {common} to {one.address} of {one.host}, for two different targets"
-    )
-    hint = "give both the same target, or give one another port and the port of the server in `to`"
+    what = f"`{one.name}` and `{other.name}` both send {common} to {one.address} of {one.host}, for different targets"
+    hint = "give both the same target, or write another port for one, and the port of the server in its `to`"
     return Diagnostic("NC1105", other.where, what, hint, (one.where,))

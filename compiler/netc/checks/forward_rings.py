@@ -1,4 +1,4 @@
-"""Forwards that lead back to where they came from: a packet in such a ring would only end by its TTL."""
+"""Forwards that form a loop: a packet in it would be dropped only when its TTL ends."""
 
 from __future__ import annotations
 
@@ -26,17 +26,15 @@ def check(network: Network) -> Iterator[Diagnostic]:
         ring = _ring(name, after)
         if ring and not reported & set(ring):
             reported.update(ring)
-            what = "these forwards send visitors round in a ring: " + " → ".join(
-                f"`{each}`" for each in (*ring, ring[0])
-            )
+            what = "these forwards form a loop: " + " → ".join(f"`{each}`" for each in (*ring, ring[0]))
             also = tuple(("forwards", each) for each in ring[1:])
             yield Diagnostic(
-                "NC1113", ("forwards", name), what, "let one of them lead to the server", also, on_key=True
+                "NC1113", ("forwards", name), what, "change `to` of one of them to the server", also, on_key=True
             )
 
 
 Taken = Mapping[tuple[HostName, IPAddress, str], Spans[ForwardName]]
-"""Forwards by where they take what arrives: host, address and protocol, and the ports there."""
+"""Forwards by where visitors arrive: host, address and protocol, and the ports there."""
 
 
 def _taken(forwards: Mapping[ForwardName, Forward], network: Network) -> Taken:
@@ -50,7 +48,7 @@ def _taken(forwards: Mapping[ForwardName, Forward], network: Network) -> Taken:
 
 
 def _after(one: Forward, taken: Taken, network: Network) -> set[ForwardName]:
-    """Those that take what `one` sends on."""
+    """The forwards at which packets of `one` arrive."""
     found: set[ForwardName] = set()
     for target in one.to:
         known = target.host in network.topology.hosts
@@ -64,7 +62,7 @@ def _after(one: Forward, taken: Taken, network: Network) -> set[ForwardName]:
 
 
 def _in_rings(after: dict[ForwardName, list[ForwardName]]) -> dict[ForwardName, list[ForwardName]]:
-    """Without those from which nothing leads on but to an end: in no ring."""
+    """Without the forwards that are in no loop and lead to none."""
     before: dict[ForwardName, list[ForwardName]] = {}
     for name, others in after.items():
         for other in others:
@@ -86,15 +84,15 @@ def _sent(ports: Ports, target: Target) -> Ports:
 
 
 def _ring(start: ForwardName, after: dict[ForwardName, list[ForwardName]]) -> list[ForwardName]:
-    """The way from a forward back to itself, if there is one."""
-    linked_forwards = [[start]]
+    """The path from a forward back to itself, if there is one."""
+    paths = [[start]]
     seen = {start}
-    while linked_forwards:
-        linked = linked_forwards.pop()
-        for name in after[linked[-1]]:
+    while paths:
+        path = paths.pop()
+        for name in after[path[-1]]:
             if name == start:
-                return linked
+                return path
             if name not in seen:
                 seen.add(name)
-                linked_forwards.append([*linked, name])
+                paths.append([*path, name])
     return []

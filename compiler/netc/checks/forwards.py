@@ -1,4 +1,4 @@
-"""Forwards: a link between the two hosts, a place to arrive at, and a way back for every family."""
+"""Forwards: a link between the two hosts, an address where visitors arrive, and a route for replies."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class LinkedForward(Struct, frozen=True):
 
 
 def linked_forwards(network: Network) -> Iterator[LinkedForward]:
-    """Those that lead somewhere; what is wrong with the others is told by `references` and by `check`."""
+    """The forwards with two known ends. `references` and `check` report what is wrong with the others."""
     for name, forward in sorted(network.topology.forwards.items()):
         hosts = {target.host for target in forward.to}
         if known(forward, network) and len(hosts) == 1 and forward.at not in hosts:
@@ -47,7 +47,7 @@ def linked_forwards(network: Network) -> Iterator[LinkedForward]:
 
 
 def known(forward: Forward, network: Network) -> bool:
-    """Whether all that a forward names is there."""
+    """Whether all hosts, links and namespaces exist that a forward names."""
     hosts, link = network.topology.hosts, network.topology.links.get(forward.via)
     named = {forward.at, *(target.host for target in forward.to), *(link.between if link else ())}
     spaces = all(t.namespace is None or t.namespace in hosts[t.host].namespaces for t in forward.to if t.host in hosts)
@@ -55,7 +55,7 @@ def known(forward: Forward, network: Network) -> bool:
 
 
 def is_open(target: Target, family: int, network: Network) -> bool:
-    """Whether a family has a way into the namespace, where there is one."""
+    """Whether the namespace of a target, if it has one, has an address of the family."""
     if target.namespace is None:
         return True
     space = network.topology.hosts[target.host].namespaces[target.namespace]
@@ -110,7 +110,7 @@ def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[D
 
 @once
 def _joining(topology: Topology) -> Mapping[frozenset[HostName], Sequence[str]]:
-    """The names of links, as they are said, by the two hosts that they join."""
+    """Names of links, in backticks, by the two hosts that they connect."""
     found: dict[frozenset[HostName], list[str]] = {}
     for link, table in sorted(topology.links.items()):
         found.setdefault(frozenset(table.between), []).append(f"`{link}`")
@@ -125,9 +125,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
         twice = next((family for family in families if family in first), None)
         if twice is not None and target.host == forward.to[0].host:
             what = f"`to` has two targets for IPv{twice}"
-            hint = (
-                "leave it out: a target without an address serves both families, one with an address serves its family"
-            )
+            hint = "leave it out: a target without an address serves both families, a target with an address serves one"
             yield Diagnostic("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
         first |= {family: index for family in families if family not in first}
         yield from _behind(target, at, network)
@@ -139,13 +137,13 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
 
 
 def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
-    """What is passed on must leave the host: its own processes answer for it without marks."""
+    """A target with an address must be behind the host: replies of the host's own processes carry no mark."""
     ip = target.address
     if ip is None:
         return
     if ip.is_link_local():
-        what = f"{ip} is link-local, so it does not say on which link of {target.host} the server is"
-        yield Diagnostic("NC1102", where, what, "write an address that is routed")
+        what = f"{ip} is link-local, so it does not identify a link of {target.host}"
+        yield Diagnostic("NC1102", where, what, "write an address of the server that is not link-local")
     if ip in held_addresses(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
@@ -162,7 +160,7 @@ def _bridged(host: HostName, network: Network) -> frozenset[IPAddress]:
 
 @once
 def _into_namespace(host: HostName, network: Network) -> Mapping[IPAddress, Sequence[NamespaceName]]:
-    """Namespaces by the ends of the ways into them, each of a namespace once."""
+    """Namespaces by the addresses of both ends of their veth pairs."""
     found: dict[IPAddress, list[NamespaceName]] = {}
     for space, settings in network.topology.hosts[host].namespaces.items():
         for ip in {end.ip for pair in usable_pairs(settings) for end in (pair.host, pair.inner)}:
@@ -186,8 +184,8 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
             hint = has(forward.at, _reached_at(forward.at, network))
             yield Diagnostic("NC1106", at, f"{forward.at} does not have {address}", hint)
     if not arrivals(forward, network):
-        what = f"{forward.at} has no public address where visitors could arrive"
-        hint = "write `on` with the address of the uplink that visitors reach"
+        what = f"{forward.at} has no public address that visitors can dial"
+        hint = "write `on` with the address of the uplink that visitors dial"
         turned_round = forward.model_copy(update={"at": forward.to[0].host})
         if turned_round.at in network.topology.hosts and arrivals(turned_round, network):
             hint += f", or swap `at` and `to`: {turned_round.at} has a public address"
@@ -200,7 +198,7 @@ def _reached_at(host: HostName, network: Network) -> frozenset[IPAddress]:
 
 
 def _no_wan(network: Network) -> Iterator[Diagnostic]:
-    """Told once for a host, however many forwards it has."""
+    """Reported once for a host, however many forwards it has."""
     reported: set[HostName] = set()
     for name, forward in sorted(network.topology.forwards.items()):
         host = network.topology.hosts.get(forward.at)
@@ -209,7 +207,7 @@ def _no_wan(network: Network) -> Iterator[Diagnostic]:
         if any(arrives_by(ip, forward.at, network) is None for ip in arrivals(forward, network)):
             reported.add(forward.at)
             what = f"{forward.at} has no `wan`, and a forward needs the name of the uplink"
-            hint = 'write `wan = "eth0"`, or the name that the uplink has there'
+            hint = 'write `wan = "eth0"`, or the name of the uplink on this host'
             also = (("forwards", name, "at"),)
             yield Diagnostic("NC1106", ("hosts", forward.at), what, hint, also, on_key=True)
 
@@ -218,21 +216,20 @@ def _no_wan(network: Network) -> Iterator[Diagnostic]:
 
 
 def _bound(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
-    """A UDP server at every address asks the routes for one to answer from, and they lead to the uplink."""
+    """A UDP server that is bound to no address replies from the one that the route chooses: the uplink's."""
     forward = linked.forward
     local = [target for target in forward.to if target.local]
     udp = [n for n, ports in enumerate(forward.ports) if ports.protocol == "udp" and not _passed_on(linked, n, network)]
     matters = bool(local and udp and forward.keep_source)
     if forward.bound and not matters:
         what = f"`bound` has no effect on `{linked.name}`"
-        hint = "leave it out: it is for UDP servers on the host itself with `keep_source`"
+        hint = "leave it out: it is for UDP forwards with `keep_source` to a server on the host itself"
         yield Diagnostic("NC1110", (*linked.where, "bound"), what, hint, on_key=True)
     if matters and not forward.bound:
         ends = " and ".join(str(net.ip) for net in linked.node.addresses if not net.ip.is_link_local())
-        what = f"a UDP server on {linked.node.host} may answer from the address of its uplink, which visitors drop"
+        what = f"a UDP server on {linked.node.host} may reply from its uplink's address, and visitors drop such replies"
         hint = (
-            "run the server in a namespace, "
-            f"or let it listen at {ends or 'the address of the link'} and write `bound = true`"
+            f"bind the server to {ends or 'the address of the link'} and write `bound = true`, or run it in a namespace"
         )
         yield Diagnostic("NC1109", (*linked.where, "ports", udp[0]), what, hint)
 
@@ -251,12 +248,12 @@ def _replaced(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     link = link_of(interface, network.topology)
     end = link.ends.get(interface.host) if link else None
     if interface.back and end and end.allowed_ips is not None and set(end.allowed_ips) != set(EVERYTHING):
-        what = f"visitors have any address, so {interface.name} needs everything in `allowed_ips`, and it has less"
+        what = f"visitors can have any address, so {interface.name} needs 0.0.0.0/0 and ::/0 in `allowed_ips`"
         yield Diagnostic("NC1112", (*interface.where, "allowed_ips"), what, "leave it out")
 
 
 def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
-    """WireGuard drops what no peer is allowed to have, on its way there and on its way back."""
+    """WireGuard drops packets that are in no peer's `allowed_ips`, in both directions."""
     for family in {ip.version for ip in arrivals(linked.forward, network)}:
         there = served(linked.forward.to[0], linked.forward, network, family)
         ends = [(linked.edge, there)]
@@ -278,7 +275,7 @@ def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic
 
 @once
 def _allowed(host: HostName, origin: KeyPath, network: Network) -> Longest[bool]:
-    """What may come out of an interface: many forwards go by one."""
+    """`allowed_ips` of an interface, cached: many forwards use one interface."""
     near = by_origin(host, network)[origin]
     peers = near.peers if isinstance(near, WireguardInterface) else ()
     return Longest((net, True) for peer in peers for net in peer.allowed_ips)
@@ -294,5 +291,5 @@ def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology
         if other.far != interface.far and other.far and interface.far:
             what = f"on {host}, replies to {interface.far} and to {other.far} have the same mark"
             what += f": {of_mark(interface.far, topology)}, and {of_mark(other.far, topology)}"
-            hint = "give one of them another id: marks are made of ids, and repeat every 255"
+            hint = "give one of them another `id`: marks are derived from ids, and repeat every 255 ids"
             yield Diagnostic("NC1111", ("hosts", interface.far, "id"), what, hint, (("hosts", other.far, "id"),))

@@ -1,4 +1,4 @@
-"""What a host with iptables cannot have, or cannot call by that name."""
+"""Hosts with iptables: keys that it cannot do, and names that are too long for it."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def check(network: Network) -> Iterator[Diagnostic]:
 def _host(name: HostName, host: Host) -> Iterator[Diagnostic]:
     where: KeyPath = ("hosts", name)
     if host.offload:
-        what = f"{name} has iptables, which cannot offload flows"
+        what = f"{name} uses iptables, which cannot offload flows"
         hint = 'leave `offload` out, or write `netfilter = "nftables"`'
         yield Diagnostic("NC1901", (*where, "offload"), what, hint, ((*where, "netfilter"),), on_key=True)
     for split in sorted(host.splits):
         if len(split) > LONGEST_SPLIT:
-            room = f"{LONGEST_SPLIT} = {CHAIN} (a chain of iptables) - {len(SPLIT)} (`{SPLIT}`)"
-            what = f"`{split}` has {len(split)} characters > {room}"
+            longest = f"{LONGEST_SPLIT} = {CHAIN} (name of an iptables chain) - {len(SPLIT)} (`{SPLIT}`)"
+            what = f"`{split}` has {len(split)} characters > {longest}"
             hint = "choose a shorter name"
             yield Diagnostic("NC1902", (*where, "splits", split), what, hint, on_key=True)
     for used, at in sorted(_named_sets(host, where), key=lambda found: found[0]):
         if len(used) > LONGEST:
-            what = f"`{used}` has {too_long(used)}, and {name} has iptables"
+            what = f"`{used}` has {too_long(used)}, and {name} uses iptables"
             yield Diagnostic("NC1903", at, what, "choose a shorter name")
 
 

@@ -51,10 +51,10 @@ TUNNEL: dict[str, frozenset[str]] = {
     "family": CHOOSES_FAMILY,
     **{key: _programs_with(key) for properties in KINDS.values() for key in properties.keys},
     "wait": _of(lambda kind: kind.form == "program"),
-    # Ethernet needs a gateway to route by, and a stranger's is not known.
+    # A route on Ethernet needs a gateway, and netc does not know the peer's.
     **dict.fromkeys(("routes", "table", "priority"), _of(lambda kind: not kind.ethernet)),
 }
-"""Key, and the kinds that know it. `dns` comes with a provider's tunnel."""
+"""Keys, and the kinds that have them. `dns` comes with a provider's tunnel."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -92,7 +92,7 @@ def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterat
         if net.version not in carried:
             what = f"{kind} carries IPv{carried[0]} only, and {net} is IPv{net.version}"
             yield Diagnostic(
-                "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}, which carries both families'
+                "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}: it carries both families'
             )
 
 

@@ -1,6 +1,6 @@
-"""Nobody is locked out: connections to ssh are walked through the rules of each host, as they will be printed.
+"""Nobody is locked out: connections to ssh are followed through the rules of each host, as they will be printed.
 
-By then other checks have refused what they know to be wrong. This one knows nothing of topologies: it follows packets.
+Other checks have already refused the errors that they know. This one does not read the topology: it follows packets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from netc.plan.join import join
 from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
 
 UPLINK = InterfaceName("uplink")
-"""Stands for the uplink of a host that does not say its name; no rule can name it."""
+"""The uplink of a host without `wan`. No rule can name it."""
 
 
 class Syn(Struct, frozen=True):
@@ -38,13 +38,13 @@ class Syn(Struct, frozen=True):
 
 
 def filtering(host: HostName, network: Network) -> HostPlan:
-    """The plan of a host as far as it has rules: interfaces of tunnels have none."""
+    """The part of a host's plan that has rules: interfaces of tunnels have none."""
     shares = [share for feature in FEATURES if feature is not interfaces for share in feature.plan(host, network)]
     return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
 
 
 def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
-    """Of a host's ssh. Each once, whatever it takes."""
+    """Of a host's ssh. Each key is reported once, however many packets it takes."""
     host, port = plan.host, network.topology.hosts[plan.host].ssh
     reported: set[KeyPath] = set()
     held = tuple(address for part in plan.parts for address in part.every(Address) if address.namespace is None)
@@ -55,9 +55,11 @@ def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
                 thief = rules.taken_by(Syn(device, source, to, port))
                 if thief is not None and thief not in reported:
                     reported.add(thief)
-                    what = f"a connection from {source} to ssh of {host} at {to} ({port}/tcp) would not arrive"
-                    hint = "write another port: ssh stays reachable from everywhere"
-                    yield Diagnostic("NC1401", thief, f"{what}: {dotted(thief)} takes it", hint, on_key=True)
+                    what = f"{source} could not reach ssh of {host} at {to} ({port}/tcp)"
+                    hint = "write another port: ssh must stay reachable from everywhere"
+                    yield Diagnostic(
+                        "NC1401", thief, f"{what}: {dotted(thief)} takes the connection", hint, on_key=True
+                    )
 
 
 def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
@@ -67,8 +69,8 @@ def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
 def _arrivals(
     host: HostName, held: tuple[Address, ...], network: Network, rules: Rules
 ) -> Iterator[tuple[InterfaceName, IPAddress]]:
-    """Every address of the host by each way to the world; those of an interface and of the uplinks by that interface
-    too. Not those that no rule could keep ssh from."""
+    """Every address of the host by each uplink; those of a tunnel and of the uplinks also by that tunnel. Without
+    addresses that no rule can keep ssh from."""
     tunnels = [i for i in network.interfaces[host] if i.namespace is None]
     declared = own_addresses(host, network)
     made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
@@ -82,7 +84,7 @@ def _arrivals(
 
 
 class Places:
-    """Addresses in their order, and which of some are among them, in that order."""
+    """Addresses in order, and a filter that keeps this order."""
 
     def __init__(self, addresses: tuple[IPAddress, ...]) -> None:
         self.all = addresses
@@ -100,7 +102,7 @@ class Rules:
         self._known: dict[int, Members] = {}
         """By identity, of what the ruleset holds."""
         order = tuple(input_rules(ruleset))
-        # They come before all others, and none of `Always` is about a new TCP connection from elsewhere.
+        # They come before all others, and no rule of `Always` matches a new TCP connection from another host.
         self.answering = {rule.device: rule for rule in reversed(order) if isinstance(rule, RepliesOnly)}
         self.order = tuple(rule for rule in order if isinstance(rule, (Denial, Opening)))
         self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
@@ -119,7 +121,7 @@ class Rules:
         self._ssh_is_open = _is_for_all(first, port) if first else not shuts
 
     def in_danger(self, device: InterfaceName, places: Places) -> Sequence[IPAddress]:
-        """Where something may keep what arrives by a device from ssh: mostly nowhere."""
+        """Addresses at which a rule may keep packets of a device from ssh: mostly none."""
         if device in self.answering or not self._ssh_is_open:
             return places.all
         return places.among((*self._forwards.get(device, ()), *self._nats))
@@ -130,8 +132,8 @@ class Rules:
         return self._known[id(sources)]
 
     def representatives(self, to: IPAddress, device: InterfaceName) -> tuple[IPAddress, ...]:
-        """One address of each part of the address space that rules could tell from another, as far as they are asked:
-        none is behind one that lets everybody in."""
+        """One address of each part of the address space that rules distinguish, up to the first rule that accepts
+        everything."""
         family: Family = 4 if to.version == 4 else 6
         edges = {0}
         for nat in self._nats.get(to, ()):
@@ -148,7 +150,7 @@ class Rules:
         return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
 
     def taken_by(self, syn: Syn) -> KeyPath | None:
-        """What keeps the connection from the host's own processes; None when it reaches them."""
+        """The key that keeps the connection from the host's own processes. None if it reaches them."""
         return self._led_away(syn) or self._shut_out(syn)
 
     def _led_away(self, syn: Syn) -> KeyPath | None:
@@ -160,7 +162,7 @@ class Rules:
         return None
 
     def _sources(self, nat: DestinationNat, like: IPAddress) -> Ranges:
-        """Who may, in the family of an address."""
+        """Sources that the rule translates, in the family of an address."""
         family: Family = 4 if like.version == 4 else 6
         if (id(nat), family) not in self._allowed:
             self._allowed[id(nat), family] = of_prefixes(nat.sources, family)

@@ -1,6 +1,6 @@
-"""From one form of a confederation to the other: what can be compared, and a half-way state that breaks the network.
+"""From one form of a confederation to the other: what can be compared, and half-way states that break the network.
 
-Not one of the checks of a topology: it takes two. Places are in the one that the network goes to.
+These checks take two topologies. Places are in the second one, the one that the network migrates to.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from netc.network.migration import Hosts, Move, harm, order
 from netc.network.speakers import has_members
 
 FORM = {("bgp", "internal"), ("bgp", "next_hop"), ("bgp", "over"), ("bgp", "reflectors"), ("igp",), ("acknowledge",)}
-"""What may differ: how our routers tell each other, and what their author knows."""
+"""What may differ: how our routers exchange routes, and what the author acknowledged."""
 
 FEW = 5
 
 
 def comparable(before: Network, after: Network) -> Iterator[Diagnostic]:
-    """Why the order of a change cannot be told."""
+    """Why netc cannot plan the migration."""
     old, new = before.topology, after.topology
     for topology, which in ((old, "the first topology"), (new, "this topology")):
         if topology.bgp is None or not has_members(topology.bgp):
-            what = f"{which} is no confederation, so its routers have other ASNs or none"
-            hint = "sessions between other ASNs do not come up: change all routers at one moment"
+            what = f"{which} is not a confederation, so its routers have no member ASNs"
+            hint = "change all routers at one moment: a session does not come up if its ends disagree on their ASNs"
             yield Diagnostic("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
             return
     for path in _differences(old, new, ()):
@@ -52,10 +52,10 @@ def _differences(old: Any, new: Any, path: KeyPath) -> Iterator[KeyPath]:
 
 
 def halfway(one: Move, moved: Hosts) -> Iterator[Diagnostic]:
-    """What is broken while these have changed and the others have not."""
+    """What is broken while the hosts `moved` have changed and the others have not."""
     broken = harm(one, moved)
-    together = next((step.hosts for step in order(one) if 0 < len(moved & set(step.hosts)) < len(step.hosts)), ())
-    hint = f"change these at one moment: {', '.join(together)}" if together else "keep to the order of `--migrate`"
+    at_once = next((step.hosts for step in order(one) if 0 < len(moved & set(step.hosts)) < len(step.hosts)), ())
+    hint = f"change these at one moment: {', '.join(at_once)}" if at_once else "follow the order of `--migrate`"
     lost: defaultdict[HostName, list[HostName]] = defaultdict(list)
     for origin, host in broken.cut:
         lost[host].append(origin)

@@ -1,4 +1,4 @@
-"""Names that netc derives: short enough, and each one thing's."""
+"""Names that netc derives: short enough, and unique."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _interfaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
-    """A device is born among the host's own, so names are one room even for what is moved away."""
+    """A device starts in the host's own namespace, so names are unique even for those that move to another."""
     table = network.topology.hosts[host]
     seen: dict[str, KeyPath] = {table.wan: ("hosts", host, "wan")} if table.wan else {}
     named = [(str(i.name), i.where) for i in network.interfaces[host]]
     for uplink_name, uplink in table.uplinks.items():
-        if uplink.interface and uplink.interface not in (device for device, _ in named):  # told by `checks.uplinks`
+        if uplink.interface and uplink.interface not in (device for device, _ in named):  # `checks.uplinks` reports it
             seen.setdefault(uplink.interface, ("hosts", host, "uplinks", uplink_name, "interface"))
     for name, settings in sorted(table.namespaces.items()):
         where: KeyPath = ("hosts", host, "namespaces", name)
         try:
             outer = host_end(name, settings)
         except Wrong as wrong:
-            what = f"netc derives no name for the veth pair of `{name}` on {host}: {wrong.what}"
+            what = f"netc cannot name the veth pair of `{name}` on {host}: {wrong.what}"
             yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
             continue
         if settings.access or settings.bridge:
@@ -41,7 +41,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
         try:
             named.append((bridge_device(bridge_name, bridge), where))
         except Wrong as wrong:
-            what = f"netc derives no name for the interface of `{bridge_name}`: {wrong.what}"
+            what = f"netc cannot name the interface of `{bridge_name}`: {wrong.what}"
             yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
     named += [(anycast_device(name), ("anycast", name)) for name, _ in services_at(host, network.topology)]
     for device, where in named:

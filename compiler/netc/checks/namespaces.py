@@ -1,4 +1,4 @@
-"""Namespaces in tunnels: one tunnel each, one namespace for each service, and a way in that leads somewhere."""
+"""Namespaces in tunnels: one tunnel each, one namespace for each service, and published ports that can be reached."""
 
 from __future__ import annotations
 
@@ -47,10 +47,8 @@ def _access(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:
     for index, prefix in enumerate(settings.access):
         at = (*where, "access", index)
         if prefix.version in families:
-            what = f"`access` has two prefixes of IPv{prefix.version}"
-            yield Diagnostic(
-                "NC0903", at, what, "write one prefix for each family", ((*where, "access", families[prefix.version]),)
-            )
+            what = f"`access` has two IPv{prefix.version} prefixes, and takes one for each family"
+            yield Diagnostic("NC0903", at, what, "leave it out", ((*where, "access", families[prefix.version]),))
         families.setdefault(prefix.version, index)
         if prefix.size < 2:
             what = f"{prefix} has 1 address, and a veth pair needs 2"
@@ -71,9 +69,9 @@ def _ends(settings: Namespace) -> Iterator[IPAddress]:
 
 
 def usable_pairs(settings: Namespace) -> tuple[Pair, ...]:
-    """Of prefixes that have room for two ends; `_access` tells of the others."""
-    roomy = tuple(prefix for prefix in settings.access if prefix.size > 1)
-    return pairs(settings.model_copy(update={"access": roomy}))
+    """Pairs of the prefixes with at least two addresses. `_access` reports the others."""
+    usable = tuple(prefix for prefix in settings.access if prefix.size > 1)
+    return pairs(settings.model_copy(update={"access": usable}))
 
 
 def _publish(
@@ -81,7 +79,7 @@ def _publish(
 ) -> Iterator[Diagnostic]:
     inside = {prefix.version for prefix in settings.access}
     if not inside:
-        what = f"nobody can reach {publish.port}: the namespace has no `access`"
+        what = f"netc cannot publish {publish.port}: the namespace has no `access`"
         yield Diagnostic("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
         return
     held = held_addresses(host, network)
@@ -100,13 +98,13 @@ def _publish(
             )
     for index, prefix in enumerate(publish.allow):
         if prefix.version not in ({address.version for address in publish.on} or inside):
-            what = f"no client of {prefix} can connect: the port is not published in IPv{prefix.version}"
+            what = f"no client of {prefix} can connect: the port is not published for IPv{prefix.version}"
             yield Diagnostic("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
 
 
 def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:
     if not tunnel.addresses:
-        what = f"tunnel `{settings.tunnel}` has no `address`, so nothing in the namespace can send"
+        what = f"tunnel `{settings.tunnel}` has no `address`, so services in the namespace cannot send packets"
         yield Diagnostic(
             "NC0907",
             (*tunnel.where, "address"),
@@ -115,10 +113,10 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
             ((*where, "tunnel"),),
         )
     if tunnel.table is not None:
-        what = "the tunnel is in a namespace, where its routes belong into the main table, and it has a `table`"
+        what = "a tunnel in a namespace uses the main table there, and this one has a `table`"
         yield Diagnostic("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
     if settings.services and not (settings.dns or tunnel.dns):
-        what = "the namespace has no resolver, so its services cannot look up names"
+        what = "the namespace has no resolver, so its services cannot resolve names"
         yield Diagnostic(
             "NC0909",
             where,

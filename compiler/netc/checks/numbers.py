@@ -1,4 +1,4 @@
-"""Tables and rule priorities: netc's own are nobody else's, and each is one interface's."""
+"""Tables and rule priorities: none belongs to another program, and each belongs to one interface."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.sums import of_replies
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 
-TABLES = {253: "default", 254: "main", 255: "local"}
-"""rt_tables of iproute2."""
+TABLES = {253: "the kernel (`default`)", 254: "the kernel (`main`)", 255: "the kernel (`local`)"}
+"""By number: rt_tables of iproute2."""
 
 OTHERS = {52: "Tailscale", 51820: "wg-quick", ROUTED: "netc's routers"}
-"""Tables that widely used programs, and BIRD under netc, take for themselves and empty."""
+"""Tables that widely used programs, and BIRD under netc, use and flush."""
 
 TAILSCALE = range(5210, 5271)
 """The rule priorities of Tailscale, which flushes them."""
@@ -50,15 +50,14 @@ def _without_table(interface: Interface) -> Iterator[Diagnostic]:
 
 
 def _unused(interface: Interface) -> Iterator[Diagnostic]:
-    """A table that holds nothing, or that nothing leads to."""
+    """A table without routes, or that no policy rule selects."""
     where = (*interface.where, "table")
     if not interface.routes:
         what = f"table {interface.table} would be empty: the interface has no `routes`"
         yield Diagnostic("NC1004", where, what, "leave `table` out, or write `routes`")
     elif all(net.ip.is_link_local() for net in interface.addresses):
-        what = (
-            f"no policy rule leads to table {interface.table}: rules match addresses of the interface, and it has none"
-        )
+        held = "only link-local addresses" if interface.addresses else "no address"
+        what = f"no policy rule would select table {interface.table}: the interface has {held}"
         yield Diagnostic("NC1004", where, what, "leave `table` out, or write an `address`")
 
 
@@ -67,15 +66,15 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Diagn
     if owner:
         what = f"table {table} belongs to {owner}"
         yield Diagnostic(
-            "NC1003", (*interface.where, "table"), what, "write a number from 7000 to 7999: netc leaves them to you"
+            "NC1003", (*interface.where, "table"), what, "write a number from 7000 to 7999: netc uses none of them"
         )
     if priority in TAILSCALE:
-        what = f"priority {priority} is one of {TAILSCALE.start} to {TAILSCALE.stop - 1}, whose rules Tailscale deletes"
+        what = f"priority {priority} is in {TAILSCALE.start} to {TAILSCALE.stop - 1}, and Tailscale deletes such rules"
         yield Diagnostic(
-            "NC1003", (*interface.where, "priority"), what, "write a number from 7000 to 7999: netc leaves them to you"
+            "NC1003", (*interface.where, "priority"), what, "write a number from 7000 to 7999: netc uses none of them"
         )
     if priority > 32765:
-        what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would ask main first"
+        what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would look up `main` first"
         yield Diagnostic("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
 
 
@@ -89,14 +88,16 @@ def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[in
 
 
 def _replies_twice(interface: Interface, seen: dict[int, Interface]) -> Iterator[Diagnostic]:
-    """The table hangs on the edge's id, so one edge has one link."""
+    """The table is derived from the edge's id, so one edge has one link."""
     if interface.back is None:
         return
     other = seen.setdefault(interface.back.table, interface)
     if other is not interface:
         names = f"{other.name} and {interface.name}"
-        what = f"visitors of {interface.far} reach {interface.host} by {names}, and both need the same reply table"
-        hint = f"let all forwards at {interface.far} use the same link in `via`"
+        what = (
+            f"{names} both bring visitors of {interface.far} to {interface.host}, and need the same table for replies"
+        )
+        hint = f"write the same link in `via` of all forwards at {interface.far}"
         yield Diagnostic("NC1001", interface.origin, what, hint, (other.origin,), on_key=True)
 
 
@@ -114,18 +115,18 @@ def _of_replies(
 def _derived(
     interfaces: tuple[Interface, ...], by_uplink: tuple[Uplink, ...], by_split: tuple[Split, ...]
 ) -> Iterator[Diagnostic]:
-    """Derived from names, so two may meet, if seldom."""
+    """Tables and marks derived from names: two can be the same, but seldom are."""
     tables: dict[int, tuple[str, KeyPath]] = {}
     marks: dict[int, tuple[str, KeyPath]] = {}
     for interface in interfaces:
         if interface.table is not None:
             tables[interface.table] = (interface.name, interface.where)
         if interface.back:
-            tables[interface.back.table] = (f"the replies by {interface.name}", interface.where)
+            tables[interface.back.table] = (f"the replies through {interface.name}", interface.where)
             if interface.back.mark is not None:
-                marks[interface.back.mark] = (f"the replies by {interface.name}", interface.where)
+                marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
     if by_split:
-        marks[OUTER_MARK] = ("the packets of tunnels, beside a split,", by_split[0].origin)
+        marks[OUTER_MARK] = ("the outer packets of tunnels", by_split[0].origin)
     wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
     wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
     for what, origin, table, mark in wanted:

@@ -1,4 +1,4 @@
-"""WireGuard: whose key is whose, who dials whom, and what may come from where."""
+"""WireGuard: keys, endpoints and `allowed_ips`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _keys(network: Network) -> Iterator[Diagnostic]:
         owner = seen.setdefault(key, (host, where))
         if owner[0] != host:
             what = f"{host} and {owner[0]} have the same public key"
-            yield Diagnostic("NC0602", where, what, "make a key pair on each host: `netc keys` does it", (owner[1],))
+            yield Diagnostic("NC0602", where, what, "make a key pair on each host with `netc keys`", (owner[1],))
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):
@@ -60,7 +60,7 @@ def _keys(network: Network) -> Iterator[Diagnostic]:
                 elif peer.public_key in seen:
                     at = (*interface.where, "peer", index, "public_key")
                     host, there = seen[peer.public_key]
-                    what = f"this is the public key of {host}, a host of this topology"
+                    what = f"the peer has the public key of {host}, a host of this topology"
                     yield Diagnostic(
                         "NC0602", at, what, "write a link between the two in place of the tunnel", (there,)
                     )
@@ -77,7 +77,7 @@ def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]
 
 
 def _key_files(network: Network) -> Iterator[Diagnostic]:
-    """A file that netc names by itself and that would have to hold two keys."""
+    """A key file that netc names, and that would have to hold two keys."""
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[object, KeyPath]] = {}
         for interface in interfaces:
@@ -92,7 +92,7 @@ def _key_files(network: Network) -> Iterator[Diagnostic]:
 
 
 def _identity(interface: Interface, network: Network) -> object:
-    """What stands for the key that the author means; None where a file was named for it."""
+    """What identifies the key that the author means. None if the topology names its file."""
     table, origin = network.topology.hosts[interface.host], interface.origin
     if origin[0] == "hosts":
         tunnel = table.tunnels.get(TunnelName(str(origin[-1])))
@@ -108,8 +108,9 @@ def _shared_key(name: LinkName, link: Link) -> Iterator[Diagnostic]:
     having = [host for host in link.between if host in link.ends and link.ends[host].preshared_key]
     if len(having) == 1:
         at: KeyPath = ("links", name, "ends", having[0], "preshared_key")
-        what = f"link `{name}` has a preshared key on {having[0]} and none on the other end"
-        yield Diagnostic("NC0604", at, what, "write `preshared_key` for the other end too")
+        other = next((host for host in link.between if host != having[0]), having[0])
+        what = f"link `{name}` has a preshared key on {having[0]} and none on {other}"
+        yield Diagnostic("NC0604", at, what, f"write `preshared_key` for {other} too")
 
 
 def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Diagnostic]:
@@ -120,7 +121,7 @@ def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Diagno
     family = FAMILY[link.family]
     directions = ((one, other), (other, one))
     if not any(dial(hosts[near], candidates(hosts[far], link.ends.get(far)), family) for near, far in directions):
-        what = f"{one} and {other} have no endpoint that the other can dial"
+        what = f"neither {one} nor {other} has an endpoint that the other can dial"
         hint = "give one of them an `endpoint`, or a public address of a family that both have"
         yield Diagnostic("NC0603", ("links", name, "between"), what, hint, on_key=True)
 
@@ -138,7 +139,7 @@ def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagno
 
 
 def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:
-    """The first pair of which neither speaks what the other can be dialled at; hosts that are alike count once."""
+    """The first pair in which neither host can dial the other. Hosts with the same families count once."""
     hosts = network.topology.hosts
     alike: dict[object, HostName] = {}
     for host in members(mesh, network.topology):
@@ -176,8 +177,8 @@ def _tunnel(interface: WireguardInterface) -> Iterator[Diagnostic]:
 
 
 def _overlapping(interface: WireguardInterface) -> Iterator[Diagnostic]:
-    """The same prefix at two peers moves to the last one, silently; one inside another is a choice to be told of. Each
-    is told of once, however many hold it: with the first that has the same, else with the narrowest around it."""
+    """WireGuard gives a prefix of two peers to the last one, silently. A prefix inside one of another peer is a note.
+    Each is reported once: with the first peer that has the same prefix, else with the longest that contains it."""
     mine = [(net, index) for index, peer in enumerate(interface.peers) for net in set(peer.allowed_ips)]
     mine.sort(key=lambda pair: (pair[0].version, pair[0].first, -pair[0].last, pair[1]))
     around: list[tuple[IPNetwork, int]] = []  # each holds the next one
@@ -192,18 +193,18 @@ def _overlapping(interface: WireguardInterface) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0601", at, what, "leave it out of one peer, or make two tunnels", also)
             continue
         if wide is not None:
-            what = f"{net} lies in {wide} of another peer: packets to {net} go to this one"
+            what = f"{net} is part of {wide} of another peer: packets to {net} go to this peer"
             yield Diagnostic("NC0606", at, what, "", also, Severity.NOTE)
         around.append((net, index))
 
 
 def _unroutable(interface: WireguardInterface) -> Iterator[Diagnostic]:
-    """WireGuard drops what no peer is allowed to have (wg(8), allowed-ips)."""
+    """WireGuard drops packets that are in no peer's `allowed_ips` (wg(8), allowed-ips)."""
     if not interface.routes:
         return
     nets = [net for peer in interface.peers for net in peer.allowed_ips]
     allowed = {family: Spans((net.first, net.last, None) for net in nets if net.version == family) for family in (4, 6)}
     for index, to in enumerate(interface.routes):
         if not allowed[to.version].holds(to.first, to.last):
-            what = f"{interface.name} has a route for {to}, and no peer has it in `allowed_ips`"
+            what = f"{interface.name} has a route to {to}, and no peer has it in `allowed_ips`"
             yield Diagnostic("NC0607", (*interface.where, "routes", index), what, f"add `{to}` to `allowed_ips`")

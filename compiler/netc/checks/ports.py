@@ -1,4 +1,4 @@
-"""A UDP port of a host is one interface's; what is published is not what netc or ssh needs."""
+"""A UDP port of a host belongs to one interface. Published ports are not those that netc or ssh needs."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Diagnostic]:
-    """Sockets stay where the device was born, so namespaces do not separate them. Numbered devices of one kind share
-    theirs."""
+    """A socket stays in the namespace where its device was made, so namespaces do not separate ports. Numbered devices
+    of one kind share a port."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
         port = listens_at(interface)
@@ -59,7 +59,7 @@ def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterato
 
 
 def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Iterator[Diagnostic]:
-    """Without ports, the kernel tells tunnels apart by their outer addresses and key, others by their number."""
+    """The kernel distinguishes tunnels without ports by outer addresses and key, and numbered ones by their number."""
     seen: dict[object, Interface] = {}
     for interface in interfaces:
         code, same = "NC0505", "the same outer addresses"
@@ -80,7 +80,7 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
 
 
 def _reported_at(interface: Interface) -> KeyPath:
-    """The key that would tell it from another; of a link the one that is both ends'."""
+    """The key that distinguishes it from another. For a link, the key that both ends share."""
     if KINDS[interface.kind].form == "numbered":
         return (*interface.origin, "vni")
     if KINDS[interface.kind].takes("KEY") and interface.origin[0] == "links":
@@ -103,7 +103,7 @@ def port_key(interface: Interface) -> KeyPath:
 
 
 class Published(Struct, frozen=True):
-    """A port of addresses of a host that leads into the namespace, or to somebody on the bridge, of this name."""
+    """A port at addresses of a host, published for the namespace or bridge called `name`."""
 
     name: str
     where: KeyPath
@@ -132,17 +132,21 @@ def _published(host: HostName, network: Network) -> Iterator[Diagnostic]:
     for one in published(host, network):
         if one.port == Port(table.ssh, "tcp"):
             what = f"{one.port} is the port of ssh on {host}"
-            yield Diagnostic("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+            yield Diagnostic(
+                "NC0503", one.where, what, "publish another port, and write the port of the server in `to`"
+            )
         if one.port == Port(BGP, "tcp") and host in network.speakers:
             what = f"{one.port} is the port of BGP on {host}, which is a router"
-            yield Diagnostic("NC0503", one.where, what, "publish another port; `to` keeps the one inside")
+            yield Diagnostic(
+                "NC0503", one.where, what, "publish another port, and write the port of the server in `to`"
+            )
         if other := taken.get(one.port):
             what = f"{one.port} is the port of {other.name} on {host}{of_port(other, network.topology)}"
-            hint = "publish another port; `to` keeps the one inside"
+            hint = "publish another port, and write the port of the server in `to`"
             yield Diagnostic("NC0503", one.where, what, hint, (port_key(other),))
         for address in one.on:
             first = seen.setdefault((one.port, address), one.where)
             if first != one.where:
-                what = f"{address} has {one.port} published twice"
+                what = f"{one.port} of {address} is published twice"
                 yield Diagnostic("NC0502", one.where, what, "keep one of the two", (first,))
                 break

@@ -1,4 +1,4 @@
-"""What names something names something that is there."""
+"""Every name that refers to something exists."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from netc.network.interface import Network
 
 
 class _There:
-    """Names by table, those too of tables that could not be read, so that what refers to them is not to blame. Each
-    table is gathered once: there may be as many references as names."""
+    """Names by table. Names of tables that could not be read count too, so that references to them are no errors. Each
+    table is read once: there may be as many references as names."""
 
     def __init__(self, network: Network, broken: frozenset[KeyPath]) -> None:
         self.topology = network.topology
@@ -31,9 +31,9 @@ class _There:
             for at in range(len(path)):
                 self._lost.setdefault(path[:at], set()).add(str(path[at]))
         lost = [str(path[1]) for path in broken if path[0] == "hosts" and len(path) == 2]
-        # A host that is refused for its capital letters is elsewhere called by the name that it will have.
+        # A host that is refused for its capital letters may be named in lower case elsewhere.
         self.hosts = Names((*self.topology.hosts, *lost, *map(str.lower, lost)))
-        self.no_host = "there are no hosts"
+        self.no_host = "the topology has no hosts"
         if self.hosts.every:
             self.no_host = f"write one of the hosts: {some(self.hosts.every)}"
         self._origins = network.interfaces
@@ -60,8 +60,8 @@ class _There:
     def one_of(
         self, code: str, name: str, noun: str, host: HostName, at: KeyPath, before: str = ""
     ) -> Iterator[Diagnostic]:
-        """`name` is a key of the host's table of `noun`s, or was one before it was found broken. `before`: what stands
-        before it in the value."""
+        """`name` must be a key of the host's table of `noun`s, broken ones included. `before`: the part of the value
+        before the name."""
         table: KeyPath = ("hosts", host, f"{noun}s")
         if name not in (names := self.of(table)) and table not in self.broken:
             hint = names.did_you_mean(name).replace("mean `", f"mean `{before}") or f"write [{dotted((*table, name))}]"
@@ -70,16 +70,16 @@ class _There:
             yield Diagnostic(code, at, f"{host} has no {noun} `{name}`", hint)
 
     def _for_a_tunnel(self, name: str, host: HostName) -> str:
-        """Where the name is that of an interface, a link or a mesh."""
+        """A hint if the name is that of an interface, a link or a mesh."""
         if own := self.behind(name, host, "hosts", elsewhere=False):
             return f"write `{own}`: `{name}` is its interface"
         if name in self.of(("links",), ("meshes",)):
             kind = "link" if name in self.of(("links",)) else "mesh"
-            return f"`{name}` is a {kind}, and `tunnel` takes one of the tunnels of {host} alone"
+            return f"`{name}` is a {kind}, and `tunnel` takes a tunnel of {host}"
         return ""
 
     def behind(self, device: str, at: HostName | None, *tables: str, elsewhere: bool = True) -> str:
-        """The name of the link, mesh or tunnel whose interface is called so on `at`, or else on another host."""
+        """The link, mesh or tunnel whose interface has this name on `at`, or else on another host."""
         devices = self._devices().get(device, {})
         if at in devices and devices[at][0] in tables:
             return str(devices[at][-1])
@@ -87,7 +87,7 @@ class _There:
         return next(found, "") if elsewhere else ""
 
     def _devices(self) -> dict[str, dict[HostName, KeyPath]]:
-        """By name of an interface: what it is of, by host."""
+        """By interface name and host: the link, mesh or tunnel."""
         if self._by_device is None:
             self._by_device = {}
             for host, interfaces in self._origins.items():
@@ -198,7 +198,7 @@ def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
         if source not in known and ("sets",) not in there.broken:
             hint = known.did_you_mean(source) or f"write [sets.{source}]"
             yield Diagnostic("NC1402", where, f"no set is called `{source}`", hint)
-    # What was misspelt or left out may have meant it.
+    # A misspelt name or a broken table may have meant it.
     all_known = not there.broken and all(name in known for name in used)
     for name, table in topology.sets.items():
         for index, host in enumerate(table.ipset):
@@ -217,7 +217,7 @@ def _mesh(name: MeshName, mesh: Mesh, there: _There) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "NC0205",
             where,
-            "`all` already stands for every host, and `hosts` names others beside it",
+            "`hosts` names hosts beside `all`, which already means every host",
             'write `hosts = "all"`',
         )
     for index, host in enumerate(mesh.hosts):

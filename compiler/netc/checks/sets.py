@@ -1,4 +1,4 @@
-"""Sets that hold something, and can be worked out."""
+"""Sets that contain something, and that do not contain themselves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
     for name, table in network.topology.sets.items():
         where: KeyPath = ("sets", name)
         if name in BUILTIN:
-            what = f"netc has a set `{name}` of its own"
+            what = f"`{name}` is the name of a built-in set"
             yield Diagnostic("NC1604", where, what, "write another name", on_key=True)
         elif name in network.sets:
             yield from _members(name, table, where, network)
@@ -31,7 +31,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             what = f"`{name}` has {too_long(name)}"
             yield Diagnostic("NC1605", where, what, "leave `ipset` out, or write a shorter name", on_key=True)
     for ring in in_order(network.topology)[1]:
-        what = "these sets contain each other in a ring: " + ", ".join(f"`{name}`" for name in ring)
+        what = "these sets contain each other: " + ", ".join(f"`{name}`" for name in ring)
         if len(ring) == 1:
             what = f"set `{ring[0]}` contains itself"
         also: tuple[KeyPath, ...] = tuple(("sets", name) for name in ring[1:])
@@ -46,7 +46,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def named_sets(name: SetName, table: AddressSet) -> Iterator[tuple[KeyPath, Source]]:
-    """Every set that a set names, and where."""
+    """Every source that a set names in `sets` and `minus`, and where."""
     for index, other in enumerate(table.sets):
         yield ("sets", name, "sets", index), other
     for index, source in enumerate(table.minus):
@@ -60,12 +60,12 @@ def _members(name: SetName, table: AddressSet, where: KeyPath, network: Network)
     whole = members((*table.prefixes, *table.sets), network.sets, table)
     if not left and not table.may_be_empty:
         what = f"set `{name}` is empty, and an empty set matches no address"
-        cure = "give it `prefixes` or `files`, or take it out"
+        cure = "give it `prefixes` or `files`, or leave the set out"
         if whole:
             what = f"`minus` removes all addresses of set `{name}`, and an empty set matches no address"
-            cure = "put less into `minus`"
+            cure = "take prefixes out of `minus`"
         yield Diagnostic(
-            "NC1403", where, what, f"write `may_be_empty = true` if that is meant, else {cure}", on_key=True
+            "NC1403", where, what, f"write `may_be_empty = true` if that is intended, else {cure}", on_key=True
         )
     elif table.minus and whole == left:
         what = f"`minus` removes nothing: set `{name}` has none of its addresses"

@@ -1,6 +1,6 @@
-"""What says again what is said already: sources that lie in others beside them, and rules that others cover.
+"""Sources that another source of the same list contains, and rules that other rules cover.
 
-Only what is covered as a whole is told of, and where a part is, that part: one port, one source, one interface.
+Reported is only what is covered as a whole: a source, a rule, or a port, source or interface of a rule.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Opening
 
 MOST = 300
-"""Rules of a firewall that somebody wrote. A longer one was generated, and nobody reads what it says twice."""
+"""Most rules that a firewall written by hand has. A longer one is generated, and not checked for repetitions."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -42,7 +42,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
-    """What only the rules of a host show."""
+    """Rules of a host's firewall that other rules cover."""
     wall = network.topology.hosts[plan.host].firewall
     if wall and 0 < len(wall.allow) + len(wall.pass_) <= MOST:
         for ruleset in rulesets(plan):
@@ -54,7 +54,7 @@ def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
 
 
 def _lists(host: HostName, table: Host) -> Iterator[tuple[KeyPath, Sequence[Source]]]:
-    """Every list of prefixes and sets in which any of them counts."""
+    """Every list of prefixes and sets that matches if one of them does."""
     own: KeyPath = ("hosts", host)
     if table.firewall:
         yield (*own, "firewall", "deny"), table.firewall.deny
@@ -78,7 +78,7 @@ def _inside(sources: Sequence[Source], where: KeyPath, sets: Sets) -> Iterator[D
         what = (
             f"the list has `{sources[index]}` twice"
             if same
-            else f"the list has {around}, which contains `{sources[index]}`"
+            else f"the list has {around}, which {'contain' if len(others) > 1 else 'contains'} `{sources[index]}`"
         )
         also = tuple((*where, other) for other in others)
         yield Diagnostic("NC2902", (*where, index), what, "leave it out", also, Severity.WARNING)
@@ -89,7 +89,7 @@ Around = tuple[int, int, int]
 
 
 def _covered(sources: Sequence[Source], sets: Sets) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Each source that others hold as a whole, by index, and those. Lists may have thousands of prefixes."""
+    """The index of each source that others contain as a whole, and theirs. Lists may have thousands of prefixes."""
     outer: dict[Family, list[Around]] = {4: [], 6: []}
     nets = sorted((n.version, n.first, -n.last, at) for at, n in enumerate(sources) if isinstance(n, IPNetwork))
     for version, first, last, at in nets:
@@ -103,7 +103,7 @@ def _covered(sources: Sequence[Source], sets: Sets) -> Iterator[tuple[int, tuple
     spread = _spread(named)
     for at, held in named.items():
         beginning = next((family, ranges[0][0]) for family in FAMILIES if (ranges := held.of(family)))
-        # Of two that are the same the first stays.
+        # Of two equal sets the first stays.
         near = (other for other in _near(spread, *beginning) if other != at)
         wider = (other for other in near if _holds(named[other], held))
         by = next((other for other in wider if other < at or not _holds(held, named[other])), None)
@@ -123,7 +123,7 @@ def _covered(sources: Sequence[Source], sets: Sets) -> Iterator[tuple[int, tuple
 
 
 Spread = dict[Family, Spans[int]]
-"""Sets by where their addresses begin and end."""
+"""Sets by their first and last address."""
 
 
 def _spread(sets: dict[int, Members]) -> Spread:
@@ -134,12 +134,12 @@ def _spread(sets: dict[int, Members]) -> Spread:
 
 
 def _near(spread: Spread, family: Family, address: int) -> list[int]:
-    """Those that may hold it, in their order."""
+    """Sets that may contain the address, in order."""
     return sorted(spread[family].meeting(address, address))
 
 
 def _prefixes_around(held: Members, outer: dict[Family, list[Around]]) -> tuple[int, ...]:
-    """A prefix for each family that has any; nothing if one family is in none."""
+    """A prefix for each family of the set that contains it. Nothing if a family has none."""
     found: list[int] = []
     for family in FAMILIES:
         if ranges := held.of(family):
@@ -155,7 +155,7 @@ def _holds(wider: Members, held: Members) -> bool:
 
 
 def _in_ranges(inner: Ranges, outer: Ranges) -> bool:
-    """Lists of countries have thousands of ranges each, and most are apart: three of them show it."""
+    """Lists of countries have thousands of ranges each, and most do not overlap: three ranges show that quickly."""
     for first, last in (inner[0], inner[len(inner) // 2], inner[-1]) if inner else ():
         before = bisect_right(outer, first, key=lambda one: one[0])
         if not before or last > outer[before - 1][1]:
@@ -177,7 +177,7 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Diagnostic]
     }
     accepts = {one.origin: _accept_of(one, sets) for one in openings if _is_beside(one, asked)}
     others = Accepts(accepts)
-    # From the last to the first: of two that say the same the first stays.
+    # From the last to the first: of two equal rules the first stays.
     for number in reversed(range(len(wall.allow))):
         at: KeyPath = (*where, "allow", number)
         if accepts.pop(at, None) is None:
@@ -195,8 +195,7 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Diagnostic]
 
 
 def _is_beside(opening: Opening, asked: dict[str, Spans[None]]) -> bool:
-    """Whether it may let in all that some `allow` asks for; the far ends of tunnels are many, and most have nothing to
-    do with it."""
+    """Whether it may accept all that some `allow` accepts. Most rules are for peers of tunnels, and do not."""
     if opening.on or opening.protocol is not None:
         return False
     return not opening.ports or any(asked[each.protocol].within(each.first, each.last) for each in opening.ports)
@@ -209,7 +208,7 @@ def _accept_of(opening: Opening, sets: Sets) -> Accept:
 
 
 class _Rule(Struct, frozen=True):
-    """An `allow`, and where each of its parts stands in it. None is any."""
+    """An `allow`, and the index of each of its parts. None is any."""
 
     at: KeyPath
     ports: tuple[tuple[int, Ports | None], ...]
@@ -241,7 +240,7 @@ def _both_families(rule: _Rule) -> Members:
 
 
 def _repeated(rule: _Rule, others: Accepts) -> tuple[list[Diagnostic], Accept | None]:
-    """What is wrong with a rule, and what it still lets in alone: each part that is told of counts no more."""
+    """Diagnostics of a rule, and what it still accepts alone, without the parts that are reported."""
     if by := _by(rule, others, _both_families(rule)):
         return [_as_a_whole(rule, by)], None
     reported: list[Diagnostic] = []
@@ -250,7 +249,7 @@ def _repeated(rule: _Rule, others: Accepts) -> tuple[list[Diagnostic], Accept | 
         wanted = _both_families(rule)
         left: list[Any] = []
         for number, part in enumerate(parts):
-            # Where a part is alone it stays, since to say nothing is to say any.
+            # The last part stays, since an empty list means any.
             alone = not left and number == len(parts) - 1
             only = part[2] if field == "sources" else wanted
             by = () if alone else _by(replace(rule, **{field: (part,)}), others, only)
@@ -269,10 +268,13 @@ def _repeated(rule: _Rule, others: Accepts) -> tuple[list[Diagnostic], Accept | 
 def _as_a_whole(rule: _Rule, by: tuple[Accept, ...]) -> Diagnostic:
     also = tuple(accept.origin for accept in by)
     if len(by) == 1 and by[0].origin[2:] == ("ssh",):
-        what = f"{by[0].ports[0]} is ssh, open to everyone{': this rule restricts nothing' * rule.is_narrowed}"
-        hint = "leave it out; sshd_config says who may log in" if rule.is_narrowed else "leave it out"
+        what = (
+            f"netc accepts ssh ({by[0].ports[0]}) from everyone{', so this rule restricts nothing' * rule.is_narrowed}"
+        )
+        hint = "leave it out: sshd_config decides who may log in" if rule.is_narrowed else "leave it out"
         return Diagnostic("NC2903", rule.at, what, hint, also, Severity.WARNING)
-    what = f"{' and '.join(_label(accept.origin) for accept in by)} already {_accept(by)} all of this rule"
+    others = " and ".join(_label(accept.origin) for accept in by)
+    what = f"{others} already {_accept(by)} everything that this rule accepts"
     return Diagnostic("NC2903", rule.at, what, "leave it out", also, Severity.WARNING)
 
 
@@ -285,7 +287,7 @@ def _label(origin: KeyPath) -> str:
 
 
 def _by(rule: _Rule, others: Accepts, wanted: Members) -> tuple[Accept, ...]:
-    """Those that let in all of it, which comes from `wanted`; nothing when something is left."""
+    """The rules that accept all of it, from the sources `wanted`. Nothing if something is left."""
     found: dict[KeyPath, Accept] = {}
     for _, port in rule.ports:
         for _, device in rule.devices:
@@ -308,7 +310,7 @@ def _holds_port(wider: Ports, port: Ports) -> bool:
 
 
 def _needed(wanted: Members, accepts: list[Accept]) -> tuple[Accept, ...]:
-    """One of them if it is enough, else those that it takes; nothing when all of them are not enough."""
+    """One of them if it is enough, else as many as needed. Nothing if all of them are not enough."""
     for accept in accepts:
         if _holds(accept.sources, wanted):
             return (accept,)

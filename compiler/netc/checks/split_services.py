@@ -1,4 +1,4 @@
-"""Splits of services: a service is in one slice, that slice in one split, and none that the packet filter needs."""
+"""Splits of services: each service and each slice is in one split, and no service that the packet filter needs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from netc.language.names import HostName, ServiceName, SliceName
 from netc.network.interface import Network
 
 REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "dropbear.service"))
-"""What people come in by."""
+"""Services by which you log in."""
 
 EARLIER = frozenset(
     f"{name}.service"
     for name in ("nftables", "netfilter-persistent", "dbus", "systemd-journald", "systemd-logind", "systemd-udevd")
 )
-"""What a machine starts before its packet filter, or cannot do without."""
+"""Services that start before the packet filter, or that the machine cannot do without."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -39,8 +39,8 @@ def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPa
             "NC1705", where, f"`{service}` is already in another split", "leave it out of one of the two", (first,)
         )
     if service in REMOTE:
-        what = f"`{service}` would stop together with the packet filter, and lock you out"
-        yield Diagnostic("NC1711", where, what, "leave it out: answers to ssh do not go into a tunnel anyway")
+        what = f"`{service}` would stop when the packet filter stops, and lock you out"
+        yield Diagnostic("NC1711", where, what, "leave it out: replies of ssh do not go into a tunnel anyway")
     elif service in EARLIER:
         what = f"`{service}` starts before the packet filter, and the services of a split start after it"
         yield Diagnostic("NC1711", where, what, "leave it out")
@@ -50,13 +50,13 @@ def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Net
     for name, namespace in sorted(network.topology.hosts[host].namespaces.items()):
         for index, unit in enumerate(namespace.services):
             if unit == service:
-                what = f"`{service}` runs in namespace `{name}`, and splits apply outside of namespaces"
+                what = f"`{service}` runs in namespace `{name}`, where splits do not apply"
                 there = ("hosts", host, "namespaces", name, "services", index)
                 yield Diagnostic("NC1710", where, what, "leave it out of one of the two", (there,))
 
 
 def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Diagnostic]:
-    """Also one within the other."""
+    """A slice in two splits, or inside a slice of another split."""
     groups = {other: other.control_group.split("/") for other in (*seen, slice_)}
     own = groups[slice_]
     for other, there in seen.items():
@@ -67,6 +67,6 @@ def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) ->
                 else ""
             )
             what = what or f"slice `{slice_}` contains `{other}`, which another split has"
-            yield Diagnostic("NC1705", where, what, "write slices of which none contains another", (there,))
+            yield Diagnostic("NC1705", where, what, "write slices that do not contain each other", (there,))
             return
     seen[slice_] = where

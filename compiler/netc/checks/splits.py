@@ -1,4 +1,4 @@
-"""Split tunnels: one way of telling who goes in, a tunnel that can take them, and a resolver behind it."""
+"""Split tunnels: one key that selects the packets, a tunnel that can carry them, and a resolver behind it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netc.network.sets import members
 from netc.network.splits import Split, splits
 
 SUITABLE = those(lambda kind: 4 in kind.carries and not kind.ethernet)
-"""Those that carry IPv4 to one far end, with no neighbours to choose from."""
+"""Kinds that carry IPv4 to one peer, without neighbours on Ethernet."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -35,7 +35,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _given(settings: Settings) -> dict[str, Hashable]:
-    """How the author tells who goes in."""
+    """The keys that select the split's packets."""
     keys = ("group", "user", "service", "slice", "interface", "source")
     said = {key: getattr(settings, key) for key in keys}
     return {key: value for key, value in said.items() if value}
@@ -46,11 +46,11 @@ def _who(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     if len(given) != 1:
         what = "a split needs exactly one of `group`, `user`, `service`, `slice`, `interface` and `source`"
         what += f", and this one has {' and '.join(f'`{key}`' for key in given)}" if given else ""
-        hint = "make a split of each" if given else f'write `group = "{where[-1]}"`'
+        hint = "write a split for each" if given else f'write `group = "{where[-1]}"`'
         yield Diagnostic("NC1701", where, what, hint, on_key=True)
     elif settings.mode == "except" and (settings.interface or settings.source):
         what = '`mode = "except"` is for programs of the host, and `interface` and `source` select forwarded packets'
-        hint = "leave `mode` out, and name what goes into the tunnel"
+        hint = "leave `mode` out, and select the packets that go into the tunnel"
         yield Diagnostic("NC1701", (*where, "mode"), what, hint)
 
 
@@ -61,7 +61,7 @@ def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
 
 
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:
-    """Every destination that stays outside, and where it is said."""
+    """Every destination that does not use the tunnel, and where it is written."""
     for name, settings in table.items():
         for index, source in enumerate(settings.direct):
             yield ("hosts", host, "splits", name, "direct", index), source
@@ -73,7 +73,7 @@ def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Di
         if found.of(family) == ((0, 2**bits - 1),):
             what = f"`direct` covers all of IPv{family}, so no IPv{family} packet would go into the tunnel"
             hint = (
-                'take prefixes out of it; `ipv6 = "direct"` keeps IPv6 out of the tunnel'
+                'take prefixes out of it, or write `ipv6 = "direct"` to keep IPv6 out of the tunnel'
                 if family == 6
                 else "take prefixes out of it"
             )
@@ -86,9 +86,9 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     default = next((index for index, net in enumerate(tunnel.routes) if net.prefixlen == 0), None)
     if tunnel.namespace:
         what = f"tunnel `{name}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
-        yield Diagnostic("NC1702", where, what, "make a second tunnel")
+        yield Diagnostic("NC1702", where, what, "make a second tunnel that is in no namespace")
     elif tunnel.kind not in SUITABLE:
-        what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry a default route of IPv4"
+        what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry an IPv4 default route"
         yield Diagnostic("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
     elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
         what = f"the program of `{name}` runs as root, so the split would send its packets into its own tunnel"
@@ -96,7 +96,7 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
             "NC1702",
             where,
             what,
-            "select a group or user other than root, or a tunnel that netc makes",
+            "keep root out of the split, or use a tunnel of a kind that needs no program",
             (tunnel.where,),
         )
     elif 4 not in split.families:
@@ -107,18 +107,20 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
         hint = "leave it out"
         yield Diagnostic("NC1702", (*tunnel.where, "routes", default), what, hint, (where,))
     elif split.settings.interface == tunnel.name:
-        what = f"`interface` is the tunnel itself, so packets out of {tunnel.name} would go into it again"
+        what = f"`interface` is the tunnel itself, so packets from {tunnel.name} would go into it again"
         yield Diagnostic("NC1702", (*split.origin, "interface"), what, "write the interface where the packets arrive")
     elif isinstance(tunnel, WireguardInterface):
         yield from _allowed(split, tunnel)
 
 
 def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Diagnostic]:
-    """What no peer is allowed to have is lost: no leak, but no answer either."""
+    """WireGuard drops packets that are in no peer's `allowed_ips`: no leak, but no reply either."""
     for family in split.families if split.ipv6 == "tunnel" else (4,):
         if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
-            what = f"the peers of tunnel `{split.settings.tunnel}` allow a part of IPv{family}, and the rest is lost"
-            hint = f'add `"{"0.0.0.0/0" if family == 4 else "::/0"}"` to `allowed_ips` of a peer'
+            everything = "0.0.0.0/0" if family == 4 else "::/0"
+            what = f"no peer of `{split.settings.tunnel}` has {everything} in `allowed_ips`"
+            what += ", so WireGuard drops packets to other addresses"
+            hint = f'add `"{everything}"` to `allowed_ips` of a peer'
             yield Diagnostic("NC1708", split.origin, what, hint, (tunnel.where,), Severity.WARNING, on_key=True)
 
 
@@ -138,11 +140,11 @@ def _dns(split: Split) -> Iterator[Diagnostic]:
             what = f"`dns` has two IPv{ip.version} resolvers, and a split takes one for each family"
             yield Diagnostic("NC1703", where, what, "leave it out", (first,))
         elif ip.version not in split.families or (ip.version == 6 and split.ipv6 != "tunnel"):
-            what = f"the split sends no IPv{ip.version} into the tunnel, so it does not reach resolver {ip}"
+            what = f"the split sends no IPv{ip.version} into the tunnel, so programs do not reach resolver {ip}"
             yield Diagnostic("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
         elif ip.is_loopback() or ip.is_link_local():
             what = f"{ip} is an address of this host or link, so the tunnel does not lead to it"
-            yield Diagnostic("NC1703", where, what, "write a resolver at the far end or behind it")
+            yield Diagnostic("NC1703", where, what, "write a resolver that is reached through the tunnel")
 
 
 def _takes_root(split: Split) -> bool:
@@ -152,24 +154,24 @@ def _takes_root(split: Split) -> bool:
 
 
 def _name_of_the_far_end(split: Split) -> Iterator[Diagnostic]:
-    """netc looks it up as root, which would ask through the tunnel that is waiting for the answer."""
+    """netc resolves the name as root, and the query would need the tunnel that waits for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
     if far and _takes_root(split) and split.resolvers:
-        what = f"root must resolve {far}, the far end of `{name}`, and the split sends its queries into the tunnel"
+        what = f"root must resolve {far}, the peer of `{name}`, and the split sends the queries into the same tunnel"
         at = (*split.origin, "dns")
         yield Diagnostic(
             "NC1709",
             at,
             what,
-            "write the address of the far end in place of its name",
+            "write the address of the peer in place of its name",
             (split.tunnel.where,),
             on_key=True,
         )
 
 
 def _twice(resolved: tuple[Split, ...]) -> Iterator[Diagnostic]:
-    """Two splits of the same programs, or with the same command; `split_services` sees to services."""
+    """Two splits of the same programs, or with the same command. `split_services` checks services."""
     who: dict[Hashable, Split] = {}
     commands: dict[str, Split] = {}
     for split in resolved:
@@ -177,7 +179,7 @@ def _twice(resolved: tuple[Split, ...]) -> Iterator[Diagnostic]:
         key: Hashable = "everybody else" if split.settings.mode == "except" else split.slice or given
         other = who.setdefault(key, split)
         if other != split and given:
-            what = f"splits `{other.name}` and `{split.name}` select the same"
+            what = f"splits `{other.name}` and `{split.name}` select the same packets"
             yield Diagnostic("NC1705", split.origin, what, "keep one of the two", (other.origin,), on_key=True)
         if split.settings.command:
             first = commands.setdefault(split.settings.command, split)

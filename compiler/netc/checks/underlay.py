@@ -1,4 +1,4 @@
-"""What carries a tunnel's own packets: never the tunnel itself, and always in one piece."""
+"""The outer packets of a tunnel: never routed into the tunnel itself, and not fragmented."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
 
 IPV4_MINIMUM = 576
-"""What every host takes (RFC 791 section 3.1), and the least that an author may write."""
+"""What every host accepts (RFC 791 section 3.1), and the least that a topology may have."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -28,23 +28,23 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:
-    """A far end whose address a DNS name holds back lies in a route to everywhere, whatever it turns out to be."""
+    """A peer with a DNS name is in a route to all addresses, whatever its address is."""
     everywhere = any(net.prefixlen <= (1 if net.version == 4 else 3) for net in interface.routes)
     in_main = interface.table is None and interface.namespace is None
     if not (everywhere and in_main):
         return
     named = any(isinstance(end, DnsName) for end in outer_ends(interface))
     if named and underlay.carrier(interface) != interface:
-        what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
+        what = f"the outer packets of {interface.name} would be routed into {interface.name} itself"
         yield Diagnostic("NC0701", (*interface.where, "routes"), what, OUT)
 
 
-OUT = "route less into the tunnel, give it a `table`, or put it into a namespace"
+OUT = "take routes out of the tunnel, give it a `table`, or put it into a namespace"
 
 
 def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Diagnostic]:
-    """Each has one carrier, so a walk along them that comes back to where it was has found a ring. No interface is
-    walked twice: chains may be as long as there are interfaces."""
+    """Each interface has one carrier, so a walk along carriers that comes to an interface again has found a ring. No
+    interface is walked twice: a chain may have all interfaces."""
     carriers = {interface.name: underlay.carrier(interface) for interface in interfaces}
     walked: set[InterfaceName] = set()
     for interface in interfaces:
@@ -60,15 +60,15 @@ def _rings(interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Di
 
 
 def _ring(members: list[Interface]) -> Diagnostic:
-    """Told at the first by name, from which it goes around."""
+    """Reported at the interface that is first by name."""
     first = min(range(len(members)), key=lambda number: members[number].name)
     interface, *others = members[first:] + members[:first]
     if not others:
-        what = f"the packets of {interface.name} to its far end would go into {interface.name} itself"
+        what = f"the outer packets of {interface.name} would be routed into {interface.name} itself"
         return Diagnostic("NC0701", interface.where, what, OUT, on_key=True)
     through = " -> ".join(each.name for each in (interface, *others, interface))
     what = f"these tunnels of {interface.host} carry each other: {through}"
-    hint = "give one of them a far end that the uplink reaches"
+    hint = "give one of them a peer address that the uplink reaches"
     return Diagnostic("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
 
 
@@ -98,7 +98,7 @@ def _size(interface: Interface, network: Network) -> Iterator[Diagnostic]:
 
 
 def _imported(interface: Interface, network: Network) -> Place | None:
-    """The line of a provider's file that says the MTU."""
+    """The line of a provider's file with the MTU."""
     if interface.origin[0] != "hosts":
         return None
     tunnel = network.topology.hosts[interface.host].tunnels.get(TunnelName(str(interface.origin[-1])))
@@ -106,12 +106,12 @@ def _imported(interface: Interface, network: Network) -> Place | None:
 
 
 def _on(interface: Interface, mtu: Mtu) -> str:
-    """`1440 on b`, and what that was made of"""
+    """`1440 on b`, and how it was computed."""
     return f"{mtu.value}{'' if mtu.given else f' = {of_mtu(interface, mtu)}'} on {interface.host}"
 
 
 def _unequal(network: Network) -> Iterator[Diagnostic]:
-    """Both ends of a link agree; a derived size can differ where one end goes through another tunnel."""
+    """Both ends of a link need one MTU. Derived ones differ if one end goes through another tunnel."""
     ends: dict[tuple[KeyPath, frozenset[str]], Interface] = {}
     for interfaces in network.interfaces.values():
         for interface in interfaces:
@@ -119,6 +119,6 @@ def _unequal(network: Network) -> Iterator[Diagnostic]:
                 continue
             other = ends.setdefault((interface.origin, frozenset((interface.host, interface.far))), interface)
             if other.mtu and other.mtu.value != interface.mtu.value:
-                what = f"mtu {_on(other, other.mtu)} and {_on(interface, interface.mtu)}: the ends need the same"
+                what = f"mtu {_on(other, other.mtu)} differs from {_on(interface, interface.mtu)}"
                 least = min(other.mtu.value, interface.mtu.value)
                 yield Diagnostic("NC0705", interface.origin, what, f"write `mtu = {least}`", on_key=True)

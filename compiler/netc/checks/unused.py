@@ -1,7 +1,7 @@
-"""Links and tunnels by which nothing goes, as far as netc can know. Sets are told of by `references`.
+"""Links and tunnels that nothing uses, as far as netc can know. `references` reports unused sets.
 
-Meshes always carry something: a shared one has a subnet, and interfaces per peer are made for a routing daemon, which
-needs no more than their fe80 addresses.
+Meshes are always used: a shared one has a subnet, and interfaces per peer are for a routing daemon, which needs only
+their fe80 addresses.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def _mentioned(table: Host) -> set[str]:
 
 
 def _leads_somewhere(interface: Interface, table: Host) -> bool:
-    """What is routed into it, or neighbours in a subnet of its own. A provider's file says nothing of neighbours, and
-    a program that makes an interface may route into it."""
+    """Whether routes lead into it, or its subnet has neighbours. A provider's file does not name neighbours, and a
+    program that makes an interface may add routes itself."""
     if interface.routes or interface.namespace or interface.back or isinstance(interface, ProgramInterface):
         return True
     own = [net for net in interface.addresses if not net.ip.is_link_local()]

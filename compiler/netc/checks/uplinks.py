@@ -1,4 +1,4 @@
-"""Uplinks: each brings prefixes of its own, by one way, and has a router where it needs one."""
+"""Uplinks: each has prefixes of its own, one interface or tunnel, and a router where it needs one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                     "NC1202",
                     uplink.origin,
                     what,
-                    "write `prefixes` with what the provider routes to this host",
+                    "write the `prefixes` that the provider routes to this host",
                     on_key=True,
                 )
         yield from _overlaps(resolved)
@@ -43,7 +43,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 def _uplink(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     if (settings.interface is None) == (settings.tunnel is None):
-        what = "the uplink needs either `interface` or `tunnel`, and has both or none"
+        has = "neither" if settings.tunnel is None else "both"
+        what = f"the uplink needs either `interface` or `tunnel`, and has {has}"
         yield Diagnostic(
             "NC1201",
             where,
@@ -57,14 +58,14 @@ def _uplink(host: HostName, settings: Settings, where: KeyPath, network: Network
     tunnel = _tunnel(host, settings, network)
     if tunnel and tunnel.namespace:
         what = f"tunnel `{settings.tunnel}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
-        yield Diagnostic("NC1206", (*where, "tunnel"), what, "make a second tunnel")
+        yield Diagnostic("NC1206", (*where, "tunnel"), what, "make a second tunnel that is in no namespace")
     elif tunnel and (tunnel.table is not None or any(net.prefixlen == 0 for net in tunnel.routes)):
-        what = f"tunnel `{settings.tunnel}` has a `table` or a default route, and the uplink makes both itself"
-        key = "table" if tunnel.table is not None else "routes"
+        key, repeated = ("table", "`table`") if tunnel.table is not None else ("routes", "default route")
+        what = f"tunnel `{settings.tunnel}` has a {repeated}, and the uplink makes one itself"
         yield Diagnostic("NC1206", (*tunnel.where, key), what, "leave it out", (where,))
     made = by_device(host, network).get(settings.interface) if settings.interface else None
     if made:
-        what = f"netc makes `{made.name}` on {host}; `interface` takes interfaces of the image"
+        what = f"netc makes `{made.name}` on {host}, and `interface` takes one that netc does not make"
         hint = (
             f'write `tunnel = "{made.origin[-1]}"` in place of `interface`'
             if made.origin[0] == "hosts"
@@ -86,7 +87,7 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
         at: KeyPath = (*where, "gateway", index)
         earlier = [other for other in given[:index] if other.version == ip.version]
         if earlier:
-            hint = "leave it out, or make a second uplink of it"
+            hint = "leave it out, or write a second uplink with it"
             yield Diagnostic("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
         elif settings.interface and ip.version not in prefixes:
             what = f"`gateway` has the IPv{ip.version} router {ip}, and `prefixes` has no IPv{ip.version} prefix"
@@ -98,7 +99,11 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
         families = " and ".join(f"IPv{version}" for version in sorted(missing))
         what = f"the uplink has no {families} router for its default route"
         yield Diagnostic(
-            "NC1204", where, what, "write the router as `gateway`, or `false` on a point-to-point link", on_key=True
+            "NC1204",
+            where,
+            what,
+            "write the address of the router as `gateway`, or `gateway = false` on a point-to-point link",
+            on_key=True,
         )
 
 
@@ -111,10 +116,10 @@ def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> I
 
 
 def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
-    """Ranges that no provider brings, and routers that nobody is."""
+    """Prefixes that no provider routes, and addresses that no router has."""
     for index, net in enumerate(settings.prefixes):
         if net.prefixlen == 0 or any(not _routable(ip) for ip in (net.network, net.ip)):
-            hint = "write the prefix that the provider routes to this host; `gateway` makes the default route"
+            hint = "write the prefix that the provider routes to this host, and `gateway` for the default route"
             yield Diagnostic("NC1210", (*where, "prefixes", index), f"{net} cannot be the prefix of an uplink", hint)
     for index, ip in enumerate(settings.gateway or ()):
         broadcast = any(net.version == 4 and net.size > 2 and ip == net.broadcast for net in settings.prefixes)
@@ -129,18 +134,18 @@ def _routable(ip: IPAddress) -> bool:
 
 
 def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
-    """`addresses` are those of `wan`; in the prefix of another interface they would be answered there."""
+    """`addresses` are those of `wan`. In the prefix of another uplink, replies from them would leave by that one."""
     table = network.topology.hosts[host]
     for index, own in enumerate(table.addresses):
         holders = [uplink for uplink in resolved if any(own.ip in net for net in uplink.prefixes)]
         if table.wan and holders and all(uplink.device != table.wan for uplink in holders):
-            what = f"{own.ip} is on {table.wan}, and its answers would leave by uplink `{holders[0].name}`"
+            what = f"{own.ip} is on {table.wan}, and replies from it would leave by uplink `{holders[0].name}`"
             hint = f"leave it out: `addresses` are those of {table.wan}, and `prefixes` those of an uplink"
             yield Diagnostic("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
 
 
 def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:
-    """The same prefix by two ways: nobody could tell by which one to answer."""
+    """The same prefix on two uplinks: netc cannot know by which one replies should leave."""
     brought = [(net, uplink) for uplink in resolved for net in uplink.prefixes]
     overlapped = first_overlaps([(net, uplink.name) for net, uplink in brought])
     for (net, uplink), earlier in zip(brought, overlapped, strict=True):
@@ -165,7 +170,7 @@ def _preferred(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:
 
 
 def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
-    """What no uplink brings follows the preferred one, also answers: who dialled it, by ssh too, would hear nothing."""
+    """Replies from an address of no uplink leave by the preferred one, so connections to it, including ssh, break."""
     table = network.topology.hosts[host]
     brought = Longest((net, True) for uplink in resolved for net in uplink.prefixes)
     devices = {uplink.device for uplink in resolved}
@@ -174,18 +179,18 @@ def _stranded(host: HostName, resolved: tuple[Uplink, ...], network: Network) ->
         families = {default.family for default in uplink.default_routes}
         for index, own in enumerate(table.addresses):
             if own.version in families and not brought.of(own.ip):
-                what = f"answers from {own.ip}, ssh too, would leave by uplink `{uplink.name}`"
+                what = f"replies from {own.ip}, including ssh, would leave by uplink `{uplink.name}`"
                 there = f'`interface = "{table.wan or "eth0"}"`, `prefixes = "{own}"`'
-                hint = f"make an uplink of it too: {there} and its `gateway`"
+                hint = f"write an uplink for it too, with {there} and its `gateway`"
                 yield Diagnostic("NC1208", where, what, hint, (("hosts", host, "addresses", index),))
         if table.wan and not table.addresses and table.wan not in devices:
-            what = f"answers from {table.wan} of {host}, ssh too, would leave by uplink `{uplink.name}`"
-            yield Diagnostic("NC1208", where, what, f"make an uplink of {table.wan} too", (("hosts", host, "wan"),))
+            what = f"replies from {table.wan} of {host}, including ssh, would leave by uplink `{uplink.name}`"
+            yield Diagnostic("NC1208", where, what, f"write an uplink for {table.wan} too", (("hosts", host, "wan"),))
 
 
 def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
-    """WireGuard's own packets have no source yet when their route is looked up, so no rule of another uplink's holds
-    them; other kinds send from `local`."""
+    """The kernel looks up the route of WireGuard's outer packets before they have a source, so no rule of another
+    uplink matches them. Other kinds send from `local`."""
     table = network.topology.hosts[host]
     near = [*table.addresses, *(net for u in resolved if not u.tunnel for net in u.prefixes)]
     for uplink in (u for u in resolved if u.preferred):
@@ -197,6 +202,8 @@ def _into_itself(host: HostName, resolved: tuple[Uplink, ...], network: Network)
             outer = {there.family} if there.family else {net.version for net in table.addresses} or {4, 6}
             inner = {default.family for default in uplink.default_routes} & outer
             if inner and not any(there.host in net for net in near if there.family):
-                what = f"uplink `{uplink.name}` is preferred, so its own packets to {there.host} would go into it"
+                what = (
+                    f"uplink `{uplink.name}` is preferred, so its outer packets to {there.host} would be routed into it"
+                )
                 hint = f"prefer another uplink, or write an endpoint that is not IPv{min(inner)}"
                 yield Diagnostic("NC1209", (*uplink.origin, "preferred"), what, hint, (made.where,) if made else ())

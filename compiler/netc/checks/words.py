@@ -1,4 +1,4 @@
-"""Words that several checks share."""
+"""Texts that several checks share."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from netaddr import IPAddress
 from netc.language.names import HostName
 
 MOST = 12
-"""Names of a list that are said: there may be thousands, and as many messages that say them."""
+"""Names of a list that a text shows: there may be thousands, and as many diagnostics that show them."""
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of them, and how many there are besides."""
+    """The first names, and how many more there are."""
     return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
 
 
-@lru_cache(maxsize=8)  # every mistake of a host says it
+@lru_cache(maxsize=8)  # every such diagnostic of a host shows it
 def has(host: HostName, own: frozenset[IPAddress]) -> str:
-    """A hint: the addresses that a host could be reached at."""
+    """A hint: the addresses of a host."""
     if not own:
         return f"the topology has no address of {host}: add it to `addresses`"
     first = ", ".join(map(str, nsmallest(MOST, own)))
