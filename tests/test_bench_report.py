@@ -15,7 +15,7 @@ import pytest
 from bench import __main__ as bench
 from bench import inputs
 from bench.curves import Curve, Point, drawn
-from bench.figure import Bar, Command, Figure, Missing, NotMeasured, alternate, beside, measured
+from bench.figure import NETC, Bar, Command, Figure, Missing, NotMeasured, alternate, beside, measured
 from bench.report import as_json, markdown, missed
 from examples import compiled
 
@@ -82,6 +82,8 @@ def test_a_command_that_fails_is_no_figure() -> None:
         beside("work", {"a": ["sh", "-c", "echo what went wrong >&2; exit 3"]}, runs=1)
     with pytest.raises(NotMeasured, match="No such file or directory: 'nothing-of-this-name'"):
         beside("work", {"a": ["nothing-of-this-name"]}, runs=1)
+    with pytest.raises(RuntimeError, match="work: .* failed: "):
+        beside("work", {"netc": [*NETC, "check", "/nothing"]}, runs=1)
 
 
 def test_a_report_says_what_misses_its_bar_and_what_was_not_measured() -> None:
@@ -96,7 +98,8 @@ def test_a_report_says_what_misses_its_bar_and_what_was_not_measured() -> None:
     assert missed({"one": (FAST,)}) == []
     data = json.loads(as_json(rows, {}))
     assert [one["holds"] for one in data["subjects"]["one"]] == [False, True]
-    assert data["subjects"]["two"] == [{"work": "throughput", "why": "that needs root"}]
+    assert data["subjects"]["two"] == [{"work": "throughput", "why": "that needs root", "broken": False}]
+    assert missed({"one": (Missing("growth", "netc failed", broken=True),)}) == ["growth"]
 
 
 def subject(figures: list[Figure], error: Exception | None = None) -> SimpleNamespace:

@@ -1,6 +1,6 @@
 """`python -m bench [SUBJECT]...`: all subjects, or those; the report goes to .cache/bench and to stdout.
 
-Exit codes: 0 every bar holds, 1 one is missed, 2 no such subject.
+Exit codes: 0 every bar holds, 1 one is missed or a subject broke, 2 no such subject.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def taken(subject: str) -> Iterator[Figure | Missing]:
     except NotMeasured as reason:
         yield Missing(subject, str(reason))
     except Exception as error:
-        yield Missing(subject, f"it broke: {type(error).__name__}: {error}")
+        yield Missing(subject, f"it broke: {type(error).__name__}: {error}", broken=True)
 
 
 @contextmanager

@@ -78,10 +78,12 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A figure that could not be taken, and why."""
+    """A figure that could not be taken, and why. `broken`: netc or the bench failed, and nothing that the machine has
+    not got."""
 
     work: str
     why: str
+    broken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +127,15 @@ def beside(
 ) -> dict[str, Cost]:
     """The cost of each way to do `work`. A callable is timed in this process, and its memory is not known (NaN).
 
-    Raises NotMeasured when a command fails, with its last words.
+    Raises NotMeasured when a peer's command fails, with its last words, and RuntimeError when netc does.
     """
     try:
         taken = alternate({name: _runner(way) for name, way in ways.items()}, runs)
     except subprocess.CalledProcessError as error:
         words = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-        raise NotMeasured(f"{work}: {error.cmd[0]} failed: {words[-1] if words else error.returncode}") from None
+        what = f"{work}: {error.cmd[0]} failed: {words[-1] if words else error.returncode}"
+        broke = RuntimeError if NETC[-1] in error.cmd else NotMeasured
+        raise broke(what) from None
     return {name: _together(costs) for name, costs in taken.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from bench.figure import Figure, Missing
@@ -72,5 +72,10 @@ def _record(one: Figure | Missing) -> dict[str, object]:
 
 
 def missed(rows: Rows) -> list[str]:
-    figures: Iterable[Figure] = (one for found in rows.values() for one in found if isinstance(one, Figure))
-    return [figure.work for figure in figures if figure.holds is False or math.isnan(figure.value)]
+    return [one.work for found in rows.values() for one in found if _is_missed(one)]
+
+
+def _is_missed(one: Figure | Missing) -> bool:
+    if isinstance(one, Missing):
+        return one.broken
+    return one.holds is False or math.isnan(one.value)

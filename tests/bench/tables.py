@@ -359,7 +359,7 @@ TABLES: dict[str, Callable[[int], str]] = {
         n,
         lambda m: (
             tunnel(m + 9, "fe80::/64").replace(f"{inner(m + 9)}/32", f"fe80::{m + 1:x}/64")
-            + f'[hosts.h.bgp.peers.p{m}]\nasn = {65001 + m % 400}\nrole = "peer"\naddress = "fe80::aa{m:x}"\n'
+            + f'[hosts.h.bgp.peers.p{m}]\nasn = {65001 + m % 400}\nrole = "peer"\naddress = "fe80::aa:{m:x}"\n'
             + f'tunnel = "t{m + 9}"\n'
         ),
         system(),
