@@ -127,7 +127,6 @@ PLACES: dict[str, Callable[[], Texts]] = {
     "POLICY.md": lambda: pages(*sorted((ROOT / "out").rglob("POLICY.md"))),
 }
 STILL_TO_DO = (
-    "netc --help",
     "diagnostics",
     "pages of diagnostics",
     "examples",
