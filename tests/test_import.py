@@ -107,7 +107,7 @@ def test_a_key_that_is_there_is_not_written_over(here: Path) -> None:
         (FORMS["headers"], ("--name", "T" * 40), 2, "write another name: `--name`"),
         (FORMS["headers"], ("--host", "b"), 2, "no host is called 'b'"),
         (FORMS["headers"] + "[hosts.b]\nid = 2\n", (), 2, "name it: `--host H`"),
-        (FORMS["headers and a tunnel"], ("--name", "u"), 2, "u is there already"),
+        (FORMS["headers and a tunnel"], ("--name", "u"), 2, "u exists already"),
         (FORMS["headers"] + 'addresses = "10.9.0.2/24"\n', (), 1, "error[NC0402]"),
         (FORMS["headers"] + "mut = 1\n", (), 1, "error[NC0101]"),
         (FORMS["headers"] + "mtu\n", (), 1, "error[NC0001]"),
@@ -241,8 +241,8 @@ def test_what_a_mesh_has_no_key_for_is_told() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([TOKYO], "a mesh has two hosts"),
-        ([TOKYO, PARIS | {"Name": "tokyo-1"}], "line 3: a host called tokyo-1 was there before"),
+        ([TOKYO], "a mesh needs at least two hosts"),
+        ([TOKYO, PARIS | {"Name": "tokyo-1"}], "line 3: a second host is called tokyo-1"),
         ([TOKYO, PARIS | {"Name": "?"}], "line 3: an empty string is not a host's name"),
         ([TOKYO, PARIS | {"Address": "10.1.0.2"}], "line 3: `10.1.0.2` has no prefix length"),
         ([TOKYO, PARIS | {"Address": "10.1.0.2/16"}], "paris has no single IPv6 address"),
@@ -272,7 +272,7 @@ def test_another_csv_file_is_told() -> None:
     ran = netc("import", "wg-meshconf", "lan.csv", "topo.toml")
 
     assert ran.code == 1
-    assert "is it a database of wg-meshconf?" in ran.err
+    assert "name a database of wg-meshconf" in ran.err
 
 
 def test_the_public_half_of_a_key() -> None:

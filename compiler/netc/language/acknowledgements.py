@@ -11,7 +11,7 @@ from netc.language.tables import Table
 class ProblemCode(Name):
     pattern = "NC[0-9]{4}"
     noun = "a code"
-    cure = "write it as messages show it: `NC1404`"
+    cure = "write it as in messages: `NC1404`"
 
 
 def _said(text: str) -> str:

@@ -21,10 +21,10 @@ def duration(text: str) -> int:
     """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
     match = re.fullmatch(DURATION, text)
     if not match:
-        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or with `ms` or `m`")
+        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or a number with `ms` or `m`")
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
-        raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", "write a shorter one")
+        raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", f"write at most `{said(LONGEST)}`")
     return found
 
 
@@ -36,7 +36,10 @@ def said(milliseconds: int) -> str:
 
 def _some(text: str) -> int:
     if duration(text) < SHORTEST:
-        raise Wrong("NC2501", f"`{text}` < {said(SHORTEST)}, the shortest interval or timeout", "write a longer one")
+        shortest = said(SHORTEST)
+        raise Wrong(
+            "NC2501", f"`{text}` < {shortest}, the shortest interval or timeout", f"write at least `{shortest}`"
+        )
     return duration(text)
 
 

@@ -41,7 +41,7 @@ def container(text: str) -> Container:
     match = CONTAINER.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
         hint = "write `10.0.3.20`, `10.0.3.20:80`, `[fd00:3::20]:80`, or the name of a namespace on the bridge"
-        raise Wrong("NC0118", f"{quoted(text)} is not a place on a bridge", hint)
+        raise Wrong("NC0118", f"{quoted(text)} is not a server on a bridge", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Container(
         address(there) if there else None,

@@ -38,7 +38,7 @@ def target(text: str) -> Target:
     match = TARGET.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
         hint = "write `home`, `home/vpn`, `home:10.0.3.20`, each with `:8080` for another port"
-        raise Wrong("NC0117", f"{quoted(text)} is not a host or a place on one", hint)
+        raise Wrong("NC0117", f"{quoted(text)} is not the server of a forward", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Target(
         HostName(match["host"]),

@@ -42,7 +42,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
             HostPath(first)
     except Wrong:
         what = f"{quoted(words[0])} is not the absolute path of a program"
-        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: no shell reads it') from None
+        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: netc runs it without a shell') from None
     return words
 
 
