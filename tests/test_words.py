@@ -129,7 +129,6 @@ PLACES: dict[str, Callable[[], Texts]] = {
 STILL_TO_DO = (
     "diagnostics",
     "pages of diagnostics",
-    "examples",
     "files of hosts",
     "netc-host and libraries",
     "POLICY.md",
