@@ -45,9 +45,9 @@ _OURS = "# Compiled by netc"
 ATTRIBUTES = File(
     ".gitattributes",
     f"""{_OURS} {__version__}. If this is not the first line, netc does not change this file.
-# MANIFEST has the checksums of the files as they are here, so git must not change line endings.
+# MANIFEST has the checksums of files as they are here: no line ending is changed.
 * -text
-# Reviews fold checksums, and files that are the same on every host.
+# Reviews fold checksums, and what is the same on every host.
 /*/MANIFEST linguist-generated gitlab-generated
 /*/files/usr/lib/netc/** linguist-generated gitlab-generated
 /*/files/usr/local/sbin/netc-host linguist-generated gitlab-generated
