@@ -252,7 +252,7 @@ def test_a_key_is_explained_by_what_follows_from_it() -> None:
 
     assert words.startswith(f"links.home  {START}:28\n")
     assert '     29  kind = "wireguard"\n' in words
-    assert "  ttl: Outer TTL, so that inner ones of 1 survive (OSPF, BGP); default: 64.\n" in words
+    assert "  ttl: The outer TTL. It lets packets with an inner TTL of 1 pass (OSPF, BGP). Default: 64.\n" in words
     assert "in force on home\n" in words
     assert "    Carrier device=wg-home mtu=1440\n" in words
     assert "server/files/etc/netc/parts/link-home/up\n" in words

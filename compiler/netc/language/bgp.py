@@ -153,8 +153,8 @@ class HostBgp(Table):
     learn: OneOrMany[Prefix] = Field(
         (),
         description=(
-            "Prefixes: our own routers also learn kernel routes to these, or to parts of them, that netc did "
-            "not make (Docker, wg-quick, you)."
+            "Prefixes. Our own routers also learn kernel routes to these, or to parts of them, that Docker, wg-quick "
+            "or you made, and not netc or BIRD."
         ),
     )
     table: Literal["main", "own"] = Field(

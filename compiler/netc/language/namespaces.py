@@ -35,9 +35,7 @@ class Namespace(Table):
     """A network namespace that holds a tunnel and nothing else, or one end of a veth pair whose other end is on a
     bridge."""
 
-    tunnel: TunnelName | None = Field(
-        None, description="The tunnel by which everything inside leaves. Nothing leaves without it."
-    )
+    tunnel: TunnelName | None = Field(None, description="The tunnel, which is the only route out of the namespace.")
     bridge: BridgeName | None = Field(
         None,
         description=(

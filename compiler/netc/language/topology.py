@@ -96,7 +96,7 @@ class Host(Table):
         ),
     )
     tcp_congestion: Literal["bbr"] | None = Field(
-        None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: the image's."
+        None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: what the image sets."
     )
     target: TargetName = Field(
         TRIED, description="The system that the host runs. Systems other than debian-12 are untested."
