@@ -139,7 +139,7 @@ def test_who_built_before_a_default_changed_is_told(later: Callable[..., Ran], t
             ran = later(*options)
             assert ran.code == 0
             assert ran.err.count("warning[NC0125]") == 1
-            assert "means something else since netc 0.2.1: What nobody allows is dropped." in ran.err
+            assert "its default changed in netc 0.2.1: What nobody allows is dropped." in ran.err
             assert "hosts.a.firewall" in ran.err
             assert "hosts.b.firewall" not in ran.err
         assert later("--strict", "--check").code == 1
