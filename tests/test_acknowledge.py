@@ -45,7 +45,7 @@ def test_a_warning_is_a_mistake_to_the_strict(topo: Path, tmp_path: Path) -> Non
     assert (check.code, check.out) == (1, "")
     assert (build.code, build.out) == (1, "")
     assert "warning[NC1404]" in check.err
-    assert check.err.endswith("netc: warnings are mistakes here: --strict\n")
+    assert check.err.endswith("netc: --strict treats warnings as errors\n")
     assert not (tmp_path / "out").exists()
 
 

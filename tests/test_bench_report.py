@@ -82,7 +82,7 @@ def test_a_command_that_fails_is_no_figure() -> None:
         beside("work", {"a": ["sh", "-c", "echo what went wrong >&2; exit 3"]}, runs=1)
     with pytest.raises(NotMeasured, match="No such file or directory: 'nothing-of-this-name'"):
         beside("work", {"a": ["nothing-of-this-name"]}, runs=1)
-    with pytest.raises(RuntimeError, match="work: .* failed: "):
+    with pytest.raises(RuntimeError, match=r"work: .* failed: "):
         beside("work", {"netc": [*NETC, "check", "/nothing"]}, runs=1)
 
 
@@ -117,7 +117,7 @@ def subject(figures: list[Figure], error: Exception | None = None) -> SimpleName
         (subject([FAST]), 0, "holds"),
         (subject([FAST, SLOW]), 1, "MISSED"),
         (subject([FAST], NotMeasured("that needs root")), 0, "not measured: faked: that needs root"),
-        (subject([FAST], ValueError("oh")), 0, "not measured: faked: it broke: ValueError: oh"),
+        (subject([FAST], ValueError("oh")), 1, "not measured: faked: it broke: ValueError: oh"),
     ],
 )
 def test_the_command_writes_a_report_and_ends_as_it_says(

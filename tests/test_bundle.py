@@ -97,7 +97,7 @@ def test_a_signature_is_of_these_bytes_alone(key: Path, tmp_path: Path) -> None:
 
 def test_a_key_that_does_not_sign_is_wrong_use(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("nonsense")
-    for name, words in (("key", "does not sign"), ("absent", "is no file with a key")):
+    for name, words in (("key", "cannot sign"), ("absent", "is not a key file")):
         ran = netc("bundle", MESH, "-o", tmp_path / "out", "--key", tmp_path / name)
         assert ran.code == 2
         assert words in ran.err

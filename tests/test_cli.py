@@ -229,11 +229,9 @@ def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path
     (out / "fra/install").unlink()
     checked = netc("build", MESH, "-o", out, "--check", *more)
     ran = netc("build", MESH, "-o", out, *more)
-    told = f"netc: {out}/.gitattributes is not from netc, and stays as it is\n"
-    lost = (
-        "   = hint: git may change line endings, so that MANIFEST is wrong and hosts refuse what they get: add the line"
-    )
-    told += f"{lost} `* -text`. Reviews fold nothing\n"
+    told = f"netc: {out}/.gitattributes is not from netc, so netc does not change it\n"
+    told += "   = hint: add the line `* -text`: git may change line endings, so that MANIFEST is wrong and hosts refuse"
+    told += " the files. Reviews fold nothing\n"
 
     assert (checked.code, checked.err.count(told)) == (1, 1)
     assert ".gitattributes" not in (checked.out + checked.err).replace(told, "")
@@ -251,7 +249,7 @@ def test_git_s_attributes_that_keep_line_endings_have_the_cure(out: Path, more: 
 
     assert "line endings" not in ran.err
     assert ran.err.startswith(
-        f"netc: {out}/.gitattributes is not from netc, and stays as it is\n   = hint: reviews fold"
+        f"netc: {out}/.gitattributes is not from netc, so netc does not change it\n   = hint: reviews fold"
     )
 
 
@@ -262,8 +260,9 @@ def test_what_was_added_to_git_s_attributes_of_ours_does_not_go_without_a_word(o
     attributes.write_text(f"{whole}\n# mine\n*.png -diff\x1b[2J\n")
     ran = netc("build", MESH, "-o", out)
 
-    told = f"netc: {attributes} is written anew, without what was added to it: `# mine`, `*.png -diff\\x1b[2J`\n"
-    assert ran.err == f"{told}   = hint: a file whose first line is your own is yours, and netc leaves it alone\n"
+    told = f"netc: {attributes} is written again, without the lines that were added to it: "
+    told += "`# mine`, `*.png -diff\\x1b[2J`\n"
+    assert ran.err == f"{told}   = hint: write a first line of your own, and netc leaves the file alone\n"
     assert attributes.read_text() == whole
     assert netc("build", MESH, "-o", out).err == ""
     attributes.write_text(whole.replace("netc 0", "netc 0.0", 1))  # an earlier one's
@@ -421,7 +420,7 @@ def test_a_judge_that_fails_one_host_stops_the_write_of_all(
     assert ran.code == 1
     assert "ams: oracle: 1 passed\nfra: oracle: 1 failed\n  MANIFEST: failed\n    I do not like it\n" in ran.err
     assert "nyc: oracle: 1 passed" in ran.err
-    assert "which is netc's fault" in ran.err
+    assert "it is a bug of netc" in ran.err
     assert tree(out) == before
 
 

@@ -27,12 +27,12 @@ MESH = ROOT / "examples" / "mesh.toml"
         (("--host", "amz"), "no host is called 'amz'"),
         (("--host", "ams", "--canary", "fra"), "the canary fra is none of the hosts that are named"),
         (("--ssh", "ssh 'x"), "No closing quotation"),
-        (("--key", "/nowhere"), "is no file with a key"),
+        (("--key", "/nowhere"), "is not a key file"),
         (("--limit", "0"), "limit"),
         (("--within", "0"), "within"),
-        (("--through", "pyinfra"), "--ssh has no say in what pyinfra does"),
+        (("--through", "pyinfra"), "pyinfra does not use --ssh"),
         (("--through", "rsh"), "through"),
-        (("--inventory", "x.py"), "--inventory is pyinfra's"),
+        (("--inventory", "x.py"), "--inventory needs pyinfra"),
     ],
 )
 def test_wrong_use_touches_nothing(words: tuple[str, ...], says: str, tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_nothing_of_the_build_is_told(pattern: str) -> None:
     """But by the first line of .gitattributes, beside the hosts: by which version of netc they were compiled."""
     lines = [f"{path}: {line}" for path, text in texts().items() for line in text.splitlines()]
     found = [line for line in lines if re.search(pattern, line.partition(": ")[2])]
-    version_told = f": # Compiled by netc {version('netc')}, which leaves this file alone"
+    version_told = f": # Compiled by netc {version('netc')}. If this is not the first line"
 
     assert [line for line in found if f"/.gitattributes{version_told}" not in line] == []
 

@@ -64,7 +64,7 @@ def told(code: str, sign: str) -> tuple[Diagnostic, ...]:
 
     def read_file(name: str) -> str:
         if name.startswith("/"):
-            raise Wrong("NC0003", f"`{name}` is outside the topology's folder")
+            raise Wrong("NC0003", f"`{name}` is not in the topology's folder")
         return shown.files[name]
 
     try:
@@ -120,7 +120,7 @@ def test_explain_prints_a_page_and_what_lies_beside_its_example() -> None:
     assert "```" not in ran.out
 
 
-@pytest.mark.parametrize(("what", "said"), [("NC0499", "there are NC0401"), ("NC9999", "no problem has the code")])
+@pytest.mark.parametrize(("what", "said"), [("NC0499", "there are NC0401"), ("NC9999", "no diagnostic has the code")])
 def test_a_code_that_is_none_is_wrong_use(what: str, said: str) -> None:
     ran = netc("explain", what)
 
@@ -136,10 +136,10 @@ def test_every_context_is_used() -> None:
 
 def test_a_code_of_other_than_four_digits_is_told_so() -> None:
     for code, hint in (
-        ("NC703", "`NC0703`?"),
-        ("nc70", "`NC0070`?"),
-        ("NC07031", "write it as messages show it: `NC0703`"),
+        ("NC703", "did you mean `NC0703`?"),
+        ("nc70", "did you mean `NC0070`?"),
+        ("NC07031", "write it as in messages: `NC0703`"),
     ):
         ran = netc("explain", code)
         assert ran.code == 2
-        assert ran.err == f"netc: {code} is no code of a problem: codes have four digits\n   = hint: {hint}\n"
+        assert ran.err == f"netc: {code} is not a code of a diagnostic: codes have four digits\n   = hint: {hint}\n"

@@ -235,15 +235,15 @@ def test_fmt_writes_in_place_and_says_what_it_did(tmp_path: Path) -> None:
     link.symlink_to("topo.toml")
 
     checked = netc("fmt", "--check", link)
-    assert (checked.code, checked.out) == (1, f"{link} would change\n")
+    assert (checked.code, checked.out) == (1, f"{link} is not formatted\n")
     assert topo.read_text().startswith("version=1\n")
 
     ran = netc("fmt", link)
-    assert (ran.code, ran.out, ran.err) == (0, f"{link} is laid out anew\n", "")
+    assert (ran.code, ran.out, ran.err) == (0, f"{link} is now formatted\n", "")
     assert topo.read_text() == "version = 1\nnetwork.name = 'x'\n"
     assert topo.stat().st_mode & 0o777 == 0o640
     assert link.is_symlink()
-    assert netc("fmt", link).out == f"{link} is laid out\n"
+    assert netc("fmt", link).out == f"{link} is already formatted\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.toml", "topo.toml"]
 
 

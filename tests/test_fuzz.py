@@ -72,7 +72,7 @@ def told(data: bytes, folder: Path, *words: str | Path) -> Ran:
     assert "OUTSIDE" not in ran.out + ran.err
     assert all(c.isprintable() or c in "\n\u00a0\u3000\u2003 " for c in ran.err)
     if ran.code == 1:
-        assert "[NC" in ran.err or "NC" in ran.out or ran.out.endswith("would change\n")
+        assert "[NC" in ran.err or "NC" in ran.out or ran.out.endswith("is not formatted\n")
     return ran
 
 

@@ -85,7 +85,7 @@ def test_secrets_are_in_files_of_their_own_and_nowhere_else(here: Path) -> None:
     for said in (ran.out, ran.err, (here / "topo.toml").read_text()):
         assert PRIVATE not in said
         assert SHARED not in said
-    assert "belongs in /etc/netc/keys/provider-se.key of a, mode 0600" in ran.out
+    assert "belongs in /etc/netc/keys/provider-se.key on a, mode 0600" in ran.out
 
 
 def test_a_key_that_is_there_is_not_written_over(here: Path) -> None:
@@ -104,10 +104,10 @@ def test_a_key_that_is_there_is_not_written_over(here: Path) -> None:
 @pytest.mark.parametrize(
     ("topo", "words", "code", "said"),
     [
-        (FORMS["headers"], ("--name", "T" * 40), 2, "say another: `--name`"),
+        (FORMS["headers"], ("--name", "T" * 40), 2, "write another name: `--name`"),
         (FORMS["headers"], ("--host", "b"), 2, "no host is called 'b'"),
-        (FORMS["headers"] + "[hosts.b]\nid = 2\n", (), 2, "say which: `--host H`"),
-        (FORMS["headers and a tunnel"], ("--name", "u"), 2, "u is there already"),
+        (FORMS["headers"] + "[hosts.b]\nid = 2\n", (), 2, "name it: `--host H`"),
+        (FORMS["headers and a tunnel"], ("--name", "u"), 2, "u exists already"),
         (FORMS["headers"] + 'addresses = "10.9.0.2/24"\n', (), 1, "error[NC0402]"),
         (FORMS["headers"] + "mut = 1\n", (), 1, "error[NC0101]"),
         (FORMS["headers"] + "mtu\n", (), 1, "error[NC0001]"),
@@ -233,7 +233,7 @@ def test_what_a_mesh_has_no_key_for_is_told() -> None:
     ran = mesh(TOKYO, PARIS | {"AllowedIPs": "10.50.0.0/16", "PostUp": "true", "ListenPort": "51821"}, NAT)
 
     assert ran.code == 0
-    left = "not taken over: AllowedIPs of paris, PostUp of paris, ListenPort 51821 of paris (the mesh has 51820)\n"
+    left = "not imported: AllowedIPs of paris, PostUp of paris, ListenPort 51821 of paris (the mesh has 51820)\n"
     assert ran.err == left
 
 
@@ -241,8 +241,8 @@ def test_what_a_mesh_has_no_key_for_is_told() -> None:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([TOKYO], "a mesh has two hosts"),
-        ([TOKYO, PARIS | {"Name": "tokyo-1"}], "line 3: a host called tokyo-1 was there before"),
+        ([TOKYO], "a mesh needs at least two hosts"),
+        ([TOKYO, PARIS | {"Name": "tokyo-1"}], "line 3: a second host is called tokyo-1"),
         ([TOKYO, PARIS | {"Name": "?"}], "line 3: an empty string is not a host's name"),
         ([TOKYO, PARIS | {"Address": "10.1.0.2"}], "line 3: `10.1.0.2` has no prefix length"),
         ([TOKYO, PARIS | {"Address": "10.1.0.2/16"}], "paris has no single IPv6 address"),
@@ -272,7 +272,7 @@ def test_another_csv_file_is_told() -> None:
     ran = netc("import", "wg-meshconf", "lan.csv", "topo.toml")
 
     assert ran.code == 1
-    assert "is it a database of wg-meshconf?" in ran.err
+    assert "name a database of wg-meshconf" in ran.err
 
 
 def test_the_public_half_of_a_key() -> None:
@@ -300,7 +300,7 @@ def test_a_name_too_long_for_an_interface_is_cured_by_an_option(here: Path) -> N
 
     assert ran.code == 2
     assert "`wg-se-got-wg-001` has 16 characters" in ran.err
-    assert "a name of 12 characters at most: `--name`" in ran.err
+    assert "a name of at most 12 characters: `--name`" in ran.err
     assert netc("import", "wg-quick", "se-got-wg-001.conf", "topo.toml", "--name", "se").code == 0
 
 
@@ -312,7 +312,7 @@ def test_an_mtu_too_large_for_the_uplink_is_left_out(here: Path) -> None:
     ran = taken()
 
     assert ran.code == 0
-    assert "MTU is left out: mtu 1450 > 1440 = 1500 (uplink of a) - 60 (wireguard over IPv4)" in ran.err
+    assert "MTU is not imported: mtu 1450 > 1440 = 1500 (uplink of a) - 60 (wireguard over IPv4)" in ran.err
     assert "mtu" not in tomllib.loads((here / "topo.toml").read_text())["hosts"]["a"]["tunnels"]["provider-se"]
 
 

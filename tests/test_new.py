@@ -33,7 +33,7 @@ def test_nothing_that_is_there_is_written_over(there: str, tmp_path: Path) -> No
     ran = netc("new", tmp_path / "net.toml", "--example", "seedbox")
 
     assert (ran.code, ran.out) == (2, "")
-    assert "is there already" in ran.err
+    assert "exists already" in ran.err
     assert [path.name for path in tmp_path.iterdir()] == [there]
 
 

@@ -200,7 +200,7 @@ def line_of(file: str, text: str) -> str:
             "tcp dport 22 accept",
             "start",
             "hosts.server.ssh",
-            "not said; default: 22",
+            "not written, default: 22",
         ),
         (
             "start/server/files/etc/netc/nftables.nft",
@@ -238,7 +238,7 @@ def test_a_line_is_explained_by_its_keys(file: str, text: str, example: str, key
 def test_a_line_that_is_netc_s_own_comes_from_nothing() -> None:
     words = explained(f"{OUT}/start/server/files/usr/lib/netc/steps.bash:3", START)
 
-    assert "nothing in particular" in words
+    assert "no key in particular" in words
 
 
 def test_a_line_that_two_things_bring_alike_is_its_part_s() -> None:
@@ -252,7 +252,7 @@ def test_a_key_is_explained_by_what_follows_from_it() -> None:
 
     assert words.startswith(f"links.home  {START}:28\n")
     assert '     29  kind = "wireguard"\n' in words
-    assert "  ttl: Outer TTL, so that inner ones of 1 survive (OSPF, BGP); default: 64.\n" in words
+    assert "  ttl: The outer TTL. It lets packets with an inner TTL of 1 pass (OSPF, BGP). Default: 64.\n" in words
     assert "in force on home\n" in words
     assert "    Carrier device=wg-home mtu=1440\n" in words
     assert "server/files/etc/netc/parts/link-home/up\n" in words
@@ -299,8 +299,8 @@ def test_long_lists_are_cut() -> None:
         ("links.home[0]", "has no links.home[0]"),
         ("hosts..a", "has no hosts..a"),
         ("", "has no "),
-        ("links", "links is many tables"),
-        ("out/nowhere/files/x:3", "no file of a host is called"),
+        ("links", "links holds several tables"),
+        ("out/nowhere/files/x:3", "no host has the file"),
         ("out/server/MANIFEST:3", "checksums"),
         ("out/server/files/etc/netc/order", "write `out/server/files/etc/netc/order:14`"),
         ("out/server/files/etc/netc/order:99", "has 4 lines"),

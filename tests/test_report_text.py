@@ -138,7 +138,7 @@ def test_a_thousand_problems_are_enough() -> None:
     shown = render([error()] * 1001, "topo.toml", TOPO)
 
     assert shown.count("error[NC0203]") == 1000
-    assert shown.endswith("\n1001 errors; the first 1000 are shown\n")
+    assert shown.endswith("\n1001 errors (the first 1000 are shown)\n")
 
 
 @pytest.mark.parametrize("end", ["", "x" * 5_000_000])

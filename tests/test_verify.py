@@ -236,7 +236,7 @@ def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch
     assert {verdict.outcome for verdict in verdicts} == {Outcome.COULD_NOT_RUN}
     subjects = ["5 scripts", "5 scripts", "3 rulesets", "3 files", BIRD.path, "5 units"]
     assert [verdict.subject for verdict in verdicts] == subjects
-    assert all("missing; to enable: " in verdict.detail for verdict in verdicts)
+    assert all("missing. To enable: " in verdict.detail for verdict in verdicts)
 
 
 def test_a_judge_that_computes_forever_gives_no_verdict_and_one_that_waits_is_waited_for(
@@ -247,7 +247,7 @@ def test_a_judge_that_computes_forever_gives_no_verdict_and_one_that_waits_is_wa
 
     assert process.ask((bash, "-c", "sleep 2.5; echo there")) == process.Answer(0, "there\n")
     assert process.ask((bash, "-c", "while :; do :; done")) == process.Silence(
-        "bash gave no answer within 1 s of a processor"
+        "bash did not finish within 1 s of CPU time"
     )
 
 
@@ -255,14 +255,14 @@ def test_a_judge_that_hangs_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(process, "TIMEOUT_SECONDS", 0.1)
     answer = process.ask((process.find("sleep") or "sleep", "5"))
 
-    assert answer == process.Silence("sleep gave no answer within 0.1 s")
+    assert answer == process.Silence("sleep did not finish within 0.1 s")
 
 
 def test_a_crash_is_told_apart_from_an_answer() -> None:
     answer = process.ask((process.find("bash") or "bash", "-c", "kill -SEGV $$"))
 
     assert isinstance(answer, process.Answer)
-    assert process.died(answer) == "the judge died of signal 11 (Segmentation fault)\n"
+    assert process.died(answer) == "the tool died of signal 11 (Segmentation fault)\n"
 
 
 # ---------------------------------------------------------------- bash -n, shellcheck
@@ -491,7 +491,7 @@ def test_nft_judges_an_included_file_as_a_part() -> None:
     failed = failures(nft.judge((RULESET, altered(INCLUDED, "172.16.0.0/12", "fd77::/16"))))
 
     assert set(failed) == {RULESET.path, INCLUDED.path}
-    assert failed[INCLUDED.path].startswith(f"as a part of {RULESET.path}")
+    assert failed[INCLUDED.path].startswith(f"included by {RULESET.path}")
 
 
 @needs_nft
@@ -527,7 +527,7 @@ def test_an_unknown_group_is_no_verdict_and_excuses_no_mistake() -> None:
     (verdict, _) = nft.judge((unknown, INCLUDED))
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
-    assert "to enable: give the group's number" in verdict.detail
+    assert "To enable: write the group's number" in verdict.detail
     assert RULESET.path in failures(nft.judge((altered(unknown, "@direct accept", "@driect accept"), INCLUDED)))
 
 
@@ -539,7 +539,7 @@ def test_what_this_kernel_lacks_is_not_held_against_a_ruleset(monkeypatch: pytes
     (verdict,) = nft.judge((altered(refused, 'include "/etc/netc/sets/many.nft"\n', ""),))
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
-    assert verdict.detail.startswith("this kernel lacks jump; to enable: ")
+    assert verdict.detail.startswith("this kernel lacks jump. To enable: ")
 
 
 @needs_nft
@@ -577,7 +577,7 @@ def test_nft_without_root_judges_and_says_when_it_cannot(monkeypatch: pytest.Mon
     assert (ruleset.outcome, included.outcome) == (Outcome.PASSED, Outcome.PASSED)
     assert too_long.outcome is Outcome.COULD_NOT_RUN
     assert "Message too long" in too_long.detail
-    assert "to enable: run as root" in too_long.detail
+    assert "To enable: run as root" in too_long.detail
 
 
 def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -588,7 +588,7 @@ def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
     (verdict,) = nft.judge((RULESET,))
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
-    assert "Operation not permitted\nto enable: run as root, or let users make namespaces" in verdict.detail
+    assert "Operation not permitted\nTo enable: run as root, or allow users to make namespaces" in verdict.detail
 
 
 # ---------------------------------------------------------------- iptables-restore and ipset

@@ -127,10 +127,6 @@ PLACES: dict[str, Callable[[], Texts]] = {
     "POLICY.md": lambda: pages(*sorted((ROOT / "out").rglob("POLICY.md"))),
 }
 STILL_TO_DO = (
-    "descriptions of keys",
-    "netc --help",
-    "diagnostics",
-    "examples",
     "files of hosts",
     "netc-host and libraries",
     "POLICY.md",

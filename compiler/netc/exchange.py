@@ -33,9 +33,9 @@ def home(directory: Path) -> Path:
     """Where the tree really is: a directory that is a link stays one. Refuses what cannot be exchanged."""
     root, here = Path(os.path.realpath(directory)), Path(os.path.realpath(os.curdir))
     if root == here or root in here.parents:
-        raise WriteRefused(f"`{directory}` is where netc runs, or lies around it: name a folder of its own")
+        raise WriteRefused(f"`{directory}` is the working directory, or contains it: name another folder")
     if os.path.ismount(root):
-        raise WriteRefused(f"`{directory}` is a mount point, which cannot be exchanged: name a folder inside")
+        raise WriteRefused(f"`{directory}` is a mount point, which netc cannot replace: name a folder inside")
     if root.is_symlink():  # what is behind other links is known by now
         raise WriteRefused(f"`{directory}` is a link to itself: remove it, or name another folder")
     there = next(path for path in (root, *root.parents) if path.exists())
@@ -127,7 +127,7 @@ def _begin(new: Path) -> None:
     # Closed to others: folders get the mode of the old ones only when they are full.
     new.parent.mkdir(mode=0o700, exist_ok=True)
     if new.parent.lstat().st_uid != os.geteuid():
-        raise WriteRefused(f"`{new.parent}` belongs to another user: build in a folder of your own")
+        raise WriteRefused(f"`{new.parent}` belongs to another user: build into a folder of your own")
     new.mkdir(exist_ok=True)
 
 
@@ -136,7 +136,7 @@ def _tidy(root: Path) -> None:
     if not os.path.lexists(hidden):
         return
     if hidden.is_symlink():
-        raise WriteRefused(f"`{hidden}` is a link where netc builds: remove it")
+        raise WriteRefused(f"`{hidden}` is a link, and netc builds there: remove it")
     if (hidden / "old").is_dir() and not root.exists():
         # Stopped between the two renames of `_swap`.
         os.rename(hidden / "old", root)
@@ -174,9 +174,9 @@ def _carry(old: Path, new: Path, changed: Set[str], touched: Set[str], device: i
 def _check_folder(folder: Path, device: int) -> None:
     """Refuses a folder that we could not clear away after the exchange."""
     if folder.stat().st_dev != device:
-        raise WriteRefused(f"`{folder}` is a mount point, which cannot be exchanged: unmount it")
+        raise WriteRefused(f"`{folder}` is a mount point, which netc cannot replace: unmount it")
     if folder.stat().st_uid != os.geteuid() and not os.access(folder, os.W_OK | os.X_OK):
-        raise WriteRefused(f"`{folder}` belongs to another user and is closed to you: move it")
+        raise WriteRefused(f"`{folder}` belongs to another user, and you may not write there: move it")
 
 
 def _take_over(entry: os.DirEntry[str], target: Path) -> None:

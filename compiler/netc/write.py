@@ -44,7 +44,7 @@ of the file asks for more than the file itself `  <verb>:<part or unit>,...`."""
 _OURS = "# Compiled by netc"
 ATTRIBUTES = File(
     ".gitattributes",
-    f"""{_OURS} {__version__}, which leaves this file alone when this line is not the first.
+    f"""{_OURS} {__version__}. If this is not the first line, netc does not change this file.
 # MANIFEST has the checksums of files as they are here: no line ending is changed.
 * -text
 # Reviews fold checksums, and what is the same on every host.
@@ -209,7 +209,7 @@ def _check_paths(host: str, files: tuple[File, ...]) -> None:
     paths = {file.path for file in files}
     for path in (host, *paths):
         if not path.isprintable() or _OUTSIDE.search(path):
-            raise WriteRefused(f"`{host}`: {path!r} is no path inside the folder of a host")
+            raise WriteRefused(f"`{host}`: {path!r} is not a path inside the folder of a host")
     if clash := min(paths & above(paths), default=None):
         path = min(path for path in paths if path.startswith(f"{clash}/"))
         raise WriteRefused(f"`{host}`: `{clash}` cannot be a file and the folder of `{path}`")

@@ -72,7 +72,7 @@ def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> Non
     (folder / "edge.pid").write_text(f"{hosts['edge'].pid}\n")
     one = keys(folder)
     assert one.returncode == 1
-    assert "node: not all is there: ssh: connect to host node port 22: Connection refused" in one.stderr
+    assert "node: some keys are missing: ssh: connect to host node port 22: Connection refused" in one.stderr
     assert said(folder) == {"edge": public(hosts["edge"])}
 
     (folder / "node.pid").write_text(f"{hosts['node'].pid}\n")
@@ -85,7 +85,7 @@ def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> Non
     assert written == [line for line in TOPOLOGY.splitlines() if "public_key" not in line]
 
     before = text
-    assert "has all of them" in keys(folder).stdout
+    assert "no public key is missing" in keys(folder).stdout
     assert (folder / "topo.toml").read_text() == before
     private = [
         host.read(f"/etc/netc/keys/{key}.key").strip()
@@ -99,7 +99,7 @@ def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> Non
 def test_they_can_be_made_here_to_be_carried_by_hand(folder: Path) -> None:
     ran = keys(folder, "--local", str(folder / "made"))
     assert ran.returncode == 0
-    assert f"{folder}/made/edge/two.key belongs in /etc/netc/keys/two.key of edge, mode 0600" in ran.stdout
+    assert f"{folder}/made/edge/two.key belongs in /etc/netc/keys/two.key on edge, mode 0600" in ran.stdout
     files = sorted(path for path in (folder / "made").rglob("*.key"))
     assert [str(path.relative_to(folder / "made")) for path in files] == [
         "edge/host.key",

@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from netc.network.interface import Network
     from netc.write import Outcome, WriteHost
 
-Out = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where hosts get a folder each.")]
+Out = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder in which each host gets a folder.")]
 
 
 def build(
     topo: Topo,
     out: Out = Path("out"),
-    host: Annotated[str | None, typer.Option(metavar="H", help="This host alone.")] = None,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when DIR is stale.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Have every file judged by its own tool.")] = False,
+    host: Annotated[str | None, typer.Option(metavar="H", help="Compile only this host.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit 1 if DIR is not up to date.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Check every file with its own tool (nft, BIRD, systemd and others).")
+    ] = False,
     form: Form = Format.TEXT,
     strict: Strict = False,
 ) -> None:
-    """Compile TOPO into DIR: every host, or the one that is named."""
+    """Compile TOPO into DIR, every host or one."""
     from netc.write import ATTRIBUTES, added, compiled_by, stale, write
 
     since = monotonic()
@@ -80,20 +82,20 @@ def _say_foreign(attributes: Path) -> None:
 
     if not is_foreign(attributes):
         return
-    typer.echo(f"netc: {named(attributes)} is not from netc, and stays as it is", err=True)
+    typer.echo(f"netc: {named(attributes)} is not from netc, so netc does not change it", err=True)
     if keeps_line_endings(attributes):
-        typer.echo("   = hint: reviews fold nothing of what is the same on every host; else all is well", err=True)
+        typer.echo("   = hint: reviews fold nothing that is the same on every host. Everything else works", err=True)
     else:
-        what = "git may change line endings, so that MANIFEST is wrong and hosts refuse what they get"
-        typer.echo(f"   = hint: {what}: add the line `* -text`. Reviews fold nothing", err=True)
+        what = "git may change line endings, so that MANIFEST is wrong and hosts refuse the files"
+        typer.echo(f"   = hint: add the line `* -text`: {what}. Reviews fold nothing", err=True)
 
 
 def _say_lost(attributes: Path, lines: tuple[str, ...]) -> None:
     from netc.report.words import escaped
 
     some = ", ".join(f"`{escaped(line)}`" for line in lines[:3]) + " …" * (len(lines) > 3)
-    typer.echo(f"netc: {named(attributes)} is written anew, without what was added to it: {some}", err=True)
-    typer.echo("   = hint: a file whose first line is your own is yours, and netc leaves it alone", err=True)
+    typer.echo(f"netc: {named(attributes)} is written again, without the lines that were added to it: {some}", err=True)
+    typer.echo("   = hint: write a first line of your own, and netc leaves the file alone", err=True)
 
 
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
@@ -117,7 +119,7 @@ def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tupl
         typer.echo(render(host, verdicts), err=True, nl=False)
         yield host, files
     if failed:
-        typer.echo("netc: nothing was written: the output above is wrong, which is netc's fault", err=True)
+        typer.echo("netc: nothing was written, because a check failed. Please report it: it is a bug of netc", err=True)
         raise typer.Exit(1)
 
 

@@ -13,17 +13,21 @@ from netc.cli.options import Topo
 from netc.cli.topology import host_of, named, understood, wrong_use
 
 Key = Annotated[
-    Path | None, typer.Option("--key", metavar="SSHKEY", help="Sign with it; a .pub file: with the ssh agent.")
+    Path | None,
+    typer.Option("--key", metavar="SSHKEY", help="Sign with this key. A .pub file: sign with the ssh agent."),
 ]
 
 
 def bundle(
     topo: Topo,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Where each host gets its file.")],
-    host: Annotated[str | None, typer.Option(metavar="H", help="This host alone.")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder for the bundles.")],
+    host: Annotated[str | None, typer.Option(metavar="H", help="Compile only this host.")] = None,
     key: Key = None,
 ) -> None:
-    """Compile TOPO into one file a host, DIR/H.tar.gz, for `netc-host install`; with a key also DIR/H.tar.gz.sig."""
+    """Compile TOPO into one file for each host, DIR/H.tar.gz, which `netc-host install` takes.
+
+    With a key, also write the signature DIR/H.tar.gz.sig.
+    """
     from netc.emit.bundle import bundle as packed
     from netc.pipeline import compile_hosts
 
@@ -47,14 +51,14 @@ def bundle(
 def signature(data: bytes, key: Path) -> bytes:
     """Detached, in the namespace `netc`, as ssh-keygen makes it; a passphrase is asked for by ssh-keygen itself."""
     if not key.is_file():
-        raise wrong_use(f"{key} is no file with a key")
+        raise wrong_use(f"{key} is not a key file")
     sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "netc", "-f", str(key)]
     try:
         done = subprocess.run(sign, input=data, capture_output=True, check=False)
     except OSError as error:
-        raise wrong_use(f"ssh-keygen cannot be started: {error.strerror}") from None
+        raise wrong_use(f"cannot start ssh-keygen: {error.strerror}") from None
     if done.returncode != 0:
-        raise wrong_use(f"ssh-keygen does not sign with {key}: {done.stderr.decode(errors='replace').strip()}")
+        raise wrong_use(f"ssh-keygen cannot sign with {key}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 
 

@@ -8,7 +8,7 @@ from netc.report import Format
 
 
 def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
-    """Say what is wrong in TOPO, and write nothing."""
+    """Report what is wrong in TOPO. Write nothing."""
     from netc.diagnostic import Severity
 
     checked = understood(topo, form, strict=strict)

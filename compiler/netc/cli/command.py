@@ -38,6 +38,6 @@ def _version(wanted: bool) -> None:
 
 
 def _netc(
-    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
 ) -> None:
-    """One topology file, compiled into what each host of a network runs."""
+    """Compile one topology file into the files of every host of a network."""

@@ -23,18 +23,20 @@ if TYPE_CHECKING:
 
 def deploy(
     topo: Topo,
-    host: Annotated[list[str] | None, typer.Option(metavar="H", help="This host; repeatable; else all.")] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, help="So many at the same time.")] = 1,
-    canary: Annotated[str | None, typer.Option(metavar="H", help="This one first, and alone.")] = None,
-    within: Annotated[int, typer.Option(metavar="S", min=1, max=99999, help="Seconds until a host goes back.")] = 180,
+    host: Annotated[
+        list[str] | None, typer.Option(metavar="H", help="Only this host. Repeatable. Default: all hosts.")
+    ] = None,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many hosts at the same time.")] = 1,
+    canary: Annotated[str | None, typer.Option(metavar="H", help="Change this host first, and alone.")] = None,
+    within: Annotated[int, typer.Option(metavar="S", min=1, max=99999, help="Seconds until a host rolls back.")] = 180,
     ssh: SshCommand = "ssh",
     through: ByWhat = Through.SSH,
     inventory: InventoryFile = None,
     sudo: Sudo = False,
     key: Key = None,
-    revert_all: Annotated[bool, typer.Option("--revert-all", help="If one fails, confirmed ones go back.")] = False,
+    revert_all: Annotated[bool, typer.Option("--revert-all", help="If one fails, roll back confirmed ones.")] = False,
 ) -> None:
-    """Install what TOPO compiles to on its hosts, over ssh, and confirm each over a new connection."""
+    """Install on the hosts of TOPO over ssh, and confirm each change over a new connection."""
     from netc.deploy.fleet import revert, roll_out, table, waves
     from netc.deploy.host import FINE, Outcome
 

@@ -49,7 +49,7 @@ def put_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
     for name, value in secrets.items():
         path = folder / name
         if path.is_symlink() or (path.exists() and path.read_text(encoding="utf-8").strip() != value):
-            raise wrong_use(f"{path} is there already, and holds another key", "name another folder: `--keys DIR`")
+            raise wrong_use(f"{path} exists and holds another key", "name another folder: `--keys DIR`")
     try:
         for name, value in secrets.items():
             path = folder / name

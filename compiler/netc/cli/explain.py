@@ -22,27 +22,27 @@ def explain(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="A problem's code (NC0703), a key (links.home, hosts.edge.mtu) or a line of output (out/…/up:14).",
+            help="A diagnostic's code (NC0703), a key (links.home, hosts.edge.mtu) or a line of output (out/…/up:14).",
         ),
     ],
-    topo: Annotated[Path, typer.Argument(metavar="[TOPO]", help="The topology that a key or a line is of.")] = Path(
+    topo: Annotated[Path, typer.Argument(metavar="[TOPO]", help="The topology of the key or the line.")] = Path(
         "topo.toml"
     ),
 ) -> None:
     """Explain a diagnostic's code, a key of the topology, or a line of output.
 
-    Of a code, print its page. Of a key, print the facts and the lines that come from it. Of a line, print the keys
-    that it comes from.
+    For a code, print its page. For a key, print the facts and the lines that come from it. For a line, print the
+    keys that it comes from.
     """
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
         typer.echo(_page(what.upper()), nl=False)
     elif code := re.fullmatch(r"NC([0-9]+)", what.upper()):
-        hint = f"`NC{code[1]:0>4}`?" if len(code[1]) < 4 else "write it as messages show it: `NC0703`"
-        raise wrong_use(f"{what} is no code of a problem: codes have four digits", hint)
+        hint = f"did you mean `NC{code[1]:0>4}`?" if len(code[1]) < 4 else "write it as in messages: `NC0703`"
+        raise wrong_use(f"{what} is not a code of a diagnostic: codes have four digits", hint)
     elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
         typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
     elif "/" in what:
-        raise wrong_use(f"which line of {what}?", f"write `{what}:14`")
+        raise wrong_use(f"{what} has no line number", f"write `{what}:14`")
     else:
         typer.echo(_key(what, topo), nl=False)
 
@@ -55,7 +55,7 @@ def _page(code: str) -> str:
     page = folder / f"{code}.md"
     if not page.is_file():
         alike = sorted(path.stem for path in folder.glob(f"{code[:4]}*.md"))
-        raise wrong_use(f"no problem has the code {code}", f"there are {', '.join(alike)}" if alike else "")
+        raise wrong_use(f"no diagnostic has the code {code}", f"there are {', '.join(alike)}" if alike else "")
     lines = []
     for line in page.read_text(encoding="utf-8").removeprefix("# ").splitlines():
         if context := re.fullmatch(r"```diff beside=(\w+)", line):
@@ -93,9 +93,9 @@ def _key(what: str, topo: Path) -> str:
     try:
         path = whole(base.topology, _path(what))
     except LookupError:
-        raise wrong_use(f"{topo} has no {what}", "write it as messages do: `links.home`, `hosts.edge.mtu`") from None
+        raise wrong_use(f"{topo} has no {what}", "write it as in messages: `links.home`, `hosts.edge.mtu`") from None
     if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
-        raise wrong_use(f"{what} is many tables", "name one of them")
+        raise wrong_use(f"{what} holds several tables", "name one of them")
     return explain_key(base, path, source)
 
 
@@ -113,7 +113,7 @@ def _line(file: Path, number: int, topo: Path) -> str:
     if not 1 <= number <= len(lines):
         raise wrong_use(f"{file} has {len(lines)} lines")
     if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != base.texts[place]:
-        raise wrong_use(f"{file} is not what {topo} compiles to", "`netc build` writes it anew")
+        raise wrong_use(f"{file} is not what {topo} compiles to", "run `netc build`")
     return explain_line(base, place, number, source)
 
 
@@ -124,5 +124,5 @@ def _place(file: Path, base: Compiled) -> Place:
             if host == part and (place := (host, "/".join(file.parts[at + 1 :]))) in base.texts:
                 return place
     if file.name == "MANIFEST":
-        raise wrong_use("MANIFEST holds the checksums of a host's other files", "ask for a line of one of these")
-    raise wrong_use(f"no file of a host is called {file}", "write it as `netc build` does: `out/HOST/files/…:LINE`")
+        raise wrong_use("MANIFEST holds the checksums of a host's other files", "name a line of one of these")
+    raise wrong_use(f"no host has the file {file}", "write the path below DIR of `netc build`: `out/HOST/files/…:LINE`")

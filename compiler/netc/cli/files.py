@@ -1,4 +1,4 @@
-"""What a verb reads: a topology, and what lies beside it."""
+"""What a verb reads: a topology, and the files beside it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _regular(path: Path, largest: int) -> bytes:
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "it is not a plain file")
+            raise OSError(0, "it is not a regular file")
         if status.st_size > largest:
             raise OSError(0, f"it has more than {largest >> 20} MiB")
         return file.read()
@@ -66,10 +66,10 @@ def _text(data: bytes, name: str) -> str:
 
 def _why_not(name: str, error: Exception | None) -> str:
     if error is None:
-        return f"{quoted(name)} is outside the topology's folder"
+        return f"{quoted(name)} is not in the topology's folder"
     if isinstance(error, RuntimeError):  # what pathlib says before Python 3.13 of links that lead to each other
         return f"cannot read {quoted(name)}: it is a link to itself"
     if isinstance(error, IsADirectoryError):
-        return f"{quoted(name)} is a folder" if name else "no file is named"
+        return f"{quoted(name)} is a folder" if name else "the file name is empty"
     reason = (error.strerror if isinstance(error, OSError) else None) or "it is not a text file"
     return f"cannot read {quoted(name)}: {reason[:1].lower()}{reason[1:]}"

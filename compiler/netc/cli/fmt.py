@@ -13,21 +13,21 @@ from netc.cli.topology import named, wrong_use
 
 def fmt(
     topo: Topo,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 when TOPO would change.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit 1 if TOPO would change.")] = False,
 ) -> None:
-    """Lay TOPO out: order and spaces. What it says, and every comment, stays."""
+    """Format TOPO: the order of keys, and spaces. Values and comments do not change."""
     from netc.language.layout import NotFormatted, formatted
 
     text = toml_of(topo)
     try:
         made = formatted(text)
     except NotFormatted as error:
-        raise wrong_use(f"{topo} stays as it is: {error}") from None
+        raise wrong_use(f"{topo} is unchanged: {error}") from None
     if made == text:
-        typer.echo(f"{named(topo)} is laid out")
+        typer.echo(f"{named(topo)} is already formatted")
     elif check:
-        typer.echo(f"{named(topo)} would change")
+        typer.echo(f"{named(topo)} is not formatted")
         raise typer.Exit(1)
     else:
         replace(topo, made)
-        typer.echo(f"{named(topo)} is laid out anew")
+        typer.echo(f"{named(topo)} is now formatted")

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from netc.language.tunnels import Tunnel, TunnelPeer
     from netc.network.interface import Network
 
-app = typer.Typer(no_args_is_help=True, help="Take over what another program's file says.")
+app = typer.Typer(no_args_is_help=True, help="Import the file of another program.")
 
-Keys = Annotated[Path | None, typer.Option(metavar="DIR", help="Where private keys go; default: keys, beside TOPO.")]
+Keys = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The folder for private keys. Default: keys, beside TOPO.")
+]
 
 N = TypeVar("N", bound=str)
 
@@ -40,10 +42,12 @@ class _Secret:
 
 @app.command("wg-quick")
 def wg_quick(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A provider's file, as it came.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The provider's file, unchanged.")],
     topo: Topo = Path("topo.toml"),
-    host: Annotated[str | None, typer.Option(metavar="H", help="Whose tunnel it is; default: the only host.")] = None,
-    name: Annotated[str | None, typer.Option(metavar="T", help="Of the tunnel; default: FILE's.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="H", help="The host of the tunnel. Default: the only host.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="T", help="The tunnel's name. Default: from FILE.")] = None,
     keys: Keys = None,
 ) -> None:
     """Write a provider's tunnel into TOPO, as a table of the host."""
@@ -76,12 +80,12 @@ def wg_quick(
 
 @app.command("wg-meshconf")
 def wg_meshconf(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Its database, a CSV file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The database of wg-meshconf, a CSV file.")],
     topo: Topo = Path("topo.toml"),
-    name: Annotated[str | None, typer.Option(metavar="M", help="Of the mesh; default: FILE's.")] = None,
+    name: Annotated[str | None, typer.Option(metavar="M", help="The mesh's name. Default: from FILE.")] = None,
     keys: Keys = None,
 ) -> None:
-    """Write the hosts of a mesh of wg-meshconf, and the mesh, into TOPO; it is made if it is not there."""
+    """Write a mesh of wg-meshconf and its hosts into TOPO. Make TOPO if it does not exist."""
     from netc.language.key_files import key_file
     from netc.language.meshconf import NotRead, read_meshconf
     from netc.language.names import MeshName
@@ -96,7 +100,7 @@ def wg_meshconf(
     secrets = [_Secret(host, key_file("host.key"), key) for host, key in found.private_keys.items()]
     _add(topo, text, found.tables, secrets, keys)
     if found.left_behind:
-        typer.echo(f"not taken over: {', '.join(found.left_behind)}", err=True)
+        typer.echo(f"not imported: {', '.join(found.left_behind)}", err=True)
 
 
 def _in_the_file(diagnostic: Diagnostic, file: Path, text: str) -> Diagnostic:
@@ -113,7 +117,7 @@ def _in_the_file(diagnostic: Diagnostic, file: Path, text: str) -> Diagnostic:
 def _only(network: Network) -> HostName:
     hosts = list(network.topology.hosts)
     if len(hosts) != 1:
-        raise wrong_use(f"there are {len(hosts)} hosts, and the tunnel is one's", "say which: `--host H`")
+        raise wrong_use(f"the topology has {len(hosts)} hosts, and the tunnel belongs to one", "name it: `--host H`")
     return hosts[0]
 
 
@@ -124,7 +128,7 @@ def _name(kind: type[N], text: str) -> N:
     try:
         return kind(re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-"))
     except Wrong as wrong:
-        raise wrong_use(wrong.what, "say another: `--name`") from None
+        raise wrong_use(wrong.what, "write another name: `--name`") from None
 
 
 def _fits(tunnel: str) -> None:
@@ -136,7 +140,7 @@ def _fits(tunnel: str) -> None:
         InterfaceName(f"{KINDS['wireguard'].prefix}{tunnel}")
     except Wrong as wrong:
         longest = 15 - len(KINDS["wireguard"].prefix)
-        raise wrong_use(wrong.what, f"give the tunnel a name of {longest} characters at most: `--name`") from None
+        raise wrong_use(wrong.what, f"write a name of at most {longest} characters: `--name`") from None
 
 
 def _table(tunnel: Tunnel) -> dict[str, Any]:
@@ -185,7 +189,7 @@ def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path
     except InvalidTopology as invalid:
         for diagnostic in invalid.diagnostics:
             if diagnostic.code == "NC0703" and diagnostic.where == at:
-                typer.echo(f"netc: the file's MTU is left out: {diagnostic.what}", err=True)
+                typer.echo(f"netc: the file's MTU is not imported: {diagnostic.what}", err=True)
                 return {key: value for key, value in table.items() if key != "mtu"}
     return table
 
@@ -205,7 +209,7 @@ def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Pa
         raise wrong_use(f"{topo}: {error}") from None
     except InvalidTopology as invalid:
         report(invalid.diagnostics, topo, made)
-        typer.echo(f"netc: {topo} stays as it is: it would have these mistakes", err=True)
+        typer.echo(f"netc: {topo} is unchanged, since the import would cause these errors", err=True)
         raise typer.Exit(1) from None
     folder = keys or topo.parent / "keys"
     put_secrets(folder, {f"{one.host}/{one.place.rpartition('/')[2]}": one.value for one in secrets})
@@ -213,5 +217,5 @@ def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Pa
     typer.echo(f"{named(topo)}: {', '.join(dotted(path) for path, _ in tables)} added")
     for one in secrets:
         typer.echo(
-            f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} of {one.host}, mode 0600"
+            f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} on {one.host}, mode 0600"
         )

@@ -27,14 +27,18 @@ SECRETS = "files/etc/netc/secrets"
 
 def keys(
     topo: Topo,
-    host: Annotated[list[str] | None, typer.Option(metavar="H", help="This host; repeatable; else all.")] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(metavar="H", help="Only this host. Repeatable. Default: all hosts.")
+    ] = None,
     ssh: SshCommand = "ssh",
     through: ByWhat = Through.SSH,
     inventory: InventoryFile = None,
     sudo: Sudo = False,
-    local: Annotated[Path | None, typer.Option(metavar="DIR", help="Make them here, to be carried by hand.")] = None,
+    local: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Make the keys in DIR here. You copy them to the hosts.")
+    ] = None,
 ) -> None:
-    """Have each host make its missing keys, and write their public halves into TOPO."""
+    """Make missing keys on each host, and write their public keys into TOPO."""
     text = toml_of(topo)
     network = _understood(topo, text)
     names = [host_of(name, network) for name in host or network.topology.hosts]
@@ -99,7 +103,7 @@ def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str
         made = list(pool.map(ask, files))
     for one in made:
         if one.why:
-            typer.echo(f"{one.host}: not all is there: {one.why}", err=True)
+            typer.echo(f"{one.host}: some keys are missing: {one.why}", err=True)
     return {path: key for one in made for path, key in one.public.items()}, any(one.why for one in made)
 
 
@@ -114,7 +118,7 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
             )
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
-            typer.echo(f"{named(folder / name)} belongs in {place} of {host}, mode 0600")
+            typer.echo(f"{named(folder / name)} belongs in {place} on {host}, mode 0600")
     return public, False
 
 
@@ -122,7 +126,7 @@ def _wg(verb: str, given: str = "") -> str:
     try:
         done = subprocess.run(["wg", verb], input=given, capture_output=True, encoding="utf-8", check=False)
     except FileNotFoundError:
-        raise wrong_use("needs wg: apt-get install wireguard-tools") from None
+        raise wrong_use("wg is missing: apt-get install wireguard-tools") from None
     if done.returncode != 0:
         raise wrong_use(f"wg {verb}: {done.stderr.strip()}")
     return done.stdout.strip()
@@ -138,7 +142,7 @@ def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
         except NotAdded as error:
             typer.echo(f'{named(topo)}: {error}; write {whose} = "{key}"', err=True)
     if new == text:
-        typer.echo(f"{named(topo)}: has all of them")
+        typer.echo(f"{named(topo)}: no public key is missing")
         return
     replace(topo, new)
     typer.echo(f"{named(topo)}: public keys written")

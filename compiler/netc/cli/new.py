@@ -14,9 +14,9 @@ START = "start"
 
 def new(
     topo: Annotated[Path, typer.Argument(metavar="[TOPO]", help="The file to write.")] = Path("topo.toml"),
-    example: Annotated[str, typer.Option(metavar="NAME", help="One of the examples.")] = START,
+    example: Annotated[str, typer.Option(metavar="NAME", help="Copy this example.")] = START,
 ) -> None:
-    """Write a topology to start from, and what lies beside it; never over a file that is there."""
+    """Write a topology to start from, and the files that it reads. Never overwrite a file."""
     from netc.language.diagnostics import did_you_mean
     from netc.shipped import shipped
 
@@ -33,7 +33,7 @@ def _write(files: dict[Path, str]) -> None:
     """None, where one of them is there."""
     for path in files:
         if path.exists() or path.is_symlink():
-            raise wrong_use(f"{path} is there already", "name another file")
+            raise wrong_use(f"{path} exists already", "name another file")
     for path, text in files.items():
         try:
             with path.open("x", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""What several verbs are told, for typer."""
+"""Options of several verbs, for typer."""
 
 from __future__ import annotations
 
@@ -11,5 +11,7 @@ from netc.report import Format
 
 Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
 
-Form = Annotated[Format, typer.Option("--format", help="How problems are told; all but text goes to stdout.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Warnings are mistakes too.")]
+Form = Annotated[
+    Format, typer.Option("--format", help="The form of diagnostics. Text goes to stderr, all others to stdout.")
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Treat warnings as errors.")]

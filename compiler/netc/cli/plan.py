@@ -13,11 +13,15 @@ from netc.cli.topology import host_of, report, text_of, understood, wrong_use
 
 def plan(
     topo: Topo,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="With --migrate: another topology.")],
-    migrate: Annotated[bool, typer.Option("--migrate", help="Print the order in which routers change to it.")] = False,
-    moved: Annotated[list[str] | None, typer.Option(metavar="H", help="This router has changed; repeatable.")] = None,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="The host. With --migrate: the new topology.")],
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Print the order in which routers change to the new topology.")
+    ] = False,
+    moved: Annotated[
+        list[str] | None, typer.Option(metavar="H", help="With --migrate: this router has changed. Repeatable.")
+    ] = None,
 ) -> None:
-    """Print the facts that HOST's files are made of; or how the network gets from one topology to another."""
+    """Print the facts that HOST's files are made of, or the steps of a migration."""
     from netc.pipeline import plan as plan_host
     from netc.plan.text import as_text
 
@@ -25,7 +29,7 @@ def plan(
         _migrate(topo, Path(host), moved or [])
         return
     if moved:
-        raise wrong_use("`--moved` is of `--migrate`")
+        raise wrong_use("`--moved` needs `--migrate`")
     checked = understood(topo)
     typer.echo(as_text(plan_host(host_of(host, checked.network), checked.network)), nl=False)
 

@@ -6,7 +6,7 @@ import typer
 
 
 def schema() -> None:
-    """Print what editors have to know of the language: a JSON Schema."""
+    """Print a JSON Schema of the language, for editors."""
     import json
 
     from netc.language.schema import schema as made

@@ -39,7 +39,7 @@ def understood(
         raise typer.Exit(1) from None
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
-        typer.echo("netc: warnings are mistakes here: --strict", err=True)
+        typer.echo("netc: --strict treats warnings as errors", err=True)
         raise typer.Exit(1)
     return checked
 

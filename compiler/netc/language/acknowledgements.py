@@ -11,7 +11,7 @@ from netc.language.tables import Table
 class ProblemCode(Name):
     pattern = "NC[0-9]{4}"
     noun = "a code"
-    cure = "write it as messages show it: `NC1404`"
+    cure = "write it as in messages: `NC1404`"
 
 
 def _said(text: str) -> str:
@@ -21,8 +21,8 @@ def _said(text: str) -> str:
 
 
 class Acknowledgement(Table):
-    """One warning or note at one place, which is told of no more."""
+    """One warning or note at one place, which netc no longer reports."""
 
-    code: ProblemCode = Field(description="What is acknowledged, such as NC1404.")
-    at: str = Field(description="The key path behind `-->` in the message: `hosts.edge.firewall.allow[0].from`.")
-    reason: Annotated[str, AfterValidator(_said)] = Field(description="Why it may stand, for whoever reads it later.")
+    code: ProblemCode = Field(description="The code of the warning or note, such as NC1404.")
+    at: str = Field(description="The key path after `-->` in the message: `hosts.edge.firewall.allow[0].from`.")
+    reason: Annotated[str, AfterValidator(_said)] = Field(description="Why it is acceptable, for later readers.")

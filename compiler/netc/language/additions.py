@@ -58,7 +58,7 @@ def _with(data: dict[str, Any], path: tuple[str, ...], table: Mapping[str, Any])
     key, *rest = path
     inner = data.get(key, {})
     if not isinstance(inner, dict) or (not rest and key in data):
-        raise NotAdded(f"{key} is there already")
+        raise NotAdded(f"{key} exists already")
     return {**data, key: _with(inner, tuple(rest), table) if rest else dict(table)}
 
 

@@ -21,10 +21,10 @@ def duration(text: str) -> int:
     """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
     match = re.fullmatch(DURATION, text)
     if not match:
-        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or with `ms` or `m`")
+        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or a number with `ms` or `m`")
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
-        raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", "write a shorter one")
+        raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", f"write at most `{said(LONGEST)}`")
     return found
 
 
@@ -36,7 +36,10 @@ def said(milliseconds: int) -> str:
 
 def _some(text: str) -> int:
     if duration(text) < SHORTEST:
-        raise Wrong("NC2501", f"`{text}` < {said(SHORTEST)}, the shortest interval or timeout", "write a longer one")
+        shortest = said(SHORTEST)
+        raise Wrong(
+            "NC2501", f"`{text}` < {shortest}, the shortest interval or timeout", f"write at least `{shortest}`"
+        )
     return duration(text)
 
 
@@ -46,40 +49,47 @@ Times = Annotated[int, Field(strict=True, ge=1, le=100)]
 
 
 class Check(Table):
-    """Whether the service answers."""
+    """How the host checks whether the service answers."""
 
     command: Command = Field(
         description=(
-            "The absolute path of a program and its arguments, as for `start`; run inside as nobody; the "
-            "service answers if it ends with 0."
+            "The absolute path of a program and its arguments, as for `start`. It runs inside the namespace as "
+            "the user nobody. The service answers if it exits with 0."
         ),
     )
     interval: SomeTime = Field(
-        5000, description="From the beginning of one check to that of the next: `200ms`, `5s`, `1m`; default: 5s."
+        5000,
+        description="The time from the start of one check to the start of the next: `200ms`, `5s`, `1m`. Default: 5s.",
     )
-    timeout: SomeTime = Field(2000, description="How long one may take; default: 2s.")
-    rise: Times = Field(3, description="So many good ones in a row, and it is told of.")
-    fall: Times = Field(2, description="So many bad ones in a row, and it is not.")
+    timeout: SomeTime = Field(2000, description="The longest time that one check may take. Default: 2s.")
+    rise: Times = Field(
+        3, description="The number of successful checks in a row after which the host announces the service."
+    )
+    fall: Times = Field(2, description="The number of failed checks in a row after which the host withdraws it.")
 
 
 class Anycast(Table):
-    """A service that is on several hosts, each in a network namespace of its own."""
+    """A service on several hosts, on each in a network namespace of its own."""
 
     addresses: OneOrMany[InterfaceAddress] = Field(
-        description="Its own, and no host's; the prefix that each is in is told of while the service answers."
+        description=(
+            "Addresses of the service, which no host has. A host announces the prefix of each while its "
+            "service answers."
+        )
     )
-    hosts: OneOrMany[HostName] = Field(description="Routers of the `[bgp]` where it runs.")
+    hosts: OneOrMany[HostName] = Field(description="Routers of the `[bgp]` on which it runs.")
     unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
         default_factory=dict,
         description=(
-            "By a host's name: addresses of the service that are there alone, out of `bgp.prefixes`, one a family."
+            "By host name: addresses that the service has on that host alone, out of `bgp.prefixes`, one a family."
         ),
     )
     services: OneOrMany[UnitName] = Field((), description="Units that run inside its namespace.")
-    check: Check = Field(description="How it is told whether the service answers.")
+    check: Check = Field(description="How the host checks whether the service answers.")
     drain: Duration = Field(
         5000,
         description=(
-            "For so long it is the last resort before it is taken back on purpose; 0s: not at all; default: 5s."
+            "How long the host announces it as the last resort before it withdraws it on purpose. `0s`: not at "
+            "all. Default: 5s."
         ),
     )

@@ -31,161 +31,201 @@ Profile = Literal["dn42", "internet", "private"]
 
 
 class Members(Table):
-    """Numbers of the members of a confederation."""
+    """ASNs of the members of a confederation."""
 
     base: Asn = Field(description="A host's member ASN is this plus its id.")
 
 
 class Limit(Table):
-    """How many routes of a family are no mistake."""
+    """How many routes of each family are allowed."""
 
-    ipv4: RouteCount | None = Field(None, description="Routes of IPv4.")
-    ipv6: RouteCount | None = Field(None, description="Routes of IPv6.")
+    ipv4: RouteCount | None = Field(None, description="The largest number of IPv4 routes.")
+    ipv6: RouteCount | None = Field(None, description="The largest number of IPv6 routes.")
     action: Literal["warn", "block", "disable", "restart"] | None = Field(
         None,
-        description="In BIRD's words; `block`: what comes after that is forgotten; default: block.",
+        description="What BIRD does beyond the limit, in BIRD's terms. `block` ignores further routes. Default: block.",
     )
 
 
 class Measured(Table):
-    """What DN42's communities say of a session's link (64511, RFC 1997)."""
+    """The quality of a session's link, as DN42's communities state it (64511, RFC 1997)."""
 
     latency: Annotated[int, Field(strict=True, ge=1, le=9)] | None = Field(
-        None, description="1 to 9: e to the n ms at most."
+        None, description="1 to 9: n means at most e^n ms."
     )
     bandwidth: Annotated[int, Field(strict=True, ge=21, le=29)] | None = Field(
-        None, description="21 to 29: 10^(n-22) Mbit/s."
+        None, description="21 to 29: n means 10^(n-22) Mbit/s."
     )
-    crypto: Annotated[int, Field(strict=True, ge=31, le=36)] | None = Field(None, description="31 to 36; 34: with PFS.")
+    crypto: Annotated[int, Field(strict=True, ge=31, le=36)] | None = Field(
+        None, description="31 to 36: 34 means encrypted with perfect forward secrecy."
+    )
 
 
 class RoaSource(Table):
-    """Who may announce what (RFC 6482): an RTR server, or files of BIRD's own on the host."""
+    """ROAs (RFC 9582): an RTR server, or files on the host in BIRD's syntax."""
 
-    rtr: Dialled | None = Field(None, description="Address or name, with its port (RFC 8210).")
+    rtr: Dialled | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
     ipv4: HostPath | None = Field(
-        None, description="A file of the host in BIRD's words: `route 172.20.0.0/24 max 28 as 64500;` a line."
+        None,
+        description=(
+            "A file on the host in BIRD's syntax, with a line `route 172.20.0.0/24 max 28 as 64500;` for each ROA."
+        ),
     )
-    ipv6: HostPath | None = Field(None, description="The same of IPv6.")
+    ipv6: HostPath | None = Field(None, description="The same for IPv6.")
 
 
 class BgpPeer(Table):
-    """A router of somebody else's."""
+    """A neighbour in another AS."""
 
-    asn: Asn = Field(description="The neighbour's.")
-    role: Role = Field(description="What it is to us: chooses what is learned from it and told to it.")
+    asn: Asn = Field(description="The neighbour's AS number.")
+    role: Role = Field(
+        description="What the neighbour is to our AS. It decides what we import from it and export to it."
+    )
     address: Address = Field(
         description=(
-            "The neighbour's; fe80:: ones need `tunnel` or `interface`. One with an IPv6 address is told IPv4 "
-            "routes too (RFC 8950)."
+            "The neighbour's address. An fe80:: address needs `tunnel` or `interface`. A session over IPv6 "
+            "carries IPv4 routes too (RFC 8950)."
         ),
     )
-    local: Address | None = Field(None, description="Our own; default: the tunnel's in the same family.")
-    tunnel: TunnelName | None = Field(None, description="The tunnel of this host that it is behind.")
-    interface: InterfaceName | None = Field(None, description="Or an interface of the image that it is behind.")
+    local: Address | None = Field(None, description="Our own address. Default: the tunnel's in the same family.")
+    tunnel: TunnelName | None = Field(None, description="The tunnel of this host that leads to the neighbour.")
+    interface: InterfaceName | None = Field(None, description="Or an interface of the image that leads to it.")
     multihop: Hops | None = Field(
-        None, description="It is so many hops away, and dialled from our loopback; default: a direct neighbour."
+        None,
+        description=(
+            "The number of hops to the neighbour. The session then uses our loopback address. Default: the "
+            "neighbour is directly connected."
+        ),
     )
     limit: Limit | None = Field(
         None,
         description=(
-            "More routes than that are a mistake of theirs, counted before any is refused: what we would not let in "
-            "shows a leak as well, and takes memory; default: of dn42 9000, of private 10000, of internet by `role`."
+            "The largest number of routes that the neighbour may announce, counted before the import filter: "
+            "rejected routes show a leak too, and take memory. Default: 9000 for dn42, 10000 for private, by "
+            "`role` for internet."
         ),
     )
     export_limit: Limit | None = Field(
-        None, description="The same of what we tell it, against a mistake of ours; default: none."
+        None, description="The same for routes that we announce, against an error of ours. Default: none."
     )
     prefixes: Annotated[
         OneOrMany[Prefix],
         Some("prefixes", "we refuse all its routes", left_out("prefixes", "what the profile accepts")),
-    ] = Field((), description="All that it may announce, and parts of it; default: what the profile lets in.")
+    ] = Field(
+        (),
+        description=(
+            "Prefixes that it may announce, with all parts of them, and no others. Default: what the profile accepts."
+        ),
+    )
     local_pref: LocalPref | None = Field(
-        None, description="Default: 300 of a downstream, 200 of a peer or route server, 100 of an upstream."
+        None,
+        description=(
+            "The local preference. Default: 300 for a downstream, 200 for a peer or route server, 100 for an upstream."
+        ),
     )
-    password: Secret | None = Field(None, description="Where the host keeps it (TCP MD5).")
+    password: Secret | None = Field(None, description="Where the host keeps the session's password (TCP MD5).")
     dn42: Measured | None = Field(
-        None, description="What its communities say of the link; routes keep the worst of their way."
+        None, description="The quality of the link, for DN42's communities. A route keeps the worst values of its path."
     )
-    gtsm: Switch = Field(False, description="Only packets from next door count (RFC 5082); at both ends or at none.")
-    bfd: Switch = Field(False, description="A dead way is noticed in seconds (RFC 5880); at both ends or at none.")
+    gtsm: Switch = Field(
+        False,
+        description="Accept only packets from a direct neighbour (GTSM, RFC 5082). Set it at both ends or at none.",
+    )
+    bfd: Switch = Field(
+        False, description="Detect a dead link within seconds (BFD, RFC 5880). Set it at both ends or at none."
+    )
 
 
 class HostBgp(Table):
-    """What a host says in the network's routing."""
+    """A host as a router of the AS."""
 
-    member: Asn | None = Field(None, description="ASN of the member that it belongs to; default: base + id.")
-    router_id: Address | None = Field(None, description="Default: its IPv4 loopback, else its id.")
-    prefixes: OneOrMany[Prefix] = Field(
-        (), description="Parts of the network that are here, on a bridge for one; told inside alone."
+    member: Asn | None = Field(None, description="The ASN of the member that the host belongs to. Default: base + id.")
+    router_id: Address | None = Field(
+        None, description="The router ID. Default: the host's IPv4 loopback, else its id."
     )
-    peers: Mapping[PeerName, BgpPeer] = Field(default_factory=dict, description="Routers of somebody else's.")
+    prefixes: OneOrMany[Prefix] = Field(
+        (),
+        description=(
+            "Parts of the network that are on this host, for example on a bridge. Only our own routers learn them."
+        ),
+    )
+    peers: Mapping[PeerName, BgpPeer] = Field(default_factory=dict, description="Neighbours in other ASes.")
     learn: OneOrMany[Prefix] = Field(
         (),
         description=(
-            "Kernel routes that others made to these prefixes or parts of them (Docker, wg-quick, you yourself) are "
-            "told inside too."
+            "Prefixes. Our own routers also learn kernel routes to these, or to parts of them, that Docker, wg-quick "
+            "or you made, and not netc or BIRD."
         ),
     )
     table: Literal["main", "own"] = Field(
-        "main", description="Where the kernel has the routes; the host itself does not look in its `own` (below)."
+        "main", description="The kernel's routing table for BIRD's routes. The host's own traffic does not use `own`."
     )
-    drain: Switch = Field(False, description="Before the host goes down: whoever has another way takes it (RFC 8326).")
+    drain: Switch = Field(
+        False, description="Set it before the host goes down: routers that have another path use that (RFC 8326)."
+    )
     region: Annotated[int, Field(strict=True, ge=41, le=70)] | None = Field(
-        None, description="dn42: 41 and up, of its communities, on what is ours."
+        None, description="dn42: the region community on our own prefixes, 41 and up."
     )
     country: Annotated[int, Field(strict=True, ge=1000, le=1999)] | None = Field(
-        None, description="dn42: 1000 + ISO 3166-1 numeric, of its communities, on what is ours."
+        None, description="dn42: the country community on our own prefixes, 1000 + ISO 3166-1 numeric."
     )
 
 
 class Bgp(Table):
     """The autonomous system."""
 
-    asn: Asn = Field(description="What the world sees.")
+    asn: Asn = Field(description="The AS number that other ASes see.")
     internal: InternalBgp = Field(
         description=(
-            "How our own routers tell each other: in a confederation (RFC 5065), a fake one, a full mesh, or "
-            "by reflectors."
+            "How our own routers exchange routes: a confederation (RFC 5065), a fake one, a full mesh, or "
+            "route reflectors."
         ),
     )
     next_hop: Literal["recursive", "med"] | None = Field(
         None,
         description=(
-            "Of a confederation: recursive, where an `[igp]` finds the shortest way to the edge, or med, "
-            "where each router adds what the way costs."
+            "In a confederation. recursive: an `[igp]` finds the shortest path to the edge. med: each router "
+            "adds the cost of its link."
         ),
     )
-    members: Members | None = Field(None, description="Of a confederation: numbers of its members.")
+    members: Members | None = Field(None, description="In a confederation: the ASNs of its members.")
     over: Annotated[
         OneOrMany[Label],
         Some("over", "our routers have no sessions", left_out("over", "the links of the `[igp]`")),
     ] = Field(
         (),
-        description="Links and per-peer meshes that carry sessions between our routers; default: those of the `[igp]`.",
+        description="Links and per-peer meshes that carry sessions between our routers. Default: those of the `[igp]`.",
     )
     reflectors: OneOrMany[HostName] = Field(
-        (), description="Hosts that tell all others of their AS (RFC 4456); with an `[igp]`."
+        (),
+        description="Hosts that are route reflectors for all other routers of the AS (RFC 4456). They need an `[igp]`.",
     )
-    bfd: Switch = Field(True, description="Between our own routers, a dead way is noticed in 5 s (RFC 5880).")
+    bfd: Switch = Field(True, description="Detect a dead link between our own routers within 5 s (BFD, RFC 5880).")
     prefixes: Annotated[
         OneOrMany[Prefix],
         Some("prefixes", "the AS announces nothing", "write the prefixes of the AS, such as `172.22.76.184/29`"),
     ] = Field(
-        description="What is ours: told to the world by every router, and unreachable where nobody has a part of it."
+        description=(
+            "Our own prefixes. Every router announces them to other ASes. Parts that no host has are unreachable."
+        )
     )
     refuse: OneOrMany[Prefix] = Field(
         (),
-        description="What nobody may announce any part of, beside what the profile refuses (internet: the set bogons).",
+        description=(
+            "Further prefixes to reject, with all parts of them. The profile already rejects some (internet: "
+            "the set bogons)."
+        ),
     )
-    roa: OneOrMany[RoaSource] = Field((), description="Who may announce what.")
-    flaps: OneOrMany[RoaSource] = Field((), description="What nobody may announce for now, as ROAs of AS 0.")
+    roa: OneOrMany[RoaSource] = Field((), description="Sources of ROAs, which say who may announce what.")
+    flaps: OneOrMany[RoaSource] = Field(
+        (), description="Sources of ROAs with AS 0, for what nobody may announce at the moment."
+    )
     roa_unknown: Literal["accept", "refuse"] | None = Field(
-        None, description="What no ROA is about; default: refuse in dn42, else accept."
+        None, description="What happens to routes that no ROA covers. Default: refuse in dn42, else accept."
     )
     profile: Profile = Field(
         description=(
-            "What the world is, and so which prefixes of which lengths are let in: dn42, internet, private "
-            "(RFC 1918, RFC 4193)."
+            "The network that the AS belongs to. It decides which prefixes of which lengths routers import: "
+            "dn42, internet, private (RFC 1918, RFC 4193)."
         ),
     )

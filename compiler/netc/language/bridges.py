@@ -41,7 +41,7 @@ def container(text: str) -> Container:
     match = CONTAINER.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
         hint = "write `10.0.3.20`, `10.0.3.20:80`, `[fd00:3::20]:80`, or the name of a namespace on the bridge"
-        raise Wrong("NC0118", f"{quoted(text)} is not a place on a bridge", hint)
+        raise Wrong("NC0118", f"{quoted(text)} is not a server on a bridge", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Container(
         address(there) if there else None,
@@ -51,9 +51,9 @@ def container(text: str) -> Container:
 
 
 class PublishedContainer(Table):
-    """A port of the host that a container serves, which sees the visitor's own address."""
+    """A port of the host that a container serves. The container sees the visitor's own address."""
 
-    port: ServicePort = Field(description="As visitors dial it: `80/tcp`.")
+    port: ServicePort = Field(description="The port that visitors dial: `80/tcp`.")
     to: Annotated[
         OneOrMany[Annotated[Container, FromText(container, CONTAINER.pattern)]],
         Some(
@@ -63,17 +63,21 @@ class PublishedContainer(Table):
         ),
     ] = Field(
         description=(
-            "Who serves: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge (`web`, `web:8080`), "
-            "without a port the one that is dialled; two where each serves a family."
+            "The server: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge (`web`, `web:8080`). "
+            "Without a port, the one that visitors dial. Write two if each serves one family."
         ),
     )
     on: Annotated[
         OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public addresses of the host"))
-    ] = Field((), description="Addresses of the host; default: its public ones, behind NAT all that it has.")
+    ] = Field(
+        (),
+        description="Addresses of the host that visitors dial. Default: its public ones, behind NAT all that it has.",
+    )
     allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (),
         description=(
-            "Who may; default: everyone. Also the host itself and the containers are asked whether they are in it."
+            "Prefixes of visitors that may connect. Default: everyone. It applies to the host itself and to "
+            "containers too."
         ),
     )
 
@@ -86,21 +90,26 @@ class Bridge(Table):
         Some("addresses", "containers have no gateway", "write the address of the host on the bridge: `10.0.3.1/24`"),
     ] = Field(
         description=(
-            "The host's ends; containers (LXC, systemd-nspawn, any others) attach by themselves, and netc "
-            "hands out no addresses."
+            "The host's addresses on the bridge. Containers (LXC, systemd-nspawn, any others) attach by "
+            "themselves, and netc assigns no addresses to them."
         ),
     )
-    interface: InterfaceName | None = Field(None, description="Its name on the host; default: the table's.")
+    interface: InterfaceName | None = Field(
+        None, description="The bridge's name on the host. Default: the name of the table."
+    )
     masquerade: Annotated[bool, Field(strict=True)] = Field(
-        False, description="What containers start leaves by the uplink under the uplink's own address of that moment."
+        False,
+        description=(
+            "Connections that containers open leave by the uplink with the address that the uplink has at that moment."
+        ),
     )
     snat: OneOrMany[Address] = Field(
         (),
         description=(
-            "The same under a fixed address of the host, one a family; by another uplink than that address's, "
-            "as with `masquerade`."
+            "The same with a fixed address of the host, one a family. By an uplink that does not have the "
+            "address, they leave as with `masquerade`."
         ),
     )
     publish: OneOrMany[PublishedContainer] = Field(
-        (), description="Ports of the host that a container serves, which sees the visitor's own address."
+        (), description="Ports of the host that a container serves. The container sees the visitor's own address."
     )

@@ -61,12 +61,12 @@ def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
 
 
 def _reported(change: Change, where: KeyPath, *, said: bool) -> Diagnostic:
-    what = f"`{change.key}`, which is not said here, means something else since netc {change.since}: {change.entry}"
-    hint = f"say `{change.key}`, if it should be as before; "
+    what = f"`{change.key}` is not written here, and its default changed in netc {change.since}: {change.entry}"
+    hint = f"write `{change.key}` if it should be as before"
     if said:
-        hint += "once this is built, it is not told again"
+        hint += ". After this build, netc does not report it again"
     else:
-        hint += "else acknowledge it: DIR/.gitattributes is not from netc, so nothing says that it was told"
+        hint += ", else acknowledge it: DIR/.gitattributes is not from netc, so netc reports it at every build"
     return Diagnostic(CODE, where, what, hint, severity=Severity.WARNING, on_key=bool(where))
 
 

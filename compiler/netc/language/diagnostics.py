@@ -30,7 +30,7 @@ def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Dia
     for number, detail in enumerate(details[:MOST], 1):
         diagnostic = _diagnostic(detail, data)
         if number == MOST < len(details):
-            diagnostic = replace(diagnostic, what=f"{diagnostic.what}; {len(details) - MOST} more are not shown")
+            diagnostic = replace(diagnostic, what=f"{diagnostic.what} ({len(details) - MOST} more are not shown)")
         if diagnostic.code != "NC0113":  # whose text is a public key, or was meant to be
             diagnostic = replace(diagnostic, what=without_keys(diagnostic.what))
         yield diagnostic
@@ -102,7 +102,7 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
             return _dotted(path)
         case "extra_forbidden":
             return Diagnostic(
-                "NC0101", path, f"{quoted(str(path[-1]))} is no key {_of(path)}", _known(path), on_key=True
+                "NC0101", path, f"{quoted(str(path[-1]))} is not a key {_of(path)}", _known(path), on_key=True
             )
         case "missing" if isinstance(loc[-1], int):
             return _not_two(path[:-1])
@@ -124,7 +124,7 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
 
 def _dotted(path: KeyPath) -> Diagnostic:
     """A host whose name has a dot: TOML takes what stands behind it for a table of the host."""
-    what = f"a host's name has no dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
+    what = f"a host's name cannot have a dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
     return Diagnostic("NC0106", path, what, f"write `[hosts.{_as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
 
 
@@ -145,7 +145,10 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
     elif wrong.what.endswith("has no prefix length") and isinstance(value, str):
         hint = slips.without_length(path, value, data) or hint if wrong.hint.startswith("write") else hint
     elif path[0] == "forwards" and isinstance(value, str) and (host := slips.holder(value, data)):
-        what, hint = f"{quoted(value)} is an address, and `{path[2]}` takes a host", f"write `{host}`, which has it"
+        what, hint = (
+            f"{quoted(value)} is an address, and `{path[2]}` takes a host",
+            f"write `{host}`, which has this address",
+        )
     elif wrong.code == "NC0106" and isinstance(value, str) and wrong.hint.startswith("use 1 to"):
         label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
         if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
@@ -155,9 +158,9 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
 
 def _no_dhcp(path: KeyPath, value: str) -> tuple[str, str]:
     key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
-    what = f"{quoted(value)} is not an address: netc does no DHCP, and needs to know what it writes into rules"
+    what = f"{quoted(value)} is not an address: netc does not use DHCP, and writes fixed addresses into rules"
     if key == "gateway":
-        return what, "write the router's address; an uplink whose router changes cannot be one of `uplinks`"
+        return what, "write the router's address. An uplink whose router changes cannot be in `uplinks`"
     if key in ("addresses", "prefixes") and path[0] == "hosts" and "bridges" not in path:
         return what, f"leave `{key}` out: the image configures the interface, and peers dial the host's `endpoint`"
     return what, "write the address"
@@ -190,7 +193,7 @@ _PATH = re.compile(r"/(etc|root|home|var|run|usr|opt|srv|mnt|tmp)/[A-Za-z0-9_.+@
 
 def _secret(path: KeyPath, value: Any) -> Diagnostic:
     if isinstance(value, str) and _PATH.fullmatch(value) and not is_wireguard_key(value):
-        what = f"`{_name(path)}` is a string, and the place of a secret is a table"
+        what = f"`{_name(path)}` is a string, and must be a table that says where the secret is"
         return Diagnostic("NC0116", path, what, f'write `{{ file = "{value}" }}`')
     return Diagnostic(
         "NC0116",
@@ -215,7 +218,7 @@ def _choice(path: KeyPath, value: str, expected: str) -> Diagnostic:
 
 
 def _number(value: Any) -> str:
-    return str(value) if not isinstance(value, int) or abs(value) < 10**20 else "so large a number"
+    return str(value) if not isinstance(value, int) or abs(value) < 10**20 else "such a large number"
 
 
 def _type(value: Any) -> str:

@@ -13,34 +13,36 @@ Policy = Literal["drop", "accept"]
 
 
 class Allow(Table):
-    """A way in; all that is said must hold."""
+    """Packets that the host accepts. All keys that you write must match."""
 
-    ports: OneOrMany[ServicePorts] = Field((), description="Default: all, of every protocol.")
-    from_: OneOrMany[Source] = Field((), alias="from", description="Prefixes and sets; default: anyone.")
-    interface: OneOrMany[InterfaceName] = Field((), description="Where it arrives; default: anywhere.")
+    ports: OneOrMany[ServicePorts] = Field(
+        (), description="Ports with their protocol. Default: all ports of every protocol."
+    )
+    from_: OneOrMany[Source] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
+    interface: OneOrMany[InterfaceName] = Field((), description="Interfaces where the packets arrive. Default: any.")
 
 
 class Pass(Table):
-    """A way through: connections that begin on one side; their replies come back."""
+    """Connections that the host passes on, with their replies."""
 
-    from_: InterfaceName = Field(alias="from", description="The interface where it arrives.")
-    to: InterfaceName = Field(description="The interface where it leaves.")
+    from_: InterfaceName = Field(alias="from", description="The interface where connections arrive.")
+    to: InterfaceName = Field(description="The interface where they leave.")
 
 
 class Firewall(Table):
-    """What compiled parts need is open in it, and ssh always."""
+    """The packet filter. It accepts what compiled parts need, and ssh always."""
 
-    input: Policy = Field("drop", description="What becomes of the rest that is for the host itself.")
-    forward: Policy = Field("drop", description="What becomes of the rest that would pass through the host.")
-    allow: OneOrMany[Allow] = Field((), description="What else may come in.")
+    input: Policy = Field("drop", description="What happens to all other packets to the host itself.")
+    forward: Policy = Field("drop", description="What happens to all other packets that would pass through the host.")
+    allow: OneOrMany[Allow] = Field((), description="What else the host accepts.")
     deny: OneOrMany[Source] = Field(
         (),
         description=(
-            "Prefixes and sets that get nothing but ssh (and may be DHCP servers): they reach no service of "
-            "the host and nothing behind it."
+            "Prefixes and sets that reach nothing but ssh (and may be DHCP servers): no other service of the "
+            "host and nothing behind it."
         ),
     )
-    pass_: OneOrMany[Pass] = Field((), alias="pass", description="Ways through, besides those of compiled parts.")
-    log: Annotated[bool, Field(strict=True)] = Field(
-        True, description="What is dropped is logged, at most 5 lines a second."
+    pass_: OneOrMany[Pass] = Field(
+        (), alias="pass", description="What else the host passes on, besides what compiled parts need."
     )
+    log: Annotated[bool, Field(strict=True)] = Field(True, description="Log dropped packets, at most 5 lines a second.")

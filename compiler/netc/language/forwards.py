@@ -38,7 +38,7 @@ def target(text: str) -> Target:
     match = TARGET.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
         hint = "write `home`, `home/vpn`, `home:10.0.3.20`, each with `:8080` for another port"
-        raise Wrong("NC0117", f"{quoted(text)} is not a host or a place on one", hint)
+        raise Wrong("NC0117", f"{quoted(text)} is not the server of a forward", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Target(
         HostName(match["host"]),
@@ -56,28 +56,28 @@ def _behind(text: str) -> IPAddress:
 
 
 class Forward(Table):
-    """Ports of one host that another one serves."""
+    """Ports of one host that another host serves."""
 
-    at: HostName = Field(description="Where visitors arrive; needs a `wan`.")
+    at: HostName = Field(description="The host where visitors arrive. It needs a `wan`.")
     ports: Annotated[
         OneOrMany[ServicePorts], Some("ports", "it forwards nothing", "write the ports, such as `443/tcp`")
-    ] = Field(description="As visitors dial them: `443/tcp`, `30000-30100/udp`.")
+    ] = Field(description="The ports that visitors dial: `443/tcp`, `30000-30100/udp`.")
     to: Annotated[
         OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]],
         Some("to", "no host serves", "write the server: `home`, `home/vpn` or `home:10.0.3.20`"),
     ] = Field(
         description=(
-            "Who serves: `home`, a namespace on it (`home/vpn`), an address behind it (`home:10.0.3.20`), "
-            "each with `:8080` for another port; two where each serves a family."
+            "The server: `home`, a namespace on it (`home/vpn`) or an address behind it (`home:10.0.3.20`), "
+            "each with `:8080` for another port. Write two if each serves one family."
         ),
     )
-    via: LinkName = Field(description="The link between the two.")
+    via: LinkName = Field(description="The link between the two hosts.")
     on: Annotated[
         OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the public addresses of `at`"))
-    ] = Field((), description="Addresses of `at`; default: its public ones.")
+    ] = Field((), description="Addresses of `at` that visitors dial. Default: its public ones.")
     keep_source: Annotated[bool, Field(strict=True)] = Field(
-        True, description="The server sees the visitor's own address; false: that of `at`."
+        True, description="The server sees the visitor's own address. `false`: it sees the address of `at`."
     )
     bound: Annotated[bool, Field(strict=True)] = Field(
-        False, description="UDP servers on the host itself listen at the link's address, and not at every address."
+        False, description="UDP servers on the host itself listen on the link's address, not on every address."
     )

@@ -12,9 +12,11 @@ IgpKind = Literal["ospf", "babel"]
 
 
 class Igp(Table):
-    kind: IgpKind = Field(description="ospf: version 2 for IPv4, version 3 for IPv6; babel (RFC 8966): both.")
+    kind: IgpKind = Field(
+        description="ospf: OSPFv2 for IPv4, OSPFv3 for IPv6. babel: Babel for both families (RFC 8966)."
+    )
     over: Annotated[
         OneOrMany[Label], Some("over", "our routers do not find each other", "name links or per-peer meshes")
     ] = Field(
-        description="Links and per-peer meshes; IPv4 needs addresses of IPv4 on them. What they cost is said there."
+        description="Links and per-peer meshes. For IPv4 they need IPv4 addresses. Their `cost` is in their own tables."
     )

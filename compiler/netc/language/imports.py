@@ -129,16 +129,16 @@ def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where:
         yield Diagnostic("NC0123", where, what, _copy(tunnel.import_ or "", host, key), severity=Severity.NOTE)
     if any(peer.has_preshared_key for peer in quick.peers):
         what = f"netc does not copy the preshared key of {file}: {host} needs it in {FOLDER}, mode 0600"
-        hint = f"`netc plan` names the file; for one peer it is {key_file(f'{name}.psk')}"
+        hint = f"`netc plan` names the file. For a single peer it is {key_file(f'{name}.psk')}"
         yield Diagnostic("NC0123", where, what, hint, severity=Severity.NOTE)
     dropped = sorted({key for _, key in quick.ignored})
     if dropped:
         what = f"netc ignores {', '.join(dropped)} of {file}"
         hooks = any(key.lower() in HOOKS for key in dropped)
         hint = (
-            "netc never runs commands of a provider; write what they were for into the topology"
+            "netc never runs a provider's commands: write what they were for into the topology"
             if hooks
-            else "netc chooses tables and marks itself"
+            else "netc chooses routing tables and marks itself"
         )
         place = _line(tunnel.import_ or "", text.splitlines(), quick.ignored[0][0])
         # Tables and marks are netc's to choose; what commands were for, nothing does in their place.

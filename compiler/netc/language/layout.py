@@ -51,14 +51,14 @@ def formatted(text: str) -> str:
     body = text.removeprefix("\ufeff").replace("\r\n", "\n")
     document = tree(body.encode())
     if document.has_error:
-        raise NotFormatted("its form is not understood")
+        raise NotFormatted("netc cannot parse it")
     order = Order()
     try:
         made = _joined(_in_order(list(_lines(document, order)), order))
     except RecursionError:
-        raise NotFormatted("it nests too deeply") from None
+        raise NotFormatted("lists or tables are nested too deeply") from None
     if tomllib.loads(made) != tomllib.loads(body):
-        raise NotFormatted("it would not mean the same")
+        raise NotFormatted("the result would not mean the same")
     return made
 
 

@@ -37,37 +37,45 @@ EITHER_FAMILY = listed(those(lambda kind: kind.chooses_family))
 
 
 class End(Table):
-    """One end of a link; what is left out is derived."""
+    """One end of a link. netc derives what you leave out."""
 
-    interface: InterfaceName | None = Field(None, description="Its name; default: kind and peer, as in wg-home.")
+    interface: InterfaceName | None = Field(
+        None, description="The interface's name. Default: kind and peer, as in wg-home."
+    )
     address: Annotated[
         OneOrMany[InterfaceAddress],
         Some("address", "the end has no address", left_out("address", "fe80:: and the id of the host")),
-    ] = Field((), description="What the end holds on the link; default: fe80:: and the host's id, /64.")
-    port: PortNumber | None = Field(None, description="UDP port that it listens at; default: 51820 + the peer's id.")
-    endpoint: DialledOrNot | None = Field(
-        None, description="What the peer dials; default: the host's `endpoint`; false: behind NAT."
+    ] = Field((), description="The end's addresses on the link. Default: fe80:: and the host's id, /64.")
+    port: PortNumber | None = Field(
+        None, description="The UDP port that it listens on. Default: 51820 + the peer's id."
     )
-    local: Address | None = Field(None, description="Outer source, where it is not what the peer dials (behind NAT).")
-    public_key: PublicKey | None = Field(None, description="An identity of its own; default: the host's.")
+    endpoint: DialledOrNot | None = Field(
+        None, description="What the peer dials. Default: the host's `endpoint`. `false`: the end is behind NAT."
+    )
+    local: Address | None = Field(
+        None, description="The outer source address, if the peer dials another one (behind NAT)."
+    )
+    public_key: PublicKey | None = Field(None, description="A public key of this end alone. Default: the host's.")
     private_key: Secret | None = Field(
         None,
         description=(
-            "Where the host keeps the private half; default: the host's, and for an identity of its own "
-            f"{key_file('LINK.key')}."
+            f"Where the host keeps the private key. Default: the host's, or {key_file('LINK.key')} if this end "
+            "has a public key of its own."
         ),
     )
     preshared_key: Secret | None = Field(
-        None, description="Where the host keeps the pair's shared key; on both ends or on none."
+        None, description="Where the host keeps the preshared key. Set it at both ends or at none."
     )
     keepalive: Seconds | None = Field(
-        None, description="Seconds between packets that keep NAT open; default: 25 behind NAT, else 0, which is off."
+        None, description="Seconds between packets that keep NAT open. Default: 25 behind NAT, else 0, which is off."
     )
     routes: OneOrMany[Prefix] = Field((), description="Prefixes that this end reaches through the link.")
     table: TableNumber | None = Field(
-        None, description="`routes` go into this table, for what comes from this end's addresses alone."
+        None, description="The routing table for `routes`. Only packets from this end's addresses use it."
     )
-    priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
+    priority: Priority | None = Field(
+        None, description="The priority of the policy rules that choose `table`. Default: the number of the table."
+    )
     allowed_ips: (
         Annotated[
             OneOrMany[Prefix],
@@ -81,8 +89,8 @@ class End(Table):
     ) = Field(
         None,
         description=(
-            "What the peer may send and gets; default: its addresses and `routes`, and everything where all "
-            "addresses are fe80."
+            "Prefixes that WireGuard accepts from the peer and sends to it. Default: the peer's addresses and "
+            "`routes`, or everything if all addresses are fe80."
         ),
     )
 
@@ -90,40 +98,46 @@ class End(Table):
 class Link(Table):
     """A tunnel between two hosts."""
 
-    kind: LinkKind = Field(description="How packets are wrapped: ipip carries IPv4, sit IPv6, the others both.")
+    kind: LinkKind = Field(
+        description="How the link wraps packets: ipip carries IPv4, sit carries IPv6, the others carry both."
+    )
     between: tuple[HostName, HostName] = Field(description="The two hosts.")
     family: OuterFamily | None = Field(
-        None, description=f"Outer family, for {EITHER_FAMILY} where both hosts have both."
+        None, description=f"The outer family, for {EITHER_FAMILY} if both hosts have both families."
     )
     mtu: Mtu | None = Field(
-        None, description="Default: the smaller uplink's (or that of the tunnel below), less what the kind adds."
+        None,
+        description="The MTU. Default: that of the smaller uplink (or of the tunnel below), minus what the kind adds.",
     )
-    key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
-    vni: Vni | None = Field(None, description=f"{VNI}; default: from the two ids.")
+    key: GreKey | None = Field(None, description="The GRE key (RFC 2890).")
+    vni: Vni | None = Field(None, description=f"{VNI}. Default: derived from the two ids.")
     port: PortNumber | None = Field(
-        None, description=" ".join(f"{kind.upper()}'s UDP port; default: {KINDS[kind].port}." for kind in NUMBERED)
+        None, description=" ".join(f"The UDP port of {kind.upper()}. Default: {KINDS[kind].port}." for kind in NUMBERED)
     )
-    ttl: Ttl = Field(64, description="Outer TTL, so that inner ones of 1 survive (OSPF, BGP).")
-    cost: Cost = Field(10, description="Of a packet that goes this way, for the IGP and BGP.")
+    ttl: Ttl = Field(64, description="The outer TTL. It lets packets with an inner TTL of 1 pass (OSPF, BGP).")
+    cost: Cost = Field(10, description="The cost of the link for the IGP and BGP.")
     ends: Mapping[HostName, End] = Field(
-        default_factory=dict, description="What one end says for itself, by its host's name."
+        default_factory=dict, description="Settings of one end, by the name of its host."
     )
 
 
 class Mesh(Table):
     """A WireGuard tunnel between every two of its hosts."""
 
-    kind: Literal["wireguard"] = Field("wireguard", description="WireGuard, always.")
+    kind: Literal["wireguard"] = Field("wireguard", description="Always WireGuard.")
     hosts: OneOrMany[Member] = Field(description='Host names, or "all".')
     interfaces: Literal["per-peer", "shared"] = Field(
         description=(
-            "per-peer: one interface a peer, on fe80 addresses, for routing daemons; shared: one interface for all."
+            "per-peer: one interface for each peer, with fe80 addresses, for routing daemons. shared: one "
+            "interface for all peers."
         ),
     )
-    prefix: str | None = Field(None, description="per-peer: what interface names begin with; default: MESH-.")
-    interface: InterfaceName | None = Field(None, description="shared: its name; default: wg-MESH.")
-    port: PortNumber = Field(51820, description="shared: the port; per-peer: base, plus the peer's id.")
-    subnet: OneOrMany[Prefix] = Field((), description="shared: a host's address is the subnet + its id.")
+    prefix: str | None = Field(None, description="per-peer: how interface names begin. Default: MESH-.")
+    interface: InterfaceName | None = Field(None, description="shared: the interface's name. Default: wg-MESH.")
+    port: PortNumber = Field(
+        51820, description="shared: the UDP port. per-peer: the number to which netc adds the peer's id."
+    )
+    subnet: OneOrMany[Prefix] = Field((), description="shared: the subnet. A host's address is the subnet + its id.")
     family: OuterFamily | None = Field(None, description="As for a link.")
     mtu: Mtu | None = Field(None, description="As for a link.")
-    cost: Cost = Field(10, description="Of each of its tunnels, for the IGP and BGP.")
+    cost: Cost = Field(10, description="The cost of each of its tunnels for the IGP and BGP.")

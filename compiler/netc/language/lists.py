@@ -105,7 +105,7 @@ def _in_a_list(wrong: Wrong) -> Wrong:
     if "host bits" in wrong.what:
         return Wrong("NC1602", wrong.what, wrong.hint)
     if "is not an IP address" in wrong.what:
-        hint = "write one prefix, address or range `a-b` in a line; `#` and `;` begin comments"
+        hint = "write one prefix, address or range `a-b` on each line. Comments begin with `#` or `;`"
         return Wrong("NC1601", "this is not a prefix, an address or a range", hint)
     return Wrong("NC1601", wrong.what, wrong.hint)
 
@@ -115,7 +115,7 @@ def _range(first: str, last: str) -> tuple[Family, Range]:
     if start[0] != end[0]:
         raise Wrong("NC1601", f"`{first}` and `{last}` are of two families", "write two addresses of one family")
     if start[1] > end[1]:
-        raise Wrong("NC1601", f"`{first}-{last}` runs backwards", f"write `{last}-{first}`")
+        raise Wrong("NC1601", f"`{first}-{last}` ends before it begins", f"write `{last}-{first}`")
     return start[0], (start[1], end[1])
 
 

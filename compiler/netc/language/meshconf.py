@@ -79,7 +79,7 @@ def _members(text: str) -> list[_Member]:
     rows = csv.DictReader(text.splitlines())
     missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
-        raise NotRead(f"it has no column {', '.join(missing)}", "is it a database of wg-meshconf?")
+        raise NotRead(f"it has no column {', '.join(missing)}", "name a database of wg-meshconf")
     members: list[_Member] = []
     for row in rows:
         found = {key: value or "" for key, value in row.items() if isinstance(key, str)}
@@ -89,10 +89,10 @@ def _members(text: str) -> list[_Member]:
         except Wrong as wrong:
             raise NotRead(f"line {rows.line_num}: {wrong.what}", wrong.hint) from None
         if any(name == other.name for other in members):
-            raise NotRead(f"line {rows.line_num}: a host called {name} was there before")
+            raise NotRead(f"line {rows.line_num}: a second host is called {name}")
         members.append(_Member(name, rows.line_num, addresses, found))
     if len(members) < 2:
-        raise NotRead("a mesh has two hosts at least")
+        raise NotRead("a mesh needs at least two hosts")
     return members
 
 
@@ -105,7 +105,9 @@ def _numbers(members: list[_Member]) -> tuple[list[str], dict[HostName, int]]:
         if not any(held.values()):
             continue
         if odd := [name for name, addresses in held.items() if len(addresses) != 1]:
-            raise NotRead(f"{odd[0]} has no single IPv{version} address", "in a mesh every host has one a family")
+            raise NotRead(
+                f"{odd[0]} has no single IPv{version} address", "in a mesh every host has one address a family"
+            )
         addresses = {name: found[0] for name, found in held.items()}
         subnet = _subnet(list(addresses.values()))
         offsets = {name: int(address.ip) - int(subnet.network) for name, address in addresses.items()}
@@ -114,11 +116,12 @@ def _numbers(members: list[_Member]) -> tuple[list[str], dict[HostName, int]]:
                 what = f"{addresses[name].ip} of {name} does not end in {ids[name]}, as its other address does"
                 raise NotRead(what, "in a mesh a host's address is the subnet and its id, in both families")
             if not 1 <= offset <= LARGEST_ID:
-                raise NotRead(f"{addresses[name].ip} of {name} is too far into {subnet}", f"ids end at {LARGEST_ID}")
+                what = f"{addresses[name].ip} of {name} = {subnet.network} + {offset}, which cannot be its id"
+                raise NotRead(what, f"in a mesh a host's address is the subnet and its id, and ids end at {LARGEST_ID}")
         ids |= offsets
         subnets.append(str(subnet))
     if not subnets:
-        raise NotRead("nobody has an address")
+        raise NotRead("no host has an address")
     return subnets, ids
 
 

@@ -180,7 +180,7 @@ class InterfaceName(Name):
 
     def check(self) -> None:
         if len(self) > 15:
-            what = f"{quoted(self)} has {len(self)} characters, and an interface's name at most 15"
+            what = f"{quoted(self)} has {len(self)} characters, and an interface name has at most 15"
             raise Wrong(self.code, what, "write a shorter name")
         if self in RESERVED_INTERFACES:
             raise Wrong("NC0108", f"the kernel reserves the interface name `{self}`", "write another name")
@@ -204,7 +204,7 @@ class UnitName(Name):
 
     pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.(service|socket)"
     code = "NC0109"
-    noun = "a unit that can be confined"
+    noun = "a service or a socket"
     cure = "write the whole name, with `.service` or `.socket`"
 
     def check(self) -> None:
@@ -244,10 +244,10 @@ class ServicesSlice(SliceName):
         first = self.removesuffix(".slice").partition("-")[0]
         if self == "system.slice" or first in ("user", "machine"):
             cure = {"user": "select people by `user`", "machine": "select containers by `interface` or `source`"}
-            what = f"`{self}` belongs to systemd, and would stop together with the packet filter"
-            raise Wrong(self.code, what, cure.get(first, "write a slice inside it, or services"))
+            what = f"`{self}` belongs to systemd, and would stop when the packet filter stops"
+            raise Wrong(self.code, what, cure.get(first, "write a slice inside it, or the services"))
         if first.startswith("netc_"):
-            raise Wrong(self.code, f"`{self}` is a slice of netc itself", "write the services")
+            raise Wrong(self.code, f"`{self}` is a slice of netc itself", "write the services in `service`")
 
 
 class GroupName(Name):
@@ -319,7 +319,7 @@ class HostPath(Name):
     pattern = r"(/[A-Za-z0-9_.+@=:-]{1,100}){1,20}"
     code = "NC0114"
     noun = "an absolute path on the host"
-    cure = "write it from `/`, with A-Z, a-z, 0-9 and `_.+@=:-`"
+    cure = "write the whole path from `/`, with A-Z, a-z, 0-9 and `_.+@=:-`"
 
     def check(self) -> None:
         if ".." in PurePosixPath(self).parts:
@@ -331,7 +331,7 @@ class Argument(Name):
 
     pattern = r"[ -~]{1,300}"
     noun = "an argument of a program"
-    cure = "use printable ASCII, one word an entry"
+    cure = "use printable ASCII, and an entry for each word"
 
 
 class CredentialName(Name):

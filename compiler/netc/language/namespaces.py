@@ -19,30 +19,34 @@ from netc.language.values import (
 
 
 class Publish(Table):
-    """A port inside that is reached by an address of the host; the server sees the client's own address."""
+    """A port inside that clients reach by an address of the host. The server sees the client's own address."""
 
-    port: ServicePort = Field(description="As visitors dial it: `9091/tcp`.")
-    to: PortNumber | None = Field(None, description="The port inside; default: the same.")
+    port: ServicePort = Field(description="The port that visitors dial: `9091/tcp`.")
+    to: PortNumber | None = Field(None, description="The port inside. Default: the same.")
     on: Annotated[
         OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the address of the host in `access`"))
-    ] = Field((), description="Addresses of the host; default: its end of `access`.")
+    ] = Field((), description="Addresses of the host that visitors dial. Default: its end of `access`.")
     allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
-        (), description="Who may; default: everyone."
+        (), description="Prefixes of visitors that may connect. Default: everyone."
     )
 
 
 class Namespace(Table):
-    """A network namespace that holds nothing but a tunnel, or one end of a pair whose other end is on a bridge."""
+    """A network namespace that holds a tunnel and nothing else, or one end of a veth pair whose other end is on a
+    bridge."""
 
-    tunnel: TunnelName | None = Field(None, description="The only way out.")
+    tunnel: TunnelName | None = Field(None, description="The tunnel, which is the only route out of the namespace.")
     bridge: BridgeName | None = Field(
-        None, description="Instead of a tunnel: it is one container among others there, without `access` and `publish`."
+        None,
+        description=(
+            "A bridge in place of a tunnel. The namespace is one of its containers, without `access` and `publish`."
+        ),
     )
     address: OneOrMany[InterfaceAddress] = Field(
         (),
         description=(
-            "On a bridge: one a family, each in a subnet of the bridge, whose own address there is the way to "
-            "everywhere."
+            "On a bridge: one address a family, in a subnet of the bridge. The bridge's own address there is "
+            "the default gateway."
         ),
     )
     dns: Annotated[
@@ -52,18 +56,18 @@ class Namespace(Table):
             "services inside cannot look up names",
             left_out("dns", "the resolvers of the tunnel, on a bridge none"),
         ),
-    ] = Field((), description="Resolvers inside; default: the tunnel's, and on a bridge none.")
+    ] = Field((), description="Resolvers inside. Default: the tunnel's, and on a bridge none.")
     access: OneOrMany[InterfaceAddress] = Field(
         (),
-        description="A small prefix a family for a veth pair: the host has its first address, the namespace the next.",
+        description="A small prefix a family for a veth pair. The host gets its first address, the namespace the next.",
     )
     interface: InterfaceName | None = Field(
-        None, description="The pair's end on the host, default: ve-NAMESPACE; inside it is eth0."
+        None, description="The name of the pair's end on the host. Default: ve-NAMESPACE. The end inside is eth0."
     )
     publish: OneOrMany[Publish] = Field(
         (),
         description=(
-            "Ports inside that are reached by an address of the host; the server sees the client's own address."
+            "Ports inside that clients reach by an address of the host. The server sees the client's own address."
         ),
     )
     services: OneOrMany[UnitName] = Field(

@@ -43,7 +43,7 @@ def _plain(node: Schema, definitions: Schema) -> Schema:
         return _one_of(ways) | _plain({key: value for key, value in node.items() if key != "anyOf"}, definitions)
     plain = {new: value for key, old in node.items() for new, value in _keyword(key, old, node, definitions)}
     if "default" in plain:
-        plain["description"] = f"{plain['description'][:-1]}; default: {_written(plain['default'])}."
+        plain["description"] = f"{plain['description']} Default: {_written(plain['default'])}."
     return plain
 
 

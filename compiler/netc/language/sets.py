@@ -42,28 +42,28 @@ def _every_host(value: Any) -> Any:
 
 
 class AddressSet(Table):
-    """Addresses of both families, in any order; what is said may overlap."""
+    """Addresses of both families, in any order. Entries may overlap."""
 
     files: OneOrMany[str] = Field(
         (),
         description=(
-            "Lists beside the topology, as they are published: a prefix, an address or a range `a-b` a line, "
-            "of both families; comments begin with `#` or `;`."
+            "Lists beside the topology, as they are published. Each line has a prefix, an address or a range "
+            "`a-b`, of either family. Comments begin with `#` or `;`."
         ),
     )
-    prefixes: OneOrMany[Prefix] = Field((), description="Of both families, in any order.")
-    sets: OneOrMany[SetName] = Field((), description="Other sets that lie in this one.")
-    minus: OneOrMany[Source] = Field((), description="Prefixes and sets that are taken away from all of it.")
+    prefixes: OneOrMany[Prefix] = Field((), description="Prefixes of both families, in any order.")
+    sets: OneOrMany[SetName] = Field((), description="Other sets that are part of this one.")
+    minus: OneOrMany[Source] = Field((), description="Prefixes and sets that netc removes from the whole set.")
     may_be_empty: Annotated[bool, Field(strict=True)] = Field(
         False,
         description=(
-            "An empty set matches nothing: a rule that allows it lets nobody in. Unless this is true, an "
-            "empty set is a mistake."
+            "Allow the set to be empty. An empty set matches nothing, so a rule that allows it accepts nobody. "
+            "Unless this is true, an empty set is an error."
         ),
     )
     ipset: Annotated[
         OneOrMany[Member], BeforeValidator(_every_host, json_schema_input_type=bool | OneOrMany[Member])
-    ] = Field((), description="Names of hosts that hold it for other software too; true: all of them.")
+    ] = Field((), description="Hosts that also keep it as an ipset for other software. `true`: all hosts.")
     _lists: tuple[AddressList, ...] = PrivateAttr(default=())
 
     @property

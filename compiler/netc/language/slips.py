@@ -159,7 +159,7 @@ def without_length(path: KeyPath, value: str, data: Any) -> str:
         return f"write the length of its subnet too, such as `{ip}/{24 if bits == 32 else 64}`"
     if ip.is_link_local() and bits == 128:
         return f"write `{ip}/64`"
-    return f"write `{ip}/{bits}` if it stands for itself alone"
+    return f"write `{ip}/{bits}` if you mean this one address"
 
 
 def _on_a_link(path: KeyPath, ip: IPAddress, data: Any) -> str:

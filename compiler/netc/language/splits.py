@@ -20,43 +20,59 @@ Ipv6Policy = Literal["tunnel", "direct", "block"]
 
 
 class Split(Table):
-    """Who goes by a tunnel, and where to all the same not. Exactly one of group, user, service, slice, source,
-    interface says who."""
+    """What uses a tunnel, and destinations that never do. Exactly one of group, user, service, slice, source and
+    interface selects what the split applies to."""
 
     tunnel: TunnelName = Field(
         description=(
-            "Of the host, with an IPv4 address, not of a namespace: wireguard, gre, ip6gre, ipip, or one that "
-            "another program makes; without `routes` to everywhere."
+            "A tunnel of the host that is in no namespace, with an IPv4 address, without `routes` to "
+            "everywhere. Its kind is wireguard, gre, ip6gre or ipip, or another program makes it."
         ),
     )
-    group: GroupName | None = Field(None, description="Programs that run under it; made if it is not there.")
-    user: UserName | None = Field(None, description="Or programs of this user, who is there already.")
+    group: GroupName | None = Field(
+        None, description="Programs that run under this group. netc makes the group if it does not exist."
+    )
+    user: UserName | None = Field(None, description="Or programs of this user, who must exist already.")
     service: Annotated[OneOrMany[ServiceName], Some("service", NOBODY, WHO)] = Field(
-        (), description="Or services of systemd, with all that they start."
+        (), description="Or services of systemd, with all processes that they start."
     )
     slice: ServicesSlice | None = Field(
-        None, description="Or all services of a slice (`media.slice`), but for systemd's own: system, user, machine."
+        None,
+        description="Or all services of a slice (`media.slice`), except systemd's own slices: system, user, machine.",
     )
     source: Annotated[OneOrMany[Prefix], Some("source", NOBODY, WHO)] = Field(
-        (), description="Or what the host passes on from these prefixes."
+        (), description="Or packets from these prefixes that the host passes on."
     )
-    interface: InterfaceName | None = Field(None, description="Or what the host passes on that came in there.")
-    mode: Literal["only", "except"] = Field("only", description="only: these; except: all programs but those.")
-    direct: OneOrMany[Source] = Field(
-        (), description="Destinations that stay outside, whoever asks: prefixes and sets."
+    interface: InterfaceName | None = Field(
+        None, description="Or packets that came in by this interface and that the host passes on."
     )
+    mode: Literal["only", "except"] = Field(
+        "only",
+        description=(
+            "only: what is selected uses the tunnel. except: all programs use it, except those that are selected."
+        ),
+    )
+    direct: OneOrMany[Source] = Field((), description="Destinations that never use the tunnel: prefixes and sets.")
     dns: OneOrMany[Address] = Field(
-        (), description="One resolver a family, at the far end: it is asked whatever resolver a program meant."
+        (),
+        description="One resolver a family, behind the tunnel. DNS queries go to it, whatever resolver a program uses.",
     )
     ipv6: Ipv6Policy | None = Field(
         None,
         description=(
-            "`tunnel`, `direct`, or `block`: refused, so that programs go on with IPv4; default: tunnel if it "
-            "has IPv6, else block."
+            "What happens to IPv6: `tunnel`, `direct`, or `block`, which rejects it so that programs use IPv4. "
+            "Default: tunnel if the tunnel has IPv6, else block."
         ),
     )
     command: CommandName | None = Field(
-        None, description="`t` makes /usr/local/bin/t, and `t PROGRAM…` runs a program under the group."
+        None,
+        description=(
+            "The name of a command: `t` makes /usr/local/bin/t, and `t PROGRAM…` runs a program under the group."
+        ),
     )
-    table: TableNumber | None = Field(None, description="Of its routes; default: from its name, 13000 to 13999.")
-    mark: MarkNumber | None = Field(None, description="1 to 254, of what is chosen; default: from its name.")
+    table: TableNumber | None = Field(
+        None, description="The number of its routing table. Default: derived from its name, 13000 to 13999."
+    )
+    mark: MarkNumber | None = Field(
+        None, description="The mark of what is selected, 1 to 254. Default: derived from its name."
+    )

@@ -22,43 +22,47 @@ MOST = 20
 LARGEST = 1 << 20
 """Characters of a text that is read again behind a mistake; reading takes a second for four times as much."""
 
-THERE_ALREADY = "this is there already"
+TWICE = "this is already defined"
 NO_KEY = "expected a key or a [header]"
 NO_ITEM = "expected `,` or `]` in a list"
 NO_VALUE = "expected a value"
 NO_QUOTE = "expected the closing quote of a string"
-NO_BRACE = "expected `,` or `}` in the line where a table in braces begins"
+NO_BRACE = "expected `,` or `}` on the line where the inline table begins"
 
 SAID: tuple[tuple[str, str, str], ...] = (
     (r"Unterminated string|character '\\n'|Expected \"'", NO_QUOTE, "close it with the quote that it began with"),
-    ("Expected '=' after a key", "expected `=` behind a key", "write `key = value`"),
+    ("Expected '=' after a key", "expected `=` after a key", "write `key = value`"),
     (
         "Expected newline or end",
-        "expected the end of the line behind a value",
-        "strings stand in quotes; each key has its own line",
+        "expected the end of the line after a value",
+        "put strings in quotes, and each key on a line of its own",
     ),
-    ("Invalid value", NO_VALUE, 'strings stand in quotes: `name = "edge"`'),
-    ("Cannot (overwrite|mutate|redefine)", THERE_ALREADY, "keep one of the two"),
-    (r"Cannot declare .* twice", "this table is there already", "put the keys of both under one header"),
-    ("Duplicate inline table key", THERE_ALREADY, "keep one of the two"),
+    ("Invalid value", NO_VALUE, 'put strings in quotes: `name = "edge"`'),
+    ("Cannot (overwrite|mutate|redefine)", TWICE, "keep one of the two"),
+    (r"Cannot declare .* twice", "this table is already defined", "put the keys of both under one header"),
+    ("Duplicate inline table key", TWICE, "keep one of the two"),
     ("Unescaped '.{1,2}' in a string", "expected an escape such as `\\n`", "write `\\\\`, or use single quotes"),
     ("Unclosed array", NO_ITEM, "close it with `]`"),
     ("Unclosed inline table", NO_BRACE, "close it with `}`"),
     (r"Expected '\]+' at the end", "expected `]` at the end of a header", "write `[table]`"),
-    ("Invalid (statement|initial character)", NO_KEY, "keys are of A-Z, a-z, 0-9, `-`, `_`, or quoted"),
+    ("Invalid (statement|initial character)", NO_KEY, "write keys with A-Z, a-z, 0-9, `-` and `_`, or in quotes"),
     (
         "Illegal character|invalid character",
         "TOML does not allow this character",
         "type the line again: the character may be invisible",
     ),
-    ("Escaped character|Invalid hex", "this escape is not a character", "`\\u` takes four hexadecimal digits"),
+    ("Escaped character|Invalid hex", "this escape sequence is not a character", "`\\u` takes four hexadecimal digits"),
     ("Invalid date", "this is not a date", "write a number, or a string in quotes"),
     (
         "[Rr]ecursion|[Nn]ested",
         "lists or tables are nested too deeply",
         "write it with fewer levels: no key of a topology is so deep",
     ),
-    ("Exceeds the limit", "a number has thousands of digits", "no number of a topology is so large"),
+    (
+        "Exceeds the limit",
+        "a number has thousands of digits",
+        "write a shorter one: no number of a topology is so large",
+    ),
 )
 """What tomllib says, and what is shown in its place: the mistake and its cure."""
 
@@ -144,7 +148,7 @@ class _Mistake:
             and self.text[inner] == "{"
             and self.column > len(source.rstrip())
         ):
-            self.what, self.hint = NO_BRACE, "write it in one line, or as `[table]`"
+            self.what, self.hint = NO_BRACE, "write it on one line, or as `[table]`"
 
     def _line_of(self, offset: int) -> int:
         return self.text.count("\n", 0, offset) + 1
@@ -165,7 +169,7 @@ class _Mistake:
         column = min(self.column, len(source) + 1)
         start, end = _marked(self.what, source, column)
         also: list[Place] = []
-        if "there already" in self.what:
+        if "already defined" in self.what:
             first = _first(shown[: self.line - 1], source, source[start - 1 : end - 1])
             also += [Place(file, first, *_marked(self.what, shown[first - 1], 1), shown[first - 1])] if first else []
         elif self.what in (NO_ITEM, NO_QUOTE, NO_BRACE) and (opener := self._opener()) is not None:
@@ -242,7 +246,7 @@ def not_utf8(data: bytes, at: int, file: str) -> Diagnostic:
     place = Place(file, data.count(b"\n", 0, at) + 1, len(before) + 1, len(before) + 2, source)
     encoding = encoding_of(data)
     if not encoding:
-        what, hint = f"`{file}` is not a text file: byte {at + 1} is no UTF-8", "name the file that you meant"
+        what, hint = f"`{file}` is not a text file: byte {at + 1} is not UTF-8", "name a text file"
     elif encoding == "UTF-16":
         what, hint = f"`{file}` is UTF-16, and netc reads UTF-8", converted(file, encoding)
     else:
@@ -284,10 +288,10 @@ def _first(before: list[str], source: str, key: str) -> int | None:
 
 def _marked(what: str, source: str, column: int) -> tuple[int, int]:
     """Start and end of the caret: the key or header for one that is there already, else where reading stopped."""
-    if "there already" in what and "{" in source:
+    if "already defined" in what and "{" in source:
         keys = [key.span(1) for key in re.finditer(r"([\w-]+)\s*=", source[: column - 1])]
         return (keys[-1][0] + 1, keys[-1][1] + 1) if keys else (column, column + 1)
-    if "there already" in what and (key := re.match(r"\s*(\[+\s*)?([^=\]]*[^=\]\s])", source)):
+    if "already defined" in what and (key := re.match(r"\s*(\[+\s*)?([^=\]]*[^=\]\s])", source)):
         return key.start(2) + 1, key.end(2) + 1
     if "thousands" in what and (digits := re.search(r"[0-9]+", source)):
         return digits.start() + 1, digits.end() + 1

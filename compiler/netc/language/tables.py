@@ -17,8 +17,8 @@ class Secret(Table):
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
-    file: HostPath | None = Field(None, description="A path on the host; a file that root alone reads.")
-    credential: CredentialName | None = Field(None, description="A credential of systemd's (systemd.exec(5)), by name.")
+    file: HostPath | None = Field(None, description="The path of a file on the host that only root can read.")
+    credential: CredentialName | None = Field(None, description="The name of a systemd credential (systemd.exec(5)).")
 
     @model_validator(mode="after")
     def _one_of_the_two(self) -> "Secret":

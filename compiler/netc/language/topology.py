@@ -65,83 +65,90 @@ TRIED = TargetName("debian-12")
 
 
 class Network(Table):
-    name: Label = Field(description="What the whole is called.")
+    name: Label = Field(description="The name of the network.")
 
 
 class Host(Table):
-    """A machine that netc writes for."""
+    """A machine that netc compiles files for."""
 
-    id: HostId = Field(description="1 to 4094, unique: what derived ports, addresses and VNIs hang on.")
+    id: HostId = Field(
+        description="A number from 1 to 4094, unique in the topology. netc derives ports, addresses and VNIs from it."
+    )
     wan: InterfaceName | None = Field(
-        None, description="The uplink's interface; configured by the image, never by netc."
+        None, description="The uplink's interface. The image configures it, netc never does."
     )
     mtu: Mtu = Field(1500, description="The uplink's MTU, in bytes.")
-    addresses: OneOrMany[InterfaceAddress] = Field((), description="What the uplink holds.")
-    ssh: PortNumber = Field(22, description="The port of sshd, which stays reachable, whatever else is compiled.")
-    public_key: PublicKey | None = Field(None, description="The host's WireGuard identity.")
+    addresses: OneOrMany[InterfaceAddress] = Field((), description="Addresses of the uplink's interface.")
+    ssh: PortNumber = Field(22, description="The port of sshd. It stays reachable, whatever else is compiled.")
+    public_key: PublicKey | None = Field(None, description="The host's WireGuard public key.")
     private_key: Secret | None = Field(
         None,
         description=(
-            'Where the host keeps its private half: `{ file = "/…" }` or `{ credential = "…" }`; default: '
+            f'Where the host keeps its private key: `{{ file = "/…" }}` or `{{ credential = "…" }}`. Default: '
             f"{key_file('host.key')}."
         ),
     )
     endpoint: DialledOrNot | None = Field(
         None,
         description=(
-            "What others dial: an address or a name, with a port if need be; default: a public address of "
-            "`addresses`; false: behind NAT."
+            "What peers dial: an address or a DNS name, with a port if it needs one. Default: a public address "
+            "of `addresses`. `false`: the host is behind NAT."
         ),
     )
     tcp_congestion: Literal["bbr"] | None = Field(
-        None, description="How TCP finds its speed: `bbr` keeps it up on a lossy way; default: as the image has it."
+        None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: what the image sets."
     )
-    target: TargetName = Field(TRIED, description="Which system the host runs; others than debian-12 are untested.")
+    target: TargetName = Field(
+        TRIED, description="The system that the host runs. Systems other than debian-12 are untested."
+    )
     netfilter: Netfilter = Field(
         "nftables",
         description=(
-            "What loads the packet filter: nftables, or iptables, the same filter as iptables-restore files and ipsets."
+            "What loads the packet filter: nftables, or iptables, which gets the same filter as "
+            "iptables-restore files and ipsets."
         ),
     )
     offload: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Established flows that are forwarded take a shortcut past the packet filter."
+        False, description="Established flows that the host forwards bypass the packet filter."
     )
     docker: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Docker runs here too, and is to let pass what is forwarded."
+        False, description="Docker runs on the host too, and must not drop what netc forwards."
     )
     tunnels: Mapping[TunnelName, Tunnel] = Field(
-        default_factory=dict, description="Tunnels whose far end is someone else's."
+        default_factory=dict, description="Tunnels to peers that are not in the topology."
     )
     namespaces: Mapping[NamespaceName, Namespace] = Field(
         default_factory=dict, description="Network namespaces for services."
     )
-    uplinks: Mapping[UplinkName, Uplink] = Field(default_factory=dict, description="Several ways to the world.")
-    bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict, description="What containers attach to.")
-    firewall: Firewall | None = Field(None, description="What reaches the host and passes through it.")
+    uplinks: Mapping[UplinkName, Uplink] = Field(
+        default_factory=dict, description="Several connections to the internet."
+    )
+    bridges: Mapping[BridgeName, Bridge] = Field(default_factory=dict, description="Bridges that containers attach to.")
+    firewall: Firewall | None = Field(None, description="What the host accepts and what it passes on.")
     splits: Mapping[SplitName, Split] = Field(
-        default_factory=dict, description="Some programs go by a tunnel, the others do not notice."
+        default_factory=dict, description="Programs, services or sources that use a tunnel (split tunnelling)."
     )
     loopback: OneOrMany[InterfaceAddress] = Field(
-        (), description="Its own addresses on no link, /32 and /128; for routers."
+        (), description="Addresses of a router that are on no link, /32 and /128."
     )
-    bgp: HostBgp | None = Field(None, description="It is a router of the network's AS; the table may be empty.")
+    bgp: HostBgp | None = Field(None, description="The host is a router of the AS. The table may be empty.")
 
 
 class Topology(Table):
     """A whole network."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="Of the language: 1.")
-    network: Network = Field(description="The whole.")
-    hosts: Mapping[HostName, Host] = Field(description="Machines that netc writes for.")
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(description="The version of the language: 1.")
+    network: Network = Field(description="The network as a whole.")
+    hosts: Mapping[HostName, Host] = Field(description="Machines that netc compiles files for.")
     links: Mapping[LinkName, Link] = Field(default_factory=dict, description="Tunnels between two hosts.")
     meshes: Mapping[MeshName, Mesh] = Field(
         default_factory=dict, description="WireGuard tunnels between every two of several hosts."
     )
     forwards: Mapping[ForwardName, Forward] = Field(
-        default_factory=dict, description="Visitors of one host are served by another."
+        default_factory=dict, description="Ports of one host that another host serves."
     )
     sets: Mapping[SetName, AddressSet] = Field(default_factory=dict, description="Addresses with a name.")
     bgp: Bgp | None = Field(None, description="The autonomous system.")
-    igp: Igp | None = Field(None, description="How its routers find each other.")
+    igp: Igp | None = Field(None, description="The protocol by which its routers find each other.")
     anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict, description="One address on several hosts.")
-    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that are as meant, and why.")
+    acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that you accept, with a reason each.")

@@ -42,7 +42,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
             HostPath(first)
     except Wrong:
         what = f"{quoted(words[0])} is not the absolute path of a program"
-        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: no shell reads it') from None
+        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: netc runs it without a shell') from None
     return words
 
 
@@ -52,88 +52,102 @@ WaitSeconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 
 
 class TunnelPeer(Table):
-    """The far end of a WireGuard tunnel, as its owner told."""
+    """The peer of a WireGuard tunnel."""
 
-    public_key: PublicKey = Field(description="The far end's, as its owner told.")
-    endpoint: Dialled | None = Field(None, description="Address or name, with port.")
+    public_key: PublicKey = Field(description="The peer's public key, which its owner gives you.")
+    endpoint: Dialled | None = Field(None, description="The peer's address or name, with a port.")
     allowed_ips: Annotated[
         OneOrMany[Prefix],
         Some("allowed_ips", "WireGuard drops all packets", 'write `["0.0.0.0/0", "::/0"]` for everything'),
-    ] = Field(description="What may come from there, and go there.")
+    ] = Field(description="Prefixes that WireGuard accepts from the peer and sends to it.")
     keepalive: Seconds | None = Field(
         None,
         description=(
-            "Seconds between packets that keep NAT open; default: 25 where a firewall has no port open for "
-            "it, else off."
+            "Seconds between packets that keep NAT open. Default: 25 behind NAT, or if the firewall drops "
+            "input and no `port` is written, else 0, which is off."
         ),
     )
-    preshared_key: Secret | None = Field(None, description="Where the host keeps the key that both share.")
+    preshared_key: Secret | None = Field(None, description="Where the host keeps the preshared key.")
 
 
 class Tunnel(Table):
     """A tunnel of one host."""
 
     kind: TunnelKind = Field(
-        description="As for links, and 6to4; tunsafe and external, where another program makes the interface."
+        description=(
+            "How the tunnel wraps packets, as for links, and 6to4. With tunsafe and external another program "
+            "makes the interface."
+        )
     )
     import_: str | None = Field(
         None,
         alias="import",
-        description=(
-            "A provider's wg-quick file beside the topology, as it came; what the tunnel says itself comes first."
-        ),
+        description="A provider's wg-quick file beside the topology, unchanged. Keys of this table take precedence.",
     )
     interface: InterfaceName | None = Field(
         None,
         description=(
-            "Its name; default: kind and tunnel. With tunsafe and external, the name that the program gives it."
+            "The interface's name. Default: kind and tunnel. With tunsafe and external, the name that the "
+            "program gives it."
         ),
     )
-    address: OneOrMany[InterfaceAddress] = Field((), description="What the host holds on it; 6to4 makes its own.")
-    dns: OneOrMany[Address] = Field((), description="Resolvers that are reached through the tunnel.")
-    mtu: Mtu | None = Field(None, description="Default: the uplink's, less what the kind adds.")
+    address: OneOrMany[InterfaceAddress] = Field(
+        (), description="The host's addresses on the tunnel. 6to4 derives its own."
+    )
+    dns: OneOrMany[Address] = Field((), description="Resolvers that the host reaches through the tunnel.")
+    mtu: Mtu | None = Field(None, description="The MTU. Default: the uplink's, minus what the kind adds.")
     port: PortNumber | None = Field(
         None,
         description=(
-            "UDP port; default: any with wireguard, "
+            "The UDP port. Default: any with wireguard, "
             f"{', '.join(f'{KINDS[kind].port} with {kind}' for kind in NUMBERED)}."
         ),
     )
-    private_key: Secret | None = Field(None, description=f"Where the host keeps it; default: {key_file('TUNNEL.key')}.")
-    peer: OneOrMany[TunnelPeer] = Field((), description="The far end of a WireGuard tunnel; one or several.")
+    private_key: Secret | None = Field(
+        None, description=f"Where the host keeps the private key. Default: {key_file('TUNNEL.key')}."
+    )
+    peer: OneOrMany[TunnelPeer] = Field((), description="The peer of a WireGuard tunnel, or several.")
     routes: OneOrMany[Prefix] = Field(
-        (), description="Prefixes that the host reaches through it; inside a namespace it is the way to everywhere."
+        (),
+        description=(
+            "Prefixes that the host reaches through the tunnel. Inside a namespace the tunnel is the default route."
+        ),
     )
     table: TableNumber | None = Field(
-        None, description="`routes` go into this table, for what comes from the tunnel's addresses alone."
+        None, description="The routing table for `routes`. Only packets from the tunnel's addresses use it."
     )
-    priority: Priority | None = Field(None, description="Of the rules that lead to `table`; default: its number.")
+    priority: Priority | None = Field(
+        None, description="The priority of the policy rules that choose `table`. Default: the number of the table."
+    )
     local: Address | None = Field(
-        None, description="Outer source of kinds without keys; default: the host's own address."
+        None, description="The outer source address of kinds without keys. Default: the host's own address."
     )
-    remote: Address | None = Field(None, description="Outer destination of kinds without keys.")
-    family: OuterFamily | None = Field(None, description=f"Outer family, for {EITHER_FAMILY}.")
-    key: GreKey | None = Field(None, description="GRE key (RFC 2890).")
+    remote: Address | None = Field(None, description="The outer destination address of kinds without keys.")
+    family: OuterFamily | None = Field(None, description=f"The outer family, for {EITHER_FAMILY}.")
+    key: GreKey | None = Field(None, description="The GRE key (RFC 2890).")
     vni: Vni | None = Field(None, description=f"{VNI}.")
-    ttl: Ttl = Field(64, description="Outer TTL.")
+    ttl: Ttl = Field(64, description="The outer TTL.")
     config: HostPath | None = Field(
         None,
         description=(
-            "tunsafe: its own file on the host, root's alone; whether it is UDP or TCP, and its keys, stand there."
+            "tunsafe: its own file on the host, which only root can read. It holds the keys, and says whether "
+            "the tunnel uses UDP or TCP."
         ),
     )
     start: Command = Field(
         (),
         description=(
-            'external: the program that makes the interface, and its arguments; no shell: `["/usr/sbin/prog", '
-            '"--flag"]`.'
+            "external: the program that makes the interface, and its arguments, run without a shell: "
+            '`["/usr/sbin/prog", "--flag"]`.'
         ),
     )
     stop: Annotated[
         Command, Some("stop", "no command ends it", left_out("stop", "a signal to the program of `start`"))
-    ] = Field((), description="external: the program that ends it; default: what `start` began gets a signal.")
+    ] = Field(
+        (), description="external: the program that ends it. Default: the processes that `start` began get a signal."
+    )
     wait: WaitSeconds | None = Field(
-        None, description="tunsafe, external: seconds until the interface is there, 60 at most; default: 10."
+        None, description="tunsafe, external: how many seconds netc waits for the interface, at most 60. Default: 10."
     )
     _places: Mapping[str, Place] = PrivateAttr(default_factory=dict)
 

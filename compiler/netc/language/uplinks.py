@@ -26,9 +26,11 @@ Gateways = Annotated[
 
 
 class Uplink(Table):
-    """A way to the world: what comes to its prefixes is answered by it."""
+    """A connection to the internet. The host answers by it what comes to its prefixes."""
 
-    interface: InterfaceName | None = Field(None, description="Configured by the image, never by netc; or `tunnel`.")
+    interface: InterfaceName | None = Field(
+        None, description="An interface that the image configures, and netc never does. Or write `tunnel`."
+    )
     tunnel: TunnelName | None = Field(
         None,
         description=(
@@ -38,26 +40,31 @@ class Uplink(Table):
     prefixes: OneOrMany[InterfaceAddress] = Field(
         (),
         description=(
-            "What it brings; `2001:db8::7/64` also says the host's own address. A tunnel brings its addresses "
-            "too, 6to4 its /48."
+            "The prefixes of the uplink. `2001:db8::7/64` also names the host's own address. A tunnel's "
+            "addresses belong to it too, and the /48 of 6to4."
         ),
     )
     gateway: Gateways | None = Field(
         None,
         description=(
-            "The router, one for each family; one outside of the prefixes is taken for a neighbour (onlink); "
-            "false on a point-to-point interface; tunnels need none."
+            "The router, one for each family. If it is in none of the prefixes, it counts as directly "
+            "connected (onlink). `false`: the interface is point-to-point. Tunnels need none."
         ),
     )
     preferred: Annotated[bool, Field(strict=True)] = Field(
         False,
         description=(
-            "What the host begins, and what it passes on for others, goes out here while it is up; else by "
-            "the image's own default route. Every address of the host in its families is then an uplink's, "
-            "since answers would go this way too."
+            "Connections that the host opens, and those that it passes on for others, leave here while it is "
+            "up, else by the image's own default route. Every address of the host in its families must then "
+            "belong to an uplink, because replies would leave here too."
         ),
     )
-    table: TableNumber | None = Field(None, description="Of its routes; default: from its name, 12000 to 12999.")
+    table: TableNumber | None = Field(
+        None, description="The number of its routing table. Default: derived from its name, 12000 to 12999."
+    )
     mark: MarkNumber | None = Field(
-        None, description="1 to 255, of connections that come in by it and are passed on; default: from its name."
+        None,
+        description=(
+            "The mark of connections that come in by it and are passed on, 1 to 255. Default: derived from its name."
+        ),
     )

@@ -72,7 +72,7 @@ def interface_address(text: str) -> IPNetwork:
     ip = address(bare)
     bits = 32 if ip.version == 4 else 128
     if not slash:
-        hint = f"write `{text}/{bits}` if it stands for itself alone"
+        hint = f"write `{text}/{bits}` if you mean this one address"
         raise Wrong("NC0110", f"{quoted(text)} has no prefix length", hint)
     if not re.fullmatch(r"[0-9]{1,3}", length) or int(length) > bits:
         what = f"{quoted('/' + length)} is not a prefix length of IPv{ip.version}"

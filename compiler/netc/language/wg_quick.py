@@ -111,15 +111,15 @@ def _take(section: str, key: str, value: str, quick: Quick, line: int) -> None:
     elif section in SECTIONS and AMNEZIA.fullmatch(name):
         if not quick.amnezia:
             quick.amnezia = key
-            what = f"{quoted(key)} is a key of AmneziaWG: this tunnel is no plain WireGuard, and netc cannot make it"
+            what = f"{quoted(key)} is a key of AmneziaWG: this tunnel is not plain WireGuard, and netc cannot make it"
             raise Wrong("NC0121", what, BY_AWG_QUICK)
     elif section == "peer" and name in PEER:
         PEER[name](quick.peers[-1], value)
     elif section in SECTIONS:
-        raise Wrong("NC0121", f"{quoted(key)} is no key of `[{section.capitalize()}]`", _known(name, section))
+        raise Wrong("NC0121", f"{quoted(key)} is not a key of `[{section.capitalize()}]`", _known(name, section))
     elif not section:
         raise Wrong(
-            "NC0121", f"{quoted(key)} stands before `[Interface]`", "import the whole file as the provider sent it"
+            "NC0121", f"{quoted(key)} is written before `[Interface]`", "import the whole file as the provider sent it"
         )
 
 
@@ -135,7 +135,7 @@ def _known(name: str, section: str) -> str:
         return f"move it to `[{other.capitalize()}]`"
     known = {each.lower(): each for each in SECTIONS[section]}
     close = get_close_matches(name, sorted(known), n=1)
-    return f"did you mean `{known[close[0]]}`?" if close else "take the line out: wg-quick(8) does not have it"
+    return f"did you mean `{known[close[0]]}`?" if close else "remove the line: wg-quick(8) has no such key"
 
 
 def _items(value: str) -> Iterator[str]:
@@ -149,7 +149,9 @@ def _network(text: str) -> IPNetwork:
 
 def _number(value: str, low: int, high: int) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value) or not low <= int(value) <= high:
-        raise Wrong("NC0105", f"{quoted(value)} is not a number from {low} to {high}", "write such a number")
+        raise Wrong(
+            "NC0105", f"{quoted(value)} is not a number from {low} to {high}", f"write a number from {low} to {high}"
+        )
     return int(value)
 
 

@@ -74,7 +74,7 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
                     end = _answering(end, replies) if replies else end
                 yield end
         except Wrong as wrong:
-            what = f"netc derives no interface name for `{name}` on {near.name}: {wrong.what}"
+            what = f"netc cannot name the interface of `{name}` on {near.name}: {wrong.what}"
             yield Diagnostic(
                 wrong.code, ("links", name), what, f"write a shorter `ends.{near.name}.interface`", on_key=True
             )

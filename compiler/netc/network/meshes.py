@@ -51,7 +51,7 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
         yield from make(name, mesh, hosts, origin)
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
-        what = f"netc derives no interface name for mesh `{name}`: {wrong.what}"
+        what = f"netc cannot name the interface of mesh `{name}`: {wrong.what}"
         yield Diagnostic(wrong.code, origin, what, f"write a shorter `{key}`", on_key=True)
 
 

@@ -47,7 +47,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
     try:
         interface = tunnel.interface or InterfaceName(f"{properties.prefix}{name}")
     except Wrong as wrong:
-        what = f"netc derives no interface name for tunnel `{name}`: {wrong.what}"
+        what = f"netc cannot name the interface of tunnel `{name}`: {wrong.what}"
         yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
         return
     outer = properties.outer or _family(tunnel)
@@ -172,14 +172,14 @@ def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: F
             "NC0302",
             bare.where,
             what,
-            f"write the outer address of {'the far end' if key == 'remote' else 'this host'} as `{key}`",
+            f"write the outer address of {'the peer' if key == 'remote' else 'this host'} as `{key}`",
             on_key=True,
         )
     elif KINDS[bare.kind].form == "plain":
         yield PlainInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, key=tunnel.key)
     elif tunnel.vni is None:
         what = f"`vni` is missing in {dotted(bare.where)}"
-        yield Diagnostic("NC0102", bare.where, what, "write the `vni` that the far end has", on_key=True)
+        yield Diagnostic("NC0102", bare.where, what, "write the `vni` that the peer has", on_key=True)
     else:
         port = tunnel.port or KINDS[bare.kind].port
         yield NumberedInterface(**asdict(bare), local=local, remote=remote, ttl=tunnel.ttl, vni=tunnel.vni, port=port)

@@ -70,7 +70,7 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     found_in = {**leaf, **silent, **outer} or dict.fromkeys(_part(one, place), 0)
     ordered = sorted(found_in.items(), key=lambda row: row[1])
     rows = [(dotted(path), source.place(path), _said(path, silent.keys(), base, source)) for path, _ in ordered]
-    none = ["  nothing in particular: it is the same for every topology that has such a file"]
+    none = ["  no key in particular: every topology with such a file has this line"]
     text = masked(one.texts[place].splitlines()[number - 1]).strip()
     return "\n".join([f"  {text}", "", *(_columns(rows) if rows else none)]) + "\n"
 
@@ -95,7 +95,7 @@ def _silent(around: Iterable[KeyPath], topology: Topology) -> Iterator[KeyPath]:
 
 def _said(path: KeyPath, silent: Set[KeyPath], base: Compiled, source: Source) -> str:
     if path in silent:
-        return f"not said; default: {json.dumps(at(base.topology, path))}"
+        return f"not written, default: {json.dumps(at(base.topology, path))}"
     return source.text(source.line(path))
 
 
@@ -115,7 +115,7 @@ def explain_key(base: Compiled, path: KeyPath, source: Source) -> str:
     said = sorted({source.line(leaf) for leaf in below})
     parts = [f"{dotted(path)}  {source.place(path)}\n", _section("given", (_numbered(n, source.text(n)) for n in said))]
     if isinstance(value, BaseModel):
-        parts += [_section("not said", _unsaid(value, path))]
+        parts += [_section("not written", _unsaid(value, path))]
     if path in set(tables(base.topology)):
         in_force = ((host, facts_from(plan, path)) for host, plan in base.plans.items())
         parts += [_section(f"in force on {host}", facts) for host, facts in in_force]

@@ -46,7 +46,7 @@ def render(diagnostics: Iterable[Diagnostic], file: str, text: str, *, colour: b
         return ""
     paint = _coloured if colour else _plain
     said = [_diagnostic(finding, paint) for finding in findings(reported, file, text)[:MOST]]
-    rest = f"; the first {MOST} are shown" if len(reported) > MOST else ""
+    rest = f" (the first {MOST} are shown)" if len(reported) > MOST else ""
     return "\n".join([*said, f"{counted(reported)}{rest}\n"])
 
 

@@ -17,7 +17,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     scripts = tree.scripts(files)
     bash = process.find("bash")
     if bash is None:
-        return could_not_run(JUDGE, scripts, "scripts", "bash is missing; to enable: apt-get install bash")
+        return could_not_run(JUDGE, scripts, "scripts", "bash is missing. To enable: apt-get install bash")
     return tuple(_judge(bash, script) for script in scripts)
 
 

@@ -29,7 +29,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
         return ()
     bird = process.find("bird")
     if bird is None:
-        return could_not_run(JUDGE, configs, "configurations", "bird is missing; to enable: apt-get install bird2")
+        return could_not_run(JUDGE, configs, "configurations", "bird is missing. To enable: apt-get install bird2")
     with tree.on_disk(map(_as_here, configs)) as folder:
         return tuple(_judge(bird, config, folder / config.path) for config in configs)
 

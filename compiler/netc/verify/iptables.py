@@ -35,7 +35,7 @@ for set in "${@:2}"; do ipset create "$set" hash:net family "$family" || exit; d
 """
 
 _NO_VERDICT = {
-    "missing kernel module": "to enable: a kernel with that (modprobe it), or run as root",
+    "missing kernel module": "To enable: load the module (modprobe), or run as root",
     "Permission denied": namespace.TO_ENABLE,
     "Operation not permitted": namespace.TO_ENABLE,
 }
@@ -50,7 +50,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     lacking = [name for name in {_program(file) for file in mine} | {"ipset"} if process.find(name) is None]
     if lacking:
         package = "ipset" if lacking == ["ipset"] else "iptables ipset"
-        reason = f"{sorted(lacking)[0]} is missing; to enable: apt-get install {package}"
+        reason = f"{sorted(lacking)[0]} is missing. To enable: apt-get install {package}"
         return could_not_run(JUDGE, mine, "files", reason)
     there = namespace.enter()
     if isinstance(there, process.Silence):

@@ -7,7 +7,7 @@ import os
 from netc.verify import process
 
 TO_ENABLE = (
-    "to enable: run as root, or let users make namespaces (sysctl user.max_user_namespaces, "
+    "To enable: run as root, or allow users to make namespaces (sysctl user.max_user_namespaces, "
     "kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"
 )
 
@@ -16,7 +16,7 @@ def enter() -> tuple[str, ...] | process.Silence:
     """The command that puts another into an empty network namespace here, tried out once."""
     unshare = process.find("unshare")
     if unshare is None:
-        return process.Silence("unshare is missing; to enable: apt-get install util-linux")
+        return process.Silence("unshare is missing. To enable: apt-get install util-linux")
     as_root, as_user = (unshare, "--net", "--"), (unshare, "--map-root-user", "--net", "--")
     reason = ""
     # A root without CAP_SYS_ADMIN, as in a container, may still make a namespace as users do.

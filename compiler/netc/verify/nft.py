@@ -28,11 +28,11 @@ _OWNER = re.compile(r'(\bsk[ug]id\s+(?:[!=]=\s*)?)(?!v?map\b)"?[a-z_][\w-]*"?', 
 _CONTROL_GROUP = re.compile(r'(\bsocket\s+cgroupv2\s+level\s+\d+\s+(?:[!=]=\s*)?)"[^"]*"')
 _DEVICES = re.compile(r"\bdevices?\s*=?\s*(\{[^}]*\}|\S+)")
 _NO_VERDICT = {
-    "Message too long": "to enable: run as root; a user's namespace takes about 450 rules in one transaction",
-    "cache initialization failed": "to enable: a kernel with nf_tables (modprobe nf_tables), or run as root",
+    "Message too long": "To enable: run as root, because a user's namespace takes about 450 rules in one transaction",
+    "cache initialization failed": "To enable: modprobe nf_tables, or run as root",
     "Operation not permitted": namespace.TO_ENABLE,
-    "User does not exist": "to enable: give the user's number, or make the user on this machine",
-    "Group does not exist": "to enable: give the group's number, or make the group on this machine",
+    "User does not exist": "To enable: write the user's number, or make the user on this machine",
+    "Group does not exist": "To enable: write the group's number, or make the group on this machine",
 }
 """What nft says when the trouble is this machine's, and what to do about it."""
 
@@ -51,7 +51,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     if not rulesets:
         return ()
     if process.find("nft") is None:
-        return could_not_run(JUDGE, rulesets, "rulesets", "nft is missing; to enable: apt-get install nftables")
+        return could_not_run(JUDGE, rulesets, "rulesets", "nft is missing. To enable: apt-get install nftables")
     there = namespace.enter()
     if isinstance(there, process.Silence):
         return could_not_run(JUDGE, rulesets, "rulesets", there.reason)
@@ -75,7 +75,7 @@ def _judge(file: File, rulesets: Sequence[File], folder: Path, there: tuple[str,
             return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{words}\n{enable}"))
     lacking = nft_kernel.lacking(answer.words, folder, there)
     if lacking:
-        reason = f"this kernel lacks {', '.join(lacking)}; to enable: modprobe it, or build on a kernel that has it"
+        reason = f"this kernel lacks {', '.join(lacking)}. To enable: modprobe it, or build on a kernel that has it"
         return Verdict(JUDGE, file.path, Outcome.COULD_NOT_RUN, trimmed(f"{reason}\n{words}"))
     return verdict(JUDGE, file.path, process.died(answer) + words or f"exit status {answer.status}")
 
@@ -124,5 +124,5 @@ def _as_part(file: File, rulesets: Sequence[File], whole: dict[str, Verdict]) ->
     found = whole.get(top.path)
     if found is None or top is file:
         return found
-    detail = trimmed(f"as a part of {top.path}\n{found.detail}")
+    detail = trimmed(f"included by {top.path}\n{found.detail}")
     return Verdict(JUDGE, file.path, found.outcome, detail)

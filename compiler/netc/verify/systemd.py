@@ -54,7 +54,7 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
     ours = tuple(file for file in files if _is_unit(file.path) or _is_drop_in(file.path))
     systemd_analyze = process.find("systemd-analyze")
     if systemd_analyze is None:
-        reason = "systemd-analyze is missing; to enable: apt-get install systemd"
+        reason = "systemd-analyze is missing. To enable: apt-get install systemd"
         return could_not_run(JUDGE, ours, "units", reason)
     if not ours:
         return ()
@@ -74,7 +74,7 @@ def _verdicts(ours: Sequence[File], answer: process.Answer, lines: Sequence[str]
     about = {file.path: [line for line in lines if file.path in _subjects(line, ours)] for file in ours}
     if answer.status and not any(about.values()):
         # It failed and names none of our files: trouble of its own, such as a release without --root=.
-        reason = process.died(answer) + f"status {answer.status}: {answer.words}\nto enable: systemd 250 or later"
+        reason = process.died(answer) + f"status {answer.status}: {answer.words}\nTo enable: systemd 250 or later"
         return could_not_run(JUDGE, ours, "units", reason)
     return tuple(verdict(JUDGE, path, "\n".join(complaints)) for path, complaints in about.items())
 
