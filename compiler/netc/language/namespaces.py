@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, UnitName, Wrong
+from netc.language.openings import Opens
 from netc.language.tables import Table
 from netc.language.values import (
     Address,
@@ -64,6 +65,13 @@ class Namespace(Table):
         (),
         description=(
             "Ports inside that are reached by an address of the host; the server sees the client's own address."
+        ),
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports inside that peers may dial by the tunnel: `60729/tcp`, or a table; every other connection that "
+            "begins there is dropped."
         ),
     )
     services: OneOrMany[UnitName] = Field(

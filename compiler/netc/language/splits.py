@@ -6,6 +6,7 @@ from pydantic import Field
 
 from netc.language.links import TableNumber
 from netc.language.names import CommandName, GroupName, InterfaceName, ServiceName, ServicesSlice, TunnelName, UserName
+from netc.language.openings import Opens
 from netc.language.sets import Source
 from netc.language.tables import Table
 from netc.language.values import Address, OneOrMany, Prefix, Some
@@ -47,6 +48,13 @@ class Split(Table):
     )
     dns: OneOrMany[Address] = Field(
         (), description="One resolver a family, at the far end: it is asked whatever resolver a program meant."
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports of the host that peers may dial by the tunnel: `60729/tcp`, or a table; every other connection "
+            "that begins there is dropped."
+        ),
     )
     ipv6: Ipv6Policy | None = Field(
         None,
