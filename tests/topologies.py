@@ -210,6 +210,7 @@ FULL: Table = {
                     "direct": ["10.0.0.0/8", "2001:db8:d::/48", "private", "bad"],
                     "dns": ["10.15.0.1", "fd15::1"],
                     "command": "t",
+                    "open": [{"ports": "7001/tcp", "from": ["192.0.2.0/24"]}],
                 },
                 "i": {"tunnel": "grey", "interface": "eth5", "ipv6": "direct"},
                 "o": {"tunnel": "grey", "user": "nobody", "mode": "except", "mark": 200},
@@ -230,6 +231,7 @@ FULL: Table = {
                     "tunnel": "t",
                     "access": ["10.3.0.0/31", "fd03::/127"],
                     "services": ["web.service", "web.socket"],
+                    "open": ["6881/tcp", {"ports": ["6881/udp", "6881-6889/udp"], "from": "192.0.2.0/24"}],
                     "publish": [
                         {"port": "80/tcp", "to": 8080, "on": "198.51.100.1", "allow": "192.0.2.0/24"},
                         {"port": "53/udp"},
@@ -413,7 +415,13 @@ class Maker:
         ipv6 = self.table({}, {"ipv6": "block"}, {"ipv6": "direct"}, *([{"ipv6": "tunnel"}] if six else []))
         there = ["10.64.0.1", "fd64::1"] if six and ipv6.get("ipv6", "tunnel") == "tunnel" else ["10.64.0.1"]
         direct = self.some(["private", "office", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"])
-        return {"tunnel": name, "mark": 249} | who | ipv6 | self.table({}, {"dns": there}) | {"direct": direct}
+        said = self.table({}, {"dns": there}) | self.open(tunnel) | {"direct": direct}
+        return {"tunnel": name, "mark": 249} | who | ipv6 | said
+
+    def open(self, tunnel: Table) -> Table:
+        near = "192.0.2.0/24" if carries(tunnel, 4) else "2001:db8::/32"
+        listed = self.some(["6881/tcp", {"ports": ["53/udp", "53-60/udp", "53/tcp"]}, {"ports": "1/tcp", "from": near}])
+        return {"open": listed} if listed else {}
 
     def secret(self) -> Table:
         n = self.next()
@@ -739,7 +747,7 @@ class Maker:
         self.pairs.add(("routes",))
         return again
 
-    def namespace(self, machine: Machine, name: str, tunnel: str) -> Table:
+    def namespace(self, machine: Machine, name: str, tunnel: str, there: Table) -> Table:
         n = self.next()
         prefixes = {4: self.one(f"10.200.{n}.0/31", f"10.200.{n}.0/30"), 6: f"fd20:{n:x}::/127"}
         families: tuple[int, ...] = self.one((), (4,), (6,), (4, 6), (6, 4))
@@ -750,6 +758,7 @@ class Maker:
             space["dns"] = ["10.64.0.53", "fd64::53"]
         units = ["web.service", "dns.socket", "ss@x.service", "ss@y.service"]
         space["services"] = [f"{name}-{unit}" for unit in self.some(units)]
+        space |= self.open(there)
         if families:
             space["publish"] = [self.publish(machine, families) for _ in range(self.one(0, 1, 3))]
         return space
@@ -902,7 +911,7 @@ def tunnels(make: Maker, machine: Machine) -> Table:
         kinds = [*dict.fromkeys(kinds)]
     found = {f"t{number}": make.tunnel(machine, f"t{number}", kind) for number, kind in enumerate(kinds)}
     inside = make.some([name for name in found if found[name]["kind"] != "6to4"])
-    spaces = {f"n-{name}": make.namespace(machine, f"n-{name}", name) for name in inside}
+    spaces = {f"n-{name}": make.namespace(machine, f"n-{name}", name, found[name]) for name in inside}
     found = {name: tunnel | ({} if name in inside else make.outside(tunnel)) for name, tunnel in found.items()}
     free = [
         name

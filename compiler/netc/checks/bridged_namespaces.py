@@ -12,6 +12,7 @@ from netc.network.interface import Network
 
 OF_A_TUNNEL = {
     "access": "leave it out: others reach the namespace at its `address`",
+    "open": "leave `open` out",
     "publish": "move it into `publish` of the bridge, with `to = {name}`",
 }
 """Keys that have no effect on a bridge, and what to write instead."""

@@ -19,10 +19,10 @@ from netc.network.ranges import BITS, Ranges, holds, of_prefixes
 from netc.network.sets import Members, members
 from netc.network.uplinks import own_addresses, uplink_interfaces
 from netc.plan.facts import Address, Ruleset
-from netc.plan.filtering import input_rules
+from netc.plan.filtering import InputRule, input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
+from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources, Stranger
 
 UPLINK = InterfaceName("uplink")
 """The uplink of a host without `wan`. No rule can name it."""
@@ -104,7 +104,7 @@ class Rules:
         order = tuple(input_rules(ruleset))
         # They come before all others, and no rule of `Always` matches a new TCP connection from another host.
         self.answering = {rule.device: rule for rule in reversed(order) if isinstance(rule, RepliesOnly)}
-        self.order = tuple(rule for rule in order if isinstance(rule, (Denial, Opening)))
+        self.order = tuple(_deciding(order))
         self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
         self._forwards: dict[InterfaceName | None, dict[IPAddress, KeyPath]] = {}
         for forward in ruleset.forwards:
@@ -145,7 +145,7 @@ class Rules:
                 and self._lets_in(rule, Syn(device, to, to, self.port))
             ):
                 break
-            if rule.sources:
+            if not isinstance(rule, Stranger) and rule.sources:
                 edges |= {edge for first, last in self.members(rule.sources).of(family) for edge in (first, last + 1)}
         return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
 
@@ -176,6 +176,9 @@ class Rules:
                 case Denial():
                     if syn.source in self.members(rule.sources):
                         return rule.origin
+                case Stranger():
+                    if syn.device == rule.device:
+                        return rule.origin
                 case Opening():
                     if self._lets_in(rule, syn):
                         return None
@@ -192,8 +195,17 @@ class Rules:
         )
 
 
-def _is_for_all(rule: Denial | Opening, port: int) -> bool:
-    if isinstance(rule, Denial) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
+def _deciding(order: Iterable[InputRule]) -> Iterator[Denial | Opening | Stranger]:
+    """What decides of a new connection: what a stranger may open comes before what shuts the rest out."""
+    for rule in order:
+        if isinstance(rule, Stranger):
+            yield from rule.openings
+        if isinstance(rule, (Denial, Opening, Stranger)):
+            yield rule
+
+
+def _is_for_all(rule: Denial | Opening | Stranger, port: int) -> bool:
+    if isinstance(rule, (Denial, Stranger)) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
         return False
     return not rule.ports or any(_holds(ports, port) for ports in rule.ports)
 

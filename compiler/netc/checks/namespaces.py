@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
+from netc.language.openings import Open
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
@@ -103,6 +104,7 @@ def _publish(
 
 
 def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:
+    yield from strangers(settings.open, tunnel, where)
     if not tunnel.addresses:
         what = f"tunnel `{settings.tunnel}` has no `address`, so services in the namespace cannot send packets"
         yield Diagnostic(
@@ -125,3 +127,14 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
             severity=Severity.WARNING,
             on_key=True,
         )
+
+
+def strangers(table: Iterable[Open], tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:
+    """Whether those that `open` of `where` names can arrive by a tunnel."""
+    families = {net.version for net in tunnel.addresses}
+    for number, one in enumerate(table):
+        for index, net in enumerate(one.from_):
+            if net.version not in families:
+                what = f"no connection of {net} can arrive: the tunnel has no IPv{net.version} address"
+                hint = "leave it out"
+                yield Diagnostic("NC0906", (*where, "open", number, "from", index), what, hint, (tunnel.where,))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 
+from netc.checks.namespaces import strangers
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import those
 from netc.language.names import DnsName, HostName, SplitName
@@ -28,6 +29,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
         resolved = splits(host, network)
         for split in resolved:
             yield from _tunnel(split, host)
+            yield from strangers(split.settings.open, split.tunnel, split.origin)
             yield from _ipv6(split)
             yield from _dns(split)
             yield from _name_of_the_far_end(split)

@@ -28,6 +28,7 @@ from netc.network.passing import turned
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
+from netc.plan.opened import merged
 from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
 
 
@@ -82,7 +83,7 @@ def _served(host: HostName, network: Network) -> Iterator[Opening]:
             if target and target.local and target.host == host:
                 port = target.port
                 ports = [Ports(port, port, one.protocol) if port else one for one in forward.ports]
-                own = _merged(one for one in ports if not _goes_on(one, there, host, network))
+                own = merged(one for one in ports if not _goes_on(one, there, host, network))
                 places.setdefault(own, []).append(there)
         for own, on in places.items():
             if own:
@@ -101,7 +102,7 @@ def _goes_on(ports: Ports, there: IPAddress, host: HostName, network: Network) -
 def _allowed(wall: Firewall, origin: KeyPath) -> Iterator[Opening]:
     for index, allow in enumerate(wall.allow):
         devices = tuple(sorted(set(allow.interface)))
-        yield Opening((*origin, "allow", index), sources_of(allow.from_), devices, ports=_merged(allow.ports))
+        yield Opening((*origin, "allow", index), sources_of(allow.from_), devices, ports=merged(allow.ports))
 
 
 def sources_of(named: Iterable[Source]) -> Sources | None:
@@ -116,15 +117,3 @@ def _sets(wall: Firewall, network: Network) -> Iterator[AddressSet]:
     """Those that this firewall uses."""
     used = {one for one in (*wall.deny, *(s for a in wall.allow for s in a.from_)) if isinstance(one, SetName)}
     return (address_set(name, network.sets) for name in sorted(used))
-
-
-def _merged(ports: Iterable[Ports]) -> tuple[Ports, ...]:
-    """TCP before UDP, by number, without overlap."""
-    merged: list[Ports] = []
-    for one in sorted(ports, key=lambda ports: (ports.protocol, ports.first, ports.last)):
-        last = merged[-1] if merged else None
-        if last and last.protocol == one.protocol and one.first <= last.last + 1:
-            merged[-1] = Ports(last.first, max(last.last, one.last), one.protocol)
-        else:
-            merged.append(one)
-    return tuple(merged)

@@ -7,7 +7,8 @@
     services = ["transmission-daemon.service"]
 
 The namespace holds the tunnel and, with `access`, one end of a veth pair. Two guards keep the pair from being a second
-way out: inside, only replies may leave by it; on the host, only replies are taken from it.
+route out: inside, only replies may leave by it; on the host, only replies are taken from it. The tunnel leads to
+strangers: from there, only replies and the ports of `open` come in.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
-from netc.plan.ruleset import DestinationNat, RepliesOnly
+from netc.plan.opened import opened
+from netc.plan.ruleset import DestinationNat, RepliesOnly, Stranger
 
 TABLE = 7000
 """The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""
@@ -59,8 +61,10 @@ def _part(
     part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath, udp: tuple[Ports, ...]
 ) -> Part:
     resolvers = settings.dns or tunnel.dns
+    strangers = (Stranger(origin, tunnel.name, opened(settings.open, origin)),)
     if not settings.access:
-        return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers),))
+        ruleset = Ruleset(origin, name, strangers=strangers)
+        return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers), ruleset))
     outer = host_end(name, settings)
     ends = pairs(settings)
     return Part(
@@ -69,7 +73,7 @@ def _part(
         _about(origin),
         facts=(
             Namespace(name, resolvers),
-            Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),)),
+            Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),), strangers=strangers),
             Veth(outer, INNER, name),
             # Two ends that nobody else shares: waiting for a duplicate would lose the first packets.
             LinkSetting(outer, "ipv6", "accept_dad", 0),

@@ -42,8 +42,34 @@ class Change(Struct, frozen=True):
     entry: str
     """What CHANGELOG.md says of it, in one sentence."""
 
+    beside: str = ""
+    """A key that the table has where the default matters; empty: any table."""
 
-CHANGES: tuple[Change, ...] = ()
+    before: str = ""
+    """What to write for what it meant before, as TOML; empty where there is no such value."""
+
+
+_ALL = 'open = ["1-65535/tcp", "1-65535/udp"]'
+
+CHANGES: tuple[Change, ...] = (
+    Change(
+        "0.2.0",
+        ("hosts", "*", "namespaces", "*"),
+        "open",
+        "New connections that arrive by the tunnel of a namespace are dropped, except to the ports of `open`.",
+        beside="tunnel",
+        before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "splits", "*"),
+        "open",
+        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to ssh "
+        "and to the ports of `open`.",
+        beside="tunnel",
+        before=_ALL,
+    ),
+)
 """By version. A change goes in with the commit that makes it, and never out."""
 
 
@@ -56,13 +82,13 @@ def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
         _reported(change, where, said=compiler.said)
         for change in later
         for where, table in _tables(document, change.table)
-        if change.key not in table
+        if change.key not in table and (not change.beside or change.beside in table)
     )
 
 
 def _reported(change: Change, where: KeyPath, *, said: bool) -> Diagnostic:
     what = f"`{change.key}` is not written here, and its default changed in netc {change.since}: {change.entry}"
-    hint = f"write `{change.key}` if it should be as before"
+    hint = f"write `{change.before or change.key}` if it should be as before"
     if said:
         hint += ". After this build, netc does not report it again"
     else:

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, UnitName, Wrong
+from netc.language.openings import Opens
 from netc.language.tables import Table
 from netc.language.values import (
     Address,
@@ -68,6 +69,13 @@ class Namespace(Table):
         (),
         description=(
             "Ports inside that clients reach by an address of the host. The server sees the client's own address."
+        ),
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports inside that anyone may dial through the tunnel: `60729/tcp`, or a table. All other new connections that "
+            "arrive by the tunnel are dropped."
         ),
     )
     services: OneOrMany[UnitName] = Field(

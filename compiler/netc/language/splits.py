@@ -6,6 +6,7 @@ from pydantic import Field
 
 from netc.language.links import TableNumber
 from netc.language.names import CommandName, GroupName, InterfaceName, ServiceName, ServicesSlice, TunnelName, UserName
+from netc.language.openings import Opens
 from netc.language.sets import Source
 from netc.language.tables import Table
 from netc.language.values import Address, OneOrMany, Prefix, Some
@@ -56,6 +57,13 @@ class Split(Table):
     dns: OneOrMany[Address] = Field(
         (),
         description="One resolver a family, behind the tunnel. DNS queries go to it, whatever resolver a program uses.",
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. All other new connections that "
+            "arrive by the tunnel are dropped."
+        ),
     )
     ipv6: Ipv6Policy | None = Field(
         None,

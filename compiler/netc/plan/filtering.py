@@ -11,7 +11,7 @@ from netaddr import IPAddress
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Transit
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
 
 
 class Always(Enum):
@@ -38,8 +38,8 @@ class Led(Struct, frozen=True):
     targets: tuple[tuple[InterfaceName | None, IPAddress], ...]
 
 
-InputRule = RepliesOnly | Always | Denial | Opening
-ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit
+InputRule = RepliesOnly | Always | Denial | Opening | Stranger
+ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger
 
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
@@ -48,6 +48,7 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     wall = ruleset.filter
     yield from ruleset.replies_only
     if wall is None:
+        yield from ruleset.strangers
         return
     yield from (Always.ESTABLISHED, Always.LOOPBACK, Always.NEIGHBOURS)
     yield Opening((*wall.origin[:2], "ssh"), ports=(Ports(wall.ssh, wall.ssh, "tcp"),))
@@ -59,6 +60,8 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     if wall.input == "drop":
         yield Always.ICMP
         yield from ruleset.openings
+    else:
+        yield from ruleset.strangers
 
 
 def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
@@ -66,6 +69,7 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
     wall = ruleset.filter
     yield from ruleset.replies_only
     if wall is None:
+        yield from ruleset.strangers
         return
     yield Always.ESTABLISHED
     if ruleset.transits:
@@ -76,9 +80,16 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
     if not ruleset.transits:
         yield from ruleset.denials
     if wall.forward == "drop":
-        if targets := tuple(dict.fromkeys(_targets(ruleset))):
+        if targets := led(ruleset):
             yield Led(targets)
         yield from ruleset.passages
+    else:
+        yield from ruleset.strangers
+
+
+def led(ruleset: Ruleset) -> tuple[tuple[InterfaceName | None, IPAddress], ...]:
+    """Where the host's own DNATs lead, by the interface where they ask for one."""
+    return tuple(dict.fromkeys(_targets(ruleset)))
 
 
 def _targets(ruleset: Ruleset) -> Iterator[tuple[InterfaceName | None, IPAddress]]:

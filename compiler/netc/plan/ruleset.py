@@ -114,6 +114,15 @@ class Opening(Struct, frozen=True):
     protocol: int | None = None
 
 
+class Stranger(Struct, frozen=True):
+    """An interface whose other end is somebody else's: connections begin there only by one of `openings` (which name no
+    device), and pass through the host only to a place that the host's own DNATs name."""
+
+    origin: KeyPath
+    device: InterfaceName
+    openings: tuple[Opening, ...] = ()
+
+
 class Denial(Struct, frozen=True):
     """Nothing new from there reaches the host or passes through it, but ssh of the host."""
 

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Transit
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, led
+from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
 
-Judged = RepliesOnly | Always | Denial | Opening | Led | Passage
+Judged = RepliesOnly | Stranger | Always | Denial | Opening | Led | Passage
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
 
 def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     if ruleset.namespace is not None:
-        yield from _inside(ruleset)
+        yield from _inside(ruleset, family)
     else:
         wall = ruleset.filter
         yield from _hook("INPUT", input_rules(ruleset), wall.input if wall else "accept", family, ruleset)
@@ -60,7 +62,11 @@ def _transit(fact: Transit, chain: str, rest: str) -> Iterator[Rule]:
     yield Rule("mangle", between, f"-g {rest}")
 
 
-def _inside(ruleset: Ruleset) -> Iterator[Rule]:
+def _inside(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    for stranger in ruleset.strangers:
+        why = because(stranger.origin, "the tunnel leads to strangers. Only replies and the ports of `open` come in.")
+        for words in _stranger(stranger, "INPUT", family, ruleset):
+            yield Rule("mangle", "netc-INPUT", words, why)
     for guard in ruleset.replies_only:
         why = because(guard.origin, "the tunnel is the only way out. By the access pair only replies leave.")
         yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
@@ -89,6 +95,8 @@ def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[s
             return ALWAYS[rule][0], list(ALWAYS[rule][1].get(family, ()))
         case RepliesOnly():
             return because(rule.origin), _guard(rule, hook, ruleset)
+        case Stranger():
+            return because(rule.origin), _stranger(rule, hook, family, ruleset)
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():
@@ -111,6 +119,21 @@ def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
     if ruleset.filter:  # which has more to ask of what is published
         return [replies, f"{out} -m conntrack ! --ctstate DNAT -j DROP"]
     return [replies, f"{out} -m conntrack --ctstate DNAT -j RETURN", f"{out} -j DROP"]
+
+
+def _stranger(stranger: Stranger, hook: str, family: Family, ruleset: Ruleset) -> list[str]:
+    device = entering(stranger.device)
+    lines = [f"{device} {ESTABLISHED} -j RETURN"]
+    if hook == "INPUT":
+        found = _icmp(6, "neighbour-solicitation", "neighbour-advertisement") if family == 6 else []
+        lines += [f"{device} {words}" for words in found]
+        own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)
+        openings = (words for opening in own for words in _opening(opening, family, ruleset))
+        lines += [said(words, "-j RETURN") for words in openings]
+    else:
+        places = (to for name, to in led(ruleset) if name in (None, stranger.device) and one(family, to))
+        lines += [f"{device} -d {to} -m conntrack --ctstate DNAT -j RETURN" for to in places]
+    return [*lines, f"{device} -j DROP"]
 
 
 def _opening(opening: Opening, family: Family, ruleset: Ruleset) -> Iterator[str]:

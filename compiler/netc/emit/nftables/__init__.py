@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.file import File, reload
@@ -17,7 +18,7 @@ from netc.network.ranges import prefixes
 from netc.plan.facts import AddressSet, Flowtable, Ruleset
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
@@ -32,6 +33,7 @@ from netc.plan.ruleset import (
     ReturnMark,
     SourceNat,
     Sources,
+    Stranger,
     Transit,
 )
 
@@ -56,6 +58,7 @@ def _text(ruleset: Ruleset) -> str:
         nats=[_nat(nat) for nat in ruleset.nats],
         guards=[_device(guard.device) for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
+        strangers=[_shut(stranger, ruleset) for stranger in ruleset.strangers],
         sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
         chains=_chains(ruleset),
         maps=_maps(ruleset.forwards),
@@ -211,7 +214,7 @@ Printed = tuple[str, list[str]]
 
 
 def _chains(ruleset: Ruleset) -> list[dict[str, object]]:
-    if ruleset.namespace is not None or not (ruleset.replies_only or ruleset.filter):
+    if ruleset.namespace is not None or not (ruleset.replies_only or ruleset.strangers or ruleset.filter):
         return []
     policies = (ruleset.filter.input, ruleset.filter.forward) if ruleset.filter else ("accept", "accept")
     found = (("input", input_rules(ruleset)), ("forward", forward_rules(ruleset)))
@@ -236,6 +239,8 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
             return ALWAYS[rule]
         case RepliesOnly():
             return origin(rule.origin), _guard(rule, chain, ruleset)
+        case Stranger():
+            return origin(rule.origin), _stranger(rule, chain, ruleset)
         case Denial():
             return origin(rule.origin), [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
@@ -262,6 +267,25 @@ def _guard(guard: RepliesOnly, chain: str, ruleset: Ruleset) -> list[str]:
     if ruleset.filter:  # which has more to ask of what is published
         return [replies, f"oifname {device} ct status ! dnat drop"]
     return [replies, f"oifname {device} ct status dnat accept", f"oifname {device} drop"]
+
+
+def _shut(stranger: Stranger, ruleset: Ruleset) -> dict[str, object]:
+    return {
+        "origin": origin(stranger.origin),
+        "lines": list(map(Verbatim, _stranger(stranger, "input", ruleset))),
+    }
+
+
+def _stranger(stranger: Stranger, chain: str, ruleset: Ruleset) -> list[str]:
+    entering = f"iifname {_device(stranger.device)}"
+    replies = f"{entering} ct state established,related accept"
+    if chain == "input":
+        found = f"{entering} icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept"
+        own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)
+        openings = (line for opening in own for line in _opening(opening, ruleset))
+        return [replies, found, *openings, f"{entering} drop"]
+    places = (to for device, to in led(ruleset) if device in (None, stranger.device))
+    return [replies, *(_led(stranger.device, to) for to in places), f"{entering} drop"]
 
 
 def _opening(opening: Opening, ruleset: Ruleset) -> Iterator[str]:

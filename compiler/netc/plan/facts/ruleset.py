@@ -23,6 +23,7 @@ from netc.plan.ruleset import (
     ReturnMark,
     SourceNat,
     SplitTunnel,
+    Stranger,
     Transit,
 )
 from netc.plan.step import Command, Implicit, Step
@@ -38,6 +39,7 @@ class Ruleset(Fact, frozen=True):
     """What loads it."""
     nats: tuple[DestinationNat, ...] = ()
     replies_only: tuple[RepliesOnly, ...] = ()
+    strangers: tuple[Stranger, ...] = ()
     forwards: tuple[PortForward, ...] = ()
     masquerades: tuple[Masquerade, ...] = ()
     sources: tuple[SourceNat, ...] = ()

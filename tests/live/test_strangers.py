@@ -1,0 +1,95 @@
+"""The other end of a provider's tunnel is a stranger: nothing begins there but what `open` lets in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from live import test_splits
+from live.compiled import filter_up, up
+from live.lab import Lab
+from live.test_seedbox import Scene, dial, scene
+from live.traffic import SILENCE, Proto, client, echo
+
+__all__ = ["scene"]
+
+pytestmark = [pytest.mark.live, pytest.mark.netfilters]
+
+PROTOCOLS: tuple[Proto, ...] = ("tcp", "udp")
+INSIDE = ("10.10.18.201", "2a0e:1c80:1337:1:10:0:18:201")
+"""The seedbox at the tunnel's own addresses."""
+PEERS = ("10.10.0.1", "2a0e:1c80:1337:1::1")
+OPEN = 51413
+SHUT = (9091, 22)
+
+
+@pytest.mark.stock
+def test_a_namespace_is_closed_to_its_tunnel_except_to_open_ports(scene: Scene) -> None:
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    for port in (OPEN, *SHUT):
+        echo(scene.seedbox, port, namespace="vpn")
+
+    for address, peer in zip(INSIDE, PEERS, strict=True):
+        for protocol in PROTOCOLS:
+            assert client(scene.provider, protocol, address, OPEN) == peer, f"{protocol} to {address}"
+            for port in SHUT:
+                assert client(scene.provider, protocol, address, port, timeout=SILENCE) is None, f"{port}/{protocol}"
+
+
+LAPTOP = ("10.66.0.2", "fd66::2")
+EXIT = ("10.66.0.1", "fd66::1")
+BEHIND = ("10.99.0.2", "fd99::2")
+"""A machine that the laptop forwards to."""
+
+SPLIT = 'group = "cavorite"\ncommand = "t"\nopen = ["7001/tcp", { ports = "7002/udp", from = ["10.66.0.1/32"] }]'
+SHUT_FORWARDING = "[hosts.laptop.firewall]\n"
+OPEN_INPUT = '[hosts.laptop.firewall]\ninput = "accept"\nforward = "accept"\n'
+
+
+@pytest.mark.parametrize("firewall", ["", SHUT_FORWARDING, OPEN_INPUT], ids=["none", "firewall", "accept"])
+def test_a_host_is_closed_to_the_tunnel_of_a_split_except_to_ssh_and_open_ports(
+    lab: Lab, tmp_path: Path, firewall: str
+) -> None:
+    there = test_splits.scene(lab, tmp_path, test_splits.topology(SPLIT) + firewall)
+    laptop, behind = there.laptop, lab.host("behind")
+    lab.wire(laptop, "lan0", behind, "eth0", a_addresses=("10.99.0.1/24", "fd99::1/64"), b_addresses=("10.99.0.2/24",))
+    behind.run(["ip", "address", "add", "fd99::2/64", "dev", "eth0", "nodad"])
+    for router in ("10.99.0.1", "fd99::1"):
+        behind.run(["ip", "route", "add", "default", "via", router])
+    laptop.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+    for prefix in ("10.99.0.0/24", "fd99::/64"):
+        there.exit.run(["ip", "route", "add", prefix, "dev", "wg0"])
+    test_splits.start(there)
+    for port in (22, 7001, 7002, 7003):
+        echo(laptop, port)
+    echo(behind, 7001)
+
+    def seen(protocol: Proto, address: str, port: int, timeout: float = SILENCE) -> str | None:
+        return client(there.exit, protocol, address, port, timeout=timeout)
+
+    for address, peer in zip(LAPTOP, EXIT, strict=True):
+        assert client(there.exit, "tcp", address, 22) == peer
+        assert client(there.exit, "tcp", address, 7001) == peer
+        assert seen("udp", address, 7001) is None
+        for protocol in PROTOCOLS:
+            assert seen(protocol, address, 7003) is None, f"{protocol} to {address}"
+    assert client(there.exit, "udp", LAPTOP[0], 7002) == EXIT[0]
+    assert seen("udp", LAPTOP[1], 7002) is None, "`from` names one address"
+    for address in BEHIND:
+        assert seen("tcp", address, 7001) is None, "nothing passes through"
+    assert test_splits.sees(there, test_splits.MEMBER) == test_splits.OF_MEMBER
+
+
+def test_without_the_rules_the_stranger_would_come_in(lab: Lab, tmp_path: Path) -> None:
+    """Or the tests above would be about something else."""
+    there = test_splits.scene(lab, tmp_path, test_splits.topology(SPLIT))
+    test_splits.start(there)
+    echo(there.laptop, 7003)
+    assert client(there.exit, "tcp", LAPTOP[0], 7003, timeout=SILENCE) is None
+    for family in ("iptables", "ip6tables"):
+        there.laptop.run([family, "-t", "mangle", "-F"], check=False)
+    there.laptop.run(["nft", "flush", "ruleset"])
+    assert client(there.exit, "tcp", LAPTOP[0], 7003) == EXIT[0]
+    filter_up(there.laptop)
