@@ -74,8 +74,8 @@ class Namespace(Table):
     open: Opens = Field(
         (),
         description=(
-            "Ports inside that anyone may dial through the tunnel: `60729/tcp`, or a table. All other new connections that "
-            "arrive by the tunnel are dropped."
+            "Ports inside that anyone may dial through the tunnel: `60729/tcp`, or a table. "
+            "All other new connections that arrive by the tunnel are dropped."
         ),
     )
     services: OneOrMany[UnitName] = Field(

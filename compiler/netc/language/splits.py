@@ -61,8 +61,8 @@ class Split(Table):
     open: Opens = Field(
         (),
         description=(
-            "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. All other new connections that "
-            "arrive by the tunnel are dropped."
+            "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
+            "All other new connections that arrive by the tunnel are dropped."
         ),
     )
     ipv6: Ipv6Policy | None = Field(
