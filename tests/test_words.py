@@ -134,7 +134,6 @@ STILL_TO_DO = (
     "examples",
     "files of hosts",
     "netc-host and libraries",
-    "POLICY.md",
 )
 """Places that still have old terms. A place that has none any more fails here until its name is taken out."""
 
