@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from netc.emit.file import File
 from netc.emit.render import token
-from netc.plan.bgp import LEARNED_FROM, ROUTE_CLASSES, Session, System
+from netc.plan.bgp import Session, System
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
+from netc.plan.route_class import LEARNED_FROM, ROUTE_CLASSES
 
 RELATION = {
     "ibgp": "our router, same AS",
@@ -57,8 +58,8 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
 
 def _prefixes(router: Router, system: System) -> Iterator[str]:
     yield f"| {_nets(system.own)} | external neighbours |"
-    if system.inside:
-        yield f"| {_nets(system.inside)} | our own routers |"
+    if system.internal:
+        yield f"| {_nets(system.internal)} | our own routers |"
     if system.anycast:
         yield f"| {_nets(system.anycast)} | external neighbours, while one of our hosts announces them to our routers |"
     for service in router.anycast:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.bird.filtering import Communities, Community, Constant, Number
-from netc.plan.bgp import FROM_DOWNSTREAM, FROM_PEER, FROM_UPSTREAM, LEARNED_FROM, ROUTE_CLASSES, RouteClass, System
+from netc.plan.bgp import System
 from netc.plan.facts import Router
+from netc.plan.route_class import FROM_DOWNSTREAM, FROM_PEER, FROM_UPSTREAM, LEARNED_FROM, ROUTE_CLASSES, RouteClass
 
 GRACEFUL_SHUTDOWN = Community("GRACEFUL_SHUTDOWN", (65535, 0), "the route is about to be withdrawn (RFC 8326)")
 NO_EXPORT = Community("NO_EXPORT", (65535, 65281), "not to other ASes (RFC 1997)")

@@ -87,10 +87,10 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     if router.learning:
         learned = policy.learned_families(router)
         channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
-        yield Connected(ProtocolName("connected"), channels, router.learning.besides)
+        yield Connected(ProtocolName("connected"), channels, router.learning.excluded)
     for family in _families(router):
         system = router.system
-        nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
+        nets = {net for net in (*system.own, *system.internal) if net.version == family} if system else set()
         if nets:
             yield Static(ProtocolName(f"own{family}"), OWN, family, tuple(sorted(nets)))
     for service in router.anycast:

@@ -52,8 +52,9 @@ from netc.emit.bird.filtering import (
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
-from netc.plan.bgp import FROM_DOWNSTREAM, Accepted, Inner, RoaFile, RoaServer, Session, System
+from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
 from netc.plan.facts import Router
+from netc.plan.route_class import FROM_DOWNSTREAM
 
 LONGEST_PATH = 64
 """Nobody announces longer ones, except by mistake or attack: 2048 ASNs could harm BIRD before 2.17.5."""
@@ -275,10 +276,10 @@ def export_internal(session: Session, router: Router, family: Family) -> Filter:
 def _export_internal(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
-    inside = (*(net for net in system.inside if net.version == family), *served(router, family))
+    internal = (*(net for net in system.internal if net.version == family), *served(router, family))
     own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
-    if inside:
-        here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
+    if internal:
+        here = All((Is("source", "RTS_STATIC"), In("net", exactly(internal))))
         yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
     if family in learned_families(router):
         yield When(In("source", Words(("RTS_DEVICE", "RTS_INHERIT"))), (*own, Accept()))

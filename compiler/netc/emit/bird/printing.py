@@ -85,10 +85,10 @@ def _protocol(protocol: Protocol) -> Lines:
             yield f"# {_kernel(protocol)}"
             inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
             yield from block(f"protocol kernel {_name(name)}", inner)
-        case Connected(name, channels, besides):
+        case Connected(name, channels, excluded):
             inner = [line for channel in channels for line in _channel(channel)]
-            apart = "".join(f"-{device}, " for device in ('"lo"', *map(_device, besides)))
-            inner.append(f'interface {apart}"*";')
+            without = "".join(f"-{device}, " for device in ('"lo"', *map(_device, excluded)))
+            inner.append(f'interface {without}"*";')
             yield "# Connected networks of interfaces that others made."
             yield from block(f"protocol direct {_name(name)}", inner)
         case Pipe(name, family, table):

@@ -65,11 +65,11 @@ class Kernel(Struct, frozen=True):
 
 
 class Connected(Struct, frozen=True):
-    """Connected networks of the host's interfaces (`protocol direct`), without those of `besides`."""
+    """Connected networks of the host's interfaces (`protocol direct`), without those of `excluded`."""
 
     name: ProtocolName
     channels: tuple[Channel, ...]
-    besides: tuple[InterfaceName, ...]
+    excluded: tuple[InterfaceName, ...]
 
 
 class Table(Struct, frozen=True):
