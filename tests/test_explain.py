@@ -143,3 +143,38 @@ def test_a_code_of_other_than_four_digits_is_told_so() -> None:
         ran = netc("explain", code)
         assert ran.code == 2
         assert ran.err == f"netc: {code} is not a code of a diagnostic: codes have four digits\n   = hint: {hint}\n"
+
+
+# ---- communities of bird.conf --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            "bgp_large_community.add(FROM_PEER);",
+            "FROM_PEER is the large community (4242422547, 1, 2): the route came from a peer or a route server.",
+        ),
+        (
+            "if GRACEFUL_SHUTDOWN ~ bgp_community then bgp_local_pref = 0;",
+            "GRACEFUL_SHUTDOWN is the community (65535, 0): the route is about to be withdrawn (RFC 8326).",
+        ),
+        (
+            "bgp_large_community.delete(OWN_COMMUNITIES);",
+            "OWN_COMMUNITIES is the set [ (4242422547, *, *) ]: every large community of our AS.",
+        ),
+    ],
+)
+def test_a_line_with_a_community_says_what_it_means(written: str, sentence: str) -> None:
+    path = ROOT / "out/dn42/hkg/files/etc/netc/bird.conf"
+    number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if line.strip() == written)
+    ran = netc("explain", f"{path}:{number}", ROOT / "examples/dn42.toml")
+
+    assert ran.code == 0
+    assert ran.out.splitlines()[:3] == [f"  {written}", "", f"  {sentence}"]
+
+
+def test_no_filter_has_a_community_without_a_name() -> None:
+    lines = [line for path in (ROOT / "out").rglob("bird.conf") for line in path.read_text().splitlines()]
+
+    assert [line for line in lines if re.search(r"\(\d+, *[\d*]", line) and not line.startswith("define ")] == []

@@ -177,7 +177,7 @@ def test_sessions_outside_begin_anew_when_the_as_speaks_otherwise(tmp_path: Path
     """A member's own ASN is in one form's, and the AS's in the other's."""
     ran = migrate(tmp_path, topology(REAL, RING, edges="ac"), topology(FAKE, RING, edges="ac"))
 
-    assert "     and all sessions with neighbours outside of a, c\n" in ran.out
+    assert "     all sessions with external neighbours of a, c restart too\n" in ran.out
 
 
 def test_what_is_left_is_printed(tmp_path: Path) -> None:

@@ -129,7 +129,6 @@ PLACES: dict[str, Callable[[], Texts]] = {
 STILL_TO_DO = (
     "files of hosts",
     "netc-host and libraries",
-    "POLICY.md",
 )
 """Places that still have old terms. A place that has none any more fails here until its name is taken out."""
 

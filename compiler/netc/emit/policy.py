@@ -1,4 +1,4 @@
-"""POLICY.md: who learns what from whom, in words, for the people who have to approve what the filters say."""
+"""POLICY.md: which routes a router exports to whom and imports from whom, for the people who approve its filters."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from netc.emit.render import token
 from netc.plan.bgp import Session, System
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
+from netc.plan.route_class import LEARNED_FROM, ROUTE_CLASSES
 
-WHAT = {
-    "ibgp": "ours, of the same AS",
-    "confederation": "ours, of another member",
-    "fake": "ours, of another member",
+RELATION = {
+    "ibgp": "our router, same AS",
+    "confederation": "our router, another member",
+    "fake": "our router, another member",
     "upstream": "upstream",
     "peer": "peer",
     "downstream": "downstream",
     "route-server": "route server",
     "collector": "collector",
 }
-INSIDE = ("ibgp", "confederation", "fake")
+INTERNAL = ("ibgp", "confederation", "fake")
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
@@ -31,57 +32,91 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
-    yield f"# Who learns what from whom: {token(plan.host)}, AS{token(system.asn)}"
+    yield f"# BGP policy of {token(plan.host)}, AS{token(system.asn)}"
     yield ""
     yield "Compiled by netc: change the topology, not this file."
     yield ""
-    yield f"Ours: {_nets(system.own)}. Here, and told inside alone: {_nets(system.inside)}."
-    if router.learning:
-        yield ""
-        yield f"Learned from the kernel, where others made it, and told inside alone: {_nets(router.learning.nets)}."
-    yield from _anycast(router, system)
+    yield "| prefixes | exported to |"
+    yield "|---|---|"
+    yield from _prefixes(router, system)
     yield ""
-    yield "| neighbour | AS | what it is | is told | tells us |"
+    if system.drained:
+        yield (
+            "The router is drained (`drain = true`). It exports all routes to external neighbours with "
+            "GRACEFUL_SHUTDOWN (RFC 8326), and BGP routes and anycast prefixes to our own routers with local pref 0."
+        )
+        yield ""
+    yield "| neighbour | AS | relation | exports | imports |"
     yield "|---|---|---|---|---|"
     for session in router.sessions:
         name, asn = token(session.name), token(session.remote_asn)
-        yield f"| {name} | {asn} | {WHAT[session.kind]} | {_exports(session)} | {_learned(session, system)} |"
+        exports, imports = _exports(session, router), _imports(session, system)
+        yield f"| {name} | {asn} | {RELATION[session.kind]} | {exports} | {imports} |"
+    yield ""
+    yield from _communities(system)
 
 
-def _anycast(router: Router, system: System) -> Iterator[str]:
+def _prefixes(router: Router, system: System) -> Iterator[str]:
+    yield f"| {_nets(system.own)} | external neighbours |"
+    if system.internal:
+        yield f"| {_nets(system.internal)} | our own routers |"
     if system.anycast:
-        yield ""
-        yield f"Ours too, and told to the world while a host of ours tells it inside: {_nets(system.anycast)}."
+        yield f"| {_nets(system.anycast)} | external neighbours, while one of our hosts announces them to our routers |"
     for service in router.anycast:
-        last = f", as the last resort while {token(service.draining)} is" if service.draining else ""
-        yield ""
-        yield f"Here while {token(service.name)} is on{last}: {_nets(service.nets)}."
+        last = ""
+        if service.draining:
+            last = f". While `{token(service.draining)}` is enabled: as the last resort (RFC 8326)"
+        yield f"| {_nets(service.nets)} | our own routers while the protocol `{token(service.name)}` is enabled{last} |"
+    if router.learning:
+        nets = _nets(router.learning.nets)
+        yield f"| kernel routes that others made to {nets}, or to parts of them | our own routers |"
+
+
+def _communities(system: System) -> Iterator[str]:
+    asn = token(system.asn)
+    yield "The router that imports a route from an external neighbour sets one of these communities. Filters delete all"
+    yield f"large communities of AS{asn} from routes that external neighbours announce, and from routes to them."
+    yield ""
+    yield "| large community | name in bird.conf | meaning |"
+    yield "|---|---|---|"
+    for one in ROUTE_CLASSES:
+        yield f"| ({asn}, {LEARNED_FROM}, {one.number}) | {one.name} | {one.meaning} |"
 
 
 def _nets(nets: tuple[object, ...]) -> str:
-    return ", ".join(map(token, nets)) or "nothing"
+    return ", ".join(map(token, nets))
 
 
-def _exports(session: Session) -> str:
-    if session.kind in INSIDE:
-        more = "; what others of the AS say" if session.cluster else ""
-        return f"what is here; what neighbours outside say{more}"
-    most = "".join(f"; at most {token(one.routes)} of IPv{token(one.family)}" for one in session.export_limits)
+def _exports(session: Session, router: Router) -> str:
+    if session.kind in INTERNAL:
+        return f"prefixes of this router, {_passed(session, router)}"
+    most = "".join(f", at most {token(one.routes)} IPv{token(one.family)} routes" for one in session.export_limits)
     if session.kind in ("downstream", "collector"):
-        return f"ours; all that neighbours outside say{most}"
-    return f"ours; what downstreams say{most}"
+        return f"our prefixes, routes from all external neighbours{most}"
+    return f"our prefixes, routes from downstreams{most}"
 
 
-def _learned(session: Session, system: System) -> str:
-    if session.kind in INSIDE:
-        return "everything" + (f"; {token(session.cost)} is added to MED" if session.cost else "")
+def _passed(session: Session, router: Router) -> str:
+    """BGP routes that one of our routers gets. Only a reflector passes routes on from one iBGP session to another."""
+    if session.kind != "ibgp" or session.cluster:
+        return "all BGP routes"
+    if any(other.cluster for other in router.sessions):
+        return "BGP routes from external neighbours and route reflector clients"
+    if any(other.kind in ("confederation", "fake") for other in router.sessions):
+        return "BGP routes from external neighbours and other members"
+    return "BGP routes from external neighbours"
+
+
+def _imports(session: Session, system: System) -> str:
+    if session.kind in INTERNAL:
+        return "all routes" + (f", MED + {token(session.cost)}" if session.cost else "")
     if session.kind == "collector":
         return "nothing"
     only = ", ".join(f"{token(one.net)} to /{token(one.most)}" for one in session.only)
-    said = [only or "what the profile lets in"]
+    said = [only or "prefixes that the profile accepts"]
     if system.roa:
-        said.append("valid by ROA" if system.roa_strict else "not invalid by ROA")
+        said.append("ROA valid" if system.roa_strict else "not ROA invalid")
     if session.local_pref is not None:
-        said.append(f"local_pref {token(session.local_pref)}")
-    said += [f"at most {token(limit.routes)} of IPv{token(limit.family)}" for limit in session.limits]
-    return "; ".join(said)
+        said.append(f"local pref {token(session.local_pref)}")
+    said += [f"at most {token(limit.routes)} IPv{token(limit.family)} routes" for limit in session.limits]
+    return ", ".join(said)

@@ -1,4 +1,4 @@
-"""One address on several hosts: whoever is nearest and answers is asked.
+"""One address on several hosts: the nearest that announces it gets the packets.
 
     [anycast.dns]
     addresses = ["172.22.76.190/32", "fdbc:f9dc:67ad::53/128"]
@@ -6,9 +6,9 @@
     services = "unbound.service"
     check = { command = ["/usr/bin/dig", "+time=1", "@172.22.76.190", "example.dn42"] }
 
-The addresses are in a namespace that a part of its own holds, and never among the host's: there, a dead service would
-swallow what only passes through. Only the router leads packets to it, and only while it tells of it; the pair into the
-namespace has no addresses but fe80 ones.
+The addresses are in a namespace that has a part of its own, and never the host's own: a host with a dead service would
+swallow packets that only pass through. BIRD installs the route to the namespace while it announces the service. The
+veth pair into the namespace has only fe80 addresses.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) 
         facts=(
             Namespace(space, ()),
             Veth(device, INNER, space),
-            # Two ends that nobody else shares, and all that they need to know is written here.
+            # Only these two ends are on the link, and all their settings are here.
             *(
                 LinkSetting(end, "ipv6", key, 0, where)
                 for end, where in ((device, None), (INNER, space))
@@ -83,7 +83,7 @@ def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) 
             Carrier(device, None),
             Carrier(INNER, None, space),
             *(Route(net, device) for net in alone_here),
-            *_discards(service, host, name),
+            *_default_routes(service, host, name),
             _checker(name, service),
         ),
     )
@@ -93,11 +93,11 @@ def alone(ip: IPAddress) -> IPNetwork:
     return IPNetwork(f"{ip}/{32 if ip.version == 4 else 128}")
 
 
-def _discards(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
-    """By the host, which is an IPv6 neighbour for packets of both families (RFC 8950 does the same)."""
+def _default_routes(service: Anycast, host: HostName, name: AnycastName) -> Iterator[Route]:
+    """Default routes by the host, whose fe80 address is the next hop of both families (as in RFC 8950)."""
     for family in service_families(service):
         everything = next(net for net in EVERYTHING if net.version == family)
-        # What is asked with an address of many hosts is answered to any of them.
+        # A reply to an anycast address may reach another host.
         own = (*unicast(service, host), *service.addresses)
         source = next(net.ip for net in own if net.version == family)
         yield Route(everything, INNER, HOST_END.ip, source, None, anycast_namespace(name))

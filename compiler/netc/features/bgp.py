@@ -15,8 +15,8 @@
     tunnel = "dn42-burble"
     address = "fe80::42:2601"
 
-One part, `bird`, with everything that a host tells and is told. It comes after the links and the loopback addresses,
-and goes with the latter: routes whose own address is not there would not be installed.
+One part, `bird`, has all routing of a host. It comes up after the links and the loopback addresses, and goes down with
+the latter: the kernel does not install routes whose source address is missing.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ from netc.plan.ruleset import ClampMss, Opening, Sources, Transit
 
 BIRD = PartName("bird")
 LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
-"""Who pays is preferred to who is paid."""
+"""Neighbours that pay us are preferred, then those that cost nothing."""
 
 FORM: dict[str, Literal["confederation", "fake", "one"]] = {
     "confederation": "confederation",
@@ -114,7 +114,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 
 def _edges(host: HostName, network: Network, devices: tuple[InterfaceName, ...]) -> Iterator[Part]:
-    """Interfaces of the image that routers are behind: what comes in there is answered by whatever way is best."""
+    """Interfaces of the image with neighbours behind them. Replies may leave by another interface."""
     made = {interface.name for interface in network.interfaces[host]}
     for device in sorted(set(devices) - made):
         spelled = re.sub(r"[^a-z0-9-]", lambda found: f"-x{ord(found[0]):x}", device)
@@ -142,14 +142,14 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
 
 @once
 def _members(network: Network) -> tuple[int, ...]:
-    """Numbers of all members, of which a path may be made."""
+    """ASNs of all members, which AS paths may contain."""
     return tuple(sorted({speaker.asn for speaker in network.speakers.values() if speaker.asn}))
 
 
 def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     topology = network.topology
     here = topology.hosts[host].bgp
-    # With an IGP, that is who knows loopbacks.
+    # With an IGP, the IGP announces loopbacks.
     alone = () if is_recursive(topology) else topology.hosts[host].loopback
     served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
     return System(
@@ -157,7 +157,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         form=FORM.get(bgp.internal, "one"),
         members=_members(network) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
-        inside=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
+        internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],
@@ -209,7 +209,7 @@ def _inner(ends: Iterable[End], bgp: Bgp, topology: Topology) -> Iterator[Sessio
             direct=end.device is not None,
             cost=0 if recursive else end.cost,
             cluster=cluster if end.is_reflected else None,
-            # Between loopbacks the IGP is who notices, and finds another way for the session itself.
+            # Between loopbacks, the IGP notices a dead link and finds another path for the session.
             bfd=bgp.bfd and end.device is not None,
         )
 
@@ -247,7 +247,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
 
 
 def _longest(net: IPNetwork, bgp: Bgp) -> int:
-    """Parts of a prefix may be announced as well, as long as the profile takes them."""
+    """The neighbour may also announce parts of a prefix that the profile accepts."""
     spans = [most for span, _, most in WORLD[bgp.profile] if span.version == net.version and net in span]
     return max([net.prefixlen, *spans])
 
@@ -284,7 +284,7 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
     return IgpInterface(kind, near.name, spoken, cost, topology.bgp.bfd if topology.bgp else True)
 
 
-# ---- what a packet filter lets in and through ----------------------------------------------------------------
+# ---- what the packet filter accepts and forwards -------------------------------------------------------------
 
 BGP_PORT = Ports(179, 179, "tcp")
 BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
@@ -296,7 +296,7 @@ BABEL_PORT = Ports(6696, 6696, "udp")
 
 
 def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
-    """What is of one MTU here may be of a smaller one a router further: every link that packets take is asked."""
+    """The MTU may be smaller behind another router, so the MSS is clamped on every link."""
     clamps = tuple(map(ClampMss, devices))
     if not is_filtered:
         return Ruleset(origin, clamps=clamps)

@@ -1,4 +1,4 @@
-"""Where anycast services are, what is told of them, and what everything of one is called."""
+"""Where anycast services are, which prefixes are announced, and the names of all that belongs to one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _by_host(topology: Topology) -> Mapping[HostName, tuple[tuple[AnycastName, A
 
 
 def prefixes(service: Anycast, family: Family) -> tuple[IPNetwork, ...]:
-    """What is told of a service."""
+    """The prefixes that are announced for a service."""
     return tuple(sorted({net.cidr for net in service.addresses if net.version == family}))
 
 
@@ -44,13 +44,13 @@ def service_families(service: Anycast) -> tuple[Family, ...]:
 
 
 def announced_externally(topology: Topology) -> tuple[IPNetwork, ...]:
-    """Prefixes of services that the world takes as well; all others are told inside alone."""
+    """Prefixes of services that other ASes accept. All others are exported to our own routers only."""
     found = {net.cidr for one in topology.anycast.values() for net in one.addresses}
     return tuple(sorted(net for net in found if is_taken(net, topology)))
 
 
 def is_taken(net: IPNetwork, topology: Topology) -> bool:
-    """Whether networks of the world let in a prefix of that range and length."""
+    """Whether other ASes accept a prefix of that range and length."""
     spans = WORLD[topology.bgp.profile] if topology.bgp else ()
     return any(
         span.version == net.version and net in span and least <= net.prefixlen <= most for span, least, most in spans
@@ -71,10 +71,10 @@ def anycast_device(name: AnycastName) -> InterfaceName:
 
 
 def anycast_protocol(name: AnycastName, family: Family) -> ProtocolName:
-    """Who tells of it."""
+    """The protocol of BIRD that announces it."""
     return ProtocolName(f"any-{name}{family}")
 
 
 def drain_protocol(name: AnycastName, family: Family) -> ProtocolName:
-    """Who tells of it as the last resort."""
+    """The protocol of BIRD that announces it as the last resort."""
     return ProtocolName(f"any-{name}{family}-drain")

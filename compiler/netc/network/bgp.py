@@ -1,4 +1,4 @@
-"""Who of our own routers tells whom: every session has two ends, and both come from one link, mesh or pair."""
+"""Sessions between our own routers: each has two ends, and both come from one link, mesh or pair."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class End(Struct, frozen=True):
     remote_asn: int | None
     cost: int
     is_reflected: bool = False
-    """The far end is told what others of the same AS said."""
+    """The neighbour is a client of this route reflector."""
 
 
 def ends(host: HostName, network: Network) -> tuple[End, ...]:
@@ -65,7 +65,7 @@ def far_end(interface: Interface, network: Network) -> Interface | None:
 
 
 def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:
-    """With an IGP, routers of one AS are told wherever they are."""
+    """With an IGP, routers of one AS have sessions wherever they are."""
     topology = network.topology
     here = network.speakers[host]
     if topology.bgp is None or not is_recursive(topology) or here.loopback is None:

@@ -35,7 +35,7 @@ def carries_routing(origin: KeyPath, topology: Topology) -> bool:
 
 @once
 def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
-    """What a router of the network passes packets on by, in the order of names: ways, and what peers are behind."""
+    """The interfaces by which a router forwards packets, in the order of names: links, and those with neighbours."""
     table = network.topology.hosts[host]
     peers = table.bgp.peers.values() if table.bgp else ()
     tunnels = {peer.tunnel for peer in peers if peer.tunnel}
@@ -52,7 +52,7 @@ def passing_interfaces(host: HostName, network: Network) -> frozenset[InterfaceN
 
 
 def cost_of(interface: Interface, topology: Topology) -> int:
-    """What a packet pays for leaving by a way."""
+    """The cost of a link, for packets that leave by it."""
     link = link_of(interface, topology)
     return link.cost if link else topology.meshes[cast(MeshName, interface.origin[1])].cost
 

@@ -33,7 +33,7 @@ def has_members(bgp: Bgp) -> bool:
 
 
 def member(host: HostName, topology: Topology) -> int | None:
-    """The ASN by which our other routers know it; None when nothing says one."""
+    """The ASN by which our other routers know it. None if it has none."""
     bgp, table = topology.bgp, topology.hosts[host]
     if bgp is None or table.bgp is None:
         return None
@@ -43,7 +43,7 @@ def member(host: HostName, topology: Topology) -> int | None:
 
 
 def is_recursive(topology: Topology) -> bool:
-    """Next hops are loopbacks, and the IGP knows the way."""
+    """Next hops are loopbacks, and the IGP resolves them."""
     bgp = topology.bgp
     if bgp is None or topology.igp is None:
         return False

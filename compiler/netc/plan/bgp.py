@@ -1,4 +1,4 @@
-"""What a router knows, tells and asks, as facts, in no daemon's own words."""
+"""A router's policy and sessions as facts, in the terms of no daemon."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SessionKind = Inner | Role
 
 
 class Accepted(Struct, frozen=True):
-    """What may be announced: prefixes in `net` of `least` to `most` bits."""
+    """Prefixes that may be announced: those in `net` of `least` to `most` bits."""
 
     net: IPNetwork
     least: int
@@ -29,53 +29,53 @@ class Accepted(Struct, frozen=True):
 
 
 class RoaServer(Struct, frozen=True):
-    """Asked by RTR (RFC 8210)."""
+    """A server of ROAs, by RTR (RFC 8210)."""
 
     endpoint: Endpoint
 
 
 class RoaFile(Struct, frozen=True):
-    """On the host, with what BIRD calls routes of a ROA table."""
+    """A file on the host, with routes of a ROA table of BIRD's."""
 
     family: Family
     path: HostPath
 
 
 class System(Struct, frozen=True):
-    """The AS as one of its routers sees it. `members` are private ASNs that nobody outside may see.
+    """The AS as one of its routers sees it. `members` are private ASNs that no other AS may see.
 
-    `own` is told to the world, by every router; `inside` is this host's part of it, told to our own routers alone.
+    Every router exports `own` to external neighbours. `internal` is this host's part, exported to our routers only.
     """
 
     asn: int
     form: Literal["confederation", "fake", "one"]
-    """How it is made: members of RFC 5065, members that are ASes of their own, or no members."""
+    """Members of RFC 5065, members that are ASes of their own, or no members."""
     members: tuple[int, ...]
     own: tuple[IPNetwork, ...]
-    inside: tuple[IPNetwork, ...]
+    internal: tuple[IPNetwork, ...]
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
-    """Ranges that nobody may announce any part of."""
+    """Ranges of which no part is imported."""
     refused_asns: tuple[tuple[int, int], ...]
-    """First and last of ASNs that no path may hold."""
+    """First and last of the ASNs that no AS path may contain."""
     roa: tuple[RoaServer | RoaFile, ...]
-    """Who may announce what."""
+    """Sources of ROAs."""
     roa_strict: bool
-    """What no ROA is about is refused as well."""
+    """Routes that no ROA covers are rejected too."""
     flaps: tuple[RoaServer | RoaFile, ...]
-    """What nobody may announce for now. Kept apart: in one table a ROA of AS 0 beside another means nothing."""
+    """Sources of ROAs of AS 0, for prefixes that flap. In one table with other ROAs they would have no effect."""
     drained: bool
-    """Whoever has another way takes it: the router is about to go."""
+    """The router is about to go down, and others should use other paths."""
     tags: tuple[int, ...]
-    """Of DN42's communities (64511), on what is ours."""
+    """Of DN42's communities (64511), on our own prefixes."""
     anycast: tuple[IPNetwork, ...]
-    """Told to the world while some router of ours tells it inside."""
+    """Exported to external neighbours while one of our routers announces it to the others."""
     recursive: bool
-    """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
+    """Next hops are loopbacks, which the IGP resolves. Otherwise each router is the next hop of what it exports."""
 
 
 class RouteLimit(Struct, frozen=True):
-    """Of what one end of a session tells the other in a family."""
+    """Of the routes that one end of a session exports to the other in a family."""
 
     family: Family
     routes: int
@@ -83,7 +83,7 @@ class RouteLimit(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """Our end of one BGP session. `device` is what a direct neighbour is behind, where its address does not say."""
+    """Our end of one BGP session. `device` is a direct neighbour's interface, if its address does not say it."""
 
     origin: KeyPath
     name: ProtocolName
@@ -97,16 +97,16 @@ class Session(Struct, frozen=True):
     direct: bool
     hops: int | None = None
     cost: int = 0
-    """Of a packet that goes to the neighbour; inside only."""
+    """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None
-    """Of a reflector, whose client the neighbour is (RFC 4456)."""
+    """Of the route reflector that the neighbour is a client of (RFC 4456)."""
     local_pref: int | None = None
-    """Of what a neighbour outside says."""
+    """Of routes from an external neighbour."""
     limits: tuple[RouteLimit, ...] = ()
-    """Of what the neighbour announces, before anything is refused."""
+    """Of all that the neighbour announces, before filters."""
     export_limits: tuple[RouteLimit, ...] = ()
     only: tuple[Accepted, ...] = ()
-    """All that the neighbour may announce; nothing more is said if it is empty."""
+    """All that the neighbour may announce. Empty: what the profile accepts."""
     measures: tuple[int, ...] = ()
     """Of DN42's communities (64511), of the link."""
     password: Key | None = None
@@ -115,8 +115,8 @@ class Session(Struct, frozen=True):
 
 
 class IgpInterface(Struct, frozen=True):
-    """A point-to-point link to another of our routers. OSPF's version 2 speaks IPv4 and its version 3 IPv6; Babel
-    speaks of both, from fe80 addresses."""
+    """A point-to-point link to another of our routers. OSPFv2 has IPv4 and OSPFv3 IPv6. Babel has both, from fe80
+    addresses."""
 
     kind: IgpKind
     device: InterfaceName
@@ -124,12 +124,12 @@ class IgpInterface(Struct, frozen=True):
     cost: int
     bfd: bool
     next_hop: IPAddress | None = None
-    """Babel: our IPv4 address that is the neighbour's neighbour, if IPv4 goes by it."""
+    """Babel: our IPv4 address on the link, if IPv4 uses it."""
 
 
 class Anycast(Struct, frozen=True):
-    """Prefixes of a service that is behind `device`: told of by `name` while a switch is on, and by `draining` as the
-    last resort while another is (RFC 8326)."""
+    """Prefixes of a service behind `device`. The protocol `name` announces them while it is enabled, and `draining`
+    announces them as the last resort (RFC 8326)."""
 
     name: ProtocolName
     draining: ProtocolName | None
@@ -139,7 +139,7 @@ class Anycast(Struct, frozen=True):
 
 
 class Learning(Struct, frozen=True):
-    """Routes of the kernel's main table to `nets`, or to parts of them, that others made: not those by `besides`."""
+    """Routes of the kernel's main table to `nets`, or to parts of them, that others made. Not those by `excluded`."""
 
     nets: tuple[IPNetwork, ...]
-    besides: tuple[InterfaceName, ...]
+    excluded: tuple[InterfaceName, ...]

@@ -1,4 +1,4 @@
-"""The order of a migration for people: a step a line, what it interrupts, and what to do."""
+"""The order of a migration as text: the steps, what each interrupts, and what to do."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from netc.language.names import HostName
 from netc.network.migration import Hosts, Move, Step, order
 
 BEFORE = """\
-Lay the new trees on all hosts first, and reload nothing. Then, for each step, `systemctl reload netc-bird` on all of
-its hosts at once; if the IGP comes or goes, `netc-firewall` just before. A reload ends when all sessions bring routes
-again. If they do not within 75 s, that host goes back to the old form by itself: then lay the old trees on all hosts of
-the step, and reload those too."""
+Copy the new files to all hosts first, and reload nothing. Then, for each step, run `systemctl reload netc-bird` on all
+of its hosts at once. If the IGP comes or goes, reload `netc-firewall` just before. A reload ends when all sessions
+bring routes again. If they do not within 75 s, BIRD on that host returns to its old configuration. Then copy the old
+files to all hosts of the step, and reload those too."""
 
 
 def as_text(one: Move, moved: Hosts = frozenset()) -> str:
     """All steps, or those that are left when these hosts have changed (a state without harm)."""
     steps = [step for step in order(one) if not set(step.hosts) <= moved]
     if not steps:
-        return "nothing to change: our routers tell each other in the same way\n"
+        return "nothing to change: our routers have the form of the new topology\n"
     lines = [line for number, step in enumerate(steps, 1) for line in _step(number, step, moved, one)]
     return "\n".join([*lines, "", BEFORE]) + "\n"
 
@@ -28,16 +28,16 @@ def _step(number: int, step: Step, moved: Hosts, one: Move) -> Iterator[str]:
     alone = len(hosts) == 1
     yield f"{number}. {hosts[0]}" if alone else f"{number}. at one moment: {', '.join(hosts)}"
     if alone:
-        yield "     why: what routers of one member tell each other is enough for it, whichever form each has"
+        yield "     why: its sessions with routers of the same member carry all routes, whichever form each end has"
     else:
-        yield "     why: a session between two members with an end of each form is established, and carries nothing"
+        yield "     why: a session between two members carries no routes while its ends have different forms"
     if step.restarted:
-        yield f"     anew, until some seconds after the last reload: {_pairs(step.restarted)}"
+        yield f"     sessions that restart, until a few seconds after the last reload: {_pairs(step.restarted)}"
     edges = [host for host in hosts if host in one.edges]
     if edges and one.real[0] != one.real[1]:
-        yield f"     and all sessions with neighbours outside of {', '.join(edges)}"
+        yield f"     all sessions with external neighbours of {', '.join(edges)} restart too"
     if step.mixed:
-        yield f"     until a later step with an end of each form: {_pairs(step.mixed)}"
+        yield f"     sessions whose ends have different forms until a later step: {_pairs(step.mixed)}"
 
 
 def _pairs(pairs: tuple[tuple[HostName, HostName], ...]) -> str:

@@ -19,6 +19,7 @@ from netc.language.spans import Spans
 from netc.language.topology import Topology
 from netc.plan.text import facts_from
 from netc.provenance.alter import at, leaves, tables
+from netc.provenance.constants import meanings
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
 
 MANY, FEW = 60, 10
@@ -72,7 +73,9 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     rows = [(dotted(path), source.place(path), _said(path, silent.keys(), base, source)) for path, _ in ordered]
     none = ["  no key in particular: every topology with such a file has this line"]
     text = masked(one.texts[place].splitlines()[number - 1]).strip()
-    return "\n".join([f"  {text}", "", *(_columns(rows) if rows else none)]) + "\n"
+    constants = [f"  {sentence}" for sentence in meanings(one.texts[place], text)]
+    said = ["", *constants] if constants else []
+    return "\n".join([f"  {text}", *said, "", *(_columns(rows) if rows else none)]) + "\n"
 
 
 def _part(base: Compiled, place: Place) -> Iterator[KeyPath]:

@@ -1,4 +1,4 @@
-"""/etc/netc/bird.conf: what a router knows, tells and asks, for BIRD 2 (bird.network.cz)."""
+"""/etc/netc/bird.conf: the configuration of BIRD 2 (bird.network.cz)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netc.plan.host_plan import HostPlan
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for router in part.every(Router):
-            # BIRD's language takes long to load, and few hosts are routers.
+            # The printer of BIRD's configuration takes long to import, and few hosts are routers.
             from netc.emit.bird.configuring import config
             from netc.emit.bird.printing import printed
 

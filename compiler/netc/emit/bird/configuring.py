@@ -1,4 +1,4 @@
-"""What a router knows, tells and asks, as BIRD's configuration."""
+"""A router as BIRD's configuration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from netc.diagnostic import dotted
-from netc.emit.bird import kernel, policy
+from netc.emit.bird import communities, kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
 from netc.emit.bird.tree import (
     Babel,
@@ -47,7 +47,23 @@ ROLE: dict[SessionKind, BgpRole] = {
     "peer": "peer",
     "route-server": "rs_client",
 }
-"""What we are to a neighbour (RFC 9234, section 4.1)."""
+"""Our role to a neighbour (RFC 9234, section 4.1)."""
+
+NEIGHBOUR: dict[SessionKind, str] = {
+    "ibgp": "a router of the same AS",
+    "confederation": "a router of another member of our confederation",
+    "fake": "a router of another member of our confederation",
+    "upstream": "an upstream",
+    "peer": "a peer",
+    "downstream": "a downstream",
+    "route-server": "a route server",
+    "collector": "a collector",
+}
+
+OWN = "Prefixes that this router announces."
+LOOPBACK = "Our loopback addresses, for Babel."
+ANYCAST = "Anycast: the check of the service enables and disables this protocol. The file keeps its state."
+DRAINING = "The same while the service drains: the last resort (RFC 8326)."
 
 ANYBODY = ProtocolName("ibgp")
 
@@ -55,7 +71,8 @@ ANYBODY = ProtocolName("ibgp")
 def config(router: Router, about: str) -> Config:
     waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
     roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
-    return Config(about, router.id, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
+    named = tuple(communities.constants(router))
+    return Config(about, router.id, named, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
 
 
 def _beside(router: Router) -> Iterator[Table]:
@@ -69,13 +86,13 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         yield from _kernel(router, family)
     if router.learning:
         learned = policy.learned_families(router)
-        channels = tuple(Channel(family, kernel.from_devices(router, family), False) for family in learned)
-        yield Connected(ProtocolName("connected"), channels, router.learning.besides)
+        channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
+        yield Connected(ProtocolName("connected"), channels, router.learning.excluded)
     for family in _families(router):
         system = router.system
-        nets = {net for net in (*system.own, *system.inside) if net.version == family} if system else set()
+        nets = {net for net in (*system.own, *system.internal) if net.version == family} if system else set()
         if nets:
-            yield Static(ProtocolName(f"own{family}"), family, tuple(sorted(nets)))
+            yield Static(ProtocolName(f"own{family}"), OWN, family, tuple(sorted(nets)))
     for service in router.anycast:
         yield from _anycast(service)
     if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
@@ -88,10 +105,10 @@ def _protocols(router: Router) -> Iterator[Protocol]:
 
 
 def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
-    """Whoever learns from a table of the kernel's is the only one who knows it."""
-    name, said = ProtocolName(f"kernel{family}"), kernel.to_kernel(router, family)
+    """Two kernel protocols cannot share a table of BIRD's or of the kernel's."""
+    name, said = ProtocolName(f"kernel{family}"), kernel.export_kernel(router, family)
     learns = family in policy.learned_families(router)
-    heard = kernel.from_kernel(router, family) if learns else False
+    heard = kernel.import_kernel(router, family) if learns else False
     if router.table == MAIN:
         yield Kernel(name, Channel(family, heard, said), None, learns)
         return
@@ -102,12 +119,12 @@ def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
-    exports: list[tuple[ProtocolName, tuple[Statement, ...]]] = [(service.name, ())]
+    exports: list[tuple[ProtocolName, str, tuple[Statement, ...]]] = [(service.name, ANYCAST, ())]
     if service.draining:
-        exports.append((service.draining, policy.LAST))
-    for name, said in exports:
+        exports.append((service.draining, DRAINING, policy.LAST))
+    for name, about, said in exports:
         switch = HostPath(f"{BIRD_SWITCHES}/{name}")
-        yield Static(name, service.family, service.nets, service.device, switch, said)
+        yield Static(name, about, service.family, service.nets, service.device, switch, said)
 
 
 def _families(router: Router) -> tuple[Family, ...]:
@@ -128,15 +145,15 @@ def _ospf(router: Router) -> Iterator[Protocol]:
 
 
 def _babel(router: Router) -> Iterator[Protocol]:
-    """It tells of what is in the table: the host's own addresses are put there for it."""
+    """It announces routes of BIRD's table, so the host's own addresses are static routes there."""
     spoken = tuple(i for i in router.igp if i.kind == "babel")
     families = sorted({family for interface in spoken for family in interface.families})
     for family in families:
         here = tuple(net for net in router.loopbacks if net.version == family)
         if here:
-            yield Static(ProtocolName(f"loopback{family}"), family, here)
+            yield Static(ProtocolName(f"loopback{family}"), LOOPBACK, family, here)
     if spoken:
-        channels = tuple(Channel(family, True, policy.to_babel(router, family)) for family in families)
+        channels = tuple(Channel(family, True, policy.export_babel(router, family)) for family in families)
         interfaces = tuple(BabelInterface(i.device, i.cost, i.next_hop) for i in spoken)
         yield Babel(ProtocolName("babel1"), channels, interfaces)
 
@@ -153,7 +170,7 @@ def _roas(router: Router) -> Iterator[Protocol]:
 
 
 def _sessions(router: Router, system: System) -> Iterator[Protocol]:
-    """Those between loopbacks are many and alike: what they have in common is said once."""
+    """Those between loopbacks are many and alike: a template has what they have in common."""
     alike: dict[Session, list[ProtocolName]] = {}
     for session in router.sessions:
         if session.kind == "ibgp":
@@ -161,7 +178,7 @@ def _sessions(router: Router, system: System) -> Iterator[Protocol]:
     templates: dict[ProtocolName, BgpTemplate] = {}
     shared = ((common, names) for common, names in alike.items() if len(names) > 1)
     for number, (common, names) in enumerate(shared, 1):
-        name = "inside" if number == 1 else f"inside{number}"
+        name = "internal_session" if number == 1 else f"internal_session{number}"
         template = BgpTemplate(name, dotted(common.origin), _terms(common, router, system))
         yield template
         templates |= dict.fromkeys(names, template)
@@ -177,6 +194,7 @@ def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
     return Bgp(
         name=session.name,
         about=dotted(session.origin),
+        neighbour=NEIGHBOUR[session.kind],
         local=session.local,
         local_asn=session.local_asn,
         neighbor=session.remote,
@@ -204,7 +222,7 @@ def _terms(session: Session, router: Router, system: System) -> BgpTerms:
         quick=not outer,
         bfd=session.bfd,
         gtsm=session.gtsm,
-        # BFD dies with BIRD, so with it nobody would wait.
+        # BFD dies with BIRD, so a neighbour with BFD would not wait.
         graceful=outer and not session.bfd,
     )
 
@@ -214,8 +232,8 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
     if policy.is_outer(session):
         return BgpChannel(
             family,
-            policy.from_outside(session, router, family),
-            policy.to_outside(session, router, family),
+            policy.import_external(session, router, family),
+            policy.export_external(session, router, family),
             next_hop_self=True,
             extended_next_hop=over_six,
             receive_limit=_limit(session.limits, family),
@@ -225,8 +243,8 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         )
     return BgpChannel(
         family,
-        policy.from_inside(session),
-        policy.to_inside(session, router, family),
+        policy.import_internal(session),
+        policy.export_internal(session, router, family),
         next_hop_self=not system.recursive,
         recursive=system.recursive,
         extended_next_hop=over_six and not system.recursive,

@@ -25,7 +25,7 @@ Attribute = Literal[
     "krt_source",
     "preference",
 ]
-Constant = Literal[
+Word = Literal[
     "RTS_STATIC",
     "RTS_BGP",
     "RTS_OSPF",
@@ -57,36 +57,55 @@ class Numbers(Struct, frozen=True):
     spans: tuple[tuple[int, int], ...]
 
 
-class Pairs(Struct, frozen=True):
-    """`[ (64511, 1..8) ]`: communities of RFC 1997."""
+class Number(Struct, frozen=True):
+    """`define DN42 = 64511;`"""
 
-    asn: int
+    name: str
+    value: int
+    about: str
+
+
+class Pairs(Struct, frozen=True):
+    """`[ (DN42, 1..8) ]`: communities of RFC 1997."""
+
+    asn: Number
     first: int
     last: int
 
 
-class Constants(Struct, frozen=True):
-    names: tuple[Constant, ...]
+class Words(Struct, frozen=True):
+    """`[ RTS_BGP, RTS_OSPF ]`"""
+
+    names: tuple[Word, ...]
 
 
 class Community(Struct, frozen=True):
-    """Of two numbers (RFC 1997) or of three (RFC 8092)."""
+    """`define FROM_PEER = (64500, 1, 2);`: two numbers (RFC 1997) or three (RFC 8092). Filters use the name."""
 
+    name: str
     numbers: tuple[int, ...]
+    about: str
+    is_shown: bool = False
+    """Printed also if no filter uses it, since `birdc show route all` shows it."""
 
 
 class Communities(Struct, frozen=True):
-    """All of an AS's large ones, or those with this second number: `(64500, 1, *)`."""
+    """`define FROM_EXTERNAL = [ (64500, 1, *) ];`: all large communities of an AS, or those with this second number."""
 
+    name: str
     asn: int
-    second: int | None = None
+    second: int | None
+    about: str
 
 
-Set = Prefixes | Numbers | Constants | Communities | Pairs
+Constant = Number | Community | Communities
+"""What has a name, by `define`."""
+
+Set = Prefixes | Numbers | Words | Communities | Pairs
 
 
 class In(Struct, frozen=True):
-    """`left ~ set`; of a list, whether any of it is in the set."""
+    """`left ~ set`. A list matches if any of its values is in the set."""
 
     left: Attribute
     of: Set
@@ -100,7 +119,7 @@ class Has(Struct, frozen=True):
 
 class Is(Struct, frozen=True):
     left: Attribute
-    constant: Constant | int
+    value: Word | int
 
 
 class Longer(Struct, frozen=True):
@@ -113,7 +132,7 @@ class Defined(Struct, frozen=True):
 
 
 class Roa(Struct, frozen=True):
-    """What the table says of the route and the last AS of its path."""
+    """What the table says about the route and the last AS of its path."""
 
     table: RoaTable
     verdict: Literal["ROA_VALID", "ROA_INVALID"]
@@ -147,7 +166,7 @@ class Assign(Struct, frozen=True):
 
 
 class Again(Struct, frozen=True):
-    """An attribute gets its own value, which marks it as set here: else it is left out when the AS changes."""
+    """An attribute gets its own value. BIRD exports MED to another AS only if a filter has set it."""
 
     attribute: Attribute
 
@@ -157,7 +176,7 @@ class Add(Struct, frozen=True):
 
 
 class Forget(Struct, frozen=True):
-    """Takes what is in the set out of a list."""
+    """Deletes the values of a set from a list."""
 
     attribute: Attribute
     of: Set
@@ -174,7 +193,7 @@ class Call(Struct, frozen=True):
 
 
 class Note(Struct, frozen=True):
-    """A comment: netc's own words."""
+    """A comment."""
 
     words: str
 
@@ -189,4 +208,4 @@ class Function(Struct, frozen=True):
 
 
 Filter = tuple[Statement, ...] | bool
-"""A body, or all (True) or nothing (False)."""
+"""A body, or `all` (True) or `none` (False)."""

@@ -1,31 +1,33 @@
-"""What goes between a router and the kernel, as BIRD's filters: routes there, and from there what others made."""
+"""What BIRD exports to the kernel and imports from it, as filters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.emit.bird.communities import NO_EXPORT
 from netc.emit.bird.filtering import (
     Accept,
     Add,
     Assign,
     Call,
-    Constants,
     Filter,
     Function,
     In,
     Is,
     Not,
+    Note,
     Reject,
     Statement,
     When,
+    Words,
 )
-from netc.emit.bird.policy import NO_EXPORT, exactly, learned_families, of, served, source, within
+from netc.emit.bird.policy import exactly, learned_families, of, served, source, within
 from netc.language.values import Family
 from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
 
 HERE = 240
-"""BIRD's own preference of what is at an interface: before all that anybody else says."""
+"""BIRD's preference of `protocol direct`, before that of every other protocol."""
 
 
 def learning(router: Router) -> Iterator[Function]:
@@ -37,40 +39,47 @@ def _learn(router: Router, family: Family) -> Function:
     body = (
         When(Not(In("net", within(nets))), (Reject(),)),
         When(Not(Is("dest", "RTD_UNICAST")), (Reject(),)),
+        Note("As preferred as connected networks: more than routes of BGP and the IGP."),
         Assign("preference", HERE),
         Add(NO_EXPORT),
         Accept(),
     )
-    return Function(f"learn{family}", "What others made in the kernel, and our routers alone are told of.", body)
+    about = "Accepts kernel routes that others made. NO_EXPORT keeps them inside the AS."
+    return Function(f"import_learned{family}", about, body)
 
 
-def from_devices(router: Router, family: Family) -> Filter:
+def import_connected(router: Router, family: Family) -> Filter:
     return (Call(_learn(router, family)),)
 
 
-def from_kernel(router: Router, family: Family) -> Filter:
-    """BIRD's own it knows by itself."""
-    return (When(Is("krt_source", PROTOCOL), (Reject(),)), Call(_learn(router, family)))
+def import_kernel(router: Router, family: Family) -> Filter:
+    """BIRD leaves its own routes out by itself."""
+    return (
+        Note(f"Routes with netc's protocol number, {PROTOCOL} in rt_protos.d."),
+        When(Is("krt_source", PROTOCOL), (Reject(),)),
+        Call(_learn(router, family)),
+    )
 
 
-def to_kernel(router: Router, family: Family) -> Filter:
-    """What is ours and not here is unreachable; what is here, the kernel knows better."""
-    return tuple(_to_kernel(router, family))
+def export_kernel(router: Router, family: Family) -> Filter:
+    """Our own prefixes are unreachable in the kernel. More specific routes lead to the parts that a host has."""
+    return tuple(_export_kernel(router, family))
 
 
-def _to_kernel(router: Router, family: Family) -> Iterator[Statement]:
+def _export_kernel(router: Router, family: Family) -> Iterator[Statement]:
     prefer: tuple[Statement, ...] = ()
     if any(ip.version == family for ip in router.sources):
         prefer = (Assign("krt_prefsrc", source(router, family)),)
     if router.system:
         own = In("net", exactly(of(router, family)))
-        static: list[Statement] = [When(own, (Accept(),))]
+        said = Note("Our prefixes are unreachable where the kernel has no more specific route.")
+        static: list[Statement] = [said, When(own, (Accept(),))]
         if here := served(router, family):
             static.append(When(In("net", exactly(here)), (*prefer, Accept())))
         yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
     by_babel = any(interface.kind == "babel" for interface in router.igp)
     igp = ("RTS_BABEL",) if by_babel else ("RTS_OSPF", "RTS_OSPF_IA")
-    learned = In("source", Constants(("RTS_BGP", *igp)))
+    learned = In("source", Words(("RTS_BGP", *igp)))
     yield When(Not(learned), (Reject(),))
     if prefer:
         yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)

@@ -1,8 +1,8 @@
-"""What a router takes from whom and tells to whom, as BIRD's filters.
+"""Which routes a router imports and exports, as BIRD's filters.
 
-Every route from outside carries one large community of our own, (ASN, 1, class), from the edge inwards, and what others
-say in that name is taken away. To upstreams and peers goes what is ours and what downstreams say: nothing that one of
-them said reaches another.
+The router that imports a route from another AS sets a large community of our own on it, (ASN, 1, class), and deletes
+those that the neighbour set. Upstreams and peers get our own prefixes and routes from downstreams: no route of one of
+them reaches another.
 """
 
 from __future__ import annotations
@@ -12,6 +12,17 @@ from typing import Literal, get_args
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.emit.bird.communities import (
+    CLASS,
+    DN42,
+    GRACEFUL_SHUTDOWN,
+    NO_ADVERTISE,
+    NO_EXPORT_SUBCONFED,
+    dn42,
+    from_external,
+    learned_from,
+    own_communities,
+)
 from netc.emit.bird.filtering import (
     Accept,
     Add,
@@ -19,9 +30,6 @@ from netc.emit.bird.filtering import (
     All,
     Assign,
     Call,
-    Communities,
-    Community,
-    Constants,
     Defined,
     Filter,
     Forget,
@@ -40,31 +48,22 @@ from netc.emit.bird.filtering import (
     RoaTable,
     Statement,
     When,
+    Words,
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
 from netc.plan.facts import Router
+from netc.plan.route_class import FROM_DOWNSTREAM
 
-LEARNED_FROM = 1
-"""The second number of our own large communities that say by whom a route came in."""
-
-CLASS = {"upstream": 1, "peer": 2, "route-server": 2, "downstream": 3}
 LONGEST_PATH = 64
-"""Longer ones are nobody's (a loop, or worse: BIRD before 2.17.5 could be harmed by 2048)."""
-
-GRACEFUL_SHUTDOWN = Community((65535, 0))
-"""RFC 8326."""
+"""Nobody announces longer ones, except by mistake or attack: 2048 ASNs could harm BIRD before 2.17.5."""
 
 IS_OUTER: dict[str, bool] = {**dict.fromkeys(get_args(Inner), False), **dict.fromkeys(get_args(Role), True)}
 """By the kind of a session."""
 
 LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
-"""Of a route that is about to go: others are preferred, inside by its own words, outside by those of RFC 8326."""
-
-NO_EXPORT = Community((65535, 65281))
-NO_ADVERTISE, NO_EXPORT_SUBCONFED = Community((65535, 65282)), Community((65535, 65283))
-"""RFC 1997."""
+"""Of a route that is about to be withdrawn: our own routers prefer others by local pref, other ASes by RFC 8326."""
 
 
 def of(router: Router, family: Family) -> tuple[IPNetwork, ...]:
@@ -73,7 +72,7 @@ def of(router: Router, family: Family) -> tuple[IPNetwork, ...]:
 
 
 def served(router: Router, family: Family) -> tuple[IPNetwork, ...]:
-    """Prefixes of anycast services that are here."""
+    """Prefixes of anycast services on this host."""
     return tuple(sorted({net for service in router.anycast if service.family == family for net in service.nets}))
 
 
@@ -94,8 +93,9 @@ def functions(router: Router) -> tuple[Function, ...]:
     if system is None or not any(is_outer(session) for session in router.sessions):
         return ()
     spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
-    measured = (_worst(),) if any(session.measures for session in router.sessions) else ()
-    return (_path(system), *(_refuse(router, family) for family in spoken), *measured, _arrive(system), _leave(system))
+    measured = (_keep_worst(),) if any(session.measures for session in router.sessions) else ()
+    rejecting = (_reject_path(system), *(_reject_prefix(router, family) for family in spoken))
+    return (*rejecting, *measured, _import_external(system), _export_external(system))
 
 
 def learned_families(router: Router) -> tuple[Family, ...]:
@@ -104,14 +104,15 @@ def learned_families(router: Router) -> tuple[Family, ...]:
 
 
 def roa_sources(router: Router) -> Iterator[tuple[Literal["roa", "flap"], tuple[RoaServer | RoaFile, ...]]]:
-    """Those that are asked of: routes from inside were judged at their edge."""
+    """Of routers with external neighbours. The others get routes that such a router has checked."""
     if router.system and any(map(is_outer, router.sessions)):
         yield "roa", router.system.roa
         yield "flap", router.system.flaps
 
 
 def roa_tables(router: Router) -> Iterator[RoaTable]:
-    """One a purpose and family: a ROA of AS 0, of what flaps, would mean nothing beside one of the owner's."""
+    """One for each purpose and family. In one table, a flapping prefix's ROA of AS 0 would not make a route invalid
+    that the owner's ROA makes valid."""
     spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
     for kind, sources in roa_sources(router):
         yield from (RoaTable(kind, family) for family in spoken if sources)
@@ -124,17 +125,18 @@ def is_outer(session: Session) -> bool:
     return found
 
 
-def _path(system: System) -> Function:
+def _reject_path(system: System) -> Function:
     own = tuple((asn, asn) for asn in sorted({system.asn, *system.members}))
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Reject(),)),
         When(In("bgp_path", Numbers(own)), (Reject(),)),
         When(In("bgp_path", Numbers(system.refused_asns)), (Reject(),)),
     )
-    return Function("refuse_path", "What came through ourselves, or through nobody.", body)
+    about = f"Rejects AS paths of more than {LONGEST_PATH} ASNs, with an ASN of ours (a loop), or with a refused ASN."
+    return Function("reject_path", about, body)
 
 
-def _refuse(router: Router, family: Family) -> Function:
+def _reject_prefix(router: Router, family: Family) -> Function:
     system = router.system
     assert system is not None
     refused = tuple(net for net in system.refused if net.version == family)
@@ -143,57 +145,63 @@ def _refuse(router: Router, family: Family) -> Function:
     if refused:
         body.append(When(In("net", within(refused)), (Reject(),)))
     body.append(When(Not(In("net", accepted)), (Reject(),)))
-    return Function(f"refuse{family}", "What is ours, and what nobody announces.", tuple(body))
+    ranges = ", refused ranges," if refused else ""
+    about = f"Rejects our own prefixes{ranges} and prefixes that the profile does not accept."
+    return Function(f"reject_prefix{family}", about, tuple(body))
 
 
-DN42 = 64511
-"""Whose communities measure ways: latency 1 to 9, the larger the worse; bandwidth 21 to 29 and encryption 31 to 36, the
-smaller the worse (dn42.dev/howto/BGP-communities)."""
+def _keep_worst() -> Function:
+    """A path is as good as the worst link of it."""
+    body: list[Statement] = [Note("Latency, 1 to 9: the largest number is the slowest link.")]
+    body += [_beaten(number, 1, number - 1) for number in range(9, 1, -1)]
+    body.append(Note("Bandwidth, 21 to 29: the smallest number is the slowest link."))
+    body += [_beaten(number, number + 1, 29) for number in range(21, 29)]
+    body.append(Note("Encryption, 31 to 36: the smallest number is the least safe link."))
+    body += [_beaten(number, number + 1, 36) for number in range(31, 36)]
+    return Function("dn42_keep_worst", "Keeps the DN42 communities of the worst link on the path.", tuple(body))
 
 
-def _worst() -> Function:
-    """A way is as good as the worst link of it."""
-    beaten = [(number, 1, number - 1) for number in range(9, 1, -1)]
-    beaten += [(number, number + 1, last) for first, last in ((21, 29), (31, 36)) for number in range(first, last)]
-    body = tuple(
-        When(Has(Community((DN42, number))), (Forget("bgp_community", Pairs(DN42, first, last)),))
-        for number, first, last in beaten
-    )
-    return Function("worst", "A way is as slow, as narrow and as open as its worst link.", body)
+def _beaten(number: int, first: int, last: int) -> Statement:
+    return When(In("bgp_community", Pairs(DN42, number, number)), (Forget("bgp_community", Pairs(DN42, first, last)),))
 
 
 def _measured(session: Session) -> Iterator[Statement]:
     if session.measures:
-        yield from (Add(Community((DN42, number))) for number in session.measures)
-        yield Call(_worst())
+        yield from (Add(dn42(number)) for number in session.measures)
+        yield Call(_keep_worst())
 
 
-def _arrive(system: System) -> Function:
-    body = (Forget("bgp_large_community", Communities(system.asn)), Assign("bgp_med", 0))
-    return Function("arrive", "Nobody outside speaks in our name, or chooses our ways by his own measure.", body)
+def _import_external(system: System) -> Function:
+    body = (Forget("bgp_large_community", own_communities(system)), Assign("bgp_med", 0))
+    return Function(
+        "import_external", "Deletes our large communities and sets MED to 0: neighbours may set neither.", body
+    )
 
 
-def _leave(system: System) -> Function:
-    body: list[Statement] = [Forget("bgp_large_community", Communities(system.asn))]
+def _export_external(system: System) -> Function:
+    body: list[Statement] = [Forget("bgp_large_community", own_communities(system))]
+    members = ""
     if system.form == "fake":
+        members = ", and ASNs of members from the AS path"
         body.append(Forget("bgp_path", Numbers(tuple((asn, asn) for asn in system.members))))
-    return Function("leave", "What is ours alone stays here. The last step of all ways out, never inside.", tuple(body))
+    about = f"Deletes our large communities{members}. The last call of each filter that exports to another AS."
+    return Function("export_external", about, tuple(body))
 
 
-# ---- outside -------------------------------------------------------------------------------------------------
+# ---- external neighbours -------------------------------------------------------------------------------------
 
 
-def from_outside(session: Session, router: Router, family: Family) -> Filter:
+def import_external(session: Session, router: Router, family: Family) -> Filter:
     system = router.system
     assert system is not None
     if session.kind == "collector":
         return False
-    return tuple(_from_outside(session, system, router, family))
+    return tuple(_import(session, system, router, family))
 
 
-def _from_outside(session: Session, system: System, router: Router, family: Family) -> Iterator[Statement]:
-    yield Call(_path(system))
-    yield Call(_refuse(router, family))
+def _import(session: Session, system: System, router: Router, family: Family) -> Iterator[Statement]:
+    yield Call(_reject_path(system))
+    yield Call(_reject_prefix(router, family))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Reject(),))
@@ -203,9 +211,9 @@ def _from_outside(session: Session, system: System, router: Router, family: Fami
         yield When(Not(said) if system.roa_strict else said, (Reject(),))
     if system.flaps:
         yield When(Roa(RoaTable("flap", family), "ROA_INVALID"), (Reject(),))
-    yield Call(_arrive(system))
+    yield Call(_import_external(system))
     yield from _measured(session)
-    yield Add(Community((system.asn, LEARNED_FROM, CLASS[session.kind])))
+    yield Add(learned_from(CLASS[session.kind], system))
     if session.local_pref is not None:
         yield Assign("bgp_local_pref", session.local_pref)
     yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
@@ -215,23 +223,23 @@ def _from_outside(session: Session, system: System, router: Router, family: Fami
 
 
 def source(router: Router, family: Family) -> IPAddress:
-    """What others resolve its routes by, and its own packets carry."""
+    """The next hop of routes that it exports, and the source of its own packets."""
     found = next((ip for ip in router.sources if ip.version == family), None)
     if found is None:
         raise TypeError(f"a router without an IPv{family} address of its own is no next hop")
     return found
 
 
-def to_outside(session: Session, router: Router, family: Family) -> Filter:
-    return tuple(_to_outside(session, router, family))
+def export_external(session: Session, router: Router, family: Family) -> Filter:
+    return tuple(_export(session, router, family))
 
 
-def _to_outside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
+def _export(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
     last = (Add(GRACEFUL_SHUTDOWN),) if system.drained else ()
-    go = (*_measured(session), *last, Call(_leave(system)), Accept())
-    tags = tuple(Add(Community((DN42, number))) for number in system.tags)
+    go = (*_measured(session), *last, Call(_export_external(system)), Accept())
+    tags = tuple(Add(dn42(number)) for number in system.tags)
     anycast = tuple(net for net in system.anycast if net.version == family)
     here = (*of(router, family), *(net for net in served(router, family) if net in anycast))
     yield When(All((Is("source", "RTS_STATIC"), In("net", exactly(here)))), (*tags, *go))
@@ -239,42 +247,42 @@ def _to_outside(session: Session, router: Router, family: Family) -> Iterator[St
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
     if anycast:
-        ours = Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM)))
+        ours = Not(In("bgp_large_community", from_external(system)))
         yield When(All((In("net", exactly(anycast)), ours)), go)
     if session.kind in ("downstream", "collector"):
-        # What came in by no edge is our own, and told inside alone.
-        yield When(Not(In("bgp_large_community", Communities(system.asn, LEARNED_FROM))), (Reject(),))
+        # A route from no external neighbour is our own, and stays in the AS.
+        yield When(Not(In("bgp_large_community", from_external(system))), (Reject(),))
     else:
-        paid = Community((system.asn, LEARNED_FROM, CLASS["downstream"]))
-        yield When(Not(Has(paid)), (Reject(),))
+        yield When(Not(Has(learned_from(FROM_DOWNSTREAM, system))), (Reject(),))
     yield from go
 
 
-# ---- inside --------------------------------------------------------------------------------------------------
+# ---- our own routers -----------------------------------------------------------------------------------------
 
 
-def from_inside(session: Session) -> Filter:
-    """A route from inside has all that its edge gave it; where routers are next hops, its way is measured."""
+def import_internal(session: Session) -> Filter:
+    """All routes. Where each router is the next hop, MED is the cost of the path through the AS."""
     if not session.cost:
         return True
     more = (Assign("bgp_med", session.cost, added=True),)
-    return (When(Defined("bgp_med"), more, (Assign("bgp_med", session.cost),)), Accept())
+    said = Note(f"MED is the cost of the path through our routers. This link costs {session.cost}.")
+    return (said, When(Defined("bgp_med"), more, (Assign("bgp_med", session.cost),)), Accept())
 
 
-def to_inside(session: Session, router: Router, family: Family) -> Filter:
-    return tuple(_to_inside(session, router, family))
+def export_internal(session: Session, router: Router, family: Family) -> Filter:
+    return tuple(_export_internal(session, router, family))
 
 
-def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Statement]:
+def _export_internal(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
-    inside = (*(net for net in system.inside if net.version == family), *served(router, family))
+    internal = (*(net for net in system.internal if net.version == family), *served(router, family))
     own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
-    if inside:
-        here = All((Is("source", "RTS_STATIC"), In("net", exactly(inside))))
+    if internal:
+        here = All((Is("source", "RTS_STATIC"), In("net", exactly(internal))))
         yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
     if family in learned_families(router):
-        yield When(In("source", Constants(("RTS_DEVICE", "RTS_INHERIT"))), (*own, Accept()))
+        yield When(In("source", Words(("RTS_DEVICE", "RTS_INHERIT"))), (*own, Accept()))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if system.recursive:
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
@@ -283,13 +291,13 @@ def _to_inside(session: Session, router: Router, family: Family) -> Iterator[Sta
     if session.kind == "fake":
         for community in (NO_ADVERTISE, NO_EXPORT_SUBCONFED):
             yield When(Has(community), (Reject(),))
-        yield Note("Set again, or it would be left out between two ASNs.")
+        yield Note("BIRD exports MED to another ASN only if a filter sets it.")
         yield When(Defined("bgp_med"), (Again("bgp_med"),))
     yield Accept()
 
 
 def _last_of(nets: tuple[IPNetwork, ...], system: System) -> Iterator[Statement]:
-    """A router that is about to go still serves, if nobody else does."""
+    """A drained router still serves if no other host does."""
     if nets and system.drained:
         yield When(In("net", exactly(nets)), (Assign("bgp_local_pref", 0),))
 
@@ -297,8 +305,8 @@ def _last_of(nets: tuple[IPNetwork, ...], system: System) -> Iterator[Statement]
 # ---- Babel -----------------------------------------------------------------------------------------------------
 
 
-def to_babel(router: Router, family: Family) -> Filter:
-    """Where each router itself is, and nothing of what BGP knows: its paths would be lost."""
+def export_babel(router: Router, family: Family) -> Filter:
+    """Loopbacks of routers, and no BGP routes: they would lose their AS paths."""
     here = exactly(tuple(net for net in router.loopbacks if net.version == family))
     own = All((Is("source", "RTS_STATIC"), In("net", here)))
     return (When(Is("source", "RTS_BABEL"), (Accept(),)), When(own, (Accept(),)), Reject())

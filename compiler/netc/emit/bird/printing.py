@@ -1,10 +1,11 @@
-"""Prints the tree of a BIRD configuration: a line an option, a tab a block."""
+"""Prints the tree of a BIRD configuration: one option a line, one tab a block."""
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
-from netc.emit.bird.filtering import Filter
+from netc.emit.bird.filtering import Community, Filter, RoaTable
 from netc.emit.bird.tree import (
     RECOVERY_SECONDS,
     RESTART_SECONDS,
@@ -27,7 +28,7 @@ from netc.emit.bird.tree import (
     Rpki,
     Static,
 )
-from netc.emit.bird.words import Lines, block, body, one_of, roa_table, symbol
+from netc.emit.bird.words import Lines, block, body, define, one_of, roa_table, symbol
 from netc.emit.render import about, comment, token
 from netc.language.names import InterfaceName, ProtocolName
 
@@ -35,16 +36,29 @@ from netc.language.names import InterfaceName, ProtocolName
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
-    lines += [f"graceful restart wait {RECOVERY_SECONDS};"] if config.is_graceful else []
+    if config.is_graceful:
+        lines.append(
+            "# After a crash, BIRD waits so many seconds for its neighbours before it removes stale kernel routes."
+        )
+        lines.append(f"graceful restart wait {RECOVERY_SECONDS};")
+    said = list(_said(config))
+    used = set(re.findall(r"[A-Z][A-Z0-9_]+", "\n".join(said)))
+    wanted = (one for one in config.constants if one.name in used or (isinstance(one, Community) and one.is_shown))
+    constants = list(map(define, wanted))
+    lines += ["", *constants] if constants else []
+    return "\n".join([*lines, *said]) + "\n"
+
+
+def _said(config: Config) -> Lines:
+    """Tables, functions and protocols."""
     tables = [f"roa{token(table.family)} table {roa_table(table)};" for table in config.tables]
     tables += [f"ipv{token(table.family)} table {symbol(table.name)};" for table in config.beside]
-    lines += ["", *tables] if tables else []
+    yield from ("", *tables) if tables else ()
     for function in config.functions:
         head = f"function {symbol(function.name)}()"
-        lines += ["", f"# {comment(function.about)}", *block(head, body(function.body))]
+        yield from ("", f"# {comment(function.about)}", *block(head, body(function.body)))
     for protocol in config.protocols:
-        lines += ["", *_protocol(protocol)]
-    return "\n".join(lines) + "\n"
+        yield from ("", *_protocol(protocol))
 
 
 def _name(name: ProtocolName) -> str:
@@ -62,46 +76,67 @@ def _protocol(protocol: Protocol) -> Lines:
     match protocol:
         case Bgp():
             of = f" from {symbol(protocol.terms.name)}" if isinstance(protocol.terms, BgpTemplate) else ""
-            yield f"# {about(protocol.about)}"
+            yield f"# {about(protocol.about)}: {comment(protocol.neighbour)}"
             yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
         case Device():
             yield from block("protocol device", ["scan time 10;"])
         case Kernel(name, channel, table, learns):
             there = [*([f"kernel table {token(table)};"] if table else []), *(["learn;"] if learns else [])]
+            yield f"# {_kernel(protocol)}"
             inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
             yield from block(f"protocol kernel {_name(name)}", inner)
-        case Connected(name, channels, besides):
+        case Connected(name, channels, excluded):
             inner = [line for channel in channels for line in _channel(channel)]
-            apart = "".join(f"-{device}, " for device in ('"lo"', *map(_device, besides)))
-            inner.append(f'interface {apart}"*";')
+            without = "".join(f"-{device}, " for device in ('"lo"', *map(_device, excluded)))
+            inner.append(f'interface {without}"*";')
+            yield "# Connected networks of interfaces that others made."
             yield from block(f"protocol direct {_name(name)}", inner)
         case Pipe(name, family, table):
-            ways = [f"table {symbol(table)};", f"peer table master{token(family)};", "import none;", "export all;"]
-            yield from block(f"protocol pipe {_name(name)}", ways)
-        case Static(name):
+            inner = [f"table {symbol(table)};", f"peer table master{token(family)};", "import none;", "export all;"]
+            yield f"# Copies routes of {symbol(table)} into master{token(family)}."
+            yield from block(f"protocol pipe {_name(name)}", inner)
+        case Static(name, words):
+            yield f"# {comment(words)}"
             yield from block(f"protocol static {_name(name)}", _static(protocol))
         case Bfd(name):
             every = block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             far = block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
+            yield "# A session is down when 5 packets in a row are lost."
             yield from block(f"protocol bfd {_name(name)}", [*every, *far])
         case Rpki(name, tables, server):
             host = f'"{token(server.host)}"' if server.family is None else token(server.host)
             inner = [f"roa{token(t.family)} {{ table {roa_table(t)}; }};" for t in tables]
             inner += [f"remote {host} port {token(server.port)};", "retry keep 30;", "expire keep 172800;"]
+            yield f"# {_roas(tables[0])} from a server. Without it they expire after 172800 s (2 days)."
             yield from block(f"protocol rpki {_name(name)}", inner)
         case RoaStatic(name, table, file):
             inner = [f"roa{token(table.family)} {{ table {roa_table(table)}; }};", f'include "{token(file)}";']
+            yield f"# {_roas(table)} from a file of the host."
             yield from block(f"protocol static {_name(name)}", inner)
         case BgpTemplate(name, words, terms):
-            yield f"# {about(words)}: all that are from this"
+            yield f"# {about(words)}: what the sessions from this template have in common"
             yield from block(f"template bgp {symbol(name)}", _terms(terms))
         case Ospf():
             head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
+            yield "# Routes to our other routers."
             yield from block(head, [*_channel(protocol.channel), *block("area 0", _area(protocol), ";")])
         case Babel(name, channels, interfaces):
             inner = ["randomize router id yes;", *(line for channel in channels for line in _channel(channel))]
             inner += [line for interface in interfaces for line in _babel(interface)]
+            yield "# Routes to our other routers."
             yield from block(f"protocol babel {_name(name)}", inner)
+
+
+def _kernel(kernel: Kernel) -> str:
+    exports = kernel.channel.export is not False
+    what = "Exports routes to" if exports else "Imports routes from"
+    both = ", and imports routes that others made there" if exports and kernel.learns else ""
+    table = f"table {token(kernel.table)} (netc-bird)" if kernel.table else "main table"
+    return f"{what} the kernel's {table}{both}."
+
+
+def _roas(table: RoaTable) -> str:
+    return "ROAs" if table.kind == "roa" else "ROAs of AS 0, for prefixes that flap,"
 
 
 def _static(static: Static) -> Lines:
@@ -122,13 +157,13 @@ def _area(ospf: Ospf) -> Lines:
 
 
 def _babel(interface: BabelInterface) -> Lines:
-    # 5 hellos of 16 that do not come, and the way is dead: BFD has nothing to say to Babel.
+    # The link is down when 5 hellos of 16 are lost: BIRD's Babel does not use BFD.
     inner = ["type wired;", f"rxcost {token(interface.cost)};", "hello interval 1 s;", "update interval 4 s;"]
     inner += [f"next hop ipv4 {token(interface.next_hop)};"] if interface.next_hop else []
     yield from block(f"interface {_device(interface.device)}", inner, ";")
 
 
-@lru_cache(maxsize=256)  # a router says the same to most of the others
+@lru_cache(maxsize=256)  # most sessions of a router have the same channels
 def _channel(channel: Channel) -> tuple[str, ...]:
     return tuple(block(f"ipv{token(channel.family)}", _inner_channel(channel), ";"))
 
@@ -139,10 +174,10 @@ def _inner_channel(channel: Channel) -> Lines:
     yield from _policy("import", channel.import_)
     yield from _policy("export", channel.export)
     if isinstance(channel, BgpChannel):
-        for way, limit in (("receive", channel.receive_limit), ("export", channel.export_limit)):
+        for direction, limit in (("receive", channel.receive_limit), ("export", channel.export_limit)):
             if limit:
                 action = one_of(limit.action, ("warn", "block", "disable", "restart"))
-                yield f"{way} limit {token(limit.routes)} action {action};"
+                yield f"{direction} limit {token(limit.routes)} action {action};"
         if channel.receive_limit and not channel.import_table:
             yield "import keep filtered on;"
         if channel.add_paths:

@@ -1,6 +1,6 @@
-"""BIRD's configuration as a small typed tree, and its printer: an option is a field of the block that it belongs to, so
-it cannot land in another. What is written was parsed by BIRD 2.0.12 alone, and keeps to what the documentation of later
-ones still has (bird.network.cz, doc/bird.sgml): names are in quotes, and no word of BIRD's is one (`'babel'` is none).
+"""BIRD's configuration as a small typed tree: an option is a field of the block that it belongs to, so it cannot be in
+another. BIRD 2.0.12 has parsed all of it, and the documentation of later versions still has it (bird.network.cz,
+doc/bird.sgml). Names of protocols are in quotes. No name is a keyword of BIRD's (`'babel'` and `ibgp` are keywords).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird.filtering import Filter, Function, RoaTable, Statement
+from netc.emit.bird.filtering import Constant, Filter, Function, RoaTable, Statement
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 
@@ -21,7 +21,7 @@ class Limit(Struct, frozen=True):
 
 
 class Channel(Struct, frozen=True):
-    """What goes between a protocol and the table of a family."""
+    """Between a protocol and a table of a family."""
 
     family: Family
     import_: Filter
@@ -35,12 +35,12 @@ class BgpChannel(Channel, frozen=True):
     recursive: bool = False
     extended_next_hop: bool = False
     receive_limit: Limit | None = None
-    """Of what came in. What was refused counts, and so has to be kept."""
+    """Of all that the neighbour announces. Rejected routes count too, so BIRD has to keep them."""
     export_limit: Limit | None = None
     add_paths: bool = False
-    """All routes are told, and not the best alone, to whoever can take them (RFC 7911)."""
+    """All routes are exported, and not only the best, to a neighbour that supports it (RFC 7911)."""
     import_table: bool = False
-    """What came in is kept as it came, so that it can be judged again when ROAs change."""
+    """BIRD keeps routes as they came, and filters them again when ROAs change."""
 
 
 BgpRole = Literal["provider", "customer", "peer", "rs_client"]
@@ -51,12 +51,12 @@ class Device(Struct, frozen=True):
 
 
 RESTART_SECONDS, RECOVERY_SECONDS = 90, 30
-"""RFC 4724: how long neighbours keep our routes when BIRD has died, and how long a new BIRD waits for all of them
-before it takes what nobody said out of the kernel. It is back in a second, sessions in ten."""
+"""RFC 4724: how long neighbours keep our routes after BIRD has died, and how long a new BIRD waits for all of them
+before it removes stale routes from the kernel. BIRD is back in a second, sessions in ten."""
 
 
 class Kernel(Struct, frozen=True):
-    """`table` is the kernel's, by its number; None is main. With `learns` it hears of routes that others made."""
+    """`table` is the number of the kernel's table, None for main. With `learns` it imports routes that others made."""
 
     name: ProtocolName
     channel: Channel
@@ -65,11 +65,11 @@ class Kernel(Struct, frozen=True):
 
 
 class Connected(Struct, frozen=True):
-    """What the host's interfaces are neighbours of (`protocol direct`), but for those of `besides`."""
+    """Connected networks of the host's interfaces (`protocol direct`), without those of `excluded`."""
 
     name: ProtocolName
     channels: tuple[Channel, ...]
-    besides: tuple[InterfaceName, ...]
+    excluded: tuple[InterfaceName, ...]
 
 
 class Table(Struct, frozen=True):
@@ -80,7 +80,7 @@ class Table(Struct, frozen=True):
 
 
 class Pipe(Struct, frozen=True):
-    """All that is in `table` is in the main one of the family too."""
+    """Copies all routes of `table` into the main one of the family."""
 
     name: ProtocolName
     family: Family
@@ -88,10 +88,11 @@ class Pipe(Struct, frozen=True):
 
 
 class Static(Struct, frozen=True):
-    """Routes to nowhere, or by `device`, there while `switch` is on: a file with one line, which outlives a change of
-    all else. `attributes` are said of each."""
+    """Routes that are unreachable, or by `device`. `switch` is a file that says whether the protocol is disabled: it
+    keeps its state when BIRD reads a new configuration. Each route has the `attributes`."""
 
     name: ProtocolName
+    about: str
     family: Family
     nets: tuple[IPNetwork, ...]
     device: InterfaceName | None = None
@@ -100,7 +101,7 @@ class Static(Struct, frozen=True):
 
 
 class Bfd(Struct, frozen=True):
-    """Half a second of silence is nothing on a tunnel around the world; five packets in a row are."""
+    """A session is down when five packets in a row are lost. On a long tunnel, half a second without one is common."""
 
     name: ProtocolName
 
@@ -121,13 +122,13 @@ class BgpTerms(Struct, frozen=True):
     rr_client: bool = False
     rr_cluster: IPAddress | None = None
     quick: bool = False
-    """Silence is told from death in 30 s and not in 240, if BFD has not done so before, and a session that was cut is
-    back as soon as it can be, and not after a minute."""
+    """A dead neighbour is noticed after 30 s and not 240, unless BFD notices it first. BIRD connects again at once and
+    not after a minute."""
     bfd: bool = False
     gtsm: bool = False
     graceful: bool = False
-    """The neighbour keeps our routes for a while when BIRD has died, and we its (RFC 4724). A new BIRD waits for such
-    sessions and no others: those that are merely aware of it would count as well."""
+    """The neighbour keeps our routes for a while after BIRD has died, and we keep its routes (RFC 4724). A new BIRD
+    waits for these sessions alone. The default, `aware`, would make it wait for the others too."""
 
 
 class BgpTemplate(Struct, frozen=True):
@@ -139,6 +140,8 @@ class BgpTemplate(Struct, frozen=True):
 class Bgp(Struct, frozen=True):
     name: ProtocolName
     about: str
+    neighbour: str
+    """What it is to us, such as `a peer`."""
     local: IPAddress | None
     local_asn: int
     neighbor: IPAddress
@@ -157,7 +160,7 @@ class OspfInterface(Struct, frozen=True):
 
 
 class Ospf(Struct, frozen=True):
-    """One area, of point-to-point links, and the networks that are here."""
+    """One area, of point-to-point links, and the host's own networks."""
 
     name: ProtocolName
     version: Literal["v2", "v3"]
@@ -170,12 +173,12 @@ class BabelInterface(Struct, frozen=True):
     device: InterfaceName
     cost: int
     next_hop: IPAddress | None
-    """Of IPv4: BIRD 2.0.12 knows no IPv4 by way of IPv6."""
+    """Of IPv4: BIRD 2.0.12 has no IPv4 routes with IPv6 next hops in Babel."""
 
 
 class Babel(Struct, frozen=True):
-    """RFC 8966, over tunnels. Its router id is another at each start: one that comes back with a sequence number that
-    others think old would not be believed for minutes."""
+    """RFC 8966, over tunnels. Its router id is a new one at each start. With the old one, others would ignore its
+    routes for minutes, because its sequence numbers start again."""
 
     name: ProtocolName
     channels: tuple[Channel, ...]
@@ -183,7 +186,7 @@ class Babel(Struct, frozen=True):
 
 
 class Rpki(Struct, frozen=True):
-    """A cache that is away is asked again in half a minute, and what it said holds for two days."""
+    """If the server does not answer, BIRD asks again after 30 s. Its ROAs expire after two days."""
 
     name: ProtocolName
     tables: tuple[RoaTable, ...]
@@ -202,9 +205,11 @@ Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpTemplate | Bgp
 class Config(Struct, frozen=True):
     about: str
     router_id: IPAddress
+    constants: tuple[Constant, ...]
+    """All that may be printed: those that filters use are."""
     tables: tuple[RoaTable, ...]
     functions: tuple[Function, ...]
     protocols: tuple[Protocol, ...]
     beside: tuple[Table, ...] = ()
     is_graceful: bool = False
-    """Some neighbour waits for a BIRD that has died."""
+    """Some neighbour keeps our routes after BIRD has died."""

@@ -1,4 +1,4 @@
-"""Prints BIRD's filters: a line a statement, a tab a block."""
+"""Prints BIRD's filters: one statement a line, one tab a block."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netc.emit.bird.filtering import (
     Communities,
     Community,
     Condition,
-    Constants,
+    Constant,
     Defined,
     Forget,
     Has,
@@ -24,6 +24,7 @@ from netc.emit.bird.filtering import (
     Longer,
     Not,
     Note,
+    Number,
     Numbers,
     Pairs,
     Prefixes,
@@ -33,6 +34,7 @@ from netc.emit.bird.filtering import (
     Set,
     Statement,
     When,
+    Words,
 )
 from netc.emit.render import comment, token
 from netc.plan.bgp import Accepted
@@ -51,6 +53,29 @@ def symbol(name: str) -> str:
     if not _SYMBOL.fullmatch(name):
         raise TypeError(f"{name!r} is no name of a function or a table")
     return name
+
+
+_NAME = re.compile(r"[A-Z][A-Z0-9_]{0,30}")
+
+
+def name(of: Constant) -> str:
+    if not _NAME.fullmatch(of.name):
+        raise TypeError(f"{of.name!r} is no name of a constant")
+    return of.name
+
+
+def define(constant: Constant) -> str:
+    return f"define {name(constant)} = {_value(constant)}; # {comment(constant.about)}"
+
+
+def _value(constant: Constant) -> str:
+    match constant:
+        case Number(_, number):
+            return token(number)
+        case Community(_, numbers):
+            return f"({', '.join(map(token, numbers))})"
+        case Communities(_, asn, second):
+            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
 
 
 def one_of(word: str, words: tuple[str, ...]) -> str:
@@ -83,7 +108,7 @@ def _statement(statement: Statement) -> Lines:
         case Assign(attribute, value, added):
             yield f"{attribute} = {attribute + ' + ' if added else ''}{token(value)};"
         case Add(community):
-            yield f"{_list(community)}.add({_community(community)});"
+            yield f"{_list(community)}.add({name(community)});"
         case Forget(attribute, of):
             yield f"{attribute}.delete({_set(of)});"
         case When(condition, (inner,), ()) if not isinstance(inner, When):
@@ -102,9 +127,9 @@ def _condition(condition: Condition) -> str:
         case In(left, of):
             return f"{left} ~ {_set(of)}"
         case Has(community):
-            return f"{_community(community)} ~ {_list(community)}"
-        case Is(left, constant):
-            return f"{left} = {token(constant) if isinstance(constant, int) else constant}"
+            return f"{name(community)} ~ {_list(community)}"
+        case Is(left, value):
+            return f"{left} = {token(value) if isinstance(value, int) else value}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):
@@ -123,12 +148,12 @@ def _set(of: Set) -> str:
             return f"[ {', '.join(map(_pattern, patterns))} ]" if patterns else "[]"
         case Numbers(spans):
             return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
-        case Constants(names):
+        case Words(names):
             return f"[ {', '.join(names)} ]"
         case Pairs(asn, first, last):
-            return f"[ ({token(asn)}, {_span(first, last)}) ]"
-        case Communities(asn, second):
-            return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
+            return f"[ ({name(asn)}, {_span(first, last)}) ]"
+        case Communities():
+            return name(of)
 
 
 def _pattern(accepted: Accepted) -> str:
@@ -142,10 +167,6 @@ def _pattern(accepted: Accepted) -> str:
 
 def _span(first: int, last: int) -> str:
     return token(first) if first == last else f"{token(first)}..{token(last)}"
-
-
-def _community(community: Community) -> str:
-    return f"({', '.join(map(token, community.numbers))})"
 
 
 def _list(community: Community) -> str:

@@ -15,12 +15,12 @@ BIRD_PATH = "/etc/netc/bird.conf"
 BIRD_PASSWORDS = "/run/netc/bird.passwords"
 BIRD_SWITCHES = "/run/netc/bird.switches"
 BIRD_PID = "/run/netc/bird-keeper.pid"
-"""Where bird.bash keeps the id of the process that keeps the daemon running."""
+"""The file with the id of the process that keeps BIRD running."""
 
 
 class Router(Fact, frozen=True):
-    """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
-    kernel has its routes."""
+    """A host's routing. `sources` are the source addresses of its own packets, one for each family. `table` is the
+    kernel's routing table for BIRD's routes."""
 
     id: IPAddress
     table: int
@@ -59,7 +59,7 @@ class Router(Fact, frozen=True):
                 )
 
     def _switches(self) -> tuple[ProtocolName, ...]:
-        """Protocols that others turn on and off while BIRD runs."""
+        """Protocols that checks of anycast services enable and disable while BIRD runs."""
         return tuple(name for one in self.anycast for name in (one.name, one.draining) if name)
 
     def needs(self) -> Iterator[Command]:
@@ -74,7 +74,7 @@ class Router(Fact, frozen=True):
                 yield Secret("password", session.password, session.origin)
 
     def reload(self) -> Iterator[Command]:
-        """Sessions that stay the same are not touched."""
+        """BIRD does not touch sessions that stay the same."""
         yield from (step.up for step in self._passwords())
         if names := self._switches():
             yield ("switches", "as_they_are", *names)
@@ -88,7 +88,7 @@ class Router(Fact, frozen=True):
             yield Library("switches.bash", CHANGING)
 
     def capabilities(self) -> Iterator[str]:
-        # What BIRD keeps once it is a user of its own,
+        # BIRD keeps these when it becomes a user of its own.
         yield from ("NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW")
-        # to become that user and own its socket; to find other BIRDs, and to end and ask one that is another user.
+        # To become that user and own its socket, to find other BIRDs, and to stop and query one of another user.
         yield from ("SETUID", "SETGID", "CHOWN", "FOWNER", "KILL", "SYS_PTRACE", "DAC_OVERRIDE")
