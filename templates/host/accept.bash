@@ -76,7 +76,7 @@ scripts_parse() ( # TREE: this host's bash parses every script, as the body of a
   for file in "$1"/etc/netc/parts/*/* "$1"/usr/lib/netc/* "$1"/usr/local/*bin/*; do
     [[ -f $file ]] || continue
     mapfile -t text <"$file"
-    eval "never_called() {"$'\n'"${text[*]}"$'\n'"}" || { report "$file"; exit 1; }
+    eval "never_called() {"$'\n'"${text[*]}"$'\n'"}" || { report "bash cannot parse $file"; exit 1; }
   done
 )
 

@@ -31,7 +31,7 @@ check() {
   printf '%s\n' "$found"
   return 1
 }
-differing_parts() { # and rules and routes that have netc's protocol number and belong to no part
+differing_parts() { # prints parts that are not up, what checks of the others find, and rules and routes of netc that no part has
   local part order line up=()
   installed_order
   for part in "${order[@]}"; do

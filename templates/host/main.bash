@@ -59,7 +59,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   if [[ $commit ]]; then
     SSH_CONNECTION='' exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token"
   fi
-  report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless you confirm over a new connection:"
+  report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
   while [[ -e $pending ]]; do sleep 0.5; done
@@ -69,7 +69,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
 
 confirm() { # TOKEN
   [[ $# == 1 ]] || usage
-  [[ -e $pending ]] || die "no change waits for a confirmation; at $(current)"
+  [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   [[ $(sha256sum <<<"$1") == "$(<"$pending/wanted")  -" ]] || die "that is not the token"
   [[ ! ${SSH_CONNECTION-} || $SSH_CONNECTION != "$(<"$pending/by")" ]] ||
     die "this connection is older than the change and proves nothing: confirm over a new one"
@@ -100,12 +100,12 @@ revert() {
       reason="the host started before it was confirmed"
       ;;
   esac
-  [[ -e $pending ]] || die "no change waits for a confirmation; at $(current)"
+  [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
     kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
     until take_lock 5; do [[ $reason == nobody* ]] || die "another change is under way"; done
   fi
-  [[ -e $pending ]] || die "no change waits for a confirmation any more; at $(current)"
+  [[ -e $pending ]] || die "no change waits for a confirmation any more: the generation is $(current)"
   roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
 }
 
@@ -119,7 +119,7 @@ uninstall() {
   run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
-  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77')
+  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
   rm -rf "$store"
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
   report "all parts are down and all files are gone, except /etc/netc/keys"
@@ -132,7 +132,7 @@ require_idle() { # takes the lock; no change may be running or interrupted. Roll
   [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || roll_back "the host started before it was confirmed"
   [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
 }
-find_broken() { # sets, of the parts in `order`, `broken_parts` and `not_up` (which has both), `left` (rules and routes of no part), and `unasked`
+find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`, `left` (rules and routes of no part) and `unasked`
   local part line up=()
   local -A wrong=()
   not_up=() broken_parts=() left=() unasked=''
@@ -149,7 +149,7 @@ find_broken() { # sets, of the parts in `order`, `broken_parts` and `not_up` (wh
     if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then not_up+=("$part"); fi
   done
 }
-up() { # repeats, since parts that depend on a broken one may break when it goes down
+up() { # repeats, since parts that depend on a broken one may break when that goes down
   local order failed=() part broken_parts not_up left unasked tried='' each
   require_idle
   installed_order

@@ -183,7 +183,7 @@ links_down_in_batch() { # PARTS…: removes the journals of those that went down
   local -A links_of=()
   lock_parts || return
   for part in "$@"; do add_down_to_batch "$part" || true; done
-  while read -r _ name _; do name=${name%:} && ours+="${name%@*} "; done < <(ip -o link show group 77)
+  while read -r _ name _; do name=${name%:} && ours+="${name%@*} "; done < <(ip -o link show group 77) # the group of netc's interfaces
   for part in "${!links_of[@]}"; do echo down >>"/run/netc/$part"; done
   force_batch -4 "${lines4[@]}"
   force_batch -6 "${lines6[@]}"

@@ -26,7 +26,7 @@ prepare() { # NEW: writes each file that is not in place beside its path
   local -A folders=()
   while read -r sum _ path _; do
     path=${path#files/}
-    [[ ! -d /$path || -L /$path ]] || { report "/$path is a directory"; return 1; }
+    [[ ! -d /$path || -L /$path ]] || { report "/$path is a directory, and netc has a file there"; return 1; }
     paths+=("$path") folders[/${path%/*}]=1 all+="$sum  /$path$beside"$'\n'
   done < <(manifest_of "$1" | not_in_place)
   ((${#paths[@]})) || return 0

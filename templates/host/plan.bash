@@ -20,7 +20,7 @@ order_in() { # FILE: reads the parts into `order`, in the order in which they co
 }
 order_of() { order_in "$trees/$1/files/etc/netc/order"; }
 installed_order() { order_in /etc/netc/order; } # of the files that are in place, confirmed or not
-reversed() { # NAME of an array
+reversed() { # NAME of an array: reverses it
   local -n list=$1
   local one turned=()
   for one in "${list[@]}"; do turned=("$one" "${turned[@]}"); done

@@ -122,7 +122,7 @@ resume_units() { # NEW: starts units that ran before, and restarts those with a 
 }
 is_loaded() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
 
-reload_systemd() { # and systemd-networkd: they read files that changed
+reload_systemd() { # makes systemd and systemd-networkd read files that changed
   has_systemd || return 0
   systemctl daemon-reload
   if quietly systemctl is-active systemd-networkd; then
@@ -248,7 +248,7 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
   fi
 }
 reserve_space() { # OLD: room for its files in a rollback, twice their size and 1 MiB
-  local size=65536
+  local size=65536 # if nothing was installed
   [[ $1 == none ]] || size=$(($(du -sb "$trees/$1" | cut -f1) * 2 + 1048576))
   fallocate -l "$size" "$store/reserve" 2>/dev/null || head -c "$size" /dev/zero >"$store/reserve"
 }
