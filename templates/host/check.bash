@@ -1,8 +1,8 @@
-# ---- whether what is up is still there, and what else differs from what was installed, a line a difference
-check_parts() { # PARTS… that are up: what their `check` scripts find. It changes what words mean: for a shell that ends with it
+# ---- check: prints each difference from what was installed, on a line of its own
+check_parts() { # PARTS… that are up: prints what their `check` scripts find. Run it in a subshell: it redefines `source` and `finish`
   local part journal script
   local -A sourced=()
-  source() { # as those scripts call it
+  source() { # these scripts call it in place of the builtin
     case $1 in
       */steps.bash) part=$2 journal=/run/netc/$2 ;;
       *) [[ ${sourced[$1]-} ]] || { sourced[$1]=1; builtin source "$1"; } ;;
@@ -12,8 +12,8 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
   ask_all
   for script in "$@"; do
     part=$script journal=/run/netc/$script
-    asking=$script # not local: an error forgets what is
-    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
+    asking=$script # global: after an error the EXIT trap of steps.bash reads it, and locals are gone
+    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked: it has no check script"; fi
   done
   trap - EXIT
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"
@@ -26,14 +26,14 @@ check() {
   [[ ! -e $pending ]] || generation=$(<"$pending/new")
   [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation"; strange_files "$generation"; differing_parts)
+  found=$(altered_files "$generation"; unknown_files "$generation"; differing_parts)
   [[ $found ]] || return 0
   printf '%s\n' "$found"
   return 1
 }
-differing_parts() { # and rules of netc's that are no part's
+differing_parts() { # prints parts that are not up, what checks of the others find, and rules and routes of netc that no part has
   local part order line up=()
-  laid
+  installed_order
   for part in "${order[@]}"; do
     if is_up "$part"; then
       up+=("$part")
@@ -48,7 +48,7 @@ differing_parts() { # and rules of netc's that are no part's
 }
 altered_files() { # GENERATION
   local sum mode path place now
-  manifest_of "$1" | in_place | while read -r sum mode path _; do
+  manifest_of "$1" | not_in_place | while read -r sum mode path _; do
     place=/${path#files/}
     if [[ ! -e $place && ! -L $place ]]; then
       echo "file $place is missing"
@@ -60,7 +60,7 @@ altered_files() { # GENERATION
     fi
   done
 }
-strange_files() { # GENERATION: in netc's own folder, but for what belongs to the host there
+unknown_files() { # GENERATION: files in /etc/netc that it does not have, except the host's own
   local path
   local -A known=()
   while read -r _ _ path _; do known[/${path#files/}]=1; done < <(manifest_of "$1")
@@ -69,9 +69,9 @@ strange_files() { # GENERATION: in netc's own folder, but for what belongs to th
     case $path in
       /etc/netc/anycast/*.disabled | *"$beside") continue ;;
     esac
-    mentioned "$path" || echo "file $path is not from netc"
+    is_named_by_scripts "$path" || echo "file $path is not from netc"
   done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)
 }
-mentioned() { # a file that the host brings, and netc reads
+is_named_by_scripts() { # FILE of the host, which netc reads
   grep -qsF -e "$1" -- /etc/netc/parts/*/up /etc/netc/bird.conf
 }

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# The same on every host: reviewed once for each release of netc. What looks after this host's parts.
-#   netc-host status [--json | --metrics]   what is up, and how it does; exits 1 if something is down or broken
-#   netc-host check                         what differs from what was installed; exits 1 if anything does
-#   netc-host install FILE.tar.gz [OPTION…] what `netc bundle` made, with the options of `install` in it:
-#     --dry-run    says what would be done
-#     --commit     keeps the change without being asked, if all of it came up
-#     --within N   goes back if nobody confirms within N seconds (180)
-#     --detach     does not wait for that
-#     --overwrite  takes places where somebody else's files are, or files that were changed by hand
-#     --host       this is the right host, whatever it is called
-#   netc-host confirm TOKEN                 keeps what `install` changed; over a new connection; `-`: TOKEN is on standard input
-#   netc-host revert                        goes back to what was there before the last change that was not confirmed
-#   netc-host back [GENERATION] [OPTION…]   installs what was there before, or a generation that is still kept
-#   netc-host parts                         the parts, in the order in which they come up
-#   netc-host up, down                      all of them; `up` also brings up anew what is broken
-#   netc-host keys [--make FILE]            makes the host's keys that are missing, and says the public ones
-#   netc-host uninstall                     takes all of it down and away
-# shellcheck disable=SC1091,SC2034,SC2154,SC2329 # of what steps.bash sets, reads and calls
+# The same on every host: reviewed once for each release of netc. Installs this host's tree and brings its parts up and down.
+#   netc-host status [--json | --metrics]   prints the state of parts, peers and sessions; exits 1 if something is down or broken
+#   netc-host check                         prints each difference from what was installed; exits 1 if there is one
+#   netc-host install FILE.tar.gz [OPTION…] installs a bundle of `netc bundle`; `install` in a tree and `back` have the same options:
+#     --dry-run    prints the plan and changes nothing
+#     --commit     keeps the change without a confirmation, if every part came up
+#     --within N   rolls back if nobody confirms within N seconds (180)
+#     --detach     does not wait for the confirmation
+#     --overwrite  replaces files of others in netc's places, and files that were changed by hand
+#     --host       accepts the tree although this host has another name
+#   netc-host confirm TOKEN                 keeps the change of `install`, over a new connection; `-` reads TOKEN from standard input
+#   netc-host revert                        rolls back the change that is not confirmed or was interrupted
+#   netc-host back [GENERATION] [OPTION…]   installs the generation before the current one, or one that is still kept
+#   netc-host parts                         prints the parts in the order in which they come up
+#   netc-host up, down                      all parts; `up` also repairs what is broken
+#   netc-host keys [--make FILE]            makes missing keys of this host and prints the public ones
+#   netc-host uninstall                     takes all parts down and removes all files, except /etc/netc/keys
+# shellcheck disable=SC1091,SC2034,SC2154,SC2329 # steps.bash sets, reads and calls these
 set -uo pipefail
-umask 022 # folders that parts make are for others too
+umask 022 # other users may read the directories that parts make
 set +o posix
 export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
 root=$0
 [[ $0 == /* && ! -L $0 ]] || root=$(realpath "$0")
 root=${root%/usr/local/sbin/netc-host}
 
-usage() { (($# == 0)) || printf 'netc-host: %s\n' "$*" >&2; sed -n '1,/^set /s/^#   //p' "$0" >&2; exit 2; } # [WHY]
+usage() { (($# == 0)) || printf 'netc-host: %s\n' "$*" >&2; sed -n '1,/^set /s/^#   //p' "$0" >&2; exit 2; } # [MESSAGE]

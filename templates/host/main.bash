@@ -1,10 +1,10 @@
-# ---- what is asked for
-alone() { # the one change at a time; WAIT seconds for another to end
+# ---- verbs
+take_lock() { # SECONDS to wait: only one change runs at a time
   exec 8>"$store/lock" && flock -w "$1" 8
 }
 
-install_from() { # TREE HOST [OPTION…], by `install`
-  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' right='' within=180 old new token process
+install_from() { # TREE HOST [OPTION…], called by `install` in TREE
+  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' any_host='' within=180 old new token process
   shift 2
   while (($#)); do
     case $1 in
@@ -12,39 +12,39 @@ install_from() { # TREE HOST [OPTION…], by `install`
       --commit) commit=1 ;;
       --detach) detach=1 ;;
       --overwrite) overwrite=1 ;;
-      --host) right=1 ;;
+      --host) any_host=1 ;;
       --within) [[ ${2-} =~ ^[1-9][0-9]{0,4}$ ]] || usage "--within takes seconds, from 1 to 99999"; within=$2; shift ;;
-      *) usage "$1 is no option of install" ;;
+      *) usage "install has no option $1" ;;
     esac
     shift
   done
 
-  # Before anything is touched.
-  # Where it is said who signs, a tree comes in a bundle, whose signature was looked at.
-  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host takes signed bundles alone: netc-host install FILE.tar.gz"
+  # Before anything changes.
+  # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
+  [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
   flock -n 8 || die "another install is under way"
-  [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
-  [[ $right ]] || right_host "$host"
-  unaltered "$tree" || die "this tree is not as it was compiled; nothing was changed"
+  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  [[ $any_host ]] || require_right_host "$host"
+  matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
   old=$(current) new=$(sha256sum <"$tree/MANIFEST")
   new=${new:0:16}
   stage "$tree" "$new" || die "no room in $store; nothing was changed"
-  [[ $overwrite ]] || nobodys_place "$old" "$new" || { unstage "$new"; exit 1; }
-  judge "$new" || { unstage "$new"; die "nothing was changed"; }
+  [[ $overwrite ]] || paths_are_free "$old" "$new" || { unstage "$new"; exit 1; }
+  preflight "$new" || { unstage "$new"; die "nothing was changed"; }
   plan_change "$old" "$new"
-  tell "$host: $old -> $new"
+  report "$host: $old -> $new"
   print_plan "$old" "$new"
   if [[ $dry ]]; then
     unstage "$new"
     exit 0
   fi
   if [[ $old == "$new" && ! $overwrite ]]; then
-    tell "is installed"
+    report "$new is installed already"
     exit 0
   fi
 
-  # By a process of its own, which outlives this connection.
+  # A process of its own makes the change, since it must outlive this connection.
   token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
   printf '%s\n' "$host" >"$store/host"
   : >"$store/log"
@@ -59,40 +59,40 @@ install_from() { # TREE HOST [OPTION…], by `install`
   if [[ $commit ]]; then
     SSH_CONNECTION='' exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token"
   fi
-  tell "goes back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless confirmed, over a new connection:"
+  report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
   while [[ -e $pending ]]; do sleep 0.5; done
   [[ $(current) == "$new" ]] || die "$(tail -n 1 "$store/history")"
-  tell "confirmed"
+  report "confirmed"
 }
 
 confirm() { # TOKEN
   [[ $# == 1 ]] || usage
-  [[ -e $pending ]] || die "nothing waits to be confirmed; at $(current)"
+  [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   [[ $(sha256sum <<<"$1") == "$(<"$pending/wanted")  -" ]] || die "that is not the token"
   [[ ! ${SSH_CONNECTION-} || $SSH_CONNECTION != "$(<"$pending/by")" ]] ||
-    die "this is the connection that was there before: it proves nothing; confirm over a new one"
-  alone 10 || die "the change is still under way"
-  is_complete || die "the change is not complete; it will be taken back"
+    die "this connection is older than the change and proves nothing: confirm over a new one"
+  take_lock 10 || die "the change is still under way"
+  is_complete || die "the change is not complete; it will be rolled back"
   local part new order wrong
   new=$(<"$pending/new")
   order_of "$new"
-  for part in "${order[@]}"; do is_up "$part" || die "$part is not up; netc-host revert takes the change back"; done
-  # Others may have it meanwhile: whoever is asked may not answer, and time goes on.
+  for part in "${order[@]}"; do is_up "$part" || die "$part is not up; netc-host revert rolls back"; done
+  # Release the lock meanwhile: a program that `check` asks may hang, and a rollback must not wait for it.
   exec 8>&-
   wrong=$(check_parts "${order[@]}")
-  { alone 10 && is_complete && [[ $(<"$pending/new") == "$new" ]]; } || die "the change was taken back meanwhile"
-  [[ ! $wrong ]] || die "not all of it is there; netc-host up brings up anew what is broken, netc-host revert takes the change back"$'\n'"$wrong"
-  disarm
+  { take_lock 10 && is_complete && [[ $(<"$pending/new") == "$new" ]]; } || die "the change was rolled back meanwhile"
+  [[ ! $wrong ]] || die "something is missing; netc-host up repairs it, netc-host revert rolls back"$'\n'"$wrong"
+  disarm_rollback
   end_change "$new" confirmed
-  tell "at $new, confirmed"
+  report "$new is confirmed"
 }
 
 is_complete() { [[ -e $pending && $(<"$pending/phase") == complete ]]; }
 
 revert() {
-  local reason="as asked"
+  local reason="by netc-host revert"
   case ${1-} in
     --unconfirmed) reason="nobody confirmed it in time" ;;
     --boot)
@@ -100,42 +100,42 @@ revert() {
       reason="the host started before it was confirmed"
       ;;
   esac
-  [[ -e $pending ]] || die "nothing waits to be confirmed; at $(current)"
-  if ! alone 5; then # whoever changes things has had its time
+  [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
+  if ! take_lock 5; then # the change still runs: end its process
     kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
-    until alone 5; do [[ $reason == nobody* ]] || die "another change is under way"; done
+    until take_lock 5; do [[ $reason == nobody* ]] || die "another change is under way"; done
   fi
-  [[ -e $pending ]] || die "nothing waits to be confirmed any more; at $(current)"
-  revert_now "$reason" && [[ ! ${1-} ]] # asked for, it is what was wanted
+  [[ -e $pending ]] || die "no change waits for a confirmation any more: the generation is $(current)"
+  roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
 }
 
 uninstall() {
-  alone 5 || die "another change is under way"
-  [[ ! -e $pending ]] || die "a change waits: netc-host confirm TOKEN, or netc-host revert"
+  take_lock 5 || die "another change is under way"
+  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   local old part order left
   old=$(current)
   [[ $old != none ]] || die "nothing is installed"
   begin_change "$old" none - || die "cannot write $store; nothing was changed"
-  go "$old" none || die "is not all gone; run netc-host uninstall again when the cause is"
+  run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
   order_of "$old"
-  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not gone"; done
-  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77')
+  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
   rm -rf "$store"
-  [[ ! $left ]] || die "all files are gone, and these are left, since nothing in /run/netc says whose they are:"$'\n'"$left"
-  tell "all of it is gone, but for /etc/netc/keys"
+  [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
+  report "all parts are down and all files are gone, except /etc/netc/keys"
 }
 
-settled() { # nobody changes anything now, and no change was cut off; one that was not confirmed before a boot is taken back
+require_idle() { # takes the lock; no change may be running or interrupted. Rolls back a change that was not confirmed before a boot
   [[ $(current) != none || -e $pending ]] || die "nothing is installed"
-  alone 5 || die "another change is under way"
+  take_lock 5 || die "another change is under way"
   [[ -e $pending ]] || return 0
-  [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || revert_now "the host started before it was confirmed"
-  [[ ! -e $pending ]] || is_complete || die "a change was cut off: netc-host revert takes it back"
+  [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || roll_back "the host started before it was confirmed"
+  [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
 }
-sort_out() { # of the parts in `order`, those that are not up or not whole are in `wanting`, and the latter in `torn`; of rules and routes, what is no part's is in `left`
+find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`, `left` (rules and routes of no part) and `unasked`
   local part line up=()
   local -A wrong=()
-  wanting=() torn=() left=() unasked=''
+  not_up=() broken_parts=() left=() unasked=''
   for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
   while IFS= read -r line; do
     case $line in
@@ -145,48 +145,48 @@ sort_out() { # of the parts in `order`, those that are not up or not whole are i
     esac
   done < <(check_parts "${up[@]}"; strays)
   for part in "${order[@]}"; do
-    if [[ ${wrong[$part]-} ]]; then torn+=("$part"); fi
-    if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then wanting+=("$part"); fi
+    if [[ ${wrong[$part]-} ]]; then broken_parts+=("$part"); fi
+    if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then not_up+=("$part"); fi
   done
 }
-up() { # all parts, and anew what is broken; what stood on that may break when it goes down, and so all is asked once more
-  local order failed=() part torn wanting left unasked tried='' each
-  settled
-  laid
+up() { # repeats, since parts that depend on a broken one may break when that goes down
+  local order failed=() part broken_parts not_up left unasked tried='' each
+  require_idle
+  installed_order
   for _ in {1..3}; do
-    sort_out
-    for each in "${left[@]}"; do [[ $unasked ]] || ! remove_stray "${each%%$'\t'*}" "${each#*$'\t'}" || tell "$(stray "${each%%$'\t'*}" "${each#*$'\t'}"), and is gone"; done
-    [[ ! $tried || ${torn[*]} != "$tried" ]] || break # nor would it help once more
-    tried=${torn[*]}
-    for part in "${order[@]}"; do [[ " ${wanting[*]} " == *" $part "* ]] || tell "$part: is up"; done
+    find_broken
+    for each in "${left[@]}"; do [[ $unasked ]] || ! remove_stray "${each%%$'\t'*}" "${each#*$'\t'}" || report "$(stray "${each%%$'\t'*}" "${each#*$'\t'}"), and was removed"; done
+    [[ ! $tried || ${broken_parts[*]} != "$tried" ]] || break # the same parts are broken as before: to repeat does not help
+    tried=${broken_parts[*]}
+    for part in "${order[@]}"; do [[ " ${not_up[*]} " == *" $part "* ]] || report "$part: is up"; done
     if has_systemd; then
-      ((!${#torn[@]})) || by_systemd restart "${torn[@]}"
-      bring_up start_units "${wanting[@]}"
+      ((!${#broken_parts[@]})) || by_systemd restart "${broken_parts[@]}"
+      bring_up start_units "${not_up[@]}"
     else
-      bring_up each_by_script "${wanting[@]}"
+      bring_up up_by_scripts "${not_up[@]}"
     fi
-    ((${#torn[@]})) || break
+    ((${#broken_parts[@]})) || break
   done
-  if [[ $tried ]]; then sort_out; else wanting=(); for part in "${order[@]}"; do is_up "$part" || wanting+=("$part"); done; fi
+  if [[ $tried ]]; then find_broken; else not_up=(); for part in "${order[@]}"; do is_up "$part" || not_up+=("$part"); done; fi
   [[ ! $unasked ]] || die "${unasked%$'\n'}"
-  ((!${#wanting[@]})) || die "${wanting[*]}: not up, or not whole; netc-host check says what is missing"
+  ((!${#not_up[@]})) || die "${not_up[*]}: not up or broken; netc-host check prints what is missing"
 }
 down() {
   local order failed=()
-  settled
-  laid
+  require_idle
+  installed_order
   reversed order
   ! has_systemd || stop_units "${order[@]}"
   take_down_parts "${order[@]}"
 }
-((EUID == 0)) || die "run it as root"
+((EUID == 0)) || die "run netc-host as root"
 # shellcheck source=/dev/null
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in
   confirm) [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }; "$@" ;;
   install-from) install_from "${@:2}" ;;
-  switch) (($# == 4)) || usage; switch "${@:2}" ;; # by install_from alone, which holds the lock
+  switch) (($# == 4)) || usage; switch "${@:2}" ;; # only install_from calls it, which holds the lock
   try)
     # shellcheck source=/dev/null
     source "$root/usr/lib/netc/trial.bash" && trial "${@:2}"
@@ -201,9 +201,9 @@ case ${1-} in
     esac
     ;;
   up | down | uninstall) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
-  parts) (($# == 1)) || usage "$1 takes no options"; laid; printf '%s' "${order[@]/%/$'\n'}" ;;
+  parts) (($# == 1)) || usage "$1 takes no options"; installed_order; printf '%s' "${order[@]/%/$'\n'}" ;;
   revert) [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"; "$@" ;;
   status | check) "$@" ;;
   '' | --help | -h | help) usage ;;
-  *) usage "$1 is none of these" ;;
+  *) usage "there is no verb $1" ;;
 esac

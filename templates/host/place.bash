@@ -1,8 +1,8 @@
-# ---- the files of a generation, put into their places
-# All that changes is first written beside its place, when nothing has changed yet, and then renamed.
+# ---- put the files of a generation into place
+# Each file that differs is first written beside its path. When all are written, they are renamed.
 beside=.netc-new
 
-in_place() { # reads a MANIFEST: the lines whose file is not in its place as it should be
+not_in_place() { # reads a MANIFEST, prints the lines whose file is missing or differs on this host
   local word sum mode path place line lines=() places=()
   local -A sums=() modes=()
   while read -r line; do
@@ -21,28 +21,28 @@ in_place() { # reads a MANIFEST: the lines whose file is not in its place as it 
   done
 }
 
-prepare() { # NEW: all that is not in its place yet is written beside it
+prepare() { # NEW: writes each file that is not in place beside its path
   local sum path paths=() all=''
-  local -A holding=()
+  local -A folders=()
   while read -r sum _ path _; do
     path=${path#files/}
-    [[ ! -d /$path || -L /$path ]] || { tell "/$path is a folder"; return 1; }
-    paths+=("$path") holding[/${path%/*}]=1 all+="$sum  /$path$beside"$'\n'
-  done < <(manifest_of "$1" | in_place)
+    [[ ! -d /$path || -L /$path ]] || { report "/$path is a directory, and netc has a file there"; return 1; }
+    paths+=("$path") folders[/${path%/*}]=1 all+="$sum  /$path$beside"$'\n'
+  done < <(manifest_of "$1" | not_in_place)
   ((${#paths[@]})) || return 0
-  make_folders "${!holding[@]}" && printf '%s\n' "${paths[@]}" |
+  make_folders "${!folders[@]}" && printf '%s\n' "${paths[@]}" |
     tar --create --directory "$trees/$1/files" --owner=0 --group=0 --no-recursion --files-from=- |
     tar --extract --directory / --touch --preserve-permissions --keep-directory-symlink --transform "s,\$,$beside," &&
     printf '%s' "$all" | sha256sum --check --quiet --strict >/dev/null && return
-  clear_away "$1"
+  remove_prepared "$1"
   return 1
 }
-clear_away() { # GENERATION: what was prepared and not used
+remove_prepared() { # GENERATION: files that `prepare` wrote and `put_files` did not rename
   manifest_of "$1" | awk -v beside="$beside" '$3 ~ /^files\// {sub(/^files/, "", $3); print $3 beside}' | xargs -r -d '\n' rm -f
   remove_folders
 }
 
-make_folders() { # and remember them, to be removed again
+make_folders() { # DIRECTORY…: notes those that were missing, for `remove_folders`
   local folder missing=()
   local -A known=()
   for folder; do
@@ -53,7 +53,7 @@ make_folders() { # and remember them, to be removed again
   ((${#missing[@]})) || return 0
   printf '%s\n' "${missing[@]}" >>"$store/folders" && mkdir -p "${missing[@]}"
 }
-remove_folders() { # that were made here and hold nothing any more
+remove_folders() { # those that `make_folders` made and that are empty
   local folder made=()
   [[ -e $store/folders ]] || return 0
   mapfile -t made < <(sort -ru "$store/folders")
@@ -62,7 +62,7 @@ remove_folders() { # that were made here and hold nothing any more
   mv "$store/folders.new" "$store/folders"
 }
 
-lay() { # OLD NEW, which was prepared
+put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files that only OLD has
   local path
   while read -r _ _ path _; do
     path=/${path#files/}
@@ -74,11 +74,11 @@ lay() { # OLD NEW, which was prepared
   sync -f /etc /usr "$store"
 }
 
-brings() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
+has_file() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
 
-strangers() { # OLD NEW: places that are somebody else's: files that OLD did not bring, and that are not as NEW has them
+occupied_paths() { # OLD NEW: prints paths with files of others: OLD did not have them, and they differ from NEW
   local path
-  manifest_of "$2" | in_place | while read -r _ _ path _; do
-    [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || brings "$1" "$path" || echo "/${path#files/}"
+  manifest_of "$2" | not_in_place | while read -r _ _ path _; do
+    [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || has_file "$1" "$path" || echo "/${path#files/}"
   done
 }

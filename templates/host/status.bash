@@ -1,11 +1,11 @@
-# ---- what is up on this host, and how it does: asks and changes nothing
-# What is found: KIND NAME …, with tabs between them; - where there is none
+# ---- status: reads the state of this host and changes nothing
+# A row is KIND NAME …, separated by tabs. A value that is not known is `-`.
 row() { local IFS=$'\t'; printf '%s\n' "$*"; }
 found() {
   local what
   found_generation
   found_parts
-  # Of what the libraries of parts that are up know.
+  # Functions of the libraries that the `check` scripts have sourced.
   for what in found_peers found_sessions; do [[ $(type -t "$what") != function ]] || "$what"; done
   found_anycast
   found_failed
@@ -15,10 +15,10 @@ found_generation() {
   row generation "$(current)"
   [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(cat "$pending/until" 2>/dev/null || echo -)" "$(cat "$pending/phase" 2>/dev/null || echo preparing)"
 }
-found_parts() { # half: an `up` or `down` was cut off, or is under way; broken: something of it is not there any more
+found_parts() { # half: an `up` or `down` is running or was interrupted; broken: something of it is missing
   local part state order up=() difference
   local -A broken=()
-  laid
+  installed_order
   for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
   check_parts "${up[@]}" >/dev/null
   for difference in "${differences[@]}"; do broken[${difference%%: *}]=broken; done
@@ -32,7 +32,7 @@ found_parts() { # half: an `up` or `down` was cut off, or is under way; broken: 
 }
 found_anycast() {
   local part state order
-  laid
+  installed_order
   for part in "${order[@]}"; do
     [[ -x /etc/netc/parts/$part/health ]] || continue
     { read -r state <"/run/netc/$part.state"; } 2>/dev/null || state=unchecked
@@ -48,14 +48,14 @@ found_failed() {
   done
 }
 
-all_is_well() { # of what is found: an anycast service that was turned off, and a peer that is silent, are no failures
+is_healthy() { # reads rows. A silent peer is not a failure, nor is a session or an anycast service that somebody turned off
   awk -F '\t' '
     $1 == "generation" && $2 == "none" || $1 == "part" && $3 != "up" || $1 ~ /^(broken|failed)$/ { bad = 1 }
     $1 == "session" && $4 !~ /^(Established|disabled)$/ || $1 == "anycast" && $3 !~ /^(up|disabled)$/ { bad = 1 }
     END { exit bad }'
 }
 
-# ---- and how it is said
+# ---- status as text, JSON or metrics
 status() {
   local all how=as_text
   (($# <= 1)) || usage
@@ -64,9 +64,9 @@ status() {
     --json | --metrics) how=as_${1#--} ;;
     *) usage ;;
   esac
-  all=$(found) || all+=$'\n'$(row failed "check (could not ask to the end)")
+  all=$(found) || all+=$'\n'$(row failed "check (did not finish)")
   "$how" <<<"$all"
-  all_is_well <<<"$all"
+  is_healthy <<<"$all"
 }
 
 as_text() {
@@ -84,7 +84,7 @@ as_text() {
     function peer(row, f, n) {
       n = split(row, f, "\t")
       line("peer", f[2] " " (f[4] == "-" ? substr(f[5], 1, 8) ".." : f[4]), \
-        (f[8] == "-" ? "never heard of" : "heard of " span(f[8]) " ago") ", received " size(f[9]) ", sent " size(f[10]) \
+        (f[8] == "-" ? "no handshake yet" : "handshake " span(f[8]) " ago") ", received " size(f[9]) ", sent " size(f[10]) \
         (f[3] == "-" ? "" : ", in " f[3]))
     }
     { rows[NR] = $0; name = $1 == "peer" ? $2 " " ($4 == "-" ? "12345678.." : $4) : $2 }
@@ -92,7 +92,7 @@ as_text() {
     END {
       for (i = 1; i <= NR; i++) {
         split(rows[i], f, "\t")
-        if (f[1] == "pending") line("pending", f[2], f[4] (f[3] == "-" ? "" : ", goes back in " span(f[3] > now ? f[3] - now : 0) " unless confirmed"))
+        if (f[1] == "pending") line("pending", f[2], f[4] (f[3] == "-" ? "" : ", rolls back in " span(f[3] > now ? f[3] - now : 0) " unless confirmed"))
         else if (f[1] == "peer") peer(rows[i])
         else if (f[1] == "session") line("session", f[2], f[4])
         else line(f[1], f[2], f[3])
@@ -108,7 +108,7 @@ escaping='function escaped(text, out, i, c) {
   }
   return out
 }'
-as_json() { # by kind of row: the list that it is in, and the names of its values; those that end in # are numbers, or null
+as_json() { # `kinds`: for each kind of row, its list in JSON and the names of its values. Names that end in # are numbers or null
   local kinds='part parts name state|broken broken part what|session sessions name kind state|anycast anycast service state|failed failed'
   kinds+='|peer wireguard interface namespace peer public_key endpoint handshake_at# handshake_age# received# sent#'
   awk -F '\t' -v kinds="$kinds" "$escaping"'
@@ -148,15 +148,15 @@ as_metrics() { # prometheus.io, "Text-based format"
     function add(name, labels, value) { body[name] = body[name] name (labels == "" ? "" : "{" labels "}") " " value "\n" }
     BEGIN {
       metric("netc_generation_info", "gauge", "The generation that is installed.")
-      metric("netc_pending", "gauge", "Whether a change waits to be confirmed.")
-      metric("netc_part_up", "gauge", "Whether the part is up, and all of it is there.")
-      metric("netc_wireguard_handshake_seconds", "gauge", "Time of the last handshake, seconds since the epoch; 0 is never.")
-      metric("netc_wireguard_received_bytes_total", "counter", "Received from the peer since the device came up.")
-      metric("netc_wireguard_sent_bytes_total", "counter", "Sent to the peer since the device came up.")
+      metric("netc_pending", "gauge", "Whether a change waits for its confirmation.")
+      metric("netc_part_up", "gauge", "Whether the part is up and nothing of it is missing.")
+      metric("netc_wireguard_handshake_seconds", "gauge", "Time of the last handshake in seconds since the epoch, 0 if there was none.")
+      metric("netc_wireguard_received_bytes_total", "counter", "Bytes received from the peer since the interface came up.")
+      metric("netc_wireguard_sent_bytes_total", "counter", "Bytes sent to the peer since the interface came up.")
       metric("netc_bgp_session_up", "gauge", "Whether the BGP session is established.")
-      metric("netc_rpki_session_up", "gauge", "Whether the source of ROAs is there.")
+      metric("netc_rpki_session_up", "gauge", "Whether the source of ROAs answers.")
       metric("netc_anycast_announced", "gauge", "Whether the anycast service is announced.")
-      metric("netc_unit_failed", "gauge", "A unit that failed.")
+      metric("netc_unit_failed", "gauge", "1 for each unit that failed.")
       waits = 0
     }
     $1 == "generation" { add("netc_generation_info", "generation=" quoted($2), 1) }

@@ -115,7 +115,7 @@ def test_a_host_that_believes_some_takes_nothing_of_others(lab: Lab, edge: Host,
         bring(edge, lab, data, sig)
         said = install(edge, "--commit", check=False)
         assert said.returncode == 1, what
-        assert "is not signed by any of /etc/netc/allowed_signers; nothing was changed" in said.stderr
+        assert "is not signed by anyone in /etc/netc/allowed_signers; nothing was changed" in said.stderr
     assert links(edge) == set()
     assert edge.run(["test", "-e", "/var/lib/netc"], check=False).returncode == 1
 
@@ -125,7 +125,7 @@ def test_a_host_that_believes_some_takes_nothing_of_others(lab: Lab, edge: Host,
     assert left_over(edge) == ""
 
     bare = edge.run(["bash", "/tmp/first/install", "--overwrite", "--commit"], check=False)
-    assert (bare.returncode, "takes signed bundles alone" in bare.stderr) == (1, True)
+    assert (bare.returncode, "accepts only signed bundles" in bare.stderr) == (1, True)
 
 
 def raw(*entries: tuple[tarfile.TarInfo, bytes]) -> bytes:
@@ -167,7 +167,7 @@ def test_what_is_no_tree_is_not_unpacked(lab: Lab, edge: Host) -> None:
     for what, wrong in WRONG.items():
         bring(edge, lab, raw((wrong, b"")))
         said = install(edge, "--commit", check=False)
-        assert (said.returncode, "is no bundle of netc; nothing was changed" in said.stderr) == (1, True), what
+        assert (said.returncode, "is not a bundle of netc; nothing was changed" in said.stderr) == (1, True), what
     good = bundle(files_of(TOPOLOGY)["edge"])
     for altered in (b"", good[:-1], good[: len(good) // 2], good.replace(b"link-one", b"link-two"), good + b"x"):
         bring(edge, lab, altered)

@@ -148,9 +148,9 @@ def test_hosts_are_changed_one_after_the_other_and_confirmed(fleet: Fleet) -> No
 
 FAILURES = {
     "two copy": "not reached",
-    "two confirm": "went back",
-    "two install-cut": "went back",
-    "two install-unheard": "went back",
+    "two confirm": "rolled back",
+    "two install-cut": "rolled back",
+    "two install-unheard": "rolled back",
     "": "refused",
 }
 
@@ -177,7 +177,7 @@ def test_a_host_that_will_not_be_confirmed_goes_back_at_once(fleet: Fleet) -> No
     assert fleet.deploy(OLD, "--limit", "3").returncode == 0
     fleet.fail("two confirm-broken")
     said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=3600)  # it does not wait until its time is over
-    assert outcomes(said) == {"one": "confirmed", "two": "went back", "three": "not begun"}
+    assert outcomes(said) == {"one": "confirmed", "two": "rolled back", "three": "not begun"}
     assert "link-b is not up" in said.stdout
     assert fleet.log("revert") == ["two revert"]
     assert fleet.links() == {"one": 2, "two": 2, "three": 1}
@@ -191,7 +191,7 @@ def test_what_somebody_else_began_is_not_taken_back(fleet: Fleet) -> None:
     assert fleet.deploy(OLD, "--host", "one").returncode == 0
     fleet.fail("one confirm-other")
     said = fleet.deploy(NEW, "--host", "one", within=10)
-    assert outcomes(said) == {"one": "went back"}
+    assert outcomes(said) == {"one": "rolled back"}
     assert "that is not the token" in said.stdout
     assert "nobody confirmed it in time" in host.read("/var/lib/netc/history")
 
@@ -201,7 +201,7 @@ def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:
     fleet.fail("three confirm")
     said = fleet.deploy(NEW, "--revert-all", within=8)
     assert said.returncode == 1
-    assert outcomes(said) == {"one": "reverted", "two": "unchanged", "three": "went back"}, said.stderr
+    assert outcomes(said) == {"one": "reverted", "two": "unchanged", "three": "rolled back"}, said.stderr
     assert fleet.links() == AT_OLD
     assert fleet.clean()
 

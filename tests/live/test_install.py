@@ -116,7 +116,7 @@ def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path
         assert killed(edge, ["bash", INSTALL, "--detach"], "switch", at) < most
         netc_host(edge, "up", check=False)  # somebody tries that first
         said = netc_host(edge, "revert", check=False)  # or nothing had begun
-        assert re.search("went back|nothing waits", said.stderr), at
+        assert re.search("rolled back|no change waits", said.stderr), at
         assert difference(before[0], at_rest(edge)[0]) == "", at
         assert at_rest(edge)[1] == before[1], at
 
@@ -154,8 +154,8 @@ def test_it_is_confirmed_by_its_token_over_another_connection(lab: Lab, edge: Ho
     assert "not the token" in edge.run([*confirm, "0" * 16], check=False).stderr
     assert "confirm over a new one" in edge.run([*confirm, token(said)], env=SSH, check=False).stderr
     edge.run([*confirm, token(said)], env={"SSH_CONNECTION": SSH["SSH_CONNECTION"].replace("40000", "40001")})
-    assert "nothing waits" in edge.run([*confirm, token(said)], check=False).stderr
-    assert "is installed" in install(edge).stderr
+    assert "no change waits" in edge.run([*confirm, token(said)], check=False).stderr
+    assert "is installed already" in install(edge).stderr
 
 
 def test_a_tree_that_is_not_as_it_was_compiled_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> 
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.write("/etc/netc/order", "mine\n")
     said = install(edge, "--commit", check=False)
-    assert "not from netc, and in the way (--overwrite to replace): /etc/netc/order" in said.stderr
+    assert "not from netc, and in netc's places (--overwrite replaces them): /etc/netc/order" in said.stderr
     assert edge.read("/etc/netc/order") == "mine\n"
     install(edge, "--commit", "--overwrite")
     edge.write("/etc/netc/order", "mine again\n")
     bring(lab, edge, MORE, tmp_path / "b")
-    assert "changed by hand since it was installed" in install(edge, "--commit", check=False).stderr
+    assert "changed by hand since the install" in install(edge, "--commit", check=False).stderr
 
 
 def test_one_packet_filter_takes_over_from_the_other(lab: Lab, edge: Host, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_full_disk_shows_before_anything_changes_and_does_not_bar_the_way_back
     assert seen == {"no room in", "no room for"}
     edge.run(["bash", "-c", FILL])
     said = netc_host(edge, "revert", check=False)
-    assert "went back" in said.stderr
+    assert "rolled back" in said.stderr
     edge.run(["rm", "-f", "/mnt/full"])
     assert difference(before[0], at_rest(edge)[0]) == ""
     assert at_rest(edge)[1] == before[1]
@@ -293,10 +293,10 @@ def test_rules_that_would_close_ssh_are_refused(lab: Lab, edge: Host, tmp_path: 
         ("up link-one", "up takes no options"),
         ("parts all", "parts takes no options"),
         ("revert --help", "revert takes no options"),
-        ("back none --dry-run", "--dry-run does not go with none"),
-        ("back --dry", "--dry is no option of install"),
+        ("back none --dry-run", "back none has no --dry-run"),
+        ("back --dry", "install has no option --dry"),
         ("back --within soon", "--within takes seconds"),
-        ("stats", "stats is none of these"),
+        ("stats", "there is no verb stats"),
         ("status --short", "status"),
         ("check link-one", "check"),
     ],
@@ -344,7 +344,7 @@ def test_up_fails_where_something_stays_broken(lab: Lab, edge: Host, tmp_path: P
     edge.write(check, edge.read(check).replace("finish", "shows 'ip -o link show' vx-none\nfinish"), 0o755)
     said = netc_host(edge, "up", check=False)
     assert (said.returncode, said.stderr.count("is broken, and comes up anew")) == (1, 1)
-    assert "link-one: not up, or not whole" in said.stderr
+    assert "link-one: not up or broken" in said.stderr
 
 
 def rebooted(host: Host) -> None:
@@ -395,7 +395,7 @@ def test_a_journal_that_is_lost_is_told_of(lab: Lab, edge: Host, tmp_path: Path)
     edge.run(["rm", "-rf", "/run/netc"])
     said = netc_host(edge, "uninstall", check=False)
     assert said.returncode == 1
-    assert re.search(r"these are left, since nothing in /run/netc says whose they are:\n.*vx-node", said.stderr)
+    assert re.search(r"these are left, since no journal in /run/netc names them:\n.*vx-node", said.stderr)
 
 
 def test_nothing_is_left_of_what_is_remembered(lab: Lab, edge: Host, tmp_path: Path) -> None:

@@ -74,16 +74,16 @@ def test_what_is_missing_is_made_once_and_what_others_bring_is_named(edge: Host)
         assert edge.run(["stat", "-c", "%a %u %g %h", f"{KEYS}/{file}.key"]).stdout == "600 0 0 1\n"
     assert edge.run(["stat", "-c", "%a", "/etc/netc", KEYS]).stdout == "755\n700\n"
     assert edge.run(["ls", "-A", KEYS]).stdout.split() == ["host.key", "two.key"]
-    assert f"bring {KEYS}/abroad.key: the private key of hosts.edge.tunnels.abroad" in said.stderr
-    assert f"bring {KEYS}/two.psk: the preshared key of links.two" in said.stderr
-    assert said.stderr.count("is another key than the topology knows") == 2
+    assert f"{KEYS}/abroad.key is missing: it must hold the private key of hosts.edge.tunnels.abroad" in said.stderr
+    assert f"{KEYS}/two.psk is missing: it must hold the preshared key of links.two" in said.stderr
+    assert said.stderr.count("is not the key that the topology has") == 2
 
     before = edge.run(["bash", "-c", f"sha256sum {KEYS}/*"]).stdout
     edge.write(f"{KEYS}/two.psk", private_key("psk") + "\n", 0o600)
     said = edge.run(["bash", NETC_HOST, "keys", "--make", f"{KEYS}/abroad.key"])
     assert "made /etc/netc/keys/abroad.key\n" in said.stderr
     public = public_key(edge.read(f"{KEYS}/abroad.key").strip())
-    assert f"# hosts.edge.tunnels.abroad, to be told to the far end: {public}\n" in said.stdout
+    assert f"# hosts.edge.tunnels.abroad, public key for the peer: {public}\n" in said.stdout
     assert edge.run(["bash", "-c", f"sha256sum {KEYS}/host.key {KEYS}/two.key"]).stdout == before
 
 
@@ -95,9 +95,12 @@ def test_a_key_that_is_there_is_not_touched(edge: Host) -> None:
     said = edge.run(["bash", NETC_HOST, "keys", "--make", f"{KEYS}/abroad.key"], check=False)
     assert said.returncode == 1
     assert said.stdout == f'hosts.edge.public_key = "{public_key(private_key("edge"))}"\n'
-    assert re.findall(r"(?m)^netc: (\S+ \S+)", said.stderr) == [f"{KEYS}/two.key is", f"bring {KEYS}/abroad.key:"]
+    assert re.findall(r"(?m)^netc: (\S+ \S+ \S+)", said.stderr) == [
+        f"{KEYS}/two.key must be",
+        f"{KEYS}/abroad.key is missing:",
+    ]
     assert edge.read(f"{KEYS}/abroad.key") == ""
     edge.write(f"{KEYS}/host.key", "nonsense\n", 0o600)
     said = edge.run(["bash", NETC_HOST, "keys"], check=False)
-    assert "host.key holds no key of WireGuard" in said.stderr
+    assert "host.key is not a WireGuard key" in said.stderr
     assert "nonsense" not in said.stdout + said.stderr

@@ -92,8 +92,8 @@ def test_status_says_how_the_host_does(edge: Host) -> None:
     text = status(edge)
     assert re.search(r"(?m)^generation +[0-9a-f]{16}$", text)
     assert re.search(r"(?m)^part +link-one +up$", text)
-    assert re.search(r"(?m)^peer +wg-node node +heard of \d+ s ago, received [1-9]\d* B, sent [1-9]\d* B$", text)
-    assert re.search(r"(?m)^peer +wg-abroad abroad +never heard of, received 0 B, sent \d+ B, in vpn$", text)
+    assert re.search(r"(?m)^peer +wg-node node +handshake \d+ s ago, received [1-9]\d* B, sent [1-9]\d* B$", text)
+    assert re.search(r"(?m)^peer +wg-abroad abroad +no handshake yet, received 0 B, sent \d+ B, in vpn$", text)
     assert len({len(re.match(r"\S+ +(?:\S+ ){1,2} +(?=\S)", row)[0]) for row in text.splitlines()[1:]}) == 1  # type: ignore[index]
 
     told: dict[str, Any] = json.loads(status(edge, "--json"))
@@ -128,7 +128,7 @@ def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path
 
     deliver(lab, edge, compiled(TOPOLOGY.replace("443/tcp", "444/tcp"), tmp_path / "b")["edge"])
     install(edge, "--detach", "--within", "90")
-    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, goes back in [78]\d s unless confirmed$", status(edge))
+    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, rolls back in [78]\d s unless confirmed$", status(edge))
     pending = json.loads(status(edge, "--json"))["pending"]
     assert pending["phase"] == "complete"
     assert pending["reverts_at"] > 1_600_000_000

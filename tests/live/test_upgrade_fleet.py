@@ -115,6 +115,6 @@ def test_a_fleet_that_is_not_all_confirmed_is_old_again(old: tuple[Fleet, str, d
     fleet.fail("three confirm")
     said = fleet.deploy(text.replace("vni = 8", "vni = 9"), "--revert-all", within=8)
     assert said.returncode == 1
-    assert outcomes(said) == {"one": "reverted", "two": "reverted", "three": "went back"}, said.stderr
+    assert outcomes(said) == {"one": "reverted", "two": "reverted", "three": "rolled back"}, said.stderr
     assert generations(fleet) == before
     assert fleet.clean()

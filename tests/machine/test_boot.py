@@ -199,7 +199,7 @@ def assert_failures_are_told(edge: Machine) -> None:
 
 def assert_a_change_that_waits_is_told(edge: Machine) -> None:
     install(edge, "--detach", "--within", "150")
-    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, goes back in (2 min|1[0-4]\d s) unless", status(edge))
+    assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, rolls back in (2 min|1[0-4]\d s) unless", status(edge))
     pending: dict[str, Any] = json.loads(status(edge, "--json"))["pending"]
     # Whoever has systemd read its files anew does not put it off, as happens whenever a package is installed.
     time.sleep(5)

@@ -143,6 +143,6 @@ def test_a_host_that_is_cut_off_goes_back(fleet: Fleet) -> None:
     assert fleet.deploy(TOPOLOGY, "--host", "one").returncode == 0
     one.start(["bash", "-c", CUT])
     said = fleet.deploy(MORE, "--within", "10")
-    assert outcomes(said) == {"one": "went back", "two": "not begun"}, said.stderr
+    assert outcomes(said) == {"one": "rolled back", "two": "not begun"}, said.stderr
     assert fleet.links() == {"one": 1, "two": 0}
     assert fleet.left() == ""

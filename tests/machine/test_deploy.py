@@ -105,7 +105,7 @@ def test_a_wrong_endpoint_is_taken_back_where_it_cuts_the_way(old: Fleet) -> Non
     node = old.machines["node"]
     before = at_rest(node)
     assert old.served("edge1", 80)
-    assert old.deploy(ASTRAY, "--host", "node", "--within", "8", ssh="through") == {"node": "went back"}
+    assert old.deploy(ASTRAY, "--host", "node", "--within", "8", ssh="through") == {"node": "rolled back"}
     assert at_rest(node) == before
     assert old.served("edge1", 80)
 

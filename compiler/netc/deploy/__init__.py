@@ -1,1 +1,1 @@
-"""Brings bundles to hosts and sees that each is kept or has gone back: the only room that talks to hosts."""
+"""Copies bundles to hosts, installs and confirms them, or waits for the rollback. Nothing else connects to hosts."""

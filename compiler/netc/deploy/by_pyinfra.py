@@ -1,7 +1,7 @@
-"""pyinfra's connections, for those who keep an inventory of it: `pip install 'netc[deploy]'`.
+"""Connections of pyinfra, for users who have an inventory of it: `pip install 'netc[deploy]'`.
 
-pyinfra works in greenlets, for which gevent replaces parts of Python's library in this process. So nothing of it is
-imported before somebody asks for it.
+pyinfra uses greenlets, for which gevent replaces parts of Python's library in this process. So this module imports it
+only when `--through pyinfra` asks for it.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
     from pyinfra.api import Host, Inventory
 
 NAME = "netc_host"
-"""The inventory's word for what a host is called in the topology, where that is not its name there."""
+"""Key of the inventory: the host's name in the topology, if it differs from the name in the inventory."""
 ROOT = (
     *("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login"),
     *("_su_user", "_su_password", "_su_shell", "_use_su_login", "_doas", "_doas_user"),
 )
-"""What an inventory says of the way to become root."""
+"""Keys of an inventory that say how to become root."""
 PATIENCE = 900
-"""Seconds that one step may take: behind a jump nothing tells a path that was cut from a host that is silent."""
+"""Seconds that one script may take: behind a jump host a broken path looks like a silent host."""
 ALIVE, DEAD = 5, 15
-"""Seconds between signs of life, and until a connection that is not answered any more is lost: as with ssh."""
+"""Seconds between keepalives, and until an unanswered connection counts as lost: as with ssh."""
 LEFT = "netc_left"
 """Files that pyinfra may have left on a host."""
 ENDED = "netc-ended "
-# pyinfra takes and gives text, a line at a time. It says of an end only whether it was good, and of input that nobody
-# wanted to read that the connection is lost.
+# pyinfra passes only text, line by line. It reports whether a command succeeded, but not its exit code, and it takes
+# input that the command did not read for a lost connection.
 THERE = f"base64 --decode | {{ %s; ended=$?; cat >/dev/null; exit $ended; }}; printf '\\n{ENDED}%%s\\n' \"$?\""
 
 
 class NotAnInventory(ValueError):
-    """Why no host can be found by it."""
+    """The message says why netc finds no host in it."""
 
 
 class Pyinfra(Struct, frozen=True):
-    """By names in the topology. `sudo`: whatever the inventory says, who comes there is not root."""
+    """Hosts by their names in the topology. `sudo`: the login is not root, whatever the inventory says."""
 
     hosts: Mapping[str, Host]
     sudo: bool
@@ -60,7 +60,7 @@ class Pyinfra(Struct, frozen=True):
         fresh: bool = False,
         hear: Callable[[str], object] = str,
     ) -> Said:
-        """`hear` gets the lines when all is done: pyinfra keeps them so long."""
+        """`hear` gets the lines at the end, because pyinfra returns them only then."""
         from paramiko import SSHException
         from pyinfra.api import StringCommand
         from pyinfra.api.exceptions import PyinfraError
@@ -91,12 +91,12 @@ class Pyinfra(Struct, frozen=True):
         return Said(int(status), "\n".join(out), last)
 
     def close(self) -> None:
-        """What pyinfra lent a host for sudo's password is taken away."""
+        """Closes all connections. pyinfra then removes its files for sudo's password from the hosts."""
         for there in self.hosts.values():
             _hung_up(there)
 
     def jump(self, host: str) -> str | None:
-        """As ssh's configuration has it, which pyinfra reads too."""
+        """From ssh's configuration, which pyinfra reads too."""
         from pyinfra.connectors.sshuserclient.client import get_ssh_config
 
         config = get_ssh_config(getattr(self.hosts[host].data, "ssh_config_file", None))
@@ -108,7 +108,7 @@ class Pyinfra(Struct, frozen=True):
 
 
 def pyinfra(names: Collection[str], inventory: Path | None, *, sudo: bool) -> Pyinfra:
-    """Connections to hosts by their names, or by an inventory file, which is Python and is run.
+    """Connections to hosts by their names, or by an inventory file. The file is Python and is executed.
 
     Raises NotAnInventory, and ImportError where pyinfra is not installed.
     """
@@ -120,7 +120,7 @@ def pyinfra(names: Collection[str], inventory: Path | None, *, sudo: bool) -> Py
     from pyinfra_cli.inventory import make_inventory
 
     state = State()
-    ctx_state.set(state)  # where pyinfra notes which file it runs
+    ctx_state.set(state)  # pyinfra writes into it which file it runs
     if inventory is None:
         made = Inventory((sorted(names), {}))
     else:
@@ -156,7 +156,7 @@ def _becoming_root(host: Host, sudo: bool) -> dict[str, Any]:
 
 
 def _connected(host: Host, *, fresh: bool) -> str:
-    """What the host knows this connection by; empty where that is not told, or root will see for himself."""
+    """SSH_CONNECTION as the host sets it for this login, or empty."""
     transport = _transport(host)
     if fresh or not host.connected or (transport and not transport.is_active()):
         _hung_up(host)
@@ -170,26 +170,26 @@ def _connected(host: Host, *, fresh: bool) -> str:
 
 
 def _transport(host: Host) -> Any:
-    """Of paramiko, where the host is reached by ssh."""
+    """The transport of paramiko, if the connection is by ssh."""
     client = getattr(host.connector, "client", None)
     return client.get_transport() if client else None
 
 
 def _watched(transport: Any) -> None:
-    """Nobody waits for a connection that is dead: unless it goes through another, the kernel sees to it (tcp(7))."""
+    """Lets the kernel end a dead connection (tcp(7)). Through a jump host it cannot."""
     transport.set_keepalive(ALIVE)
     with suppress(AttributeError, OSError):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD * 1000)
 
 
 def _hung_up(host: Host) -> None:
-    """pyinfra alone would keep the connection open."""
+    """Closes the connection, which pyinfra alone would keep open."""
     if not host.connected:
         return
     asking = [path for key, path in host.connector_data.items() if "askpass_path" in key and path]
     with suppress(Exception):
         host.disconnect()
-    if asking:  # what gives sudo its password, which pyinfra forgets also where it cannot be removed
+    if asking:  # pyinfra forgets these files, which give sudo its password, even if it could not remove them
         host.connector_data[LEFT] = asking
     if client := getattr(host.connector, "client", None):
         client.close()

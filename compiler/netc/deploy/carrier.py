@@ -1,4 +1,4 @@
-"""What carries scripts to hosts: a script goes in, what it said comes out."""
+"""Runs scripts on hosts, and returns their exit status and output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 LOST = 255
-"""As ssh(1) has it: no connection, or one that was lost."""
+"""The exit status of ssh(1) for no connection or a lost one."""
 
 
 class Said(Struct, frozen=True):
@@ -32,17 +32,17 @@ class Carrier(Protocol):
     ) -> Said:
         """Runs a bash script on `host` as root, with `given` on its standard input; `hear` gets each line of stderr.
 
-        `fresh`: over a connection of its own. Never raises: what does not get there says LOST, and why.
+        `fresh`: over a new connection. Never raises: if the connection fails, `status` is LOST and `last` the reason.
         """
         ...
 
     def jump(self, host: str) -> str | None:
-        """The last host on the way there that is told of: by its name in the topology, where it has one."""
+        """The last jump host before `host`, by its name in the topology if it has one."""
         ...
 
 
 def plain(line: bytes) -> str:
-    """What a host says is not for the terminal to act on."""
+    """Output of a host without control characters, which could change the terminal."""
     text = line.decode(errors="replace").rstrip()
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 

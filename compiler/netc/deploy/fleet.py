@@ -1,4 +1,4 @@
-"""All hosts: in which order, how many at once, and when to stop."""
+"""All hosts: their order, how many change at the same time, and when to stop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def waves(groups: Sequence[Sequence[str]], canary: str | None, limit: int) -> It
 
 
 def roll_out(order: Sequence[Sequence[str]], install: Callable[[str], Result]) -> list[Result]:
-    """What became of every host, in order; after a wave in which one is not confirmed nothing is begun."""
+    """The result of every host, in order. After a wave in which a host is not confirmed, no other wave begins."""
     results: list[Result] = []
     for wave in order:
         if all(result.outcome in FINE for result in results):
@@ -31,7 +31,7 @@ def roll_out(order: Sequence[Sequence[str]], install: Callable[[str], Result]) -
 
 
 def revert(results: Sequence[Result], back: Callable[[str, str, str], Result]) -> list[Result]:
-    """Those that were confirmed go back, the last one first, as far as they go."""
+    """Rolls back the confirmed hosts, the last one first. If one fails, it continues with the others."""
     after = {
         result.host: back(result.host, result.before, result.now)
         for result in reversed(results)

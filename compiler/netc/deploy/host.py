@@ -1,4 +1,4 @@
-"""One host: a bundle is carried there, installed, and confirmed over a new connection, or the host goes back."""
+"""One host: copies a bundle, installs it, and confirms over a new connection. Otherwise the host rolls back."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from msgspec import Struct
 from netc.deploy.carrier import LOST, Carrier, Said
 
 PATIENCE = 120
-"""Seconds that a host may take to go back, once its time is over."""
+"""Seconds that the rollback of a host may take after its time is over."""
 PAUSE = 1
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 
 RECEIVE = """
 umask 077
 folder=$(mktemp -d /var/tmp/netc-deploy.XXXXXX) || exit 1
 tar --extract --directory "$folder" --no-same-owner || {
   rm -rf "$folder"
-  echo "nothing can be put into /var/tmp" >&2
+  echo "cannot write to /var/tmp" >&2
   exit 1
 }
 printf '%s\\n' "$folder"
 basename "$(readlink /var/lib/netc/current || echo none)"
 """
 RECEIVED = re.compile(r"(/var/tmp/netc-deploy\.\w+)\n([0-9a-f]{16}|none)\n")
-# Who comes later knows by the lock that this is still under way.
+# SETTLED sees by the lock that the install is still under way.
 INSTALL = """
 trap 'rm -rf "$1"' EXIT
 cd "$1" && exec 9<. && flock 9 || exit 1
@@ -38,7 +38,7 @@ bash ./usr/local/sbin/netc-host install "$PWD/$2" "${@:3}" 9<&-
 """
 BACK = 'exec /usr/local/sbin/netc-host back "$@"'
 CONFIRM = "exec /usr/local/sbin/netc-host confirm -"
-# Only the change that was to be confirmed, and not what somebody else began meanwhile. It goes on when we are cut off.
+# Only the change of this token, not one that somebody else began meanwhile. It continues if the connection breaks.
 REVERT = """
 read -r token && cd /var/lib/netc && [[ $(sha256sum <<<"$token") == "$(<pending/wanted)  -" ]] &&
   setsid -f "$(readlink pending/netc-host)" revert </dev/null >>log 2>&1
@@ -57,8 +57,8 @@ class Outcome(StrEnum):
     CONFIRMED = "confirmed"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
-    """The host would not have it; nothing was changed, or it was taken back at once."""
-    WENT_BACK = "went back"
+    """`install` refused the bundle and changed nothing, or a part did not come up and the host rolled back at once."""
+    ROLLED_BACK = "rolled back"
     UNREACHED = "not reached"
     UNKNOWN = "unknown"
     NOT_BEGUN = "not begun"
@@ -69,7 +69,7 @@ FINE = (Outcome.CONFIRMED, Outcome.UNCHANGED)
 
 
 class Result(Struct, frozen=True):
-    """Generations are 16 hexadecimal digits, or `none`; `now` is empty where nobody knows."""
+    """Generations are 16 hexadecimal digits, or `none`. `now` is empty if it is not known."""
 
     host: str
     outcome: Outcome
@@ -79,34 +79,34 @@ class Result(Struct, frozen=True):
 
 
 class Deployer(Struct, frozen=True):
-    """`within`: seconds after which a host goes back unless it is confirmed. `tell` gets a host and a line."""
+    """`within`: seconds until a host rolls back unless it is confirmed. `report` gets a host and a line."""
 
     carrier: Carrier
     within: int
-    tell: Callable[[str, str], None]
+    report: Callable[[str, str], None]
     carried: Mapping[str, bytes]
-    """Files that every host gets beside its bundle, by their place: what installs it there."""
+    """Files that every host gets beside its bundle, by path: the program that installs it, and its libraries."""
 
     def install(self, host: str, generation: str, files: Mapping[str, bytes]) -> Result:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""
-        self.tell(host, "copy")
+        self.report(host, "copy")
         given = packed({**self.carried, **files})
-        received = self.carrier.run(host, RECEIVE, given=given, hear=lambda line: self.tell(host, f"| {line}"))
+        received = self.carrier.run(host, RECEIVE, given=given, hear=lambda line: self.report(host, f"| {line}"))
         said = RECEIVED.fullmatch(received.out)
         if received.status != 0 or not said:
-            self.tell(host, f"not reached: {received.last}")
+            self.report(host, f"not reached: {received.last}")
             return Result(host, Outcome.UNREACHED, why=received.last)
         folder, before = said.groups()
-        self.tell(host, f"install: {before} -> {generation}")
+        self.report(host, f"install: {before} -> {generation}")
         words = (folder, f"{host}.tar.gz", "--detach", "--within", str(self.within))
-        begun = self.carrier.run(host, INSTALL, words, hear=lambda line: self.tell(host, f"| {line}"))
+        begun = self.carrier.run(host, INSTALL, words, hear=lambda line: self.report(host, f"| {line}"))
         return self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, folder)
 
     def back(self, host: str, generation: str, before: str) -> Result:
-        """To a generation that the host keeps, or to none: REVERTED, or how it ended."""
-        self.tell(host, f"back: {before} -> {generation}")
+        """Rolls back to a generation that the host still has, or to none. REVERTED if that succeeds."""
+        self.report(host, f"back: {before} -> {generation}")
         words = (generation, "--detach", "--within", str(self.within))
-        begun = self.carrier.run(host, BACK, words, hear=lambda line: self.tell(host, f"| {line}"))
+        begun = self.carrier.run(host, BACK, words, hear=lambda line: self.report(host, f"| {line}"))
         end = self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, "")
         reverted = end.now == generation
         return Result(host, Outcome.REVERTED if reverted else end.outcome, before, end.now, "" if reverted else end.why)
@@ -116,23 +116,23 @@ class Deployer(Struct, frozen=True):
         token = re.search(r"(?m)^netc-host confirm ([0-9a-f]{16})\s*\Z", begun.out)
         why = begun.last
         if token:
-            self.tell(host, "confirm, over a new connection")
+            self.report(host, "confirm, over a new connection")
             confirmed = self._confirm(host, token[1])
             if confirmed.status == 0:
-                self.tell(host, "confirmed")
+                self.report(host, "confirmed")
                 return Result(host, Outcome.CONFIRMED, before, wanted)
             why = confirmed.last
             if confirmed.status != LOST:
-                self.tell(host, f"not confirmed: {why}; asking it to go back")
+                self.report(host, f"not confirmed: {why}; asking it to roll back")
                 self.carrier.run(host, REVERT, given=f"{token[1]}\n".encode(), fresh=True)
         if not token and begun.status == 0 and before == wanted:
-            self.tell(host, "unchanged")
+            self.report(host, "unchanged")
             return Result(host, Outcome.UNCHANGED, before, wanted)
         if not token and begun.status in (1, 2):
-            # `install` has ended by itself: what may be under way is somebody else's.
-            self.tell(host, f"refused: {why}")
+            # `install` has ended: a change that is under way now is somebody else's.
+            self.report(host, f"refused: {why}")
             return Result(host, Outcome.REFUSED, before, before, why)
-        self.tell(host, f"not confirmed: {why}; waiting until it has gone back")
+        self.report(host, f"not confirmed: {why}; waiting for the rollback")
         now = self._settled(host, folder)
         if now is None:
             outcome = Outcome.UNKNOWN
@@ -140,12 +140,12 @@ class Deployer(Struct, frozen=True):
             # Confirmed, and the answer was lost.
             outcome, why = Outcome.CONFIRMED, ""
         else:
-            outcome = Outcome.WENT_BACK
-        self.tell(host, f"{outcome}: at {now or 'nobody knows what'}")
+            outcome = Outcome.ROLLED_BACK
+        self.report(host, f"{outcome}: at {now or 'an unknown generation'}")
         return Result(host, outcome, before, now or "", why)
 
     def _confirm(self, host: str, token: str) -> Said:
-        """As long as there is time: the way there may only now come up."""
+        """Tries until the time is over: the route to the host may still be coming up."""
         end = time.monotonic() + self.within
         while True:
             said = self.carrier.run(host, CONFIRM, given=f"{token}\n".encode(), fresh=True)
@@ -154,7 +154,7 @@ class Deployer(Struct, frozen=True):
             time.sleep(PAUSE)
 
     def _settled(self, host: str, folder: str) -> str | None:
-        """The generation there, as soon as nothing is under way any more."""
+        """The generation of the host, as soon as no change is under way."""
         end = time.monotonic() + self.within + PATIENCE
         while True:
             said = self.carrier.run(host, SETTLED, (folder,), fresh=True)

@@ -1,4 +1,4 @@
-"""Keys of hosts, made on the hosts: what comes back are public halves."""
+"""Keys of hosts, made on the hosts. Only public keys are returned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAID = re.compile(r'([\w.-]+) = "([A-Za-z0-9+/]{43}=)"')
 
 
 class Made(Struct, frozen=True):
-    """Public halves by the topology's key (`hosts.edge.public_key`); `why` is empty where nothing is missing."""
+    """Public keys by the topology's key (`hosts.edge.public_key`). `why` is empty if nothing is missing."""
 
     host: str
     public: Mapping[str, str]
@@ -28,13 +28,13 @@ class Made(Struct, frozen=True):
 
 
 def make(
-    carrier: Carrier, host: str, files: Mapping[str, bytes], wanted: frozenset[str], tell: Callable[[str], None]
+    carrier: Carrier, host: str, files: Mapping[str, bytes], wanted: frozenset[str], report: Callable[[str], None]
 ) -> Made:
-    """`files`: `carried` of netc.emit.host, and `etc/netc/secrets`. No other key of a host is taken."""
-    said = carrier.run(host, MAKE, given=packed(files), hear=tell)
+    """`files`: `carried` of netc.emit.host, and `etc/netc/secrets`. Keys that are not in `wanted` are ignored."""
+    said = carrier.run(host, MAKE, given=packed(files), hear=report)
     found = (SAID.fullmatch(line) for line in said.out.splitlines())
     public = {match[1]: match[2] for match in found if match and match[1] in wanted}
     why = said.last or f"exit status {said.status}" if said.status else ""
     if not why and public.keys() != wanted:
-        why = f"nothing was said of {', '.join(sorted(wanted - public.keys()))}"
+        why = f"the host printed no {', '.join(sorted(wanted - public.keys()))}"
     return Made(host, public, why)

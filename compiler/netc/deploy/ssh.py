@@ -1,4 +1,4 @@
-"""The system's own ssh."""
+"""Runs scripts by the system's ssh."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from netc.deploy.carrier import LOST, Said, last_jump, plain
 
 OPTIONS = ("-T", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 FRESH = ("-S", "none")
-"""ControlPath: a connection of its own, whatever is open already. Of `-o` the first counts, of this the last."""
+"""ControlPath: a new connection even if one is shared. The first of several `-o` counts, the last of several `-S`."""
 SUDO = 'sudo -n -- env SSH_CONNECTION="$SSH_CONNECTION" '
-"""sudo keeps no variable that it was not told of, and by this one a host knows one connection from another."""
+"""sudo drops variables that it is not given. By SSH_CONNECTION a host distinguishes connections."""
 
 
 class Ssh(Struct, frozen=True):
-    """`command` is `ssh`, with whatever options the user has for it; `sudo`: who comes there is not root."""
+    """`command` is `ssh` with the user's options. `sudo`: the login is not root."""
 
     command: tuple[str, ...]
     sudo: bool = False
@@ -53,7 +53,7 @@ class Ssh(Struct, frozen=True):
             return Said(process.returncode, stdout.read().decode(errors="replace"), last)
 
     def jump(self, host: str) -> str | None:
-        """As ssh's configuration has it."""
+        """From ssh's configuration."""
         try:
             asked = subprocess.run([*self.command, "-G", "--", host], capture_output=True, check=False, timeout=10)
         except (OSError, subprocess.TimeoutExpired):
