@@ -25,6 +25,7 @@ from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
+from netc.plan.numbers import Number
 from netc.plan.ruleset import DestinationNat, RepliesOnly
 
 TABLE = 7000
@@ -80,6 +81,16 @@ def _part(
             Carrier(INNER, None, name),
             *(_reply_route(pair, name) for pair in ends),
             *_reply_rules(settings, name, udp),
+        ),
+        numbers=(
+            Number(
+                "table",
+                TABLE,
+                "in a namespace, the routes for replies by the veth pair",
+                PartName("replies"),
+                inside=True,
+            ),
+            Number("priority", REPLY_PRIORITY, f"replies to visitors of the namespace use table {TABLE}", inside=True),
         ),
     )
 
