@@ -301,7 +301,7 @@ def test_long_lists_are_cut() -> None:
         ("", "has no "),
         ("links", "links is many tables"),
         ("out/nowhere/files/x:3", "no file of a host is called"),
-        ("out/server/MANIFEST:3", "checksums"),
+        ("out/nobody/MANIFEST:3", "no file of a host is called"),
         ("out/server/files/etc/netc/order", "write `out/server/files/etc/netc/order:14`"),
         ("out/server/files/etc/netc/order:99", "has 4 lines"),
     ],

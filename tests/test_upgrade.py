@@ -30,12 +30,14 @@ Asked = set[tuple[str, str]]
 
 
 def asked(host: Path) -> dict[str, tuple[str, Asked]]:
-    """By path of a file: its checksum, or of a part's script that of its commands, and what a change of it asks for."""
+    """By path of a file: what it says without comments and descriptions, and what a change of it asks for."""
     found = {}
     for line in (host / "MANIFEST").read_text().splitlines():
         sum_, _, path, *takings = line.split()
-        if path.startswith("files/etc/netc/parts/"):
-            commands = [each for each in (host / path).read_text().splitlines() if not each.lstrip().startswith("#")]
+        if takings and (host / path).is_file():
+            commands = [
+                each for each in (host / path).read_text().splitlines() if not re.match(r"\s*#|Description=", each)
+            ]
             sum_ = "\n".join(commands)
         words = (taking.split(":", 1) for taking in ",".join(takings).split(",") if taking)
         found[path] = sum_, {(verb.replace("retire", "reload"), what) for verb, what in words}

@@ -40,9 +40,14 @@ commands_in() { # FILE: without comments, in `commands`
   commands=''
   while IFS= read -r line; do [[ $line =~ ^\ *# ]] || commands+=$line$'\n'; done <"$1"
 }
-differs_in_words_alone() { # OLD NEW PATH: a script whose comments are others does what it did
+without_words() { grep -vE '^[[:blank:]]*#|^Description=' "$1"; } # FILE: also without the description of a unit
+differs_in_words_alone() { # OLD NEW PATH: a file whose comments are others does what it did
   local old=$trees/$1/$3 new=$trees/$2/$3 commands
-  [[ $3 == files/etc/netc/parts/* && -f $old && -f $new ]] || return
+  [[ -f $old && -f $new ]] || return
+  if [[ $3 != files/etc/netc/parts/* ]]; then
+    cmp -s <(without_words "$old") <(without_words "$new")
+    return
+  fi
   commands_in "$old"
   old=$commands
   commands_in "$new"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from textwrap import wrap
 
 from netc.emit import file
 from netc.emit.file import File, Taking, restart_unit
@@ -19,6 +20,8 @@ from netc.plan.steps import asks, change, libraries, reload, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
+WIDTH = 118
+"""Of a comment."""
 OWN = "Compiled by netc: change the topology, not this file."
 
 
@@ -91,10 +94,16 @@ def _script(
 
 def _headed(text: str, lines: Iterable[str]) -> str:
     """With more comments at the end of the first ones."""
-    if said := "".join(f"# {line}\n" for line in lines):
+    if said := "".join(f"# {part}\n" for line in lines for part in _wrapped(line)):
         end = next(found.start() for found in re.finditer(r"(?m)^(?!#)", text))
         return text[:end] + said + text[end:]
     return text
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """`table 7001` stays in one line."""
+    tied = re.sub(r"(?<=[a-z]) (?=\d)", "\0", line)
+    yield from (part.replace("\0", " ") for part in wrap(tied, WIDTH, break_on_hyphens=False))
 
 
 def _groups(done: tuple[Step, ...]) -> list[list[Step]]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.bash import OWN
 from netc.emit.file import File
 from netc.emit.render import token
 from netc.plan.host_plan import HostPlan
 from netc.plan.numbers import Number
 from netc.plan.step import PROTOCOL
 
+OWN = "Compiled by netc: change the topology, not this file."
 FOLDER = "files/etc/iproute2"
 
 
@@ -19,7 +19,10 @@ def emit(plan: HostPlan) -> Iterator[File]:
         text = f"# The protocol number of netc's routes and policy rules. {OWN}\n{PROTOCOL}\tnetc\n"
         yield File(f"{FOLDER}/rt_protos.d/netc.conf", text)
     if tables := _tables(plan):
-        lines = "".join(f"# {table.what}\n{table.value}\tnetc-{token(table.name)}\n" for table in tables)
+        lines = "".join(
+            f"# {'in a namespace, ' if table.inside else ''}{table.what}\n{table.value}\tnetc-{token(table.name)}\n"
+            for table in tables
+        )
         text = f"# Names of netc's routing tables, as in `ip route show table NAME`. {OWN}\n{lines}"
         yield File(f"{FOLDER}/rt_tables.d/netc.conf", text)
 

@@ -86,7 +86,7 @@ def _part(
             Number(
                 "table",
                 TABLE,
-                "in a namespace, the routes for replies by the veth pair",
+                "the routes for replies by the veth pair",
                 PartName("replies"),
                 inside=True,
             ),

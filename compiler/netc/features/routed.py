@@ -30,9 +30,9 @@ APART, NEAR, OWN, NOWHERE = 12010, 12011, 12012, 12013
 NUMBERS = (
     Number("table", ROUTED, "the routes of BIRD", PartName("bird")),
     Number("priority", APART, "addresses of the host itself and of peers use main alone"),
-    Number("priority", NEAR, "packets of the network use main first, without its default route"),
-    Number("priority", OWN, f"then table {ROUTED}"),
-    Number("priority", NOWHERE, "what is left of them is refused"),
+    Number("priority", NEAR, "packets of the network use main, without its default route"),
+    Number("priority", OWN, f"packets of the network use table {ROUTED}"),
+    Number("priority", NOWHERE, "packets of the network with no route are refused"),
 )
 
 

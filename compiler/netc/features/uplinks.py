@@ -66,12 +66,12 @@ def _numbers(uplink: Uplink) -> Iterator[Number]:
         "table", uplink.table, f"the default routes of uplink {uplink.name}", PartName(f"uplink-{uplink.name}")
     )
     yield Number("mark", uplink.mark, f"connections that came in by uplink {uplink.name}")
-    yield Number("priority", NEAR, "packets of the uplink use main first, without its default route")
-    yield Number("priority", OWN, f"then table {uplink.table}")
+    yield Number("priority", NEAR, f"packets of uplink {uplink.name} use main, without its default route")
+    yield Number("priority", OWN, f"packets of uplink {uplink.name} use table {uplink.table}")
     if uplink.preferred:
         yield Number("table", PREFERRED, "the default routes of the preferred uplinks", PartName("preferred"))
-        yield Number("priority", PREFERENCE, "all other packets use main, without its default route")
-        yield Number("priority", PREFERENCE + 1, f"then table {PREFERRED}")
+        yield Number("priority", PREFERENCE, "all packets use main, without its default route")
+        yield Number("priority", PREFERENCE + 1, f"all packets use table {PREFERRED}")
 
 
 def _kept(uplink: Uplink) -> Iterator[KeptRoute]:

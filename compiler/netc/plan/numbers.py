@@ -32,10 +32,11 @@ class Number(Struct, frozen=True):
         """As files of hosts have it; a table with its name."""
         if self.kind == "mark":
             return f"{self.value:#010x}"
-        return f"{self.value} (netc-{self.name})" if self.name else str(self.value)
+        place = ", in the namespace" if self.inside else ""
+        return f"{self.value} (netc-{self.name}{place})" if self.name else str(self.value)
 
 
-MAIN_TABLE = Number("table", MAIN, "main")
+MAIN_TABLE = Number("table", MAIN, "main, the default table of the kernel")
 KERNELS = (MAIN_TABLE,)
 
 TABLES = re.compile(r"\b(?:table|lookup) (\d+)\b")
@@ -57,7 +58,7 @@ def in_text(text: str, known: Iterable[Number]) -> Iterator[Number]:
         "priority": {int(number) for pair in PRIORITIES.findall(text) for number in pair if number},
     }
     for number in known:
-        if number.value in found[number.kind]:
+        if number.value in found.get(number.kind, ()):
             found[number.kind].discard(number.value)
             yield number
 
@@ -88,6 +89,7 @@ def names(text: str, known: tuple[Number, ...]) -> str:
         if number.kind == "table"
     ]
     words += [f"Mark {number.shown}: {number.what}." for number in found if number.kind == "mark"]
+    words += [f"Mask {MARK_MASK:#010x}: the bits of netc."] if MASKS.search(text) else []
     words += [f"Metric {WORST}: last resort."] if has_metric(text) else []
     return " ".join(words)
 

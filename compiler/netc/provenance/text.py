@@ -20,6 +20,7 @@ from netc.language.topology import Topology
 from netc.plan.text import facts_from
 from netc.provenance.alter import at, leaves, tables
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
+from netc.provenance.meaning import meanings
 
 MANY, FEW = 60, 10
 """Lines that follow each other and are shown; of more, so many."""
@@ -60,7 +61,8 @@ class Source:
 
 
 def explain_line(base: Compiled, place: Place, number: int, source: Source) -> str:
-    """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first."""
+    """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first.
+    Then what its numbers mean."""
     one, line = base.of(place), (*place, number)
     leaf = {path: len(found) for path in leaves(one.topology) if line in (found := from_leaf(path, one))}
     table = {path: len(found) for path in tables(one.topology) if line in (found := from_table(path, one))}
@@ -71,8 +73,10 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     ordered = sorted(found_in.items(), key=lambda row: row[1])
     rows = [(dotted(path), source.place(path), _said(path, silent.keys(), base, source)) for path, _ in ordered]
     none = ["  nothing in particular: it is the same for every topology that has such a file"]
-    text = masked(one.texts[place].splitlines()[number - 1]).strip()
-    return "\n".join([f"  {text}", "", *(_columns(rows) if rows else none)]) + "\n"
+    raw = one.texts[place].splitlines()[number - 1]
+    why = [f"  {meaning}" for meaning in meanings(raw, place, base)]
+    text = masked(raw).strip()
+    return "\n".join([f"  {text}", "", *(_columns(rows) if rows else none), *([""] if why else []), *why]) + "\n"
 
 
 def _part(base: Compiled, place: Place) -> Iterator[KeyPath]:

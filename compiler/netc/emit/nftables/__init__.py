@@ -64,6 +64,7 @@ def _text(ruleset: Ruleset) -> str:
         sources=[_source(source) for source in ruleset.sources],
         hairpins=[_hairpin(hairpin) for hairpin in ruleset.hairpins],
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
+        marked=bool(ruleset.marks or ruleset.splits),
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
         **splits.values(ruleset),
