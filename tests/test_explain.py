@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from examples import ROOT, netc
+from examples import EXAMPLES, OUT, ROOT, netc
 from netc.diagnostic import Diagnostic, InvalidTopology, Severity
+from netc.emit import emit
 from netc.language.names import Wrong
 from netc.pipeline import understand
+from netc.plan.facts import KeptRoute, Route, Router, Rule
+from netc.provenance.meaning import meanings
 from test_diagnostics import codes
+from test_mirror import drawn_plans
+from test_provenance import base
+from topologies import FULL
 
 PAGES = ROOT / "docs" / "diagnostics"
 CODES = tuple(sorted(path.stem for path in PAGES.glob("*.md")))
@@ -178,3 +185,140 @@ def test_no_filter_has_a_community_without_a_name() -> None:
     lines = [line for path in (ROOT / "out").rglob("bird.conf") for line in path.read_text().splitlines()]
 
     assert [line for line in lines if re.search(r"\(\d+, *[\d*]", line) and not line.startswith("define ")] == []
+
+
+# ---- numbers -------------------------------------------------------------------------------------------------
+
+NUMBERS = {
+    "metric": (r"\bmetric (42\d+)\b", r"metric 4278198272: last resort\. .* refuses the packet"),
+    "table": (r"\b(?:table|lookup) (\d+)\b", r"table \d+ \(netc-[a-z0-9-]+\): the (default )?routes "),
+    "mark": (
+        r"(?<!and )(?<!/)\b(0x[0-9a-f]{7,8})\b",
+        r"mark 0x[0-9a-f]{8}: (connections|packets) .*\n  mask: .*0xff000000",
+    ),
+    "priority": (r"\brule add priority (\d+)\b", r"priority \d+: .* use .*\. The kernel asks .* main table at 32766"),
+    "protocol": (r"\bprotocol (77)\b", r"protocol 77 \(`netc` in .*\): a route or policy rule that netc made"),
+    "group": (r"\bgroup (77)\b", r"group 77: an interface that netc made"),
+}
+"""What finds a number in a file, and what `netc explain` says of it."""
+
+MACHINERY = re.compile(r"/usr/lib/netc/|/netc-host$|/install$|/MANIFEST$|\.md$")
+
+
+def files_of_hosts(example: str) -> dict[str, str]:
+    paths = (path for path in sorted((OUT / example).rglob("*")) if path.is_file())
+    return {str(path): path.read_text() for path in paths if not MACHINERY.search(str(path))}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+def test_a_number_is_explained_where_it_stands(kind: str) -> None:
+    pattern, said = NUMBERS[kind]
+    example = "start" if kind == "group" else "uplinks"
+    found = (
+        f"{path}:{number}"
+        for path, text in files_of_hosts(example).items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if re.search(pattern, line) and not line.lstrip().startswith("#") and " 254" not in line
+    )
+    ran = netc("explain", next(found), ROOT / "examples" / f"{example}.toml")
+
+    assert ran.code == 0, ran.err
+    assert re.search(said, ran.out)
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (
+            r"parts/firewall/down  retire:",
+            r"retire:firewall: .* reloads the part firewall\. Then it runs the `undo` lines",
+        ),
+        (r"parts/uplink-he/up  restart:", r"restart:uplink-he: .* restarts the part uplink-he\."),
+        (r"nftables.nft  reload:", r"reload:firewall: .* reloads the part firewall, which stays up\."),
+        (
+            r"parts/uplink-he/watch  unit:",
+            r"unit:netc-watch-uplink-he.service: .* restarts netc-watch-uplink-he.service",
+        ),
+        (r"rt_tables.d/netc.conf$", r"No effect is listed: .* nothing restarts or reloads\."),
+    ],
+)
+def test_a_line_of_a_manifest_is_explained(path: str, said: str) -> None:
+    manifest = OUT / "uplinks/lin/MANIFEST"
+    (number,) = [n for n, line in enumerate(manifest.read_text().splitlines(), 1) if re.search(path, line)]
+    ran = netc("explain", f"{manifest}:{number}", ROOT / "examples/uplinks.toml")
+
+    assert ran.code == 0, ran.err
+    assert re.search(said, ran.out)
+
+
+def test_a_manifest_of_another_topology_is_not_explained(tmp_path: Path) -> None:
+    (tmp_path / "lin").mkdir()
+    (tmp_path / "lin/MANIFEST").write_text("edited\n")
+    ran = netc("explain", f"{tmp_path}/lin/MANIFEST:1", ROOT / "examples/uplinks.toml")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert "is not what" in ran.err
+
+
+@pytest.mark.parametrize("example", [path.stem for path in EXAMPLES])
+def test_every_number_of_every_line_has_a_meaning(example: str) -> None:
+    found = base(example)
+    silent = [
+        f"{place}:{number} {kind} {value}"
+        for place, text in found.texts.items()
+        if not MACHINERY.search(f"/{place[1]}")
+        for number, line in enumerate(text.splitlines(), 1)
+        if not line.lstrip().startswith("#")
+        for kind, (pattern, _) in NUMBERS.items()
+        for value in re.findall(pattern, line)
+        if not any(says(kind, value, meaning) for meaning in meanings(line, place, found))
+    ]
+
+    assert silent == []
+
+
+def says(kind: str, value: str, meaning: str) -> bool:
+    if kind == "mark" and int(value, 16) == 0:
+        return True
+    shown = f"{int(value, 16):#010x}" if kind == "mark" else value
+    return re.match(rf"(?:{kind} {shown}\b|mask: .*{shown})", meaning) is not None
+
+
+def unexplained(files: dict[str, str]) -> Iterator[str]:
+    """Tables, marks and metrics of which neither a comment nor a name in the file says what they are."""
+    for path, text in files.items():
+        comments = "\n".join(re.findall(r"(?m)(?:^|\s)#(.*)", text))
+        commands = re.sub(r"(?m)(?:^|(?<=\s))#.*", "", text)
+        for kind in ("table", "metric"):
+            for value in sorted(set(re.findall(NUMBERS[kind][0], commands))):
+                if not re.search(rf"(?i)\b{kind} {value}\b", comments):
+                    yield f"{path}: {kind} {value}"
+        for value in sorted({int(mark, 16) for mark in re.findall(r"\b0x[0-9a-f]{7,8}\b", commands)} - {0}):
+            if f"{value:#010x}" not in comments:
+                yield f"{path}: mark {value:#010x}"
+
+
+@pytest.mark.parametrize("example", [path.stem for path in EXAMPLES])
+def test_a_file_says_what_its_tables_marks_and_metrics_are(example: str) -> None:
+    assert list(unexplained(files_of_hosts(example))) == []
+
+
+def test_a_file_that_does_not_say_it_is_found() -> None:
+    text = "# Table 7001: replies.\nip route add default metric 4278198272 table 7001\nip rule add fwmark 0x01000000\n"
+
+    assert list(unexplained({"up": text})) == ["up: metric 4278198272", "up: mark 0x01000000"]
+
+
+def test_every_table_of_every_host_has_a_name_of_its_own() -> None:
+    for plan in (*drawn_plans(FULL), *(plan for path in EXAMPLES for plan in base(path.stem).plans.values())):
+        files = {file.path: file.text for file in emit(plan) if not MACHINERY.search(f"/{file.path}")}
+        lines = files.get("files/etc/iproute2/rt_tables.d/netc.conf", "")
+        names = dict(re.findall(r"(?m)^(\d+)\t(netc-[a-z0-9-]+)$", lines))
+        facts = [
+            fact for part in plan.parts for fact in part.facts if isinstance(fact, KeptRoute | Route | Router | Rule)
+        ]
+        tables = {str(fact.table) for fact in facts if fact.table not in (None, 254)}
+
+        assert names.keys() >= tables
+        assert len(set(names.values())) == len(names)
+        assert list(unexplained(files)) == []

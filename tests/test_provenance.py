@@ -301,7 +301,7 @@ def test_long_lists_are_cut() -> None:
         ("", "has no "),
         ("links", "links holds several tables"),
         ("out/nowhere/files/x:3", "no host has the file"),
-        ("out/server/MANIFEST:3", "checksums"),
+        ("out/nobody/MANIFEST:3", "no host has the file"),
         ("out/server/files/etc/netc/order", "write `out/server/files/etc/netc/order:14`"),
         ("out/server/files/etc/netc/order:99", "has 4 lines"),
     ],

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from examples import Ran, differences, netc, tree
+from examples import ROOT, Ran, differences, netc, tree
 from netc.diagnostic import dotted
 from netc.language.changed import CHANGES, Change, Compiler, changed
 from netc.language.schema import schema
@@ -30,12 +31,14 @@ Asked = set[tuple[str, str]]
 
 
 def asked(host: Path) -> dict[str, tuple[str, Asked]]:
-    """By path of a file: its checksum, or of a part's script that of its commands, and what a change of it asks for."""
+    """By path of a file: what it says without comments and descriptions, and what a change of it asks for."""
     found = {}
     for line in (host / "MANIFEST").read_text().splitlines():
         sum_, _, path, *takings = line.split()
-        if path.startswith("files/etc/netc/parts/"):
-            commands = [each for each in (host / path).read_text().splitlines() if not each.lstrip().startswith("#")]
+        if takings and (host / path).is_file():
+            commands = [
+                each for each in (host / path).read_text().splitlines() if not re.match(r"\s*#|Description=", each)
+            ]
             sum_ = "\n".join(commands)
         words = (taking.split(":", 1) for taking in ",".join(takings).split(",") if taking)
         found[path] = sum_, {(verb.replace("retire", "reload"), what) for verb, what in words}
@@ -95,6 +98,39 @@ def test_an_effect_on_a_host_is_seen(tmp_path: Path) -> None:
     script = new / "files/etc/netc/parts/link-c/up"
     script.write_text("# another word\nstep ip address add 10.0.0.1\n")
     assert effects(old, new) == {"leave `link-P`", "start `link-P`"}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "in_words"),
+    [
+        ("files/etc/netc/parts/link-a/up", "# a\nstep x\n", "# b\n# c\nstep x\n", True),
+        ("files/etc/netc/parts/link-a/up", "# a\nstep x\n", "# a\nstep y\n", False),
+        ("files/etc/netc/nftables.nft", "# a\n\tchain x {\n\t\t# b\n", "# a\n\tchain x {\n\t\t# c\n", True),
+        ("files/etc/netc/nftables.nft", "a # b\n", "a # c\n", False),
+        (
+            "files/etc/systemd/system/netc-watch-a.service",
+            "Description=a\nExecStart=x\n",
+            "Description=b\nExecStart=x\n",
+            True,
+        ),
+        (
+            "files/etc/systemd/system/netc-watch-a.service",
+            "Description=a\nExecStart=x\n",
+            "Description=a\nExecStart=y\n",
+            False,
+        ),
+    ],
+)
+def test_a_file_that_differs_in_comments_only_asks_for_nothing(
+    tmp_path: Path, path: str, old: str, new: str, in_words: bool
+) -> None:
+    for name, text in (("old", old), ("new", new)):
+        (tmp_path / name / path).parent.mkdir(parents=True)
+        (tmp_path / name / path).write_text(text)
+    ask = 'source "$1"; trees=$2; differs_in_comments_only old new "$3"'
+    ran = subprocess.run(["bash", "-c", ask, "ask", ROOT / "templates/host/plan.bash", tmp_path, path], check=False)
+
+    assert (ran.returncode == 0) is in_words
 
 
 def test_what_is_kept_says_where_it_is_from() -> None:

@@ -40,9 +40,13 @@ commands_in() { # FILE: reads its lines without comments into `commands`
   commands=''
   while IFS= read -r line; do [[ $line =~ ^\ *# ]] || commands+=$line$'\n'; done <"$1"
 }
-differs_in_comments_only() { # OLD NEW PATH: a script that does the same as before
-  local old=$trees/$1/$3 new=$trees/$2/$3 commands
-  [[ $3 == files/etc/netc/parts/* && -f $old && -f $new ]] || return
+differs_in_comments_only() { # OLD NEW PATH: a file that does the same as before
+  local old=$trees/$1/$3 new=$trees/$2/$3 commands words='^[[:blank:]]*#|^Description='
+  [[ -f $old && -f $new ]] || return
+  if [[ $3 != files/etc/netc/parts/* ]]; then
+    cmp -s <(grep -vE "$words" "$old") <(grep -vE "$words" "$new")
+    return
+  fi
   commands_in "$old"
   old=$commands
   commands_in "$new"

@@ -75,7 +75,7 @@ def test_networkd_leaves_addresses_rules_and_routes(lab: Lab, tmp_path: Path) ->
     server.run(["systemctl", "start", "systemd-networkd"])
     server.run(["systemctl", "start", "netc.target"])
     before = ways(server)
-    for what in ("from all fwmark", "10.77.1.1/31", "dev vx-edge table 7001", "unreachable default"):
+    for what in ("from all fwmark", "10.77.1.1/31", "dev vx-edge table netc-replies-edge", "unreachable default"):
         assert what in before
     restart_networkd(server)
     assert ways(server) == before

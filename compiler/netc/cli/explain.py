@@ -32,7 +32,8 @@ def explain(
     """Explain a diagnostic's code, a key of the topology, or a line of output.
 
     For a code, print its page. For a key, print the facts and the lines that come from it. For a line, print the
-    keys that it comes from.
+    keys that it comes from, and what its tables, marks, metrics and priorities are for. For a line of MANIFEST, print
+    what a change of the file restarts or reloads.
     """
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
         typer.echo(_page(what.upper()), nl=False)
@@ -105,24 +106,29 @@ def _path(what: str) -> KeyPath:
 
 
 def _line(file: Path, number: int, topo: Path) -> str:
+    from netc.provenance.lines import manifest
+    from netc.provenance.meaning import explain_effects
     from netc.provenance.text import explain_line
 
     base, source = _compiled(topo)
     place = _place(file, base)
-    lines = base.texts[place].splitlines()
+    is_manifest = place[1] == "MANIFEST"
+    text = manifest(base, place[0]) if is_manifest else base.texts[place]
+    lines = text.splitlines()
     if not 1 <= number <= len(lines):
         raise wrong_use(f"{file} has {len(lines)} lines")
-    if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != base.texts[place]:
+    if file.is_file() and file.read_text(encoding="utf-8", errors="replace") != text:
         raise wrong_use(f"{file} is not what {topo} compiles to", "run `netc build`")
+    if is_manifest:
+        return explain_effects(text, number, place[0])
     return explain_line(base, place, number, source)
 
 
 def _place(file: Path, base: Compiled) -> Place:
-    """Whatever stands before the host's folder."""
+    """What stands before the host's folder does not count."""
     for at, part in enumerate(file.parts):
         for host in base.plans:
-            if host == part and (place := (host, "/".join(file.parts[at + 1 :]))) in base.texts:
+            place = (host, "/".join(file.parts[at + 1 :]))
+            if host == part and (place in base.texts or place[1] == "MANIFEST"):
                 return place
-    if file.name == "MANIFEST":
-        raise wrong_use("MANIFEST holds the checksums of a host's other files", "name a line of one of these")
     raise wrong_use(f"no host has the file {file}", "write the path below DIR of `netc build`: `out/HOST/files/…:LINE`")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from itertools import groupby
+from textwrap import wrap
 
 from netc.emit import file
 from netc.emit.file import File, Taking, restart_unit
@@ -12,11 +14,14 @@ from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset
 from netc.plan.facts.fact import VERBS
 from netc.plan.facts.ruleset import control_groups
 from netc.plan.host_plan import HostPlan, Part
+from netc.plan.numbers import comments, names
 from netc.plan.step import Command, Implicit, Step
 from netc.plan.steps import asks, change, libraries, reload, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
+WIDTH = 118
+"""Of a comment."""
 OWN = "Compiled by netc: change the topology, not this file."
 
 
@@ -40,20 +45,21 @@ def _part(part: Part) -> Iterator[File]:
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Implicit)]
     takings = _takings(part)
     up = {**shared, "reasons": part.reasons, "asks": tuple(asks(part)), "groups": _groups(done)}
-    yield _script(f"{folder}/up", "up.j2", {**up, "libraries": sourced["up"]}, takings["up"])
-    downs = {**shared, "commands": undone, "libraries": sourced["down"]}
-    yield _script(f"{folder}/down", "down.j2", downs, takings["down"])
+    text = render("bash", "up.j2", **up, libraries=sourced["up"])
+    yield File(f"{folder}/up", _headed(text, comments(text, part.numbers)), SCRIPT, takings["up"])
+    downs = {**shared, "commands": undone, "libraries": sourced["down"], "retires": change(part) == "retire"}
+    yield _script(f"{folder}/down", "down.j2", downs, takings["down"], part)
     asking = {**shared, "questions": tuple(dict.fromkeys(asked for step in done for asked in step.holds))}
-    yield _script(f"{folder}/check", "check.j2", {**asking, "libraries": sourced["check"]})
+    yield _script(f"{folder}/check", "check.j2", {**asking, "libraries": sourced["check"]}, part=part)
     if commands := tuple(reload(part)):
         reloads = {**shared, "commands": commands, "libraries": sourced["reload"]}
-        yield _script(f"{folder}/reload", "reload.j2", reloads)
+        yield _script(f"{folder}/reload", "reload.j2", reloads, part=part)
     if any(map(control_groups, part.every(Ruleset))):
         yield _script(f"{folder}/hold", "hold.j2", shared)
     if kept := part.every(KeptRoute):
         again = [command for fact in part.facts for command in fact.keeps()]
         watched = {**shared, "commands": again, "device": kept[0].device}
-        yield _script(f"{folder}/watch", "watch.j2", watched, restart_unit(f"netc-watch-{part.name}.service"))
+        yield _script(f"{folder}/watch", "watch.j2", watched, restart_unit(f"netc-watch-{part.name}.service"), part)
     for launcher in part.every(Launcher):
         path = f"files/usr/local/bin/{launcher.command}"
         yield _script(path, "launcher.j2", {**shared, "command": launcher.command, "group": launcher.group})
@@ -76,8 +82,28 @@ def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
             return {"up": file.restart(part.name), "down": ()}
 
 
-def _script(path: str, template: str, values: dict[str, object], takings: tuple[Taking, ...] = ()) -> File:
-    return File(path, render("bash", template, **values), SCRIPT, takings)
+def _script(
+    path: str, template: str, values: dict[str, object], takings: tuple[Taking, ...] = (), part: Part | None = None
+) -> File:
+    """With `part`, its head names the numbers in it."""
+    text = render("bash", template, **values)
+    if part and (line := names(text, part.numbers)):
+        text = _headed(text, (line,))
+    return File(path, text, SCRIPT, takings)
+
+
+def _headed(text: str, lines: Iterable[str]) -> str:
+    """With more comments at the end of the first ones."""
+    if said := "".join(f"# {part}\n" for line in lines for part in _wrapped(line)):
+        end = next(found.start() for found in re.finditer(r"(?m)^(?!#)", text))
+        return text[:end] + said + text[end:]
+    return text
+
+
+def _wrapped(line: str) -> Iterator[str]:
+    """`table 7001` stays in one line."""
+    tied = re.sub(r"(?<=[a-z]) (?=\d)", "\0", line)
+    yield from (part.replace("\0", " ") for part in wrap(tied, WIDTH, break_on_hyphens=False))
 
 
 def _groups(done: tuple[Step, ...]) -> list[list[Step]]:

@@ -14,7 +14,7 @@ from netc.plan.facts import Ruleset
 from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import DestinationNat, Masquerade, PortForward
 
-HEAD = "# Address, protocol, first and last port, target. Compiled by netc: change the topology, not this file.\n"
+HEAD = "# Address, protocol, first port, last port, target. Compiled by netc: change the topology, not this file.\n"
 
 
 def emit(plan: HostPlan) -> Iterator[File]:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File
-from netc.network.derive import MAIN
-from netc.plan.facts import Router
+from netc.emit.render import token
 from netc.plan.host_plan import HostPlan
+from netc.plan.numbers import Number
 from netc.plan.step import PROTOCOL
+
+OWN = "Compiled by netc: change the topology, not this file."
+FOLDER = "files/etc/iproute2"
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
     if any(fact.is_routing for part in plan.parts for fact in part.facts):
-        text = f"# Compiled by netc: what carries this protocol number is netc's.\n{PROTOCOL}\tnetc\n"
-        yield File("files/etc/iproute2/rt_protos.d/netc.conf", text)
-    for table in sorted({router.table for part in plan.parts for router in part.every(Router)} - {MAIN}):
-        text = f"# Compiled by netc: where BIRD's routes are.\n{table}\tnetc-bird\n"
-        yield File("files/etc/iproute2/rt_tables.d/netc.conf", text)
+        text = f"# The protocol number of netc's routes and policy rules. {OWN}\n{PROTOCOL}\tnetc\n"
+        yield File(f"{FOLDER}/rt_protos.d/netc.conf", text)
+    if tables := _tables(plan):
+        lines = "".join(
+            f"# {'in a namespace, ' if table.inside else ''}{table.what}\n{table.value}\tnetc-{token(table.name)}\n"
+            for table in tables
+        )
+        text = f"# Names of netc's routing tables, as in `ip route show table NAME`. {OWN}\n{lines}"
+        yield File(f"{FOLDER}/rt_tables.d/netc.conf", text)
+
+
+def _tables(plan: HostPlan) -> list[Number]:
+    """By number. One that a namespace and the host have is the host's here: there is one file for both."""
+    tables = [number for part in plan.parts for number in part.numbers if number.kind == "table"]
+    named = {table.value: table for table in sorted(tables, key=lambda table: not table.inside)}
+    return [named[value] for value in sorted(named)]

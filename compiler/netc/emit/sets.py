@@ -46,6 +46,7 @@ def _restore(found: AddressSet) -> Iterator[str]:
     after one that was killed."""
     names = dict(zip(FAMILIES, ipset_names(found), strict=True))
     yield f"# {_origin(found)}"
+    yield "# Filled as NAME-new, then swapped with NAME. The odd maxelem shows that an ipset is netc's."
     for family, name in names.items():
         kind = f"hash:net family {'inet' if family == 4 else 'inet6'}"
         size = 1 << max(10, (len(found.of(family)) - 1).bit_length())

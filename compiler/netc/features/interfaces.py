@@ -14,7 +14,7 @@ from netaddr import IPNetwork
 
 from netc.diagnostic import dotted
 from netc.language.kinds import KINDS
-from netc.language.names import DnsName, HostName
+from netc.language.names import DnsName, HostName, PartName
 from netc.language.values import Family
 from netc.network.derive import EVERYTHING
 from netc.network.interface import (
@@ -32,6 +32,7 @@ from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
 from netc.plan.facts.device import Device
 from netc.plan.host_plan import Part, Share
+from netc.plan.numbers import Number
 
 NOBODYS = IPNetwork("192.0.0.8/32")
 """The IPv4 dummy address (RFC 7600)."""
@@ -77,7 +78,28 @@ def _part(interface: Interface, network: Network) -> Part:
                 if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
             ),
         ),
+        numbers=tuple(_numbers(interface, carries_split(interface, network))),
     )
+
+
+def _numbers(interface: Interface, is_split: bool) -> Iterator[Number]:
+    inside = interface.namespace is not None
+    if interface.table is not None and interface.priority is not None:
+        yield Number("table", interface.table, f"the routes by {interface.name}", interface.part, inside=inside)
+        what = f"packets from the addresses of {interface.name} use table {interface.table}"
+        yield Number("priority", interface.priority, what, inside=inside)
+    if back := interface.back:
+        yield Number(
+            "table",
+            back.table,
+            f"the routes for replies to visitors of {interface.far}",
+            PartName(f"replies-{interface.far}"),
+        )
+        yield Number("priority", back.table, f"replies to visitors of {interface.far} use table {back.table}")
+        if back.mark is not None:
+            yield Number("mark", back.mark, f"connections of visitors of {interface.far} that are passed on")
+    if is_split and isinstance(interface, WireguardInterface):
+        yield Number("mark", OUTER_MARK, "packets that a WireGuard device sends itself, which no split takes")
 
 
 def _about(interface: Interface) -> str:

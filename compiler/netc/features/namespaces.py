@@ -26,6 +26,7 @@ from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
+from netc.plan.numbers import Number
 from netc.plan.opened import opened
 from netc.plan.ruleset import DestinationNat, RepliesOnly, Stranger
 
@@ -84,6 +85,16 @@ def _part(
             Carrier(INNER, None, name),
             *(_reply_route(pair, name) for pair in ends),
             *_reply_rules(settings, name, udp),
+        ),
+        numbers=(
+            Number(
+                "table",
+                TABLE,
+                "the routes for replies by the veth pair",
+                PartName("replies"),
+                inside=True,
+            ),
+            Number("priority", REPLY_PRIORITY, f"replies to visitors of the namespace use table {TABLE}", inside=True),
         ),
     )
 

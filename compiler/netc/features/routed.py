@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import HostName
+from netc.language.names import HostName, PartName
 from netc.language.values import Family
 from netc.network.derive import MAIN
 from netc.network.interface import Network
@@ -22,9 +22,18 @@ from netc.network.routed import ROUTED, ROUTED_PART, Routed, has_own_table, rout
 from netc.network.speakers import families
 from netc.plan.facts import RoutingPolicy, Rule
 from netc.plan.host_plan import Part, Share
+from netc.plan.numbers import Number
 
 APART, NEAR, OWN, NOWHERE = 12010, 12011, 12012, 12013
 """Priorities: after the rules of splits, links and uplinks, which are about other addresses."""
+
+NUMBERS = (
+    Number("table", ROUTED, "the routes of BIRD", PartName("bird")),
+    Number("priority", APART, "addresses of the host itself and of peers use main alone"),
+    Number("priority", NEAR, "packets of the network use main, without its default route"),
+    Number("priority", OWN, f"packets of the network use table {ROUTED}"),
+    Number("priority", NOWHERE, "packets of the network with no route are refused"),
+)
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -35,7 +44,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         rules = tuple(rule for family in sorted(spoken) for rule in _rules(family, found))
         about = f"which packets of {host} look in the table of its router"
         facts = (RoutingPolicy(rules),) if rules else ()
-        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=facts),))
+        yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=facts, numbers=NUMBERS),))
 
 
 def _rules(family: Family, found: Routed) -> Iterator[Rule]:

@@ -30,6 +30,7 @@ from netc.plan.facts import HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.lists import address_set
+from netc.plan.numbers import Number
 from netc.plan.opened import opened
 from netc.plan.ruleset import Opening, Outer, Passage, Sources, SplitTunnel, Stranger
 
@@ -101,6 +102,11 @@ def _part(split: Split) -> Part:
             *(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
             *((Launcher(settings.command, settings.group),) if settings.command and settings.group else ()),
             *((HeldSlice(split.slice, settings.service, bool(split.resolvers)),) if split.slice else ()),
+        ),
+        numbers=(
+            Number("table", split.table, f"the routes of split {split.name}", PartName(f"split-{split.name}")),
+            Number("mark", split.mark, f"packets that split {split.name} chose"),
+            Number("priority", PRIORITY, f"packets with the mark of the split use table {split.table}"),
         ),
     )
 

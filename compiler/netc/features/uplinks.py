@@ -21,6 +21,7 @@ from netc.network.passing import families_passed_on
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 from netc.plan.facts import KeptRoute, Loose, Route, Rule, Ruleset
 from netc.plan.host_plan import Part, Share
+from netc.plan.numbers import Number
 from netc.plan.ruleset import ReturnMark
 
 NEAR = 11999
@@ -53,10 +54,24 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
             *((Loose(uplink.device),) if 4 in families & passed else ()),
             *(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
         ),
+        numbers=tuple(_numbers(uplink)),
     )
     marked = tuple(net for net in uplink.prefixes if net.version in passed)
     mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=marked)
     return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None)
+
+
+def _numbers(uplink: Uplink) -> Iterator[Number]:
+    yield Number(
+        "table", uplink.table, f"the default routes of uplink {uplink.name}", PartName(f"uplink-{uplink.name}")
+    )
+    yield Number("mark", uplink.mark, f"connections that came in by uplink {uplink.name}")
+    yield Number("priority", NEAR, f"packets of uplink {uplink.name} use main, without its default route")
+    yield Number("priority", OWN, f"packets of uplink {uplink.name} use table {uplink.table}")
+    if uplink.preferred:
+        yield Number("table", PREFERRED, "the default routes of the preferred uplinks", PartName("preferred"))
+        yield Number("priority", PREFERENCE, "all packets use main, without its default route")
+        yield Number("priority", PREFERENCE + 1, f"all packets use table {PREFERRED}")
 
 
 def _kept(uplink: Uplink) -> Iterator[KeptRoute]:

@@ -14,6 +14,7 @@ from msgspec.structs import force_setattr
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
+from netc.plan.numbers import Number
 
 Kind = TypeVar("Kind", bound=Fact)
 
@@ -47,6 +48,8 @@ class Part(Struct, frozen=True):
     facts: tuple[Fact, ...] = ()
     """In the order of FACTS, in whatever order they are given."""
     kind: Literal["part", "firewall", "forwarding"] = "part"
+    numbers: tuple[Number, ...] = ()
+    """What its tables, marks and priorities of rules are for."""
 
     def __post_init__(self) -> None:
         """Raises TypeError for a fact that is not in FACTS."""

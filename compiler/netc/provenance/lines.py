@@ -12,7 +12,7 @@ from netaddr import IPNetwork
 
 from netc.checks import references
 from netc.diagnostic import KeyPath, Severity
-from netc.emit import EMITTERS
+from netc.emit import EMITTERS, emit
 from netc.emit.file import File
 from netc.language.names import HostName
 from netc.language.topology import Topology
@@ -45,6 +45,11 @@ class Compiled(Struct, frozen=True):
         host, path = place
         found = next(one for one in self.emitters if any(file.path == path for file in one(self.plans[host])))
         return replace(self, plans={host: self.plans[host]}, texts={place: self.texts[place]}, emitters=(found,))
+
+
+def manifest(base: Compiled, host: HostName) -> str:
+    """The MANIFEST of a host, which `texts` do not have."""
+    return emit(base.plans[host])[0].text
 
 
 def compiled(topology: Topology, hosts: Set[HostName], like: Compiled | None = None) -> Compiled | None:

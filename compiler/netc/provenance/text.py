@@ -19,8 +19,9 @@ from netc.language.spans import Spans
 from netc.language.topology import Topology
 from netc.plan.text import facts_from
 from netc.provenance.alter import at, leaves, tables
-from netc.provenance.constants import meanings
+from netc.provenance.constants import meanings as of_constants
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
+from netc.provenance.meaning import meanings
 
 MANY, FEW = 60, 10
 """Lines that follow each other and are shown; of more, so many."""
@@ -61,7 +62,8 @@ class Source:
 
 
 def explain_line(base: Compiled, place: Place, number: int, source: Source) -> str:
-    """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first."""
+    """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first.
+    Then what its numbers mean."""
     one, line = base.of(place), (*place, number)
     leaf = {path: len(found) for path in leaves(one.topology) if line in (found := from_leaf(path, one))}
     table = {path: len(found) for path in tables(one.topology) if line in (found := from_table(path, one))}
@@ -72,10 +74,13 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     ordered = sorted(found_in.items(), key=lambda row: row[1])
     rows = [(dotted(path), source.place(path), _said(path, silent.keys(), base, source)) for path, _ in ordered]
     none = ["  no key in particular: every topology with such a file has this line"]
-    text = masked(one.texts[place].splitlines()[number - 1]).strip()
-    constants = [f"  {sentence}" for sentence in meanings(one.texts[place], text)]
-    said = ["", *constants] if constants else []
-    return "\n".join([f"  {text}", *said, "", *(_columns(rows) if rows else none)]) + "\n"
+    raw = one.texts[place].splitlines()[number - 1]
+    why = [
+        f"  {sentence}"
+        for sentence in (*of_constants(one.texts[place], masked(raw).strip()), *meanings(raw, place, base))
+    ]
+    said = ["", *why] if why else []
+    return "\n".join([f"  {masked(raw).strip()}", *said, "", *(_columns(rows) if rows else none)]) + "\n"
 
 
 def _part(base: Compiled, place: Place) -> Iterator[KeyPath]:

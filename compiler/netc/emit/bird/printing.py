@@ -81,7 +81,10 @@ def _protocol(protocol: Protocol) -> Lines:
         case Device():
             yield from block("protocol device", ["scan time 10;"])
         case Kernel(name, channel, table, learns):
-            there = [*([f"kernel table {token(table)};"] if table else []), *(["learn;"] if learns else [])]
+            there = [
+                *([f"kernel table {token(table)}; # table {token(table)} is netc-bird"] if table else []),
+                *(["learn;"] if learns else []),
+            ]
             yield f"# {_kernel(protocol)}"
             inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
             yield from block(f"protocol kernel {_name(name)}", inner)

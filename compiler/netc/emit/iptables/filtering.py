@@ -68,7 +68,7 @@ def _inside(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
         for words in _stranger(stranger, "INPUT", family, ruleset):
             yield Rule("mangle", "netc-INPUT", words, why)
     for guard in ruleset.replies_only:
-        why = because(guard.origin, "the tunnel is the only way out. By the access pair only replies leave.")
+        why = because(guard.origin, "new connections leave by the tunnel alone. By the veth pair only replies leave.")
         yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
     yield Rule("mangle", "netc-FORWARD", "-j DROP")
 
@@ -104,7 +104,7 @@ def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[s
         case Passage():
             return because(rule.origin), [f"{entering(rule.entering)} {leaving(rule.leaving)} -j RETURN"]
         case Led():
-            why = "Forwarded and published ports, by where they were led."
+            why = "Forwarded and published ports, by the address that DNAT gave them."
             targets = [(device, to) for device, to in rule.targets if one(family, to)]
             return why, [
                 said(entering(device), f"-d {to} -m conntrack --ctstate DNAT -j RETURN") for device, to in targets
@@ -157,7 +157,7 @@ ALWAYS: dict[Always, tuple[str, dict[Family, list[str]]]] = {
     Always.ESTABLISHED: ("", {family: [f"{ESTABLISHED} -j RETURN"] for family in (4, 6)}),
     Always.LOOPBACK: ("", {family: ["-i lo -j RETURN"] for family in (4, 6)}),
     Always.NEIGHBOURS: (
-        "Neighbours find each other before anything is refused; the numbers are MLD (RFC 3810).",
+        "Neighbour discovery and MLD (types 130, 131, 132 and 143): conntrack does not track them.",
         {
             6: [
                 *_icmp(6, "router-solicitation", "router-advertisement"),
@@ -168,14 +168,14 @@ ALWAYS: dict[Always, tuple[str, dict[Family, list[str]]]] = {
     ),
     Always.INVALID: ("", {family: ["-m conntrack --ctstate INVALID -j DROP"] for family in (4, 6)}),
     Always.ICMP: (
-        "Without errors no path has an MTU.",
+        "Echo requests, and errors: path MTU discovery needs them.",
         {
             4: _icmp(4, "destination-unreachable", *ERRORS),
             6: _icmp(6, "destination-unreachable", "packet-too-big", *ERRORS),
         },
     ),
     Always.DHCP: (
-        "The uplink's DHCP client asked everyone, so these are no replies.",
+        "DHCP replies. To conntrack they are new: the requests went to a broadcast or multicast address.",
         {
             4: ["-p udp --sport 67 --dport 68 -j RETURN"],
             6: ["-s fe80::/10 -p udp --sport 547 --dport 546 -j RETURN"],

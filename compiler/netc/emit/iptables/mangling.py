@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netc.emit.iptables import splits
 from netc.emit.iptables.words import Rule, entering, leaving, masked, places, said, segment
+from netc.emit.render import token
 from netc.language.values import Family
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import ReturnMark
@@ -13,15 +14,19 @@ from netc.plan.ruleset import ReturnMark
 
 def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     yield from splits.arriving(ruleset, family)
-    why = "Whoever came in by a link is answered by it: the connection is marked, and its replies carry the mark."
+    why = (
+        "A new connection gets the mark of the interface by which it comes in. Its replies get the same mark, and a "
+        "policy rule sends them back by that interface. "
+    )
     for mark in ruleset.marks:
+        why += f"Mark {mark.mark:#010x}: connections that came in by {token(mark.device)}."
         for words in _arriving(mark, family):
             yield Rule("mangle", "netc-PREROUTING", words, why)
             why = ""
     yield from splits.chosen(ruleset, family)
     yield from _clamps(ruleset)
     yield from splits.leaving_marked(ruleset, family)
-    why = "A tunnel's own packets keep the mark of what they carry, and must not follow it into the tunnel."
+    why = "The kernel copies the mark to outer packets. It is removed, or they would be routed into the tunnel again."
     for mark in ruleset.marks:
         if mark.scrub:
             yield Rule("mangle", "netc-POSTROUTING", f"{leaving(mark.device)} -j MARK --set-xmark {masked(0)}", why)
@@ -40,7 +45,7 @@ def _arriving(mark: ReturnMark, family: Family) -> Iterator[str]:
 
 
 def _clamps(ruleset: Ruleset) -> Iterator[Rule]:
-    why = "TCP agrees on segments that fit through the tunnel."
+    why = "TCP segments are made to fit through the tunnel (MSS clamping)."
     for clamp in ruleset.clamps:
         for words in (leaving(clamp.device), entering(clamp.device)):
             yield Rule("mangle", "netc-FORWARD", f"{words} {segment(None)}", why)

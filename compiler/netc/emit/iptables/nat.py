@@ -34,7 +34,7 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:
     said_before: set[str] = set()
     for fact in facts:
-        why = because(fact.origin, "the destination changes, the visitor's address does not.")
+        why = because(fact.origin, "the destination changes, the visitor's address stays.")
         ports = f"-p {fact.ports.protocol} --dport {span(fact.ports)}"
         words = f"{entering(fact.device)} -d {fact.on} {ports} -j DNAT --to-destination {_at(fact.to, fact.to_port)}"
         if words not in said_before:  # two forwards may lead the same port to the same place
@@ -45,7 +45,7 @@ def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:
     if not facts:
         return
-    why = "Published ports: the destination changes, the client's address does not."
+    why = "Published ports. The destination changes, the client's address stays."
     yield Rule("nat", "netc-PREROUTING", f"-j {PUBLISHED}", why)
     yield Rule("nat", "netc-OUTPUT", f"-j {PUBLISHED}")
     for nat in facts:
@@ -66,12 +66,14 @@ def _at(to: IPAddress, port: int | None) -> str:
 def _masquerade(fact: Masquerade) -> Rule:
     dialled = f"-p {fact.ports.protocol} -m conntrack --ctstate DNAT --ctorigdst {fact.on}"
     words = f"{leaving(fact.device)} {dialled} --ctorigdstport {span(fact.ports)} -j MASQUERADE"
-    return Rule("nat", "netc-POSTROUTING", words, because(fact.origin, "the server is not told who the visitor is."))
+    why = because(fact.origin, "masquerade. The server sees an address of this host, not that of the visitor.")
+    return Rule("nat", "netc-POSTROUTING", words, why)
 
 
 def _hairpin(fact: Hairpin) -> Rule:
     within = f"-s {fact.subnet} -d {fact.subnet} -m conntrack --ctstate DNAT"
-    why = because(fact.origin, "a neighbour who dialled the host is answered by the host.")
+    what = "hairpin. The server sees this host as the client, so its replies come back through this host."
+    why = because(fact.origin, what)
     return Rule("nat", "netc-POSTROUTING", f"{leaving(fact.device)} {within} -j MASQUERADE", why)
 
 

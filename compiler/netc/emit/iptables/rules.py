@@ -16,7 +16,8 @@ def text(ruleset: Ruleset, family: Family) -> str:
     rules = [rule for make in makers for rule in make(ruleset, family)]
     printed = [_table(name, [rule for rule in rules if rule.table == name]) for name in TABLES]
     tables = [table for table in printed if table["chains"]]
-    return render("iptables", "rules.j2", origin=origin(ruleset.origin), tables=tables)
+    marks = bool(ruleset.marks or ruleset.splits)
+    return render("iptables", "rules.j2", origin=origin(ruleset.origin), tables=tables, marks=marks)
 
 
 def _table(name: str, rules: Iterable[Rule]) -> dict[str, object]:

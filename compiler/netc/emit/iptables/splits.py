@@ -44,7 +44,7 @@ def arriving(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     for split in ruleset.splits:
         device = entering(split.device)
         if family == 4 and of_programs(split) and any(one(4, resolver) for resolver in split.resolvers):
-            why = "A resolver at 127.0.0.53 is asked through the tunnel, but nobody out there has such an address."
+            why = "DNAT sends queries for 127.0.0.53 into the tunnel, so `route_localnet` is on here."
             yield Rule("mangle", "netc-PREROUTING", f"{device} -s 127.0.0.0/8 -j DROP", why)
             yield Rule("mangle", "netc-PREROUTING", f"{device} -d 127.0.0.0/8 -j DROP")
         if split.mtu is not None:
@@ -63,17 +63,19 @@ def chosen(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 def _sent(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
     chain = "netc-OUTPUT"
-    why = "What has its mark keeps it."
+    why = "Marked packets keep their mark."
     yield Rule("mangle", chain, f"-m mark ! --mark {masked(0)} -j RETURN", why)
     for split in splits:
-        why = because(split.origin, "a connection that was chosen stays so, also for what the kernel itself sends.")
+        what = f"packets of a chosen connection get mark {split.mark:#010x}, also those that the kernel sends itself."
+        why = because(split.origin, what)
         if split.outer and one(family, split.outer.remote):
             yield Rule("mangle", chain, f"-d {split.outer.remote} -p {split.outer.protocol} -j RETURN")
         for back in _back(split, family):
             words = said(back, "-m conntrack --ctstate RELATED -j RETURN")
-            yield Rule("mangle", chain, words, "What the kernel reports to who began a connection goes back to them.")
+            back_why = "ICMP errors to the program or client that opened a connection are not marked."
+            yield Rule("mangle", chain, words, back_why)
         yield Rule("mangle", chain, f"-m connmark --mark {masked(split.mark)} -g {into(split)}", why)
-    why = "Who came in is answered by the way that they came."
+    why = "Replies to other incoming connections are not chosen."
     yield Rule("mangle", chain, "-m conntrack --ctdir REPLY -j RETURN", why)
     for split in splits:
         if of_programs(split):
@@ -101,7 +103,9 @@ def _passed(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
     for split in splits:
         device = entering(split.device)
         new = f"{device} -m conntrack --ctstate NEW"
-        yield Rule("mangle", chain, f"{new} -j CONNMARK --set-xmark {masked(split.mark)}", because(split.origin))
+        name = token(split.device)
+        why = because(split.origin, f"new connections by {name} get mark {split.mark:#010x}, so replies leave by it.")
+        yield Rule("mangle", chain, f"{new} -j CONNMARK --set-xmark {masked(split.mark)}", why)
         yield Rule("mangle", chain, f"{new} -j RETURN")
         yield Rule("mangle", chain, f"! {device} -m connmark --mark {masked(split.mark)} -g {into(split)}")
     passing = [split for split in splits if not of_programs(split)]
@@ -115,7 +119,8 @@ def _passed(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
 
 def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
     chain = f"netc-split-{split.name}"
-    why = because(split.origin, f"what goes by {token(split.device)}, once it is chosen, and what does not.")
+    marked = f"get mark {split.mark:#010x} and leave by {token(split.device)}"
+    why = because(split.origin, f"chosen packets {marked}, except those that RETURN here.")
     if split.resolvers:
         for protocol in ("udp", "tcp"):
             yield Rule("mangle", chain, f"-p {protocol} -m multiport --dports 53,853 -g {into(split)}", why)
@@ -135,7 +140,12 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
 def leaving_marked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     chain = "netc-POSTROUTING"
     if ruleset.splits:
-        yield Rule("mangle", chain, "-o lo -j RETURN", "By the tunnel or not at all, in segments that fit.")
+        yield Rule(
+            "mangle",
+            chain,
+            "-o lo -j RETURN",
+            "Marked packets leave by the tunnel or are dropped. TCP segments are made to fit through it.",
+        )
     for split in ruleset.splits:
         device = leaving(split.device)
         yield Rule("mangle", chain, f"{carries(split)} ! {device} -j DROP", because(split.origin))
@@ -153,7 +163,7 @@ def refused(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     for split in ruleset.splits:
         if words := list(_refused(split, family)):
             chain, hook = f"netc-no-{split.name}", "netc-OUTPUT" if of_programs(split) else "netc-FORWARD"
-            why = because(split.origin, "refused at once, so that programs go on with the other family.")
+            why = because(split.origin, "refused at once, so that programs try the other address family.")
             yield Rule("filter", hook, f"{carries(split)} -j {chain}", why)
             yield from (Rule("filter", chain, one_of) for one_of in words)
 
@@ -176,7 +186,7 @@ def asked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     """Names are asked of the split's own resolver, whichever was meant."""
     for split in ruleset.splits:
         hook = "netc-OUTPUT" if of_programs(split) else "netc-PREROUTING"
-        why = because(split.origin, "names are asked of its own resolver, whichever was meant.")
+        why = because(split.origin, "DNS queries go to its resolver, whatever server they were sent to.")
         for resolver in split.resolvers:
             for protocol in ("udp", "tcp") if one(family, resolver) else ():
                 words = f"{carries(split)} -p {protocol} --dport 53 -j DNAT --to-destination {resolver}"
@@ -187,7 +197,7 @@ def asked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 def leaving_from(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     """Not by MASQUERADE, which is forgotten with the device: what a closed connection has still to say would go by the
     uplink."""
-    why = "The source was chosen for the way that it would have gone."
+    why = "The kernel chose the source address before the mark, so it is that of another interface."
     for split in ruleset.splits:
         for address in (ip for ip in split.addresses if one(family, ip)):
             words = f"{leaving(split.device)} -m connmark --mark {masked(split.mark)} -j SNAT --to-source {address}"

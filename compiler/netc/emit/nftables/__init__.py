@@ -67,6 +67,7 @@ def _text(ruleset: Ruleset) -> str:
         sources=[_source(source) for source in ruleset.sources],
         hairpins=[_hairpin(hairpin) for hairpin in ruleset.hairpins],
         clamps=[_device(clamp.device) for clamp in ruleset.clamps],
+        marked=bool(ruleset.marks or ruleset.splits),
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
         **splits.values(ruleset),
@@ -183,7 +184,7 @@ ALWAYS = {
     Always.ESTABLISHED: ("", ["ct state established,related accept"]),
     Always.LOOPBACK: ("", ['iifname "lo" accept']),
     Always.NEIGHBOURS: (
-        "Neighbours find each other before anything is refused.",
+        "Neighbour discovery and MLD: conntrack does not track them.",
         [
             "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
             "ip6 saddr fe80::/10 icmpv6 type"
@@ -192,7 +193,7 @@ ALWAYS = {
     ),
     Always.INVALID: ("", ["ct state invalid drop"]),
     Always.ICMP: (
-        "Without errors no path has an MTU.",
+        "Echo requests, and errors: path MTU discovery needs them.",
         [
             "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
             "icmpv6 type"
@@ -200,7 +201,7 @@ ALWAYS = {
         ],
     ),
     Always.DHCP: (
-        "The uplink's DHCP client asked everyone, so these are no replies.",
+        "DHCP replies. To conntrack they are new: the requests went to a broadcast or multicast address.",
         [
             "meta nfproto ipv4 udp sport 67 udp dport 68 accept",
             "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
@@ -251,7 +252,9 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
             ways = devices(rule.devices)
             return origin(rule.origin), [f"iifname {ways} oifname {ways} accept"]
         case Led():
-            return "Forwarded and published ports, by where they were led.", [_led(*target) for target in rule.targets]
+            return "Forwarded and published ports, by the address that DNAT gave them.", [
+                _led(*target) for target in rule.targets
+            ]
 
 
 def _led(device: InterfaceName | None, to: IPAddress) -> str:

@@ -48,6 +48,7 @@ def _printed(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
         "device": Verbatim(f'"{token(split.device)}"'),
         "chosen": _chosen(split),
         "spared": _spared(split),
+        "any_program": _chosen(split) == ANY_PROGRAM,
         "passed_on": _passed_on(split),
         "back": _back(split),
         "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
