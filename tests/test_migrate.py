@@ -167,7 +167,7 @@ def test_the_order_is_printed(tmp_path: Path) -> None:
 
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0] == "1. at one moment: a, b, c"
+    assert lines[0] == "1. at the same time: a, b, c"
     assert lines[2].endswith("a - b, a - c, b - c, b - d")
     assert lines[4] == "2. d"
     assert "systemctl reload netc-bird" in ran.out
@@ -177,7 +177,7 @@ def test_sessions_outside_begin_anew_when_the_as_speaks_otherwise(tmp_path: Path
     """A member's own ASN is in one form's, and the AS's in the other's."""
     ran = migrate(tmp_path, topology(REAL, RING, edges="ac"), topology(FAKE, RING, edges="ac"))
 
-    assert "     and all sessions with neighbours outside of a, c\n" in ran.out
+    assert "     and all sessions with external neighbours of a, c\n" in ran.out
 
 
 def test_what_is_left_is_printed(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_with_an_igp_everybody_changes_at_one_moment(tmp_path: Path) -> None:
     ran = migrate(tmp_path, example, after)
 
     assert ran.code == 0
-    assert ran.out.splitlines()[0] == "1. at one moment: fra, hkg, lax, nyc, sgp"
+    assert ran.out.splitlines()[0] == "1. at the same time: fra, hkg, lax, nyc, sgp"
 
 
 def test_more_than_the_form_differs(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ check_parts() { # PARTS… that are up: what their `check` scripts find. It chan
   for script in "$@"; do
     part=$script journal=/run/netc/$script
     asking=$script # not local: an error forgets what is
-    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked"; fi
+    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be checked"; fi
   done
   trap - EXIT
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"

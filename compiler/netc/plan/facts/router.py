@@ -15,12 +15,12 @@ BIRD_PATH = "/etc/netc/bird.conf"
 BIRD_PASSWORDS = "/run/netc/bird.passwords"
 BIRD_SWITCHES = "/run/netc/bird.switches"
 BIRD_PID = "/run/netc/bird-keeper.pid"
-"""Where bird.bash keeps the id of the process that keeps the daemon running."""
+"""Where bird.bash writes the PID of bird-keeper.bash."""
 
 
 class Router(Fact, frozen=True):
-    """A host's routing. `sources` are the addresses that its own packets carry, one a family; `table` is where the
-    kernel has its routes."""
+    """A host's routing. `sources` are the source addresses of its own packets, one a family. `table` is the kernel's
+    table for its routes."""
 
     id: IPAddress
     table: int
@@ -42,6 +42,7 @@ class Router(Fact, frozen=True):
                 up=("switches", "off", *names),
                 down=("no_switches",),
                 holds=tuple(("exists", f"{BIRD_SWITCHES}/{name}") for name in names),
+                why="BIRD starts with these protocols disabled. The checkers of anycast services enable them.",
             )
         yield Step(
             up=("start_bird", BIRD_PATH),
@@ -59,7 +60,7 @@ class Router(Fact, frozen=True):
                 )
 
     def _switches(self) -> tuple[ProtocolName, ...]:
-        """Protocols that others turn on and off while BIRD runs."""
+        """Protocols that checkers enable and disable while BIRD runs."""
         return tuple(name for one in self.anycast for name in (one.name, one.draining) if name)
 
     def needs(self) -> Iterator[Command]:
@@ -74,10 +75,10 @@ class Router(Fact, frozen=True):
                 yield Secret("password", session.password, session.origin)
 
     def reload(self) -> Iterator[Command]:
-        """Sessions that stay the same are not touched."""
+        """Sessions that do not change stay established."""
         yield from (step.up for step in self._passwords())
         if names := self._switches():
-            yield ("switches", "as_they_are", *names)
+            yield ("switches", "keep", *names)
         yield ("reload_bird", BIRD_PATH)
 
     def libraries(self) -> Iterator[Library]:
@@ -88,7 +89,7 @@ class Router(Fact, frozen=True):
             yield Library("switches.bash", CHANGING)
 
     def capabilities(self) -> Iterator[str]:
-        # What BIRD keeps once it is a user of its own,
+        # BIRD keeps these after it has dropped root.
         yield from ("NET_BIND_SERVICE", "NET_BROADCAST", "NET_RAW")
-        # to become that user and own its socket; to find other BIRDs, and to end and ask one that is another user.
+        # BIRD needs these to drop root and own its socket; the scripts, to find, ask and end a BIRD that is not root.
         yield from ("SETUID", "SETGID", "CHOWN", "FOWNER", "KILL", "SYS_PTRACE", "DAC_OVERRIDE")
