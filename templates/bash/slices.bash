@@ -7,7 +7,7 @@
 tree=/sys/fs/cgroup numbers=/run/netc/firewall.groups
 
 need_control_groups() {
-  [[ -e $tree/cgroup.controllers ]] || refuse "$tree is not the unified hierarchy (cgroup v2 alone), which slices need: boot with systemd.unified_cgroup_hierarchy=1"
+  [[ -e $tree/cgroup.controllers ]] || refuse "slices need the unified control group hierarchy (cgroup v2 alone) at $tree: boot with systemd.unified_cgroup_hierarchy=1"
 }
 need_levels() { # nft matches a control group at a level, which needs a newer kernel; iptables matches by path
   matches_control_groups || refuse "nft cannot match control groups here: it needs kernel 6.1, or kernel 6.12 in a container"

@@ -175,7 +175,7 @@ def test_a_program_that_does_not_end_by_its_own_command_is_ended_by_a_signal(lab
     up(host)
     done = host.run(script(PART, "down"))
 
-    assert "did not end by its own command" in done.stderr
+    assert "the stop command did not end the program" in done.stderr
     assert difference(start, settled(host)) == ""
 
 
@@ -316,8 +316,8 @@ def test_what_must_hold_is_asked_before_anything_is_touched(lab: Lab, tmp_path: 
     host = laptop(lab, tmp_path, TUNSAFE)
     start = settled(host)
     for spoil, said in (
-        (f"chmod 640 {CONFIG}", "not root's alone"),
-        (f"chmod 600 {CONFIG}; chown nobody {CONFIG}", "not root's alone"),
+        (f"chmod 640 {CONFIG}", "only root may have access"),
+        (f"chmod 600 {CONFIG}; chown nobody {CONFIG}", "only root may have access"),
         (f"rm {CONFIG}", "missing"),
         (f"rm {PROGRAM}", "needs the program tunsafe"),
     ):

@@ -159,7 +159,7 @@ def test_an_ipset_of_someone_else_s_is_refused_before_anything_is_touched(a: Hos
     done = a.run(script("set-bad", "up"), check=False)
 
     assert done.returncode != 0
-    assert f"an ipset {name} exists, and is not netc's" in done.stderr
+    assert f"an ipset {name} exists already, and is not from netc" in done.stderr
     assert difference(start, a.state()) == ""
 
 

@@ -1,4 +1,4 @@
-"""What a router knows, tells and asks, as facts, in no daemon's own words."""
+"""The configuration of a router as facts, independent of any daemon."""
 
 from __future__ import annotations
 
@@ -42,40 +42,40 @@ class RoaFile(Struct, frozen=True):
 
 
 class System(Struct, frozen=True):
-    """The AS as one of its routers sees it. `members` are private ASNs that nobody outside may see.
+    """The AS as one of its routers sees it. `members` are private ASNs that other ASes must not see.
 
-    `own` is told to the world, by every router; `inside` is this host's part of it, told to our own routers alone.
+    Every router announces `own` to other ASes. `inside` is this host's part of it, announced to our own routers only.
     """
 
     asn: int
     form: Literal["confederation", "fake", "one"]
-    """How it is made: members of RFC 5065, members that are ASes of their own, or no members."""
+    """Members of RFC 5065, members that are ASes of their own, or no members."""
     members: tuple[int, ...]
     own: tuple[IPNetwork, ...]
     inside: tuple[IPNetwork, ...]
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
-    """Ranges that nobody may announce any part of."""
+    """Prefixes that nobody may announce, nor any part of them."""
     refused_asns: tuple[tuple[int, int], ...]
-    """First and last of ASNs that no path may hold."""
+    """Ranges of ASNs (first, last) that no AS path may contain."""
     roa: tuple[RoaServer | RoaFile, ...]
-    """Who may announce what."""
+    """Sources of ROAs."""
     roa_strict: bool
-    """What no ROA is about is refused as well."""
+    """Routes without any ROA are refused as well."""
     flaps: tuple[RoaServer | RoaFile, ...]
-    """What nobody may announce for now. Kept apart: in one table a ROA of AS 0 beside another means nothing."""
+    """Prefixes that nobody may announce for now. Their own table: beside another ROA, one of AS 0 has no effect."""
     drained: bool
-    """Whoever has another way takes it: the router is about to go."""
+    """The router is about to go away, and its routes become the last resort (RFC 8326)."""
     tags: tuple[int, ...]
-    """Of DN42's communities (64511), on what is ours."""
+    """Communities of DN42 (64511) on our own routes."""
     anycast: tuple[IPNetwork, ...]
-    """Told to the world while some router of ours tells it inside."""
+    """Announced to other ASes while one of our routers announces it internally."""
     recursive: bool
-    """Next hops are loopbacks, which the IGP finds; else every router is the next hop of what it tells."""
+    """Next hops are loopbacks, which the IGP resolves. Otherwise each router is the next hop of its routes."""
 
 
 class RouteLimit(Struct, frozen=True):
-    """Of what one end of a session tells the other in a family."""
+    """A limit of the routes that one end of a session announces in a family."""
 
     family: Family
     routes: int
@@ -97,16 +97,16 @@ class Session(Struct, frozen=True):
     direct: bool
     hops: int | None = None
     cost: int = 0
-    """Of a packet that goes to the neighbour; inside only."""
+    """Of the path to the neighbour; internal sessions only."""
     cluster: IPAddress | None = None
     """Of a reflector, whose client the neighbour is (RFC 4456)."""
     local_pref: int | None = None
-    """Of what a neighbour outside says."""
+    """Of routes from an external neighbour."""
     limits: tuple[RouteLimit, ...] = ()
     """Of what the neighbour announces, before anything is refused."""
     export_limits: tuple[RouteLimit, ...] = ()
     only: tuple[Accepted, ...] = ()
-    """All that the neighbour may announce; nothing more is said if it is empty."""
+    """The only prefixes that the neighbour may announce. If it is empty, there is no such limit."""
     measures: tuple[int, ...] = ()
     """Of DN42's communities (64511), of the link."""
     password: Key | None = None
@@ -128,8 +128,8 @@ class IgpInterface(Struct, frozen=True):
 
 
 class Anycast(Struct, frozen=True):
-    """Prefixes of a service that is behind `device`: told of by `name` while a switch is on, and by `draining` as the
-    last resort while another is (RFC 8326)."""
+    """Prefixes of a service behind `device`. The protocol `name` announces them while its switch is on, and `draining`
+    announces them as the last resort (RFC 8326) while its own is on."""
 
     name: ProtocolName
     draining: ProtocolName | None
