@@ -170,7 +170,7 @@ class Host:
                 self._lose(self.find("address", None, f"{net} lo"))
             case ("no_bird_password", name):
                 self._lose(self.find("password", None, name))
-            case ("switches", "off" | "as_they_are" as how, *names) if names:
+            case ("switches", "off" | "keep" as how, *names) if names:
                 if not self._seek("switches", None, "of bird"):
                     assert how == "off"
                     self._gain("switches", None, "of bird")

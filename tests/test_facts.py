@@ -167,9 +167,11 @@ def test_what_a_command_lacks_is_noticed() -> None:
 
         def steps(self) -> tuple[Step, ...]:
             return (
-                Step(("keep", "-4", "default"), ("nft", "flush", "ruleset"), holds=(("shows", "ip link", "lo"),)),
+                Step(("keep", "-4", "default"), ("nft", "flush", "ruleset"), holds=(("expect", "ip link", "lo"),)),
                 Step(
-                    ("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")), Implicit("n"), holds=(("is_loose",),)
+                    ("ip", "netns", "exec", "n", "wg", "set", HostPath("/key")),
+                    Implicit("n"),
+                    holds=(("rp_filter_is_loose",),),
                 ),
                 Step(up=("no_such_function",), down=("loosen", "eth0"), holds=()),
             )
@@ -181,7 +183,7 @@ def test_what_a_command_lacks_is_noticed() -> None:
             return (Library("uplinks.bash", ("down",)),)
 
     assert sorted(unknown(Wrong())) == [
-        "check: is_loose",
+        "check: rp_filter_is_loose",
         "up: keep",
         "up: no_such_function",
         "watch: start_bird",

@@ -167,7 +167,7 @@ def test_the_order_is_printed(tmp_path: Path) -> None:
 
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
-    assert lines[0] == "1. at one moment: a, b, c"
+    assert lines[0] == "1. at the same time: a, b, c"
     assert lines[2].endswith("a - b, a - c, b - c, b - d")
     assert lines[4] == "2. d"
     assert "systemctl reload netc-bird" in ran.out
@@ -217,7 +217,7 @@ def test_with_an_igp_everybody_changes_at_one_moment(tmp_path: Path) -> None:
     ran = migrate(tmp_path, example, after)
 
     assert ran.code == 0
-    assert ran.out.splitlines()[0] == "1. at one moment: fra, hkg, lax, nyc, sgp"
+    assert ran.out.splitlines()[0] == "1. at the same time: fra, hkg, lax, nyc, sgp"
 
 
 def test_more_than_the_form_differs(tmp_path: Path) -> None:

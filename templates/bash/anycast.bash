@@ -1,42 +1,43 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced by the checker of an anycast service. While it answers, `protocols` of BIRD's tell of it; while it drains,
-# `draining` do, as the last resort. `rise` good checks in a row bring it up, `fall` bad ones down.
+# Sourced by the checker of an anycast service. While the service is up, the BIRD protocols in `protocols` announce it. While
+# it drains, those in `draining` announce it as the last resort (RFC 8326). After `rise` successful checks in a row it is
+# up, after `fall` failed ones it is down.
 set -uo pipefail
 export LC_ALL=C
-umask 022 # BIRD reads its switches as a user of its own
+umask 022 # BIRD is not root when it reads the switches
 : "${service:?}" "${protocols[0]:?}" "${draining[0]-}"
-: "${namespace=}" "${question[0]-}" "${interval=0}" "${timeout=0}" "${drain=0}" "${rise=0}" "${fall=0}" # a checker's
+: "${namespace=}" "${check[0]-}" "${interval=0}" "${timeout=0}" "${drain=0}" "${rise=0}" "${fall=0}" # not set in `withdraw`
 state=down good=0 bad=0 drained=0
-told=/run/netc/anycast-$service.state switched_off=/etc/netc/anycast/$service.disabled turned=/run/netc/bird.switches
+state_file=/run/netc/anycast-$service.state disabled_file=/etc/netc/anycast/$service.disabled switches=/run/netc/bird.switches
 
 say() { printf 'netc: anycast %s: %s\n' "$service" "$*" >&2; }
-now() { local up _; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/./} * 10)); } # milliseconds, by no clock that is set
+now() { local up _; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/./} * 10)); } # milliseconds since the boot, because somebody may set the clock
 seconds() { printf '%d.%03d\n' $(($1 / 1000)) $(($1 % 1000)); }
 ask_bird() { timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; }
 
-put() { # FILE LINE: whole or not at all
+write_line() { # FILE LINE: replaces FILE atomically
   [[ -d ${1%/*} ]] && printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"
 }
 
-answers() { # nothing that a check leaves open or running is waited for
+answers() { # runs the check as nobody; the checker does not wait for processes that the check leaves behind
   timeout --signal=KILL "$(seconds "$timeout")" ip netns exec "$namespace" \
     setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
-    "${question[@]}" </dev/null >/dev/null 2>&1 &
+    "${check[@]}" </dev/null >/dev/null 2>&1 &
   wait $!
 }
 
-turn() { # on|off PROTOCOL…
+set_protocols() { # on|off PROTOCOL…
   local line='disabled;' verb=disable wanted=down name
   [[ $1 == off ]] || line='disabled no;' verb=enable wanted=up
   for name in "${@:2}"; do
-    [[ -e $turned/$name ]] || continue # BIRD's part is down, or knows of no such
-    [[ $(<"$turned/$name") == "$line" ]] || put "$turned/$name" "$line"
+    [[ -e $switches/$name ]] || continue # the part `bird` is down, or has no such protocol
+    [[ $(<"$switches/$name") == "$line" ]] || write_line "$switches/$name" "$line"
     [[ ${running[$name]-$wanted} == "$wanted" ]] || ask_bird "$verb" "\"$name\"" >/dev/null
   done
 }
 
-look_at_bird() { # what it does now; it may have been started anew
+read_protocols() { # their states now, because BIRD may have been restarted
   local name kind at _
   running=()
   while read -r name kind _ at _; do
@@ -44,7 +45,7 @@ look_at_bird() { # what it does now; it may have been started anew
   done < <(ask_bird show protocols "\"any-$service*\"")
 }
 
-tell() { # as the state wants it: on before off, so that a route is replaced and at no moment gone
+announce() { # as the state requires; on before off, so that the route is replaced and never withdrawn in between
   local -A running
   local on=() off=() name _
   case $state in
@@ -52,84 +53,84 @@ tell() { # as the state wants it: on before off, so that a route is replaced and
     draining) on=("${draining[@]}") off=("${protocols[@]}") ;;
     *) off=("${protocols[@]}" "${draining[@]}") ;;
   esac
-  look_at_bird
-  turn on "${on[@]}"
+  read_protocols
+  set_protocols on "${on[@]}"
   for _ in {1..20}; do
     for name in "${on[@]}"; do [[ ${running[$name]-up} == up ]] || break; done
     [[ ${name-} && ${running[$name]-up} != up ]] || break
     sleep 0.05
-    look_at_bird
+    read_protocols
   done
-  turn off "${off[@]}"
+  set_protocols off "${off[@]}"
 }
 
-become() { # STATE
+set_state() { # STATE
   [[ $state == "$1" ]] || say "$state, now $1"
   state=$1
-  put "$told" "$state"
+  write_line "$state_file" "$state"
 }
 
-judge() { # of one more check
+run_check() { # and set the state that follows from it
   if answers; then good=$((good + 1)) bad=0; else good=0 bad=$((bad + 1)); fi
-  if [[ -e $switched_off ]]; then
+  if [[ -e $disabled_file ]]; then
     case $state in
       up | falling) start_to_drain ;;
-      draining) if ((bad >= fall || $(now) >= drained)); then become disabled; fi ;;
-      *) become disabled ;;
+      draining) if ((bad >= fall || $(now) >= drained)); then set_state disabled; fi ;;
+      *) set_state disabled ;;
     esac
     return
   fi
   case $state in
     up | falling | draining)
-      if ((bad >= fall)); then become down; elif ((bad)); then become falling; else become up; fi
+      if ((bad >= fall)); then set_state down; elif ((bad)); then set_state falling; else set_state up; fi
       ;;
     *)
-      if ((good >= rise)); then become up; elif ((good)); then become rising; else become down; fi
+      if ((good >= rise)); then set_state up; elif ((good)); then set_state rising; else set_state down; fi
       ;;
   esac
 }
 
 start_to_drain() {
   drained=$(($(now) + drain))
-  if ((${#draining[@]})); then become draining; else become disabled; fi
+  if ((${#draining[@]})); then set_state draining; else set_state disabled; fi
 }
 
-look_after() {
+run_checks() {
   local next
-  trap leave TERM INT
-  become down
-  tell
+  trap stop TERM INT
+  set_state down
+  announce
   while :; do
     next=$(($(now) + interval))
-    judge
-    tell
+    run_check
+    announce
     [[ ! ${NOTIFY_SOCKET-} ]] || systemd-notify WATCHDOG=1
-    rest "$next"
+    wait_until "$next"
   done
 }
 
-rest() { # MILLISECOND: until then
+wait_until() { # MILLISECONDS since the boot
   local left=$(($1 - $(now)))
   ((left > 0)) || return 0
   sleep "$(seconds "$left")" &
   wait $!
 }
 
-leave() { # drains first, if there is something to drain
+stop() { # drains first if the service is up
   trap '' TERM INT
   mapfile -t left < <(jobs -p)
   ((${#left[@]} == 0)) || kill "${left[@]}" 2>/dev/null
   if [[ $state == up || $state == falling ]]; then
     start_to_drain
-    tell
+    announce
   fi
-  [[ $state != draining ]] || rest "$drained"
+  [[ $state != draining ]] || wait_until "$drained"
   withdraw
   exit 0
 }
 
 withdraw() {
   state=down
-  tell
-  rm -f "$told" "$told.new"
+  announce
+  rm -f "$state_file" "$state_file.new"
 }

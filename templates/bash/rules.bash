@@ -1,16 +1,16 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced after steps.bash by the reload of a part that is rules of routing and nothing else: what is wanted before and
-# after is at no moment away. The part's journal says which rules are its own.
+# Sourced after steps.bash by the `reload` of a part that consists of policy rules (ip-rule(8)). It adds new rules, then
+# deletes rules that are no longer wanted. Rules that stay are never deleted. The journal lists the rules that netc added.
 declare -A made wanted
 while read -r rule; do made[$rule]=1; done < <(sed -n 's/^\(rule \)\?\(ip -[46] rule add .*\)/\2/p' "${journal:?}")
 
-rule() { # ip FAMILY rule add …
+rule() { # ip FAMILY rule add …: adds the rule if it is new
   wanted[$*]=1
   [[ ${made[$*]-} ]] || "$@"
 }
 
-drop_other_rules() {
+drop_other_rules() { # deletes rules that this reload did not name
   local one words
   for one in "${!made[@]}"; do
     [[ ! ${wanted[$one]-} ]] || continue

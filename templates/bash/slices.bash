@@ -1,18 +1,19 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced where programs are told by their slice. nft and iptables look for a slice's control group when rules are loaded and keep
-# its number; a group that is made anew has another, and would not be known. So the packet filter makes the groups
-# before it loads its rules, systemd starts services in what it finds, and before a slice starts, `hold` compares.
+# Sourced where rules match programs by their systemd slice. nft and iptables resolve the control group of a slice when they
+# load the rules, and keep its inode number. If the control group is deleted and made again, its number is another one and
+# the rules no longer match. So the packet filter makes the control groups before it loads rules, and systemd uses a
+# control group that already exists. Before a slice starts, `hold` compares the numbers and reloads the rules if needed.
 tree=/sys/fs/cgroup numbers=/run/netc/firewall.groups
 
 need_control_groups() {
-  [[ -e $tree/cgroup.controllers ]] || refuse "needs version 2 of control groups, and no other, at $tree"
+  [[ -e $tree/cgroup.controllers ]] || refuse "slices need the unified control group hierarchy (cgroup v2 alone) at $tree: boot with systemd.unified_cgroup_hierarchy=1"
 }
-need_levels() { # of nft's: iptables asks whether one group is within another, which every kernel can say
-  told_by_control_group || refuse "the kernel does not tell packets by their control group: it is older than 6.1, or this is a container and it is older than 6.12"
+need_levels() { # nft matches a control group at a level, which needs a newer kernel; iptables matches by path
+  matches_control_groups || refuse "nft cannot match control groups here: it needs kernel 6.1, or kernel 6.12 in a container"
 }
 
-told_by_control_group() { # shown by a packet, since a kernel that counts levels from elsewhere says nothing
+matches_control_groups() { # sends one packet: a kernel that counts levels from another root loads the rule, but it never matches
   local probe=netc_probe$RANDOM$RANDOM said='' try
   mkdir -p "$tree/$probe" && nft -f - <<<"table inet $probe {
     chain output {
@@ -34,7 +35,7 @@ make_control_groups() { # PATH…
   for path; do mkdir -p "$tree/$path" || return; done
   (cd "$tree" && stat -c '%i %n' -- "$@") >"$numbers.new"
 }
-remove_control_groups() { # those that nothing runs in; systemd removes its own
+remove_control_groups() { # if nothing runs in them; systemd removes those that it uses
   local path
   for path; do rmdir "$tree/$path" 2>/dev/null || true; done
 }
@@ -42,7 +43,7 @@ remove_control_groups() { # those that nothing runs in; systemd removes its own
 remember_control_groups() { mv "$numbers.new" "$numbers"; }
 forget_control_groups() { rm -f "$numbers" "$numbers.new"; }
 
-same_control_groups() {
+same_control_groups() { # as when the rules were loaded
   local number path
   [[ -s $numbers ]] || return
   while read -r number path; do
@@ -50,22 +51,22 @@ same_control_groups() {
   done <"$numbers"
 }
 
-look_at_services() { # SLICE SERVICE…: which of them run elsewhere, since before this was so
+look_at_services() { # SLICE SERVICE…: warns about services that do not run in the slice yet
   local service group
   command -v systemctl >/dev/null || return 0
   for service in "${@:2}"; do
     group=$(systemctl show --property=ControlGroup --value "$service" 2>/dev/null) || continue
-    [[ ! $group || /$group/ == *"/$1/"* ]] || say "$service goes by no tunnel before: systemctl daemon-reload && systemctl restart $service"
+    [[ ! $group || /$group/ == *"/$1/"* ]] || say "$service does not run in $1 yet, and does not use the tunnel until you restart it: systemctl daemon-reload && systemctl restart $service"
   done
 }
 
-control_groups_are() { # PATH…: of those that are there; what nothing runs in may be gone, and `hold` looks before it starts
+control_groups_are() { # only those that exist: systemd removes an empty one, and `hold` compares before its slice starts
   local number path
   local -A known=()
   [[ -s $numbers ]] || { differs "$numbers is not there"; return 0; }
   while read -r number path; do [[ ! -e $tree/$path ]] || known[$path]=$number; done <"$numbers"
   ((${#known[@]})) || return 0
   while read -r number path; do
-    [[ ${known[$path]} == "$number" ]] || differs "control group $path is another than the rules know"
+    [[ ${known[$path]} == "$number" ]] || differs "control group $path was made again after the rules were loaded, and they do not match it"
   done < <(cd "$tree" && stat -c '%i %n' -- "${!known[@]}" 2>/dev/null)
 }

@@ -13,7 +13,7 @@ check_parts() { # PARTS… that are up: prints what their `check` scripts find. 
   for script in "$@"; do
     part=$script journal=/run/netc/$script
     asking=$script # global: after an error the EXIT trap of steps.bash reads it, and locals are gone
-    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be asked: it has no check script"; fi
+    if [[ -r $parts/$script/check ]]; then builtin source "$parts/$script/check"; else differs "cannot be checked: it has no check script"; fi
   done
   trap - EXIT
   ((!${#differences[@]})) || printf '%s\n' "${differences[@]}"

@@ -140,7 +140,7 @@ find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`,
   while IFS= read -r line; do
     case $line in
       ip\ *$'\t'*) left+=("$line") ;;
-      *': cannot be asked'* | *' cannot be asked for: '*) unasked+=$line$'\n' ;;
+      *': cannot be checked'* | *' cannot be checked: '*) unasked+=$line$'\n' ;;
       *) wrong[${line%%: *}]=1 ;;
     esac
   done < <(check_parts "${up[@]}"; strays)

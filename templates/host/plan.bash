@@ -43,10 +43,7 @@ commands_in() { # FILE: reads its lines without comments into `commands`
 differs_in_comments_only() { # OLD NEW PATH: a file that does the same as before
   local old=$trees/$1/$3 new=$trees/$2/$3 commands words='^[[:blank:]]*#|^Description='
   [[ -f $old && -f $new ]] || return
-  if [[ $3 != files/etc/netc/parts/* ]]; then
-    cmp -s <(grep -vE "$words" "$old") <(grep -vE "$words" "$new")
-    return
-  fi
+  [[ $3 == files/etc/netc/parts/* ]] || { cmp -s <(grep -vE "$words" "$old") <(grep -vE "$words" "$new"); return; }
   commands_in "$old"
   old=$commands
   commands_in "$new"

@@ -95,7 +95,7 @@ def test_what_one_link_lacks_is_said_and_stops_no_other(hub: Host) -> None:
 
     assert done.returncode == 1
     assert done.stderr == (
-        "netc: link-l2: an interface vx-n2 exists, and is not of this part\n"
+        "netc: link-l2: an interface vx-n2 exists already, and does not belong to this part\n"
         "netc: link-l2: not up or broken; netc-host check prints what is missing\n"
     )
     assert hub.run(["ls", "/run/netc"]).stdout.split() == ["link-l1", "link-l3"]

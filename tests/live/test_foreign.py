@@ -133,7 +133,11 @@ def test_routes_to_everywhere_go_and_all_others_stay(lab: Lab, tmp_path: Path, t
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("fails", "ended with status 1"), ("silent", "made no interface tun0"), ("hides", "made no interface tun0")],
+    [
+        ("fails", "ended with status 1"),
+        ("silent", "did not create interface tun0"),
+        ("hides", "did not create interface tun0"),
+    ],
 )
 @pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
 def test_a_program_that_makes_no_interface_is_named_and_ended(
@@ -171,7 +175,7 @@ def test_a_program_that_does_not_end_by_its_own_command_is_ended_by_a_signal(lab
     up(host)
     done = host.run(script(PART, "down"))
 
-    assert "did not end by its own command" in done.stderr
+    assert "the stop command did not end the program" in done.stderr
     assert difference(start, settled(host)) == ""
 
 
@@ -293,7 +297,7 @@ def test_an_interface_of_someone_elses_is_neither_taken_nor_removed(lab: Lab, tm
     )
     start = host.state()
     done = host.run(script(PART, "down"))
-    assert "is someone else's by now" in done.stderr
+    assert "now belongs to something else" in done.stderr
     assert len(processes(host)) == 1
 
 
@@ -312,8 +316,8 @@ def test_what_must_hold_is_asked_before_anything_is_touched(lab: Lab, tmp_path: 
     host = laptop(lab, tmp_path, TUNSAFE)
     start = settled(host)
     for spoil, said in (
-        (f"chmod 640 {CONFIG}", "not root's alone"),
-        (f"chmod 600 {CONFIG}; chown nobody {CONFIG}", "not root's alone"),
+        (f"chmod 640 {CONFIG}", "only root may have access"),
+        (f"chmod 600 {CONFIG}; chown nobody {CONFIG}", "only root may have access"),
         (f"rm {CONFIG}", "missing"),
         (f"rm {PROGRAM}", "needs the program tunsafe"),
     ):
@@ -378,7 +382,7 @@ def test_where_bbr_is_not_allowed_it_is_said_and_tcp_left_alone(far: Host) -> No
     start = far.state()
     done = far.run(script("tcp", "up"))
 
-    assert "TCP stays with reno" in done.stderr
+    assert "TCP congestion control stays reno" in done.stderr
     down(far)
     assert difference(start, far.state()) == ""
 
@@ -389,7 +393,7 @@ def test_a_kernel_without_bbr_is_said_and_left_alone(far: Host) -> None:
     start = far.state()
     done = far.run(script("tcp", "up"))
 
-    assert "this kernel has no bbr: TCP stays with reno" in done.stderr
+    assert "this kernel has no bbr: TCP congestion control stays reno" in done.stderr
     assert far.read(CONTROL) == "reno\n"
     down(far)
     assert difference(start, far.state()) == ""

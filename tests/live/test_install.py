@@ -341,9 +341,9 @@ def test_up_fails_where_something_stays_broken(lab: Lab, edge: Host, tmp_path: P
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     check = "/etc/netc/parts/link-one/check"
-    edge.write(check, edge.read(check).replace("finish", "shows 'ip -o link show' vx-none\nfinish"), 0o755)
+    edge.write(check, edge.read(check).replace("finish", "expect 'ip -o link show' vx-none\nfinish"), 0o755)
     said = netc_host(edge, "up", check=False)
-    assert (said.returncode, said.stderr.count("is broken, and comes up anew")) == (1, 1)
+    assert (said.returncode, said.stderr.count("is broken: taking it down and up again")) == (1, 1)
     assert "link-one: not up or broken" in said.stderr
 
 

@@ -258,7 +258,7 @@ def test_without_its_lists_the_filter_says_what_to_start(there: Scene) -> None:
 def test_a_list_that_the_rules_use_stays_until_they_are_gone(there: Scene) -> None:
     before = there.a.state()
     up(there.a)
-    assert "in use, and stays" in there.a.run(script("set-office", "down")).stderr
+    assert "in use and stays" in there.a.run(script("set-office", "down")).stderr
     assert heard(there, OFFICE) == [True, True]
     up(there.a)
     down(there.a)

@@ -153,7 +153,11 @@ def test_a_key_that_others_can_read_is_refused_before_anything_is_touched(host: 
     part = next(part for part in reversed(parts(host)) if "secret" in host.read(script(part, "up")[1]))
     before(host, part)
     start = host.state()
-    for spoil, said in (("chmod 644", "not root's alone"), ("chown nobody", "not root's alone"), (": >", "missing")):
+    for spoil, said in (
+        ("chmod 644", "only root may have access"),
+        ("chown nobody", "only root may have access"),
+        (": >", "missing"),
+    ):
         host.run(["bash", "-c", f"cp -a {keys[0]} /tmp/key; {spoil} {keys[0]}"])
         done = host.run(script(part, "up"), check=False)
         host.run(["cp", "-a", "/tmp/key", keys[0]])

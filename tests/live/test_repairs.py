@@ -243,8 +243,8 @@ def test_chains_do_not_stay_with_the_iptables_of_before(lab: Lab, tmp_path: Path
 
     switches[second](a)
     said = told(a)
-    assert f"firewall: chains of netc's are in the tables of iptables-{first} too" in said
-    assert f"firewall: chains of netc's are in the tables of ip6tables-{first} too" in said
+    assert f"firewall: netc's chains are also in the tables of iptables-{first}" in said
+    assert f"firewall: netc's chains are also in the tables of ip6tables-{first}" in said
     assert any("iptables rule" in line and line.endswith("is not there") for line in said)
     if then == "up":
         mended(a)

@@ -142,7 +142,7 @@ def test_what_others_use_stays_and_is_taken_over_again(a: Host) -> None:
     a.run(["ipset", "restore"], input="create used list:set\nadd used bad4\n")
     done = a.run(script("set-bad", "down"))
 
-    assert "the ipset bad4 is in use, and stays for now" in done.stderr
+    assert "ipset bad4 is in use and stays for now" in done.stderr
     assert has(a, "bad4", DENIED[0])
     assert a.run(["ipset", "list", "-name"]).stdout.split() == ["bad4", "used"]
     a.run(script("set-bad", "up"))
@@ -159,7 +159,7 @@ def test_an_ipset_of_someone_else_s_is_refused_before_anything_is_touched(a: Hos
     done = a.run(script("set-bad", "up"), check=False)
 
     assert done.returncode != 0
-    assert f"an ipset {name} exists, and is not netc's" in done.stderr
+    assert f"an ipset {name} exists already, and is not from netc" in done.stderr
     assert difference(start, a.state()) == ""
 
 

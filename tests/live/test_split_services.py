@@ -46,7 +46,7 @@ def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: 
     laptop, group = there.laptop, f"netc_{name}.slice/visits.service"
     service = ["bash", "-ec", JOIN, "join", group]
     laptop.run(["mount", "-t", "tmpfs", "none", GROUPS])
-    assert f"no other, at {GROUPS}" in filter_up(laptop, check=False)
+    assert f"cgroup v2 alone) at {GROUPS}" in filter_up(laptop, check=False)
     laptop.run(["mount", "-t", "cgroup2", "none", GROUPS])
     try:
         _told_by_control_group(there, service, ANYONE, mode, f"{GROUPS}/{group}")

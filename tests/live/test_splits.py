@@ -238,7 +238,7 @@ def test_who_asks_for_names_elsewhere_is_told_of(lab: Lab, tmp_path: Path) -> No
     there = scene(lab, tmp_path, topology())
     there.laptop.write("/etc/nsswitch.conf", "passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\n")
     said = filter_up(there.laptop)
-    assert "systemd-resolved, outside of the tunnel" in said
+    assert "systemd-resolved resolves names" in said
     there.laptop.run(script("firewall", "down"))
     there.laptop.write("/etc/nsswitch.conf", "passwd: files\nhosts: files mdns4_minimal [NOTFOUND=return] dns\n")
     assert "tunnel" not in filter_up(there.laptop)
@@ -356,7 +356,7 @@ def test_a_user(lab: Lab, tmp_path: Path) -> None:
 
 def test_a_user_that_is_not_there_is_asked_for(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology('user = "ann"'))
-    assert "there is no user ann" in filter_up(there.laptop, check=False)
+    assert "the user ann of a split does not exist" in filter_up(there.laptop, check=False)
     assert "is not up" in there.laptop.run(script("firewall", "reload"), check=False).stderr
     there.laptop.run(["useradd", "ann"])
     up(there.laptop)

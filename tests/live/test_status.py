@@ -236,12 +236,12 @@ CHANGES = [
     (
         "ip link set dev wg-node mtu 1300",
         "ip link set dev wg-node mtu 1440",
-        r"link-one: link wg-node is without: mtu 1440 \(it has 1300\)",
+        r"link-one: link wg-node lacks: mtu 1440 \(it has 1300\)",
     ),
     (
         "ip -n vpn link set dev lo down",
         "ip -n vpn link set dev lo up",
-        "namespace-vpn: link lo in vpn is without: UP",
+        "namespace-vpn: link lo in vpn lacks: UP",
     ),
     (
         "echo 0 >/proc/sys/net/ipv4/ip_forward",
@@ -256,8 +256,8 @@ CHANGES = [
     (
         "wg set wg-node peer $(wg show wg-node peers) allowed-ips 10.77.1.1/32,fd77::1/128,192.0.2.0/24",
         "reload link-one",
-        "link-one: peer node of wg-node may use 192.0.2.0/24, and should not",
-        "link-one: peer node of wg-node may not use 10.9.0.0/16",
+        "link-one: peer node of wg-node has the allowed IP 192.0.2.0/24, which is not from netc",
+        "link-one: peer node of wg-node lacks the allowed IP 10.9.0.0/16",
     ),
     (
         "wg genkey >/run/k; wg set wg-node private-key /run/k",
@@ -267,12 +267,12 @@ CHANGES = [
     (
         "cp -p /etc/netc/keys/host.key /run/k; wg genkey >/etc/netc/keys/host.key; reload link-one",
         "cp -p /run/k /etc/netc/keys/host.key; reload link-one",
-        "link-one: interface wg-node has another key than the topology knows",
+        "link-one: interface wg-node has another key than the topology",
     ),
     (
         "wg set wg-node listen-port 7",
         "wg set wg-node listen-port 51822",
-        "link-one: interface wg-node listens at port 7, not 51822",
+        "link-one: interface wg-node listens on port 7, not 51822",
     ),
     (
         "wg set wg-node fwmark 0x51",
@@ -339,8 +339,8 @@ def test_what_cannot_be_asked_does_not_go_down(edge: Host) -> None:
     before = edge.run(["nft", "-a", "list", "table", "inet", "netc"]).stdout
     for command in ("/etc/netc/parts/firewall/up", "/usr/local/sbin/netc-host up"):
         said = edge.run(["bash", "-c", f"PATH=/run/no:$PATH {command}"], check=False)
-        assert "cannot be asked" in said.stderr
-        assert "comes up anew" not in said.stderr
+        assert "cannot be checked" in said.stderr
+        assert "taking it down" not in said.stderr
         assert edge.run(["nft", "-a", "list", "table", "inet", "netc"]).stdout == before
 
 
@@ -364,7 +364,7 @@ def test_a_device_of_somebody_else_that_never_answers_holds_nobody_up(edge: Host
     told = json.loads(status(edge, "--json"))
     assert {part["state"] for part in told["parts"]} == {"up"}
     edge.run(["wg", "set", "wg-node", "listen-port", "4000"])
-    assert "link-one: interface wg-node listens at port 4000" in netc_host(edge, "check", check=False).stdout
+    assert "link-one: interface wg-node listens on port 4000" in netc_host(edge, "check", check=False).stdout
 
 
 @pytest.mark.parametrize("which", EXAMPLE_HOSTS)
@@ -382,10 +382,10 @@ MORE_CHANGES = {
     "mesh/fra": [
         (
             "ip link set vx-ams type vxlan ttl 3",
-            r"link-wire: link vx-ams is without: ttl 64 \(it has 3\)",
+            r"link-wire: link vx-ams lacks: ttl 64 \(it has 3\)",
         ),
     ],
-    "dn42/fra": [("echo >>/run/netc/bird.running", r"bird: BIRD has not read /etc/netc/bird.conf since it changed")],
+    "dn42/fra": [("echo >>/run/netc/bird.running", r"bird: BIRD has not read the present /etc/netc/bird.conf")],
     "laptop-iptables/laptop": [
         (
             "iptables -t mangle -I netc-INPUT -p tcp --dport 9 -j RETURN",
@@ -407,7 +407,7 @@ MORE_CHANGES = {
     "uplinks/lin": [
         (
             "ip link set br0 type bridge forward_delay 1500",
-            r"bridge-br0: link br0 is without: forward_delay 0 \(it has 1500\)",
+            r"bridge-br0: link br0 lacks: forward_delay 0 \(it has 1500\)",
         ),
         (
             "ip route delete default table 12385 via 203.0.113.1",
@@ -468,7 +468,7 @@ def test_a_userspace_device_that_hangs_is_named_and_made_anew(edge: Host) -> Non
     assert drift(edge) == ["link-one: the program of interface wg-node does not answer"]
     assert re.search(r"(?m)^part +link-one +broken$", status(edge, code=1))
     said = netc_host(edge, "up").stderr
-    assert "link-one: is broken, and comes up anew" in said
+    assert "link-one: is broken: taking it down and up again" in said
     assert drift(edge) == []
     assert edge.run(["kill", "-0", *programs], check=False).returncode != 0
     edge.run(["ping", "-qc1", "-W20", "10.77.1.1"])

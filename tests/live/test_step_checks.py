@@ -44,8 +44,8 @@ class Made(Struct, frozen=True):
     @property
     def shown(self) -> tuple[str, str]:
         """The `ip` that its effect is in, and of what."""
-        words = next(words for words in self.step.holds if "shows" in words)
-        words = words[words.index("shows") :]
+        words = next(words for words in self.step.holds if "expect" in words)
+        words = words[words.index("expect") :]
         return f"ip -n {str(words[1]).split()[2]} " if " -n " in str(words[1]) else "ip ", str(words[2])
 
 
@@ -68,7 +68,7 @@ def word(step: Step) -> str:
 
 def removal(made: Made) -> str:
     """Shell that takes its effect away."""
-    ip, of = made.shown if any("shows" in words for words in made.step.holds) else ("ip ", "")
+    ip, of = made.shown if any("expect" in words for words in made.step.holds) else ("ip ", "")
     up = made.up
     match word(made.step).split():
         case ["address", _]:
@@ -177,7 +177,7 @@ def try_each(host: Host, kinds: dict[str, Made], known: list[str]) -> None:
         metrics = netc_host(host, "status", "--metrics", check=False).stdout
         assert f'netc_part_up{{part="{made.part}"}} 0' in metrics, kind
         said = netc_host(host, "up", check=False)
-        assert f"netc: {made.part}: is broken, and comes up anew\n" in said.stderr, (kind, said.stderr)
+        assert f"netc: {made.part}: is broken: taking it down and up again\n" in said.stderr, (kind, said.stderr)
         assert differences(host) == known, (kind, said.stderr)
 
 
@@ -323,7 +323,7 @@ def test_every_kind_of_step_is_tried() -> None:
 
 
 ASKS = {
-    "ip": ("shows",),
+    "ip": ("expect",),
     "wg": ("peers_are",),
     "nft": ("rules_are",),
     "unshare": ("rules_are", "tables_are", "members_are"),
@@ -361,7 +361,7 @@ def test_a_question_that_ends_all_is_told_of(lab: Lab, tmp_path: Path, line: str
     host, _ = example(lab, "start/server", tmp_path)
     part = parts(host)[0]
     host.run(["sed", "-i", f"s/^finish$/{line}\\nfinish/", script(part, "check")[1]])
-    said = "has a question that is not known: .*" if line == "no_such_question" else "could not be asked to the end"
+    said = "has an unknown question: .*" if line == "no_such_question" else "could not be checked to the end"
     alone = host.run(script(part, "check"), check=False)
     assert alone.returncode == 1
     assert re.search(rf"(?m)^{part}: {said}$", alone.stdout)

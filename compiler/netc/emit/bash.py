@@ -1,4 +1,4 @@
-"""The scripts of a part: up, down, and where they make sense reload and endpoints."""
+"""The scripts of a part: `up`, `down` and `check`, and what else its facts need, such as `reload` and `endpoints`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from textwrap import wrap
+
+from msgspec.structs import replace
 
 from netc.emit import file
 from netc.emit.file import File, Taking, restart_unit
@@ -41,7 +43,7 @@ def _part(part: Part) -> Iterator[File]:
     folder = f"files/etc/netc/parts/{part.name}"
     shared: dict[str, object] = {"about": about(part.about), "part": part.name}
     sourced = {verb: tuple(map(Verbatim, libraries(part, verb))) for verb in VERBS}
-    done = steps(part)
+    done = _explained_once(steps(part))
     undone = [step.down for step in reversed(done) if not isinstance(step.down, Implicit)]
     takings = _takings(part)
     up = {**shared, "reasons": part.reasons, "asks": tuple(asks(part)), "groups": _groups(done)}
@@ -72,7 +74,7 @@ def _part(part: Part) -> Iterator[File]:
 
 
 def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
-    """Of its `up` and `down`. What is restarted comes up anew, having gone down by its old `down`."""
+    """Of its `up` and `down`. A part that restarts goes down by its old `down`, so a new `down` asks for nothing."""
     match change(part):
         case "reload":
             return {"up": file.reload(part.name), "down": ()}
@@ -111,8 +113,18 @@ def _groups(done: tuple[Step, ...]) -> list[list[Step]]:
     return [list(group) for _, group in groupby(done, key=_paragraph)]
 
 
+def _explained_once(done: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Steps with the same reason have it once, at the first."""
+    explained = set[str]()
+    found = []
+    for step in done:
+        found.append(replace(step, why="") if step.why in explained else step)
+        explained.add(step.why)
+    return tuple(found)
+
+
 def _paragraph(step: Step) -> str:
-    if step.up[0] in ("foreign", "instead"):  # a program's own words may be any
+    if step.up[0] in ("foreign", "instead"):  # the words of a program's command may include nouns of `ip`
         return "device" if step.up[0] == "foreign" else "route"
     nouns = ("address", "link", "route", "keep", "rule", "nft", "load_tables")
     found = next((noun for noun in nouns if noun in step.up), "device")
@@ -120,8 +132,8 @@ def _paragraph(step: Step) -> str:
 
 
 def _endpoint(named: NamedEndpoint) -> Command:
-    there = named.peer.endpoint
-    assert there is not None
-    assert there.port is not None
+    endpoint = named.peer.endpoint
+    assert endpoint is not None
+    assert endpoint.port is not None
     inside = (named.namespace,) if named.namespace else ()
-    return (named.device, named.peer.public_key, str(there.host), there.port, *inside)
+    return (named.device, named.peer.public_key, str(endpoint.host), endpoint.port, *inside)

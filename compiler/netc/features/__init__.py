@@ -29,10 +29,10 @@ from netc.plan.host_plan import Share
 
 
 class Feature(Protocol):
-    """What every module of this room offers (PEP 544 lets a module be one)."""
+    """What every module of this directory offers (PEP 544: a module can be one)."""
 
     def plan(self, host: HostName, network: Network) -> Iterator[Share]:
-        """What the feature adds to `host`, a Share for each thing, from a network without mistakes."""
+        """What the feature adds to `host`, a Share for each thing, from a network without errors."""
 
 
 FEATURES: tuple[Feature, ...] = (

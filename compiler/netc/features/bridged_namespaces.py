@@ -44,7 +44,7 @@ def _share(name: NamespaceName, settings: Settings, bridge_name: BridgeName, hos
         facts=(
             Namespace(name, settings.dns),
             Veth(outer, ON_BRIDGE, name, port),
-            # Its address and its router are written down: it asks no neighbour for either.
+            # Its address and its router are in the topology, so it needs no router advertisements.
             LinkSetting(ON_BRIDGE, "ipv6", "accept_dad", 0, name),
             LinkSetting(ON_BRIDGE, "ipv6", "accept_ra", 0, name),
             *(Address(net, ON_BRIDGE, name, nodad=net.version == 6) for net in settings.address),

@@ -5,8 +5,8 @@
     masquerade = true
     publish = [{ port = "80/tcp", to = "10.0.3.20:80" }]
 
-Containers attach to it by themselves. What they start is hidden where it leaves by an uplink and nowhere else, so that
-what lies between two bridges, or a bridge and a tunnel, sees their own addresses.
+Containers attach to it by themselves. Source NAT hides their connections only where they leave by an uplink. Between
+two bridges, or a bridge and a tunnel, hosts see their own addresses.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def _part(name: BridgeName, settings: Settings, host: HostName, origin: KeyPath)
         dotted(origin),
         facts=(
             Bridge(device, hardware_address(host, name)),
-            # Without a container there is no carrier, and from the first one on, duplicates would be looked for: until
-            # that ends the host asks for no neighbour.
+            # A bridge without ports has no carrier. With the first container, duplicate address detection would begin,
+            # and until it ends the host sends no neighbour solicitations.
             LinkSetting(device, "ipv6", "accept_dad", 0),
-            # A container that called itself a router would be believed (RFC 4861), even by a host of IPv4 alone.
+            # The host would accept router advertisements of a container (RFC 4861), even if it has IPv4 alone.
             LinkSetting(device, "ipv6", "accept_ra", 0),
             *(Address(net, device, nodad=net.version == 6) for net in settings.addresses),
             Carrier(device, None),
@@ -88,7 +88,7 @@ def _hidden(settings: Settings, host: HostName, network: Network, origin: KeyPat
 def _passed(
     name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
 ) -> Iterator[Passage]:
-    """Neighbours on a bridge are no business of a filter's, but br_netfilter, which Docker loads, makes them one."""
+    """With br_netfilter, which Docker loads, the forward chain also sees packets between ports of one bridge."""
     device = bridge_device(name, settings)
     yield Passage(origin, device, device)
     yield from (Passage(origin, device, leaving) for leaving in uplink_interfaces(host, network))
@@ -103,7 +103,7 @@ def _published(settings: Settings, host: HostName, network: Network, origin: Key
 def _hairpins(
     name: BridgeName, settings: Settings, host: HostName, network: Network, origin: KeyPath
 ) -> Iterator[Hairpin]:
-    """One for each subnet that serves."""
+    """One for each subnet with a server."""
     serving = {dnat.to for publish in settings.publish for dnat in dnats(publish, host, network)}
     for net in settings.addresses:
         if any(ip in net for ip in serving):

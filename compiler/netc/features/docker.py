@@ -1,4 +1,4 @@
-"""Docker runs on the host as well, and lets what netc forwards pass.
+"""The host also runs Docker, which has to accept what netc forwards.
 
 [hosts.edge]
 docker = true

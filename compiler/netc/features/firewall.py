@@ -1,11 +1,11 @@
-"""The firewall of a host: the rest is dropped, what compiled parts need is open, and ssh always is.
+"""The firewall of a host: ssh and ports that compiled parts need are open, and the rest is dropped.
 
     [hosts.edge.firewall]
     allow = [{ ports = ["9100/tcp"], from = ["10.77.0.0/24", "office"] }]
     deny = "203.0.113.0/24"
     pass = [{ from = "docker0", to = "eth0" }]
 
-Openings hang on what is compiled for the host, so a link that comes or goes takes its opening along.
+Openings follow from what is compiled for the host: each link adds its own.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 
 def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Opening]:
-    """Outer packets arrive where the tunnel was born, among the host's own, also when it was moved."""
+    """Outer packets arrive in the namespace where the tunnel was made: the host's, even if it was moved."""
     for interface in interfaces:
         port, protocol = listens_at(interface), KINDS[interface.kind].protocol
         ports = (Ports(port, port, "udp"),) if port else ()

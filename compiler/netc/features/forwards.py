@@ -6,9 +6,9 @@
     to = "home"
     via = "edge-home"
 
-The edge changes the destination and nothing else. Where the server is among the serving host's own processes, its
-replies are told by their source, the link's own address: no marks, and strict reverse path filtering stays. Where the
-host passes visitors on, to a namespace or an address behind it, connections are marked and replies follow the mark.
+The edge changes the destination and nothing else. If a process of the serving host is the server, a policy rule matches
+the source address of its replies, the address of the link. Then no mark is needed, and reverse path filtering may stay
+strict. If the host forwards visitors to a namespace or another address, it marks connections, and a rule matches marks.
 """
 
 from __future__ import annotations

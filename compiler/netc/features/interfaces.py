@@ -38,7 +38,7 @@ NOBODYS = IPNetwork("192.0.0.8/32")
 """The IPv4 dummy address (RFC 7600)."""
 
 IN6_ADDR_GEN_MODE_NONE = 1
-"""The kernel makes up no fe80 address (linux/if_link.h)."""
+"""The kernel generates no fe80 address (linux/if_link.h)."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -109,13 +109,13 @@ def _about(interface: Interface) -> str:
 
 def _reasons(interface: Interface) -> Iterator[str]:
     if interface.back and interface.back.by_source:
-        yield f"Visitors of {interface.far} served here: answers are told by their source, the link's own address."
+        yield f"Visitors of {interface.far} served here: a rule by source address sends replies into the link."
     if interface.back and interface.back.mark is not None:
-        yield f"Visitors of {interface.far} passed on from here: answers are told by a mark on their connection."
+        yield f"Visitors of {interface.far} forwarded from here: a rule by mark sends replies into the link."
 
 
 def _routes(interface: Interface) -> tuple[IPNetwork, ...]:
-    """Inside a namespace the tunnel is the way to everywhere, in each family that it has an address of."""
+    """In a namespace the tunnel has the default route of each family that it has an address of."""
     if not interface.namespace:
         return interface.routes
     families = {net.version for net in interface.addresses}
@@ -129,20 +129,20 @@ def _route(to: IPNetwork, interface: Interface) -> Route:
 
 
 def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
-    """On an interface without any IPv4 address, loose reverse path filtering is strict (fib_validate_source in the
-    kernel), and IPv4 that comes one way and goes another is dropped: there a router has one that is nobody's."""
+    """On an interface without an IPv4 address, the kernel treats loose reverse path filtering as strict
+    (fib_validate_source) and drops IPv4 of asymmetric paths. So there a router gets the IPv4 dummy address."""
     bare = all(net.version != 4 for net in interface.addresses) and not interface.namespace
     routed = interface.name in passing_interfaces(interface.host, network)
     return (*interface.addresses, NOBODYS) if bare and routed else interface.addresses
 
 
 def _is_there_already(interface: Interface) -> bool:
-    """What the program gave its interface is still there, unless it was moved: then addresses and routes are gone."""
+    """Whether addresses and routes from the program are still there: a move to a namespace removes them."""
     return isinstance(interface, ProgramInterface) and interface.namespace is None
 
 
 def _rules(interface: Interface) -> Iterator[Rule]:
-    """With a table of its own, an interface answers for what comes from its addresses and for nothing else."""
+    """A table of an interface is for packets from its addresses only."""
     if interface.table is None or interface.priority is None:
         return
     for net in interface.addresses:
@@ -152,22 +152,22 @@ def _rules(interface: Interface) -> Iterator[Rule]:
 
 
 def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
-    """A visitor's packet, or an answer to what a split sent, comes by the tunnel and its address is reached by the
-    uplink, and between routers each direction has a way of its own: strict reverse path filtering (RFC 3704) would drop
-    it. Loose (2) wins over a strict `all`, and only here.
+    """Packets of visitors and replies to a split arrive by the tunnel, but the route to their source is by the uplink.
+    Between routers, paths are asymmetric. Strict reverse path filtering (RFC 3704) would drop both. Loose (2) on the
+    device wins over a strict `all`.
     """
     routed = interface.name in passing_interfaces(interface.host, network)
     if (interface.back and interface.back.mark is not None) or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
     if routed and any(net.ip.is_link_local() and net.version == 6 for net in interface.addresses):
-        # Of several fe80 addresses BIRD would take any for OSPF, and BFD would wait for packets from the other.
+        # With several fe80 addresses, BIRD may use one for OSPF, and BFD would expect packets from the other.
         yield LinkSetting(interface.name, "ipv6", "addr_gen_mode", IN6_ADDR_GEN_MODE_NONE)
     if answers_loopback(interface, network):
         yield LinkSetting(interface.name, "ipv4", "route_localnet", 1)
 
 
 def _back_routes(interface: Interface) -> Iterator[Route]:
-    """Replies leave by the link or not at all."""
+    """Replies leave by the link or are rejected."""
     if interface.back:
         for everything in EVERYTHING:
             if everything.version in _families(interface):

@@ -1,10 +1,9 @@
-"""Loopback addresses: a host's own, on no link, so that they are reached by whichever way is up.
+"""Loopback addresses: they belong to the host and to no link, so any link that is up reaches them.
 
     [hosts.hkg]
     loopback = ["172.22.76.185/32", "fdbc:f9dc:67ad::1/128"]
 
-They stand on `lo`, which is there on every kernel, is never down and needs no module; a part of its own, which others
-come after.
+They are on `lo`, which every kernel has and which is never down. The part comes before parts that use them.
 """
 
 from __future__ import annotations
@@ -23,4 +22,4 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     if addresses:
         origin = ("hosts", host, "loopback")
         facts = tuple(map(Loopback, addresses))
-        yield Share(parts=(Part(LOOPBACK_PART, origin, f"addresses of {host} itself", facts=facts),))
+        yield Share(parts=(Part(LOOPBACK_PART, origin, f"loopback addresses of {host}", facts=facts),))

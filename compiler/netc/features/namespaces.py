@@ -6,9 +6,9 @@
     publish = [{ port = "9091/tcp", on = "198.51.100.7", allow = ["203.0.113.0/24"] }]
     services = ["transmission-daemon.service"]
 
-The namespace holds the tunnel and, with `access`, one end of a veth pair. Two guards keep the pair from being a second
-route out: inside, only replies may leave by it; on the host, only replies are taken from it. The tunnel leads to
-strangers: from there, only replies and the ports of `open` come in.
+The namespace holds the tunnel and, with `access`, one end of a veth pair. Two filters keep services from leaving by the
+pair: the namespace sends only replies by it, and the host accepts only replies from it. The tunnel leads to strangers:
+from there, only replies and connections to the ports of `open` come in.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _part(
             Namespace(name, resolvers),
             Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),), strangers=strangers),
             Veth(outer, INNER, name),
-            # Two ends that nobody else shares: waiting for a duplicate would lose the first packets.
+            # Nobody else is on the pair. Duplicate address detection would delay the first packets.
             LinkSetting(outer, "ipv6", "accept_dad", 0),
             LinkSetting(INNER, "ipv6", "accept_dad", 0, name),
             *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
@@ -109,8 +109,8 @@ def _reply_route(pair: Pair, name: NamespaceName) -> Route:
 
 
 def _reply_rules(settings: Settings, name: NamespaceName, udp: tuple[Ports, ...]) -> Iterator[Rule]:
-    """A TCP server answers from the address that it was reached by. A UDP server that listens on every address asks
-    the routes for one first, so its replies are told by their port."""
+    """A TCP server answers from the address that the client dialled. For a UDP server that listens on every address,
+    routes choose the source address, so a rule matches the source port of its replies."""
     for pair in pairs(settings):
         yield Rule(pair.family, REPLY_PRIORITY, TABLE, source=pair.inner.ip, namespace=name)
         for ports in udp:
@@ -137,5 +137,5 @@ def _nats(publish: Publish, settings: Settings, origin: KeyPath) -> Iterator[Des
         on = tuple(ip for ip in publish.on if ip.version == pair.family) if publish.on else (pair.host.ip,)
         sources = tuple(net for net in publish.allow if net.version == pair.family)
         if not on or (publish.allow and not sources):
-            continue  # an `allow` without a prefix of this family lets nobody of it in
+            continue  # an `allow` without a prefix of this family accepts nobody of it
         yield DestinationNat(origin, publish.port, on, sources, pair.inner.ip, publish.to or publish.port.number)

@@ -1,4 +1,4 @@
-"""Established flows take a shortcut past the packet filter (nft(8), FLOWTABLES).
+"""Established flows skip the packet filter (nft(8), FLOWTABLES).
 
 [hosts.edge]
 offload = true

@@ -1,10 +1,10 @@
-"""Routes of BIRD's in a table of their own, which the host itself does not look in.
+"""Routes of BIRD in a table of their own, which the host's own traffic does not use.
 
     [hosts.fra]
     bgp.table = "own"
 
-A part of its own, that stays while BIRD is restarted: what has an address of ours, or came in by a way of routers,
-leaves by a route of BIRD's, or by what the main table knows more exactly than by its default, or not at all.
+A part of its own, which stays up while BIRD restarts. Packets with an address of ours, and packets that came in by a
+link between routers, use the main table without its default route, then BIRD's table. Others of them are rejected.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         found = routed(host, network)
         spoken: set[Family] = {*families(topology.bgp), *(4 if net.version == 4 else 6 for net in found.sources)}
         rules = tuple(rule for family in sorted(spoken) for rule in _rules(family, found))
-        about = f"which packets of {host} look in the table of its router"
+        about = f"the policy rules of {host} for the routing table of BIRD"
         facts = (RoutingPolicy(rules),) if rules else ()
         yield Share(parts=(Part(ROUTED_PART, ("hosts", host, "bgp", "table"), about, facts=facts, numbers=NUMBERS),))
 

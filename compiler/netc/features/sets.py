@@ -4,8 +4,8 @@
     files = "china_ip_list.txt"
     ipset = ["laptop"]
 
-Each is a part of its own, which is up before anything can ask for it: `china4` and `china6`, both of them whatever the
-list holds, so that a rule of others never misses one.
+Each set is a part of its own, which comes up before rules can name it. It has two ipsets, `china4` and `china6`, even
+if one is empty, so that rules of other software always find both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Split tunnels: what a group of programs sends goes by a tunnel, and the rest of the host does not notice.
+"""Split tunnels: packets of chosen programs use a tunnel, and the rest of the host does not.
 
     [hosts.laptop.splits.cavorite]
     tunnel = "escape"
@@ -6,9 +6,9 @@
     dns = "10.66.0.1"
     command = "t"
 
-The packet filter marks what is chosen, a rule leads the mark to a table, and there is the tunnel or nothing: a route
-that refuses stands behind it, and what is marked and would leave elsewhere all the same is dropped. The tunnel's route
-goes with its device, so a watcher puts it back.
+The packet filter marks chosen packets, and a policy rule for the mark leads to a table. The table has a default route
+by the tunnel and an unreachable route after it. The filter drops marked packets that would leave elsewhere. The kernel
+removes the tunnel's route with its device, so a watcher adds it again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from netc.plan.opened import opened
 from netc.plan.ruleset import Opening, Outer, Passage, Sources, SplitTunnel, Stranger
 
 PRIORITY = 5100
-"""Of the rules that lead a mark to its table: before Tailscale's (5210) and netc's own (7000 and up), which go by
-addresses and would lead elsewhere what has been chosen."""
+"""Of the rules for marks: before Tailscale's (5210) and netc's own for addresses (7000 and up), which would choose
+another table for the same packets."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -83,7 +83,7 @@ def _passed_on(split: Split) -> Iterator[Family]:
 
 
 def _passages(split: Split) -> Iterator[Passage]:
-    """Where it is known by what it comes in; what comes from a prefix is let through by the author."""
+    """For an incoming interface. If the split has prefixes, the author allows their packets."""
     if split.settings.interface:
         yield Passage(split.origin, split.settings.interface, split.tunnel.name)
 

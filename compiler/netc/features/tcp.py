@@ -1,10 +1,10 @@
-"""A host whose TCP keeps its speed on a lossy way: BBR instead of what the kernel would do.
+"""TCP congestion control of a host: BBR keeps its speed on a path that loses packets.
 
     [hosts.lax]
     tcp_congestion = "bbr"
 
-A part of its own, and no file below /etc/sysctl.d: what the host had before is known when the part comes up, and
-comes back when it goes.
+A part of its own and no file in /etc/sysctl.d: the part saves what the host had before, and restores it when it goes
+down.
 """
 
 from __future__ import annotations
@@ -21,4 +21,10 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     wanted = network.topology.hosts[host].tcp_congestion
     if wanted:
         origin = ("hosts", host, "tcp_congestion")
-        yield Share(parts=(Part(PartName("tcp"), origin, f"TCP of {host}", facts=(Congestion(wanted, "fq"),)),))
+        yield Share(
+            parts=(
+                Part(
+                    PartName("tcp"), origin, f"the TCP congestion control of {host}", facts=(Congestion(wanted, "fq"),)
+                ),
+            )
+        )

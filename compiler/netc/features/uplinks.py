@@ -1,12 +1,13 @@
-"""Several uplinks: who comes to a prefix is answered by the uplink that brings it.
+"""Several uplinks: replies leave by the uplink that the prefix belongs to.
 
     [hosts.lin.uplinks.he]
     tunnel = "he6"
     prefixes = ["2001:470:1f05::/48"]
 
-A table for each, with its default route and nothing behind it; rules lead there by source, after all that the main
-table knows more exactly. Only what is passed on, to a container or over a link, has another source: its connections
-are marked as they come in, and their replies follow the mark. Routes go when an uplink goes, so each has a watcher.
+Each has a table with its default route, and an unreachable route after it. Policy rules by source lead there, after the
+main table without its default route. Replies of forwarded connections, to a container or over a link, have another
+source: their connections are marked as they come in, and a rule matches the mark. The kernel removes routes with the
+device of an uplink, so each has a watcher.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from netc.plan.numbers import Number
 from netc.plan.ruleset import ReturnMark
 
 NEAR = 11999
-"""The priority of the rules that let the main table's own routes, all but its default, come first."""
+"""The priority of the rules for the main table without its default route, which come first."""
 
 OWN = 12000
-"""And of those that lead to an uplink's own table: no two uplinks have a prefix or a mark in common."""
+"""And of those for the table of an uplink: no two uplinks have a prefix or a mark in common."""
 
 PREFERENCE = 32764
-"""And of those for all the rest, which come right before main (32766)."""
+"""And of those for all other packets, right before main (32766)."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -94,7 +95,7 @@ def _by_mark(uplink: Uplink, passed: set[Family]) -> Iterator[Rule]:
 
 
 def _preferred(uplink: Uplink) -> Iterator[Rule]:
-    """A table of its own: while the uplink is down, the host's own default route serves."""
+    """A table of its own: while the uplink is down, the host uses its own default route."""
     if uplink.preferred:
         for default in uplink.default_routes:
             yield Rule(default.family, PREFERENCE, MAIN, specific=True)

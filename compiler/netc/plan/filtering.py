@@ -1,4 +1,4 @@
-"""The order of the rules that guard a host. What is printed and what the check against lockouts walks are both this."""
+"""The order of the rules that filter packets of a host. Emitters and the check against lockouts both use it."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ class Always(Enum):
     """Rules that are the same on every host."""
 
     ESTABLISHED = auto()
-    """What belongs to a connection that was let in, ICMP errors of it among them (RFC 4890: PMTUD lives on them)."""
+    """Packets of an accepted connection, and its ICMP errors (RFC 4890: PMTUD needs them)."""
     LOOPBACK = auto()
     NEIGHBOURS = auto()
     """Neighbour discovery and MLD, which conntrack does not track (RFC 4861, RFC 3810)."""
     INVALID = auto()
-    """What conntrack cannot place; dropped."""
+    """Packets that conntrack cannot assign; dropped."""
     ICMP = auto()
     """Errors and echo requests (RFC 4890 section 4.4.1)."""
     DHCP = auto()
-    """Replies to the image's client: its requests go to everyone, so they are no replies to conntrack."""
+    """Replies to the image's DHCP client. It broadcasts requests, so conntrack does not see them as replies."""
 
 
 class Led(Struct, frozen=True):
-    """What the host's own DNATs have led to one of these places, by the interface where they ask for one. They are
-    told by where they lead: an address that is the host's own to give away is nobody else's to forward to, so what
-    Docker publishes stays shut."""
+    """Connections that the host's own DNAT has sent to one of these targets, by the interface if the DNAT has one. The
+    rules match the target, so ports that Docker publishes stay closed."""
 
     targets: tuple[tuple[InterfaceName | None, IPAddress], ...]
 
@@ -43,8 +42,8 @@ ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger
 
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
-    """The host's input chain: the first that matches decides, and at its end the policy of the filter. Nothing that
-    an author can write stands before ssh."""
+    """The host's input chain. The first rule that matches decides, else the policy of the filter. No rule of the author
+    comes before ssh."""
     wall = ruleset.filter
     yield from ruleset.replies_only
     if wall is None:
@@ -55,7 +54,7 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     if wall.input == "drop":
         yield Always.INVALID
     if wall.input == "drop" or ruleset.denials:
-        yield Always.DHCP  # a lease that ends locks everybody out, and its server's address may be a denied one
+        yield Always.DHCP  # a lease that ends locks everybody out, and the address of its server may be denied
     yield from ruleset.denials
     if wall.input == "drop":
         yield Always.ICMP

@@ -1,4 +1,4 @@
-"""HostPlan: what one host will own, as facts in the words of the domain. Emitters read this and nothing else.
+"""HostPlan: what netc makes on one host, as facts. Emitters read this and nothing else.
 
 Facts are in netc.plan.facts, one file a fact. Where one has a `namespace`, it holds in that network namespace; None is
 the host's own.
@@ -25,21 +25,22 @@ class Confined(Struct, frozen=True):
     unit: UnitName
     namespace: NamespaceName
     part: PartName
-    """Without this part it stops."""
+    """The unit stops with this part."""
     after: PartName | None
-    """It waits for this one too, if there is one, and survives it."""
+    """The unit also waits for this part, if there is one, and does not stop with it."""
 
 
 class Part(Struct, frozen=True):
-    """What changes as a whole, with scripts and a unit of its own. `after` come up first and go down last; with
-    `bound`, the part goes down when they do; `wants` are brought up along with it, and it can do without. It is up
-    while all of `follows` are, and starts none of them; it reloads when one of `renewed_by`, of others, has started."""
+    """What changes as a whole, with scripts and a unit of its own. Parts of `after` come up before it and go down after
+    it. If a part of `bound` goes down, it goes down too. Parts of `wants` are brought up with it, but it works without
+    them. It is up while all of `follows` are up, and starts none of them. It reloads when one of `renewed_by`, units of
+    other software, has started."""
 
     name: PartName
     origin: KeyPath
     about: str
     reasons: tuple[str, ...] = ()
-    """Why the compiler chose what it chose, for whoever reads the plan or the script."""
+    """Why the compiler chose what it chose, for readers of the plan and the script."""
     after: tuple[PartName, ...] = ()
     bound: tuple[PartName, ...] = ()
     wants: tuple[PartName, ...] = ()
@@ -61,7 +62,7 @@ class Part(Struct, frozen=True):
 
     @property
     def is_early(self) -> bool:
-        """Up before any network is, as what judges packets has to be; no packet comes by it."""
+        """Up before the network, as a packet filter must be. It has no interface."""
         return self.kind == "firewall" or any(fact.is_early for fact in self.facts)
 
     def every(self, kind: type[Kind]) -> tuple[Kind, ...]:
@@ -78,9 +79,9 @@ class Share(Struct, frozen=True):
     forwarding: Forwarding | None = None
     confined: tuple[Confined, ...] = ()
     offload: InterfaceName | None = None
-    """The uplink: flows between it and what else is forwarded by take a shortcut."""
+    """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
-    """What is forwarded has to pass Docker too."""
+    """Docker has to accept what is forwarded."""
 
 
 class HostPlan(Struct, frozen=True):

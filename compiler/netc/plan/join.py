@@ -22,20 +22,22 @@ FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
 OFFLOAD = PartName("offload")
 DOCKER = UnitName("docker.service")
+WHY_OFFLOAD = "Established flows skip the packet filter."
+WHY_DOCKER = "Docker drops forwarded packets that are not its own, except those that this chain accepts."
 FLUSHING: dict[Netfilter, tuple[UnitName, ...]] = {
     "nftables": (UnitName("nftables.service"),),
     "iptables": (UnitName("netfilter-persistent.service"), UnitName("nftables.service")),
 }
-"""Debian's, which flush all rules, netc's too, whenever they start; nftables' also when it stops or reloads."""
+"""Units of Debian that flush all rules, also netc's, when they start. nftables.service also does at stop and reload."""
 
 
 def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become parts: `firewall` and `forwarding`, before all others but the lists that the firewall names;
-    `offload` and `docker`, after them."""
+    """Shared facts become parts. `firewall` and `forwarding` come before all other parts except the lists that the
+    firewall names. `offload` and `docker` come last."""
     shares = tuple(shares)
     shared = tuple(_shared(shares, host, netfilter))
     named = _lists(shared)
-    # Whatever is started first, the filter stands before it and goes with none of them.
+    # Every part brings up the filter before itself, and none takes it down.
     wants = tuple(part.name for part in shared)
     own = _ordered(
         part if part.is_early else replace(_loaded_by(part, netfilter), wants=wants)
@@ -55,7 +57,7 @@ def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> 
     if forwarding:
         families = {family for fact in forwarding for family in fact.families}
         wanted = replace(forwarding[0], families=tuple(sorted(families)))
-        yield Part(FORWARDING, origin, f"packets pass through {host}", facts=(wanted,), kind="forwarding")
+        yield Part(FORWARDING, origin, f"packet forwarding on {host}", facts=(wanted,), kind="forwarding")
     if rulesets:
         firewall = Part(
             FIREWALL,
@@ -75,19 +77,19 @@ def _loaded_by(part: Part, netfilter: Netfilter) -> Part:
 
 
 def _lists(parts: Iterable[Part]) -> dict[PartName, Part]:
-    """iptables has no sets of its own: those that its rules name are ipsets, each a part of its own."""
+    """iptables has no sets of its own. The sets that its rules name are ipsets, each a part of its own."""
     rulesets = (ruleset for part in parts for ruleset in part.every(Ruleset) if ruleset.netfilter == "iptables")
     found = (set_part(one) for ruleset in rulesets for one in ruleset.sets)
     return {part.name: part for part in sorted(found, key=lambda part: part.name)}
 
 
 def set_part(found: AddressSet) -> Part:
-    """What holds a list as ipsets."""
+    """The part that holds a list as ipsets."""
     return Part(PartName(f"set-{found.name}"), ("sets", found.name), f"sets.{found.name}", facts=(found,))
 
 
 def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterator[Part]:
-    """What is about all that the packet filter forwards."""
+    """Parts about all that the packet filter forwards."""
     origin = ("hosts", host)
     ruleset = _joined([share.ruleset for share in shares if share.ruleset], origin)
     for wan in (share.offload for share in shares if share.offload):
@@ -99,8 +101,8 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         devices = {wan, *arriving, *leaving, *passing}
         table = Flowtable((*origin, "offload"), tuple(sorted(devices)))
         makers = tuple(part.name for part in own if any(device.name in devices for device in part.every(Device)))
-        about = f"flows that are forwarded by {host} take a shortcut"
-        yield Part(OFFLOAD, origin, about, after=makers, follows=makers, facts=(table,))
+        about = f"the flowtable of {host}"
+        yield Part(OFFLOAD, origin, about, (WHY_OFFLOAD,), after=makers, follows=makers, facts=(table,))
     if any(share.docker for share in shares):
         forwards: list[PastDocker | DockerAccept] = [
             PastDocker(fact.on, fact.ports, fact.to) for fact in ruleset.forwards
@@ -112,9 +114,9 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         ]
         forwards += [DockerAccept(fact.entering, fact.leaving) for fact in ruleset.passages]
         forwards += [DockerAccept(one, other) for t in ruleset.transits for one in t.devices for other in t.devices]
-        about = f"what is forwarded by {host} passes Docker"
+        about = f"the rules of {host} in the chain DOCKER-USER"
         facts = (Docker(_each([tuple(forwards)])),) if forwards else ()
-        yield Part(PartName("docker"), origin, about, renewed_by=(DOCKER,), facts=facts)
+        yield Part(PartName("docker"), origin, about, (WHY_DOCKER,), renewed_by=(DOCKER,), facts=facts)
 
 
 def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
@@ -126,7 +128,7 @@ def _joined(rulesets: list[Ruleset], origin: KeyPath) -> Ruleset:
 
 
 FEW = 16
-"""Facts that are told apart by looking at them: the hash of one that names 1,000 prefixes takes longer."""
+"""Up to so many facts are compared one by one: the hash of one that names 1,000 prefixes takes longer."""
 
 
 def _each(facts: Iterable[tuple[One, ...]]) -> tuple[One, ...]:

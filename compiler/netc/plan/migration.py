@@ -26,7 +26,7 @@ def as_text(one: Move, moved: Hosts = frozenset()) -> str:
 def _step(number: int, step: Step, moved: Hosts, one: Move) -> Iterator[str]:
     hosts = [host for host in step.hosts if host not in moved]
     alone = len(hosts) == 1
-    yield f"{number}. {hosts[0]}" if alone else f"{number}. at one moment: {', '.join(hosts)}"
+    yield f"{number}. {hosts[0]}" if alone else f"{number}. at the same time: {', '.join(hosts)}"
     if alone:
         yield "     why: its sessions with routers of the same member carry all routes, whichever form each end has"
     else:

@@ -1,6 +1,6 @@
-"""Whether something is there, asked of what `ip` shows: `shows` of templates/bash/steps.bash gets a command, a word
-that the line begins with, and words that stand in it; a route and a rule say nothing else. Tables and protocols are
-numbers there (ip(8), -N), whatever names the host gives them."""
+"""Questions whether something is in the output of `ip`. `expect` of templates/bash/steps.bash takes a command, a word
+that the line begins with, and words in it. A route or a rule may have no other words. Tables and protocols are numbers
+(ip(8), -N), whatever names the host gives them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ NETCS = f"group {PROTOCOL}"
 
 def ask_link(namespace: str | None, device: Word, *words: str) -> Command:
     """`words` as `ip -d link show` has them: flags, `mtu 1420`, `remote 192.0.2.1`."""
-    return ("shows", _command(namespace, "-N", "-d", "-o", "link", "show"), device, *words)
+    return ("expect", _command(namespace, "-N", "-d", "-o", "link", "show"), device, *words)
 
 
 def ask_address(namespace: str | None, device: Word, network: IPNetwork) -> Command:
     kind = "inet" if network.version == 4 else "inet6"
-    return ("shows", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {network}")
+    return ("expect", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {network}")
 
 
 def ask_route(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:
-    """One of netc's; `to` None is the default route. `words` are all that it says: `unreachable`, `metric 7`."""
+    """A route of netc. `to` None is the default route. `words` are all of its words: `unreachable`, `metric 7`."""
     listing = ("-N", "-d", "-o", f"-{family}", "route", "show", "table", "all", "protocol", PROTOCOL)
-    return ("shows", _command(namespace, *listing), bare(to) if to else "default", *words)
+    return ("expect", _command(namespace, *listing), bare(to) if to else "default", *words)
 
 
 def ask_rule(namespace: str | None, family: int, priority: int, *words: str) -> Command:
-    """One of netc's; `words` are all that it says."""
+    """A rule of netc. `words` are all of its words."""
     listing = ("-N", f"-{family}", "rule", "show", "protocol", PROTOCOL)
-    return ("shows", _command(namespace, *listing), priority, *words)
+    return ("expect", _command(namespace, *listing), priority, *words)
 
 
 def bare(to: IPAddress | IPNetwork) -> str:
-    """As `ip` says it: everything by its name, and one address without its length."""
+    """As `ip` prints it: `default`, and a single address without its length."""
     if isinstance(to, IPAddress):
         return str(to)
     if to.prefixlen == 0:

@@ -1,4 +1,4 @@
-"""Who looks after an anycast service: what is asked, how often, and who tells of it."""
+"""The checker of an anycast service: its command, its times, and the protocols that announce the service."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Checker(Fact, frozen=True):
     fall: int
     drain: int
     protocols: tuple[ProtocolName, ...]
-    """Routing protocols that tell of the service."""
+    """Routing protocols that announce the service."""
     draining: tuple[ProtocolName, ...]
-    """The same, as the last resort."""
+    """Routing protocols that announce it as the last resort (RFC 8326)."""
     units: tuple[UnitName, ...]
-    """What is checked: started before the checker, stopped after it has drained."""
+    """The units that are checked. They start before the checker, and stop after it has drained."""
 
     def steps(self) -> tuple[Step, ...]:
         """None: a unit of its own runs beside the part."""
@@ -36,10 +36,10 @@ class Checker(Fact, frozen=True):
 
     @property
     def most_seconds(self) -> int:
-        """In which a checker that works says so at least once."""
+        """A checker that works notifies systemd at least once in this time."""
         return (self.fall * self.interval + self.timeout) // 1000 + 5
 
     @property
     def stop_seconds(self) -> int:
-        """That it may take to end."""
+        """The time that it may take to end."""
         return (self.drain + self.timeout) // 1000 + 15

@@ -1,4 +1,4 @@
-"""How a host's TCP finds its speed."""
+"""TCP congestion control."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from netc.plan.step import Step
 
 
 class Congestion(Fact, frozen=True):
-    """How the host's TCP finds its speed, and the queue of new interfaces that goes with it (tcp(7), tc-fq(8))."""
+    """The congestion control of the host's TCP, and the default queue of new interfaces (tcp(7), tc-fq(8))."""
 
     control: Literal["bbr"]
     queue: Literal["fq"]
@@ -19,7 +19,8 @@ class Congestion(Fact, frozen=True):
         yield Step(
             up=("congestion", self.control, self.queue),
             down=("congestion_before", self.control, self.queue),
-            holds=(("speed_is", self.control),),
+            holds=(("congestion_is", self.control),),
+            why="`down` restores the values that the host had before.",
         )
 
     def libraries(self) -> Iterator[Library]:

@@ -1,4 +1,4 @@
-"""What all devices have in common."""
+"""Network devices."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from netc.plan.step import Command, Step
 
 
 class Device(Fact, frozen=True):
-    """An interface that comes with its part and goes with it. No other on the host has its name."""
+    """An interface that its part creates and deletes. No other interface on the host has its name."""
 
     name: InterfaceName
 
@@ -25,11 +25,11 @@ class Device(Fact, frozen=True):
 
 
 def moved(name: InterfaceName, namespace: NamespaceName | None) -> Iterator[Step]:
-    """The step that brings a tunnel into its namespace, if it has one."""
+    """The step that moves a tunnel into its namespace, if it has one."""
     if namespace:
         yield Step(
             up=("ip", "link", "set", "dev", name, "netns", namespace),
             down=("remove_link", name, namespace),
             holds=(ask_link(namespace, name, NETCS),),
-            why="Born here, moved there: its outer packets still leave by the host's own uplink.",
+            why="Made on the host and then moved: its outer packets still leave by the host's uplink.",
         )

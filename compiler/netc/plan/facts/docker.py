@@ -1,4 +1,4 @@
-"""What Docker lets pass."""
+"""Rules that make Docker accept what netc forwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from netc.plan.step import IPPROTO, Command, Step
 
 
 class PastDocker(Struct, frozen=True):
-    """Docker lets pass what was dialled at `ports` of `on` and is forwarded to `to`."""
+    """Docker accepts packets to `ports` of `on` that are forwarded to `to`."""
 
     on: IPAddress
     ports: Ports
@@ -26,12 +26,12 @@ class PastDocker(Struct, frozen=True):
         return Step(
             up=("past_docker", "add", *flow),
             down=("past_docker", "remove", *flow),
-            holds=(("docker_lets", *flow),),
+            holds=(("docker_accepts_forward", *flow),),
         )
 
 
 class DockerAccept(Struct, frozen=True):
-    """Docker lets pass what begins at `entering` and goes out by `leaving`, and what is said in reply."""
+    """Docker accepts connections from `entering` to `leaving`, and their replies."""
 
     entering: InterfaceName
     leaving: InterfaceName
@@ -41,12 +41,12 @@ class DockerAccept(Struct, frozen=True):
         return Step(
             up=("way_past_docker", "add", *devices),
             down=("way_past_docker", "remove", *devices),
-            holds=(("docker_lets_way", *devices),),
+            holds=(("docker_accepts_interfaces", *devices),),
         )
 
 
 class Docker(Fact, frozen=True):
-    """All of a host's forwarding that has to pass Docker's own rules."""
+    """All that a host forwards and that Docker's own rules would drop."""
 
     passing: tuple[PastDocker | DockerAccept, ...]
 
@@ -56,7 +56,7 @@ class Docker(Fact, frozen=True):
         yield from (one.step() for one in self.passing)
 
     def reload(self) -> Iterator[Command]:
-        """New rules stand before old ones go."""
+        """New rules are there before old ones are deleted."""
         yield ("old_rules",)
         yield from (step.up for step in self.steps())
         yield ("drop_old_rules",)
@@ -65,5 +65,5 @@ class Docker(Fact, frozen=True):
         yield Library("docker.bash")
 
     def capabilities(self) -> tuple[str, ...]:
-        """iptables asks the kernel by raw sockets, and the legacy one loads ip_tables by itself."""
+        """iptables uses raw sockets, and iptables-legacy loads the module ip_tables."""
         return ("NET_RAW", "SYS_MODULE")

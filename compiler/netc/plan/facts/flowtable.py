@@ -1,4 +1,4 @@
-"""Flows that take a shortcut (nft(8), FLOWTABLES)."""
+"""Flows that skip the packet filter (nft(8), FLOWTABLES)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ OFFLOAD_PATH = "/etc/netc/offload.nft"
 
 
 class Flowtable(Fact, frozen=True):
-    """Established flows between `devices` take a shortcut past the packet filter; all but those that carry a mark
-    within MARK_MASK."""
+    """Established flows between `devices` skip the packet filter, except those that carry a mark within MARK_MASK."""
 
     origin: KeyPath
     devices: tuple[InterfaceName, ...]
@@ -26,7 +25,7 @@ class Flowtable(Fact, frozen=True):
             yield Step(
                 up=command,
                 down=("nft", "delete", "table", "inet", "netc_offload"),
-                holds=(("shortcut_is", OFFLOAD_PATH, *self.devices),),
+                holds=(("flowtable_is", OFFLOAD_PATH, *self.devices),),
             )
 
     def needs(self) -> Iterator[Command]:

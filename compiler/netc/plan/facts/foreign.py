@@ -12,33 +12,33 @@ from netc.plan.step import Command, Implicit, Step
 
 
 class Foreign(Device, frozen=True):
-    """A device that another program makes: `start` is run on the host, and the device moved if it is wanted elsewhere.
-    With an empty `stop` the program is ended by a signal."""
+    """A device that another program makes. `start` runs on the host, and the device is moved if it has a `namespace`.
+    If `stop` is empty, a signal ends the program."""
 
     start: tuple[Argument, ...]
     stop: tuple[Argument, ...]
     wait: int
-    """Seconds until it has to be there."""
+    """Seconds that the program has to make it."""
     config: HostPath | None = None
-    """Holds the program's secrets, and so is root's alone."""
+    """Holds the program's secrets, so only root may have access."""
     namespace: NamespaceName | None = None
 
     runs_anything = True
 
     def steps(self) -> Iterator[Step]:
-        """Its own end comes first, so that the program takes back what it did; it is found wherever it was moved to."""
+        """`down` runs the program's own stop command first, so that the program undoes what it did."""
         yield Step(
             up=("foreign", self.name, self.wait, *self.start),
             down=("end_foreign", self.name, self.namespace or "-", *self.stop),
             holds=(ask_link(self.namespace, self.name, NETCS), ("program_runs", self.name)),
-            why="The program may lead everything into its interface: routes to everywhere are taken off it again.",
+            why="Runs the program. It may add default routes by its interface: those are deleted again.",
         )
         if self.namespace:
             yield Step(
                 up=("ip", "link", "set", "dev", self.name, "netns", self.namespace),
                 down=Implicit(self.name),
                 holds=(ask_link(self.namespace, self.name, NETCS),),
-                why="Born here, moved there: the program's own packets still leave by the host's own uplink.",
+                why="Made on the host and then moved: the program's own packets still leave by the host's uplink.",
             )
 
     def needs(self) -> Iterator[Command]:

@@ -1,4 +1,4 @@
-"""Packets that pass through a host."""
+"""Packet forwarding."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SYSCTL_PATH = "/etc/sysctl.d/60-netc.conf"
 
 
 class Forwarding(Fact, frozen=True):
-    """The host forwards packets of these families between its interfaces; `wan` goes on hearing its router
+    """The host forwards packets of these families between its interfaces. `wan` still accepts router advertisements
     (RFC 4861)."""
 
     families: tuple[Family, ...]
@@ -25,7 +25,7 @@ class Forwarding(Fact, frozen=True):
         yield Step(
             up=("sysctls", SYSCTL_PATH),
             down=("keep_sysctls", SYSCTL_PATH),
-            holds=(("are_set", SYSCTL_PATH),),
+            holds=(("sysctls_are", SYSCTL_PATH),),
         )
 
     def reload(self) -> Iterator[Command]:

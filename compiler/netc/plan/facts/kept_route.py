@@ -1,4 +1,4 @@
-"""Routes that are put back."""
+"""Routes that are added again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from netc.plan.step import PROTOCOL, Command, Step, flag
 
 
 class KeptRoute(Fact, frozen=True):
-    """A default route by a device that comes and goes: put back whenever the device is there. `onlink`: `via` is a
-    neighbour, whatever the addresses say."""
+    """A default route by a device that other software deletes and makes again. A watcher adds the route whenever the
+    device is there. `onlink`: the kernel does not check that `via` is in a connected network."""
 
     family: Family
     device: InterfaceName
@@ -36,7 +36,8 @@ class KeptRoute(Fact, frozen=True):
             yield Step(
                 up=command,
                 down=("ip", family, "route", "flush", "table", self.table, "dev", self.device, "protocol", PROTOCOL),
-                holds=(("keeps", family, self.device, self.source or "-", *question),),
+                holds=(("if_up", family, self.device, self.source or "-", *question),),
+                why="If the interface is down, the route cannot be added yet. Then netc-watch-* adds it later.",
             )
 
     def keeps(self) -> Iterator[Command]:

@@ -11,7 +11,7 @@ from netc.plan.step import Command, Implicit, Step
 
 
 class LinkSetting(Fact, frozen=True):
-    """A sysctl of one device, below /proc/sys/net/FAMILY/conf/DEVICE; it goes with the device."""
+    """A sysctl of one device, below /proc/sys/net/FAMILY/conf/DEVICE, which is removed with the device."""
 
     device: InterfaceName
     family: Literal["ipv4", "ipv6"]
@@ -25,5 +25,5 @@ class LinkSetting(Fact, frozen=True):
         yield Step(
             up=("setting", *words),
             down=Implicit(self.device),
-            holds=(("is_set", *words),),
+            holds=(("sysctl_is", *words),),
         )

@@ -12,7 +12,7 @@ from netc.plan.step import Command, Step, flag, ip
 
 
 class Loopback(Fact, frozen=True):
-    """An address of the host itself, on no link, so that it is reached by whichever way is up."""
+    """An address of the host itself and of no link, so any link that is up reaches it."""
 
     network: IPNetwork
 

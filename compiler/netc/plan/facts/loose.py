@@ -1,4 +1,4 @@
-"""Reverse path filtering of the image's own devices."""
+"""Reverse path filtering of interfaces that netc did not make."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from netc.plan.step import Command, Step
 
 
 class Loose(Fact, frozen=True):
-    """Reverse path filtering (RFC 3704) of the image's own device is loose while the part is up, if it was strict."""
+    """While the part is up, reverse path filtering (RFC 3704) of a device that netc did not make is loose, if it was
+    strict."""
 
     device: InterfaceName
 
@@ -18,9 +19,8 @@ class Loose(Fact, frozen=True):
         yield Step(
             up=("loosen", self.device),
             down=("tighten", self.device),
-            holds=(("is_loose", self.device),),
-            why="Whoever dials this uplink and is passed on is answered by it: strict reverse path filtering cannot "
-            "know.",
+            holds=(("rp_filter_is_loose", self.device),),
+            why="Strict reverse path filtering would drop forwarded connections that come in by this uplink.",
         )
 
     def keeps(self) -> Iterator[Command]:

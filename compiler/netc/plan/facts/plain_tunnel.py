@@ -14,7 +14,7 @@ from netc.plan.step import PROTOCOL, Step, Word
 
 
 class PlainTunnel(Device, frozen=True):
-    """A tunnel without keys. `remote` is None where the far ends are many (6to4)."""
+    """A tunnel without keys. `remote` is None if there are many peers (6to4)."""
 
     kind: Kind
     local: IPAddress
@@ -35,20 +35,20 @@ class PlainTunnel(Device, frozen=True):
 
 
 def _answer(device: PlainTunnel) -> Iterator[str]:
-    """As `ip -d link show` says it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""
+    """As `ip -d link show` prints it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""
     yield NETCS
     for option, value, said in _options(device):
         match value:
             case "TTL" if KINDS[device.kind].outer == 6:
                 yield f"hoplimit {said}"
             case "KEY":
-                yield from (f"{way} {IPAddress(device.key or 0, 4)}" for way in ("ikey", "okey"))
+                yield from (f"{word} {IPAddress(device.key or 0, 4)}" for word in ("ikey", "okey"))
             case _:
                 yield str(said) if option == "type" else f"{option} {said}"
 
 
 def _tunnel(device: PlainTunnel) -> Iterator[Word]:
-    """The type and its options (ip-link(8)). A fixed TTL: an inner TTL of 1 would not survive the way."""
+    """The type and its options (ip-link(8)). The TTL is fixed: an inherited TTL of 1 would not reach the peer."""
     for option, _, said in _options(device):
         yield from (option, said)
 

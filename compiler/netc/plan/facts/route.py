@@ -12,12 +12,12 @@ from netc.plan.questions import MAIN_TABLE, ask_route
 from netc.plan.step import PROTOCOL, Command, Implicit, Step, Word, flag, ip
 
 WORST = 4278198272
-"""The metric of a route of last resort (uint32); a device's own default is better."""
+"""The metric of an unreachable route that comes after every other route (uint32)."""
 
 
 class Route(Fact, frozen=True):
-    """`to` is a prefix; all of a family is its default route. `table` None is main, `device` None is nowhere: what
-    finds no better route in the table is refused, and does not go on to the next table."""
+    """`to` is a prefix, or the default route if its length is 0. `table` None is main. With `device` None the route is
+    unreachable: packets without a better route in the table are rejected and do not go on to the next table."""
 
     to: IPNetwork
     device: InterfaceName | None
@@ -26,14 +26,14 @@ class Route(Fact, frozen=True):
     table: int | None = None
     namespace: NamespaceName | None = None
     again: bool = False
-    """The program that made the device may have made the same."""
+    """The program that made the device may have added the same route."""
 
     is_routing = True
 
     def steps(self) -> Iterator[Step]:
         family = flag(self.to.version)
         if self.device is None:
-            # Whatever somebody put into its place would be in its way.
+            # `down` deletes only this route: another one in its place is not netc's.
             yield Step(
                 up=ip(self.namespace, family, "route", "add", *self._refusal()),
                 down=ip(self.namespace, family, "route", "delete", *self._refusal()[1:]),
@@ -44,6 +44,7 @@ class Route(Fact, frozen=True):
                 up=("instead", family, self._to, "dev", self.device, "protocol", PROTOCOL),
                 down=Implicit(self.device),
                 holds=(self._ask(f"dev {self.device}"),),
+                why="Replaces the route that the program added.",
             )
         else:
             yield Step(
@@ -82,7 +83,7 @@ class Route(Fact, frozen=True):
         return (*words, *self._table, "protocol", PROTOCOL)
 
     def keeps(self) -> Iterator[Command]:
-        """The one behind all others, too: a table that loses it lets packets go on to the next."""
+        """Also the unreachable route: without it, packets go on to the next table."""
         if not (self.namespace or (self.device and self.again)):
             words = self._refusal() if self.device is None else self._words(self.device)
             yield ("keep", flag(self.to.version), *words)

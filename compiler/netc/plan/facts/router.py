@@ -42,6 +42,7 @@ class Router(Fact, frozen=True):
                 up=("switches", "off", *names),
                 down=("no_switches",),
                 holds=tuple(("exists", f"{BIRD_SWITCHES}/{name}") for name in names),
+                why="BIRD starts with these protocols disabled. The checkers of anycast services enable them.",
             )
         yield Step(
             up=("start_bird", BIRD_PATH),
@@ -77,7 +78,7 @@ class Router(Fact, frozen=True):
         """BIRD does not touch sessions that stay the same."""
         yield from (step.up for step in self._passwords())
         if names := self._switches():
-            yield ("switches", "as_they_are", *names)
+            yield ("switches", "keep", *names)
         yield ("reload_bird", BIRD_PATH)
 
     def libraries(self) -> Iterator[Library]:

@@ -1,4 +1,4 @@
-"""Rules of routing (ip-rule(8)): of a part among other facts, or a part's one and only fact."""
+"""Policy rules (ip-rule(8)): one of several facts of a part, or the only one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from netc.plan.step import IPPROTO, PROTOCOL, Command, Implicit, Step, flag, ip
 
 
 class Rule(Fact, frozen=True):
-    """A policy routing rule: what matches all that is given looks in `table`, and with `specific` finds no default
-    route there. Without a table it is refused. `device` is what it came in by."""
+    """A policy rule: packets that match all fields look in `table`, with `specific` without its default route. If
+    `table` is None, they are rejected as unreachable. `device` is the incoming interface."""
 
     family: Family
     priority: int
@@ -54,7 +54,7 @@ class Rule(Fact, frozen=True):
         )
 
     def _answer(self) -> Iterator[str]:
-        """As `ip rule show` says it."""
+        """As `ip rule show` prints it."""
         yield f"from {bare(self.source) if self.source else 'all'}"
         if self.to:
             yield f"to {bare(self.to)}"
@@ -71,7 +71,7 @@ class Rule(Fact, frozen=True):
 
 
 class RoutingPolicy(Fact, frozen=True):
-    """Rules of the host's own that change one by one while the part is up: those that stay are never gone."""
+    """Policy rules of the host that change one by one while the part is up. Rules that stay are never deleted."""
 
     rules: tuple[Rule, ...]
 
@@ -83,7 +83,7 @@ class RoutingPolicy(Fact, frozen=True):
             yield from rule.steps()
 
     def reload(self) -> Iterator[Command]:
-        """Rules that the old `up` noted and that are not among these go."""
+        """Also deletes rules of the old `up` that are not among these."""
         yield from (("rule", *step.up) for step in self.steps())
         yield ("drop_other_rules",)
 

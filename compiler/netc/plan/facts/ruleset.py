@@ -1,4 +1,4 @@
-"""All rules of a packet filter, in whichever language."""
+"""All rules of a packet filter, for nftables or iptables."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from netc.plan.step import Command, Implicit, Step
 
 
 class Ruleset(Fact, frozen=True):
-    """All rules of a place. Inside a namespace `replies_only` guards what leaves by the interface; on the host, what
-    arrives from it. Without a `filter`, nothing needs openings and passages."""
+    """All rules of the host or of a namespace. In a namespace `replies_only` filters packets that leave by the
+    interface, on the host packets that arrive from it. Openings and passages are needed only with a `filter`."""
 
     origin: KeyPath
     namespace: NamespaceName | None = None
     netfilter: Netfilter = "nftables"
-    """What loads it."""
+    """The program that loads it."""
     nats: tuple[DestinationNat, ...] = ()
     replies_only: tuple[RepliesOnly, ...] = ()
     strangers: tuple[Stranger, ...] = ()
@@ -56,7 +56,7 @@ class Ruleset(Fact, frozen=True):
 
     @property
     def sends_ports_elsewhere(self) -> bool:
-        """Whether flows of the host itself depend on it for where they go."""
+        """Whether it has destination NAT on the host, which conntrack remembers for each flow."""
         return self.namespace is None and bool(self.nats or self.forwards)
 
     change = "retire"
@@ -74,7 +74,7 @@ class Ruleset(Fact, frozen=True):
                 up=("make_control_groups", *held),
                 down=("remove_control_groups", *held),
                 holds=(("control_groups_are",),),
-                why="They are looked up when rules are loaded, and systemd takes what it finds.",
+                why="The rules name these control groups, so they must exist before the rules are loaded.",
             )
         yield from self._loads()
         if held:
@@ -82,27 +82,27 @@ class Ruleset(Fact, frozen=True):
                 up=("remember_control_groups",),
                 down=("forget_control_groups",),
                 holds=(("control_groups_are",),),
-                why="One that is made anew has another number, and `hold` compares.",
+                why="The rules match control groups by number. `hold` compares these numbers before a slice starts.",
             )
         if self.sends_ports_elsewhere:
             yield Step(
                 up=("remember_ports",),
                 down=("forget_ports",),
                 holds=(("ports_are_remembered",),),
-                why="A reload compares.",
+                why="`reload` compares this list with the new one to find flows whose port has another target.",
             )
 
     def _loads(self) -> Iterator[Step]:
         removing: list[Command] = [("nft", "delete", "table", "inet", "netc")]
         if self.netfilter == "iptables":
             removing = [("remove_tables", program) for program in PROGRAMS.values()]
-        why = "The guard stands before there is anything to guard." if self.namespace else ""
+        why = "The filter is loaded before the namespace has any interface." if self.namespace else ""
         for load, remove, asked in zip(loading(self), removing, self._loaded(), strict=True):
             yield Step(load, Implicit(self.namespace) if self.namespace else remove, (asked,), why=why)
             why = ""
 
     def _loaded(self) -> Iterator[Command]:
-        """What asks whether each of `loading` still holds."""
+        """The questions whether each of `loading` still holds."""
         place = (self.namespace,) if self.namespace else ()
         if self.netfilter == "iptables":
             yield from (("tables_are", name, rules_path(self, family), *place) for family, name in PROGRAMS.items())
@@ -129,7 +129,7 @@ class Ruleset(Fact, frozen=True):
             yield ("look_at_names",)
 
     def reload(self) -> Iterator[Command]:
-        """All rules at once, in place of the old ones."""
+        """Replaces all rules at once."""
         if path := groups_path(self):
             yield ("make_groups", path)
         held = control_groups(self)
@@ -156,10 +156,10 @@ class Ruleset(Fact, frozen=True):
 
     def capabilities(self) -> Iterator[str]:
         if self.netfilter == "iptables":
-            # It asks the kernel by raw sockets, and the legacy one loads ip_tables by itself.
+            # iptables uses raw sockets, and iptables-legacy loads the module ip_tables.
             yield from ("NET_RAW", "SYS_MODULE")
         if groups_path(self):
-            yield "CHOWN"  # /etc/gshadow is of a group of its own
+            yield "CHOWN"  # /etc/gshadow belongs to the group shadow
 
 
 def ruleset_path(ruleset: Ruleset) -> str:
@@ -170,23 +170,23 @@ PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
 
 
 def rules_path(ruleset: Ruleset, family: Family) -> str:
-    """As ruleset_path, where the packet filter is iptables'."""
+    """As ruleset_path, if the packet filter is iptables."""
     place = f"namespaces/{ruleset.namespace}." if ruleset.namespace else ""
     return f"/etc/netc/{place}{PROGRAMS[family]}.rules"
 
 
 def groups_path(ruleset: Ruleset) -> str | None:
-    """The groups that a ruleset names, as sysusers.d(5) has them; None where it names none."""
+    """The groups that a ruleset names, in the form of sysusers.d(5). None if it names none."""
     return "/etc/sysusers.d/netc.conf" if any(split.group for split in ruleset.splits) else None
 
 
 def control_groups(ruleset: Ruleset) -> tuple[str, ...]:
-    """Folders below /sys/fs/cgroup that a ruleset names: it tells programs by their slice."""
+    """Directories below /sys/fs/cgroup that a ruleset names, because it matches programs by slice."""
     return tuple(sorted({split.slice.control_group for split in ruleset.splits if split.slice}))
 
 
 def loading(ruleset: Ruleset) -> tuple[Command, ...]:
-    """The commands that put it in the place of what is there, if anything is."""
+    """The commands that load it, and replace the rules that are there."""
     place = ruleset.namespace
     if ruleset.netfilter == "iptables":
         families = ((program, rules_path(ruleset, family)) for family, program in PROGRAMS.items())

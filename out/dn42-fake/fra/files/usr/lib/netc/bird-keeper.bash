@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# FILE RUNNING SOCKET PIDFILE [OPTION…]: runs BIRD, and is the process that the part `bird` hangs on. A BIRD that ends though
-# nobody ended it is followed at once by another, which takes over its routes: until then the kernel keeps them, and
-# neighbours outside do (RFC 4724). It has the configuration that the last one had. One that did not live for a minute is
-# not followed, and the part has failed.
+# FILE RUNNING SOCKET PIDFILE [OPTION…]: runs BIRD, and is the main process of the part `bird`. If BIRD ends and nobody stopped
+# it, this script starts it again at once with its last configuration (RUNNING). The kernel keeps the routes until then, and
+# external neighbours do too (graceful restart, RFC 4724). If BIRD ran for less than a minute, it is not started again, and
+# the part has failed.
 set -uo pipefail
 export LC_ALL=C
 file=$1 running=$2 socket=$3 pidfile=$4 again=()
-trap '' PIPE # what nobody reads ends nobody
-leave() {
+trap '' PIPE # a message that nobody reads must not end this script
+stop() {
   local all
   trap '' TERM
   mapfile -t all < <(jobs -p)
@@ -16,9 +16,9 @@ leave() {
   wait
   exit 0
 }
-trap leave TERM
+trap stop TERM
 
-up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds: no clock that is set is asked
+up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds since the boot, because somebody may set the clock
 
 while :; do
   began=$(up_for)
@@ -28,7 +28,7 @@ while :; do
   wait "$pid"
   ended=$?
   (($(up_for) - began >= ${NETC_STEADY:-60})) || exit 1
-  printf 'netc: bird: BIRD ended by itself (%d), and another takes over\n' "$ended" >&2
-  again=(-R)
+  printf 'netc: bird: BIRD ended by itself (status %d), and is started again\n' "$ended" >&2
+  again=(-R) # graceful recovery
   [[ ! -e $running ]] || file=$running
 done

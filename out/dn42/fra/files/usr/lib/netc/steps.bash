@@ -1,57 +1,58 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced by the scripts of a part: `source /usr/lib/netc/steps.bash PART VERB`. One script of a part runs at a time. A
-# step is noted in /run/netc/PART before it runs, so that after a kill at most the last one noted is in doubt; an `up`
-# that fails is taken back by `down`. /run is empty after a boot, which is the truth. Whether what was done is still
-# there is never believed, but asked of the kernel: by `check`, which an `up` of a part that is up begins with.
+# Sourced by the scripts of a part: `source /usr/lib/netc/steps.bash PART VERB`. One script of a part runs at a time.
+# A script writes each step to the journal /run/netc/PART before it runs the step. If the script is killed, only the last
+# step in the journal may be incomplete. An `up` that fails runs `down`. After a boot /run is empty, and nothing is up.
+# The journal does not show whether the result of a step still exists: `check` asks the kernel. If a part is already up,
+# its `up` runs `check` first.
 set -euo pipefail
-umask 022 # daemons look into /run/netc
-export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
+umask 022 # daemons that are not root read /run/netc
+export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su have a PATH without these
 part=$1 verb=$2 here=/etc/netc/parts/$1
 journal=/run/netc/$part left=0 asking=''
 
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
 
-last_of() { # JOURNAL: its last line is in `last`
+last_of() { # JOURNAL: puts its last line into `last`
   local lines=()
   { mapfile -t lines <"$1"; } 2>/dev/null || true
   last=''
   ((!${#lines[@]})) || last=${lines[-1]}
 }
-note() { # another part that goes down may remove the folder between two words
+note() { # another part that goes down may remove the directory between mkdir and printf: five attempts
   for _ in {1..5}; do { [[ -d /run/netc ]] || mkdir -p /run/netc; printf '%s\n' "$*" >>"$journal"; } 2>/dev/null && return; done
   refuse "cannot write $journal"
 }
 
-# ---- asked before anything is touched
+# ---- checks that `up` makes before it changes anything
 need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
 unused_link() {
   [[ -e /sys/class/net/$1 ]] || return 0
-  [[ -z $(ip -o link show dev "$1" group 77 2>/dev/null) ]] || refuse "an interface $1 is left of a netc that is not remembered: ip link delete dev $1"
-  refuse "an interface $1 exists, and is not of this part"
+  [[ -z $(ip -o link show dev "$1" group 77 2>/dev/null) ]] || refuse "an interface $1 of an earlier netc exists (group 77), and no journal knows it: ip link delete dev $1"
+  refuse "an interface $1 exists already, and does not belong to this part"
 }
-unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists, and is not of this part"; }
+unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists already, and does not belong to this part"; }
 secret() { # FILE
   [[ -s $1 ]] || refuse "the secret $1 is missing or empty"
   local mode owner
   read -r mode owner < <(stat -L -c '%a %u' "$1")
-  [[ $owner == 0 && $mode == *00 ]] || refuse "the secret $1 is not root's alone: chown root $1 && chmod 600 $1"
+  [[ $owner == 0 && $mode == *00 ]] || refuse "only root may have access to the secret $1: chown root $1 && chmod 600 $1"
 }
 
-# ---- what a step can be besides a command
-running() { # INTERFACE: processes of its program; a container's tunnel of the same name is not of this network
+# ---- functions that steps call
+pids_of_tunnel() { # INTERFACE: processes that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
   local pid
   while IFS=/ read -r _ _ pid _; do
     [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
   done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
 }
-end_userspace() { # NAME: of which the device is gone, or not found, since it was renamed, say; one that hangs does not see that
+stop_userspace() { # NAME: a userspace WireGuard ends when its device is deleted; one that hangs or was renamed is killed
   local socket=/run/wireguard/$1.sock pids signal
   for _ in {1..40}; do [[ -S $socket ]] || break; sleep 0.05; done
   if [[ -S $socket ]]; then
     for signal in TERM KILL; do
-      mapfile -t pids < <(running "$1")
+      mapfile -t pids < <(pids_of_tunnel "$1")
       ((${#pids[@]})) || break
       kill -s "$signal" "${pids[@]}" 2>/dev/null || true
       for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
@@ -60,7 +61,7 @@ end_userspace() { # NAME: of which the device is gone, or not found, since it wa
   fi
   rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
-end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody renamed them
+delete_renamed_links() { # [NAMESPACE]: deletes links of group 77 whose name is in no `up`: somebody renamed them
   local in=() name
   [[ $# == 0 ]] || in=(-n "$1")
   while read -r _ name _; do
@@ -68,57 +69,57 @@ end_strays() { # [NAMESPACE]: links of netc's that no part knows, since somebody
     grep -qsE -e " $name( |\$)" /etc/netc/parts/*/up || ip "${in[@]}" link delete dev "$name" || true
   done < <(ip "${in[@]}" -o link show group 77 2>/dev/null)
 }
-remove_link() { # NAME [NAMESPACE]: if it is netc's
+remove_link() { # NAME [NAMESPACE]: deletes the link if netc made it (group 77)
   local in=()
   [[ $# == 1 ]] || in=(-n "$2")
   if ! ip "${in[@]}" link show dev "$1" >/dev/null; then
-    [[ $# == 2 ]] || end_userspace "$1"
-    end_strays "${@:2}"
+    [[ $# == 2 ]] || stop_userspace "$1"
+    delete_renamed_links "${@:2}"
     return 1
   fi
   if [[ -z $(ip -o "${in[@]}" link show dev "$1" group 77) && $(grep -vx down "$journal" | tail -n 1) != "wireguard $1" ]]; then
-    say "$1 is someone else's by now, and stays"
+    say "interface $1 now belongs to something else (it is not in group 77) and is not deleted"
     return
   fi
   ip "${in[@]}" link delete dev "$1" || return
-  [[ ! -d /run/wireguard ]] || end_userspace "$1"
+  [[ ! -d /run/wireguard ]] || stop_userspace "$1"
 }
 setting() { # PATH VALUE [NAMESPACE]
   local in=()
   [[ $# == 2 ]] || in=(ip netns exec "$3")
   "${in[@]}" tee "/proc/sys/$1" <<<"$2" >/dev/null
 }
-sysctls() { # FILE: written only where different, since /proc/sys may be read-only
+sysctls() { # FILE: writes only values that differ, because /proc/sys may be read-only
   local key value file
   while IFS=' =' read -r key value; do
     [[ $key == net* ]] || continue
     [[ $key == */* ]] || key=${key//./\/}
     file=/proc/sys/$key
-    [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 0 is somebody's wish
+    [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 1 is the default; another value was set on purpose
     [[ $(<"$file") == "$value" ]] || printf '%s\n' "$value" >"$file" || return
   done <"$1"
 }
-keep_sysctls() { say "what $1 sets stays on, since others may rely on it by now"; }
+keep_sysctls() { say "the sysctls of $1 keep their values, because other software may need them by now"; }
 
-# ---- what goes on running when its script is over
-outlives() { # COMMAND…: in the place of this shell, and with nothing open that somebody may wait for the end of
+# ---- programs that outlive the script
+exec_detached() { # COMMAND…: replaces this shell; output goes to systemd's journal or to a log file, never to a pipe
   if [[ ${JOURNAL_STREAM-} == "$(stat -L -c %d:%i /proc/self/fd/2)" ]]; then
     exec "$@" </dev/null >&2
   else
     exec "$@" </dev/null >"$journal.log" 2>&1
   fi
 }
-last_words() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }
+print_log_tail() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }
 
 # ---- steps
 step() { note "$*"; "$@" || refuse "failed: $*"; }
 
-undo() { # what is gone already, or was never made, is no failure
+undo() { # COMMAND…: the error that the object does not exist counts as success
   local said
   said=$("$@" 2>&1) && { [[ -z $said ]] || printf '%s\n' "$said" >&2; return; }
   case $said in
     *"Cannot find device"* | *"No such"* | *"does not exist"*) ;;
-    *) say "cannot take back: $*: $said"; left=1 ;;
+    *) say "cannot undo: $*: $said"; left=1 ;;
   esac
 }
 
@@ -129,8 +130,8 @@ finish() {
       ((!${#differences[@]})) || { printf '%s\n' "${differences[@]}"; exit 1; }
       ;;
     down)
-      ((!left)) || refuse "is not all gone; run $here/down again when the cause is"
-      rm -f "$journal" "$journal.log" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have
+      ((!left)) || refuse "is only partly down: fix the cause and run $here/down again"
+      rm -f "$journal" "$journal.log" && { rmdir --ignore-fail-on-non-empty /run/netc 2>/dev/null || [[ ! -e /run/netc ]]; } # another part may have removed it
       ;;
     *)
       note up
@@ -139,46 +140,47 @@ finish() {
   esac
 }
 
-take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken back"; }
+take_down() { NETC_LOCKED=$here "$here/down" || refuse "could not be taken down"; }
 
-# ---- what `check` asks. What a program says is read once, for all questions of all parts that are asked together.
+# ---- questions of `check`. Each command runs once, and all questions of all parts that are checked use its output.
+# Indexed by command: `output` has its lines, `lines_of` their numbers by first and second word.
 declare -a differences=()
-declare -A said=() lines_of=() asked=() silent=()
+declare -A output=() lines_of=() queried=() timed_out=() claimed=()
 differs() { differences+=("$part: $*"); }
-ask_all() { # one question that fails ends none of the others; and what ends them all nevertheless is told of
+ask_all() { # if a question fails, the others still run; if the script ends early, it reports that
   set +e -E
-  trap '(($? != 127)) || differs "has a question that is not known: $BASH_COMMAND"' ERR
-  trap 'part=${asking:-$part}; differs "could not be asked to the end"; printf "%s\n" "${differences[@]}"; exit 1' EXIT
+  trap '(($? != 127)) || differs "has an unknown question: $BASH_COMMAND"' ERR
+  trap 'part=${asking:-$part}; differs "could not be checked to the end"; printf "%s\n" "${differences[@]}"; exit 1' EXIT
 }
 
-listen() { # COMMAND, in one word: a line of what it says is in `said`, and found by its first and its second word
-  [[ ! ${asked[$1]-} ]] || return 0
+query() { # COMMAND, as one word: runs it once and stores its output
+  [[ ! ${queried[$1]-} ]] || return 0
   read -ra words <<<"$1"
-  hear "$1" "${words[@]}"
-  [[ ! ${silent[$1]-} ]] || differs "cannot be asked for: \`$1\` does not answer"
+  read_output "$1" "${words[@]}"
+  [[ ! ${timed_out[$1]-} ]] || differs "cannot be checked: \`$1\` does not answer"
 }
-hear() { # COMMAND, and in words what is run for it; one that does not answer in ten seconds is in `silent`
+read_output() { # COMMAND WORDS…: runs WORDS and stores the output under COMMAND; `timed_out` if it prints nothing for 10 s
   local words line number=0 first second
-  asked[$1]=1
-  while read -t 10 -ra words || { (($? > 128)) && silent[$1]=1 && kill "$!" && false; }; do
+  queried[$1]=1
+  while read -t 10 -ra words || { (($? > 128)) && timed_out[$1]=1 && kill "$!" && false; }; do
     ((${#words[@]})) || continue
     first=${words[0]} second=${words[1]-}
-    if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is of wg-home
+    if [[ $first =~ ^[0-9]+:$ ]]; then # `4: wg-home@eth0: <UP>` is about wg-home
       first=${first%:} second=${second%:} second=${second%@*}
     fi
     line=" ${words[*]} " line=${line//[<,>]/ } line=${line//ipproto-/}
-    case $1 in # what `ip -N` says by number, depending on who made it (rtnetlink(7))
+    case $1 in # `ip -N` prints route types as numbers (rtnetlink(7)): 1 is unicast, 7 is unreachable
       *' route show '*) line=${line/# 1 / } line=${line/# unicast / } line=${line/# 7 / unreachable } ;;
       *' rule show '*) line=${line/% 7 proto 77 / unreachable proto 77 } ;;
     esac
-    said["$1 $number"]=$line
+    output["$1 $number"]=$line
     lines_of["$1 $first"]+=" $number"
     [[ $second == "$first" ]] || lines_of["$1 $second"]+=" $number"
     number=$((number + 1))
   done < <([[ $2 != each_device ]] || { "${@:2}"; exit; }; exec "${@:2}" 2>/dev/null)
-  said["$1"]=$number
+  output["$1"]=$number
 }
-about() { # COMMAND: what it shows, and where
+describe() { # COMMAND: `what` it lists, such as link, and `where`, such as " in NAMESPACE"
   local words
   read -ra words <<<"$1"
   if [[ ${words[0]} != ip ]]; then what=$1 where=''; return; fi
@@ -188,30 +190,30 @@ about() { # COMMAND: what it shows, and where
   what=${words[0]}
 }
 
-shows() { # COMMAND KEY WORDS…: it says a line of which KEY is the first or second word, with each of WORDS somewhere in it
+expect() { # COMMAND KEY WORDS…: the output needs a line whose first or second word is KEY and that has each of WORDS
   local found line words has what where number lacks=''
-  listen "$1"
+  query "$1"
   read -ra found <<<"${lines_of["$1 $2"]-}"
   for number in "${found[@]}"; do
-    line=${said["$1 $number"]} lacks=''
+    line=${output["$1 $number"]} lacks=''
     for words in "${@:3}"; do
       [[ $line != *" $words "* ]] || continue
       lacks+=${lacks:+, }$words has=${line#*" ${words% *} "}
       [[ $has == "$line" ]] || lacks+=" (it has ${has%% *})"
     done
-    if [[ ! $lacks ]] && says_no_more "$1" "$line" "${@:2}"; then
-      asked["$1 $number"]=1
+    if [[ ! $lacks ]] && has_nothing_else "$1" "$line" "${@:2}"; then
+      claimed["$1 $number"]=1
       return 0
     fi
   done
-  about "$1"
+  describe "$1"
   if ((${#found[@]} == 1)) && [[ $what == link ]]; then
-    differs "$what $2$where is without: $lacks"
+    differs "$what $2$where lacks: $lacks"
   else
     differs "$what $2${3+ (${*:3})}$where is not there"
   fi
 }
-says_no_more() { # COMMAND LINE KEY WORDS…: but for what the kernel adds by itself
+has_nothing_else() { # COMMAND LINE KEY WORDS…: a rule or route has no other words than these and those that the kernel adds
   local rest=$2 word i
   [[ $1 == *' rule show '* || $1 == *' route show '* || $1 == *' -S '* ]] || return 0
   if [[ $rest == " $3: "* ]]; then rest=" ${rest#*: }"; else rest=${rest/" $3 "/ }; fi
@@ -225,39 +227,39 @@ says_no_more() { # COMMAND LINE KEY WORDS…: but for what the kernel adds by it
     esac
   done
 }
-strays() { # by netc's own protocol, and of no part that was asked: the question and the line, with a tab between
+strays() { # rules and routes of protocol 77 that no checked part expects: the command and the line, with a tab between
   local all number
-  for all in "${!asked[@]}"; do
+  for all in "${!queried[@]}"; do
     [[ $all == 'ip '*' protocol 77' ]] || continue
-    for ((number = 0; number < ${said["$all"]-0}; number++)); do
-      # `ip rule` shows all others too; of routes, `ip` chooses, and does not say once more of which protocol.
-      [[ ${asked["$all $number"]-} || $all == *' rule '* && ${said["$all $number"]} != *' proto 77 '* ]] ||
-        printf '%s\t%s\n' "$all" "${said["$all $number"]}"
+    for ((number = 0; number < ${output["$all"]-0}; number++)); do
+      # `ip rule` also lists rules of other protocols. `ip route` lists only protocol 77, and its lines do not say so.
+      [[ ${claimed["$all $number"]-} || $all == *' rule '* && ${output["$all $number"]} != *' proto 77 '* ]] ||
+        printf '%s\t%s\n' "$all" "${output["$all $number"]}"
     done
   done
 }
-stray() { # COMMAND LINE, as `strays` says them: in words
+stray() { # COMMAND LINE, as `strays` prints them: a sentence about them
   local what where
-  about "$1"
+  describe "$1"
   printf '%s\n' "${what}s: $what${2% }$where is not from netc"
 }
-remove_stray() { # COMMAND LINE
+remove_stray() { # COMMAND LINE, as `strays` prints them
   local ip line
   read -ra ip <<<"${1%% show *}"
   read -ra line <<<"$2"
   [[ ${ip[-1]} != rule ]] || line=(priority "${line[0]%:}" "${line[@]:1}")
   "${ip[@]}" delete "${line[@]}" 2>/dev/null
 }
-can_be_read() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that says what is asked
+is_readable() { [[ -r $1 ]] || { differs "$1 is not there"; false; }; } # FILE that a question compares with
 exists() { [[ -e $1 ]] || differs "$1 is not there"; } # PATH
-is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of with it
+sysctl_is() { # PATH VALUE [NAMESPACE]: if the device is gone, another question reports the device
   local value='' lines number
   if [[ ${3-} ]]; then
     lines="ip netns exec $3 grep -rs . /proc/sys/net/ipv4/conf /proc/sys/net/ipv6/conf"
-    listen "$lines"
+    query "$lines"
     [[ ! ${lines_of["$lines /proc/sys/$1:$2"]-} ]] || return 0
-    for ((number = 0; number < ${said["$lines"]}; number++)); do
-      value=${said["$lines $number"]}
+    for ((number = 0; number < ${output["$lines"]}; number++)); do
+      value=${output["$lines $number"]}
       [[ $value != " /proc/sys/$1:"* ]] || { value=${value##*:}; value=${value% }; break; }
     done
     [[ $value =~ ^-?[0-9]+$ ]] || return 0
@@ -266,9 +268,9 @@ is_set() { # PATH VALUE [NAMESPACE]; what is gone with its device is told of wit
   fi
   [[ $value == "$2" ]] || differs "sysctl ${1//\//.}${3:+ in $3} is $value, not $2"
 }
-are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
+sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
   local key value there
-  can_be_read "$1" || return 0
+  is_readable "$1" || return 0
   while IFS=' =' read -r key value; do
     [[ $key == net* ]] || continue
     [[ $key == */* ]] || key=${key//./\/}
@@ -277,10 +279,10 @@ are_set() { # FILE of sysctl.d(5), by the rules of `sysctls`
       differs "sysctl ${key//\//.} is $there, not $value"
   done <"$1"
 }
-inside() { # NAMESPACE COMMAND…; `-` is the host's own
+in_namespace() { # NAMESPACE COMMAND…; NAMESPACE `-` is the host itself
   if [[ $1 == - ]]; then "${@:2}"; else ip netns exec "$1" "${@:2}"; fi
 }
-compare() { # WHAT NAMESPACE WANTED THERE, a line a thing, in the same order
+compare() { # WHAT NAMESPACE WANTED THERE: two texts, one object a line, in the same order
   local line where=''
   [[ $2 == - ]] || where=" in $2"
   [[ $3 != "$4" ]] || return 0
@@ -293,8 +295,8 @@ compare() { # WHAT NAMESPACE WANTED THERE, a line a thing, in the same order
     <(sed '/^$/d' <<<"$3") <(sed '/^$/d' <<<"$4"))
 }
 
-# ---- how each script begins. Whoever reads the scripts of many parts at once (`netc-host`) has no verb of his own.
-brought_up_with_others() { # by a `netc-host` that is still at it, and has asked
+# ---- how each script begins. `netc-host` sources this file with the verb `none`, to check many parts in one shell.
+started_by_netc_host() { # a `netc-host` that brings up many parts is still running, and has checked this one
   local process words=()
   { read -r process </var/lib/netc/starting && mapfile -d '' -t words <"/proc/$process/cmdline"; } 2>/dev/null
   [[ ${words[1]-} == */netc-host ]]
@@ -303,11 +305,11 @@ begin() {
   local wrong
   last_of "$journal"
   case $verb in
-    up) [[ $last != up ]] || ! brought_up_with_others || exit 0 ;;
+    up) [[ $last != up ]] || ! started_by_netc_host || exit 0 ;;
     down) [[ -e $journal ]] || exit 0 ;;
   esac
-  # The locks are folders, so nothing is left of them: the part's own, and a share of that of all parts, which `netc-host`
-  # has alone while it brings many up or takes them down. `up` lends them to the `down` that it calls.
+  # The locks are on directories, so no lock file stays behind. One is the part's own, exclusive. The other, of all
+  # parts, is shared; `netc-host` takes it exclusively while it changes many parts. `down` under `up` uses the locks of `up`.
   [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
   last_of "$journal"
   case $verb in
@@ -315,12 +317,12 @@ begin() {
       if [[ $last == up ]]; then
         ! wrong=$("$here/check" 2>&1) || { say "is up"; exit 0; }
         printf 'netc: %s\n' "$wrong" >&2
-        # Where a unit may not ask, nothing is known to be broken.
-        grep -qv ' cannot be asked' <<<"$wrong" || { say "is up"; exit 0; }
-        say "is broken, and comes up anew"
+        # If the kernel cannot be asked, for instance because the unit lacks a permission, the part is not known to be broken.
+        grep -qv ' cannot be checked' <<<"$wrong" || { say "is up"; exit 0; }
+        say "is broken: taking it down and up again"
         take_down
       elif [[ -e $journal ]]; then
-        say "was interrupted at: ${last:-its beginning}"
+        say "was interrupted at: ${last:-the beginning}"
         take_down
       fi
       trap '[[ ! -e $journal ]] || take_down' EXIT

@@ -1,43 +1,44 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced after steps.bash where the packet filter is iptables'. netc's chains are called `netc-…`, and one that is called
-# as a chain of the kernel's is jumped to from there. Each table changes as a whole, and nothing else in it is touched.
+# Sourced after steps.bash if the packet filter is iptables. netc's chains have names that begin with `netc-`. A chain such
+# as netc-INPUT gets a jump from the built-in chain INPUT. Each table changes in one transaction (iptables-restore), and
+# rules of others stay as they are.
 
-need_sets() { # NAME…: of ipsets, which other parts make
+need_sets() { # NAME…: ipsets, which other parts create
   local name
   for name; do ipset list -terse "$name" >/dev/null 2>&1 || refuse "needs the ipset $name: start netc-set-${name%?}.service"; done
 }
 
 load_tables() { # iptables|ip6tables FILE [NAMESPACE]
   local place=${3--} rules other
-  rules=$(saved "$1" "$place" | in_place_of_old "$2") || return
-  inside "$place" "$1-restore" -w --noflush <<<"$rules" || return
-  for other in $(with_other_tables "$1" "$place"); do clear_tables "$other" "$place" || return; done
+  rules=$(saved "$1" "$place" | replacing_old "$2") || return
+  in_namespace "$place" "$1-restore" -w --noflush <<<"$rules" || return
+  for other in $(other_backends "$1" "$place"); do clear_tables "$other" "$place" || return; done
 }
 remove_tables() { # iptables|ip6tables
   local each
-  for each in "$1" $(with_other_tables "$1" -); do clear_tables "$each" - || return; done
+  for each in "$1" $(other_backends "$1" -); do clear_tables "$each" - || return; done
 }
-clear_tables() { # PROGRAM NAMESPACE-OR--: of what is netc's
+clear_tables() { # PROGRAM NAMESPACE: removes netc's chains and the jumps to them
   local rules
-  rules=$(saved "$1" "$2" | in_place_of_old /dev/null) || return
-  [[ ! $rules ]] || inside "$2" "$1-restore" -w --noflush <<<"$rules"
+  rules=$(saved "$1" "$2" | replacing_old /dev/null) || return
+  [[ ! $rules ]] || in_namespace "$2" "$1-restore" -w --noflush <<<"$rules"
 }
-saved() { # PROGRAM NAMESPACE-OR--: what iptables-nft says each time about the tables of others is no news
-  { inside "$2" "$1-save" 2>&1 >&3 | { grep -v '^# Warning: .*-legacy tables present' >&2 || true; }; } 3>&1
+saved() { # PROGRAM NAMESPACE: runs PROGRAM-save, without its warning about legacy tables; NAMESPACE `-` is the host
+  { in_namespace "$2" "$1-save" 2>&1 >&3 | { grep -v '^# Warning: .*-legacy tables present' >&2 || true; }; } 3>&1
 }
-with_other_tables() { # iptables|ip6tables NAMESPACE-OR--: the program of nft or of legacy tables, if that is not what it is, and has any
+other_backends() { # iptables|ip6tables NAMESPACE: of the variants -nft and -legacy, those that are not the program itself
   local kind here names
   here=$(type -P "$1-save")
   for kind in nft legacy; do
     [[ $(type -P "$1-$kind-save") && ! $here -ef $(type -P "$1-$kind-save") ]] || continue
-    # It makes the tables of which it is asked, but for these.
-    names=$(inside "$2" cat "/proc/net/${1/tables/_tables}_names" 2>/dev/null) || true
+    # Asking for a legacy table would create it, so only those that exist count.
+    names=$(in_namespace "$2" cat "/proc/net/${1/tables/_tables}_names" 2>/dev/null) || true
     [[ $kind == legacy && ! $names ]] || printf '%s\n' "$1-$kind"
   done
 }
 
-in_place_of_old() { # FILE: what is there is read; what to load is said: the file, its jumps, the end of chains that it lacks
+replacing_old() { # FILE: reads the present rules (iptables-save) and prints FILE with jumps and with the removal of netc's other chains
   awk '
     function settle(table, chain, i, n, chains) {
       n = split(old[table], chains)
@@ -61,20 +62,20 @@ in_place_of_old() { # FILE: what is there is read; what to load is said: the fil
   ' there=1 - there=0 "$1"
 }
 
-tables_are() { # iptables|ip6tables FILE [NAMESPACE]: as the kernel says them when they are loaded alone
+tables_are() { # iptables|ip6tables FILE [NAMESPACE]: compares with FILE as loaded into a network namespace of its own
   local wanted other
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c '
     for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || exit; done
     . /usr/lib/netc/iptables.bash && set -o pipefail
-    in_place_of_old "$2" </dev/null | "$1-restore" -w --noflush && "$1-save"' rules "$1" "$2" 2>&1) ||
-    { differs "rules of $2 cannot be asked for: ${wanted%%$'\n'*}"; return 0; }
-  compare "$1 rule" "${3--}" "$(flat_tables <<<"$wanted")" "$(saved "$1" "${3--}" | flat_tables)"
-  for other in $(with_other_tables "$1" "${3--}"); do
-    [[ ! $(saved "$other" "${3--}" | flat_tables) ]] || differs "chains of netc's${3:+ in $3} are in the tables of $other too"
+    replacing_old "$2" </dev/null | "$1-restore" -w --noflush && "$1-save"' rules "$1" "$2" 2>&1) ||
+    { differs "rules of $2 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
+  compare "$1 rule" "${3--}" "$(one_a_line <<<"$wanted")" "$(saved "$1" "${3--}" | one_a_line)"
+  for other in $(other_backends "$1" "${3--}"); do
+    [[ ! $(saved "$other" "${3--}" | one_a_line) ]] || differs "netc's chains${3:+ in $3} are also in the tables of $other"
   done
 }
-flat_tables() { # netc's chains, and the jumps to them
+one_a_line() { # of iptables-save: netc's chains, their rules and the jumps to them
   awk '
     /^\*/ { table = substr($1, 2) }
     /^:netc-/ { print table, substr($1, 2) ": it" }

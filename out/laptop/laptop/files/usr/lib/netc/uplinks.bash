@@ -1,27 +1,27 @@
 # shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by the scripts of uplinks and splits, whose device comes and goes as somebody else pleases.
-strict=${journal:?}.strict # how its reverse path filter was before
+# Sourced by the scripts of uplinks and splits. Other software may delete their interface and make it again at any time.
+strict=${journal:?}.strict # the value of rp_filter before netc changed it
 
-keep() { # FAMILY ROUTE…: there now if the uplink is; if not, the watcher puts it back as soon as it can be
-  ip "$1" route replace "${@:2}" 2>/dev/null || printf 'netc: not yet: ip %s route replace %s\n' "$1" "${*:2}" >&2
+keep() { # FAMILY ROUTE…: adds the route if the interface is up; if not, netc-watch-PART adds it later
+  ip "$1" route replace "${@:2}" 2>/dev/null || printf 'netc: cannot be added yet: ip %s route replace %s\n' "$1" "${*:2}" >&2
 }
 
-loosen() { # DEVICE: the stricter of its own filter and that of all devices holds, and 2 wins over 1 (ip-sysctl)
+loosen() { # DEVICE: sets rp_filter to 2 (loose) if it is 1 (strict); the kernel uses the larger of DEVICE and `all` (ip-sysctl)
   local all=/proc/sys/net/ipv4/conf/all/rp_filter own=/proc/sys/net/ipv4/conf/$1/rp_filter
   [[ -e $own && $(<"$all") != 2 && $(<"$own") != 2 && $(<"$all")$(<"$own") == *1* ]] || return 0
   [[ -e $strict ]] || cp "$own" "$strict"
   printf '2\n' >"$own"
 }
 
-tighten() { # DEVICE: as it was
+tighten() { # DEVICE: restores rp_filter
   local own=/proc/sys/net/ipv4/conf/$1/rp_filter
   [[ -e $strict ]] || return 0
   [[ ! -e $own ]] || cat "$strict" >"$own"
   rm "$strict"
 }
 
-watch() { # DEVICE: what is kept is put back after each event of it, and every 30 seconds
+watch() { # DEVICE: runs `again` after each event of DEVICE, and every 30 seconds
   local line status
   while :; do
     again 2>/dev/null
@@ -30,39 +30,39 @@ watch() { # DEVICE: what is kept is put back after each event of it, and every 3
       read -r -t 30 line || status=$?
       ((status == 0)) || break
       case $line in
-        Deleted*proto\ netc* | Deleted*proto\ 77*) break ;; # one of ours was taken away
-        *proto\ netc* | *proto\ 77*) ;; # or put there
+        Deleted*proto\ netc* | Deleted*proto\ 77*) break ;; # somebody deleted a route of netc
+        *proto\ netc* | *proto\ 77*) ;; # netc itself added a route
         *" $1:"* | *" $1@"* | *" $1 "*) break ;;
       esac
     done
-    ((status == 0 || status > 128)) || return 1 # nothing more is said
+    ((status == 0 || status > 128)) || return 1 # `ip monitor` has ended
   done < <(exec ip -o monitor link address route)
 }
 
-keeps() { # FAMILY DEVICE SOURCE-OR-- QUESTION…: where the uplink is there, with its address; a route comes back with it
-  if is_there "$@"; then "${@:4}"; else passes_for_asked "$2" "${@:5}"; fi
+if_up() { # FAMILY DEVICE SOURCE QUESTION…: asks only if DEVICE is up and has SOURCE (`-` is any); else the route comes with it
+  if is_up_with_source "$@"; then "${@:4}"; else claim_routes "$2" "${@:5}"; fi
 }
-passes_for_asked() { # DEVICE COMMAND KEY …: its route, which may still be there
+claim_routes() { # DEVICE COMMAND KEY …: a route of DEVICE that is still there is not a stray
   local number
-  listen "$2"
+  query "$2"
   for number in ${lines_of["$2 $3"]-}; do
-    [[ ${said["$2 $number"]} != *" dev $1 "* ]] || asked["$2 $number"]=1
+    [[ ${output["$2 $number"]} != *" dev $1 "* ]] || claimed["$2 $number"]=1
   done
 }
-is_there() { # FAMILY DEVICE SOURCE-OR-- …
-  local up="ip -o $1 address show up scope global" sure="ip -o $1 address show -tentative" number
-  listen "$up"
+is_up_with_source() { # FAMILY DEVICE SOURCE …
+  local up="ip -o $1 address show up scope global" usable="ip -o $1 address show -tentative" number
+  query "$up"
   [[ ${lines_of["$up $2"]-} ]] || return
   if [[ $3 != - ]]; then
-    listen "$sure"
-    for ((number = 0; number < ${said["$sure"]}; number++)); do
-      [[ ${said["$sure $number"]} != *" $3/"* ]] || break
+    query "$usable"
+    for ((number = 0; number < ${output["$usable"]}; number++)); do
+      [[ ${output["$usable $number"]} != *" $3/"* ]] || break
     done
-    ((number < ${said["$sure"]}))
+    ((number < ${output["$usable"]}))
   fi
 }
-is_loose() { # DEVICE
+rp_filter_is_loose() { # DEVICE
   local all own
   { read -r all </proc/sys/net/ipv4/conf/all/rp_filter && read -r own <"/proc/sys/net/ipv4/conf/$1/rp_filter"; } 2>/dev/null || return 0
-  [[ $all$own == *2* || $all$own != *1* ]] || differs "sysctl net.ipv4.conf.$1.rp_filter is strict, not loose"
+  [[ $all$own == *2* || $all$own != *1* ]] || differs "sysctl net.ipv4.conf.$1.rp_filter is strict, not loose (2)"
 }

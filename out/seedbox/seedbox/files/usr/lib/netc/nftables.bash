@@ -1,19 +1,19 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced after steps.bash by the `check` of a part that loads rules of nft. What they look like once they are loaded the
-# kernel itself says: they are loaded once more, into a network namespace that ends with the question.
+# Sourced after steps.bash by the `check` of a part that loads nft rules. nft lists rules in another form than a file has.
+# So `check` loads the file into a temporary network namespace and compares the two listings.
 
 rules_are() { # FILE [NAMESPACE]
   local wanted loaded
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c 'nft -f "$1" && nft -s list table inet netc' rules "$1" 2>&1) ||
-    { differs "rules of $1 cannot be asked for: ${wanted%%$'\n'*}"; return 0; }
-  loaded=$(inside "${2--}" nft -s list table inet netc 2>/dev/null) ||
+    { differs "rules of $1 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
+  loaded=$(in_namespace "${2--}" nft -s list table inet netc 2>/dev/null) ||
     { differs "table inet netc${2:+ in $2} is not there"; return 0; }
-  [[ $wanted == "$loaded" ]] || compare rule "${2--}" "$(flat <<<"$wanted")" "$(flat <<<"$loaded")"
+  [[ $wanted == "$loaded" ]] || compare rule "${2--}" "$(one_rule_a_line <<<"$wanted")" "$(one_rule_a_line <<<"$loaded")"
 }
 
-flat() { # a table of nft's, a line a rule, with where it stands; elements of sets in order
+one_rule_a_line() { # of `nft list table`: each rule with its chain, then the elements of sets, sorted
   awk '
     function path(i, said) { for (i = 2; i <= depth; i++) said = said stack[i] ": "; return said }
     function element(text) { gsub(/^[ \t]+|[ \t,}]+$/, "", text); if (text != "") print "2\t" path() "element " text }
