@@ -126,20 +126,9 @@ PLACES: dict[str, Callable[[], Texts]] = {
     "netc-host and libraries": lambda: compiled(is_shared),
     "POLICY.md": lambda: pages(*sorted((ROOT / "out").rglob("POLICY.md"))),
 }
-STILL_TO_DO = (
-    "files of hosts",
-    "netc-host and libraries",
-)
-"""Places that still have old terms. A place that has none any more fails here until its name is taken out."""
 
 
-@pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="old terms")) if name in STILL_TO_DO else name
-        for name in PLACES
-    ],
-)
+@pytest.mark.parametrize("place", PLACES)
 def test_no_term_is_used_that_the_glossary_forbids(place: str) -> None:
     texts = list(PLACES[place]())
 

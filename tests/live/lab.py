@@ -117,7 +117,12 @@ class Lab:
         """A cable between two hosts; both ends up, their addresses usable at once."""
         left = ["dev", a_interface, "index", self._index(), "mtu", str(mtu), "netns", str(a.pid)]
         right = ["name", b_interface, "index", self._index(), "mtu", str(mtu), "netns", str(b.pid)]
-        subprocess.run(["ip", "link", "add", *left, "type", "veth", "peer", *right], check=True)
+        add = ["ip", "link", "add", *left, "type", "veth", "peer", *right]
+        if subprocess.run(add, stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            # The kernel removes the cable of a machine that was powered off, but on a busy machine later than it boots.
+            for host, interface in ((a, a_interface), (b, b_interface)):
+                host.run(["ip", "link", "delete", "dev", interface], check=False)
+            subprocess.run(add, check=True)
         a.plugged(a_interface, a_addresses)
         b.plugged(b_interface, b_addresses)
         a.settled(a_interface)

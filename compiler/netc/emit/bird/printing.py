@@ -80,14 +80,9 @@ def _protocol(protocol: Protocol) -> Lines:
             yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
         case Device():
             yield from block("protocol device", ["scan time 10;"])
-        case Kernel(name, channel, table, learns):
-            there = [
-                *([f"kernel table {token(table)}; # table {token(table)} is netc-bird"] if table else []),
-                *(["learn;"] if learns else []),
-            ]
+        case Kernel():
             yield f"# {_kernel(protocol)}"
-            inner = [*there, "graceful restart on;", "scan time 60;", *_channel(channel)]
-            yield from block(f"protocol kernel {_name(name)}", inner)
+            yield from block(f"protocol kernel {_name(protocol.name)}", _kernel_lines(protocol))
         case Connected(name, channels, excluded):
             inner = [line for channel in channels for line in _channel(channel)]
             without = "".join(f"-{device}, " for device in ('"lo"', *map(_device, excluded)))
@@ -128,6 +123,14 @@ def _protocol(protocol: Protocol) -> Lines:
             inner += [line for interface in interfaces for line in _babel(interface)]
             yield "# Routes to our other routers."
             yield from block(f"protocol babel {_name(name)}", inner)
+
+
+def _kernel_lines(kernel: Kernel) -> Lines:
+    if kernel.table:
+        yield f"kernel table {token(kernel.table)}; # table {token(kernel.table)} is netc-bird"
+    if kernel.learns:
+        yield "learn;"
+    yield from ("graceful restart on;", "scan time 60;", *_channel(kernel.channel))
 
 
 def _kernel(kernel: Kernel) -> str:
