@@ -156,7 +156,7 @@ def test_check_of_a_build_lists_what_is_stale_and_writes_nothing(out: Path) -> N
     order = out / "fra/files/etc/netc/order"
     order.write_text("mine\n")
     (out / "nyc/files/etc/netc/order").unlink()
-    (out / "sfo/MANIFEST").chmod(0o600)
+    (out / "sfo/MANIFEST").chmod(0o700)
     before = tree(out)
     ran = netc("build", MESH, "-o", out, "--check")
 

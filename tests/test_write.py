@@ -208,6 +208,18 @@ def test_the_umask_decides_about_folders_and_not_about_files(tmp_path: Path) -> 
     assert stat.S_IMODE((tmp_path / "out" / "edge" / "up.sh").stat().st_mode) == 0o755
 
 
+@pytest.mark.parametrize("mask", [0o002, 0o022, 0o027, 0o077])
+def test_only_the_executable_bit_of_a_checkout_counts(out: Path, mask: int) -> None:
+    """git keeps no other bits of a mode, and each checkout has those of its user's umask."""
+    for path in out.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod((0o777 if path.stat().st_mode & 0o100 else 0o666) & ~mask)
+
+    assert stale(out, OLD, complete=True) == ()
+    (out / "edge" / "up.sh").chmod(0o600)
+    assert stale(out, OLD, complete=True) == ("write edge/up.sh",)
+
+
 def test_only_what_changed_is_written(out: Path) -> None:
     before = identities(out)
     outcome = write(out, NEW, complete=True)
@@ -289,7 +301,7 @@ def test_one_host_alone_leaves_the_others(out: Path) -> None:
 def test_files_of_ours_that_were_altered_are_written_again(out: Path) -> None:
     clean = tree(out)
     (out / "edge" / "up.sh").write_text("hacked\n")
-    (out / "edge" / "files" / "etc" / "nft").chmod(0o666)
+    (out / "edge" / "files" / "etc" / "nft").chmod(0o755)
     (out / "home" / "up.sh").unlink()
     (out / "home" / "up.sh").symlink_to("key")
     (out / "left" / "up.sh").unlink()

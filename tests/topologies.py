@@ -219,7 +219,7 @@ FULL: Table = {
                 "v": {"tunnel": "esc", "slice": "media-video.slice", "mark": 202},
             },
             "namespaces": {
-                "plain": {"tunnel": "in", "services": "ssh.service"},
+                "plain": {"tunnel": "in", "services": "mail@a.service"},
                 "box": {
                     "bridge": "br0",
                     "address": ["10.11.0.2/24", "fd11::2/64"],

@@ -114,7 +114,7 @@ def is_foreign(path: Path) -> bool:
     """Whether something stands there that does not say in its first line that it is ours."""
     if not os.path.lexists(path):
         return False
-    text = _read(str(path), stat.S_IMODE(path.lstat().st_mode))
+    text = _read(str(path))
     return text is None or not text.startswith(_OURS.encode())
 
 
@@ -187,15 +187,15 @@ def _gone(root: Path, hosts: Container[str]) -> dict[str, Outcome]:
     return {name: _change(root / name, ())[1] for name in gone}
 
 
-def _read(path: str, mode: int) -> bytes | None:
-    """A plain file of that mode."""
+def _read(path: str) -> bytes | None:
+    """A plain file."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
         status = os.fstat(file)
-        if status.st_mode != stat.S_IFREG | mode:
+        if not stat.S_ISREG(status.st_mode):
             return None
         data = os.read(file, status.st_size + 1)
         return data if len(data) == status.st_size else None
@@ -286,7 +286,9 @@ def _listed(manifest: str) -> list[str]:
 
 
 def _same(path: str, status: os.stat_result | None, file: File) -> bool:
-    if status is None or status.st_mode != stat.S_IFREG | file.mode:
+    """In its text and the executable bit. git keeps no other bits, and a checkout has those of its user's umask. On the
+    host, files get the modes of MANIFEST."""
+    if status is None or not stat.S_ISREG(status.st_mode) or bool(status.st_mode & 0o100) != bool(file.mode & 0o100):
         return False
     text = file.text.encode()
-    return status.st_size == len(text) and _read(path, file.mode) == text
+    return status.st_size == len(text) and _read(path) == text

@@ -430,3 +430,34 @@ def test_plain_tunnels_carry_packets_with_a_firewall_at_both_ends(there: Scene, 
 
     for address in ("10.77.5.1", "fe80::2%gre-node", "fe80::2%gre6-node", "fe80::2%sit-node"):
         assert ping(there.edge, address)
+
+
+PASSING = """
+version = 1
+network.name = "passing"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:7::7/64"]
+
+[hosts.edge.firewall]
+pass = [{ from = "lan", to = "eth0" }]
+"""
+
+
+def test_pass_turns_forwarding_on(lab: Lab, tmp_path: Path) -> None:
+    edge, world, inside = install(lab, "edge", compiled(PASSING, tmp_path)), lab.host("world"), lab.host("inside")
+    ends = ("198.51.100.7/24", "2001:db8:7::7/64"), ("198.51.100.1/24", "2001:db8:7::1/64")
+    lab.wire(edge, "eth0", world, "edge", a_addresses=ends[0], b_addresses=ends[1])
+    ends = ("10.0.3.1/24", "fd00:3::1/64"), ("10.0.3.20/24", "fd00:3::20/64")
+    lab.wire(edge, "lan", inside, "eth0", a_addresses=ends[0], b_addresses=ends[1])
+    routed(inside, "10.0.3.1", "fd00:3::1")
+    routed(world, "198.51.100.7", "2001:db8:7::7")
+    echo(world, 7001)
+    echo(inside, 7001)
+    up(edge)
+
+    for address, source in (("198.51.100.1", "10.0.3.20"), ("2001:db8:7::1", "fd00:3::20")):
+        assert client(inside, "tcp", address, 7001) == source
+        assert client(world, "tcp", source, 7001, timeout=SILENCE) is None, "the other direction is not passed"

@@ -154,6 +154,24 @@ def test_each_uplink_answers_for_its_own_addresses(lab: Lab, tmp_path: Path) -> 
     assert unanswered(there)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_default_route_in_parts_takes_no_replies_away(lab: Lab, tmp_path: Path, length: int) -> None:
+    """As VPN clients add it to `main`, so that the host's own default route stays."""
+    there = scene(lab, compiled(WIRES, tmp_path))
+    echo(there.lin, 80, *addresses())
+    up(there.lin)
+    parts_of = {
+        4: [f"{number << (8 - length)}.0.0.0/{length}" for number in range(2**length)] if length < 4 else [],
+        6: [f"{number << (16 - length):x}::/{length}" for number in range(2**length)],
+    }
+    for family, prefixes in parts_of.items():
+        via = "198.51.100.1" if family == 4 else "fe80::1"
+        for prefix in prefixes:
+            there.lin.run(["ip", f"-{family}", "route", "add", prefix, "via", via, "dev", "eth0"])
+
+    assert unanswered(there) == []
+
+
 def test_an_uplink_that_comes_back_has_its_routes_again(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(WIRES, tmp_path))
     echo(there.lin, 80, *addresses())

@@ -16,6 +16,7 @@ from netc.language.names import HostName, NamespaceName
 from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
+from netc.network.uplinks import own_addresses
 
 RESERVED = IPNetwork("240.0.0.0/4")
 """RFC 6890, with the broadcast address."""
@@ -37,7 +38,9 @@ def check(network: Network) -> Iterator[Diagnostic]:
     held = tuple(_held(network))
     yield from _ids(network)
     yield from _twice(held)
+    yield from _loopbacks(network)
     yield from _overlaps(held)
+    yield from _bridged(network)
     yield from _subnets(held)
     yield from map(_unusable, (one for one in held if _is_edge(one.net)))
     yield from _never(network, held)
@@ -96,7 +99,12 @@ def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
         for scope in ("", one.host) if one.shared else (one.host,):
             key = (f"{scope} {one.net.version}", int(one.net.ip))
             other = seen.setdefault(key, one)
-            if other is one or (scope == "" and other.host == one.host) or _unnumbered(one, other):
+            if (
+                other is one
+                or (scope == "" and other.host == one.host)
+                or _unnumbered(one, other)
+                or _apart(one, other)
+            ):
                 continue
             if (other.host, other.device) == (one.host, one.device):
                 yield Diagnostic(
@@ -115,6 +123,39 @@ def _unnumbered(one: Held, other: Held) -> bool:
     return alone and one.host == other.host and one.namespace == other.namespace and one.device != other.device
 
 
+def _apart(one: Held, other: Held) -> bool:
+    """A provider may give the same address to all of its customers' tunnels: two namespaces do not see each other."""
+    inside = all(held.namespace is not None and held.where[2] == "tunnels" for held in (one, other))
+    return one.host == other.host and inside and one.namespace != other.namespace
+
+
+def _loopbacks(network: Network) -> Iterator[Diagnostic]:
+    """The kernel would have the address already when netc adds it to `lo`."""
+    for host, table in network.topology.hosts.items():
+        own = own_addresses(host, network)
+        for index, net in enumerate(table.loopback):
+            if net.ip in own:
+                what = f"{net.ip} is already the address of an uplink of {host}"
+                yield Diagnostic("NC0402", ("hosts", host, "loopback", index), what, "write an address of its own")
+
+
+def _bridged(network: Network) -> Iterator[Diagnostic]:
+    """A bridge whose subnet is also that of an uplink: the kernel would look for the uplink's gateway on the bridge."""
+    for host, table in network.topology.hosts.items():
+        for name, uplink in table.uplinks.items():
+            connected = [
+                (index, net) for index, net in enumerate(uplink.prefixes) if net.size > 1 and net.ip != net.network
+            ]
+            for bridge_name, bridge in table.bridges.items():
+                for number, own in enumerate(bridge.addresses):
+                    at: KeyPath = ("hosts", host, "bridges", bridge_name, "addresses", number)
+                    for index, net in connected:
+                        if own.first <= net.last and net.first <= own.last and uplink.interface:
+                            what = f"on {host}, {own.cidr} of {bridge_name} overlaps {net.cidr} of uplink `{name}`"
+                            there: KeyPath = ("hosts", host, "uplinks", name, "prefixes", index)
+                            yield Diagnostic("NC0403", at, what, "give the bridge another subnet", (there,))
+
+
 def _overlaps(held: Iterable[Held]) -> Iterator[Diagnostic]:
     """Two interfaces of one host and namespace with overlapping subnets: the kernel uses only one of the two routes."""
     by_place: dict[tuple[HostName, NamespaceName | None, int], list[Held]] = {}
@@ -124,7 +165,12 @@ def _overlaps(held: Iterable[Held]) -> Iterator[Diagnostic]:
         place.sort(key=lambda one: (one.net.first, -one.net.last))
         widest = place[0]
         for one in place[1:]:
-            if one.device != widest.device and one.net.first <= widest.net.last and one.net.ip != widest.net.ip:
+            if (
+                one.device != widest.device
+                and one.net.size > 1
+                and one.net.first <= widest.net.last
+                and one.net.ip != widest.net.ip
+            ):
                 what = f"on {one.host}, {one.net.cidr} of {one.device} overlaps {widest.net.cidr} of {widest.device}"
                 yield Diagnostic(
                     "NC0403", one.where, what, "give one of the two interfaces another subnet", (widest.where,)
@@ -198,6 +244,8 @@ def _routed_twice(network: Network) -> Iterator[Diagnostic]:
     """The kernel refuses the second of two equal routes of one table."""
     for host, interfaces in network.interfaces.items():
         seen: dict[object, tuple[str, KeyPath]] = {}
+        for connected, device, key in _connected(host, network):
+            seen.setdefault((None, None, connected), (device, key))
         for name, bridge in network.topology.hosts[host].bridges.items():
             for index, net in enumerate(bridge.addresses):
                 end: KeyPath = ("hosts", host, "bridges", name, "addresses", index)
@@ -214,6 +262,21 @@ def _routed_twice(network: Network) -> Iterator[Diagnostic]:
                 if there != at:
                     what = f"{host} already has a route to {net} through {device}"
                     yield Diagnostic("NC0407", at, what, "leave it out", (there,))
+
+
+def _connected(host: HostName, network: Network) -> Iterator[tuple[IPNetwork, str, KeyPath]]:
+    """The prefixes to which the kernel has a route by an address that is not of a link, tunnel or bridge."""
+    table = network.topology.hosts[host]
+    for index, net in enumerate(table.addresses):
+        if net.size > 1:
+            yield net.cidr, "the uplink", ("hosts", host, "addresses", index)
+    for name, uplink in table.uplinks.items():
+        for index, net in enumerate(uplink.prefixes):
+            if uplink.interface and net.size > 1 and net.ip != net.network:
+                yield net.cidr, f"uplink `{name}`", ("hosts", host, "uplinks", name, "prefixes", index)
+    for space, settings in table.namespaces.items():
+        for index, prefix in enumerate(settings.access):
+            yield prefix.cidr, f"the veth pair of {space}", ("hosts", host, "namespaces", space, "access", index)
 
 
 def _no_gateway(network: Network) -> Iterator[Diagnostic]:

@@ -13,8 +13,6 @@ from netc.language.sets import Source
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.namespaces import host_end
 from netc.network.sets import Members, members
-from netc.plan.facts import Forwarding
-from netc.plan.host_plan import HostPlan
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -61,15 +59,6 @@ def _firewall(host: HostName, wall: Firewall, network: Network) -> Iterator[Diag
     if denied:
         yield from _denied_tunnels(network.interfaces[host], denied, where)
     yield from _denied_bridges(host, denied, network)
-
-
-def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
-    """A `pass` without IP forwarding: the kernel drops the packet before any rule of the filter."""
-    wall = network.topology.hosts[plan.host].firewall
-    if wall and wall.pass_ and not any(part.every(Forwarding) for part in plan.parts):
-        what = f"netc does not turn on IP forwarding on {plan.host}, and `pass` needs it"
-        hint = "set `net.ipv4.ip_forward = 1` in /etc/sysctl.d of the host, unless Docker or another program does"
-        yield Diagnostic("NC1411", ("hosts", plan.host, "firewall", "pass"), what, hint, (), Severity.NOTE, on_key=True)
 
 
 def _denied_in_part(

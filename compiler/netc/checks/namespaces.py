@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from netaddr import IPAddress
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
-from netc.language.names import HostName, NamespaceName
+from netc.language.names import HostName, NamespaceName, UnitName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.openings import Open
 from netc.network.interface import Interface, Network
@@ -26,6 +26,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
+                yield from _of_the_host(unit, (*where, "services", index))
             if settings.bridge:
                 continue
             yield from _access(settings, where)
@@ -41,6 +42,28 @@ def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: 
         yield Diagnostic(
             code, where, f"{noun} `{name}` is already in another namespace", "leave it out of one of the two", (first,)
         )
+
+
+REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "ssh.socket", "sshd.socket", "dropbear.service"))
+"""Units by which you log in."""
+
+OF_THE_HOST = frozenset(
+    (
+        *("dbus", "dbus-broker", "systemd-journald", "systemd-logind", "systemd-udevd"),
+        *("networking", "NetworkManager", "systemd-networkd", "systemd-resolved"),
+        *("nftables", "netfilter-persistent", "ufw", "firewalld", "docker", "containerd"),
+    )
+)
+"""Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
+
+
+def _of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
+    if unit in REMOTE:
+        what = f"`{unit}` would answer in the namespace only, and you could not log in to the host"
+        yield Diagnostic("NC1711", where, what, "leave it out")
+    elif unit.rpartition(".")[0] in OF_THE_HOST:
+        what = f"`{unit}` works for the whole host, and would not see the host's network from a namespace"
+        yield Diagnostic("NC1711", where, what, "leave it out")
 
 
 def _access(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:

@@ -36,6 +36,10 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 continue
             yield from _unused(interface)
             yield from _reserved(interface, interface.table, interface.priority)
+            if interface.table == PREFERRED and any(uplink.preferred for uplink in uplinks(host, network)):
+                what = f"table {PREFERRED} belongs to the preferred uplinks"
+                hint = "write a number from 7000 to 7999: netc uses none of them"
+                yield Diagnostic("NC1003", (*interface.where, "table"), what, hint)
             yield from _of_replies(interface, interface.table, interface.priority, replies, network.topology)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)

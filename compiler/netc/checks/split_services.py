@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.checks.namespaces import REMOTE
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName, ServiceName, SliceName
 from netc.network.interface import Network
-
-REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "dropbear.service"))
-"""Services by which you log in."""
 
 EARLIER = frozenset(
     f"{name}.service"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, dotted
 from netc.language.names import DnsName, InterfaceName, TunnelName
+from netc.network.derive import DEFAULT_LENGTH
 from netc.network.interface import Interface, Mtu, Network, outer_ends
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
@@ -29,7 +30,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:
     """A peer with a DNS name is in a route to all addresses, whatever its address is."""
-    everywhere = any(net.prefixlen <= (1 if net.version == 4 else 3) for net in interface.routes)
+    everywhere = any(net.prefixlen <= DEFAULT_LENGTH[4 if net.version == 4 else 6] for net in interface.routes)
     in_main = interface.table is None and interface.namespace is None
     if not (everywhere and in_main):
         return

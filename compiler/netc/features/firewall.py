@@ -26,6 +26,7 @@ from netc.network.lookup import by_origin
 from netc.network.outer_sources import outer_sources
 from netc.network.passing import turned
 from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
 from netc.plan.opened import merged
@@ -40,6 +41,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     wall = table.firewall
     denied = sources_of(wall.deny)
     yield Share(
+        forwarding=forwarding((4, 6), table.wan) if wall.pass_ else None,
         ruleset=Ruleset(
             origin,
             filter=Filter(origin, wall.input, wall.forward, table.ssh, wall.log),
@@ -53,7 +55,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             passages=tuple(
                 Passage((*origin, "pass", index), one.from_, one.to) for index, one in enumerate(wall.pass_)
             ),
-        )
+        ),
     )
 
 

@@ -7,12 +7,14 @@ from netaddr import IPAddress, IPNetwork
 from netc.language.key_files import key_file
 from netc.language.names import CredentialName, HostPath
 from netc.language.tables import Secret
+from netc.language.values import Family
 
 PORT_BASE = 51820
 """A link's UDP port on a host is this plus the id of the host at the other end."""
 
 KEEPALIVE_SECONDS = 25
 """Shorter than what NATs remember a UDP flow for (30 s and up)."""
+
 
 MAIN = 254
 """rt_tables of iproute2."""
@@ -53,3 +55,8 @@ def secret(given: Secret | None) -> HostPath | CredentialName | None:
 def private_key(given: Secret | None, name: str) -> HostPath | CredentialName:
     """Where the host finds a private key; `name` is what its file is called where the author names none."""
     return secret(given) or key_file(f"{name}.key")
+
+
+DEFAULT_LENGTH: dict[Family, int] = {4: 3, 6: 4}
+"""Prefixes of this length and shorter count as default routes. Programs divide a default route into up to sixteen parts
+to leave the host's own in place, and 2000::/3 is all of the IPv6 internet."""

@@ -8,7 +8,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import InterfaceName, NamespaceName
 from netc.language.values import Family, Ports
-from netc.network.derive import MAIN
+from netc.network.derive import DEFAULT_LENGTH, MAIN
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.questions import MAIN_TABLE, ask_rule, bare
@@ -16,7 +16,7 @@ from netc.plan.step import IPPROTO, PROTOCOL, Command, Implicit, Step, flag, ip
 
 
 class Rule(Fact, frozen=True):
-    """A policy rule: packets that match all fields look in `table`, with `specific` without its default route. If
+    """A policy rule: packets that match all fields look in `table`, with `specific` without its default routes. If
     `table` is None, they are rejected as unreachable. `device` is the incoming interface."""
 
     family: Family
@@ -44,7 +44,7 @@ class Rule(Fact, frozen=True):
         there: Command = ("unreachable",)
         if self.table is not None:
             there = ("lookup", "main" if self.table == MAIN else self.table)
-        there += ("suppress_prefixlength", 0) if self.specific else ()
+        there += ("suppress_prefixlength", DEFAULT_LENGTH[self.family]) if self.specific else ()
         words = ("priority", self.priority, *match_, *there, "protocol", PROTOCOL)
         family = flag(self.family)
         yield Step(
@@ -67,7 +67,7 @@ class Rule(Fact, frozen=True):
             yield f"sport {self.source_ports.span}"
         yield f"lookup {MAIN_TABLE if self.table == MAIN else self.table}" if self.table is not None else "unreachable"
         if self.specific:
-            yield "suppress_prefixlength 0"
+            yield f"suppress_prefixlength {DEFAULT_LENGTH[self.family]}"
 
 
 class RoutingPolicy(Fact, frozen=True):
