@@ -31,7 +31,7 @@ from netc.network.uplinks import uplink_interfaces
 from netc.plan.facts import Address, Bridge, Carrier, LinkSetting, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
-from netc.plan.ruleset import DestinationNat, Hairpin, Passage, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Passage, SourceNat
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -44,7 +44,8 @@ def _share(name: BridgeName, settings: Settings, host: HostName, network: Networ
     table = network.topology.hosts[host]
     ruleset = Ruleset(
         origin,
-        nats=tuple(_published(settings, host, network, origin)),
+        nats=(nats := tuple(_published(settings, host, network, origin))),
+        leaves_by=tuple(LeavesBy(origin, nat.to, bridge_device(name, settings)) for nat in nats),
         hairpins=tuple(_hairpins(name, settings, host, network, origin)),
         sources=tuple(_hidden(settings, host, network, origin)),
         passages=tuple(_passed(name, settings, host, network, origin))

@@ -20,16 +20,17 @@ from netaddr import IPAddress
 from netc.diagnostic import KeyPath
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
+from netc.network.bridges import bridge_device
 from netc.network.forwards import forwards_at, forwards_to, target_of
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_origin
-from netc.network.namespaces import inner_address
+from netc.network.namespaces import host_end, inner_address
 from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by
 from netc.plan.facts import Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
-from netc.plan.ruleset import ClampMss, Masquerade, PortForward, ReturnMark
+from netc.plan.ruleset import ClampMss, LeavesBy, Masquerade, PortForward, ReturnMark
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -67,6 +68,7 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
     ruleset = Ruleset(
         origin,
         forwards=forwards,
+        leaves_by=tuple(LeavesBy(origin, fact.to, near.name) for fact in forwards),
         masquerades=()
         if forward.keep_source
         else tuple(Masquerade(origin, near.name, fact.on, fact.ports) for fact in forwards),
@@ -92,7 +94,12 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
     if passed or mark is not None:
         scrub = not isinstance(near, WireguardInterface)
         marks = () if mark is None else (ReturnMark(near.name, mark, scrub),)
-        ruleset = Ruleset(origin, forwards=passed, clamps=(ClampMss(near.name),), marks=marks)
+        leaves_by = tuple(
+            LeavesBy(origin, fact.to, device)
+            for fact in passed
+            if (device := _device_behind(target_of(forward, fact.to.version), fact.to, near.host, network))
+        )
+        ruleset = Ruleset(origin, forwards=passed, leaves_by=leaves_by, clamps=(ClampMss(near.name),), marks=marks)
         families = {fact.on.version for fact in passed}
         yield Share(ruleset=ruleset, forwarding=forwarding(families, _wan(near.host, network)))
 
@@ -102,6 +109,17 @@ def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
         return target.address
     settings = network.topology.hosts[target.host].namespaces.get(target.namespace)
     return inner_address(settings, family) if settings else None
+
+
+def _device_behind(target: Target | None, to: IPAddress, host: HostName, network: Network) -> InterfaceName | None:
+    """The bridge or veth pair that leads to a server behind the host. None for a machine of a LAN: netc does not know
+    its interface."""
+    table = network.topology.hosts[host]
+    space = table.namespaces.get(target.namespace) if target and target.namespace else None
+    if target and target.namespace and space and not space.bridge:
+        return host_end(target.namespace, space)
+    bridged = ((name, bridge) for name, bridge in table.bridges.items() if any(to in net for net in bridge.addresses))
+    return next((bridge_device(name, bridge) for name, bridge in bridged), None)
 
 
 def _wan(host: HostName, network: Network) -> InterfaceName | None:

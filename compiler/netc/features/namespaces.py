@@ -28,7 +28,7 @@ from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
 from netc.plan.numbers import Number
 from netc.plan.opened import opened
-from netc.plan.ruleset import DestinationNat, RepliesOnly, Stranger
+from netc.plan.ruleset import DestinationNat, LeavesBy, RepliesOnly, Stranger
 
 TABLE = 7000
 """The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""
@@ -52,7 +52,14 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
     wan = network.topology.hosts[host].wan
     return Share(
         parts=(_part(part, name, settings, tunnel, origin, _udp(settings, host, name, network)),),
-        ruleset=Ruleset(origin, nats=nats, replies_only=(RepliesOnly(origin, outer),)) if settings.access else None,
+        ruleset=Ruleset(
+            origin,
+            nats=nats,
+            leaves_by=tuple(LeavesBy(origin, nat.to, outer) for nat in nats),
+            replies_only=(RepliesOnly(origin, outer),),
+        )
+        if settings.access
+        else None,
         forwarding=forwarding({nat.to.version for nat in nats}, wan),
         confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
     )

@@ -35,6 +35,15 @@ class PortForward(Struct, frozen=True):
     to_port: int | None
 
 
+class LeavesBy(Struct, frozen=True):
+    """Connections that the host's own DNATs send to `to` leave by `device` or are dropped. While it is down, the
+    default route would send them to an uplink."""
+
+    origin: KeyPath
+    to: IPAddress
+    device: InterfaceName
+
+
 class Masquerade(Struct, frozen=True):
     """What was dialled at `on` and forwarded into `device` has the host's own address there as its source."""
 

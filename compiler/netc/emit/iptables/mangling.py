@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.iptables import splits
-from netc.emit.iptables.words import Rule, entering, leaving, masked, places, said, segment
+from netc.emit.iptables.words import Rule, because, entering, leaving, masked, one, places, said, segment
 from netc.emit.render import token
 from netc.language.values import Family
 from netc.plan.facts import Ruleset
@@ -26,6 +26,7 @@ def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     yield from splits.chosen(ruleset, family)
     yield from _clamps(ruleset)
     yield from splits.leaving_marked(ruleset, family)
+    yield from _leaves_by(ruleset, family)
     why = "The kernel copies the mark to outer packets. It is removed, or they would be routed into the tunnel again."
     for mark in ruleset.marks:
         if mark.scrub:
@@ -50,3 +51,13 @@ def _clamps(ruleset: Ruleset) -> Iterator[Rule]:
         for words in (leaving(clamp.device), entering(clamp.device)):
             yield Rule("mangle", "netc-FORWARD", f"{words} {segment(None)}", why)
             why = ""
+
+
+def _leaves_by(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    facts = [fact for fact in ruleset.leaves_by if one(family, fact.to)]
+    if facts:
+        why = "While an interface of netc-leaves-by is down, the route to its other end is the default route."
+        yield Rule("mangle", "netc-POSTROUTING", "-m conntrack --ctstate DNAT -j netc-leaves-by", why)
+    for fact in facts:
+        words = f"-d {token(fact.to)} ! {leaving(fact.device)} -j DROP"
+        yield Rule("mangle", "netc-leaves-by", words, because(fact.origin))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from netc.emit.file import File, reload
-from netc.emit.nftables import splits
+from netc.emit.nftables import nat, splits
 from netc.emit.nftables.splits import set_name
+from netc.emit.nftables.words import FAMILIES, devices, members, quoted
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
-from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.network.ranges import prefixes
 from netc.plan.facts import AddressSet, Flowtable, Ruleset
@@ -23,15 +23,10 @@ from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
     Denial,
-    DestinationNat,
-    Hairpin,
-    Masquerade,
     Opening,
     Passage,
-    PortForward,
     RepliesOnly,
     ReturnMark,
-    SourceNat,
     Sources,
     Stranger,
     Transit,
@@ -44,7 +39,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
             if ruleset.netfilter == "nftables":
                 yield File(f"files{ruleset_path(ruleset)}", _text(ruleset), takings=reload(part.name))
         for table in part.every(Flowtable):
-            devices = Verbatim(", ".join(map(_device, table.devices)))
+            devices = Verbatim(", ".join(map(quoted, table.devices)))
             values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
             text = render("nftables", "offload.j2", **values)
             yield File(f"files{OFFLOAD_PATH}", text, takings=reload(part.name))
@@ -55,18 +50,19 @@ def _text(ruleset: Ruleset) -> str:
         "nftables",
         "ruleset.j2",
         origin=origin(ruleset.origin),
-        nats=[_nat(nat) for nat in ruleset.nats],
-        guards=[_device(guard.device) for guard in ruleset.replies_only],
+        nats=[nat.published(fact) for fact in ruleset.nats],
+        guards=[quoted(guard.device) for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
         strangers=[_shut(stranger, ruleset) for stranger in ruleset.strangers],
         sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
         chains=_chains(ruleset),
-        maps=_maps(ruleset.forwards),
-        masquerades=[_masquerade(masquerade) for masquerade in ruleset.masquerades],
+        maps=nat.maps(ruleset.forwards),
+        masquerades=[nat.masquerade(masquerade) for masquerade in ruleset.masquerades],
         leaving=bool(ruleset.masquerades or ruleset.sources or ruleset.hairpins),
-        sources=[_source(source) for source in ruleset.sources],
-        hairpins=[_hairpin(hairpin) for hairpin in ruleset.hairpins],
-        clamps=[_device(clamp.device) for clamp in ruleset.clamps],
+        sources=[nat.source(source) for source in ruleset.sources],
+        leaves_by=[nat.leaves_by(fact) for fact in ruleset.leaves_by],
+        hairpins=[nat.hairpin(hairpin) for hairpin in ruleset.hairpins],
+        clamps=[quoted(clamp.device) for clamp in ruleset.clamps],
         marked=bool(ruleset.marks or ruleset.splits),
         marks=[_mark(mark) for mark in ruleset.marks],
         scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
@@ -74,108 +70,18 @@ def _text(ruleset: Ruleset) -> str:
     )
 
 
-def _masquerade(masquerade: Masquerade) -> dict[str, object]:
-    return {
-        "origin": origin(masquerade.origin),
-        "device": _device(masquerade.device),
-        "family": Verbatim("ip" if masquerade.on.version == 4 else "ip6"),
-        "on": masquerade.on,
-        "protocol": Verbatim(masquerade.ports.protocol),
-        "ports": Verbatim(masquerade.ports.span),
-    }
-
-
-def _source(source: SourceNat) -> dict[str, object]:
-    family = Verbatim("ip" if source.sources.version == 4 else "ip6")
-    return {
-        "origin": origin(source.origin),
-        "family": family,
-        "sources": source.sources,
-        "devices": devices(source.leaving),
-        "verdict": Verbatim(f"snat {family} to {token(source.to)}" if source.to else "masquerade"),
-    }
-
-
-def _hairpin(hairpin: Hairpin) -> dict[str, object]:
-    return {
-        "origin": origin(hairpin.origin),
-        "family": Verbatim("ip" if hairpin.subnet.version == 4 else "ip6"),
-        "device": _device(hairpin.device),
-        "subnet": hairpin.subnet,
-    }
-
-
-def devices(names: Sequence[InterfaceName]) -> Verbatim:
-    """One name alone, or a set in braces."""
-    if not names:
-        raise TypeError("a rule for no device would be one for all")
-    printed = [_device(name) for name in sorted(names)]
-    return Verbatim(printed[0] if len(printed) == 1 else "{ " + ", ".join(printed) + " }")
-
-
-def _device(name: InterfaceName) -> Verbatim:
-    return Verbatim(f'"{token(name)}"')
-
-
-def _maps(forwards: Sequence[PortForward]) -> list[dict[str, object]]:
-    """One map a family and way: however many ports there are, a packet is looked up once."""
-    groups: dict[tuple[int, bool], list[PortForward]] = {}
-    for fact in forwards:
-        groups.setdefault((fact.on.version, fact.to_port is not None), []).append(fact)
-    return [_map(family, moved, facts) for (family, moved), facts in sorted(groups.items())]
-
-
-def _map(family: int, moved: bool, facts: Sequence[PortForward]) -> dict[str, object]:
-    v4 = family == 4
-    return {
-        "name": Verbatim(f"{'moved' if moved else 'forwards'}{family}"),
-        "family": Verbatim("ip" if v4 else "ip6"),
-        "type": Verbatim("ipv4_addr" if v4 else "ipv6_addr"),
-        "moved": moved,
-        # Two forwards may lead the same port to the same place; the map has it once.
-        "elements": list({str(element["text"]): element for element in map(_element, facts)}.values()),
-    }
-
-
-def _element(fact: PortForward) -> dict[str, object]:
-    to = f"{fact.to} . {fact.to_port}" if fact.to_port is not None else str(fact.to)
-    key = f"{_device(fact.device)} . {fact.on} . {fact.ports.protocol} . {fact.ports.span}"
-    return {"origin": origin(fact.origin), "text": Verbatim(f"{key} : {to}")}
-
-
 def _mark(mark: ReturnMark) -> dict[str, object]:
     """nft 1.0.6 cannot merge two marks, so every bit is spelled out."""
     families = [tuple(net for net in mark.on if net.version == family) for family in (4, 6)]
     to = [Verbatim(f"{'ip' if on[0].version == 4 else 'ip6'} daddr {members(on)} ") for on in families if on]
     return {
-        "device": _device(mark.device),
+        "device": quoted(mark.device),
         "scrub": mark.scrub,
         "to": to or [Verbatim("")],
         "value": Verbatim(f"{mark.mark:#010x}"),
         "mask": Verbatim(f"{MARK_MASK:#010x}"),
         "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),
     }
-
-
-def _nat(nat: DestinationNat) -> dict[str, object]:
-    v4 = nat.to.version == 4
-    return {
-        "origin": origin(nat.origin),
-        "family": Verbatim("ip" if v4 else "ip6"),
-        "on": members(nat.on),
-        "sources": members(nat.sources) if nat.sources else None,
-        "protocol": Verbatim(nat.port.protocol),
-        "port": nat.port.number,
-        "to": Verbatim(f"{nat.to}:{nat.to_port}" if v4 else f"[{nat.to}]:{nat.to_port}"),
-    }
-
-
-def members(values: Sequence[IPAddress | IPNetwork]) -> Verbatim:
-    """One value alone, or a set in braces; nft has no spelling for an empty one."""
-    if not values:
-        raise TypeError("an empty set matches nothing or everything, and nft cannot say which")
-    printed = [token(value) for value in sorted(values)]
-    return Verbatim(printed[0] if len(printed) == 1 else "{ " + ", ".join(printed) + " }")
 
 
 # ---- what a host takes and passes on -------------------------------------------------------------------------
@@ -210,7 +116,6 @@ ALWAYS = {
 }
 """Comment and rules."""
 
-FAMILIES: dict[Family, str] = {4: "ip", 6: "ip6"}
 Printed = tuple[str, list[str]]
 
 
@@ -247,7 +152,7 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
         case Opening():
             return origin(rule.origin), list(_opening(rule, ruleset))
         case Passage():
-            return origin(rule.origin), [f"iifname {_device(rule.entering)} oifname {_device(rule.leaving)} accept"]
+            return origin(rule.origin), [f"iifname {quoted(rule.entering)} oifname {quoted(rule.leaving)} accept"]
         case Transit():
             ways = devices(rule.devices)
             return origin(rule.origin), [f"iifname {ways} oifname {ways} accept"]
@@ -258,12 +163,12 @@ def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printe
 
 
 def _led(device: InterfaceName | None, to: IPAddress) -> str:
-    entering = f"iifname {_device(device)} " if device else ""
+    entering = f"iifname {quoted(device)} " if device else ""
     return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
 
 
 def _guard(guard: RepliesOnly, chain: str, ruleset: Ruleset) -> list[str]:
-    device = _device(guard.device)
+    device = quoted(guard.device)
     replies = f"iifname {device} jump replies"
     if chain == "input":
         return [replies]
@@ -280,7 +185,7 @@ def _shut(stranger: Stranger, ruleset: Ruleset) -> dict[str, object]:
 
 
 def _stranger(stranger: Stranger, chain: str, ruleset: Ruleset) -> list[str]:
-    entering = f"iifname {_device(stranger.device)}"
+    entering = f"iifname {quoted(stranger.device)}"
     replies = f"{entering} ct state established,related accept"
     if chain == "input":
         found = f"{entering} icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept"
@@ -292,7 +197,7 @@ def _stranger(stranger: Stranger, chain: str, ruleset: Ruleset) -> list[str]:
 
 
 def _opening(opening: Opening, ruleset: Ruleset) -> Iterator[str]:
-    entering = f"iifname {_any([_device(name) for name in opening.devices])}" if opening.devices else ""
+    entering = f"iifname {_any([quoted(name) for name in opening.devices])}" if opening.devices else ""
     for source_family, source in _from(opening.sources, ruleset):
         for family, to in _to(opening.on):
             if None in (source_family, family) or source_family == family:

@@ -15,6 +15,7 @@ from netc.plan.ruleset import (
     DestinationNat,
     Filter,
     Hairpin,
+    LeavesBy,
     Masquerade,
     Opening,
     Passage,
@@ -41,6 +42,7 @@ class Ruleset(Fact, frozen=True):
     replies_only: tuple[RepliesOnly, ...] = ()
     strangers: tuple[Stranger, ...] = ()
     forwards: tuple[PortForward, ...] = ()
+    leaves_by: tuple[LeavesBy, ...] = ()
     masquerades: tuple[Masquerade, ...] = ()
     sources: tuple[SourceNat, ...] = ()
     hairpins: tuple[Hairpin, ...] = ()
