@@ -50,7 +50,7 @@ def hairpin(hairpin: Hairpin) -> dict[str, object]:
 
 
 def maps(forwards: Sequence[PortForward]) -> list[dict[str, object]]:
-    """A map for each family, for ports that change and ports that stay. However many there are, a packet is one lookup."""
+    """A map for each family, for ports that change and for those that stay: one lookup, however many there are."""
     groups: dict[tuple[int, bool], list[PortForward]] = {}
     for fact in forwards:
         groups.setdefault((fact.on.version, fact.to_port is not None), []).append(fact)
