@@ -190,13 +190,19 @@ def test_no_filter_has_a_community_without_a_name() -> None:
 # ---- numbers -------------------------------------------------------------------------------------------------
 
 NUMBERS = {
-    "metric": (r"\bmetric (42\d+)\b", r"metric 4278198272: last resort\. .* refuses the packet"),
+    "metric": (
+        r"\bmetric (42\d+)\b",
+        r"metric 4278198272: last resort\. .* has none, the kernel answers unreachable",
+    ),
     "table": (r"\b(?:table|lookup) (\d+)\b", r"table \d+ \(netc-[a-z0-9-]+\): the (default )?routes "),
     "mark": (
         r"(?<!and )(?<!/)\b(0x[0-9a-f]{7,8})\b",
         r"mark 0x[0-9a-f]{8}: (connections|packets) .*\n  mask: .*0xff000000",
     ),
-    "priority": (r"\brule add priority (\d+)\b", r"priority \d+: .* use .*\. The kernel asks .* main table at 32766"),
+    "priority": (
+        r"\brule add priority (\d+)\b",
+        r"priority \d+: .* use .*\. The kernel evaluates lower priorities first, .* main table at 32766",
+    ),
     "protocol": (r"\bprotocol (77)\b", r"protocol 77 \(`netc` in .*\): a route or policy rule that netc made"),
     "group": (r"\bgroup (77)\b", r"group 77: an interface that netc made"),
 }
@@ -237,7 +243,7 @@ def test_a_number_is_explained_where_it_stands(kind: str) -> None:
         (r"nftables.nft  reload:", r"reload:firewall: .* reloads the part firewall, which stays up\."),
         (
             r"parts/uplink-he/watch  unit:",
-            r"unit:netc-watch-uplink-he.service: .* restarts netc-watch-uplink-he.service",
+            r"unit:(netc-watch-uplink-he\.service): .* restarts \1, a unit that is not a part\.\n  If only comments",
         ),
         (r"rt_tables.d/netc.conf$", r"No effect is listed: .* nothing restarts or reloads\."),
     ],

@@ -31,8 +31,9 @@ EFFECTS = {
     "reload": "if this file changes, netc-host reloads the part {what}, which stays up",
     "retire": "if this file changes, netc-host reloads the part {what}. Then it runs the `undo` lines of the previous "
     "version of the file that this version no longer has",
-    "unit": "if this file changes, netc-host restarts {what}, which is a unit and no part of netc",
+    "unit": "if this file changes, netc-host restarts {what}, a unit that is not a part",
 }
+COMMENTS = "if only comments of it differ, nothing restarts or reloads"
 NO_EFFECT = "if this file changes, nothing restarts or reloads"
 
 
@@ -69,6 +70,7 @@ def explain_effects(manifest: str, number: int, host: HostName) -> str:
         verb, _, what = effect.partition(":")
         rows.append(f"{effect}: {EFFECTS[verb].format(what=what)}.")
     rows += [] if effects else [f"No effect is listed: {NO_EFFECT}."]
+    rows += [f"{_sentence(COMMENTS)}."] if effects else []
     return "\n".join([f"  {manifest.splitlines()[number - 1]}", "", *(f"  {row}" for row in rows)]) + "\n"
 
 

@@ -37,9 +37,8 @@ def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
     if config.is_graceful:
-        lines.append(
-            "# After a crash, BIRD waits so many seconds for its neighbours before it removes stale kernel routes."
-        )
+        waits = f"BIRD waits up to {RECOVERY_SECONDS} s for its neighbours before it removes stale kernel routes"
+        lines.append(f"# After a crash, {waits}.")
         lines.append(f"graceful restart wait {RECOVERY_SECONDS};")
     said = list(_said(config))
     used = set(re.findall(r"[A-Z][A-Z0-9_]+", "\n".join(said)))
