@@ -26,6 +26,14 @@ FIXED = (
     (r"\brp_filter 2\b", "rp_filter 2: loose reverse path filtering. Replies may leave by another interface"),
 )  # fmt: skip
 
+OF_BIRD = (
+    (r"\bbgp_local_pref = \d+", "bgp_local_pref: BIRD prefers the route with the largest value. Defaults of netc: "
+     "300 (downstream), 200 (peer, route server), 100 (upstream), 0 (a route that is about to be withdrawn)"),
+    (r"^\s*(?:rx)?cost \d+;", "cost: the cost of a path through our routers is the sum of its links, and the smallest "
+     "sum wins"),
+)  # fmt: skip
+"""In bird.conf."""
+
 EFFECTS = {
     "restart": "if this file changes, netc-host restarts the part {what}",
     "reload": "if this file changes, netc-host reloads the part {what}, which stays up",
@@ -48,9 +56,15 @@ def meanings(line: str, place: Place, base: Compiled) -> Iterator[str]:
         yield f"mask: {MASK}."
     if has_metric(line):
         yield f"metric {WORST}: {LAST_RESORT}."
-    for pattern, text in FIXED:
+    of_bird = OF_BIRD if place[1].endswith("/bird.conf") else ()
+    for pattern, text in (*FIXED, *of_bird):
         if re.search(pattern, line):
             yield f"{text}."
+    if (found := re.search(r"\bbgp_path ~ \[ (.+) \] then reject", line)) and (bgp := base.topology.bgp):
+        if str(bgp.asn) in found[1].split(", "):
+            yield "ASNs of our AS and its members: an AS path from an external neighbour that has one is a loop."
+        else:
+            yield f"Reserved ASNs: the profile `{bgp.profile}` rejects AS paths that have one."
 
 
 def _known(place: Place, base: Compiled) -> tuple[Number, ...]:

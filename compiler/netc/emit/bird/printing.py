@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from netc.emit.bird.filtering import Community, Filter, RoaTable
+from netc.emit.bird.filtering import Filter, RoaTable
 from netc.emit.bird.tree import (
     RECOVERY_SECONDS,
     RESTART_SECONDS,
@@ -31,6 +31,7 @@ from netc.emit.bird.tree import (
 from netc.emit.bird.words import Lines, block, body, define, one_of, roa_table, symbol
 from netc.emit.render import about, comment, token
 from netc.language.names import InterfaceName, ProtocolName
+from netc.plan.communities import Community
 
 
 def printed(config: Config) -> str:
