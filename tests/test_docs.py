@@ -13,6 +13,7 @@ import click
 import pytest
 import typer.main
 
+from examples import netc
 from netc import __version__
 from netc.cli.command import command
 from netc.emit.host import ROOMS
@@ -436,8 +437,23 @@ def test_a_whole_topology_of_a_page_compiles_without_a_diagnostic(page: Path) ->
     assert all(files for _, files in compile_hosts(checked.network))
 
 
+def test_a_check_of_output_does_what_the_page_of_reviews_says(tmp_path: Path) -> None:
+    start, out = ROOT / "examples/start.toml", tmp_path / "out"
+    assert netc("build", start, "-o", out).code == 0
+    (out / "server/files/etc/netc/evil").touch()
+    (out / "oldhost").mkdir()
+    assert netc("build", start, "-o", out, "--check").code == 0
+    manifest = out / "server/MANIFEST"
+    manifest.write_text(f"{manifest.read_text()}damaged\n")
+    ran = netc("build", start, "-o", out, "--check")
+
+    assert ran.code == 2
+    (said,) = re.findall(r"is in the way and is not from netc", ran.err)
+    assert said in (ROOT / "docs/how-to/review-in-ci.md").read_text()
+
+
 def test_nothing_tells_readers_to_pipe_a_private_key() -> None:
-    """If `tee` cannot write, the public key is printed all the same and the private one is lost. `netc keys` is safe."""
+    """If `tee` cannot write, the public key is printed all the same, and the private one is lost."""
     shown = [*PAGES, *(ROOT / "examples").iterdir()]
 
     assert [path.name for path in shown if re.search(r"wg genkey *\|", path.read_text())] == []

@@ -22,7 +22,7 @@ class Open(Table):
 
 def _entry(value: object) -> object:
     """`60729/tcp` alone is a table with these `ports`."""
-    return Open.model_construct(ports=(ports(value),), from_=()) if isinstance(value, str) else value
+    return Open.model_construct(ports=(ports(value),)) if isinstance(value, str) else value
 
 
 Opens = Annotated[
