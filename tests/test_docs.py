@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 import pytest
 import typer.main
 
+from examples import netc
 from netc import __version__
 from netc.cli.command import command
 from netc.emit.host import ROOMS
@@ -313,7 +315,9 @@ def test_the_explanation_has_every_phase_of_a_change() -> None:
     switch = (ROOT / "templates/host/switch.bash").read_text()
     named = set(re.findall(r'phase "?(?:\$\{back\})?([a-z]+)"?$', switch, re.M)) | {"preparing"}
 
-    assert {row[0].strip("`") for row in rows} == {name.removeprefix("back-") for name in named}
+    shown = {name.removeprefix("back-").replace("laying", "placing") for name in named}
+    assert {row[0].strip("`") for row in rows} == shown
+    assert rows_of(ARCHITECTURE, "| phase | state of the host |")[2][0] == "`placing`"
 
 
 LISTED = re.compile(r"<!-- codes -->\n(?:\|.*\n)*")
@@ -405,6 +409,61 @@ def test_the_readme_shows_what_its_topology_compiles_to() -> None:
     up = files["files/etc/netc/parts/tunnel-azire/up"]
 
     assert [line for line in blocks["bash"].splitlines() if line] == re.findall(r"(?m)^step .*", up)
+
+
+TOML = {
+    page: re.findall(r"(?ms)^```toml\n(.*?)^```$", page.read_text())
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if page.parent.name in ("how-to", "explanation", "tutorial")
+}
+WHOLE = {page: block for page, blocks in TOML.items() for block in blocks if block.startswith("version = 1\n")}
+
+
+def test_what_pages_show_is_toml_and_features_have_a_whole_topology() -> None:
+    assert {page.stem for page in WHOLE} == {"forward-a-port", "service-in-a-tunnel", "announce-anycast"}
+    for block in (block for blocks in TOML.values() for block in blocks):
+        tomllib.loads(block)
+    shown = "\n".join(WHOLE.values())
+    pieces = {page: blocks for page, blocks in TOML.items() if page.parent.name == "explanation"}
+    assert {"forwards", "namespaces", "anycast"} <= {page.stem for page, blocks in pieces.items() if blocks}
+    assert [page.name for page, blocks in pieces.items() for block in blocks if block not in shown] == []
+
+
+@pytest.mark.parametrize("page", WHOLE, ids=lambda page: page.stem)
+def test_a_whole_topology_of_a_page_compiles_without_a_diagnostic(page: Path) -> None:
+    checked = understand(WHOLE[page], page.name, str)
+
+    assert [note.what for note in checked.notes] == []
+    assert all(files for _, files in compile_hosts(checked.network))
+
+
+def test_a_check_of_output_does_what_the_page_of_reviews_says(tmp_path: Path) -> None:
+    start, out = ROOT / "examples/start.toml", tmp_path / "out"
+    assert netc("build", start, "-o", out).code == 0
+    (out / "server/files/etc/netc/evil").touch()
+    (out / "oldhost").mkdir()
+    assert netc("build", start, "-o", out, "--check").code == 0
+    manifest = out / "server/MANIFEST"
+    manifest.write_text(f"{manifest.read_text()}damaged\n")
+    ran = netc("build", start, "-o", out, "--check")
+
+    assert ran.code == 2
+    (said,) = re.findall(r"is in the way and is not from netc", ran.err)
+    assert said in (ROOT / "docs/how-to/review-in-ci.md").read_text()
+
+
+def test_nothing_tells_readers_to_pipe_a_private_key() -> None:
+    """If `tee` cannot write, the public key is printed all the same, and the private one is lost."""
+    shown = [*PAGES, *(ROOT / "examples").iterdir()]
+
+    assert [path.name for path in shown if re.search(r"wg genkey *\|", path.read_text())] == []
+
+
+def test_a_silent_tunnel_has_a_page_with_the_words_of_status() -> None:
+    words = re.findall(r'"(no handshake[^"]*)"', (ROOT / "templates/host/status.bash").read_text())
+
+    assert words
+    assert [word for word in words if word not in (ROOT / "docs/how-to/tunnel-down.md").read_text()] == []
 
 
 def test_the_index_lists_every_example_and_nothing_else() -> None:

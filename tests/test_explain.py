@@ -181,22 +181,89 @@ def test_a_line_with_a_community_says_what_it_means(written: str, sentence: str)
     assert ran.out.splitlines()[:3] == [f"  {written}", "", f"  {sentence}"]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        (
+            r"if bgp_path ~ \[ 42\d+, .*",
+            "ASNs of our AS and its members: an AS path from an external neighbour that has ",
+        ),
+        (r"if bgp_path ~ \[ 0, .*", "Reserved ASNs: the profile `dn42` rejects AS paths that have one."),
+        (r"cost \d+;", "cost: the cost of a path through our routers is the sum of its links"),
+        (r"bgp_local_pref = 200;", "bgp_local_pref: BIRD prefers the route with the largest value."),
+    ],
+)
+def test_a_line_with_numbers_of_bgp_says_what_they_mean(pattern: str, sentence: str) -> None:
+    path = ROOT / "out/dn42/hkg/files/etc/netc/bird.conf"
+    lines = enumerate(path.read_text().splitlines(), 1)
+    number = next(n for n, line in lines if re.fullmatch(pattern, line.strip()))
+    ran = netc("explain", f"{path}:{number}", ROOT / "examples/dn42.toml")
+
+    assert ran.out.splitlines()[2].startswith(f"  {sentence}")
+
+
+def test_the_policy_of_a_border_router_has_every_community_that_filters_read_or_add() -> None:
+    """Apart from those that only sessions between our own routers read."""
+    defined, gone = 0, []
+    for path in sorted((ROOT / "out").rglob("bird.conf")):
+        if "function import_external" in (text := path.read_text()):
+            policy = (path.parents[3] / "POLICY.md").read_text()
+            names = re.findall(r"(?m)^define (?!NO_)(\w+) = \(", text)
+            defined += len(names)
+            gone += [f"{path}: {name}" for name in names if f"| {name} |" not in policy]
+
+    assert defined > 20
+    assert gone == []
+
+
 def test_no_filter_has_a_community_without_a_name() -> None:
     lines = [line for path in (ROOT / "out").rglob("bird.conf") for line in path.read_text().splitlines()]
 
     assert [line for line in lines if re.search(r"\(\d+, *[\d*]", line) and not line.startswith("define ")] == []
 
 
+# ---- MTUs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("", "1440 = 1500 (uplink of server) - 60 (wireguard over IPv4)"),
+        (
+            "mtu = 1400\n",
+            "1400 is given. The largest that fits is 1440 = 1500 (uplink of server) - 60 (wireguard over IPv4)",
+        ),
+    ],
+)
+def test_an_mtu_is_explained_by_its_sum(key: str, said: str, tmp_path: Path) -> None:
+    """At the key, written or not, and at the line that sets it."""
+    text = (ROOT / "examples/start.toml").read_text().replace("[links.home]\n", f"[links.home]\n{key}")
+    topo, out = tmp_path / "topo.toml", tmp_path / "out"
+    topo.write_text(text)
+    assert netc("build", topo, "-o", out).code == 0
+    up = out / "home/files/etc/netc/parts/link-home/up"
+    number = next(n for n, line in enumerate(up.read_text().splitlines(), 1) if " mtu " in line)
+
+    assert f"  wg-server on home: {said}\n" in netc("explain", "links.home.mtu", topo).out
+    assert f"  mtu {said}.\n" in netc("explain", f"{up}:{number}", topo).out
+
+
 # ---- numbers -------------------------------------------------------------------------------------------------
 
 NUMBERS = {
-    "metric": (r"\bmetric (42\d+)\b", r"metric 4278198272: last resort\. .* refuses the packet"),
+    "metric": (
+        r"\bmetric (42\d+)\b",
+        r"metric 4278198272: last resort\. .* has none, the kernel answers unreachable",
+    ),
     "table": (r"\b(?:table|lookup) (\d+)\b", r"table \d+ \(netc-[a-z0-9-]+\): the (default )?routes "),
     "mark": (
         r"(?<!and )(?<!/)\b(0x[0-9a-f]{7,8})\b",
         r"mark 0x[0-9a-f]{8}: (connections|packets) .*\n  mask: .*0xff000000",
     ),
-    "priority": (r"\brule add priority (\d+)\b", r"priority \d+: .* use .*\. The kernel asks .* main table at 32766"),
+    "priority": (
+        r"\brule add priority (\d+)\b",
+        r"priority \d+: .* use .*\. The kernel evaluates lower priorities first, .* main table at 32766",
+    ),
     "protocol": (r"\bprotocol (77)\b", r"protocol 77 \(`netc` in .*\): a route or policy rule that netc made"),
     "group": (r"\bgroup (77)\b", r"group 77: an interface that netc made"),
 }
@@ -237,7 +304,7 @@ def test_a_number_is_explained_where_it_stands(kind: str) -> None:
         (r"nftables.nft  reload:", r"reload:firewall: .* reloads the part firewall, which stays up\."),
         (
             r"parts/uplink-he/watch  unit:",
-            r"unit:netc-watch-uplink-he.service: .* restarts netc-watch-uplink-he.service",
+            r"unit:(netc-watch-uplink-he\.service): .* restarts \1, a unit that is not a part\.\n  If only comments",
         ),
         (r"rt_tables.d/netc.conf$", r"No effect is listed: .* nothing restarts or reloads\."),
     ],

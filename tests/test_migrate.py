@@ -195,7 +195,7 @@ def test_a_half_way_state_that_breaks_is_refused(names: str, code: str, tmp_path
 
     assert (ran.code, ran.out) == (1, "")
     assert f"error[{code}]" in ran.err
-    assert "change these at one moment: a, b, c, d" in ran.err
+    assert "change these at the same time: a, b, c, d" in ran.err
 
 
 @pytest.mark.parametrize("names", [(), ("a",)])

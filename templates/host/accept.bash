@@ -35,7 +35,7 @@ paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody ch
   local found='' changed=''
   [[ $1 == "$2" ]] || found=$(occupied_paths "$1" "$2")
   [[ $1 == none ]] || changed=$(manifest_of "$1" | not_in_place | awk '{sub(/^files/, "", $3); print $3}')
-  [[ ! $found ]] || report "not from netc, and in netc's places (--overwrite replaces them): $found"
+  [[ ! $found ]] || report "not installed by netc, at paths that it needs (--overwrite replaces them): $found"
   [[ ! $changed ]] || report "changed by hand since the install (--overwrite replaces them): $changed"
   [[ ! $found$changed ]]
 }

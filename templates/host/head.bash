@@ -7,7 +7,7 @@
 #     --commit     keeps the change without a confirmation, if every part came up
 #     --within N   rolls back if nobody confirms within N seconds (180)
 #     --detach     does not wait for the confirmation
-#     --overwrite  replaces files of others in netc's places, and files that were changed by hand
+#     --overwrite  replaces files that netc did not install, at paths that it needs, and files that were changed by hand
 #     --host       accepts the tree although this host has another name
 #   netc-host confirm TOKEN                 keeps the change of `install`, over a new connection; `-` reads TOKEN from standard input
 #   netc-host revert                        rolls back the change that is not confirmed or was interrupted

@@ -13,7 +13,7 @@ found() {
 }
 found_generation() {
   row generation "$(current)"
-  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(cat "$pending/until" 2>/dev/null || echo -)" "$(cat "$pending/phase" 2>/dev/null || echo preparing)"
+  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(cat "$pending/until" 2>/dev/null || echo -)" "$(sed 's/\blaying/placing/' "$pending/phase" 2>/dev/null || echo preparing)"
 }
 found_parts() { # half: an `up` or `down` is running or was interrupted; broken: something of it is missing
   local part state order up=() difference
@@ -155,7 +155,7 @@ as_metrics() { # prometheus.io, "Text-based format"
       metric("netc_wireguard_sent_bytes_total", "counter", "Bytes sent to the peer since the interface came up.")
       metric("netc_bgp_session_up", "gauge", "Whether the BGP session is established.")
       metric("netc_rpki_session_up", "gauge", "Whether the source of ROAs answers.")
-      metric("netc_anycast_announced", "gauge", "Whether the anycast service is announced.")
+      metric("netc_anycast_announced", "gauge", "1 if the anycast service is up or falling, 0 otherwise, also while it drains.")
       metric("netc_unit_failed", "gauge", "1 for each unit that failed.")
       waits = 0
     }

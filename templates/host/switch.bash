@@ -2,7 +2,7 @@
 #
 # While a change is not confirmed, $pending holds `old`, `new` and `phase`, which is written before each phase begins:
 #   `stopping`  parts that leave or restart go down by the scripts that brought them up; all files are the old ones
-#   `laying`    these parts are down; files are renamed to their paths, so some are old and some are new
+#   `laying`    these parts are down; files are renamed to their paths, so some are old and some are new; status: `placing`
 #   `starting`  all files are the new ones; parts come up or reload
 #   `complete`  the change waits for its confirmation
 # In a rollback the phases are called back-stopping and so on, and the two generations are exchanged.

@@ -29,7 +29,7 @@ CHANGES = {
     ("recursive", "med"): [["a", "b", "c", "d"]],
     ("med", "recursive"): [["a", "b", "c", "d"]],
 }
-"""From form to form, and who changes at one moment."""
+"""From form to form, and who changes at the same time."""
 
 APART, MOMENT = 4, 15
 """Seconds: between the first reload of a step and the others, and what those may interrupt (it was 1 to 3)."""
@@ -52,7 +52,7 @@ class Migration:
 
     def printed(self) -> list[list[str]]:
         """The hosts of each step, as a person reads them."""
-        steps = re.findall(r"(?m)^\d+\. (?:at one moment: )?(.*)$", self.ask().out)
+        steps = re.findall(r"(?m)^\d+\. (?:at the same time: )?(.*)$", self.ask().out)
         return [step.split(", ") for step in steps]
 
     def lay(self, host: Host, form: str) -> None:

@@ -197,7 +197,7 @@ def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> 
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.write("/etc/netc/order", "mine\n")
     said = install(edge, "--commit", check=False)
-    assert "not from netc, and in netc's places (--overwrite replaces them): /etc/netc/order" in said.stderr
+    assert "not installed by netc, at paths that it needs (--overwrite replaces them): /etc/netc/order" in said.stderr
     assert edge.read("/etc/netc/order") == "mine\n"
     install(edge, "--commit", "--overwrite")
     edge.write("/etc/netc/order", "mine again\n")
@@ -324,7 +324,10 @@ def test_back_to_nothing_is_not_meant_by_back(lab: Lab, edge: Host, tmp_path: Pa
     install(edge, "--commit")
     before = at_rest(edge)
     said = netc_host(edge, "back", "--commit", check=False)
-    assert (said.returncode, "nothing was installed before this" in said.stderr) == (1, True)
+    assert (said.returncode, "this is the first generation" in said.stderr) == (1, True)
+    edge.run(["sed", "-i", "1d", "/var/lib/netc/history"])  # as if no change had been taken back
+    said = netc_host(edge, "back", "--commit", check=False)
+    assert (said.returncode, "this is the first generation" in said.stderr) == (1, True)
     assert at_rest(edge) == before
 
 

@@ -131,6 +131,10 @@ def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path
     assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, rolls back in [78]\d s unless confirmed$", status(edge))
     pending = json.loads(status(edge, "--json"))["pending"]
     assert pending["phase"] == "complete"
+    for stored, shown in (("laying", "placing"), ("back-laying", "back-placing")):
+        edge.write("/var/lib/netc/pending/phase", f"{stored}\n")
+        assert json.loads(status(edge, "--json"))["pending"]["phase"] == shown
+    edge.write("/var/lib/netc/pending/phase", "complete\n")
     assert pending["reverts_at"] > 1_600_000_000
     assert metrics(status(edge, "--metrics"))["netc_pending"] == 1
 

@@ -29,7 +29,7 @@ def comparable(before: Network, after: Network) -> Iterator[Diagnostic]:
     for topology, which in ((old, "the first topology"), (new, "this topology")):
         if topology.bgp is None or not has_members(topology.bgp):
             what = f"{which} is not a confederation, so its routers have no member ASNs"
-            hint = "change all routers at one moment: a session does not come up if its ends disagree on their ASNs"
+            hint = "change all routers at the same time: a session does not come up if its ends disagree on their ASNs"
             yield Diagnostic("NC2601", ("bgp", "internal") if new.bgp else (), what, hint)
             return
     for path in _differences(old, new, ()):
@@ -55,7 +55,7 @@ def halfway(one: Move, moved: Hosts) -> Iterator[Diagnostic]:
     """What is broken while the hosts `moved` have changed and the others have not."""
     broken = harm(one, moved)
     at_once = next((step.hosts for step in order(one) if 0 < len(moved & set(step.hosts)) < len(step.hosts)), ())
-    hint = f"change these at one moment: {', '.join(at_once)}" if at_once else "follow the order of `--migrate`"
+    hint = f"change these at the same time: {', '.join(at_once)}" if at_once else "follow the order of `--migrate`"
     lost: defaultdict[HostName, list[HostName]] = defaultdict(list)
     for origin, host in broken.cut:
         lost[host].append(origin)

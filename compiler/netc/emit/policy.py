@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netc.emit.file import File
 from netc.emit.render import token
 from netc.plan.bgp import Session, System
+from netc.plan.communities import GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
 from netc.plan.route_class import LEARNED_FROM, ROUTE_CLASSES
@@ -54,6 +55,8 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
         yield f"| {name} | {asn} | {RELATION[session.kind]} | {exports} | {imports} |"
     yield ""
     yield from _communities(system)
+    if any(session.kind not in (*INTERNAL, "collector") for session in router.sessions):
+        yield from _small_communities(router, system)
 
 
 def _prefixes(router: Router, system: System) -> Iterator[str]:
@@ -81,6 +84,26 @@ def _communities(system: System) -> Iterator[str]:
     yield "|---|---|---|"
     for one in ROUTE_CLASSES:
         yield f"| ({asn}, {LEARNED_FROM}, {one.number}) | {one.name} | {one.meaning} |"
+
+
+def _small_communities(router: Router, system: System) -> Iterator[str]:
+    """Those of other ASes, and of DN42, that filters read or add."""
+    yield ""
+    yield "| community | name in bird.conf | meaning | what filters do |"
+    yield "|---|---|---|---|"
+    yield _row(GRACEFUL_SHUTDOWN, "set local pref 0 on routes that external neighbours announce with it")
+    measured: dict[int, list[str]] = {}
+    for session in router.sessions:
+        for number in session.measures:
+            measured.setdefault(number, []).append(token(session.name))
+    for number, names in sorted(measured.items()):
+        yield _row(dn42(number), f"add it to routes from and to {', '.join(names)}, and keep the worst on the path")
+    for number in system.tags:
+        yield _row(dn42(number), "add it to our own prefixes, on export to external neighbours")
+
+
+def _row(one: Community, does: str) -> str:
+    return f"| ({', '.join(map(token, one.numbers))}) | {one.name} | {one.about} | {does} |"
 
 
 def _nets(nets: tuple[object, ...]) -> str:

@@ -39,7 +39,7 @@ class Move(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True):
-    """Hosts that change at one moment."""
+    """Hosts that change at the same time."""
 
     hosts: tuple[HostName, ...]
     restarted: tuple[tuple[HostName, HostName], ...]
@@ -98,7 +98,7 @@ def changes(one: Move) -> bool:
 
 
 def order(one: Move) -> tuple[Step, ...]:
-    """As many steps as leave nobody cut off and let nothing out: who may go ahead, the others at one moment, and who
+    """As many steps as leave nobody cut off and let nothing out: who may go ahead, the others at the same time, and who
     may come after them. Empty when nothing changes."""
     if not changes(one):
         return ()

@@ -36,7 +36,7 @@ class Number(Struct, frozen=True):
         return f"{self.value} (netc-{self.name}{place})" if self.name else str(self.value)
 
 
-MAIN_TABLE = Number("table", MAIN, "main, the default table of the kernel")
+MAIN_TABLE = Number("table", MAIN, "main")
 KERNELS = (MAIN_TABLE,)
 
 TABLES = re.compile(r"\b(?:table|lookup) (\d+)\b")
@@ -45,9 +45,9 @@ MARKS = re.compile(r"(?<!and )(?<!/)\b0x([0-9a-f]{7,8})\b")
 MASKS = re.compile(rf"(?:and |/)0x(?:{MARK_MASK:08x}|{MARK_MASK ^ 0xFFFFFFFF:08x})\b")
 PRIORITIES = re.compile(rf"\brule (?:add|delete) priority (\d+)\b|\brule show protocol {PROTOCOL}'? (\d+)\b")
 
-LAST_RESORT = "last resort. Any other route of the table wins. Without one, the kernel refuses the packet here"
+LAST_RESORT = "last resort. Other routes of the table win. If the table has none, the kernel answers unreachable"
 MASK = f"netc uses the bits {MARK_MASK:#010x} of a mark and keeps the others"
-ORDER = "the kernel asks rules with low numbers first, and the main table at 32766"
+ORDER = "the kernel evaluates lower priorities first, and the main table at 32766"
 
 
 def in_text(text: str, known: Iterable[Number]) -> Iterator[Number]:

@@ -26,13 +26,22 @@ FIXED = (
     (r"\brp_filter 2\b", "rp_filter 2: loose reverse path filtering. Replies may leave by another interface"),
 )  # fmt: skip
 
+OF_BIRD = (
+    (r"\bbgp_local_pref = \d+", "bgp_local_pref: BIRD prefers the route with the largest value. Defaults of netc: "
+     "300 (downstream), 200 (peer, route server), 100 (upstream), 0 (a route that is about to be withdrawn)"),
+    (r"^\s*(?:rx)?cost \d+;", "cost: the cost of a path through our routers is the sum of its links, and the smallest "
+     "sum wins"),
+)  # fmt: skip
+"""In bird.conf."""
+
 EFFECTS = {
     "restart": "if this file changes, netc-host restarts the part {what}",
     "reload": "if this file changes, netc-host reloads the part {what}, which stays up",
     "retire": "if this file changes, netc-host reloads the part {what}. Then it runs the `undo` lines of the previous "
     "version of the file that this version no longer has",
-    "unit": "if this file changes, netc-host restarts {what}, which is a unit and no part of netc",
+    "unit": "if this file changes, netc-host restarts {what}, a unit that is not a part",
 }
+COMMENTS = "if only comments of it differ, nothing restarts or reloads"
 NO_EFFECT = "if this file changes, nothing restarts or reloads"
 
 
@@ -47,9 +56,15 @@ def meanings(line: str, place: Place, base: Compiled) -> Iterator[str]:
         yield f"mask: {MASK}."
     if has_metric(line):
         yield f"metric {WORST}: {LAST_RESORT}."
-    for pattern, text in FIXED:
+    of_bird = OF_BIRD if place[1].endswith("/bird.conf") else ()
+    for pattern, text in (*FIXED, *of_bird):
         if re.search(pattern, line):
             yield f"{text}."
+    if (found := re.search(r"\bbgp_path ~ \[ (.+) \] then reject", line)) and (bgp := base.topology.bgp):
+        if str(bgp.asn) in found[1].split(", "):
+            yield "ASNs of our AS and its members: an AS path from an external neighbour that has one is a loop."
+        else:
+            yield f"Reserved ASNs: the profile `{bgp.profile}` rejects AS paths that have one."
 
 
 def _known(place: Place, base: Compiled) -> tuple[Number, ...]:
@@ -69,6 +84,7 @@ def explain_effects(manifest: str, number: int, host: HostName) -> str:
         verb, _, what = effect.partition(":")
         rows.append(f"{effect}: {EFFECTS[verb].format(what=what)}.")
     rows += [] if effects else [f"No effect is listed: {NO_EFFECT}."]
+    rows += [f"{_sentence(COMMENTS)}."] if effects else []
     return "\n".join([f"  {manifest.splitlines()[number - 1]}", "", *(f"  {row}" for row in rows)]) + "\n"
 
 

@@ -22,6 +22,7 @@ from netc.provenance.alter import at, leaves, tables
 from netc.provenance.constants import meanings as of_constants
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
 from netc.provenance.meaning import meanings
+from netc.provenance.sums import of_key, of_line
 
 MANY, FEW = 60, 10
 """Lines that follow each other and are shown; of more, so many."""
@@ -77,7 +78,11 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     raw = one.texts[place].splitlines()[number - 1]
     why = [
         f"  {sentence}"
-        for sentence in (*of_constants(one.texts[place], masked(raw).strip()), *meanings(raw, place, base))
+        for sentence in (
+            *of_constants(one.texts[place], masked(raw).strip()),
+            *meanings(raw, place, base),
+            *of_line(raw, place[0], base.topology),
+        )
     ]
     said = ["", *why] if why else []
     return "\n".join([f"  {masked(raw).strip()}", *said, "", *(_columns(rows) if rows else none)]) + "\n"
@@ -122,6 +127,7 @@ def explain_key(base: Compiled, path: KeyPath, source: Source) -> str:
         lines |= from_table(path, base)
     said = sorted({source.line(leaf) for leaf in below})
     parts = [f"{dotted(path)}  {source.place(path)}\n", _section("given", (_numbered(n, source.text(n)) for n in said))]
+    parts += [_section("sum", of_key(path, base.topology))]
     if isinstance(value, BaseModel):
         parts += [_section("not written", _unsaid(value, path))]
     if path in set(tables(base.topology)):

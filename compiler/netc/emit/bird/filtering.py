@@ -9,6 +9,7 @@ from netaddr import IPAddress
 
 from netc.language.values import Family
 from netc.plan.bgp import Accepted
+from netc.plan.communities import Community
 
 Attribute = Literal[
     "net",
@@ -77,16 +78,6 @@ class Words(Struct, frozen=True):
     """`[ RTS_BGP, RTS_OSPF ]`"""
 
     names: tuple[Word, ...]
-
-
-class Community(Struct, frozen=True):
-    """`define FROM_PEER = (64500, 1, 2);`: two numbers (RFC 1997) or three (RFC 8092). Filters use the name."""
-
-    name: str
-    numbers: tuple[int, ...]
-    about: str
-    is_shown: bool = False
-    """Printed also if no filter uses it, since `birdc show route all` shows it."""
 
 
 class Communities(Struct, frozen=True):

@@ -15,10 +15,8 @@ from netaddr import IPAddress, IPNetwork
 from netc.emit.bird.communities import (
     CLASS,
     DN42,
-    GRACEFUL_SHUTDOWN,
     NO_ADVERTISE,
     NO_EXPORT_SUBCONFED,
-    dn42,
     from_external,
     learned_from,
     own_communities,
@@ -53,6 +51,7 @@ from netc.emit.bird.filtering import (
 from netc.language.bgp import Role
 from netc.language.values import Family
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
+from netc.plan.communities import GRACEFUL_SHUTDOWN, dn42
 from netc.plan.facts import Router
 from netc.plan.route_class import FROM_DOWNSTREAM
 

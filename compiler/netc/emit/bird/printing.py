@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from netc.emit.bird.filtering import Community, Filter, RoaTable
+from netc.emit.bird.filtering import Filter, RoaTable
 from netc.emit.bird.tree import (
     RECOVERY_SECONDS,
     RESTART_SECONDS,
@@ -31,15 +31,15 @@ from netc.emit.bird.tree import (
 from netc.emit.bird.words import Lines, block, body, define, one_of, roa_table, symbol
 from netc.emit.render import about, comment, token
 from netc.language.names import InterfaceName, ProtocolName
+from netc.plan.communities import Community
 
 
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
     if config.is_graceful:
-        lines.append(
-            "# After a crash, BIRD waits so many seconds for its neighbours before it removes stale kernel routes."
-        )
+        waits = f"BIRD waits up to {RECOVERY_SECONDS} s for its neighbours before it removes stale kernel routes"
+        lines.append(f"# After a crash, {waits}.")
         lines.append(f"graceful restart wait {RECOVERY_SECONDS};")
     said = list(_said(config))
     used = set(re.findall(r"[A-Z][A-Z0-9_]+", "\n".join(said)))

@@ -13,7 +13,6 @@ from netc.emit.bird.filtering import (
     Assign,
     Call,
     Communities,
-    Community,
     Condition,
     Constant,
     Defined,
@@ -38,6 +37,7 @@ from netc.emit.bird.filtering import (
 )
 from netc.emit.render import comment, token
 from netc.plan.bgp import Accepted
+from netc.plan.communities import Community
 
 Lines = Iterator[str]
 

@@ -5,6 +5,7 @@
 # step in the journal may be incomplete. An `up` that fails runs `down`. After a boot /run is empty, and nothing is up.
 # The journal does not show whether the result of a step still exists: `check` asks the kernel. If a part is already up,
 # its `up` runs `check` first.
+# Group 77 marks netc's interfaces. Protocol 77 (`netc` in rt_protos.d) marks its routes and policy rules.
 set -euo pipefail
 umask 022 # daemons that are not root read /run/netc
 export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su have a PATH without these

@@ -41,7 +41,8 @@ back_to() ( # [GENERATION] [OPTION of install]…: by default the generation bef
   [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   if [[ ${1---} == --* ]]; then
     set -- "$(tac "$store/history" 2>/dev/null | awk -v now="$(current)" '$2 != now {print $2; exit}')" "$@"
-    [[ $1 != none ]] || die "nothing was installed before this; netc-host uninstall removes it"
+    [[ $(current) != none ]] || die "nothing is installed"
+    [[ ${1:-none} != none ]] || die "this is the first generation; netc-host uninstall removes it"
   fi
   wanted=$1
   if [[ $wanted == none ]]; then
@@ -50,7 +51,7 @@ back_to() ( # [GENERATION] [OPTION of install]…: by default the generation bef
     exit
   fi
   [[ $wanted =~ ^[0-9a-f]{16}$ && -d $trees/$wanted ]] ||
-    die "generation ${wanted:-before this} is not kept on this host; kept are: $(find "$trees" -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null)"
+    die "generation $wanted is not kept on this host; kept are: $(find "$trees" -mindepth 1 -maxdepth 1 -printf '%f ' 2>/dev/null)"
   umask 077
   folder=$(mktemp -d /var/tmp/netc-bundle.XXXXXX) || die "no room in /var/tmp"
   trap 'rm -rf "$folder"' EXIT
