@@ -33,6 +33,11 @@ def quoted(text: str) -> str:
     return f"`{text}`" if len(text) <= 80 else f"`{text[:60]}…`"
 
 
+def as_label(text: str) -> str:
+    """The nearest that a table can be called."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].rstrip("-")
+
+
 def whole(pattern: str) -> str:
     """For editors: a pattern that all of a text has to match, with groups that have no names."""
     return "^(?:" + re.sub(r"\?P<\w+>", "", pattern) + ")$"
@@ -54,13 +59,18 @@ class Name(str):
 
     def __new__(cls, text: str) -> Self:
         if not _matching(cls.pattern)(text):
-            raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure)
+            raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure_of(text))
         name = super().__new__(cls, text)
         name.check()
         return name
 
     def check(self) -> None:
         """Raises Wrong for what a pattern cannot say."""
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:  # noqa: ARG003
+        """What to write in place of `text`."""
+        return cls.cure
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -199,6 +209,9 @@ class ProtocolName(Name):
     cure = "use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
 
 
+UNIT_SUFFIXES = ("service", "socket", "target", "timer", "path", "mount", "slice", "scope", "conf")
+
+
 class UnitName(Name):
     """A service or socket unit, also with an instance: `shadowsocks-libev@vpn.service` (systemd.unit(5))."""
 
@@ -206,6 +219,13 @@ class UnitName(Name):
     code = "NC0109"
     noun = "a service or a socket"
     cure = "write the whole name, with `.service` or `.socket`"
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        """The unit that is meant, where only its suffix is missing or another one."""
+        stem, _, suffix = text.rpartition(".")
+        name = f"{stem if suffix in UNIT_SUFFIXES else text}.service"
+        return f"write `{name}`" if _matching(cls.pattern)(name) else cls.cure
 
     def check(self) -> None:
         if len(self) > 255:
@@ -219,7 +239,7 @@ class UnitName(Name):
 class ServiceName(UnitName):
     pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.service"
     noun = "a service"
-    cure = "write the whole name: `transmission-daemon.service`"
+    cure = "write the whole name, with `.service`"
 
 
 class SliceName(Name):
@@ -228,7 +248,12 @@ class SliceName(Name):
     pattern = r"(?=.{1,200}$)[A-Za-z0-9:_.]+(-[A-Za-z0-9:_.]+)*\.slice"
     code = "NC0109"
     noun = "a slice"
-    cure = "write the whole name, as `systemctl status` of a service shows it: `media.slice`"
+    cure = "write the whole name, with `.slice`, as `systemctl status` of a service shows it"
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        name = f"{text}.slice"
+        return f"write `{name}`" if "." not in text and _matching(cls.pattern)(name) else cls.cure
 
     @property
     def control_group(self) -> str:
@@ -257,9 +282,17 @@ class GroupName(Name):
     noun = "a group's name"
     cure = "use 1 to 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"
 
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        return f"write the group's name, as `getent group {text}` shows it" if text.isdecimal() else cls.cure
+
 
 class UserName(GroupName):
     noun = "a user's name"
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        return f"write the login name, as `getent passwd {text}` shows it" if text.isdecimal() else cls.cure
 
 
 COMMON_COMMANDS = (
