@@ -13,8 +13,9 @@ from pydantic_core import ErrorDetails
 
 from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language import misplaced, refused, slips
+from netc.language.apart import Apart, dotted_name
 from netc.language.key_files import key_file
-from netc.language.names import Wrong, as_label, quoted
+from netc.language.names import Wrong, quoted
 from netc.language.nearest import Names, did_you_mean
 from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
@@ -42,10 +43,9 @@ def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[Erro
     for detail in details[:MOST]:
         if detail["type"] == "extra_forbidden":
             odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
-    of_hosts = [detail["loc"] for detail in details if _is_host(detail["loc"])]
-    apart = {host: _split_name(host, data) for host in {loc[1] for loc in of_hosts}}
-    unnamed = {str(loc[1]) for loc in of_hosts if loc[2:] == ("[key]",)}
-    unnamed |= {f"{host}.{rest}" for host, rest in apart.items() if rest}
+    apart = Apart(data, _keys, _required)
+    unnamed = {str(detail["loc"][1]) for detail in details if detail["loc"][2:] == ("[key]",)}
+    unnamed |= {".".join(map(str, path[1:])) for detail in details for path in apart.hosts(detail["loc"])}
 
     def meant(loc: KeyPath) -> bool:
         table, key = loc[:-1], str(loc[-1])
@@ -53,25 +53,13 @@ def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[Erro
 
     def follows(detail: ErrorDetails) -> bool:
         loc = detail["loc"]
-        if _is_host(loc) and (rest := apart.get(loc[1])):
-            return loc[2:] != (rest,)
+        if apart.within(loc):
+            return not apart.begins(loc)
         if detail["type"] == "missing":
             return meant(loc)
         return loc[-1] != "[key]" and isinstance(detail["input"], str) and detail["input"] in unnamed
 
     return [detail for detail in details if not follows(detail)]
-
-
-def _is_host(loc: KeyPath) -> bool:
-    return loc[0] == "hosts" and len(loc) > 2
-
-
-def _split_name(host: str | int, data: dict[str, Any]) -> str:
-    """`lan` of `[hosts.home.lan]`, which was meant for a host's name."""
-    table = data["hosts"][host] if isinstance(data.get("hosts"), dict) else None
-    if not isinstance(table, dict) or "id" in table:
-        return ""
-    return next((str(key) for key, inner in table.items() if isinstance(inner, dict) and "id" in inner), "")
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
@@ -97,8 +85,8 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
     if isinstance(context.get("error"), Wrong):
         return _wrong(context["error"], path, loc, value, data)
     match kind:
-        case "extra_forbidden" if len(path) == 3 and path[0] == "hosts" and _split_name(path[1], data) == path[2]:
-            return _dotted(path)
+        case "extra_forbidden" if whole := Apart(data, _keys, _required).begins(path):
+            return dotted_name(path, whole)
         case "extra_forbidden":
             return Diagnostic(
                 "NC0101",
@@ -123,12 +111,6 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
         case _:
             hint = _wanted(kind, path, value, context, data)
             return Diagnostic("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
-
-
-def _dotted(path: KeyPath) -> Diagnostic:
-    """A host whose name has a dot: TOML takes what stands behind it for a table of the host."""
-    what = f"a host's name cannot have a dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
-    return Diagnostic("NC0106", path, what, f"write `[hosts.{as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
 
 
 def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str, Any]) -> Diagnostic:
@@ -296,6 +278,11 @@ NEAR_KEY = 0.7
 def _keys(path: KeyPath) -> Sequence[str]:
     table = _table(path)
     return sorted(field.alias or name for name, field in table.model_fields.items()) if table else ()
+
+
+def _required(path: KeyPath) -> Sequence[str]:
+    table = _table(path)
+    return [f.alias or name for name, f in table.model_fields.items() if f.is_required()] if table else ()
 
 
 def _meant(path: KeyPath) -> str:
