@@ -168,11 +168,17 @@ def _secret(path: KeyPath, value: Any) -> Diagnostic:
         what = f"`{path[-1]}` is no place of a secret: netc reads neither the environment nor a program's output"
         return Diagnostic("NC0101", path, what, "write `file` or `credential`", on_key=True)
     place = _default_place(path)
+    inner, also = str(path[-1]), "and make a new key on the host: others may have read this one"
+    hint = f'write `{{ file = "{place}" }}`, {also}'
+    if any(map(is_secret_key, path[:-1])):
+        hint = (
+            f"write `{place}`, {also}" if inner == "file" else f'write `file = "{place}"` in place of `{inner}`, {also}'
+        )
     return Diagnostic(
         "NC0116",
         path,
         f"`{_name(path)}` holds a secret, and a topology must not hold secrets",
-        f'write `{{ file = "{place}" }}`, and make a new key on the host: others may have read this one',
+        hint,
         on_key=True,
     )
 
@@ -180,6 +186,7 @@ def _secret(path: KeyPath, value: Any) -> Diagnostic:
 def _default_place(path: KeyPath) -> str:
     """Where the host keeps the secret of that key, unless its author says otherwise."""
     named = [str(key) for key in path]
+    named = named[: next(n for n, key in enumerate(named, 1) if is_secret_key(key) or n == len(named))]
     if named[-1] == "private_key" and len(named) == 3:
         return key_file("host.key")
     of = {"tunnels": 3, "ends": 1, "peers": 4}

@@ -44,7 +44,7 @@ def whole(pattern: str) -> str:
 
 
 @cache
-def _matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
+def matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile(pattern, re.ASCII).fullmatch
 
 
@@ -58,7 +58,7 @@ class Name(str):
     cure: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
-        if not _matching(cls.pattern)(text):
+        if not matching(cls.pattern)(text):
             raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure_of(text))
         name = super().__new__(cls, text)
         name.check()
@@ -207,72 +207,6 @@ class ProtocolName(Name):
     pattern = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
     noun = "a protocol's name"
     cure = "use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
-
-
-UNIT_SUFFIXES = ("service", "socket", "target", "timer", "path", "mount", "slice", "scope", "conf")
-
-
-class UnitName(Name):
-    """A service or socket unit, also with an instance: `shadowsocks-libev@vpn.service` (systemd.unit(5))."""
-
-    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.(service|socket)"
-    code = "NC0109"
-    noun = "a service or a socket"
-    cure = "write the whole name, with `.service` or `.socket`"
-
-    @classmethod
-    def cure_of(cls, text: str) -> str:
-        """The unit that is meant, where only its suffix is missing or another one."""
-        stem, _, suffix = text.rpartition(".")
-        name = f"{stem if suffix in UNIT_SUFFIXES else text}.service"
-        return f"write `{name}`" if _matching(cls.pattern)(name) else cls.cure
-
-    def check(self) -> None:
-        if len(self) > 255:
-            raise Wrong(
-                self.code, f"the unit name has {len(self)} characters, and systemd allows 255", "write a shorter name"
-            )
-        if self.startswith("netc-"):
-            raise Wrong(self.code, f"`{self}` is a unit of netc itself", "write the unit of the service")
-
-
-class ServiceName(UnitName):
-    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.service"
-    noun = "a service"
-    cure = "write the whole name, with `.service`"
-
-
-class SliceName(Name):
-    """A slice of systemd's (systemd.slice(5)): `a-b.slice` is within `a.slice`."""
-
-    pattern = r"(?=.{1,200}$)[A-Za-z0-9:_.]+(-[A-Za-z0-9:_.]+)*\.slice"
-    code = "NC0109"
-    noun = "a slice"
-    cure = "write the whole name, with `.slice`, as `systemctl status` of a service shows it"
-
-    @classmethod
-    def cure_of(cls, text: str) -> str:
-        name = f"{text}.slice"
-        return f"write `{name}`" if "." not in text and _matching(cls.pattern)(name) else cls.cure
-
-    @property
-    def control_group(self) -> str:
-        """The folder below /sys/fs/cgroup: `a.slice/a-b.slice`."""
-        words = self.removesuffix(".slice").split("-")
-        return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
-
-
-class ServicesSlice(SliceName):
-    """A slice of the author's, for services."""
-
-    def check(self) -> None:
-        first = self.removesuffix(".slice").partition("-")[0]
-        if self == "system.slice" or first in ("user", "machine"):
-            cure = {"user": "select people by `user`", "machine": "select containers by `interface` or `source`"}
-            what = f"`{self}` belongs to systemd, and would stop when the packet filter stops"
-            raise Wrong(self.code, what, cure.get(first, "write a slice inside it, or the services"))
-        if first.startswith("netc_"):
-            raise Wrong(self.code, f"`{self}` is a slice of netc itself", "write the services in `service`")
 
 
 class GroupName(Name):

@@ -32,6 +32,9 @@ def of_value(wrong: Wrong, path: KeyPath, value: str, data: Any) -> tuple[str, s
         return f"{quoted(value)} has no host", f"write `{host}`, if the address is behind this host"
     if wrong.code == "NC0112":
         return what, _of_port(value, key == "port") or hint
+    bare, slash, _ = value.partition("/")
+    if wrong.code == "NC0111" and slash and as_address(bare):
+        return what, f"write `{bare}`, without a length"
     if wrong.code == "NC0110":
         return what, _of_addresses(wrong, path, value, data)
     first, _, rest = value.partition(".")

@@ -105,11 +105,17 @@ def of_text(path: KeyPath, value: Any) -> str:
     if isinstance(value, bool):
         if key == "snat":
             return "write `masquerade = true` in place of `snat`" if value else "leave `snat` out"
+        if key == "endpoint" and not value:
+            return "leave `endpoint` out"
+        if key == "gateway":
+            return "write the router's address, in quotes"
         return ""
     if key in ("ports", "port", "open") and isinstance(value, int):
         return of_ports(value)
     if key in ("user", "group") and isinstance(value, int):
         return f"write the {key}'s name, as `getent {'passwd' if key == 'user' else 'group'} {value}` shows it"
+    if key in ("interval", "timeout", "drain") and isinstance(value, int):
+        return f'write `"{value}s"`'
     if key == "router_id" and isinstance(value, int) and 0 < value < 1 << 32:
         return f'write `"{IPAddress(value, 4)}"`'
     return ""
