@@ -146,7 +146,7 @@ def _of_an_end(path: KeyPath, value: Any, data: Any, there: Collection[str]) -> 
     ours = key if key in there else meant(key, there)
     if not ours:
         return ""
-    hosts = [host for host in _listed(link.get("between")) if isinstance(host, str)]
+    hosts = names_in(link.get("between"))
     if len(hosts) != 2:
         return f"write it as `ends.HOST.{ours}`: each end has its own"
     if isinstance(value, list) and len(value) == 2 and ours == "address" and "ends" not in link:
@@ -183,8 +183,8 @@ def at(data: Any, path: KeyPath) -> Any:
     return data
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def names_in(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _toml(value: Any) -> str:

@@ -218,7 +218,11 @@ class GroupName(Name):
 
     @classmethod
     def cure_of(cls, text: str) -> str:
-        return f"write the group's name, as `getent group {text}` shows it" if text.isdecimal() else cls.cure
+        return (
+            f"write the group's name, as `getent group {text}` shows it"
+            if re.fullmatch("[0-9]{1,10}", text)
+            else cls.cure
+        )
 
 
 class UserName(GroupName):
@@ -226,7 +230,11 @@ class UserName(GroupName):
 
     @classmethod
     def cure_of(cls, text: str) -> str:
-        return f"write the login name, as `getent passwd {text}` shows it" if text.isdecimal() else cls.cure
+        return (
+            f"write the login name, as `getent passwd {text}` shows it"
+            if re.fullmatch("[0-9]{1,10}", text)
+            else cls.cure
+        )
 
 
 COMMON_COMMANDS = (

@@ -38,7 +38,7 @@ def of_value(wrong: Wrong, path: KeyPath, value: str, data: Any) -> tuple[str, s
     if wrong.code == "NC0110":
         return what, _of_addresses(wrong, path, value, data)
     first, _, rest = value.partition(".")
-    if (path[0], key) in HOSTS and rest and first in (at(data, ("hosts",)) or ()):
+    if (path[0], key) in HOSTS and rest and at(data, ("hosts", first)) is not None:
         return what, f"write `{first}`: hosts have their names in the topology here"
     if wrong.code == "NC0106" and key in SOURCES and is_domain(value):
         return what, f"write the addresses of {value}: netc does not look up names here"
@@ -76,7 +76,7 @@ def _of_addresses(wrong: Wrong, path: KeyPath, value: str, data: Any) -> str:
     if key == "router_id":
         return (
             f"write `{IPAddress(int(word), 4)}`"
-            if word.isdecimal() and 0 < int(word) < 1 << 32
+            if re.fullmatch("[0-9]{1,10}", word) and 0 < int(word) < 1 << 32
             else "write an IPv4 address"
         )
     bare = key in ALONE or (key == "address" and "peers" in path)

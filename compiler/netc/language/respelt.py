@@ -92,7 +92,15 @@ def as_address(text: str) -> IPAddress | None:
 
 def is_domain(text: str) -> bool:
     """Whether it looks like a DNS name: `example.net`."""
-    return re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?", text.strip()) is not None
+    return (
+        len(text) < 254
+        and re.fullmatch(r"(?=.*[A-Za-z])[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\.?", text.strip()) is not None
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Whether a hint can show it in quotes, whole."""
+    return re.fullmatch(r"[^\"\\`\x00-\x1f\x7f]{0,80}", text) is not None
 
 
 def listed(values: tuple[str, ...]) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
-from netc.language.misplaced import at
-from netc.language.respelt import as_address, as_ports, has_protocol
+from netc.language.misplaced import at, names_in
+from netc.language.respelt import as_address, as_ports, has_protocol, is_plain
 from netc.language.respelt import listed as listed_as_toml
 from netc.language.written import addresses_of, ends_of, subnets_of
 
@@ -54,7 +54,7 @@ def of_choice(path: KeyPath, value: str, allowed: Collection[str], data: Any) ->
     word, key = value.strip().lower(), str(path[-1])
     if key == "kind" and path[0] == "links" and word in (*FOREIGN, "external", "tunsafe", "6to4"):
         kind = "external" if word in FOREIGN else word
-        hosts = [host for host in at(data, (*path[:-1], "between")) or () if isinstance(host, str)]
+        hosts = names_in(at(data, (*path[:-1], "between")))
         tables = " and ".join(f"[hosts.{host}.tunnels.NAME]" for host in hosts[:2] or ["HOST"])
         return f'write {tables} with `kind = "{kind}"` in place of the link'
     if key == "kind" and path[0] == "meshes":
@@ -137,7 +137,9 @@ def of_table(path: KeyPath, value: Any, data: Any) -> str:
     """A hint for a value where a table belongs."""
     key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
     text = f'"{value}"' if isinstance(value, str) else str(value)
-    simple = isinstance(value, (str, int)) and not isinstance(value, bool)
+    simple = isinstance(value, (str, int)) and not isinstance(value, bool) and is_plain(str(value))
+    if isinstance(value, str) and not simple:
+        return ""
     if key == "publish" and simple and (said := _publish(path, value, data)):
         return said
     if len(path) > 1 and path[-2] == "ends" and isinstance(value, str) and "/" in value:
@@ -216,6 +218,8 @@ def _publish(path: KeyPath, value: str | int, data: Any) -> str:
         return _published(value, "bridges" in path) if isinstance(value, str) else ""
     if "-" in (found["out"] + (found["port"] or "")):
         return "write an entry for each port, since `port` takes one port"
+    if not as_ports(found["out"]) or (found["port"] and not as_ports(found["port"])):
+        return ""
     port, inside = f'"{found["out"]}/{found["by"] or "tcp"}"', found["port"] or ""
     if "bridges" not in path:
         return f"write `{{ port = {port}" + (f", to = {inside} }}`" if inside else " }`")

@@ -39,7 +39,7 @@ from netc.language.values import (
 def _command(words: tuple[str, ...]) -> str:
     """A line in one string as a list of its words."""
     first, *rest = words[0].split(), *words[1:]
-    plain = all(re.fullmatch(r"[^\"'\\`$|&;<>*]+", word) for word in words)
+    plain = all(re.fullmatch(r"[^\"'\\`$|&;<>*]{1,200}", word) for word in words)
     if len(first) > 1 and plain and first[0].startswith("/"):
         listed = ", ".join(f'"{word}"' for word in (*first, *rest))
         return f"write `[{listed}]`: netc runs it without a shell"
