@@ -39,6 +39,7 @@ class _There:
             self.no_host = f"write one of the hosts: {some(self.hosts.every)}"
         self._origins = network.interfaces
         self._by_device: dict[str, dict[HostName, KeyPath]] | None = None
+        self._owners: dict[str, str] | None = None
         self._names: dict[tuple[KeyPath, ...], Names] = {}
 
     def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
@@ -87,10 +88,15 @@ class _There:
             here = at[2] == "namespaces"
             hint = f'write `bridge = "{name}"` in place of `tunnel`'
             return hint if here else f"`{name}` is a bridge, and `tunnel` takes a tunnel of {host}"
-        owner = next(
-            (str(other) for other, table in self.topology.hosts.items() if name in map(str, table.tunnels)), ""
-        )
+        owner = self._owner_of(name)
         return f"`{name}` is a tunnel of {owner}, and `tunnel` takes a tunnel of {host}" if owner else ""
+
+    def _owner_of(self, tunnel: str) -> str:
+        """The first host that has a tunnel of this name."""
+        if self._owners is None:
+            hosts = reversed(list(self.topology.hosts.items()))
+            self._owners = {str(name): str(host) for host, table in hosts for name in table.tunnels}
+        return self._owners.get(tunnel, "")
 
     def behind(self, device: str, at: HostName | None, *tables: str, elsewhere: bool = True) -> str:
         """The link, mesh or tunnel whose interface has this name on `at`, or else on another host."""
