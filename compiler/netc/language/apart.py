@@ -32,7 +32,7 @@ class Apart:
 
     def __init__(self, data: Any, keys: Keys, required: Keys) -> None:
         self._data, self._keys, self._required = data, keys, required
-        self._known: dict[KeyPath, tuple[KeyPath, ...]] = {}
+        self._known: dict[KeyPath, dict[KeyPath, KeyPath]] = {}
 
     def within(self, loc: KeyPath) -> bool:
         """Whether a part of such a name is what stands there, or is in it."""
@@ -40,19 +40,17 @@ class Apart:
 
     def begins(self, loc: KeyPath) -> KeyPath:
         """The whole name, if `loc` is the table of its second part."""
-        found = (path for table in _named(loc) if len(table) + 1 == len(loc) for path in self._whole(table))
-        return next((path for path in found if path[: len(loc)] == loc), ())
+        found = (self._whole(table).get(loc) for table in _named(loc))
+        return next((path for path in found if path), ())
 
-    def hosts(self, loc: KeyPath) -> tuple[KeyPath, ...]:
-        return self._whole(loc[:2]) if loc[0] == "hosts" and len(loc) > 2 else ()
-
-    def _whole(self, table: KeyPath) -> tuple[KeyPath, ...]:
-        """The paths of the tables that were meant; nothing where the name has no dot."""
+    def _whole(self, table: KeyPath) -> dict[KeyPath, KeyPath]:
+        """The paths of the tables that were meant, by the table of their second part; empty where no name has a dot."""
         if table not in self._known:
             required = self._required(table)
             there = at(self._data, table)
             plain = not isinstance(there, dict) or not required or any(key in there for key in required)
-            self._known[table] = () if plain else tuple(self._below(table, table, required))
+            found = () if plain else self._below(table, table, required)
+            self._known[table] = {path[: len(table) + 1]: path for path in found}
         return self._known[table]
 
     def _below(self, table: KeyPath, path: KeyPath, required: Sequence[str]) -> Iterator[KeyPath]:

@@ -26,9 +26,10 @@ MOST = 1000
 
 def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Diagnostic]:
     """One diagnostic for each thing that is wrong in `data`, which was meant to be a Topology."""
-    details = _first_alone(error.errors(include_url=False), data)
+    apart = Apart(data, _keys, _required)
+    details = _first_alone(error.errors(include_url=False), apart)
     for number, detail in enumerate(details[:MOST], 1):
-        diagnostic = _diagnostic(detail, data)
+        diagnostic = _diagnostic(detail, data, apart)
         if number == MOST < len(details):
             diagnostic = replace(diagnostic, what=f"{diagnostic.what} ({len(details) - MOST} more are not shown)")
         if diagnostic.code != "NC0113":  # whose text is a public key, or was meant to be
@@ -36,16 +37,16 @@ def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Dia
         yield diagnostic
 
 
-def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[ErrorDetails]:
+def _first_alone(details: list[ErrorDetails], apart: Apart) -> list[ErrorDetails]:
     """A key that is missing because it is misspelt is told of as misspelt alone; a host whose name is none, at its
     table alone."""
     odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
     for detail in details[:MOST]:
         if detail["type"] == "extra_forbidden":
             odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
-    apart = Apart(data, _keys, _required)
     unnamed = {str(detail["loc"][1]) for detail in details if detail["loc"][2:] == ("[key]",)}
-    unnamed |= {".".join(map(str, path[1:])) for detail in details for path in apart.hosts(detail["loc"])}
+    split = {detail["loc"][:3] for detail in details if detail["type"] == "extra_forbidden"}
+    unnamed |= {".".join(map(str, whole[1:])) for loc in split if loc[0] == "hosts" and (whole := apart.begins(loc))}
 
     def meant(loc: KeyPath) -> bool:
         table, key = loc[:-1], str(loc[-1])
@@ -77,7 +78,7 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
     return tuple(path)
 
 
-def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
+def _diagnostic(detail: ErrorDetails, data: dict[str, Any], apart: Apart) -> Diagnostic:
     kind, loc, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
     path = _path(loc, data)
     if _is_secret(kind, path, value):
@@ -85,7 +86,7 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
     if isinstance(context.get("error"), Wrong):
         return _wrong(context["error"], path, loc, value, data)
     match kind:
-        case "extra_forbidden" if whole := Apart(data, _keys, _required).begins(path):
+        case "extra_forbidden" if whole := apart.begins(path):
             return dotted_name(path, whole)
         case "extra_forbidden":
             return Diagnostic(
