@@ -23,6 +23,7 @@ from netc.language.schema import Schema, schema
 from netc.pipeline import understand
 from test_diagnostics import CASES, DIAGNOSTICS
 from topologies import document
+from wrong_values import LINES, UPLINK
 
 LEADS_ON = {
     *("NC0102", "NC0206", "NC0208", "NC0603", "NC1107", "NC1204", "NC1304", "NC2002"),
@@ -184,7 +185,7 @@ WRITE = re.compile(
 def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
     """The topology with the hint in it. Raises Prose."""
     made, hint, where = copy.deepcopy(topology), diagnostic.hint, diagnostic.where
-    if re.search(r"\bNAME\b|…", hint) or not where:
+    if re.search(r"\b(NAME|HOST|CONTAINER)\b|…", hint) or not where:
         raise Prose
     if found := re.match(r"did you mean `([^`]+)`", hint):
         if diagnostic.place:
@@ -197,9 +198,10 @@ def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
     if write["header"] or re.fullmatch(r"\[[\w.-]+\]", write["code"]):
         header = write["header"] or write["code"]
         if diagnostic.code == "NC0106":  # a table under another name
+            *tables, name = header.strip("[]").split(".")
             table = at(made, where)
-            removed(made, where[:2])
-            merge(made, {"hosts": {header.strip("[]").partition(".")[2]: table}})
+            removed(made, where[: len(tables) + 1])
+            nearest_table(made, tuple(tables))[name] = table
         else:
             merge(made, tomllib.loads(header))
         return made
@@ -209,12 +211,15 @@ def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
         if diagnostic.place or (not value and re.fullmatch(r"\w+", write["code"]) and " `" in write["rest"]):
             raise Prose
         new = value["x"] if value else write["code"]
-        return renamed(made, where, write["code"]) if diagnostic.on_key else replaced(made, where, new)
+        on_key = diagnostic.on_key and diagnostic.code != "NC0116"  # where the whole line is hidden
+        return renamed(made, where, write["code"]) if on_key else replaced(made, where, new)
     there = tuple((write["table"] or "").strip("[]").split(".")) if write["table"] else where
     table = nearest_table(made, there[:-1] if there[-1] in pair else there)
     if write["instead"]:
         table.pop(write["instead"])
     merge(table, pair)
+    if write["table"] and diagnostic.code == "NC0101":  # a key moves
+        removed(made, where)
     return made
 
 
@@ -252,6 +257,77 @@ def tried(case: str, number: int) -> str:
     errors = any(one.severity == "error" for one in told(case))
     caused = [one for one in new if one.where[:2] == diagnostic.where[:2] and (one.severity == "error" or not errors)]
     return f"{said}: makes {caused[0].code}: {caused[0].what}" if caused else ""
+
+
+# ---- words of other programs ---------------------------------------------------------------------------------
+
+ROWS = [(topology, line) for topology, lines in LINES.items() for line in lines.strip().splitlines()]
+AND_THEN = ("NC0201", "NC0303", "NC0701", "NC0705", "NC1301", "NC1306", "NC1801")
+"""What else may be told next: a line that has one mistake in it may lack something, or be one of two."""
+
+SAMPLES = (
+    *("192.0.2.1", "2001:db8::1", "10.0.3.20", "vpn.example.net", "443/tcp", "30000-30100", "transmission-daemon"),
+    *("/usr/sbin/prog", "NAME.key", "media.slice", "eth0", "10.0.3.1"),
+)
+"""Values of netc's own; a hint that has one and gets pasted says something that its author never meant."""
+
+
+@cache
+def wrong(topology: str, line: str) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
+    """The topology with the line, and what is told that is not told without."""
+    value, _, without = line.partition(" # without ")
+    found = tomllib.loads(topology)
+    if ".uplinks.u." in value:
+        merge(found, tomllib.loads(UPLINK))
+    for key in filter(None, without.split(", ")):
+        removed(found, tuple(key.split(".")))
+    before = {sense(one) for one in diagnostics(document(found), Path("topo.toml"))}
+    merge(found, tomllib.loads(value))
+    return found, tuple(one for one in diagnostics(document(found), Path("topo.toml")) if sense(one) not in before)
+
+
+@pytest.mark.parametrize(("topology", "line"), ROWS, ids=[line for _, line in ROWS])
+def test_a_hint_for_another_program_s_words_passes_or_leads_on(topology: str, line: str) -> None:
+    found, told = wrong(topology, line)
+    errors = [one for one in told if one.severity == "error"]
+    assert errors
+
+    for one in errors:
+        try:
+            made = pasted(one, found)
+        except Prose:
+            continue
+        after = [each for each in diagnostics(document(made), Path("topo.toml")) if each.severity == "error"]
+        assert (one.code, one.where, one.what) not in [(each.code, each.where, each.what) for each in after], one.hint
+        new = [
+            each for each in after if sense(each) not in map(sense, told) and each.code not in (*LEADS_ON, *AND_THEN)
+        ]
+        assert [f"{each.code} {dotted(each.where)}: {each.what}" for each in new] == [], one.hint
+
+
+@pytest.mark.parametrize(("topology", "line"), ROWS, ids=[line for _, line in ROWS])
+def test_a_hint_for_another_program_s_words_has_its_author_s_values(topology: str, line: str) -> None:
+    hints = [one.hint for one in wrong(topology, line)[1] if one.severity == "error"]
+
+    assert all(hints)
+    assert [hint for hint in hints for sample in SAMPLES if sample in hint and bare(sample) not in line] == []
+
+
+def bare(sample: str) -> str:
+    return sample.removesuffix("/tcp").removesuffix(".slice")
+
+
+def test_hints_for_other_programs_words_are_these(update: bool) -> None:
+    told = [
+        f"{line}\n"
+        + "".join(f"    {one.code} {one.hint}\n" for one in wrong(topology, line)[1] if one.severity == "error")
+        for topology, line in ROWS
+    ]
+    expected = Path(__file__).with_name("wrong_values.txt")
+    if update:
+        expected.write_text("".join(told))
+
+    assert "".join(told) == expected.read_text(), "`pytest --update` writes it"
 
 
 def sense(diagnostic: Diagnostic) -> tuple[str, str]:

@@ -91,9 +91,11 @@ def _inner(networks: tuple[IPNetwork, ...], kind: str, where: KeyPath) -> Iterat
     for index, net in enumerate(networks):
         if net.version not in carried:
             what = f"{kind} carries IPv{carried[0]} only, and {net} is IPv{net.version}"
-            yield Diagnostic(
-                "NC0207", (*where, index), what, f'write `kind = "gre"` in {table}: it carries both families'
-            )
+            hint = f'write `kind = "gre"` in {table}: it carries both families'
+            if net.prefixlen == 0:
+                everywhere = {4: "0.0.0.0/0", 6: "::/0"}[carried[0]]
+                hint = "leave it out" if everywhere in map(str, networks) else f"write `{everywhere}`"
+            yield Diagnostic("NC0207", (*where, index), what, hint)
 
 
 def _mesh(mesh: Mesh, where: KeyPath) -> Iterator[Diagnostic]:

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from netaddr import IPAddress
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
-from netc.language.names import HostName, NamespaceName, UnitName
+from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.openings import Open
+from netc.language.units import UnitName
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs

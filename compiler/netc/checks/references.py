@@ -10,12 +10,13 @@ from netc.checks.sets import named_sets
 from netc.checks.splits import named_directs
 from netc.checks.words import some
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
-from netc.language.diagnostics import Names, did_you_mean
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
-from netc.language.names import HostName, MeshName, SetName
+from netc.language.names import HostName, MeshName, SetName, as_label
+from netc.language.nearest import Names, did_you_mean
 from netc.language.sets import BUILTIN
-from netc.language.topology import Host
+from netc.language.slips import NO, YES, of_switch
+from netc.language.topology import Host, Topology
 from netc.network.interface import Network
 
 
@@ -38,6 +39,7 @@ class _There:
             self.no_host = f"write one of the hosts: {some(self.hosts.every)}"
         self._origins = network.interfaces
         self._by_device: dict[str, dict[HostName, KeyPath]] | None = None
+        self._owners: dict[str, str] | None = None
         self._names: dict[tuple[KeyPath, ...], Names] = {}
 
     def of(self, *tables: KeyPath, besides: Iterable[str] = ()) -> Names:
@@ -54,7 +56,13 @@ class _There:
 
     def host(self, host: str, where: KeyPath) -> Iterator[Diagnostic]:
         if host not in self.hosts and ("hosts",) not in self.broken:
-            hint = self.hosts.did_you_mean(host) or self.no_host
+            close = self.hosts.nearest(host)
+            # A name that is refused where it stands has another there: `home-lan` for `home.lan`.
+            hint = (
+                f"did you mean `{close if close in self.topology.hosts else as_label(close)}`?"
+                if close
+                else self.no_host
+            )
             yield Diagnostic("NC0201", where, f"no host is called `{host}`", hint)
 
     def one_of(
@@ -66,17 +74,29 @@ class _There:
         if name not in (names := self.of(table)) and table not in self.broken:
             hint = names.did_you_mean(name).replace("mean `", f"mean `{before}") or f"write [{dotted((*table, name))}]"
             if noun == "tunnel":
-                hint = self._for_a_tunnel(name, host) or hint
+                hint = self._for_a_tunnel(name, host, at) or hint
             yield Diagnostic(code, at, f"{host} has no {noun} `{name}`", hint)
 
-    def _for_a_tunnel(self, name: str, host: HostName) -> str:
-        """A hint if the name is that of an interface, a link or a mesh."""
+    def _for_a_tunnel(self, name: str, host: HostName, at: KeyPath) -> str:
+        """A hint if the name is that of an interface, a link, a mesh, a bridge or another host's tunnel."""
         if own := self.behind(name, host, "hosts", elsewhere=False):
             return f"write `{own}`: `{name}` is its interface"
         if name in self.of(("links",), ("meshes",)):
             kind = "link" if name in self.of(("links",)) else "mesh"
             return f"`{name}` is a {kind}, and `tunnel` takes a tunnel of {host}"
-        return ""
+        if name in self.of(("hosts", host, "bridges")):
+            here = at[2] == "namespaces"
+            hint = f'write `bridge = "{name}"` in place of `tunnel`'
+            return hint if here else f"`{name}` is a bridge, and `tunnel` takes a tunnel of {host}"
+        owner = self._owner_of(name)
+        return f"`{name}` is a tunnel of {owner}, and `tunnel` takes a tunnel of {host}" if owner else ""
+
+    def _owner_of(self, tunnel: str) -> str:
+        """The first host that has a tunnel of this name."""
+        if self._owners is None:
+            hosts = reversed(list(self.topology.hosts.items()))
+            self._owners = {str(name): str(host) for host, table in hosts for name in table.tunnels}
+        return self._owners.get(tunnel, "")
 
     def behind(self, device: str, at: HostName | None, *tables: str, elsewhere: bool = True) -> str:
         """The link, mesh or tunnel whose interface has this name on `at`, or else on another host."""
@@ -183,7 +203,32 @@ def _forward(where: KeyPath, forward: Forward, there: _There) -> Iterator[Diagno
             hint = "`via` takes a link, and this is a mesh: write a link between the two hosts"
         elif meant := there.behind(forward.via, forward.at, "links"):
             hint = f"write `{meant}`: `{forward.via}` is its interface"
+        elif mesh := there.behind(forward.via, forward.at, "meshes"):
+            hint = f"`via` takes a link, and this is the interface of mesh `{mesh}`: write a link between the two hosts"
+        elif str(forward.via) in topology.hosts and (found := _links_of(forward, topology)):
+            hint = f"write `{found[0]}`" + (
+                f", a link of {forward.at}" if len(found) > 1 else ": the link of these hosts"
+            )
         yield Diagnostic("NC0209", (*where, "via"), f"no link is called `{forward.via}`", hint)
+
+
+def _links_of(forward: Forward, topology: Topology) -> list[str]:
+    """The links between the host where visitors arrive and those that serve."""
+    pairs = [{forward.at, target.host} for target in forward.to]
+    return [str(name) for name, link in topology.links.items() if set(link.between) in pairs]
+
+
+ANYONE = ("any", "all", "anyone", "everyone", "everywhere", "world", "internet")
+"""Words for everyone, which no set is called."""
+
+
+def _no_set(source: SetName, where: KeyPath) -> str:
+    key = next((str(each) for each in reversed(where) if isinstance(each, str)), "")
+    if source not in ANYONE:
+        return f"write [sets.{source}]"
+    if key == "from":
+        return "leave `from` out: the default is anyone"
+    return "write `0.0.0.0/0` for IPv4 and `::/0` for IPv6"
 
 
 def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
@@ -196,14 +241,20 @@ def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
     used = frozenset(named.values())
     for where, source in named.items():
         if source not in known and ("sets",) not in there.broken:
-            hint = known.did_you_mean(source) or f"write [sets.{source}]"
+            hint = _no_set(source, where) if source in ANYONE else known.did_you_mean(source)
+            hint = hint or _no_set(source, where)
             yield Diagnostic("NC1402", where, f"no set is called `{source}`", hint)
     # A misspelt name or a broken table may have meant it.
     all_known = not there.broken and all(name in known for name in used)
     for name, table in topology.sets.items():
         for index, host in enumerate(table.ipset):
             if host != "all":
-                yield from there.host(host, ("sets", name, "ipset", index))
+                at: KeyPath = ("sets", name, "ipset", index)
+                if str(host) not in topology.hosts and str(host) in (*YES, *NO):
+                    hint = of_switch(str(host))
+                    yield Diagnostic("NC0201", at, f"no host is called `{host}`", hint)
+                    continue
+                yield from there.host(host, at)
         if all_known and name not in used and not table.ipset:
             what = f"no rule and no set uses the set `{name}`"
             yield Diagnostic("NC1404", ("sets", name), what, "leave it out", severity=Severity.WARNING, on_key=True)

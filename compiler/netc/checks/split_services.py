@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from netc.checks.namespaces import REMOTE
 from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.names import HostName, ServiceName, SliceName
+from netc.language.names import HostName
+from netc.language.units import ServiceName, SliceName
 from netc.network.interface import Network
 
 EARLIER = frozenset(

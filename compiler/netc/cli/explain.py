@@ -43,7 +43,7 @@ def explain(
     elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
         typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
     elif "/" in what:
-        raise wrong_use(f"{what} has no line number", f"write `{what}:14`")
+        raise wrong_use(f"{what} has no line number", f"write `{what.rstrip(':')}:14`")
     else:
         typer.echo(_key(what, topo), nl=False)
 

@@ -6,7 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from netc.language.names import PartName, UnitName
+from netc.language.names import PartName
+from netc.language.units import UnitName
 
 
 class Taking(Struct, frozen=True):

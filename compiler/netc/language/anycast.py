@@ -6,9 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from netc.language.names import HostName, UnitName, Wrong, quoted
+from netc.language.names import HostName, Wrong, quoted
 from netc.language.tables import Table
 from netc.language.tunnels import Command
+from netc.language.units import UnitName
 from netc.language.values import FromText, InterfaceAddress, OneOrMany
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000}
@@ -21,11 +22,19 @@ def duration(text: str) -> int:
     """`200ms`, `5s`, `2m`: milliseconds, up to ten minutes."""
     match = re.fullmatch(DURATION, text)
     if not match:
-        raise Wrong("NC2501", f"{quoted(text)} is not a duration", "write `5s`, or a number with `ms` or `m`")
+        raise Wrong("NC2501", f"{quoted(text)} is not a duration", _written_out(text))
     found = int(match[1]) * UNITS[match[2]]
     if found > LONGEST:
         raise Wrong("NC2501", f"`{text}` > {said(LONGEST)}, the longest duration", f"write at most `{said(LONGEST)}`")
     return found
+
+
+def _written_out(text: str) -> str:
+    """A hint for `5 s`, `5sec`, `5`."""
+    near = re.fullmatch(r"\s*([0-9]{1,6})\s*([a-z]*)\s*", text.lower())
+    units = {"": "s", "ms": "ms", "s": "s", "sec": "s", "second": "s", "m": "m", "min": "m", "minute": "m"}
+    unit = units.get(near[2].removesuffix("s") if len(near[2]) > 2 else near[2]) if near else None
+    return f"write `{near[1]}{unit}`" if near and unit else "write a number with `ms`, `s` or `m`"
 
 
 def said(milliseconds: int) -> str:

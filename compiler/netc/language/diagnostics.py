@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec.structs import replace
@@ -14,9 +12,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from netc.diagnostic import Diagnostic, KeyPath, dotted
-from netc.language import slips
+from netc.language import misplaced, refused, slips
+from netc.language.apart import Apart, dotted_name
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
+from netc.language.nearest import Names, did_you_mean
 from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 
@@ -26,9 +26,10 @@ MOST = 1000
 
 def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Diagnostic]:
     """One diagnostic for each thing that is wrong in `data`, which was meant to be a Topology."""
-    details = _first_alone(error.errors(include_url=False), data)
+    apart = Apart(data, _keys, _required)
+    details = _first_alone(error.errors(include_url=False), apart)
     for number, detail in enumerate(details[:MOST], 1):
-        diagnostic = _diagnostic(detail, data)
+        diagnostic = _diagnostic(detail, data, apart)
         if number == MOST < len(details):
             diagnostic = replace(diagnostic, what=f"{diagnostic.what} ({len(details) - MOST} more are not shown)")
         if diagnostic.code != "NC0113":  # whose text is a public key, or was meant to be
@@ -36,43 +37,30 @@ def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Dia
         yield diagnostic
 
 
-def _first_alone(details: list[ErrorDetails], data: dict[str, Any]) -> list[ErrorDetails]:
+def _first_alone(details: list[ErrorDetails], apart: Apart) -> list[ErrorDetails]:
     """A key that is missing because it is misspelt is told of as misspelt alone; a host whose name is none, at its
     table alone."""
     odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
     for detail in details[:MOST]:
         if detail["type"] == "extra_forbidden":
             odd[detail["loc"][:-1]].append(str(detail["loc"][-1]))
-    of_hosts = [detail["loc"] for detail in details if _is_host(detail["loc"])]
-    apart = {host: _split_name(host, data) for host in {loc[1] for loc in of_hosts}}
-    unnamed = {str(loc[1]) for loc in of_hosts if loc[2:] == ("[key]",)}
-    unnamed |= {f"{host}.{rest}" for host, rest in apart.items() if rest}
+    unnamed = {str(detail["loc"][1]) for detail in details if detail["loc"][2:] == ("[key]",)}
+    split = {detail["loc"][:3] for detail in details if detail["type"] == "extra_forbidden"}
+    unnamed |= {".".join(map(str, whole[1:])) for loc in split if loc[0] == "hosts" and (whole := apart.begins(loc))}
 
     def meant(loc: KeyPath) -> bool:
         table, key = loc[:-1], str(loc[-1])
-        return any(did_you_mean(word, [key]) == _known((*table, word)) for word in odd.get(table, ()))
+        return any(_meant((*table, word)) == key for word in odd.get(table, ()))
 
     def follows(detail: ErrorDetails) -> bool:
         loc = detail["loc"]
-        if _is_host(loc) and (rest := apart.get(loc[1])):
-            return loc[2:] != (rest,)
+        if apart.within(loc):
+            return not apart.begins(loc)
         if detail["type"] == "missing":
             return meant(loc)
         return loc[-1] != "[key]" and isinstance(detail["input"], str) and detail["input"] in unnamed
 
     return [detail for detail in details if not follows(detail)]
-
-
-def _is_host(loc: KeyPath) -> bool:
-    return loc[0] == "hosts" and len(loc) > 2
-
-
-def _split_name(host: str | int, data: dict[str, Any]) -> str:
-    """`lan` of `[hosts.home.lan]`, which was meant for a host's name."""
-    table = data["hosts"][host] if isinstance(data.get("hosts"), dict) else None
-    if not isinstance(table, dict) or "id" in table:
-        return ""
-    return next((str(key) for key, inner in table.items() if isinstance(inner, dict) and "id" in inner), "")
 
 
 def _path(loc: KeyPath, data: Any) -> KeyPath:
@@ -90,7 +78,7 @@ def _path(loc: KeyPath, data: Any) -> KeyPath:
     return tuple(path)
 
 
-def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
+def _diagnostic(detail: ErrorDetails, data: dict[str, Any], apart: Apart) -> Diagnostic:
     kind, loc, value, context = detail["type"], detail["loc"], detail["input"], detail.get("ctx", {})
     path = _path(loc, data)
     if _is_secret(kind, path, value):
@@ -98,11 +86,15 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
     if isinstance(context.get("error"), Wrong):
         return _wrong(context["error"], path, loc, value, data)
     match kind:
-        case "extra_forbidden" if len(path) == 3 and path[0] == "hosts" and _split_name(path[1], data) == path[2]:
-            return _dotted(path)
+        case "extra_forbidden" if whole := apart.begins(path):
+            return dotted_name(path, whole)
         case "extra_forbidden":
             return Diagnostic(
-                "NC0101", path, f"{quoted(str(path[-1]))} is not a key {_of(path)}", _known(path), on_key=True
+                "NC0101",
+                path,
+                f"{quoted(str(path[-1]))} is not a key {_of(path)}",
+                _known(path, value, data),
+                on_key=True,
             )
         case "missing" if isinstance(loc[-1], int):
             return _not_two(path[:-1])
@@ -111,25 +103,15 @@ def _diagnostic(detail: ErrorDetails, data: dict[str, Any]) -> Diagnostic:
         case "missing":
             return Diagnostic("NC0102", path[:-1], f"`{path[-1]}` is missing{_in(path)}", _wish(path), on_key=True)
         case "literal_error" if isinstance(value, str):
-            return _choice(path, value, context["expected"])
+            return _choice(path, value, context["expected"], data)
         case "greater_than_equal" | "less_than_equal":
             bound = f"at least {context['ge']}" if "ge" in context else f"at most {context['le']}"
             return Diagnostic(
                 "NC0105", path, f"`{_name(path)}` cannot be {_number(value)}", f"write a number of {bound}"
             )
         case _:
-            hint = _wanted(kind, path, value, context)
+            hint = _wanted(kind, path, value, context, data)
             return Diagnostic("NC0103", path, f"`{_name(path)}` is {_type(value)}", hint)
-
-
-def _dotted(path: KeyPath) -> Diagnostic:
-    """A host whose name has a dot: TOML takes what stands behind it for a table of the host."""
-    what = f"a host's name cannot have a dot: `[{dotted(path)}]` is the table `{path[2]}` of a host `{path[1]}`"
-    return Diagnostic("NC0106", path, what, f"write `[hosts.{_as_label(f'{path[1]}-{path[2]}')}]`", on_key=True)
-
-
-def _as_label(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32]
 
 
 def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str, Any]) -> Diagnostic:
@@ -140,30 +122,11 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         listed = ", ".join(f'"{part}"' for part in parts)
         what = f"`{_name(path)}` has {len(parts)} values in one string"
         hint = f"write `[{listed}]`" if isinstance(path[-1], str) else f"write each in quotes of its own: `{listed}`"
-    elif isinstance(value, str) and value.strip().lower() in ("dhcp", "auto", "dynamic"):
-        what, hint = _no_dhcp(path, value)
-    elif wrong.what.endswith("has no prefix length") and isinstance(value, str):
-        hint = slips.without_length(path, value, data) or hint if wrong.hint.startswith("write") else hint
-    elif path[0] == "forwards" and isinstance(value, str) and (host := slips.holder(value, data)):
-        what, hint = (
-            f"{quoted(value)} is an address, and `{path[2]}` takes a host",
-            f"write `{host}`, which has this address",
-        )
-    elif wrong.code == "NC0106" and isinstance(value, str) and wrong.hint.startswith("use 1 to"):
-        label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
-        if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
-            hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
+    elif isinstance(value, str):
+        what, hint = refused.of_value(wrong, path, value, data)
+    elif wrong.code == "NC0126" and path == ("igp", "over") and refused.is_alone(data):
+        hint = "leave [igp] out: a single router needs none"
     return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
-
-
-def _no_dhcp(path: KeyPath, value: str) -> tuple[str, str]:
-    key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
-    what = f"{quoted(value)} is not an address: netc does not use DHCP, and writes fixed addresses into rules"
-    if key == "gateway":
-        return what, "write the router's address. An uplink whose router changes cannot be in `uplinks`"
-    if key in ("addresses", "prefixes") and path[0] == "hosts" and "bridges" not in path:
-        return what, f"leave `{key}` out: the image configures the interface, and peers dial the host's `endpoint`"
-    return what, "write the address"
 
 
 def _name(path: KeyPath) -> str:
@@ -189,28 +152,58 @@ def _is_secret(kind: str, path: KeyPath, value: Any) -> bool:
 
 
 _PATH = re.compile(r"/(etc|root|home|var|run|usr|opt|srv|mnt|tmp)/[A-Za-z0-9_.+@=:/-]+")
+_RELATIVE = re.compile(r"(~|\$\w+|\.{0,2})/.*|[^/]+/.*\.(key|pem|psk|txt)|[^/]+\.(key|pem|psk)|file:.*")
 
 
 def _secret(path: KeyPath, value: Any) -> Diagnostic:
-    if isinstance(value, str) and _PATH.fullmatch(value) and not is_wireguard_key(value):
-        what = f"`{_name(path)}` is a string, and must be a table that says where the secret is"
-        return Diagnostic("NC0116", path, what, f'write `{{ file = "{value}" }}`')
+    alone = value[0] if isinstance(value, list) and len(value) == 1 else value
+    is_path = isinstance(alone, str) and not is_wireguard_key(alone)
+    what = f"`{_name(path)}` is {_type(value)}, and must be a table that says where the secret is"
+    if is_path and (found := _PATH.fullmatch(alone.removeprefix("file:"))):
+        return Diagnostic("NC0116", path, what, f'write `{{ file = "{found[0]}" }}`')
+    if is_path and _RELATIVE.fullmatch(alone):
+        return Diagnostic(
+            "NC0116", path, what, 'write `{ file = "/…" }`: the whole path on the host, without `~` or variables'
+        )
+    if str(path[-1]).lower() in ("env", "environment", "variable", "command", "cmd"):
+        what = f"`{path[-1]}` is no place of a secret: netc reads neither the environment nor a program's output"
+        return Diagnostic("NC0101", path, what, "write `file` or `credential`", on_key=True)
+    place = _default_place(path)
+    inner, also = str(path[-1]), "and make a new key on the host: others may have read this one"
+    hint = f'write `{{ file = "{place}" }}`, {also}'
+    if any(map(is_secret_key, path[:-1])):
+        hint = (
+            f"write `{place}`, {also}" if inner == "file" else f'write `file = "{place}"` in place of `{inner}`, {also}'
+        )
     return Diagnostic(
         "NC0116",
         path,
         f"`{_name(path)}` holds a secret, and a topology must not hold secrets",
-        f'write `{{ file = "{key_file("NAME.key")}" }}`, and make a new key on the host: others may have read this one',
+        hint,
         on_key=True,
     )
+
+
+def _default_place(path: KeyPath) -> str:
+    """Where the host keeps the secret of that key, unless its author says otherwise."""
+    named = [str(key) for key in path]
+    named = named[: next(n for n, key in enumerate(named, 1) if is_secret_key(key) or n == len(named))]
+    if named[-1] == "private_key" and len(named) == 3:
+        return key_file("host.key")
+    of = {"tunnels": 3, "ends": 1, "peers": 4}
+    name = next((named[at] for key, at in of.items() if key in named and at < len(named) - 1), "NAME")
+    name = name if re.fullmatch(r"[a-z0-9-]{1,32}", name) else "NAME"
+    is_shared = misplaced.plain(named[-1]) in ("presharedkey", "psk") and name != "NAME"
+    return key_file(f"{name}.{'psk' if is_shared else 'key'}")
 
 
 def _not_two(path: KeyPath) -> Diagnostic:
     return Diagnostic("NC0103", path, f"`{_name(path)}` needs two hosts", 'write both, as in `["a", "b"]`')
 
 
-def _choice(path: KeyPath, value: str, expected: str) -> Diagnostic:
-    if word := slips.of_choice(_name(path), value):
-        return Diagnostic("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", f'write `"{word}"`')
+def _choice(path: KeyPath, value: str, expected: str, data: Any) -> Diagnostic:
+    if hint := slips.of_choice(path, value, re.findall("'([^']*)'", expected), data):
+        return Diagnostic("NC0104", path, f"`{_name(path)}` cannot be {quoted(value)}", hint)
     hint = "it can be " + expected.replace("'", "`")
     if close := did_you_mean(value, re.findall("'([^']*)'", expected)):
         hint = f"{close} {hint}"
@@ -226,18 +219,21 @@ def _type(value: Any) -> str:
     return names.get(type(value), "a date or time")
 
 
-def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any]) -> str:
-    word, name = kind.split("_")[0], _name(path)
+def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any], data: Any) -> str:
+    word = kind.split("_")[0]
     if word == "bool":
         return slips.of_switch(value)
     if word == "int" and isinstance(value, str) and value.strip().isdecimal():
         return f"write it without quotes: `{quoted(value.strip()).strip('`')}`"
-    if word == "int" and (hint := slips.of_number(name, value, optional=not _is_required(path))):
+    if word == "int" and (hint := slips.of_number(path, value, optional=not _is_required(path))):
         return hint
     if word == "literal":
-        meant = slips.of_choice(name, str(value))
-        return f'write `"{meant}"`' if meant else "it can be " + context["expected"].replace("'", "`")
-    if word in ("model", "mapping", "dict") and (hint := slips.of_table(path, value)):
+        choices = re.findall("'([^']*)'", context["expected"])
+        hint = slips.of_choice(path, str(value), choices, data)
+        return hint or "it can be " + context["expected"].replace("'", "`")
+    if word == "string" and (hint := slips.of_text(path, value)):
+        return hint
+    if word in ("model", "mapping", "dict") and (hint := slips.of_table(path, value, data)):
         return hint
     if word == "tuple" and (parts := slips.several(value)):
         return f"write `[{', '.join(f'{chr(34)}{part}{chr(34)}' for part in parts)}]`"
@@ -275,51 +271,32 @@ def _choices(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) if get_origin(annotation) is Literal else ()
 
 
-def _known(path: KeyPath) -> str:
-    table = _table(path[:-1])
-    if table is None:
+def _known(path: KeyPath, value: Any, data: Any) -> str:
+    keys = _keys(path[:-1])
+    if not keys:
         return ""
-    keys = sorted(field.alias or name for name, field in table.model_fields.items())
-    close = slips.of_key(str(path[-1]), keys) or did_you_mean(str(path[-1]), keys)
-    return close or "it has " + ", ".join(f"`{key}`" for key in keys)
+    hint = misplaced.of_key(path, value, data, _keys) or did_you_mean(str(path[-1]), keys, NEAR_KEY)
+    return hint or "it has " + ", ".join(f"`{key}`" for key in keys)
 
 
-class Names:
-    """Names that there are, asked for the one that somebody meant: by as many wrong words as there are names."""
-
-    NEAR = 8
-    """Names on each side of a word among those that begin alike, and as many that end alike."""
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self._known = frozenset(known)
-        self.every: Sequence[str] = sorted(self._known)
-        self._turned: list[str] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
-
-    def did_you_mean(self, word: str) -> str:
-        """A hint that names the nearest of them, or nothing."""
-        close = get_close_matches(word[:100].lower(), self._near(word[:100].lower()), n=1, cutoff=0.6)
-        return f"did you mean `{close[0]}`?" if close else ""
-
-    def _near(self, word: str) -> Sequence[str]:
-        """All of a few. Of many those that are sorted beside it: what has one letter wrong is right before or behind
-        it, most of the word."""
-        if len(self.every) <= 2 * self.NEAR:
-            return self.every
-        self._turned = self._turned or sorted(name[::-1] for name in self.every)
-        back = (name[::-1] for name in self._beside(word[::-1], self._turned))
-        return sorted({*self._beside(word, self.every), *back})
-
-    def _beside(self, word: str, names: Sequence[str]) -> Sequence[str]:
-        at = bisect_left(names, word)
-        return names[max(at - self.NEAR, 0) : at + self.NEAR]
+NEAR_KEY = 0.7
+"""How like a key of the table a word has to be: short keys are like many words."""
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of `known`, or nothing."""
-    return Names(known).did_you_mean(word)
+def _keys(path: KeyPath) -> Sequence[str]:
+    table = _table(path)
+    return sorted(field.alias or name for name, field in table.model_fields.items()) if table else ()
+
+
+def _required(path: KeyPath) -> Sequence[str]:
+    table = _table(path)
+    return [f.alias or name for name, f in table.model_fields.items() if f.is_required()] if table else ()
+
+
+def _meant(path: KeyPath) -> str:
+    """The key of the table for which the last of `path` was written."""
+    keys, word = _keys(path[:-1]), str(path[-1])
+    return misplaced.meant(word, keys) or Names(keys).nearest(word, NEAR_KEY)
 
 
 def _table(path: KeyPath) -> type[BaseModel] | None:

@@ -33,13 +33,18 @@ def quoted(text: str) -> str:
     return f"`{text}`" if len(text) <= 80 else f"`{text[:60]}…`"
 
 
+def as_label(text: str) -> str:
+    """The nearest that a table can be called."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:32].rstrip("-")
+
+
 def whole(pattern: str) -> str:
     """For editors: a pattern that all of a text has to match, with groups that have no names."""
     return "^(?:" + re.sub(r"\?P<\w+>", "", pattern) + ")$"
 
 
 @cache
-def _matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
+def matching(pattern: str) -> Callable[[str], re.Match[str] | None]:
     return re.compile(pattern, re.ASCII).fullmatch
 
 
@@ -53,14 +58,19 @@ class Name(str):
     cure: ClassVar[str]
 
     def __new__(cls, text: str) -> Self:
-        if not _matching(cls.pattern)(text):
-            raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure)
+        if not matching(cls.pattern)(text):
+            raise Wrong(cls.code, f"{quoted(text)} is not {cls.noun}", cls.cure_of(text))
         name = super().__new__(cls, text)
         name.check()
         return name
 
     def check(self) -> None:
         """Raises Wrong for what a pattern cannot say."""
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:  # noqa: ARG003
+        """What to write in place of `text`."""
+        return cls.cure
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -199,57 +209,6 @@ class ProtocolName(Name):
     cure = "use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
 
 
-class UnitName(Name):
-    """A service or socket unit, also with an instance: `shadowsocks-libev@vpn.service` (systemd.unit(5))."""
-
-    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.(service|socket)"
-    code = "NC0109"
-    noun = "a service or a socket"
-    cure = "write the whole name, with `.service` or `.socket`"
-
-    def check(self) -> None:
-        if len(self) > 255:
-            raise Wrong(
-                self.code, f"the unit name has {len(self)} characters, and systemd allows 255", "write a shorter name"
-            )
-        if self.startswith("netc-"):
-            raise Wrong(self.code, f"`{self}` is a unit of netc itself", "write the unit of the service")
-
-
-class ServiceName(UnitName):
-    pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.service"
-    noun = "a service"
-    cure = "write the whole name: `transmission-daemon.service`"
-
-
-class SliceName(Name):
-    """A slice of systemd's (systemd.slice(5)): `a-b.slice` is within `a.slice`."""
-
-    pattern = r"(?=.{1,200}$)[A-Za-z0-9:_.]+(-[A-Za-z0-9:_.]+)*\.slice"
-    code = "NC0109"
-    noun = "a slice"
-    cure = "write the whole name, as `systemctl status` of a service shows it: `media.slice`"
-
-    @property
-    def control_group(self) -> str:
-        """The folder below /sys/fs/cgroup: `a.slice/a-b.slice`."""
-        words = self.removesuffix(".slice").split("-")
-        return "/".join(f"{'-'.join(words[: n + 1])}.slice" for n in range(len(words)))
-
-
-class ServicesSlice(SliceName):
-    """A slice of the author's, for services."""
-
-    def check(self) -> None:
-        first = self.removesuffix(".slice").partition("-")[0]
-        if self == "system.slice" or first in ("user", "machine"):
-            cure = {"user": "select people by `user`", "machine": "select containers by `interface` or `source`"}
-            what = f"`{self}` belongs to systemd, and would stop when the packet filter stops"
-            raise Wrong(self.code, what, cure.get(first, "write a slice inside it, or the services"))
-        if first.startswith("netc_"):
-            raise Wrong(self.code, f"`{self}` is a slice of netc itself", "write the services in `service`")
-
-
 class GroupName(Name):
     """A group of the host, as groupadd(8) of Debian takes it without being told to take more."""
 
@@ -257,9 +216,25 @@ class GroupName(Name):
     noun = "a group's name"
     cure = "use 1 to 32 of a-z, 0-9, `_` and `-`, beginning with a letter or `_`"
 
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        return (
+            f"write the group's name, as `getent group {text}` shows it"
+            if re.fullmatch("[0-9]{1,10}", text)
+            else cls.cure
+        )
+
 
 class UserName(GroupName):
     noun = "a user's name"
+
+    @classmethod
+    def cure_of(cls, text: str) -> str:
+        return (
+            f"write the login name, as `getent passwd {text}` shows it"
+            if re.fullmatch("[0-9]{1,10}", text)
+            else cls.cure
+        )
 
 
 COMMON_COMMANDS = (

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from netc.language.names import BridgeName, InterfaceName, TunnelName, UnitName, Wrong
+from netc.language.names import BridgeName, InterfaceName, TunnelName, Wrong
 from netc.language.openings import Opens
 from netc.language.tables import Table
+from netc.language.units import UnitName
 from netc.language.values import (
     Address,
     InterfaceAddress,

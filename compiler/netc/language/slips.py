@@ -6,32 +6,19 @@ Each function takes what stands in the topology and returns the hint, or nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Any
 
-from netaddr import AddrFormatError, IPAddress
+from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
+from netc.language.misplaced import at, names_in
+from netc.language.respelt import as_address, as_ports, has_protocol, is_plain
+from netc.language.respelt import listed as listed_as_toml
+from netc.language.written import addresses_of, ends_of, subnets_of
 
-NO_HOOKS = "netc has no hooks: put the command into a systemd unit of your own, with `After=netc.target`"
-NO_NAMES = "a set holds addresses, not names: write `prefixes` or `files`"
-
-KEYS = {
-    "listenport": "port",
-    "listen": "port",
-    "persistentkeepalive": "keepalive",
-    "psk": "preshared_key",
-    "nexthop": "gateway",
-    "router": "gateway",
-    "peers": "peer",
-}
-"""Keys of wg-quick and others, without `_` and in small letters, and ours where a table has it."""
-
-WORDS = {
-    **dict.fromkeys(("preup", "postup", "predown", "postdown", "up", "down", "hook", "hooks"), NO_HOOKS),
-    **dict.fromkeys(("domains", "domain", "hostnames", "names", "dns"), NO_NAMES),
-}
-"""Keys that stand for what netc does not do."""
+FOREIGN = ("amneziawg", "awg", "openvpn", "tinc", "tailscale", "zerotier", "vtun", "tun", "tap")
+"""Programs that make an interface themselves."""
 
 CHOICES = {
     "kind": {
@@ -39,7 +26,8 @@ CHOICES = {
         **dict.fromkeys(("4in4", "ip4ip4", "ipencap"), "ipip"),
         **dict.fromkeys(("wg", "wg-quick", "wireguard-go"), "wireguard"),
         **dict.fromkeys(("gre6", "gretap6"), "ip6gre"),
-        **dict.fromkeys(("amneziawg", "awg", "openvpn", "tinc", "tailscale", "zerotier", "vtun"), "external"),
+        **dict.fromkeys(FOREIGN, "external"),
+        **dict.fromkeys(("ospfv2", "ospfv3"), "ospf"),
     },
     "role": {
         **dict.fromkeys(("customer", "client", "transit-customer"), "downstream"),
@@ -58,70 +46,189 @@ CHOICES = {
 }
 """By key: words of others, and the choice that they mean."""
 
-TABLES = {
-    "allow": "{{ ports = {0} }}",
-    "pass": '{{ from = {0}, to = "eth0" }}',
-    "roa": "{{ rtr = {0} }}",
-    "flaps": "{{ rtr = {0} }}",
-    "members": "{{ base = {0} }}",
-    "limit": "{{ ipv4 = {0} }}",
-    "export_limit": "{{ ipv4 = {0} }}",
-}
-"""By key: the table that a value alone was meant for."""
-
 YES, NO = ("yes", "on", "true", "1", "enable", "enabled"), ("no", "off", "false", "0", "disable", "disabled", "none")
 
 
-def of_key(key: str, known: Collection[str]) -> str:
-    """A hint for a key that the table does not have."""
-    word = re.sub(r"[-_ ]", "", key).lower()
-    if (ours := KEYS.get(word)) in known:
-        return f"did you mean `{ours}`?"
-    if WORDS.get(word) == NO_NAMES:
-        return NO_NAMES if "minus" in known else ""
-    return WORDS.get(word, "")
-
-
-def of_choice(key: str, value: str) -> str:
-    """The word that is meant by `value`; empty where it is unknown."""
-    return CHOICES.get(key, {}).get(value.strip().lower(), "")
+def of_choice(path: KeyPath, value: str, allowed: Collection[str], data: Any) -> str:
+    """What to write in place of a word that the key does not take; empty where it is unknown."""
+    word, key = value.strip().lower(), str(path[-1])
+    if key == "kind" and path[0] == "links" and word in (*FOREIGN, "external", "tunsafe", "6to4"):
+        kind = "external" if word in FOREIGN else word
+        hosts = names_in(at(data, (*path[:-1], "between")))
+        tables = " and ".join(f"[hosts.{host}.tunnels.NAME]" for host in hosts[:2] or ["HOST"])
+        return f'write {tables} with `kind = "{kind}"` in place of the link'
+    if key == "kind" and path[0] == "meshes":
+        return "leave it out: a mesh is always WireGuard"
+    meant = next((allow for allow in allowed if allow == word), "") or CHOICES.get(key, {}).get(word, "")
+    return f'write `"{meant}"`' if meant in allowed else ""
 
 
 def of_switch(value: Any) -> str:
     """A hint for what is neither true nor false."""
-    word = str(value).strip().lower()
+    word, rest = str(value).strip().lower(), ", without quotes" if isinstance(value, str) else ""
     if word in YES:
-        return "write `true`, without quotes"
-    return "write `false`, without quotes" if word in NO else "write `true` or `false`, without quotes"
+        return f"write `true`{rest}"
+    return f"write `false`{rest}" if word in NO else f"write `true` or `false`{rest}"
 
 
-def of_number(key: str, value: Any, optional: bool) -> str:
+OWN_TABLE = {"splits": (13000, 13999), "uplinks": (12000, 12999)}
+
+
+def of_number(path: KeyPath, value: Any, optional: bool) -> str:
     """A hint for a text where a number belongs."""
+    key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
     text = value.strip() if isinstance(value, str) else ""
-    if key == "table" and text.lower() in ("off", "auto", "main"):
+    if key == "table" and (value is False or text.lower() in ("off", "auto", "main", "none", "false")):
+        own = next((OWN_TABLE[str(each)] for each in path if each in OWN_TABLE), None)
+        if own:
+            return f"leave `table` out: netc takes a table from {own[0]} to {own[1]}"
         return "leave `table` out: the routes go into the main table"
     if key == "table" and re.fullmatch(r"[A-Za-z][\w-]*", text):
-        return f"write the number that /etc/iproute2/rt_tables gives to {text}, such as `7000`"
-    if found := re.fullmatch(r"(?i)AS\s*([0-9]{1,10})", text):
+        return f"write the number that /etc/iproute2/rt_tables gives to `{text}`"
+    if key == "keepalive" and (value is False or text.lower() in NO):
+        return "write `0`"
+    if found := re.fullmatch(r"(?i)(?:AS)?\s*([0-9]{1,10})\s*(?:s|sec|seconds|/tcp|/udp)?", text):
         return f"write the number alone: `{found[1]}`"
-    if text.lower() in ("auto", "default", "any", "off", "none") and optional:
+    if found := re.fullmatch(r"([0-9]{1,5})\.([0-9]{1,5})", text):
+        number = int(found[1]) * 65536 + int(found[2])
+        return f"write the number alone: `{number}`" if "asn" in key or key in ("member", "base") else ""
+    if re.fullmatch(r"0x[0-9a-fA-F]{1,8}", text):
+        return f"write it without quotes: `{text.lower()}`"
+    if optional and (value is False or text.lower() in ("auto", "default", "any", "off", "none", "inherit")):
         return f"leave `{key}` out"
     return ""
 
 
-def of_table(path: KeyPath, value: Any) -> str:
+def of_text(path: KeyPath, value: Any) -> str:
+    """A hint for a number or a boolean where a text belongs."""
+    key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
+    if isinstance(value, bool):
+        if key == "snat":
+            return "write `masquerade = true` in place of `snat`" if value else "leave `snat` out"
+        if key == "endpoint" and not value:
+            return "leave `endpoint` out"
+        if key == "gateway":
+            return "write the router's address, in quotes"
+        return ""
+    if key in ("ports", "port", "open") and isinstance(value, int):
+        return of_ports(value)
+    if key in ("user", "group") and isinstance(value, int):
+        return f"write the {key}'s name, as `getent {'passwd' if key == 'user' else 'group'} {value}` shows it"
+    if key in ("interval", "timeout", "drain") and isinstance(value, int):
+        return f'write `"{value}s"`'
+    if key == "router_id" and isinstance(value, int) and 0 < value < 1 << 32:
+        return f'write `"{IPAddress(value, 4)}"`'
+    return ""
+
+
+def of_ports(value: Any) -> str:
+    """A hint for ports without their protocol, or in another program's form; empty where they are not understood."""
+    found = as_ports(value)
+    if not found:
+        return ""
+    if has_protocol(value):
+        return f"write `{listed_as_toml(found)}`"
+    if len(found) == 1:
+        return f'write `"{found[0]}"`, or `"{found[0].replace("tcp", "udp")}"`'
+    return f"write `{listed_as_toml(found)}`, or `udp`"
+
+
+def of_table(path: KeyPath, value: Any, data: Any) -> str:
     """A hint for a value where a table belongs."""
     key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
     text = f'"{value}"' if isinstance(value, str) else str(value)
-    if key == "publish" and isinstance(value, str) and (said := _published(value, "bridges" in path)):
+    simple = isinstance(value, (str, int)) and not isinstance(value, bool) and is_plain(str(value))
+    if isinstance(value, str) and not simple:
+        return ""
+    if key == "publish" and simple and (said := _publish(path, value, data)):
         return said
     if len(path) > 1 and path[-2] == "ends" and isinstance(value, str) and "/" in value:
         return f"write `{{ address = {text} }}`"
     if key in ("bgp", "firewall") and str(value).lower() in YES:
         return "write `{}`"
-    if key in TABLES and isinstance(value, (str, int)) and not isinstance(value, bool):
-        return f"write `{TABLES[key].format(text)}`"
+    if key == "open" and simple:
+        return of_ports(value)
+    if key in ("allow", "pass") and simple:
+        return _allow(path, value, data) if key == "allow" else _pass(path, str(value), data)
+    if key in ("roa", "flaps") and isinstance(value, str):
+        family = "ipv6" if re.search("v?6", value.rpartition("/")[2]) else "ipv4"
+        return f"write `{{ {family if value.startswith('/') else 'rtr'} = {text} }}`"
+    if key == "members" and type(value) is int:
+        return f"write `{{ base = {text} }}`"
+    if key in ("limit", "export_limit") and type(value) is int:
+        return f"write `{{ ipv4 = {text}, ipv6 = {text} }}`"
+    if key == "check" and isinstance(value, str):
+        words = ", ".join(f'"{word}"' for word in value.split())
+        absolute = value.startswith("/") and '"' not in value and "'" not in value
+        return f"write `{{ command = [{words}] }}`" if absolute else "write a table with a `command`: " + PROGRAM
     return ""
+
+
+PROGRAM = "the absolute path of a program, and an entry for each argument"
+
+_DEVICE = re.compile(r"(wg|gre6?|ipip|sit|6to4|vx|br|eth|en|wl|ve|tun|tap|ppp|docker|lxc|virbr|veth)[-0-9A-Za-z_.]*")
+
+
+def _allow(path: KeyPath, value: Any, data: Any) -> str:
+    """`22`, `22/tcp`, `10.0.0.0/8`, a set's name, an interface's."""
+    text = str(value).strip()
+    if ports := as_ports(value):
+        return f"write `{{ ports = {listed_as_toml(ports)} }}`"
+    if (ip := as_address(text)) or re.fullmatch(r"[0-9a-fA-F.:]+/[0-9]{1,3}", text):
+        length = f"/{32 if ip.version == 4 else 128}" if ip else ""
+        return f'write `{{ from = "{text}{length}" }}`'
+    host = path[1] if len(path) > 1 else ""
+    sets = at(data, ("sets",))
+    if text in ("private", "linklocal", "bogons") or (isinstance(sets, dict) and text in sets):
+        return f'write `{{ from = "{text}" }}`'
+    if text in (wan_of(host, data), "lo") or text in bridges_of(host, data) or _DEVICE.fullmatch(text):
+        return f'write `{{ interface = "{text}" }}`'
+    return "write a table with `ports`, `from` or `interface`"
+
+
+def _pass(path: KeyPath, value: str, data: Any) -> str:
+    if found := re.fullmatch(r"\s*([\w.-]+)\s*(?:->|>|→)\s*([\w.-]+)\s*", value):
+        return f'write `{{ from = "{found[1]}", to = "{found[2]}" }}`'
+    wan = wan_of(path[1] if len(path) > 1 else "", data)
+    if wan and wan != value and re.fullmatch(r"[\w.-]+", value):
+        return f'write `{{ from = "{value}", to = "{wan}" }}`'
+    return "write a table with `from` and `to`: the interfaces where connections arrive and leave"
+
+
+def wan_of(host: Any, data: Any) -> str:
+    wan = at(data, ("hosts", host, "wan"))
+    return wan if isinstance(wan, str) else ""
+
+
+def bridges_of(host: Any, data: Any) -> Collection[str]:
+    bridges = at(data, ("hosts", host, "bridges"))
+    return bridges if isinstance(bridges, dict) else ()
+
+
+_MAPPED = re.compile(
+    r"(?P<out>\d+(?:-\d+)?)(?::(?P<to>\[[0-9a-fA-F:]+\]|[0-9.]{7,}))?(?::(?P<port>\d+(?:-\d+)?))?(?:/(?P<by>tcp|udp))?"
+)
+
+
+def _publish(path: KeyPath, value: str | int, data: Any) -> str:
+    """`8080:80` as containers have it, with a protocol and with an address before the second port, and a port alone.
+    An address before the first port is the host's: `_published`."""
+    found = _MAPPED.fullmatch(str(value).strip().lower())
+    if not found:
+        return _published(value, "bridges" in path) if isinstance(value, str) else ""
+    if "-" in (found["out"] + (found["port"] or "")):
+        return "write an entry for each port, since `port` takes one port"
+    if not as_ports(found["out"]) or (found["port"] and not as_ports(found["port"])):
+        return ""
+    port, inside = f'"{found["out"]}/{found["by"] or "tcp"}"', found["port"] or ""
+    if "bridges" not in path:
+        return f"write `{{ port = {port}" + (f", to = {inside} }}`" if inside else " }`")
+    behind = f":{inside}" if inside and inside != found["out"] else ""
+    if there := found["to"]:
+        return f'write `{{ port = {port}, to = "{there if behind else there.strip("[]")}{behind}" }}`'
+    subnets = [str(net) for net in subnets_of(at(data, (*path[: path.index("publish")], "addresses")))]
+    where = f" in {' or '.join(subnets)}" if subnets else ""
+    return f'write `{{ port = {port}, to = "CONTAINER{behind}" }}`: for CONTAINER, its address{where}'
 
 
 def _published(text: str, on_a_bridge: bool) -> str:
@@ -135,23 +242,25 @@ def _published(text: str, on_a_bridge: bool) -> str:
 
 
 def several(value: object) -> tuple[str, ...]:
-    """The values that stand in one string with commas; nothing where it is one value."""
-    if not isinstance(value, str) or "," not in value:
+    """The values that stand in one string; nothing where it is one value."""
+    if not isinstance(value, str) or "{" in value:
         return ()
-    parts = tuple(part.strip() for part in value.split(",") if part.strip())
-    if (ports := re.fullmatch(r"[0-9, -]+/(tcp|udp)", value)) is not None:
-        parts = tuple(part if "/" in part else f"{part}/{ports[1]}" for part in parts)
+    if len(ports := as_ports(value)) > 1:
+        return ports
+    parts = tuple(part.strip() for part in value.split(",") if part.strip()) if "," in value else ()
     return parts if len(parts) > 1 else ()
 
 
 def without_length(path: KeyPath, value: str, data: Any) -> str:
     """A hint for an address that lacks the length of its prefix."""
-    ip = _ip(value)
+    ip = as_address(value)
     bits = 32 if ip and ip.version == 4 else 128
     if ip is None:
         return ""
     if path[0] == "links":
         return _on_a_link(path, ip, data)
+    if path[0] == "meshes":
+        return f"write the length of the subnet too, such as `{ip}/{24 if bits == 32 else 64}`"
     owner = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
     if owner == "addresses" and len(path) < 5 and path[0] == "hosts" and not ip.is_link_local():
         return f"write the length that `ip address` shows on the host, such as `{ip}/{24 if bits == 32 else 64}`"
@@ -165,8 +274,8 @@ def without_length(path: KeyPath, value: str, data: Any) -> str:
 def _on_a_link(path: KeyPath, ip: IPAddress, data: Any) -> str:
     """The longest subnet that both ends have in common; for an end alone, that and what the other end would have."""
     near = str(path[3]) if len(path) > 3 else ""
-    for host, end in _ends(data, str(path[1])):
-        for far in _addresses(end) if host != near else ():
+    for host, end in ends_of(data, str(path[1])):
+        for far in addresses_of(end) if host != near else ():
             if far.version == ip.version and far != ip:
                 return f"write `{ip}/{_common(ip, far)}`"
     if ip.version == 6:
@@ -186,41 +295,3 @@ def _common(one: IPAddress, other: IPAddress) -> int:
     rest = (1 << (bits - length)) - 1
     edges = {int(ip) & rest for ip in (one, other)} & {0, rest}
     return max(length - bool(edges), 0)
-
-
-def holder(value: str, data: Any) -> str:
-    """The host that has this address in the topology, empty where none has."""
-    ip = _ip(value)
-    if ip is None or not isinstance(data, dict):
-        return ""
-    for host, table in _items(data.get("hosts")):
-        if ip in _addresses(table, "addresses"):
-            return host
-    for link, _ in _items(data.get("links")):
-        for host, end in _ends(data, link):
-            if ip in _addresses(end):
-                return host
-    return ""
-
-
-def _items(table: Any) -> Iterator[tuple[str, Any]]:
-    return iter(table.items()) if isinstance(table, dict) else iter(())
-
-
-def _ends(data: Any, link: str) -> Iterator[tuple[str, Any]]:
-    links = data.get("links") if isinstance(data, dict) else None
-    table = links.get(link) if isinstance(links, dict) else None
-    return _items(table.get("ends") if isinstance(table, dict) else None)
-
-
-def _addresses(table: Any, key: str = "address") -> tuple[IPAddress, ...]:
-    value = table.get(key) if isinstance(table, dict) else None
-    values = value if isinstance(value, list) else [value]
-    return tuple(ip for each in values if isinstance(each, str) and (ip := _ip(each.partition("/")[0])))
-
-
-def _ip(text: str) -> IPAddress | None:
-    try:
-        return IPAddress(text)
-    except (AddrFormatError, ValueError):
-        return None

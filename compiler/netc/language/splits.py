@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netc.language.links import TableNumber
-from netc.language.names import CommandName, GroupName, InterfaceName, ServiceName, ServicesSlice, TunnelName, UserName
+from netc.language.names import CommandName, GroupName, InterfaceName, TunnelName, UserName
 from netc.language.openings import Opens
 from netc.language.sets import Source
 from netc.language.tables import Table
+from netc.language.units import ServiceName, ServicesSlice
 from netc.language.values import Address, OneOrMany, Prefix, Some
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=254)]

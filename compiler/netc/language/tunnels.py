@@ -1,5 +1,6 @@
 """Tunnels: the far end is someone else's."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -35,6 +36,16 @@ from netc.language.values import (
 )
 
 
+def _command(words: tuple[str, ...]) -> str:
+    """A line in one string as a list of its words."""
+    first, *rest = words[0].split(), *words[1:]
+    plain = all(re.fullmatch(r"[^\"'\\`$|&;<>*]{1,200}", word) for word in words)
+    if len(first) > 1 and plain and first[0].startswith("/"):
+        listed = ", ".join(f'"{word}"' for word in (*first, *rest))
+        return f"write `[{listed}]`: netc runs it without a shell"
+    return "write the whole path from `/`, and an entry for each argument: netc runs it without a shell"
+
+
 def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
     """Nothing is looked up in a PATH, and no shell takes words apart."""
     try:
@@ -42,7 +53,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
             HostPath(first)
     except Wrong:
         what = f"{quoted(words[0])} is not the absolute path of a program"
-        raise Wrong("NC1802", what, 'write `["/usr/sbin/prog", "--flag"]`: netc runs it without a shell') from None
+        raise Wrong("NC1802", what, _command(words)) from None
     return words
 
 

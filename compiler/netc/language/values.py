@@ -47,6 +47,10 @@ PORT = r"([0-9]{1,5})/(tcp|udp)"
 PORTS = r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp)"
 
 
+NO_ADDRESS = "write an IPv4 or IPv6 address"
+"""A hint where nothing is known of what was meant."""
+
+
 def address(text: str) -> IPAddress:
     """`192.0.2.1` or `2001:db8::1`; no zone, no prefix length."""
     try:
@@ -63,7 +67,7 @@ def _address_hint(text: str) -> str:
         return f"write `{text.partition('/')[0]}`"
     if "%" in text:
         return f"leave out `{text[text.index('%') :]}`: the table says which interface it is"
-    return "write `192.0.2.1` or `2001:db8::1`"
+    return NO_ADDRESS
 
 
 def interface_address(text: str) -> IPNetwork:
@@ -162,7 +166,11 @@ def port(text: str) -> Port:
         hint = f"write an entry for each port, from `{first}/{text[-3:]}` on"
         raise Wrong("NC0112", f"{quoted(text)} is a range, and `port` takes one port", hint)
     if not match or not 1 <= int(match[1]) <= 65535:
-        raise Wrong("NC0112", f"{quoted(text)} is not a port with its protocol", "write it as `443/tcp` or `53/udp`")
+        raise Wrong(
+            "NC0112",
+            f"{quoted(text)} is not a port with its protocol",
+            "write the port from 1 to 65535, then `/tcp` or `/udp`",
+        )
     return Port(int(match[1]), "tcp" if match[2] == "tcp" else "udp")
 
 
@@ -186,7 +194,7 @@ def ports(text: str) -> Ports:
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
     if not match or not 1 <= first <= last <= 65535:
         what = f"{quoted(text)} is not a port or a range of ports with a protocol"
-        raise Wrong("NC0112", what, "write it as `443/tcp` or `30000-30100/udp`")
+        raise Wrong("NC0112", what, "write ports from 1 to 65535, one or `first-last`, then `/tcp` or `/udp`")
     return Ports(first, last, "tcp" if match[3] == "tcp" else "udp")
 
 

@@ -9,9 +9,10 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
-from netc.language.names import HostName, SliceName, SplitName
+from netc.language.names import HostName, SplitName
 from netc.language.splits import Ipv6Policy
 from netc.language.splits import Split as Settings
+from netc.language.units import SliceName
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin

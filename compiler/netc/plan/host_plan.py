@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from netc.diagnostic import KeyPath
-from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName, UnitName
+from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName
+from netc.language.units import UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
 from netc.plan.numbers import Number
 

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from netc.diagnostic import KeyPath
-from netc.language.names import HostName, Label, PartName, UnitName
+from netc.language.names import HostName, Label, PartName
+from netc.language.units import UnitName
 from netc.language.values import Netfilter, Ports
 from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset
 from netc.plan.facts.device import Device

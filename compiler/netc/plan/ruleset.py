@@ -8,8 +8,9 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
-from netc.language.names import GroupName, InterfaceName, SetName, SliceName, SplitName, UserName
+from netc.language.names import GroupName, InterfaceName, SetName, SplitName, UserName
 from netc.language.splits import Ipv6Policy
+from netc.language.units import SliceName
 from netc.language.values import Port, Ports
 
 

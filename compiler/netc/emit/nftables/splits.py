@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.render import Verbatim, origin, token
-from netc.language.names import SliceName
+from netc.language.units import SliceName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts import AddressSet, Ruleset

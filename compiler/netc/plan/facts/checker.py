@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import AnycastName, Argument, NamespaceName, ProtocolName, UnitName
+from netc.language.names import AnycastName, Argument, NamespaceName, ProtocolName
+from netc.language.units import UnitName
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Step
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import ServiceName, SliceName
+from netc.language.units import ServiceName, SliceName
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Command, Step
 
