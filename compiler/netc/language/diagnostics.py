@@ -17,7 +17,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language import slips
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
-from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
+from netc.language.secrets import is_place, is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 
 MOST = 1000
@@ -153,6 +153,8 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         label = _as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
         if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
             hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
+    if any(map(is_secret_key, path[:-1])) and isinstance(value, str) and not is_place(path[-1], value):
+        what = what.replace(quoted(value), f"the value of `{_name(path)}`")  # it may be the secret itself
     return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
 
 
