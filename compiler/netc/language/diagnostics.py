@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec.structs import replace
+from netaddr import IPNetwork
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -140,8 +141,13 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         listed = ", ".join(f'"{part}"' for part in parts)
         what = f"`{_name(path)}` has {len(parts)} values in one string"
         hint = f"write `[{listed}]`" if isinstance(path[-1], str) else f"write each in quotes of its own: `{listed}`"
-    elif isinstance(value, str) and value.strip().lower() in ("dhcp", "auto", "dynamic"):
+    elif isinstance(value, str) and value.strip().lower() in ("dhcp", "auto", "dynamic") and path[-1] != "endpoint":
         what, hint = _no_dhcp(path, value)
+    elif path == ("igp", "over") and value in ((), []) and _routers(data) < 2:
+        hint = "leave `[igp]` out: a single router needs none"
+    elif path[:1] == ("meshes",) and "subnet" in path and "has no prefix length" in what and isinstance(value, str):
+        subnet = IPNetwork(f"{value}/{64 if ':' in value else 24}").cidr
+        hint = f"write `{subnet}`, or another length"
     elif wrong.what.endswith("has no prefix length") and isinstance(value, str):
         hint = slips.without_length(path, value, data) or hint if wrong.hint.startswith("write") else hint
     elif path[0] == "forwards" and isinstance(value, str) and (host := slips.holder(value, data)):
@@ -156,6 +162,11 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
     if any(map(is_secret_key, path[:-1])) and isinstance(value, str) and not is_place(path[-1], value):
         what = what.replace(quoted(value), f"the value of `{_name(path)}`")  # it may be the secret itself
     return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
+
+
+def _routers(data: dict[str, Any]) -> int:
+    hosts = data.get("hosts")
+    return sum("bgp" in host for host in hosts.values() if isinstance(host, dict)) if isinstance(hosts, dict) else 0
 
 
 def _no_dhcp(path: KeyPath, value: str) -> tuple[str, str]:

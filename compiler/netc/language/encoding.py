@@ -20,8 +20,8 @@ def encoding_of(data: bytes) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """UTF-8, with or without a byte order mark. Raises UnicodeDecodeError, also for UTF-16 of ASCII without a mark, which
-    is UTF-8 by its bytes."""
+    """UTF-8, with or without a byte order mark. Raises UnicodeDecodeError, also for UTF-16 without a mark, whose bytes
+    may be good UTF-8."""
     if encoding_of(data).startswith("UTF-16"):
         raise UnicodeDecodeError("utf-8", data, 0, 1, "this is UTF-16")
     return data.decode("utf-8-sig")

@@ -34,8 +34,10 @@ _COMMENT = re.compile(r"#[^\n]*+")
 _IN_COMMENT = re.compile(rf"(?:{_WORDS.replace('[_-]', '[ _-]')}|md5)(?![\w-])[ \t:=]*", re.IGNORECASE)
 
 NAMED = frozenset(
-    ["hosts", "links", "meshes", "forwards", "sets", "anycast", "ends"]
-    + ["tunnels", "namespaces", "uplinks", "bridges", "splits", "peers"]
+    [
+        *("hosts", "links", "meshes", "forwards", "sets", "anycast", "ends"),
+        *("tunnels", "namespaces", "uplinks", "bridges", "splits", "peers"),
+    ]
 )
 """Tables whose keys are names: `[hosts.secret]` is a host."""
 
