@@ -11,7 +11,7 @@ import pytest
 import weighed
 from bench.tables import TABLES, WRONG
 from netc.diagnostic import InvalidTopology
-from netc.language.diagnostics import Names
+from netc.language.near import Names
 from netc.pipeline import understand
 
 LEAST = 16

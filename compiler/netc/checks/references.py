@@ -10,10 +10,10 @@ from netc.checks.sets import named_sets
 from netc.checks.splits import named_directs
 from netc.checks.words import some
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
-from netc.language.diagnostics import Names, did_you_mean
 from netc.language.forwards import Forward
 from netc.language.links import Mesh
 from netc.language.names import HostName, MeshName, SetName
+from netc.language.near import Names, did_you_mean
 from netc.language.sets import BUILTIN
 from netc.language.topology import Host
 from netc.network.interface import Network

@@ -72,9 +72,7 @@ def wg_quick(
     private, shared = secrets_of(given)
     for key, value in (("PrivateKey", private), *(("PresharedKey", each) for each in shared)):
         if value and not is_key(value):
-            what = (
-                f"{file}: {key} is not a WireGuard key: it has {len(value)} characters, and must be 32 bytes in base64"
-            )
+            what = f"{file}: {key} has {len(value)} characters and is not 32 bytes in base64"
             raise wrong_use(what, f"copy the {key} from the provider again")
     if not private:
         place = f"{key_file(f'{tunnel}.key')} on {owner}"

@@ -17,7 +17,7 @@ def new(
     example: Annotated[str, typer.Option(metavar="NAME", help="Copy this example.")] = START,
 ) -> None:
     """Write a topology to start from, and the files that it reads. Never overwrite a file."""
-    from netc.language.diagnostics import did_you_mean
+    from netc.language.near import did_you_mean
     from netc.shipped import shipped
 
     examples = {path.stem: path for path in sorted(shipped("examples").glob("*.toml"))}

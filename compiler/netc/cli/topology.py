@@ -91,7 +91,7 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
 
 
 def host_of(name: str, network: Network) -> HostName:
-    from netc.language.diagnostics import did_you_mean
+    from netc.language.near import did_you_mean
 
     for host in network.topology.hosts:
         if host == name:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
+from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from msgspec.structs import replace
@@ -18,6 +16,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language import slips
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
+from netc.language.near import did_you_mean
 from netc.language.secrets import is_place, is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 
@@ -242,7 +241,8 @@ def _type(value: Any) -> str:
 def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any]) -> str:
     word, name = kind.split("_")[0], _name(path)
     if word == "bool":
-        return slips.of_switch(value)
+        hint = slips.of_switch(value)
+        return hint if isinstance(value, str) else hint.removesuffix(", without quotes")
     if word == "int" and isinstance(value, str) and value.strip().isdecimal():
         return f"write it without quotes: `{quoted(value.strip()).strip('`')}`"
     if word == "int" and (hint := slips.of_number(name, value, optional=not _is_required(path))):
@@ -250,6 +250,8 @@ def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any]) -> st
     if word == "literal":
         meant = slips.of_choice(name, str(value))
         return f'write `"{meant}"`' if meant else "it can be " + context["expected"].replace("'", "`")
+    if name in ("limit", "export_limit") and isinstance(value, int) and not isinstance(value, bool):
+        return f"write `{{ ipv4 = {value}, ipv6 = {value} }}`"
     if word in ("model", "mapping", "dict") and (hint := slips.of_table(path, value)):
         return hint
     if word == "tuple" and (parts := slips.several(value)):
@@ -295,44 +297,6 @@ def _known(path: KeyPath) -> str:
     keys = sorted(field.alias or name for name, field in table.model_fields.items())
     close = slips.of_key(str(path[-1]), keys) or did_you_mean(str(path[-1]), keys)
     return close or "it has " + ", ".join(f"`{key}`" for key in keys)
-
-
-class Names:
-    """Names that there are, asked for the one that somebody meant: by as many wrong words as there are names."""
-
-    NEAR = 8
-    """Names on each side of a word among those that begin alike, and as many that end alike."""
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self._known = frozenset(known)
-        self.every: Sequence[str] = sorted(self._known)
-        self._turned: list[str] = []
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._known
-
-    def did_you_mean(self, word: str) -> str:
-        """A hint that names the nearest of them, or nothing."""
-        close = get_close_matches(word[:100].lower(), self._near(word[:100].lower()), n=1, cutoff=0.6)
-        return f"did you mean `{close[0]}`?" if close else ""
-
-    def _near(self, word: str) -> Sequence[str]:
-        """All of a few. Of many those that are sorted beside it: what has one letter wrong is right before or behind
-        it, most of the word."""
-        if len(self.every) <= 2 * self.NEAR:
-            return self.every
-        self._turned = self._turned or sorted(name[::-1] for name in self.every)
-        back = (name[::-1] for name in self._beside(word[::-1], self._turned))
-        return sorted({*self._beside(word, self.every), *back})
-
-    def _beside(self, word: str, names: Sequence[str]) -> Sequence[str]:
-        at = bisect_left(names, word)
-        return names[max(at - self.NEAR, 0) : at + self.NEAR]
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest of `known`, or nothing."""
-    return Names(known).did_you_mean(word)
 
 
 def _table(path: KeyPath) -> type[BaseModel] | None:

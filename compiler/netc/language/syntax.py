@@ -80,6 +80,7 @@ DEEPEST = 64
 
 _DEEP = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{DEEPEST}}}""")
 _KEY_LINE = re.compile(r"\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*=")
+_WG_QUICK = re.compile(r"^(\[(?:Interface|Peer)\])[ \t\r]*(?:#[^\n]*)?$", re.MULTILINE)
 _HEADER_LINE = re.compile(r"\s*\[{1,2}\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*\]{1,2}\s*(#.*)?")
 
 
@@ -87,6 +88,11 @@ def loads(text: str, file: str) -> dict[str, Any] | tuple[Diagnostic, ...]:
     """What a text says, or all that is wrong with its form. `file` is its name in messages."""
     if deep := _DEEP.search(text):
         return (_too_deep(text, deep.end(), file),)
+    if header := _WG_QUICK.search(text):
+        line = text.count("\n", 0, header.start(1)) + 1
+        place = Place(file, line, 1, len(header[1]) + 1, header[1])
+        hint = "`netc import wg-quick FILE TOPO` writes it into a topology"
+        return (Diagnostic("NC0001", (), "this is a wg-quick file, not a topology", hint, place=place),)
     diagnostics: list[Diagnostic] = []
     shown: list[str] = []  # secrets are known by the whole text, before anything is taken out
     reached = 0

@@ -36,7 +36,7 @@ class Number(Struct, frozen=True):
         return f"{self.value} (netc-{self.name}{place})" if self.name else str(self.value)
 
 
-MAIN_TABLE = Number("table", MAIN, "main, the default table of the kernel")
+MAIN_TABLE = Number("table", MAIN, "main")
 KERNELS = (MAIN_TABLE,)
 
 TABLES = re.compile(r"\b(?:table|lookup) (\d+)\b")

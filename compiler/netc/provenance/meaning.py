@@ -27,11 +27,11 @@ FIXED = (
 )  # fmt: skip
 
 EFFECTS = {
-    "restart": "if this file changes, netc-host restarts the part {what}",
+    "restart": "if this file changes, netc-host restarts the part {what}. A change of comments alone restarts nothing",
     "reload": "if this file changes, netc-host reloads the part {what}, which stays up",
     "retire": "if this file changes, netc-host reloads the part {what}. Then it runs the `undo` lines of the previous "
     "version of the file that this version no longer has",
-    "unit": "if this file changes, netc-host restarts {what}, which is a unit and no part of netc",
+    "unit": "if this file changes, netc-host restarts {what}, a unit that is not a part",
 }
 NO_EFFECT = "if this file changes, nothing restarts or reloads"
 
