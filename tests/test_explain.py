@@ -13,10 +13,11 @@ import pytest
 from examples import EXAMPLES, OUT, ROOT, netc
 from netc.diagnostic import Diagnostic, InvalidTopology, Severity
 from netc.emit import emit
-from netc.language.names import Wrong
+from netc.language.names import HostName, Wrong
 from netc.pipeline import understand
 from netc.plan.facts import KeptRoute, Route, Router, Rule
-from netc.provenance.meaning import meanings
+from netc.plan.numbers import MAIN_TABLE
+from netc.provenance.meaning import explain_effects, meanings
 from test_diagnostics import codes
 from test_mirror import drawn_plans
 from test_provenance import base
@@ -150,6 +151,35 @@ def test_a_code_of_other_than_four_digits_is_told_so() -> None:
         ran = netc("explain", code)
         assert ran.code == 2
         assert ran.err == f"netc: {code} is not a code of a diagnostic: codes have four digits\n   = hint: {hint}\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("links.hom", "did you mean `links.home`?"),
+        ("links.home.mtuu", "did you mean `links.home.mtu`?"),
+        ("out/home/MANIFEST:", "write `out/home/MANIFEST:14`"),
+    ],
+)
+def test_what_is_misspelt_has_a_hint(written: str, hint: str) -> None:
+    ran = netc("explain", written, ROOT / "examples" / "start.toml")
+
+    assert ran.code == 2
+    assert f"= hint: {hint}\n" in ran.err
+
+
+def test_a_line_of_manifest_says_what_a_change_restarts() -> None:
+    """Comments restart nothing; a unit of netc's timers and checks is not a part."""
+    for effect, sentence in (
+        ("restart:link-home", "restarts the part link-home. A change of comments alone restarts nothing."),
+        ("unit:netc-check-dns.service", "restarts netc-check-dns.service, a unit that is not a part."),
+    ):
+        assert sentence in explain_effects(f"0  0644  etc/x  {effect}\n", 1, HostName("a"))
+
+
+def test_main_is_no_default_table() -> None:
+    """`default` is table 253 (rt_tables of iproute2)."""
+    assert MAIN_TABLE.what == "main"
 
 
 # ---- communities of bird.conf --------------------------------------------------------------------------------

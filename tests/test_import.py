@@ -323,3 +323,53 @@ def test_what_is_ignored_is_told_at_its_line(here: Path) -> None:
 
     assert ran.code == 0
     assert "--> Provider SE.conf:5:1\n" in ran.err
+
+
+def test_a_key_that_is_none_is_not_imported(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    for wrong in (f"AA{PRIVATE}", PRIVATE[1:]):
+        (here / "Provider SE.conf").write_text(PROVIDER.replace(PRIVATE, wrong))
+        ran = taken()
+
+        assert ran.code == 2
+        assert f"PrivateKey has {len(wrong)} characters and is not 32 bytes in base64" in ran.err
+        assert PRIVATE[1:] not in ran.err
+        assert not (here / "keys").exists()
+        assert (here / "topo.toml").read_text() == FORMS["headers"]
+
+
+def test_a_missing_key_is_told(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_text(PROVIDER.replace(PRIVATE, "<your key>"))
+    ran = taken()
+
+    assert ran.code == 0
+    assert "has no PrivateKey: write the tunnel's key into /etc/netc/keys/provider-se.key on a" in ran.err
+
+
+def test_a_file_of_openvpn_is_named_as_such(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_text("client\ndev tun\nremote vpn.example.net 1194\n")
+    ran = taken()
+
+    assert ran.code == 1
+    assert 'it is a file of OpenVPN: let openvpn make the tunnel, and write `kind = "external"`' in ran.err
+
+
+def test_an_ipv6_endpoint_without_brackets_gets_them(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_text(PROVIDER.replace("vpn.example.net:51820", "2001:db8::5:51820"))
+    ran = taken()
+
+    assert ran.code == 1
+    assert "write `[2001:db8::5]:51820`" in ran.err
+
+
+def test_utf_16_without_a_mark_is_named_and_not_shown(here: Path) -> None:
+    (here / "topo.toml").write_text(FORMS["headers"])
+    (here / "Provider SE.conf").write_bytes(PROVIDER.encode("utf-16-be"))
+    ran = taken()
+
+    assert ran.code == 1
+    assert "iconv -f UTF-16BE" in ran.err
+    assert PRIVATE[:4] not in ran.err.replace("\\x00", "")

@@ -26,6 +26,7 @@ NOT_SEEN = {
     "NC0102-vni": "whether a key has to be there depends on another one",
     "NC0107-bridge": "the interface is called after the table",
     "NC0107-derived": "the name is derived",
+    "NC0111-words": "a word has the form of a DNS name",
     "NC0111-import": "it is wrong in the imported file",
 }
 """Of what is about form, only what one place of the text does not show."""

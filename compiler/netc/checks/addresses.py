@@ -47,7 +47,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
     yield from _routed_twice(network)
     yield from _no_gateway(network)
     for name, link in network.topology.links.items():
-        yield from _one_subnet(name, link)
+        yield from one_subnet(name, link)
 
 
 def _held(network: Network) -> Iterator[Held]:
@@ -308,7 +308,7 @@ def _unusable(one: Held) -> Diagnostic:
     return Diagnostic("NC0404", one.where, f"{one.net} is the {kind} address of its subnet", _between(one.net))
 
 
-def _one_subnet(name: str, link: Link) -> Iterator[Diagnostic]:
+def one_subnet(name: str, link: Link) -> Iterator[Diagnostic]:
     ends = [(host, link.ends[host].address) for host in link.between if host in link.ends and link.ends[host].address]
     if len(ends) < 2:
         for host, _ in ends:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 from netaddr import IPAddress
 
+from netc.checks.addresses import one_subnet
 from netc.checks.forwards import LinkedForward, is_open, linked_forwards
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.features.forwards import served
@@ -30,6 +31,8 @@ class Gap(Struct, frozen=True):
 def check(network: Network) -> Iterator[Diagnostic]:
     for linked in linked_forwards(network):
         arriving = arrivals(linked.forward, network)
+        if any(one_subnet(linked.forward.via, network.topology.links[linked.forward.via])):
+            continue  # replies have no route for that reason
         found = ((family, _gap(linked, family, network)) for family in sorted({ip.version for ip in arriving}))
         gaps: dict[int, Gap] = {family: gap for family, gap in found if gap}
         if linked.forward.on:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.names import HostName, Wrong
+from netc.diagnostic import Diagnostic, KeyPath, dotted
+from netc.language.names import HostName, Wrong, shorter
 from netc.network.anycast import anycast_device, services_at
 from netc.network.bridges import bridge_device
 from netc.network.interface import Network
@@ -32,7 +32,7 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
             outer = host_end(name, settings)
         except Wrong as wrong:
             what = f"netc cannot name the veth pair of `{name}` on {host}: {wrong.what}"
-            yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+            yield Diagnostic(wrong.code, where, what, shorter("interface"), on_key=True)
             continue
         if settings.access or settings.bridge:
             named.append((outer, where))
@@ -42,17 +42,24 @@ def _interfaces(host: HostName, network: Network) -> Iterator[Diagnostic]:
             named.append((bridge_device(bridge_name, bridge), where))
         except Wrong as wrong:
             what = f"netc cannot name the interface of `{bridge_name}`: {wrong.what}"
-            yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+            yield Diagnostic(wrong.code, where, what, shorter("interface"), on_key=True)
     named += [(anycast_device(name), ("anycast", name)) for name, _ in services_at(host, network.topology)]
     for device, where in named:
         other = seen.setdefault(device, where)
         if other != where:
-            what = f"two interfaces of {host} have the same name, `{device}`"
+            what = (
+                f"two interfaces of {host} have the same name, `{device}`: those of {_owner(other)} and {_owner(where)}"
+            )
             key = "prefix" if "meshes" in (where[0], other[0]) else "interface"
             yield Diagnostic("NC0801", where, what, f"give one of them another `{key}`", (other,), on_key=True)
         if device == INNER and table.namespaces:
             what = f"`{INNER}` is the name of the inner end of each namespace's veth pair"
             yield Diagnostic("NC0801", where, what, "write another `interface`", on_key=True)
+
+
+def _owner(where: KeyPath) -> str:
+    """The table that an interface is of: `links.l`, `hosts.a.tunnels.t`."""
+    return dotted(where[: 4 if where[0] == "hosts" else 2])
 
 
 def _parts(host: HostName, network: Network) -> Iterator[Diagnostic]:

@@ -9,7 +9,7 @@ from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
-from netc.network.sums import of_replies
+from netc.network.sums import both, of_replies
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
 
 TABLES = {253: "the kernel (`default`)", 254: "the kernel (`main`)", 255: "the kernel (`local`)"}
@@ -20,6 +20,9 @@ OTHERS = {52: "Tailscale", 51820: "wg-quick", ROUTED: "netc's routers"}
 
 TAILSCALE = range(5210, 5271)
 """The rule priorities of Tailscale, which flushes them."""
+
+FREE = "write a number from 20000 to 29999: netc uses none of them"
+"""Neither a table nor a priority that netc derives is there: docs/reference/numbers.md."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -38,8 +41,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _reserved(interface, interface.table, interface.priority)
             if interface.table == PREFERRED and any(uplink.preferred for uplink in uplinks(host, network)):
                 what = f"table {PREFERRED} belongs to the preferred uplinks"
-                hint = "write a number from 7000 to 7999: netc uses none of them"
-                yield Diagnostic("NC1003", (*interface.where, "table"), what, hint)
+                yield Diagnostic("NC1003", (*interface.where, "table"), what, FREE)
             yield from _of_replies(interface, interface.table, interface.priority, replies, network.topology)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
@@ -69,14 +71,10 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Diagn
     owner = TABLES.get(table) or OTHERS.get(table)
     if owner:
         what = f"table {table} belongs to {owner}"
-        yield Diagnostic(
-            "NC1003", (*interface.where, "table"), what, "write a number from 7000 to 7999: netc uses none of them"
-        )
+        yield Diagnostic("NC1003", (*interface.where, "table"), what, FREE)
     if priority in TAILSCALE:
         what = f"priority {priority} is in {TAILSCALE.start} to {TAILSCALE.stop - 1}, and Tailscale deletes such rules"
-        yield Diagnostic(
-            "NC1003", (*interface.where, "priority"), what, "write a number from 7000 to 7999: netc uses none of them"
-        )
+        yield Diagnostic("NC1003", (*interface.where, "priority"), what, FREE)
     if priority > 32765:
         what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would look up `main` first"
         yield Diagnostic("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
@@ -85,7 +83,7 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Diagn
 def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Diagnostic]:
     other = seen.setdefault(number, interface)
     if other is not interface:
-        what = f"{interface.name} and {other.name} of {interface.host} have the same {key}, {number}"
+        what = f"{both(interface, other)} have the same {key}, {number}"
         yield Diagnostic(
             code, (*interface.where, key), what, f"give one of them another `{key}`", ((*other.where, key),)
         )
@@ -130,6 +128,7 @@ def _derived(
             if interface.back.mark is not None:
                 marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
     if by_split:
+        yield from _outer_mark_of_replies(interfaces, by_split[0].origin)
         marks[OUTER_MARK] = ("the outer packets of tunnels", by_split[0].origin)
     wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
     wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
@@ -141,6 +140,18 @@ def _derived(
                 shown = number >> 24 if key == "mark" else number
                 said = f"{what} and {name} have the same {key}, {shown}"
                 yield Diagnostic("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
+
+
+def _outer_mark_of_replies(interfaces: tuple[Interface, ...], split: KeyPath) -> Iterator[Diagnostic]:
+    """The rule of replies through such a link would match the outer packets of every WireGuard tunnel."""
+    for interface in interfaces:
+        if interface.back and interface.back.mark == OUTER_MARK and interface.far:
+            what = (
+                f"replies to {interface.far} and the outer packets of tunnels have the same mark on {interface.host}, "
+                f"{OUTER_MARK >> 24}, and the host has splits"
+            )
+            hint = "write another `id`: the mark is the id modulo 255, plus 1"
+            yield Diagnostic("NC1005", ("hosts", interface.far, "id"), what, hint, (split,))
 
 
 def _not_free(origin: KeyPath, table: int) -> Iterator[Diagnostic]:

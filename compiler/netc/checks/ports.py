@@ -22,7 +22,7 @@ from netc.network.interface import (
     SixToFourInterface,
     listens_at,
 )
-from netc.network.sums import of_port, of_vni
+from netc.network.sums import both, of_port, of_vni
 
 BGP = 179
 """RFC 4271."""
@@ -53,7 +53,7 @@ def _listening(interfaces: tuple[Interface, ...], topology: Topology) -> Iterato
         other = seen.setdefault(port, interface)
         shared = isinstance(interface, NumberedInterface) and interface.kind == other.kind
         if other is not interface and not shared:
-            what = f"{interface.name} and {other.name} of {interface.host} have the same UDP port, {port}"
+            what = f"{both(interface, other)} have the same UDP port, {port}"
             what += of_port(interface, topology) or of_port(other, topology)
             yield Diagnostic("NC0501", port_key(interface), what, "give one of them another `port`", (port_key(other),))
 
@@ -75,7 +75,7 @@ def _same_tunnel(interfaces: tuple[Interface, ...], topology: Topology) -> Itera
                 continue
         other = seen.setdefault((interface.kind, *ends), interface)
         if other is not interface:
-            what = f"{interface.name} and {other.name} of {interface.host} have {same}"
+            what = f"{both(interface, other)} have {same}"
             yield Diagnostic(code, _reported_at(interface), what, _apart(interface.kind), (_reported_at(other),))
 
 

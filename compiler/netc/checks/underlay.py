@@ -20,12 +20,19 @@ IPV4_MINIMUM = 576
 
 def check(network: Network) -> Iterator[Diagnostic]:
     underlay = Underlay(network)
+    looped: set[KeyPath] = set()  # their MTUs follow from the loop
     for interfaces in network.interfaces.values():
-        yield from _rings(interfaces, underlay)
+        found = [*_rings(interfaces, underlay), *(each for i in interfaces for each in _swallowed(i, underlay))]
+        yield from found
+        looped |= {interface.origin for interface in interfaces if _is_in(interface, found)}
         for interface in interfaces:
-            yield from _swallowed(interface, underlay)
             yield from _size(interface, network)
-    yield from _unequal(network)
+    yield from (each for each in _unequal(network) if each.where not in looped)
+
+
+def _is_in(interface: Interface, loops: list[Diagnostic]) -> bool:
+    places = [place for loop in loops for place in (loop.where, *loop.also)]
+    return any(place[: len(interface.origin)] == interface.origin for place in places if isinstance(place, tuple))
 
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from netc.cli.topology import text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.diagnostic import KeyPath
+    from netc.language.topology import Topology
     from netc.provenance.lines import Compiled, Place
     from netc.provenance.text import Source
 
@@ -94,10 +96,27 @@ def _key(what: str, topo: Path) -> str:
     try:
         path = whole(base.topology, _path(what))
     except LookupError:
-        raise wrong_use(f"{topo} has no {what}", "write it as in messages: `links.home`, `hosts.edge.mtu`") from None
+        hint = _near(what, base.topology) or "write it as in messages: `links.home`, `hosts.edge.mtu`"
+        raise wrong_use(f"{topo} has no {what}", hint) from None
     if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
         raise wrong_use(f"{what} holds several tables", "name one of them")
     return explain_key(base, path, source)
+
+
+def _near(what: str, topology: Topology) -> str:
+    """A hint with the name that is near the first wrong one: `did you mean links.home?`"""
+    from netc.language.nearest import did_you_mean
+    from netc.provenance.alter import at
+
+    path = _path(what)
+    for length, key in enumerate(path):
+        table = at(topology, path[:length])
+        names = table if isinstance(table, Mapping) else getattr(type(table), "model_fields", {})
+        if key in names:
+            continue
+        close = did_you_mean(str(key), map(str, names))
+        return close.replace("`", "`" + "".join(f"{each}." for each in path[:length]), 1)
+    return ""
 
 
 def _path(what: str) -> KeyPath:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from netc.language.encoding import converted, encoding_of
+from netc.language.encoding import converted, decoded, encoding_of
 from netc.language.names import Wrong, quoted
 
 LARGEST = 8 << 20
@@ -55,12 +55,12 @@ def beside(topo: Path) -> Callable[[str], str]:
 
 def _text(data: bytes, name: str) -> str:
     try:
-        return data.decode("utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError:
         encoding = encoding_of(data)
         if not encoding:
             raise
-        what = f"{quoted(name)} is {'UTF-16' if encoding == 'UTF-16' else 'not UTF-8'}, and netc reads UTF-8"
+        what = f"{quoted(name)} is {'UTF-16' if encoding.startswith('UTF-16') else 'not UTF-8'}, and netc reads UTF-8"
         raise Wrong("NC0003", what, converted(name, encoding)) from None
 
 

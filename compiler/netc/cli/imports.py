@@ -55,7 +55,7 @@ def wg_quick(
     from netc.language.key_files import key_file
     from netc.language.names import TunnelName
     from netc.language.tunnels import Tunnel
-    from netc.language.wg_quick import secrets_of
+    from netc.language.wg_quick import is_key, secrets_of
 
     given, text = text_of(file), toml_of(topo)
     network = understood(topo).network
@@ -70,6 +70,13 @@ def wg_quick(
     if whole is None:
         raise typer.Exit(1)
     private, shared = secrets_of(given)
+    for key, value in (("PrivateKey", private), *(("PresharedKey", each) for each in shared)):
+        if value and not is_key(value):
+            what = f"{file}: {key} has {len(value)} characters and is not 32 bytes in base64"
+            raise wrong_use(what, f"copy the {key} from the provider again")
+    if not private:
+        place = f"{key_file(f'{tunnel}.key')} on {owner}"
+        typer.echo(f"netc: {named(file)} has no PrivateKey: write the tunnel's key into {place}", err=True)
     secrets = [_Secret(str(owner), key_file(f"{tunnel}.key"), private)]
     for peer, value in zip(whole.peer, shared, strict=True):
         if peer.preshared_key:

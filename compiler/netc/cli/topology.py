@@ -79,8 +79,10 @@ def text_of(topo: Path, form: Format = Format.TEXT) -> str:
         data = topology(topo)
     except OSError as error:
         raise wrong_use(f"cannot read {topo}: {error.strerror}") from None
+    from netc.language.encoding import decoded
+
     try:
-        return data.decode("utf-8-sig")
+        return decoded(data)
     except UnicodeDecodeError as error:
         from netc.language.syntax import not_utf8
 

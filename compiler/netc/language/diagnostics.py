@@ -17,7 +17,7 @@ from netc.language.apart import Apart, dotted_name
 from netc.language.key_files import key_file
 from netc.language.names import Wrong, quoted
 from netc.language.nearest import Names, did_you_mean
-from netc.language.secrets import is_secret_key, is_wireguard_key, without_keys
+from netc.language.secrets import is_place, is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
 
 MOST = 1000
@@ -126,6 +126,8 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         what, hint = refused.of_value(wrong, path, value, data)
     elif wrong.code == "NC0126" and path == ("igp", "over") and refused.is_alone(data):
         hint = "leave [igp] out: a single router needs none"
+    if any(map(is_secret_key, path[:-1])) and isinstance(value, str) and not is_place(path[-1], value):
+        what = what.replace(quoted(value), f"the value of `{_name(path)}`")  # it may be the secret itself
     return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")
 
 
@@ -222,7 +224,8 @@ def _type(value: Any) -> str:
 def _wanted(kind: str, path: KeyPath, value: Any, context: dict[str, Any], data: Any) -> str:
     word = kind.split("_")[0]
     if word == "bool":
-        return slips.of_switch(value)
+        hint = slips.of_switch(value)
+        return hint if isinstance(value, str) else hint.removesuffix(", without quotes")
     if word == "int" and isinstance(value, str) and value.strip().isdecimal():
         return f"write it without quotes: `{quoted(value.strip()).strip('`')}`"
     if word == "int" and (hint := slips.of_number(path, value, optional=not _is_required(path))):

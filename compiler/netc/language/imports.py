@@ -19,6 +19,15 @@ from netc.language.wg_quick import HOOKS, BadLine, Quick, QuickPeer, read_quick
 
 WHOLE = "import the whole file as the provider sent it"
 
+OPENVPN = re.compile(r"^\s*(client\s*$|remote\s+\S|dev\s+tun|<(ca|cert|tls-\w+)>)", re.MULTILINE)
+"""Lines of OpenVPN's files (openvpn(8))."""
+
+BY_OPENVPN = (
+    "it is a file of OpenVPN: let openvpn make the tunnel, and write "
+    '`kind = "external"`, `start = ["/usr/sbin/openvpn", "--config", "FILE"]`, `interface = "tun0"` '
+    "in place of `import`"
+)
+
 Result = tuple[Tunnel | None, list[Diagnostic]]
 
 LOOKS_SECRET = re.compile(r"[A-Za-z0-9+/]{20,}=*")
@@ -59,7 +68,7 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
         return None, [Diagnostic(wrong.code, here, wrong.what, wrong.hint)]
     if not re.search(r"^\s*\[(interface|peer)\]", text, re.IGNORECASE | re.MULTILINE):
         what = f"{quoted(tunnel.import_)} is not a wg-quick file: it has neither `[Interface]` nor `[Peer]`"
-        return None, [Diagnostic("NC0121", here, what, WHOLE)]
+        return None, [Diagnostic("NC0121", here, what, BY_OPENVPN if OPENVPN.search(text) else WHOLE)]
     quick, bad = read_quick(text)
     diagnostics = [_bad_line(line, text, tunnel.import_, here) for line in bad]
     diagnostics = diagnostics or list(_incomplete(quick, text, tunnel, here))

@@ -26,6 +26,13 @@ class Wrong(ValueError):
         super().__init__(what)
 
 
+def shorter(key: str) -> str:
+    """A hint for a derived name of an interface that is too long: the key that sets the name."""
+    if key == "prefix":
+        return "set `prefix` to fewer characters"
+    return f"set `{key}` to at most 15 characters"
+
+
 def quoted(text: str) -> str:
     """What an author wrote, as a message names it: in backticks, and cut where it would fill a screen."""
     if not text:

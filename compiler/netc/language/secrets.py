@@ -20,10 +20,27 @@ says which one it is."""
 
 _KEY_BEFORE = re.compile(r"([\w-]+)[\"']?\s*[=:][\s\"']*$")
 
-_ASSIGNED = re.compile(rf"{_WORDS}(?![\w-])[\"']?(?P<inner>(?:\s*\.\s*[\w\"'-]+)*)\s*[=:][ \t]*", re.IGNORECASE)
-_HEADER = re.compile(
-    r"^[ \t]*\[[^\]\n]*(?:priv(?:ate)?|pre[_-]?shared)[_-]?key[\"']?\s*\]+", re.IGNORECASE | re.MULTILINE
+_HIDDEN = rf"(?:{_WORDS}|(?<![A-Za-z0-9])(?:md5|pass|auth(?:entication)?|(?:api[_-]?)?token|api[_-]?key)s?)"
+"""Also the words of other programs: their values are hidden, and the key is reported as unknown."""
+
+_ASSIGNED = re.compile(
+    rf"(?P<key>{_HIDDEN})(?![\w-])[\"']?(?P<inner>(?:\s*\.\s*[\w\"'-]++){{0,16}})\s*[=:][ \t]*", re.IGNORECASE
 )
+_SECRET_PART = re.compile(rf"[\w -]*?{_HIDDEN}", re.IGNORECASE)
+_HEADER = re.compile(r"^[ \t]*\[++(?P<path>[^\]\n]*)\]+", re.MULTILINE)
+_PART = re.compile(r"\"([^\"\n]*)\"|'([^'\n]*)'|([\w-]+)")
+_LINE = re.compile(r"^[ \t]*(?P<key>[\w\"'.-]++)[ \t]*[=:][ \t]*", re.MULTILINE)
+_COMMENT = re.compile(r"#[^\n]*+")
+_IN_COMMENT = re.compile(rf"(?:{_WORDS.replace('[_-]', '[ _-]')}|md5)(?![\w-])[ \t:=]*", re.IGNORECASE)
+
+NAMED = frozenset(
+    [
+        *("hosts", "links", "meshes", "forwards", "sets", "anycast", "ends"),
+        *("tunnels", "namespaces", "uplinks", "bridges", "splits", "peers"),
+    ]
+)
+"""Tables whose keys are names: `[hosts.secret]` is a host."""
+
 _NEXT_HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 
 _VALUE = re.compile(
@@ -36,8 +53,11 @@ _VALUE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _QUOTED = re.compile(r"\"(?P<text>(?:\\.|[^\"\\\n])*)\"?|'(?P<literal>[^'\n]*)'?")
-_PLACES = ("file", "credential")
-"""Keys that say where a secret is, and so hold none."""
+_PLACES = {
+    "file": re.compile(r"(?:/|\.{1,2}/|~/).*|.*\.(?:key|psk|pem|txt|conf)", re.DOTALL),
+    "credential": re.compile(r"[\w.-]+"),
+}
+"""Keys that say where a secret is, and what a place looks like: anything else may be the secret itself."""
 
 
 def is_secret_key(key: object) -> bool:
@@ -49,6 +69,11 @@ def is_wireguard_key(value: object) -> bool:
     return isinstance(value, str) and _WIREGUARD_KEY.fullmatch(value.strip()) is not None
 
 
+def is_place(key: object, value: object) -> bool:
+    """Whether a value below a secret's key says where the secret is."""
+    return isinstance(value, str) and key in _PLACES and _PLACES[str(key)].fullmatch(value) is not None
+
+
 def without_keys(message: str) -> str:
     """A message that quotes what an author wrote, without what may be a private key."""
     return re.sub(f"`?{_WIREGUARD_KEY.pattern}`?", "what looks like a key", message)
@@ -57,7 +82,7 @@ def without_keys(message: str) -> str:
 def masked(text: str) -> str:
     """`text` with `*` in place of every character of a secret; line ends stay."""
     hidden = list(text)
-    for start, end in (*_by_key(text), *_below_headers(text), *_by_form(text)):
+    for start, end in (*_by_key(text), *_below_headers(text), *_by_form(text), *_in_comments(text)):
         hidden[start:end] = [c if c in "\r\n" else "*" for c in text[start:end]]
     return "".join(hidden)
 
@@ -67,13 +92,28 @@ Span = tuple[int, int]
 
 def _by_key(text: str) -> Iterator[Span]:
     for key in _ASSIGNED.finditer(text):
-        value = _VALUE.match(text, key.end())
-        if value is None or _last(key["inner"]) in _PLACES:
+        is_rule = key["key"].lower() == "pass"  # also a list of the firewall
+        if is_rule and (_is_firewall(text, key.start()) or text[key.end() : key.end() + 1] in ("[", "{")):
             continue
-        if value.lastgroup in ("list", "table"):
-            yield from _quoted(text, *value.span())
-        elif value.lastgroup:
-            yield value.span(value.lastgroup)
+        yield from _value(text, key.end(), _last(key["inner"]))
+
+
+def _value(text: str, at: int, key: str) -> Iterator[Span]:
+    """What of the value at `at` may be a secret."""
+    value = _VALUE.match(text, at)
+    if value is None or not value.lastgroup:
+        return
+    if value.lastgroup in ("list", "table"):
+        yield from _quoted(text, *value.span())
+    elif not is_place(key, value[value.lastgroup].strip()):
+        yield value.span(value.lastgroup)
+
+
+def _is_firewall(text: str, at: int) -> bool:
+    """Whether a key belongs to a firewall, by what stands before it or by the header above."""
+    before = text[text.rfind("\n", 0, at) + 1 : at]
+    header = text.rfind("\n[", max(at - 5000, 0), at) + 1  # enough for the keys of a firewall
+    return "firewall" in before or "firewall" in text[header : header + 200].partition("\n")[0]
 
 
 def _last(keys: str) -> str:
@@ -83,14 +123,34 @@ def _last(keys: str) -> str:
 def _below_headers(text: str) -> Iterator[Span]:
     """The table `[hosts.edge.private_key]`, up to the next header."""
     for header in _HEADER.finditer(text):
+        if not _is_secret_header(header["path"]):
+            continue
         following = _NEXT_HEADER.search(text, header.end())
-        yield from _quoted(text, header.end(), following.start() if following else len(text))
+        end = following.start() if following else len(text)
+        yield from _quoted(text, header.end(), end)
+        for line in _LINE.finditer(text, header.end(), end):
+            yield from _value(text, line.end(), _last(line["key"]))
+
+
+def _is_secret_header(path: str) -> bool:
+    parts = [next(filter(None, part), "") for part in _PART.findall(path)]
+    return any(
+        _SECRET_PART.fullmatch(part) and part.lower() != "pass" and before not in NAMED
+        for before, part in zip(["", *parts], parts, strict=False)
+    )
+
+
+def _in_comments(text: str) -> Iterator[Span]:
+    """What follows the word: `# password 1234`."""
+    for comment in _COMMENT.finditer(text):
+        if word := _IN_COMMENT.search(text, *comment.span()):
+            yield word.end(), comment.end()
 
 
 def _quoted(text: str, start: int, end: int) -> Iterator[Span]:
     """The strings in a stretch of text, except those that say where a secret is."""
     for found in _QUOTED.finditer(text, start, end):
-        if _key_of(text, found.start()) not in _PLACES and found.lastgroup:
+        if found.lastgroup and not is_place(_key_of(text, found.start()), found[found.lastgroup]):
             yield found.span(found.lastgroup)
 
 

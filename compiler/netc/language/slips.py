@@ -9,13 +9,13 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from netaddr import IPAddress
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
 from netc.language.misplaced import at, names_in
 from netc.language.respelt import as_address, as_ports, has_protocol, is_plain
 from netc.language.respelt import listed as listed_as_toml
-from netc.language.written import addresses_of, ends_of, subnets_of
+from netc.language.written import ends_of, subnets_of
 
 FOREIGN = ("amneziawg", "awg", "openvpn", "tinc", "tailscale", "zerotier", "vtun", "tun", "tap")
 """Programs that make an interface themselves."""
@@ -236,6 +236,8 @@ def _published(text: str, on_a_bridge: bool) -> str:
     found = re.fullmatch(r"(?:.*:)?(\d+):(\d+)(/udp)?", text)
     if not found and not re.fullmatch(r"\d+/(tcp|udp)", text):
         return ""
+    if re.match(r"127\.|localhost:|\[?::1\]?:", text):
+        return "leave it out: programs on the host reach the port without `publish`, and `publish` opens it to others"
     port, inside = (f"{found[1]}{found[3] or '/tcp'}", found[2]) if found else (text, "")
     place = f'"10.0.3.20{":" * bool(inside)}{inside}"' if on_a_bridge else inside
     return f'write `{{ port = "{port}"' + (f", to = {place}" if place else "") + " }`"
@@ -271,18 +273,32 @@ def without_length(path: KeyPath, value: str, data: Any) -> str:
     return f"write `{ip}/{bits}` if you mean this one address"
 
 
+SHORTEST = {4: 16, 6: 48}
+"""The length of the largest subnet that is proposed for a link, by family."""
+
+
 def _on_a_link(path: KeyPath, ip: IPAddress, data: Any) -> str:
-    """The longest subnet that both ends have in common; for an end alone, that and what the other end would have."""
+    """The subnet that the other end writes, or the longest that both ends have in common; for an end alone, that and
+    what the other end would have."""
     near = str(path[3]) if len(path) > 3 else ""
-    for host, end in ends_of(data, str(path[1])):
-        for far in addresses_of(end) if host != near else ():
-            if far.version == ip.version and far != ip:
-                return f"write `{ip}/{_common(ip, far)}`"
-    if ip.version == 6:
-        return f"write `{ip}/64`, and at the other end another address of that /64"
+    others = [net for host, end in ends_of(data, str(path[1])) if host != near for net in _networks(end)]
+    others = [net for net in others if net.version == ip.version]
     last = int(ip) & 3
-    other, length = (IPAddress(int(ip) ^ 3, 4), 30) if last in (1, 2) else (IPAddress(int(ip) ^ 1, 4), 31)
-    return f"write `{ip}/{length}`, and `{other}/{length}` at the other end"
+    other, length = (
+        (IPAddress(int(ip) ^ 3, ip.version), 30) if last in (1, 2) else (IPAddress(int(ip) ^ 1, ip.version), 31)
+    )
+    length = 64 if ip.version == 6 else length
+    if any(net.ip == ip for net in others):
+        return f"both ends have this address: write `{ip}/{length}` at one of them, and `{other}/{length}` at the other"
+    for net in others:
+        bits = 32 if ip.version == 4 else 128
+        shared = net.prefixlen if net.prefixlen < bits and ip in net else _common(ip, net.ip)
+        if shared >= SHORTEST[ip.version]:
+            return f"write `{ip}/{shared}`"
+    why = ": the ends are in no common subnet" if others else ""
+    if ip.version == 6:
+        return f"write `{ip}/64`, and at the other end another address of that /64{why}"
+    return f"write `{ip}/{length}`, and `{other}/{length}` at the other end{why}"
 
 
 def _common(one: IPAddress, other: IPAddress) -> int:
@@ -295,3 +311,18 @@ def _common(one: IPAddress, other: IPAddress) -> int:
     rest = (1 << (bits - length)) - 1
     edges = {int(ip) & rest for ip in (one, other)} & {0, rest}
     return max(length - bool(edges), 0)
+
+
+def _networks(table: Any, key: str = "address") -> tuple[IPNetwork, ...]:
+    """Addresses with the lengths that are written; /32 and /128 where none is."""
+    value = table.get(key) if isinstance(table, dict) else None
+    values = value if isinstance(value, list) else [value]
+    return tuple(net for each in values if isinstance(each, str) and (net := _network(each)))
+
+
+def _network(text: str) -> IPNetwork | None:
+    ip = as_address(text.partition("/")[0])
+    try:
+        return IPNetwork(text) if ip else None
+    except (AddrFormatError, ValueError):
+        return IPNetwork(ip) if ip else None

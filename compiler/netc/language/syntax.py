@@ -27,6 +27,7 @@ NO_KEY = "expected a key or a [header]"
 NO_ITEM = "expected `,` or `]` in a list"
 NO_VALUE = "expected a value"
 NO_QUOTE = "expected the closing quote of a string"
+NO_SCALAR = "this escape sequence is not a Unicode scalar value"
 NO_BRACE = "expected `,` or `}` on the line where the inline table begins"
 
 SAID: tuple[tuple[str, str, str], ...] = (
@@ -51,7 +52,12 @@ SAID: tuple[tuple[str, str, str], ...] = (
         "TOML does not allow this character",
         "type the line again: the character may be invisible",
     ),
-    ("Escaped character|Invalid hex", "this escape sequence is not a character", "`\\u` takes four hexadecimal digits"),
+    (
+        "Escaped character",
+        NO_SCALAR,
+        "write a character that Unicode has: U+D800 to U+DFFF are reserved, and U+10FFFF is the last",
+    ),
+    ("Invalid hex", "this escape sequence is not a character", "`\\u` takes four hexadecimal digits"),
     ("Invalid date", "this is not a date", "write a number, or a string in quotes"),
     (
         "[Rr]ecursion|[Nn]ested",
@@ -74,6 +80,7 @@ DEEPEST = 64
 
 _DEEP = re.compile(rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{DEEPEST}}}""")
 _KEY_LINE = re.compile(r"\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*=")
+_WG_QUICK = re.compile(r"^(\[(?:Interface|Peer)\])[ \t\r]*(?:#[^\n]*)?$", re.MULTILINE)
 _HEADER_LINE = re.compile(r"\s*\[{1,2}\s*[\w\"'.-]+(\s*\.\s*[\w\"'.-]+)*\s*\]{1,2}\s*(#.*)?")
 
 
@@ -81,6 +88,11 @@ def loads(text: str, file: str) -> dict[str, Any] | tuple[Diagnostic, ...]:
     """What a text says, or all that is wrong with its form. `file` is its name in messages."""
     if deep := _DEEP.search(text):
         return (_too_deep(text, deep.end(), file),)
+    if header := _WG_QUICK.search(text):
+        line = text.count("\n", 0, header.start(1)) + 1
+        place = Place(file, line, 1, len(header[1]) + 1, header[1])
+        hint = "`netc import wg-quick FILE TOPO` writes it into a topology"
+        return (Diagnostic("NC0001", (), "this is a wg-quick file, not a topology", hint, place=place),)
     diagnostics: list[Diagnostic] = []
     shown: list[str] = []  # secrets are known by the whole text, before anything is taken out
     reached = 0
@@ -126,7 +138,7 @@ class _Mistake:
     def _look_closer(self) -> None:
         """Says what tomllib saw only later: a string or list that is not closed, a table in braces that goes on."""
         self.last_line = self.line
-        if self.open.string is not None and not self.in_long_string:
+        if self.open.string is not None and not self.in_long_string and self.what != NO_SCALAR:
             self.line = self._line_of(self.open.string)
             self.column = len(self.lines[self.line - 1].rstrip()) + 1
             self.last_line, self.what, self.hint = self.line, *_said("Unterminated string")
@@ -175,8 +187,8 @@ class _Mistake:
         elif self.what in (NO_ITEM, NO_QUOTE, NO_BRACE) and (opener := self._opener()) is not None:
             line, at = self._line_of(opener), self._column_of(opener)
             also += [Place(file, line, at + 1, at + 2, shown[line - 1])] if line != self.line else []
-        what = self.what
-        if not any(word in what for word in WITHOUT_FOUND):
+        what = self.what.replace("this escape sequence", quoted(source[start - 1 : end - 1]), self.what == NO_SCALAR)
+        if self.what != NO_SCALAR and not any(word in what for word in WITHOUT_FOUND):
             what += f", found {self._found(source, column)}"
         return Diagnostic(
             "NC0001",
@@ -243,11 +255,13 @@ def not_utf8(data: bytes, at: int, file: str) -> Diagnostic:
     begin = data.rfind(b"\n", 0, at) + 1
     before = data[begin:at].decode(errors="replace")
     source = data[begin:].split(b"\n", 1)[0].removesuffix(b"\r").decode(errors="replace")
-    place = Place(file, data.count(b"\n", 0, at) + 1, len(before) + 1, len(before) + 2, source)
     encoding = encoding_of(data)
+    # Of UTF-16 no line is shown: nobody could read it, and no secret is known in it.
+    source = "" if encoding.startswith("UTF-16") else source
+    place = Place(file, data.count(b"\n", 0, at) + 1, len(before) + 1, len(before) + 2, source)
     if not encoding:
         what, hint = f"`{file}` is not a text file: byte {at + 1} is not UTF-8", "name a text file"
-    elif encoding == "UTF-16":
+    elif encoding.startswith("UTF-16"):
         what, hint = f"`{file}` is UTF-16, and netc reads UTF-8", converted(file, encoding)
     else:
         what = f"`{file}` is not UTF-8: byte {at + 1} is {data[at]:#04x}"
@@ -293,6 +307,8 @@ def _marked(what: str, source: str, column: int) -> tuple[int, int]:
         return (keys[-1][0] + 1, keys[-1][1] + 1) if keys else (column, column + 1)
     if "already defined" in what and (key := re.match(r"\s*(\[+\s*)?([^=\]]*[^=\]\s])", source)):
         return key.start(2) + 1, key.end(2) + 1
+    if what == NO_SCALAR and (escape := re.search(r"\\(?:u.{4}|U.{8})$", source[: column - 1])):
+        return escape.start() + 1, column
     if "thousands" in what and (digits := re.search(r"[0-9]+", source)):
         return digits.start() + 1, digits.end() + 1
     return column, column + 1

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from netc.language.links import TableNumber
 from netc.language.names import InterfaceName, TunnelName, Wrong
 from netc.language.tables import Table
-from netc.language.values import Address, InterfaceAddress, OneOrMany
+from netc.language.values import Address, OneOrMany, UplinkPrefix
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=255)]
 
@@ -37,7 +37,7 @@ class Uplink(Table):
             "A tunnel of the host (6in4, 6to4, WireGuard …), without `routes` to everywhere and without a `table`."
         ),
     )
-    prefixes: OneOrMany[InterfaceAddress] = Field(
+    prefixes: OneOrMany[UplinkPrefix] = Field(
         (),
         description=(
             "The prefixes of the uplink. `2001:db8::7/64` also names the host's own address. A tunnel's "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Struct
-from netaddr import AddrFormatError, IPAddress, IPNetwork
+from netaddr import AddrFormatError, IPAddress, IPNetwork, valid_ipv6
 from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
@@ -72,6 +72,19 @@ def _address_hint(text: str) -> str:
 
 def interface_address(text: str) -> IPNetwork:
     """`10.77.0.1/31`: an address as an interface holds it, with the length of its prefix."""
+    found = with_length(text)
+    if found.prefixlen == 0:
+        what = f"{quoted(text)}: with the length 0, every address would be in the interface's own subnet"
+        raise Wrong("NC0110", what, f"write the length of its subnet, such as `{found.ip}/{_COMMON[found.version]}`")
+    return found
+
+
+_COMMON = {4: 24, 6: 64}
+"""The usual length of a subnet, by family."""
+
+
+def with_length(text: str) -> IPNetwork:
+    """An address or a prefix, with its length."""
     bare, slash, length = text.partition("/")
     ip = address(bare)
     bits = 32 if ip.version == 4 else 128
@@ -86,7 +99,7 @@ def interface_address(text: str) -> IPNetwork:
 
 def prefix(text: str) -> IPNetwork:
     """`10.0.0.0/8`: a range, with no host bits set."""
-    network = interface_address(text)
+    network = with_length(text)
     if network.ip != network.network:
         raise Wrong("NC0110", f"`{text}` has host bits set", f"write `{network.cidr}`")
     return network
@@ -110,8 +123,19 @@ class Endpoint(Struct, frozen=True):
         return f"{host}:{self.port}" if self.port else host
 
 
+NOT_DIALLED = frozenset(("false", "no", "none", "off", "never", "disabled"))
+"""What is written in quotes for a peer that nobody can dial."""
+
+NO_NAME = frozenset(("true", "yes", "on", "auto", "dhcp", "dynamic", "default", "any", "localhost"))
+"""What no peer can resolve to the host that is meant."""
+
+
 def endpoint(text: str) -> Endpoint:
     """`192.0.2.1`, `vpn.example.net:51820`, `[2001:db8::1]:51820`, `2001:db8::1`."""
+    word = text.strip().partition(":")[0].lower()
+    if word in NOT_DIALLED | NO_NAME:
+        hint = "leave `endpoint` out" if word in NOT_DIALLED else "write the address or DNS name that reaches the peer"
+        raise Wrong("NC0111", f"{quoted(text)} is not an address or a DNS name that peers can dial", hint)
     if "://" in text:
         raise Wrong("NC0111", f"{quoted(text)} is a URL", "write the host name alone, such as `vpn.example.net`")
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::([0-9]{1,5}))?", text)
@@ -135,6 +159,9 @@ def _ipv6(text: str) -> IPAddress:
         return address(text)
     except Wrong as wrong:
         hint = wrong.hint if "mapped" in wrong.what else "write `2001:db8::1`, with a port `[2001:db8::1]:51820`"
+        bare, _, port = text.rpartition(":")
+        if re.fullmatch(r"[0-9]{1,5}", port) and valid_ipv6(bare):
+            hint = f"write `[{bare}]:{port}`"
         raise Wrong("NC0111", wrong.what, hint) from None
 
 
@@ -146,7 +173,15 @@ def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
         raise Wrong(
             "NC0103", "`endpoint` takes a string or `false`", 'write `"vpn.example.net"`, or `false` behind NAT'
         )
-    return endpoint(value)
+    try:
+        return endpoint(value)
+    except Wrong as wrong:
+        if wrong.code != "NC0111" or not wrong.what.endswith("can dial"):
+            raise
+        hint = "write the address or DNS name that peers dial, or `false`, without quotes, behind NAT"
+        if value.strip().partition(":")[0].lower() in NOT_DIALLED:
+            hint = "write `false`, without quotes"
+        raise Wrong(wrong.code, wrong.what, hint) from None
 
 
 class Port(Struct, frozen=True):
@@ -244,6 +279,8 @@ def left_out(key: str, means: str) -> str:
 
 
 Address = Annotated[IPAddress, FromText(address, ADDRESS)]
+UplinkPrefix = Annotated[IPNetwork, FromText(with_length, f"({ADDRESS}){LENGTH}")]
+"""`checks.uplinks` says why a default route is none."""
 InterfaceAddress = Annotated[IPNetwork, FromText(interface_address, f"({ADDRESS}){LENGTH}")]
 Prefix = Annotated[IPNetwork, FromText(prefix, f"({ADDRESS}){LENGTH}")]
 Dialled = Annotated[Endpoint, FromText(endpoint, DIALLED)]

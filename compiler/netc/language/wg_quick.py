@@ -20,7 +20,7 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import PublicKey, Wrong, quoted
-from netc.language.values import Endpoint, address, endpoint, interface_address
+from netc.language.values import Endpoint, address, endpoint, interface_address, with_length
 
 HOOKS = ("preup", "postup", "predown", "postdown")
 IGNORED = (*HOOKS, "saveconfig", "table", "fwmark")
@@ -142,9 +142,9 @@ def _items(value: str) -> Iterator[str]:
     return (item for item in re.split(r"[\s,]+", value) if item)
 
 
-def _network(text: str) -> IPNetwork:
+def _whole(text: str) -> str:
     """wg-quick takes an address without a length as one alone."""
-    return interface_address(text if "/" in text else f"{text}/{128 if ':' in text else 32}")
+    return text if "/" in text else f"{text}/{128 if ':' in text else 32}"
 
 
 def _number(value: str, low: int, high: int) -> int:
@@ -161,7 +161,7 @@ def _dns(quick: Quick, value: str) -> None:
 
 
 def _address(quick: Quick, value: str) -> None:
-    quick.addresses += map(_network, _items(value))
+    quick.addresses += [interface_address(_whole(item)) for item in _items(value)]
 
 
 def _mtu(quick: Quick, value: str) -> None:
@@ -195,7 +195,7 @@ def _endpoint(peer: QuickPeer, value: str) -> None:
 
 
 def _allowed_ips(peer: QuickPeer, value: str) -> None:
-    peer.allowed_ips += [_network(item).cidr for item in _items(value)]
+    peer.allowed_ips += [with_length(_whole(item)).cidr for item in _items(value)]
 
 
 def _keepalive(peer: QuickPeer, value: str) -> None:
@@ -224,6 +224,11 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "peer": ("AllowedIPs", "Endpoint", "PersistentKeepalive", "PresharedKey", "PublicKey"),
 }
 """As wg-quick(8) and wg(8) write them."""
+
+
+def is_key(text: str) -> bool:
+    """Whether a text is 32 bytes in base64, as `wg genkey` prints them."""
+    return re.fullmatch(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=", text) is not None
 
 
 def secrets_of(text: str) -> tuple[str, tuple[str, ...]]:

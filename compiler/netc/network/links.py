@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.kinds import KINDS, Kind, Properties
 from netc.language.links import End, Link
-from netc.language.names import HostName, InterfaceName, LinkName, PartName, PublicKey, Wrong
+from netc.language.names import HostName, InterfaceName, LinkName, PartName, PublicKey, Wrong, shorter
 from netc.language.topology import Host, Topology
 from netc.language.values import Endpoint, Family
 from netc.network.derive import (
@@ -75,9 +75,7 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
                 yield end
         except Wrong as wrong:
             what = f"netc cannot name the interface of `{name}` on {near.name}: {wrong.what}"
-            yield Diagnostic(
-                wrong.code, ("links", name), what, f"write a shorter `ends.{near.name}.interface`", on_key=True
-            )
+            yield Diagnostic(wrong.code, ("links", name), what, shorter(f"ends.{near.name}.interface"), on_key=True)
 
 
 def _answering(interface: Interface, replies: Back) -> Interface:

@@ -9,7 +9,7 @@ from netaddr import IPAddress, IPNetwork
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.kinds import KINDS, Kind
 from netc.language.links import Mesh
-from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong
+from netc.language.names import HostName, InterfaceName, MeshName, PartName, Wrong, shorter
 from netc.language.topology import Host, Topology
 from netc.language.values import Endpoint, Family
 from netc.network.derive import EVERYTHING, alone, fits, in_subnet, link_local
@@ -37,6 +37,8 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     unfit = [(host, subnet) for host, t in hosts.items() for subnet in mesh.subnet if not fits(subnet, t.id)]
     for host, subnet in unfit:
         hint = "write a larger subnet, or give the host a smaller id"
+        if subnet.size <= 2:  # one address alone, not a subnet
+            hint = f"write `{_common(subnet)}`, or another subnet that has room for all hosts"
         yield Diagnostic(
             "NC0305", (*origin, "subnet"), _beyond(subnet, host, hosts[host].id), hint, also=(("hosts", host, "id"),)
         )
@@ -52,7 +54,7 @@ def mesh_interfaces(name: MeshName, mesh: Mesh, topology: Topology) -> Iterator[
     except Wrong as wrong:
         key = "interface" if mesh.interfaces == "shared" else "prefix"
         what = f"netc cannot name the interface of mesh `{name}`: {wrong.what}"
-        yield Diagnostic(wrong.code, origin, what, f"write a shorter `{key}`", on_key=True)
+        yield Diagnostic(wrong.code, origin, what, shorter(key), on_key=True)
 
 
 def _shared(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: KeyPath) -> Iterator[WireguardInterface]:
@@ -174,10 +176,15 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
             )
 
 
+def _common(subnet: IPNetwork) -> IPNetwork:
+    """The subnet of the usual length around an address."""
+    return IPNetwork(f"{subnet.network}/{24 if subnet.version == 4 else 64}").cidr
+
+
 def _beyond(subnet: IPNetwork, host: HostName, number: int) -> str:
     """Why an id does not fit: `10.88.0.200 = 10.88.0.0 + 200 (id of b) > 10.88.0.126, the last of 10.88.0.0/25`"""
     first, version = int(subnet.network), subnet.version
-    last = IPAddress(subnet.last - (1 if version == 4 else 0), version)
+    last = IPAddress(max(subnet.last - (1 if version == 4 else 0), first), version)
     total = first + number
     made = str(IPAddress(total, version)) if total < 1 << (32 if version == 4 else 128) else "an address"
     return f"{made} = {subnet.network} + {number} (id of {host}) > {last}, the last of {subnet}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import cast
 
-from netc.language.names import HostName, MeshName
+from netc.diagnostic import dotted
+from netc.language.names import DnsName, HostName, MeshName
 from netc.language.topology import Topology
 from netc.network.derive import PORT_BASE
 from netc.network.forwards import TABLE_BASE
@@ -17,8 +18,23 @@ def of_mtu(interface: Interface, mtu: Mtu) -> str:
     """`1492 (uplink of home) - 80 (wireguard over IPv6)`"""
     # What a name leads to is not known before it is asked for, so the larger header is allowed for.
     outer = outer_family(interface)
-    family = f"IPv{outer}" if outer else "IPv6, which its far end's name may lead to"
+    family = f"IPv{outer}" if outer else f"IPv6{_because(interface)}"
     return f"{mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind} over {family})"
+
+
+def _because(interface: Interface) -> str:
+    """Why a tunnel may be carried by IPv6: `, because vpn.example.net may resolve to IPv6`"""
+    peers = interface.peers if isinstance(interface, WireguardInterface) else ()
+    dialled = (peer.endpoint.host for peer in peers if peer.endpoint)
+    name = next((host for host in dialled if isinstance(host, DnsName)), None)
+    return f", because {name} may resolve to IPv6" if name else ", which the peer may use"
+
+
+def both(one: Interface, other: Interface) -> str:
+    """Two interfaces of a host, by their names, or by their tables where the names are the same."""
+    if one.name != other.name:
+        return f"{one.name} and {other.name} of {one.host}"
+    return f"the interfaces of {dotted(other.origin)} and {dotted(one.origin)} on {one.host}"
 
 
 def of_port(interface: Interface, topology: Topology) -> str:

@@ -10,7 +10,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.kinds import KINDS, Kind
-from netc.language.names import Argument, HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong
+from netc.language.names import Argument, HostName, InterfaceName, NamespaceName, PartName, TunnelName, Wrong, shorter
 from netc.language.topology import Host
 from netc.language.tunnels import Tunnel, TunnelPeer
 from netc.language.values import Family
@@ -48,7 +48,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         interface = tunnel.interface or InterfaceName(f"{properties.prefix}{name}")
     except Wrong as wrong:
         what = f"netc cannot name the interface of tunnel `{name}`: {wrong.what}"
-        yield Diagnostic(wrong.code, where, what, "write a shorter `interface`", on_key=True)
+        yield Diagnostic(wrong.code, where, what, shorter("interface"), on_key=True)
         return
     outer = properties.outer or _family(tunnel)
     bare = Common(

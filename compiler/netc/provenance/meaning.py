@@ -35,7 +35,7 @@ OF_BIRD = (
 """In bird.conf."""
 
 EFFECTS = {
-    "restart": "if this file changes, netc-host restarts the part {what}",
+    "restart": "if this file changes, netc-host restarts the part {what}. A change of comments alone restarts nothing",
     "reload": "if this file changes, netc-host reloads the part {what}, which stays up",
     "retire": "if this file changes, netc-host reloads the part {what}. Then it runs the `undo` lines of the previous "
     "version of the file that this version no longer has",
