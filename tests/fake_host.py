@@ -94,8 +94,8 @@ class Host:
             case ("ip", *words):
                 self._ip(tuple(words), place)
             case ("rule", "ip", "-4" | "-6" as flag, "rule", "add", *words):
-                if not self._seek("rule", place, rule_name(int(flag[1]), told(words))):
-                    self._rule(int(flag[1]), told(words), place)
+                if not self._seek("rule", place, rule_name(int(flag[1]), rule_options(words))):
+                    self._rule(int(flag[1]), rule_options(words), place)
             case ("old_rules",) | ("drop_old_rules",) | ("drop_other_rules",):
                 pass
             case ("remember_ports",):
@@ -244,9 +244,9 @@ class Host:
             case ("-4" | "-6" as flag, "route", "flush", "table", table, "dev", name, "protocol", "77"):
                 self._lose(self.find("kept", None, f"-{flag[1]} table {table} dev {name}"))
             case ("-4" | "-6" as flag, "rule", "add", *options):
-                self._rule(int(flag[1]), told(options), place)
+                self._rule(int(flag[1]), rule_options(options), place)
             case ("-4" | "-6" as flag, "rule", "delete", *options):
-                name = rule_name(int(flag[1]), told(options))
+                name = rule_name(int(flag[1]), rule_options(options))
                 self._lose(self.find("rule", place, name))
             case _:
                 raise Refused(f"unexpected command: ip {' '.join(words)}")
@@ -282,7 +282,7 @@ class Host:
     def _new_link(self, name: str, kind: str, options: dict[str, str]) -> None:
         if len(name) > 15:
             raise Refused(f"{name} is too long")
-        told = told_by(kind, options)
+        told = distinguished_by(kind, options)
         for link in self.things:
             if told and link.state.get("told") == told:
                 raise Refused(f"{name} could not be told from {link.name}: {told}")
@@ -462,12 +462,12 @@ def pairs(words: tuple[str, ...], known: set[str]) -> dict[str, str]:
     return found
 
 
-def told(words: list[str]) -> dict[str, str]:
+def rule_options(words: list[str]) -> dict[str, str]:
     """The options of a rule; what refuses has no table."""
     return pairs(tuple(" ".join(words).replace(" unreachable ", " lookup nothing ").split()), RULE)
 
 
-def told_by(kind: str, options: dict[str, str]) -> str:
+def distinguished_by(kind: str, options: dict[str, str]) -> str:
     """What the kernel tells tunnels of a kind apart by."""
     if kind in ("wireguard", "bridge", "foreign"):
         return ""

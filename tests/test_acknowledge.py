@@ -30,7 +30,7 @@ def topo(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_warning_stops_nothing(topo: Path, tmp_path: Path) -> None:
+def test_a_warning_does_not_stop_a_build(topo: Path, tmp_path: Path) -> None:
     ran = netc("build", topo, "-o", tmp_path / "out")
 
     assert ran.code == 0
@@ -39,7 +39,7 @@ def test_a_warning_stops_nothing(topo: Path, tmp_path: Path) -> None:
     assert netc("check", topo).out == f"{topo}: 1 host, no errors\n"
 
 
-def test_a_warning_is_a_mistake_to_the_strict(topo: Path, tmp_path: Path) -> None:
+def test_strict_treats_a_warning_as_an_error(topo: Path, tmp_path: Path) -> None:
     check, build = netc("check", topo, "--strict"), netc("build", topo, "-o", tmp_path / "out", "--strict")
 
     assert (check.code, check.out) == (1, "")
@@ -49,14 +49,14 @@ def test_a_warning_is_a_mistake_to_the_strict(topo: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_what_is_acknowledged_is_told_of_no_more(topo: Path) -> None:
+def test_an_acknowledged_warning_is_not_reported(topo: Path) -> None:
     topo.write_text(UNUSED + KNOWN)
 
     assert netc("check", topo, "--strict") == Ran(0, f"{topo}: 1 host, nothing wrong (1 acknowledged)\n", "")
     assert netc("check", topo, "--format", "github").out == ""
 
 
-def test_programs_hear_of_what_is_acknowledged(topo: Path) -> None:
+def test_json_and_sarif_have_acknowledged_warnings(topo: Path) -> None:
     topo.write_text(UNUSED + KNOWN)
     document = json.loads(netc("check", topo, "--format", "json").out)
     (result,) = json.loads(netc("check", topo, "--format", "sarif").out)["runs"][0]["results"]
@@ -66,7 +66,7 @@ def test_programs_hear_of_what_is_acknowledged(topo: Path) -> None:
 
 
 @pytest.mark.parametrize("change", ['"NC1404"', '"sets.office"'])
-def test_an_acknowledgement_is_of_one_code_at_one_place(change: str, topo: Path) -> None:
+def test_an_acknowledgement_matches_one_code_at_one_place(change: str, topo: Path) -> None:
     other = {'"NC1404"': '"NC1403"', '"sets.office"': '"sets.offices"'}[change]
     topo.write_text(UNUSED + KNOWN.replace(change, other))
     ran = netc("check", topo, "--strict")
@@ -76,7 +76,7 @@ def test_an_acknowledgement_is_of_one_code_at_one_place(change: str, topo: Path)
     assert "warning[NC2801]" in ran.err
 
 
-def test_an_acknowledgement_outlives_no_cure(topo: Path) -> None:
+def test_an_acknowledgement_without_its_warning_is_reported(topo: Path) -> None:
     topo.write_text(UNUSED.replace("id = 1", 'id = 1, firewall = { allow = { from = "office" } }') + KNOWN)
     ran = netc("check", topo, "--strict")
 
@@ -85,7 +85,7 @@ def test_an_acknowledgement_outlives_no_cure(topo: Path) -> None:
     assert "NC1404]" not in ran.err
 
 
-def test_an_error_elsewhere_puts_no_acknowledgement_in_doubt(topo: Path) -> None:
+def test_an_error_elsewhere_makes_no_acknowledgement_unused(topo: Path) -> None:
     topo.write_text(UNUSED.replace("id = 1", "id = 0") + KNOWN)
     ran = netc("check", topo)
 
@@ -95,5 +95,5 @@ def test_an_error_elsewhere_puts_no_acknowledgement_in_doubt(topo: Path) -> None
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_pass_the_strict(example: Path) -> None:
+def test_examples_pass_strict(example: Path) -> None:
     assert netc("check", example, "--strict").code == 0

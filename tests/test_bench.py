@@ -16,7 +16,7 @@ def files(topology: str) -> dict[str, dict[str, str]]:
     return {str(host): {file.path: file.text for file in found} for host, found in compile_hosts(checked.network)}
 
 
-def test_the_ring_has_the_same_ways_and_sessions() -> None:
+def test_the_ring_has_the_same_links_and_sessions() -> None:
     hosts = files(ring.for_netc(5))
     nodes, ways = (re.search(rf"^{word}: \[(.*)\]$", ring.for_netlab(5), re.MULTILINE) for word in ("nodes", "links"))
     assert nodes
@@ -31,7 +31,7 @@ def test_the_ring_has_the_same_ways_and_sessions() -> None:
     assert all(host["files/etc/netc/bird.conf"].count("protocol bgp ") == 4 for host in hosts.values())
 
 
-def test_the_host_between_two_zones_says_to_each_what_it_says_to_netc() -> None:
+def test_shorewall_and_firehol_get_the_same_rules_as_netc() -> None:
     rules = files(nat.TOPOLOGY)["gate"]["files/etc/netc/nftables.nft"]
     shorewall = "".join(nat.SHOREWALL.values())
     for text in (shorewall, nat.FIREHOL):
@@ -44,7 +44,7 @@ def test_the_host_between_two_zones_says_to_each_what_it_says_to_netc() -> None:
     assert rules.count("dnat ip to") == 2
 
 
-def test_a_hundred_links_are_the_same_links_to_wg_quick() -> None:
+def test_wg_quick_gets_the_same_links_as_netc() -> None:
     hub = files(links.topology(3, links.MORE))["hub"]
     for n in range(1, 4):
         conf = links.wg_quick(3, links.MORE)[f"wg{n}.conf"]
@@ -58,7 +58,7 @@ def test_a_hundred_links_are_the_same_links_to_wg_quick() -> None:
         assert f"mtu {re.findall('MTU = (.*)', conf)[0]} up" in mine
 
 
-def test_the_edge_by_hand_leads_where_the_compiled_one_does() -> None:
+def test_the_edge_by_hand_forwards_to_the_same_server_as_the_compiled_one() -> None:
     rules = files(edge.TOPOLOGY)["edge"]["files/etc/netc/nftables.nft"]
 
     assert f'"eth0" . {edge.EDGE} . tcp . {edge.PORT} : {edge.SERVER}' in rules

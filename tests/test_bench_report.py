@@ -37,12 +37,12 @@ FAST = Figure("work", "netc", "peer", 1.0, 2.0, "s", Bar("most", 1.2))
         (Figure("", "", "", 1.0, 2.0, "s"), 0.5, None),
     ],
 )
-def test_a_bar_is_about_the_ratio_or_about_netc_alone(figure: Figure, ratio: float | None, holds: bool | None) -> None:
+def test_a_bar_limits_the_ratio_or_the_figure_of_netc(figure: Figure, ratio: float | None, holds: bool | None) -> None:
     assert figure.ratio == (pytest.approx(ratio) if ratio is not None else None)
     assert figure.holds is holds
 
 
-def test_runs_take_turns() -> None:
+def test_runs_alternate() -> None:
     said: list[str] = []
     alternate({"a": lambda: said.append("a"), "b": lambda: said.append("b")}, runs=3)
 
@@ -63,7 +63,7 @@ def test_memory_is_that_of_the_largest_process_of_a_tree_and_not_ours() -> None:
     assert 100 < below.memory < 160
 
 
-def test_what_is_run_gets_its_folder_and_its_output_is_kept(tmp_path: Path) -> None:
+def test_a_command_runs_in_its_folder_and_its_output_is_kept(tmp_path: Path) -> None:
     said: list[str] = []
     command = Command(
         ["sh", "-c", "pwd; echo this"],
@@ -77,7 +77,7 @@ def test_what_is_run_gets_its_folder_and_its_output_is_kept(tmp_path: Path) -> N
     assert said == ["before", "before"]
 
 
-def test_a_command_that_fails_is_no_figure() -> None:
+def test_a_command_that_fails_gives_no_figure() -> None:
     with pytest.raises(NotMeasured, match="work: sh failed: what went wrong"):
         beside("work", {"a": ["sh", "-c", "echo what went wrong >&2; exit 3"]}, runs=1)
     with pytest.raises(NotMeasured, match="No such file or directory: 'nothing-of-this-name'"):
@@ -86,7 +86,7 @@ def test_a_command_that_fails_is_no_figure() -> None:
         beside("work", {"netc": [*NETC, "check", "/nothing"]}, runs=1)
 
 
-def test_a_report_says_what_misses_its_bar_and_what_was_not_measured() -> None:
+def test_a_report_lists_missed_bars_and_what_was_not_measured() -> None:
     rows = {"one": (SLOW, FAST), "two": (Missing("throughput", "that needs root"),)}
     text = markdown(rows, {"commit": "abc"}, "growth.svg")
 
@@ -120,7 +120,7 @@ def subject(figures: list[Figure], error: Exception | None = None) -> SimpleName
         (subject([FAST], ValueError("oh")), 1, "not measured: faked: it broke: ValueError: oh"),
     ],
 )
-def test_the_command_writes_a_report_and_ends_as_it_says(
+def test_the_command_writes_a_report_and_exits_with_its_result(
     module: SimpleNamespace, code: int, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "bench.faked", module)
@@ -138,7 +138,7 @@ def test_every_subject_gives_figures(name: str) -> None:
     assert callable(import_module(f"bench.{name}").figures)
 
 
-def test_both_are_given_the_same_mesh() -> None:
+def test_netc_and_wg_meshconf_get_the_same_mesh() -> None:
     trees = compiled(inputs.mesh(20))
     rows = [line.split(",") for line in inputs.database(20).splitlines()]
 
@@ -152,17 +152,17 @@ def test_both_are_given_the_same_mesh() -> None:
 
 
 @pytest.mark.parametrize("text", [inputs.hub(5), inputs.fleet(3)])
-def test_what_is_measured_compiles(text: str) -> None:
+def test_topologies_that_are_measured_compile(text: str) -> None:
     assert compiled(text)
 
 
-def test_prefixes_are_many_and_none_is_part_of_another() -> None:
+def test_generated_prefixes_are_distinct() -> None:
     lines = inputs.prefixes(70_000).splitlines()
 
     assert len(set(lines)) == 70_000
 
 
-def test_curves_are_a_picture() -> None:
+def test_curves_are_drawn_as_svg() -> None:
     points = tuple(Point(n, 0.4 + n / 100, 40 + n / 10, n / 50) for n in (125, 250, 500, 1000))
     picture = ElementTree.fromstring(drawn([Curve("hosts", points), Curve("links", points)]))
 

@@ -76,7 +76,7 @@ def version() -> int:
     return int(said.split()[1])
 
 
-def test_no_unit_may_do_more_than_it_did() -> None:
+def test_no_unit_exceeds_its_known_exposure() -> None:
     require("" if shutil.which("systemd-analyze") else "could not run: apt-get install systemd")
     require("" if version() == 252 else f"could not run: systemd {version()} counts otherwise than Debian 12's 252")
     found: dict[str, dict[float, int]] = {}
@@ -110,7 +110,7 @@ def test_a_unit_may_enter_namespaces_if_and_only_if_its_script_does() -> None:
     assert both == {True, False}
 
 
-def test_what_units_mount_the_host_sees() -> None:
+def test_units_hide_no_mounts_from_the_host() -> None:
     """And BIRD, a userspace WireGuard and a check see what others mount."""
     for files in hosts():
         shared = [file.text for file in files if re.search(r"/system/netc-[^/]*\.service\.d/", file.path)]
@@ -119,7 +119,7 @@ def test_what_units_mount_the_host_sees() -> None:
             assert not MOUNTING.search(text), text
 
 
-def test_services_of_others_keep_what_they_may() -> None:
+def test_drop_ins_for_foreign_services_set_only_these_options() -> None:
     """But for the network and the slice that they were given, and the names that they may ask."""
     allowed = {"NetworkNamespacePath", "BindReadOnlyPaths", "InaccessiblePaths", "Slice", "ExecStartPost"}
     told = set()

@@ -38,7 +38,7 @@ def bundled(folder: Path, umask: int, **environment: str) -> dict[str, bytes]:
     return {path: data for path, (_, data) in tree(folder).items()}
 
 
-def test_where_when_and_by_whom_is_no_matter(tmp_path: Path) -> None:
+def test_a_bundle_does_not_depend_on_place_time_or_user(tmp_path: Path) -> None:
     one = bundled(tmp_path / "one", 0o022, PYTHONHASHSEED="1", TZ="UTC", USER="root", LANG="C.UTF-8")
     other = bundled(tmp_path / "two", 0o077, PYTHONHASHSEED="2", TZ="Asia/Tokyo", USER="zz-me", LANG="tr_TR.UTF-8")
 
@@ -47,7 +47,7 @@ def test_where_when_and_by_whom_is_no_matter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, STORED - 1, STORED, STORED + 1, 5 * STORED])
-def test_others_can_unpack_it(size: int, tmp_path: Path) -> None:
+def test_other_programs_can_unpack_a_bundle(size: int, tmp_path: Path) -> None:
     files = (File("MANIFEST", "x" * size), File("files/a", "b\n", 0o755), File("d/" + "e" * 120 + "/" + "f" * 100, "ü"))
     path = tmp_path / "x.tar.gz"
     path.write_bytes(bundle(files))
@@ -61,13 +61,13 @@ def test_others_can_unpack_it(size: int, tmp_path: Path) -> None:
     assert {(e.mtime, e.uid, e.gid, e.uname, e.gname) for e in entries} == {(0, 0, 0, "", "")}
 
 
-def test_it_is_made_of_what_no_library_changes() -> None:
+def test_the_bytes_of_a_bundle_do_not_depend_on_libraries() -> None:
     """The first bundle ever made of these files: whatever Python and zlib there are."""
     made = bundle((File("install", "x\n", 0o755), File("MANIFEST", "y\n")))
     assert sha256(made).hexdigest() == "773202e77ff546d4312a8ed841f65d0271ad6c4c22fe20c6ff76cf2e08992601"
 
 
-def test_it_holds_what_build_writes(tmp_path: Path) -> None:
+def test_a_bundle_holds_what_build_writes(tmp_path: Path) -> None:
     ran = netc("bundle", MESH, "-o", tmp_path, "--host", "ams")
     assert (ran.code, ran.out) == (0, f"{tmp_path}: 1 written, not signed\n")
     with tarfile.open(tmp_path / "ams.tar.gz") as archive:
@@ -81,7 +81,7 @@ def key(tmp_path: Path) -> Path:
     return tmp_path / "key"
 
 
-def test_a_signature_is_of_these_bytes_alone(key: Path, tmp_path: Path) -> None:
+def test_a_signature_is_valid_for_these_bytes_only(key: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert netc("bundle", MESH, "-o", out, "--key", key).code == 0
     signers = tmp_path / "signers"
@@ -95,7 +95,7 @@ def test_a_signature_is_of_these_bytes_alone(key: Path, tmp_path: Path) -> None:
     assert not list(out.glob("*.sig")), "a signature outlives what it signed"
 
 
-def test_a_key_that_does_not_sign_is_wrong_use(tmp_path: Path) -> None:
+def test_a_key_that_cannot_sign_is_wrong_use(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("nonsense")
     for name, words in (("key", "cannot sign"), ("absent", "is not a key file")):
         ran = netc("bundle", MESH, "-o", tmp_path / "out", "--key", tmp_path / name)

@@ -46,7 +46,7 @@ def wrong(tmp_path: Path) -> Path:
     return path
 
 
-def test_build_writes_a_folder_a_host_and_says_what_changed(out: Path) -> None:
+def test_build_writes_a_folder_per_host_and_prints_what_changed(out: Path) -> None:
     first = netc("build", MESH, "-o", out)
     again = netc("build", MESH, "-o", out)
     count = len(tree(out))
@@ -58,7 +58,7 @@ def test_build_writes_a_folder_a_host_and_says_what_changed(out: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["build", "check", "plan"])
-def test_mistakes_end_every_verb_with_1_and_write_nothing(verb: str, wrong: Path, out: Path) -> None:
+def test_errors_end_every_verb_with_1_and_write_nothing(verb: str, wrong: Path, out: Path) -> None:
     rest = words(verb, "edge", out)
     ran = netc(verb, wrong, *rest)
 
@@ -89,7 +89,7 @@ def test_a_topology_that_cannot_be_read_is_wrong_use(verb: str, kind: str, tmp_p
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_topology_that_is_closed_to_us_is_wrong_use(tmp_path: Path) -> None:
+def test_a_topology_without_read_permission_is_wrong_use(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_text("")
     topo.chmod(0)
@@ -97,7 +97,7 @@ def test_a_topology_that_is_closed_to_us_is_wrong_use(tmp_path: Path) -> None:
     assert netc("check", topo).code == 2
 
 
-def test_a_topology_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
+def test_a_topology_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_bytes(b"version = 1 # \xff")
     ran = netc("check", topo)
@@ -107,7 +107,7 @@ def test_a_topology_that_is_no_text_is_a_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["make"], ["build"], ["build", str(MESH), "--fast"], ["plan", str(MESH)]])
-def test_wrong_words_are_wrong_use(words: list[str]) -> None:
+def test_invalid_arguments_are_wrong_use(words: list[str]) -> None:
     assert netc(*words).code == 2
 
 
@@ -180,14 +180,14 @@ def test_check_of_a_build_lists_a_host_that_is_gone(out: Path) -> None:
     assert all(line.startswith("remove seedbox/") for line in ran.out.splitlines())
 
 
-def test_check_of_a_build_that_is_fresh_is_0(out: Path) -> None:
+def test_check_of_a_current_build_exits_with_0(out: Path) -> None:
     netc("build", MESH, "-o", out)
     ran = netc("build", MESH, "-o", out, "--check")
 
     assert (ran.code, ran.out) == (0, f"{out} is up to date\n")
 
 
-def test_check_of_a_build_that_never_was_makes_no_folder(out: Path) -> None:
+def test_check_of_a_missing_build_makes_no_folder(out: Path) -> None:
     assert netc("build", MESH, "-o", out, "--check").code == 1
     assert not out.exists()
 
@@ -213,7 +213,7 @@ def test_one_host_alone_makes_one_folder(out: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == [".gitattributes", "fra"]
 
 
-def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
+def test_check_of_one_host_ignores_the_others(out: Path) -> None:
     netc("build", MESH, "-o", out)
     (out / "nyc/files/etc/netc/order").write_text("mine\n")
 
@@ -221,7 +221,7 @@ def test_check_of_one_host_says_nothing_of_others(out: Path) -> None:
 
 
 @pytest.mark.parametrize("more", [[], ["--host", "fra"], ["--format", "json"], ["--format", "github"], ["--strict"]])
-def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path, more: list[str]) -> None:
+def test_foreign_git_attributes_are_reported_and_left_alone(out: Path, more: list[str]) -> None:
     netc("build", MESH, "-o", out)
     (out / ".gitattributes").write_text("* text=auto\n")
     (out / "fra/MANIFEST").unlink()
@@ -242,7 +242,7 @@ def test_git_s_attributes_that_are_not_ours_are_told_of_and_left_alone(out: Path
 
 
 @pytest.mark.parametrize("more", ["* -text", "* text=auto\n* -text diff", "* binary"])
-def test_git_s_attributes_that_keep_line_endings_have_the_cure(out: Path, more: str) -> None:
+def test_foreign_git_attributes_that_keep_line_endings_get_no_hint_on_them(out: Path, more: str) -> None:
     netc("build", MESH, "-o", out)
     (out / ".gitattributes").write_text(f"# mine\n{more}\n")
     ran = netc("build", MESH, "-o", out)
@@ -253,7 +253,7 @@ def test_git_s_attributes_that_keep_line_endings_have_the_cure(out: Path, more: 
     )
 
 
-def test_what_was_added_to_git_s_attributes_of_ours_does_not_go_without_a_word(out: Path) -> None:
+def test_lines_added_to_our_git_attributes_are_reported_when_removed(out: Path) -> None:
     netc("build", MESH, "-o", out)
     attributes = out / ".gitattributes"
     whole = attributes.read_text()
@@ -270,7 +270,7 @@ def test_what_was_added_to_git_s_attributes_of_ours_does_not_go_without_a_word(o
 
 
 @pytest.mark.parametrize("more", [[], ["--host", "fra"]])
-def test_git_s_attributes_of_ours_are_a_part_of_what_is_built(out: Path, more: list[str]) -> None:
+def test_our_git_attributes_are_part_of_a_build(out: Path, more: list[str]) -> None:
     netc("build", MESH, "-o", out)
     whole = tree(out)
     for change in (Path.unlink, lambda path: path.write_text(path.read_text() + "* text\n")):
@@ -283,7 +283,7 @@ def test_git_s_attributes_of_ours_are_a_part_of_what_is_built(out: Path, more: l
 
 
 @pytest.mark.parametrize("words", [["build", "--host", "fry", "-o"], ["plan", "fry"]], ids=["build", "plan"])
-def test_a_host_that_is_not_there_is_wrong_use(words: list[str], out: Path) -> None:
+def test_an_unknown_host_is_wrong_use(words: list[str], out: Path) -> None:
     verb, *rest = words
     ran = netc(verb, MESH, *rest, *([out] if verb == "build" else []))
 
@@ -292,7 +292,7 @@ def test_a_host_that_is_not_there_is_wrong_use(words: list[str], out: Path) -> N
     assert not out.exists()
 
 
-def test_a_file_in_the_way_is_wrong_use(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_output_folder_is_wrong_use(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("mine")
     ran = netc("build", MESH, "-o", out)
@@ -303,7 +303,7 @@ def test_a_file_in_the_way_is_wrong_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("check", [[], ["--check"]], ids=["build", "check"])
-def test_what_is_in_the_way_of_a_folder_is_named_with_a_cure(tmp_path: Path, check: list[str]) -> None:
+def test_a_file_in_place_of_a_folder_is_reported_with_a_hint(tmp_path: Path, check: list[str]) -> None:
     (tmp_path / "f").write_text("mine")
     (tmp_path / "loop").symlink_to("loop")
     file = f"`{tmp_path}/f` is not a folder, and is in the way: move it, or name another folder"
@@ -323,7 +323,7 @@ CLOSED = "-dac_override,-dac_read_search"
 
 @pytest.mark.parametrize("check", [[], ["--check"]], ids=["build", "check"])
 @pytest.mark.parametrize("closed", [".gitattributes", "ams/MANIFEST", "ams", "", ".."])
-def test_a_folder_that_is_closed_to_us_is_wrong_use(out: Path, closed: str, check: list[str]) -> None:
+def test_a_folder_without_permission_is_wrong_use(out: Path, closed: str, check: list[str]) -> None:
     as_root = os.geteuid() == 0
     if as_root and not shutil.which("setpriv"):
         pytest.skip("needs setpriv: apt-get install util-linux")
@@ -344,7 +344,7 @@ def test_a_folder_that_is_closed_to_us_is_wrong_use(out: Path, closed: str, chec
     assert re.fullmatch(f"{told}|{of_typer}", ran.stderr)
 
 
-def test_a_folder_s_name_steers_no_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_the_name_of_a_folder_are_escaped(tmp_path: Path) -> None:
     topo = tmp_path / "t\x1b[2J.toml"
     shutil.copy(MESH, topo)
     out = tmp_path / "o\x1b[2J"
@@ -357,13 +357,13 @@ def test_a_folder_s_name_steers_no_terminal(tmp_path: Path) -> None:
     assert said[0].out.startswith(f"{tmp_path}/o\\x1b[2J: ")
 
 
-def test_a_host_that_is_like_none_is_answered_with_those_that_are_there(out: Path) -> None:
+def test_an_unknown_host_without_a_similar_name_lists_all_hosts(out: Path) -> None:
     ran = netc("build", MESH, "-o", out, "--host", "x")
 
     assert (ran.code, ran.err) == (2, "netc: no host is called 'x'\n   = hint: the hosts are ams, fra, nyc, sfo, tyo\n")
 
 
-def test_where_nobody_listens_a_build_ends_without_a_word(out: Path) -> None:
+def test_a_build_into_a_closed_pipe_ends_without_a_message(out: Path) -> None:
     words = [sys.executable, "-c", "from netc.cli import main; main()", "build", str(MESH), "-o", str(out)]
     read, write = os.pipe()
     os.close(read)
@@ -380,7 +380,7 @@ def judge(outcome: Outcome, detail: str = "") -> object:
     return judge
 
 
-def test_judges_are_heard_for_every_host(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_prints_verdicts_for_every_host(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.PASSED),))
     ran = netc("build", MESH, "-o", out, "--verify")
 
@@ -389,13 +389,13 @@ def test_judges_are_heard_for_every_host(out: Path, monkeypatch: pytest.MonkeyPa
     assert len([path for path in out.iterdir() if path.is_dir()]) == 5
 
 
-def test_nothing_is_judged_unless_one_asks(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_build_judges_nothing_without_verify(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.FAILED),))
 
     assert netc("build", MESH, "-o", out).code == 0
 
 
-def test_a_judge_that_could_not_look_is_told_of_and_stops_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_judge_that_could_not_run_is_reported_and_stops_nothing(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judges, "JUDGES", (judge(Outcome.COULD_NOT_RUN, "apt-get install oracle"),))
     ran = netc("build", SEEDBOX, "-o", out, "--verify")
 
@@ -430,7 +430,7 @@ def test_verdicts_are_counted_in_the_order_of_outcomes() -> None:
     assert verdicts.render("fra", heard) == "fra: bash: 1 passed, 1 failed\n  a: failed\n    line 1\n    line 2\n"
 
 
-def test_the_command_is_the_same_program(out: Path) -> None:
+def test_the_installed_command_is_the_same_program(out: Path) -> None:
     command = Path(sys.executable).with_name("netc")
     if not command.exists():
         pytest.skip("netc is not installed beside python")

@@ -15,13 +15,13 @@ SPECIAL = (
 """What nobody has (IANA, IPv4 special-purpose address registry)."""
 
 
-def test_the_list_is_what_its_maker_makes() -> None:
+def test_the_list_is_what_its_generator_writes() -> None:
     made = HEADER + "".join(f"{net}\n" for net in country())
 
     assert (ROOT / "examples" / "china-ip-list.txt").read_text() == made
 
 
-def test_it_is_as_long_as_it_says_and_nothing_in_it_overlaps() -> None:
+def test_the_list_has_the_stated_length_and_no_overlaps() -> None:
     nets = country()
 
     assert len(nets) == PREFIXES == 7456

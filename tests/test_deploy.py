@@ -50,7 +50,7 @@ def stand_in(folder: Path, does: str) -> tuple[Path, Path]:
     return ssh, called
 
 
-def test_a_host_that_is_not_reached_is_the_last_that_is_tried(tmp_path: Path) -> None:
+def test_deploy_stops_at_a_host_that_it_cannot_reach(tmp_path: Path) -> None:
     ssh, called = stand_in(tmp_path, "echo 'no way \033[2J' >&2; exit 255")
     ran = netc("deploy", MESH, "--ssh", ssh, "--canary", "tyo")
     assert ran.code == 1
@@ -61,7 +61,7 @@ def test_a_host_that_is_not_reached_is_the_last_that_is_tried(tmp_path: Path) ->
     assert [line.split(" -- ")[1].split()[0] for line in tried if " -- " in line] == ["tyo"]
 
 
-def test_what_a_host_says_of_itself_is_looked_at(tmp_path: Path) -> None:
+def test_the_answer_of_a_host_is_validated(tmp_path: Path) -> None:
     ssh, _ = stand_in(tmp_path, "printf '/tmp/x\\n\\033[2Jx\\n'")
     ran = netc("deploy", MESH, "--ssh", ssh, "--host", "ams")
     assert ran.code == 1
@@ -69,7 +69,7 @@ def test_what_a_host_says_of_itself_is_looked_at(tmp_path: Path) -> None:
     assert "\033" not in ran.out + ran.err
 
 
-def test_a_command_that_is_not_there_is_no_connection() -> None:
+def test_a_missing_ssh_command_counts_as_no_connection() -> None:
     said = Ssh(("/nowhere/ssh",)).run("edge", "true")
     assert (said.status, said.last) == (LOST, "/nowhere/ssh cannot be started: No such file or directory")
 
@@ -86,19 +86,19 @@ def test_options_of_ssh_stand_before_the_host(tmp_path: Path) -> None:
     ("value", "name"),
     [("hub", "hub"), ("root@hub:22", "hub"), ("a,ssh://root@hub", "hub"), ("none", None), ("[2001:db8::1]:22", "")],
 )
-def test_the_last_jump_is_who_leads_there(value: str, name: str | None, tmp_path: Path) -> None:
+def test_jump_returns_the_last_host_of_proxyjump(value: str, name: str | None, tmp_path: Path) -> None:
     ssh = tmp_path / "ssh"
     ssh.write_text(f"#!/bin/sh\necho user root\necho proxyjump {value}\n")
     ssh.chmod(0o755)
     assert (Ssh((str(ssh),)).jump("edge") or "").partition("[")[0] == (name or "")
 
 
-def test_words_of_hosts_are_not_for_the_terminal() -> None:
+def test_control_characters_from_hosts_are_replaced() -> None:
     assert plain("a\x1b[31m\tü\n".encode()) == "a?[31m?ü"
     assert plain(b"\xff") == "\ufffd"
 
 
-def test_root_is_had_by_sudo_where_ssh_does_not_give_it(tmp_path: Path) -> None:
+def test_sudo_runs_commands_as_root_and_keeps_ssh_connection(tmp_path: Path) -> None:
     """sudo forgets by which connection somebody came, and a host has to know."""
     ssh, called = stand_in(tmp_path, "exit 0")
     Ssh((str(ssh),), sudo=True).run("edge", "true")
@@ -117,7 +117,7 @@ def python(script: str, *words: str | Path, folder: Path) -> subprocess.Complete
     )
 
 
-def test_without_pyinfra_it_says_how_to_get_it(tmp_path: Path) -> None:
+def test_without_pyinfra_deploy_prints_how_to_install_it(tmp_path: Path) -> None:
     script = "import sys; sys.modules['gevent'] = sys.modules['pyinfra'] = None; from netc.cli import main; main()"
     ran = python(script, "deploy", MESH, "--through", "pyinfra", folder=tmp_path)
     assert ran.returncode == 2
@@ -167,7 +167,7 @@ for script, words, given in runs:
 """
 
 
-def test_pyinfra_says_of_a_script_what_ssh_says(tmp_path: Path) -> None:
+def test_pyinfra_and_ssh_return_the_same_for_a_script(tmp_path: Path) -> None:
     require(HAS_PYINFRA)
     (tmp_path / "ssh").write_text('#!/bin/sh\nwhile [ $1 != -- ]; do shift; done\nexec sh -c "$3"\n')
     (tmp_path / "ssh").chmod(0o755)
@@ -179,7 +179,7 @@ def test_pyinfra_says_of_a_script_what_ssh_says(tmp_path: Path) -> None:
         assert by_ssh == by_pyinfra
 
 
-def test_only_who_asks_for_pyinfra_gets_it(tmp_path: Path) -> None:
+def test_pyinfra_is_imported_on_request_only(tmp_path: Path) -> None:
     """What it does to Python's own library is for that run alone."""
     script = (
         "import sys; sys.argv[0] = 'netc'; from netc.cli import app; app(standalone_mode=False); "
@@ -190,7 +190,7 @@ def test_only_who_asks_for_pyinfra_gets_it(tmp_path: Path) -> None:
         assert ran.stdout.splitlines()[-1] == "[]", ran.stderr
 
 
-def test_all_outcomes_are_told_of() -> None:
+def test_all_outcomes_are_documented() -> None:
     text = (ROOT / "docs/how-to/deploy.md").read_text()
     assert [outcome for outcome in Outcome if f"| `{outcome}` |" not in text] == []
     assert Result("x", Outcome.UNKNOWN).now == ""

@@ -53,7 +53,7 @@ def built(folder: Path, topologies: list[Path], umask: int, **environment: str) 
     return tree(folder)
 
 
-def test_where_when_and_by_whom_is_no_matter(tmp_path: Path) -> None:
+def test_a_build_does_not_depend_on_place_time_or_user(tmp_path: Path) -> None:
     elsewhere = tmp_path / "zz-elsewhere"
     elsewhere.mkdir()
     for path in (ROOT / "examples").iterdir():
@@ -91,21 +91,21 @@ reordered = st.composite(shuffled)
 
 
 @each_example
-def test_a_topology_can_be_written_anew(example: Path) -> None:
+def test_a_topology_survives_a_round_trip(example: Path) -> None:
     assert tomllib.loads(document(parsed(example))) == parsed(example)
 
 
 @each_example
 @settings(max_examples=night.number(200))
 @given(data=st.data())
-def test_the_order_of_tables_and_keys_is_no_matter(example: Path, data: st.DataObject) -> None:
+def test_the_order_of_tables_and_keys_does_not_matter(example: Path, data: st.DataObject) -> None:
     topology = data.draw(reordered(parsed(example)))
 
     assert compiled(document(topology)) == wanted(example)
 
 
 @given(data=st.data(), topology=topologies())
-def test_the_order_of_tables_and_keys_of_any_topology_is_no_matter(data: st.DataObject, topology: Table) -> None:
+def test_the_order_of_tables_and_keys_of_any_topology_does_not_matter(data: st.DataObject, topology: Table) -> None:
     assume(accepted(topology))
 
     assert compiled(document(data.draw(reordered(topology)))) == compiled(document(topology))
@@ -129,7 +129,7 @@ def unasking(topology: Table) -> Table:
 
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(topologies(least_hosts=2), st.data())
-def test_a_link_less_changes_its_two_hosts_and_on_them_no_other_part(topology: Table, data: st.DataObject) -> None:
+def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topology: Table, data: st.DataObject) -> None:
     topology = unasking(topology)
     free = sorted(name for name in topology["links"] if name not in topology.get("bgp", {}).get("over", []))
     free = [name for name in free if name not in topology.get("igp", {}).get("over", [])]
@@ -165,7 +165,7 @@ def without_forwards(topology: Table, link: str) -> Table:
 
 @settings(suppress_health_check=[HealthCheck.filter_too_much])
 @given(topologies(least_hosts=2), st.data())
-def test_a_forward_less_changes_its_two_hosts_and_no_other(topology: Table, data: st.DataObject) -> None:
+def test_removing_a_forward_changes_its_two_hosts_and_no_other(topology: Table, data: st.DataObject) -> None:
     topology = unasking(topology)
     assume(topology["forwards"] and accepted(topology))
     name = data.draw(st.sampled_from(sorted(topology["forwards"])))
@@ -178,7 +178,7 @@ def test_a_forward_less_changes_its_two_hosts_and_no_other(topology: Table, data
 
 
 @each_example
-def test_the_order_of_members_and_of_ends_is_no_matter(example: Path) -> None:
+def test_the_order_of_members_and_of_ends_does_not_matter(example: Path) -> None:
     topology = parsed(example)
     links = {name: link | {"between": link["between"][::-1]} for name, link in topology.get("links", {}).items()}
     meshes = {
@@ -223,7 +223,7 @@ def test_an_unrelated_host_changes_no_byte_of_another(example: Path, name: str) 
 
 @each_example
 @pytest.mark.parametrize("kind", ["wireguard", "vxlan"])
-def test_a_link_changes_its_two_hosts_and_on_them_no_other_part(example: Path, kind: str) -> None:
+def test_adding_a_link_changes_its_two_hosts_and_no_other_part_of_them(example: Path, kind: str) -> None:
     topology = with_host(explicit(parsed(example)), "zzz-new")
     old = sorted(topology["hosts"])[0]
     topology["hosts"][old] = {"public_key": key(old)} | topology["hosts"][old]
@@ -259,7 +259,7 @@ def texts() -> dict[str, str]:
         r"[Pp]ython|jinja",
     ],
 )
-def test_nothing_of_the_build_is_told(pattern: str) -> None:
+def test_output_does_not_reveal_the_build(pattern: str) -> None:
     """But by the first line of .gitattributes, beside the hosts: by which version of netc they were compiled."""
     lines = [f"{path}: {line}" for path, text in texts().items() for line in text.splitlines()]
     found = [line for line in lines if re.search(pattern, line.partition(": ")[2])]
@@ -268,7 +268,7 @@ def test_nothing_of_the_build_is_told(pattern: str) -> None:
     assert [line for line in found if f"/.gitattributes{version_told}" not in line] == []
 
 
-def test_the_place_of_the_build_is_not_told() -> None:
+def test_output_does_not_reveal_the_machine_of_the_build() -> None:
     names = {str(ROOT), socket.gethostname(), os.environ.get("USER", "root")} - {"root", "localhost", ""}
     found = [f"{path}: {name}" for path, text in texts().items() for name in names if re.search(rf"\b{name}\b", text)]
 
@@ -288,7 +288,7 @@ def test_no_secret_is_compiled() -> None:
     assert found == []
 
 
-def test_no_verb_says_a_secret(tmp_path: Path) -> None:
+def test_no_verb_prints_a_secret(tmp_path: Path) -> None:
     """A broken provider's file is shown to its author, and its keys are not."""
     breaks: list[Callable[[str], str]] = [
         lambda text: text,

@@ -47,7 +47,7 @@ def moved(before: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_mistake_is_told_in_exactly_these_words(case: str, update: bool) -> None:
+def test_the_diagnostics_of_a_case_have_exactly_this_text(case: str, update: bool) -> None:
     expected = DIAGNOSTICS / f"{case}.txt"
     if update:
         expected.write_text(said(case))

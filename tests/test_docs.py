@@ -88,7 +88,7 @@ def written() -> list[str]:
     return TABLE.findall(LANGUAGE.read_text())
 
 
-def test_every_table_of_the_language_is_told_of_in_the_words_of_its_schema(update: bool) -> None:
+def test_tables_of_the_reference_have_the_descriptions_of_the_schema(update: bool) -> None:
     text = LANGUAGE.read_text()
     wanted = TABLE.sub(lambda found: f"<!-- keys of {found[1]} -->\n{rows(found[1])}", text)
     if update:
@@ -97,7 +97,7 @@ def test_every_table_of_the_language_is_told_of_in_the_words_of_its_schema(updat
     assert LANGUAGE.read_text() == wanted, "`pytest tests/test_docs.py --update` writes it"
 
 
-def test_no_table_of_the_language_is_left_out_or_told_of_twice() -> None:
+def test_the_reference_has_every_table_of_the_language_once() -> None:
     told = [TABLES[path] for path in written()]
 
     assert len(set(written())) == len(written())
@@ -138,7 +138,7 @@ def broken(page: Path) -> Iterator[str]:
             yield f"{page.relative_to(ROOT) if page.is_relative_to(ROOT) else page.name}: {to}"
 
 
-def test_links_between_documents_lead_somewhere(tmp_path: Path) -> None:
+def test_links_between_documents_have_a_target(tmp_path: Path) -> None:
     assert sum(len(links(page)) for page in PAGES) > 30
     assert [link for page in PAGES for link in broken(page)] == []
 
@@ -166,7 +166,7 @@ FOLDERS = ("tutorial", "how-to", "reference", "explanation")
 
 
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.stem)
-def test_a_page_is_read_at_once(page: Path) -> None:
+def test_a_page_is_short(page: Path) -> None:
     """Rows of tables and blank lines do not count: a table is looked up, and not read."""
     lines = [line for line in page.read_text().splitlines() if line and not line.startswith("|")]
 
@@ -284,7 +284,7 @@ def test_the_reference_has_every_command() -> None:
 @pytest.mark.parametrize(
     ("page", "options"), [("install", HOST["install"]), ("deploy", NETC["deploy"] - {"--inventory", "--help"})]
 )
-def test_the_tables_of_options_are_whole(page: str, options: set[str]) -> None:
+def test_the_tables_of_options_are_complete(page: str, options: set[str]) -> None:
     rows = rows_of(ROOT / f"docs/how-to/{page}.md", "| option | does |")
 
     assert {row[0].strip("`").split()[0] for row in rows} == options
@@ -392,7 +392,7 @@ def test_the_map_has_every_file_of_netc_host() -> None:
     assert [row[0] for row in rows] == [f"`{room}.bash`" for room in ROOMS]
 
 
-def test_the_map_has_everything_that_a_fact_can_say() -> None:
+def test_the_map_has_every_member_of_a_fact() -> None:
     cells = " ".join(row[0] for row in rows_of(ARCHITECTURE, "| member | says | if left out |"))
     members = {name for name in vars(Fact) if not name.startswith("_")} - {"inside"}
 

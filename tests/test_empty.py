@@ -94,7 +94,7 @@ def known() -> tuple[tuple[dict[str, Any], Path], ...]:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES) + 1))
-def test_an_empty_list_is_none_or_a_mistake(number: int) -> None:
+def test_an_empty_list_means_none_or_is_an_error(number: int) -> None:
     topology, folder = known()[number]
     opened: list[str] = []
     for path, form in written(topology, schema()):

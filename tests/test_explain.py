@@ -66,7 +66,7 @@ def example(code: str) -> Example | None:
     return Example(tuple(found[2].splitlines()), beside, files)
 
 
-def told(code: str, sign: str) -> tuple[Diagnostic, ...]:
+def reported(code: str, sign: str) -> tuple[Diagnostic, ...]:
     shown = example(code)
     assert shown is not None
 
@@ -89,13 +89,13 @@ def test_every_code_has_a_page_and_every_page_a_code() -> None:
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
-def test_the_wrong_example_makes_this_mistake_and_no_other(code: str) -> None:
-    assert {diagnostic.code for diagnostic in told(code, "-")} == {code} | BESIDES.get(code, set())
+def test_the_wrong_example_gives_this_diagnostic_and_no_other(code: str) -> None:
+    assert {diagnostic.code for diagnostic in reported(code, "-")} == {code} | BESIDES.get(code, set())
 
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
-def test_the_right_example_makes_none(code: str) -> None:
-    assert [diagnostic.what for diagnostic in told(code, "+")] == []
+def test_the_right_example_gives_no_diagnostic(code: str) -> None:
+    assert [diagnostic.what for diagnostic in reported(code, "+")] == []
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -112,13 +112,13 @@ def test_a_page_fits_a_screen_and_says_why(code: str) -> None:
 
 @pytest.mark.parametrize("code", [code for code in CODES if code not in NO_EXAMPLE])
 def test_a_page_says_whether_it_is_an_error(code: str) -> None:
-    (severity,) = {diagnostic.severity for diagnostic in told(code, "-") if diagnostic.code == code}
+    (severity,) = {diagnostic.severity for diagnostic in reported(code, "-") if diagnostic.code == code}
     title = (PAGES / f"{code}.md").read_text().splitlines()[0]
 
     assert re.findall(r"\(a (note|warning)\)$", title) == [severity] * (severity != Severity.ERROR)
 
 
-def test_explain_prints_a_page_and_what_lies_beside_its_example() -> None:
+def test_explain_prints_a_page_and_the_context_of_its_example() -> None:
     ran = netc("explain", "nc0405")
 
     assert (ran.code, ran.err) == (0, "")
@@ -129,7 +129,7 @@ def test_explain_prints_a_page_and_what_lies_beside_its_example() -> None:
 
 
 @pytest.mark.parametrize(("what", "said"), [("NC0499", "there are NC0401"), ("NC9999", "no diagnostic has the code")])
-def test_a_code_that_is_none_is_wrong_use(what: str, said: str) -> None:
+def test_an_unknown_code_is_wrong_use(what: str, said: str) -> None:
     ran = netc("explain", what)
 
     assert (ran.code, ran.out) == (2, "")
@@ -142,7 +142,7 @@ def test_every_context_is_used() -> None:
     assert {path.stem for path in Path(PAGES / "beside").iterdir()} == used
 
 
-def test_a_code_of_other_than_four_digits_is_told_so() -> None:
+def test_a_code_without_four_digits_gets_a_hint() -> None:
     for code, hint in (
         ("NC703", "did you mean `NC0703`?"),
         ("nc70", "did you mean `NC0070`?"),
@@ -202,7 +202,7 @@ def test_main_is_no_default_table() -> None:
         ),
     ],
 )
-def test_a_line_with_a_community_says_what_it_means(written: str, sentence: str) -> None:
+def test_a_line_with_a_community_is_explained(written: str, sentence: str) -> None:
     path = ROOT / "out/dn42/hkg/files/etc/netc/bird.conf"
     number = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if line.strip() == written)
     ran = netc("explain", f"{path}:{number}", ROOT / "examples/dn42.toml")
@@ -396,11 +396,11 @@ def unexplained(files: dict[str, str]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("example", [path.stem for path in EXAMPLES])
-def test_a_file_says_what_its_tables_marks_and_metrics_are(example: str) -> None:
+def test_a_file_explains_its_tables_marks_and_metrics(example: str) -> None:
     assert list(unexplained(files_of_hosts(example))) == []
 
 
-def test_a_file_that_does_not_say_it_is_found() -> None:
+def test_a_file_with_unexplained_numbers_is_found() -> None:
     text = "# Table 7001: replies.\nip route add default metric 4278198272 table 7001\nip rule add fwmark 0x01000000\n"
 
     assert list(unexplained({"up": text})) == ["up: metric 4278198272", "up: mark 0x01000000"]

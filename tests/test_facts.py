@@ -80,11 +80,11 @@ def undecided(kind: type[Fact]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", FACTS, ids=lambda kind: kind.__name__)
-def test_a_fact_leaves_nothing_open(kind: type[Fact]) -> None:
+def test_a_fact_defines_every_required_member(kind: type[Fact]) -> None:
     assert list(undecided(kind)) == []
 
 
-def test_what_is_left_open_is_noticed() -> None:
+def test_a_fact_without_a_required_member_is_found() -> None:
     class Silent(Fact, frozen=True):
         pass
 
@@ -157,11 +157,11 @@ def test_a_script_finds_every_command_of_its_facts() -> None:
     assert by_kind((fact, fault) for fact in planned() for fault in unknown(fact)) == []
 
 
-def test_programs_and_secrets_are_seen_before_they_are_used() -> None:
+def test_programs_and_secrets_are_required_before_they_are_used() -> None:
     assert by_kind((fact, fault) for fact in planned() for fault in unasked(fact)) == []
 
 
-def test_what_a_command_lacks_is_noticed() -> None:
+def test_a_command_with_missing_requirements_is_found() -> None:
     class Wrong(Fact, frozen=True):
         """Calls what is not there, or not asked for."""
 
@@ -235,7 +235,7 @@ def test_a_step_without_a_question_is_noticed() -> None:
     assert is_empty(ast.parse("Step(a, b, holds=())", mode="eval").body.keywords[0].value)  # type: ignore[attr-defined]
 
 
-def test_who_calls_iptables_may_do_what_it_does() -> None:
+def test_facts_that_call_iptables_have_its_capabilities() -> None:
     """It asks the kernel by a raw socket, and the legacy one loads its module (iptables(8))."""
     calling = {name for name in shared() if re.search(r"(?m)^[^#\n]*\bip6?tables\b", (SHELL / name).read_text("utf-8"))}
     found = {type(fact) for fact in planned() if calling & sourced(fact)}
@@ -258,7 +258,7 @@ def shared() -> set[str]:
     return {path.name for path in SHELL.glob("*.bash")}
 
 
-def test_users_whom_rules_name_are_looked_for_first() -> None:
+def test_users_that_rules_name_are_required_first() -> None:
     """A ruleset that names somebody who is not there does not load, and by then much else is up."""
     rulesets = [fact for fact in planned() if isinstance(fact, Ruleset)]
     named = [{split.user for split in fact.splits if split.user} for fact in rulesets]
@@ -269,7 +269,7 @@ def test_users_whom_rules_name_are_looked_for_first() -> None:
         assert users == looked_for
 
 
-def test_rules_that_are_no_more_go_when_a_policy_is_reloaded(tmp_path: Path) -> None:
+def test_a_policy_reload_removes_obsolete_rules_only(tmp_path: Path) -> None:
     """And those that stay are not touched."""
     rules = [facts.Rule(family, number, table=number) for family in (4, 6) for number in (1, 2, 3)]
     old, new = facts.RoutingPolicy(tuple(rules[:2] + rules[3:5])), facts.RoutingPolicy(tuple(rules[1:3] + rules[4:]))
@@ -318,7 +318,7 @@ def test_a_part_is_restarted_as_soon_as_one_of_its_facts_asks_for_it() -> None:
     assert change(part(policy, docker, loose)) == "restart"
 
 
-def test_programs_are_asked_for_first_and_each_once() -> None:
+def test_programs_are_required_first_and_each_once() -> None:
     guard = Ruleset(("x",))
     space = facts.Namespace(NamespaceName("n"), ())
     table = facts.Flowtable(("x",), (ETH0,))

@@ -68,11 +68,11 @@ KNOWN = ["ip saddr 198.51.101.1", "ip6 saddr 2001:db8:2::1"]
         ({"a": 'firewall = { }\nendpoint = "a.example.net"'}, [""]),
     ],
 )
-def test_a_tunnel_is_open_to_a_far_end_that_cannot_be_elsewhere(case: dict[str, str], sources: list[str]) -> None:
+def test_a_tunnel_is_open_only_to_a_peer_with_a_fixed_address(case: dict[str, str], sources: list[str]) -> None:
     assert opened(rules(**case), "udp dport 51822") == sources
 
 
-def test_the_port_of_a_strangers_tunnel_is_open_where_it_has_one() -> None:
+def test_the_port_of_a_provider_tunnel_is_open_if_it_is_set() -> None:
     peer = f'peer = {{ public_key = "{key("x")}", endpoint = "192.0.2.1:99", allowed_ips = "0.0.0.0/0" }}'
     text = 'firewall = {{ }}\ntunnels.t = {{ kind = "wireguard", address = "10.1.0.1/32", {port}{peer} }}'
 
@@ -84,7 +84,7 @@ def test_the_port_of_a_strangers_tunnel_is_open_where_it_has_one() -> None:
     assert "PersistentKeepalive = 25" in files["files/etc/netc/wireguard/wg-t.conf"]
 
 
-def test_ports_and_prefixes_that_overlap_are_one_and_families_are_apart() -> None:
+def test_overlapping_ports_and_prefixes_are_merged_per_family() -> None:
     wall = """firewall.allow = { ports = ["80-90/tcp", "85-99/tcp", "443/tcp", "53/udp"],
     from = ["10.0.0.0/9", "10.128.0.0/9", "office", "fd00::/8"], interface = ["eth0", "wg-b"] }
     """.replace("\n   ", "")
@@ -98,14 +98,14 @@ def test_ports_and_prefixes_that_overlap_are_one_and_families_are_apart() -> Non
     assert "192.0.2.0/25," not in lines
 
 
-def test_a_set_of_one_family_is_printed_for_that_one() -> None:
+def test_a_set_of_one_family_is_printed_for_that_family_only() -> None:
     lines = rules(a='firewall.deny = ["six"]', more='[sets.six]\nprefixes = "2001:db8:bad::/48"')
 
     assert [line for line in lines if re.match("set", line)] == ["set set6_six {"]
     assert lines.count("ip6 saddr @set6_six drop") == 2  # to the host, and through it
 
 
-def test_what_a_host_serves_for_a_forward_is_open_by_its_link_and_what_it_passes_on_is_not() -> None:
+def test_a_forward_opens_its_link_to_the_host_or_to_the_container_that_serves_it() -> None:
     forwards = '[forwards.f]\nat = "b"\nports = "80/tcp"\nto = "%s"\nvia = "ab"'
 
     assert opened(rules(more=forwards % "a"), "tcp dport 80") == ['iifname "wg-b" ip daddr 10.77.0.0']
@@ -115,7 +115,7 @@ def test_what_a_host_serves_for_a_forward_is_open_by_its_link_and_what_it_passes
     assert opened(behind, "ct status dnat") == ['iifname "wg-b" ip daddr 10.0.3.20']
 
 
-def test_accept_means_all_but_those_that_are_denied() -> None:
+def test_accept_admits_all_but_denied_sources() -> None:
     lines = rules(a='firewall = { input = "accept", forward = "accept", deny = "203.0.113.0/24" }')
 
     assert lines.count("ip saddr 203.0.113.0/24 drop") == 2

@@ -48,13 +48,13 @@ def only_its_look_changed(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", tuple(texts()))
-def test_a_topology_keeps_what_it_says(text: str) -> None:
+def test_fmt_keeps_the_values_of_a_topology(text: str) -> None:
     if '"""' not in text and "'''" not in text:
         only_its_look_changed(text)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_every_example_is_laid_out(example: Path, update: bool) -> None:
+def test_every_example_is_formatted(example: Path, update: bool) -> None:
     if update:
         netc("fmt", example)
 
@@ -143,7 +143,7 @@ g.h.i = true #last
 """
 
 
-def test_every_form_of_toml_stays() -> None:
+def test_fmt_keeps_every_form_of_toml() -> None:
     made = formatted(EVERYTHING)
 
     assert tomllib.loads(made) == tomllib.loads(EVERYTHING)
@@ -153,12 +153,12 @@ def test_every_form_of_toml_stays() -> None:
 
 
 @given(written_in_a_hurry())
-def test_whatever_is_written_in_a_hurry_keeps_what_it_says(text: str) -> None:
+def test_fmt_keeps_the_values_of_untidy_text(text: str) -> None:
     only_its_look_changed(text)
 
 
 @given(st.data())
-def test_the_richest_topology_keeps_what_it_says(data: st.DataObject) -> None:
+def test_fmt_keeps_the_values_of_the_richest_topology(data: st.DataObject) -> None:
     only_its_look_changed(Author(data.draw).table(FULL, ""))
 
 
@@ -224,11 +224,11 @@ peer = { public_key = "k", allowed_ips = ["::/0"] }
 """
 
 
-def test_the_layout() -> None:
+def test_fmt_writes_this_layout() -> None:
     assert formatted(WILD) == LAID_OUT
 
 
-def test_fmt_writes_in_place_and_says_what_it_did(tmp_path: Path) -> None:
+def test_fmt_writes_in_place_and_prints_what_it_did(tmp_path: Path) -> None:
     topo, link = tmp_path / "topo.toml", tmp_path / "link.toml"
     topo.write_text("version=1\nnetwork.name='x'\n")
     topo.chmod(0o640)
@@ -247,7 +247,7 @@ def test_fmt_writes_in_place_and_says_what_it_did(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link.toml", "topo.toml"]
 
 
-def test_what_is_no_toml_stays_as_it_is(tmp_path: Path) -> None:
+def test_fmt_leaves_invalid_toml_unchanged(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_text("version = \n")
     ran = netc("fmt", topo)
@@ -260,7 +260,7 @@ def test_what_is_no_toml_stays_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "\n\n", "# alone", "\ufeffversion=1", "a='''\r\n  x \r\n'''\r\n", "a=[\n\n]", "a=[#x\n]"]
 )
-def test_odd_texts(text: str) -> None:
+def test_fmt_keeps_the_values_of_unusual_texts(text: str) -> None:
     made = formatted(text)
 
     assert tomllib.loads(made) == tomllib.loads(text.removeprefix("\ufeff"))

@@ -124,7 +124,7 @@ def test_every_key_of_the_json_is_documented() -> None:
     assert [key for key in sorted(keys) if f"`{key}`" not in told] == []
 
 
-def test_an_annotation_stands_at_its_place_and_has_the_hint_and_the_other_place() -> None:
+def test_an_annotation_has_its_place_its_hint_and_the_other_place() -> None:
     assert annotations(github.render([COLLISION, NO_HOST], "topo.toml", TOPO)) == [
         (
             "error",
@@ -231,7 +231,7 @@ def diagnostics() -> list[Diagnostic]:
     return [NO_HOST, COLLISION, elsewhere, nothing, *many(Severity.WARNING, 2)]
 
 
-def test_sarif_is_what_its_schema_wants() -> None:
+def test_sarif_matches_its_schema() -> None:
     log = json.loads(sarif.render(diagnostics(), "topo.toml", TOPO))
     (run,) = log["runs"]
 
@@ -250,7 +250,7 @@ def test_sarif_is_what_its_schema_wants() -> None:
     assert "a%20b%3A%C3%A9%23.conf" in uris
 
 
-def test_sarif_knows_the_other_place_of_a_collision() -> None:
+def test_sarif_has_the_other_place_of_a_collision() -> None:
     (result,) = json.loads(sarif.render([COLLISION], "topo.toml", TOPO))["runs"][0]["results"]
 
     assert result["locations"][0]["physicalLocation"]["region"]["startLine"] == 9
@@ -277,7 +277,7 @@ def test_reviewdog_has_its_own_words_for_severities() -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_no_form_shows_a_secret(form: Format) -> None:
+def test_no_format_shows_a_secret(form: Format) -> None:
     secret = "cHJpdmF0ZS1rZXktb2YtdGhlLWV4YW1wbGUtaG9zdHM="
     place = Place("edge.conf", line=3, column=1, end=5, source=f"PrivateKey = {secret}")
     topo = TOPO + f'private_key = "{secret}"\n'
@@ -290,7 +290,7 @@ def test_no_form_shows_a_secret(form: Format) -> None:
 
 
 @pytest.mark.parametrize("form", Format)
-def test_forms_say_the_same_each_time(form: Format) -> None:
+def test_formats_do_not_depend_on_the_order_of_diagnostics(form: Format) -> None:
     assert render(form, diagnostics(), "topo.toml", TOPO) == render(form, diagnostics()[::-1], "topo.toml", TOPO)
 
 
@@ -308,7 +308,9 @@ def test_colours_change_nothing_but_colours() -> None:
 @pytest.mark.parametrize(
     ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)], ids=str
 )
-def test_a_terminal_has_colours(environment: dict[str, str], coloured: bool, tmp_path: Path) -> None:
+def test_colours_depend_on_the_terminal_and_the_environment(
+    environment: dict[str, str], coloured: bool, tmp_path: Path
+) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_text(WRONG)
     ours, theirs = pty.openpty()
@@ -347,7 +349,7 @@ def test_a_workflow_gets_annotations_and_a_log(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", DOCUMENTS)
-def test_a_topology_that_is_no_text_is_told_of_in_every_form(form: Format, tmp_path: Path) -> None:
+def test_a_topology_that_is_no_text_is_reported_in_every_format(form: Format, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.toml"
     wrong.write_bytes(b"version = 1 # \xff")
     ran = netc("check", wrong, "--format", form)
@@ -356,12 +358,12 @@ def test_a_topology_that_is_no_text_is_told_of_in_every_form(form: Format, tmp_p
     assert "NC0002" in str(json.loads(ran.out))
 
 
-def test_an_unknown_form_is_wrong_use() -> None:
+def test_an_unknown_format_is_wrong_use() -> None:
     assert netc("check", MESH, "--format", "xml").code == 2
 
 
 @pytest.mark.parametrize("form", DOCUMENTS)
-def test_examples_are_told_of_in_every_form(form: Format) -> None:
+def test_examples_are_reported_in_every_format(form: Format) -> None:
     for example in EXAMPLES:
         ran = netc("check", example, "--format", form)
         document = json.loads(ran.out)

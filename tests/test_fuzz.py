@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
     return here
 
 
-def told(data: bytes, folder: Path, *words: str | Path) -> Ran:
+def run_netc(data: bytes, folder: Path, *words: str | Path) -> Ran:
     """Whatever comes out of it, it comes soon and is in order."""
     topo = folder / "topo.toml"
     topo.write_bytes(data)
@@ -92,14 +92,14 @@ def words(draw: random.Random, folder: Path) -> tuple[str | Path, ...]:
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_no_mutant_of_an_example_breaks_it(chunk: int, folder: Path) -> None:
+def test_no_mutant_of_an_example_crashes_netc(chunk: int, folder: Path) -> None:
     """The seed of one that fails is told."""
     for number in range(night.number(MUTANTS) // CHUNKS):
         seed = f"{night.seed()}-{chunk}-{number}"
         draw = random.Random(seed)
         data = mutant(draw)
         try:
-            ran = told(data, folder, *(verb := words(draw, folder)))
+            ran = run_netc(data, folder, *(verb := words(draw, folder)))
             if "--format" in verb and "json" in verb and ran.code != 2:
                 assert json.loads(ran.out)["format"] == 1
         except Exception as error:
@@ -109,7 +109,7 @@ def test_no_mutant_of_an_example_breaks_it(chunk: int, folder: Path) -> None:
 
 def test_mutants_are_of_all_kinds(folder: Path) -> None:
     """Those that compile, those that are wrong, and those that are no TOML."""
-    rans = [told(mutant(random.Random(f"kinds-{n}")), folder, "check") for n in range(100)]
+    rans = [run_netc(mutant(random.Random(f"kinds-{n}")), folder, "check") for n in range(100)]
 
     assert sum(ran.code == 0 for ran in rans) >= 5
     assert sum("[NC0001]" in ran.err for ran in rans) >= 10
@@ -119,7 +119,7 @@ def test_mutants_are_of_all_kinds(folder: Path) -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    assert told(data, tmp_path_factory.mktemp("fuzz"), "check").code == 1
+    assert run_netc(data, tmp_path_factory.mktemp("fuzz"), "check").code == 1
 
 
 leaves = st.one_of(st.sampled_from(SHELL + NFT + PATHS), st.integers(), st.floats(), st.booleans(), st.text(max_size=8))
@@ -143,7 +143,7 @@ def test_any_tables_are_refused(tmp_path_factory: pytest.TempPathFactory, data: 
         text = tomlkit.dumps(head | data)
     except (ValueError, TypeError):
         return
-    told(text.encode(errors="replace"), tmp_path_factory.mktemp("fuzz"), "check")
+    run_netc(text.encode(errors="replace"), tmp_path_factory.mktemp("fuzz"), "check")
 
 
 # ---- large and deep ------------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ LARGE: dict[str, Callable[[], str]] = {
 def _large(data: bytes, folder: Path) -> str:
     """What went wrong in a few words: pytest would show all of it."""
     try:
-        told(data, folder, "check")
+        run_netc(data, folder, "check")
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:300]
     return ""
@@ -196,7 +196,7 @@ def _large(data: bytes, folder: Path) -> str:
 
 @pytest.mark.parametrize("text", ["x = '%s'\n", "%s", "# %s"], ids=repr)
 @pytest.mark.parametrize("filling", ["\x00", "x", "'", "[", "\n", "\r"], ids=repr)
-def test_a_file_of_10_mb_is_no_topology(text: str, filling: str, folder: Path) -> None:
+def test_a_file_of_10_mb_is_refused(text: str, filling: str, folder: Path) -> None:
     data = (HEAD + text % (filling * 10 * MB)).encode()
     (folder / "topo.toml").write_bytes(data)
     with within(SECONDS):
@@ -207,7 +207,7 @@ def test_a_file_of_10_mb_is_no_topology(text: str, filling: str, folder: Path) -
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_a_large_file_is_answered_soon(name: str, folder: Path) -> None:
+def test_a_large_file_is_checked_in_time(name: str, folder: Path) -> None:
     fails = _large(LARGE[name]().encode(), folder)
     assert not fails, fails
 
@@ -215,14 +215,14 @@ def test_a_large_file_is_answered_soon(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("depth", [10, 100, 500, 900, 1100, 5000, 100_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a=", "}")], ids=["lists", "tables"])
 @pytest.mark.parametrize("key", ["x", "addresses", "firewall", "tunnels.t", "ssh"])
-def test_no_depth_is_too_deep(key: str, opening: str, closing: str, depth: int, folder: Path) -> None:
+def test_deep_values_do_not_crash_netc(key: str, opening: str, closing: str, depth: int, folder: Path) -> None:
     fails = _large((HEAD + f"{key} = {opening * depth}1{closing * depth}\n").encode(), folder)
     assert not fails, fails
 
 
 @pytest.mark.parametrize("depth", [10, 300, 1100, 20_000])
 @pytest.mark.parametrize("form", ["[hosts.a{}]\n", "[[hosts.a{}]]\n", "wan{} = 1\n", "[hosts.a.firewall.allow{}]\n"])
-def test_no_header_is_too_deep(form: str, depth: int, folder: Path) -> None:
+def test_deep_headers_do_not_crash_netc(form: str, depth: int, folder: Path) -> None:
     fails = _large((HEAD + form.format(".a" * depth)).encode(), folder)
     assert not fails, fails
 
@@ -235,8 +235,8 @@ FILES = HEAD + "[sets.s]\nfiles = [%s]\n"
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("text", [IMPORT, FILES], ids=["import", "files"])
-def test_nothing_outside_is_read(text: str, path: str, folder: Path) -> None:
-    ran = told((text % json.dumps(path)).encode(), folder, "check")
+def test_only_files_in_the_folder_of_the_topology_are_read(text: str, path: str, folder: Path) -> None:
+    ran = run_netc((text % json.dumps(path)).encode(), folder, "check")
 
     if "azire-se.conf" not in path or "\x00" in path:
         assert ran.code == 1
@@ -246,7 +246,7 @@ def test_nothing_outside_is_read(text: str, path: str, folder: Path) -> None:
 
 @pytest.mark.parametrize("text", [IMPORT, FILES], ids=["import", "files"])
 @pytest.mark.parametrize("seed", range(20))
-def test_no_file_beside_breaks_it(text: str, seed: int, folder: Path) -> None:
+def test_no_imported_file_crashes_netc(text: str, seed: int, folder: Path) -> None:
     draw = random.Random(f"beside-{seed}")
     original = (
         (folder / "azire-se.conf").read_bytes()
@@ -261,7 +261,7 @@ def test_no_file_beside_breaks_it(text: str, seed: int, folder: Path) -> None:
                 (draw.randbytes(3), b"\n", b"[Peer]", b"/", b"\xff", b"= =")
             )
         (folder / "beside").write_bytes(data)
-        told((text % '"beside"').encode(), folder, "check")
+        run_netc((text % '"beside"').encode(), folder, "check")
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_no_file_beside_breaks_it(text: str, seed: int, folder: Path) -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("text", [IMPORT, FILES], ids=["import", "files"])
-def test_a_large_file_beside_is_answered_soon(text: str, line: bytes, folder: Path) -> None:
+def test_a_large_imported_file_is_checked_in_time(text: str, line: bytes, folder: Path) -> None:
     (folder / "beside").write_bytes(line * (SIZE // len(line)))
     topo = folder / "topo.toml"
     topo.write_text(text % '"beside"')
@@ -300,7 +300,7 @@ COMMANDS = {"start", "stop", "command"}
 @pytest.mark.parametrize(
     ("example", "path"), strings(), ids=lambda each: ".".join(map(str, each)) if isinstance(each, tuple) else ""
 )
-def test_no_string_says_more_than_a_word(example: Path, path: tuple[str | int, ...], folder: Path) -> None:
+def test_no_string_injects_a_command_into_output(example: Path, path: tuple[str | int, ...], folder: Path) -> None:
     """Behind what is right: refused, or found in no file that is made."""
     if COMMANDS & set(map(str, path)):
         return
@@ -309,8 +309,8 @@ def test_no_string_says_more_than_a_word(example: Path, path: tuple[str | int, .
         table = at(data, path[:-1])
         table[path[-1]] += harm
         text = tomlkit.dumps(data).encode()
-        if told(text, folder, "check").code == 0:
+        if run_netc(text, folder, "check").code == 0:
             out = folder / "out"
-            told(text, folder, "build", "-o", out)
+            run_netc(text, folder, "build", "-o", out)
             assert [name for name, (_, made) in tree(out).items() if harm.encode() in made] == []
             shutil.rmtree(out)

@@ -57,7 +57,7 @@ def test_out_holds_nothing_but_the_examples(update: bool) -> None:
     assert {path.name for path in OUT.iterdir()} == names
 
 
-def test_what_reviews_fold_is_the_same_on_every_host() -> None:
+def test_files_that_reviews_fold_are_the_same_on_every_host() -> None:
     """All but MANIFEST, which follows from the files that it lists."""
     texts: dict[str, set[bytes]] = {}
     for example in EXAMPLES:
@@ -70,7 +70,7 @@ def test_what_reviews_fold_is_the_same_on_every_host() -> None:
     assert [path for path, found in texts.items() if len(found) > 1] == []
 
 
-def test_nothing_compiled_is_executable_but_scripts() -> None:
+def test_only_scripts_are_executable() -> None:
     wrong = [
         path
         for example in EXAMPLES
@@ -85,7 +85,7 @@ def head(path: Path) -> str:
     return "\n".join(path.read_text().splitlines()[:3])
 
 
-def test_every_file_says_whose_it_is() -> None:
+def test_every_file_names_its_host_or_says_that_it_is_shared() -> None:
     """In its first lines: this host's, compiled from the topology, or the same everywhere. MANIFEST has checksums."""
     said = ("Compiled by netc", "The same on every host: reviewed once for each release of netc.")
     files = [path for path in OUT.rglob("*") if path.is_file() and path.name != "MANIFEST"]

@@ -64,7 +64,7 @@ def _built(text: str) -> list[str]:
 
 @pytest.mark.parametrize("table", [*TABLES, *WRONG])
 @pytest.mark.usefixtures("_netc")
-def test_work_grows_as_what_there_is(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_grows_at_most_as_n_log_n(table: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from netc import workers
 
     monkeypatch.setattr(workers, "_processors", lambda: 1)
@@ -97,7 +97,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("way", [*FAST, *SLOW])
-def test_what_grows_faster_is_found(way: str) -> None:
+def test_faster_growth_is_found(way: str) -> None:
     """Also where it is one line, or one call."""
     space: dict[str, Callable[[int], object]] = {**weighed.HOOKS}
     code: CodeType = weighed.compiled((FAST | SLOW)[way], "/drawn.py")
@@ -116,7 +116,7 @@ def test_a_hint_is_found_among_many_names(wrong: str) -> None:
     assert names.did_you_mean(wrong) == "did you mean `edge-frankfurt-117`?"
 
 
-def test_each_forward_of_a_port_is_told_once() -> None:
+def test_each_forward_of_the_same_port_is_reported_once() -> None:
     with pytest.raises(InvalidTopology) as raised:
         understand(WRONG["forwards of one port"](20), "topo.toml", str)
 

@@ -35,7 +35,7 @@ PROSE = 539
 
 
 @cache
-def told(case: str) -> tuple[Diagnostic, ...]:
+def reported(case: str) -> tuple[Diagnostic, ...]:
     path = DIAGNOSTICS / f"{case}.toml"
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -98,14 +98,14 @@ def is_written(topology: Any, path: KeyPath) -> bool:
 @pytest.mark.parametrize("case", CASES)
 def test_every_place_is_a_key_of_the_topology_or_of_the_language(case: str) -> None:
     topology = parsed(case)
-    places = [path for one in told(case) for path in (one.where, *one.also) if isinstance(path, tuple)]
+    places = [path for one in reported(case) for path in (one.where, *one.also) if isinstance(path, tuple)]
 
     assert [dotted(path) for path in places if not (is_in_schema(path) or is_written(topology, path))] == []
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_nothing_is_told_twice(case: str) -> None:
-    said = Counter((one.code, dotted(one.where), one.what, one.place) for one in told(case))
+def test_no_diagnostic_is_reported_twice(case: str) -> None:
+    said = Counter((one.code, dotted(one.where), one.what, one.place) for one in reported(case))
 
     assert [one for one, times in said.items() if times > 1] == []
 
@@ -234,7 +234,7 @@ HINTS = [
     (case, number)
     for case in CASES
     if parsed(case) is not None
-    for number, diagnostic in enumerate(told(case))
+    for number, diagnostic in enumerate(reported(case))
     if diagnostic.hint
 ]
 
@@ -242,19 +242,19 @@ HINTS = [
 @cache
 def tried(case: str, number: int) -> str:
     """What is wrong with a hint; `prose` for one that cannot be pasted."""
-    diagnostic, topology = told(case)[number], parsed(case)
+    diagnostic, topology = reported(case)[number], parsed(case)
     assert topology is not None
     try:
         made = pasted(diagnostic, topology)
     except Prose:
         return "prose"
     after = diagnostics(document(made), DIAGNOSTICS / f"{case}.toml")
-    before = Counter(map(sense, told(case)))
+    before = Counter(map(sense, reported(case)))
     said = f"{diagnostic.code} {dotted(diagnostic.where)}: {diagnostic.hint}"
-    if Counter(map(sense, after))[sense(diagnostic)] >= before[sense(diagnostic)] and len(after) >= len(told(case)):
+    if Counter(map(sense, after))[sense(diagnostic)] >= before[sense(diagnostic)] and len(after) >= len(reported(case)):
         return f"{said}: is told again"
     new = [one for one in after if sense(one) not in before and one.code not in LEADS_ON]
-    errors = any(one.severity == "error" for one in told(case))
+    errors = any(one.severity == "error" for one in reported(case))
     caused = [one for one in new if one.where[:2] == diagnostic.where[:2] and (one.severity == "error" or not errors)]
     return f"{said}: makes {caused[0].code}: {caused[0].what}" if caused else ""
 
@@ -336,7 +336,7 @@ def sense(diagnostic: Diagnostic) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("case", sorted({case for case, _ in HINTS}))
-def test_a_hint_cures_what_it_is_given_for(case: str) -> None:
+def test_a_hint_that_is_applied_removes_its_diagnostic(case: str) -> None:
     wrong = [tried(case, number) for name, number in HINTS if name == case]
 
     assert [one for one in wrong if one not in ("", "prose")] == []

@@ -128,11 +128,11 @@ def test_any_text_is_refused(text: str) -> None:
     ],
     ids=lambda text: repr(text[-20:]),
 )
-def test_monsters_are_refused(text: str) -> None:
+def test_extreme_texts_are_refused(text: str) -> None:
     assert outcome(text)
 
 
-def test_a_report_on_a_monster_stays_readable() -> None:
+def test_the_report_on_an_extreme_text_stays_readable() -> None:
     text = HEAD + "k" * 100_000 + " = 1"
     shown = render(outcome(text), "topo.toml", text)
 

@@ -88,7 +88,7 @@ def test_secrets_are_in_files_of_their_own_and_nowhere_else(here: Path) -> None:
     assert "belongs in /etc/netc/keys/provider-se.key on a, mode 0600" in ran.out
 
 
-def test_a_key_that_is_there_is_not_written_over(here: Path) -> None:
+def test_an_existing_key_is_not_overwritten(here: Path) -> None:
     (here / "topo.toml").write_text(FORMS["headers"])
     (here / "keys" / "a").mkdir(parents=True)
     (here / "keys" / "a" / "provider-se.psk").write_text("another\n")
@@ -113,7 +113,7 @@ def test_a_key_that_is_there_is_not_written_over(here: Path) -> None:
         (FORMS["headers"] + "mtu\n", (), 1, "error[NC0001]"),
     ],
 )
-def test_whatever_cannot_be_taken_changes_nothing(
+def test_a_file_that_cannot_be_imported_changes_nothing(
     topo: str, words: tuple[str, ...], code: int, said: str, here: Path
 ) -> None:
     (here / "topo.toml").write_text(topo)
@@ -127,7 +127,7 @@ def test_whatever_cannot_be_taken_changes_nothing(
 
 
 @pytest.mark.parametrize("cut", ["PublicKey", "AllowedIPs", "[Interface]"])
-def test_half_a_provider_s_file_is_told(cut: str, here: Path) -> None:
+def test_an_incomplete_provider_file_is_reported(cut: str, here: Path) -> None:
     (here / "topo.toml").write_text(FORMS["headers"])
     (here / "Provider SE.conf").write_text("".join(x for x in PROVIDER.splitlines(True) if not x.startswith(cut)))
     ran = taken()
@@ -139,7 +139,7 @@ def test_half_a_provider_s_file_is_told(cut: str, here: Path) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_a_table_is_added_behind_every_example(example: Path) -> None:
+def test_a_table_is_added_at_the_end_of_every_example(example: Path) -> None:
     text = example.read_text()
     host = next(iter(tomllib.loads(text)["hosts"]))
     made = added(text, ("hosts", host, "tunnels", "new"), {"kind": "sit", "remote": "192.0.2.1"})
@@ -208,7 +208,7 @@ def test_a_mesh_keeps_addresses_and_keys() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_a_mesh_comes_beside_what_is_there() -> None:
+def test_a_mesh_is_added_to_an_existing_topology() -> None:
     ran = mesh(TOKYO, PARIS, topo=HEAD + "[hosts.a]\nid = 7\n")
 
     assert ran.code == 0
@@ -216,7 +216,7 @@ def test_a_mesh_comes_beside_what_is_there() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_addresses_that_stand_alone_get_the_smallest_subnet() -> None:
+def test_addresses_without_a_subnet_get_the_smallest_one() -> None:
     ran = mesh(
         *(
             {"Name": n, "Address": f"10.1.0.{i}/32", "PrivateKey": KEYS[i - 1]} | {"Endpoint": n}
@@ -229,7 +229,7 @@ def test_addresses_that_stand_alone_get_the_smallest_subnet() -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_what_a_mesh_has_no_key_for_is_told() -> None:
+def test_settings_that_a_mesh_has_no_key_for_are_reported() -> None:
     ran = mesh(TOKYO, PARIS | {"AllowedIPs": "10.50.0.0/16", "PostUp": "true", "ListenPort": "51821"}, NAT)
 
     assert ran.code == 0
@@ -256,7 +256,7 @@ def test_what_a_mesh_has_no_key_for_is_told() -> None:
         ([TOKYO, PARIS | {"ListenPort": "0"}], "line 3: `0` is not a port"),
     ],
 )
-def test_a_mesh_that_a_topology_cannot_hold(rows: list[dict[str, str]], said: str) -> None:
+def test_a_mesh_that_a_topology_cannot_express_is_refused(rows: list[dict[str, str]], said: str) -> None:
     ran = mesh(*rows)
 
     assert (ran.code, ran.out) == (1, "")
@@ -267,7 +267,7 @@ def test_a_mesh_that_a_topology_cannot_hold(rows: list[dict[str, str]], said: st
 
 
 @pytest.mark.usefixtures("here")
-def test_another_csv_file_is_told() -> None:
+def test_an_unknown_csv_file_is_refused() -> None:
     Path("lan.csv").write_text("a,b\n1,2\n")
     ran = netc("import", "wg-meshconf", "lan.csv", "topo.toml")
 
@@ -275,14 +275,14 @@ def test_another_csv_file_is_told() -> None:
     assert "name a database of wg-meshconf" in ran.err
 
 
-def test_the_public_half_of_a_key() -> None:
+def test_a_public_key_is_derived_as_in_rfc_7748() -> None:
     """RFC 7748, section 6.1: Alice's."""
     private = "dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo="
 
     assert public_key(private) == "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo="
 
 
-def test_a_file_of_windows_powershell_is_named_as_such(here: Path) -> None:
+def test_a_file_in_utf_16_is_refused_with_a_command_that_converts_it(here: Path) -> None:
     (here / "topo.toml").write_text(FORMS["headers"])
     (here / "Provider SE.conf").write_bytes(PROVIDER.encode("utf-16"))
     ran = taken()
@@ -293,7 +293,7 @@ def test_a_file_of_windows_powershell_is_named_as_such(here: Path) -> None:
     assert PRIVATE not in ran.err
 
 
-def test_a_name_too_long_for_an_interface_is_cured_by_an_option(here: Path) -> None:
+def test_a_name_too_long_for_an_interface_gets_a_hint_with_name(here: Path) -> None:
     (here / "topo.toml").write_text(FORMS["headers"])
     (here / "se-got-wg-001.conf").write_text(PROVIDER)
     ran = netc("import", "wg-quick", "se-got-wg-001.conf", "topo.toml")
@@ -316,7 +316,7 @@ def test_an_mtu_too_large_for_the_uplink_is_left_out(here: Path) -> None:
     assert "mtu" not in tomllib.loads((here / "topo.toml").read_text())["hosts"]["a"]["tunnels"]["provider-se"]
 
 
-def test_what_is_ignored_is_told_at_its_line(here: Path) -> None:
+def test_an_ignored_setting_is_reported_at_its_line(here: Path) -> None:
     (here / "topo.toml").write_text(FORMS["headers"])
     (here / "Provider SE.conf").write_text(PROVIDER.replace("[Peer]", "Table = off\n[Peer]"))
     ran = taken()

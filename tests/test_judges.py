@@ -32,7 +32,7 @@ def test_every_judge_passes_every_file(topology: Path) -> None:
         assert {verdict.judge for verdict in said} >= {"bash -n", "shellcheck", "systemd-analyze verify"}
 
 
-def test_values_are_followed_through_all_that_a_release_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_libraries_of_a_release_pass_shellcheck_with_data_flow(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--verify` does without, which is most of shellcheck's work."""
     monkeypatch.setattr(shellcheck, "_said", {})
     monkeypatch.setattr(shellcheck, "_flows", lambda _: True)
@@ -47,7 +47,7 @@ def test_values_are_followed_through_all_that_a_release_brings(monkeypatch: pyte
 
 @settings(max_examples=night.number(600), suppress_health_check=[HealthCheck.filter_too_much])
 @given(topologies(least_hosts=2))
-def test_bird_reads_what_is_written_for_routers_that_nobody_thought_of(topology: Table) -> None:
+def test_bird_reads_the_configuration_of_generated_routers(topology: Table) -> None:
     assume(topology.keys() & {"bgp", "igp"})
     try:
         network = understand(document(topology), "drawn.toml", str).network

@@ -21,13 +21,13 @@ STANDS_FOR = {"LOCAL", "REMOTE", "TTL", "KEY", "VNI", "PORT"}
 MADE_BY_IP = [kind for kind, properties in KINDS.items() if properties.form in ("plain", "numbered", "6to4")]
 
 
-def test_every_kind_has_a_row_and_its_words() -> None:
+def test_every_kind_has_a_row_and_a_known_form() -> None:
     assert set(KINDS) == set(Kind) == set(get_args(TunnelKind))
     assert {KINDS[kind].form for kind in get_args(LinkKind)} <= {"wireguard", "plain", "numbered"}
 
 
 @pytest.mark.parametrize("kind", MADE_BY_IP)
-def test_what_ip_link_is_told_is_the_type_and_pairs_of_an_option_and_its_value(kind: str) -> None:
+def test_arguments_of_ip_link_are_the_type_and_pairs_of_option_and_value(kind: str) -> None:
     words = KINDS[kind].ip_link.split()
     values = words[1::2]
 
@@ -40,7 +40,7 @@ def test_what_ip_link_is_told_is_the_type_and_pairs_of_an_option_and_its_value(k
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_kind_says_what_its_form_asks_for(kind: str) -> None:
+def test_a_kind_has_the_properties_that_its_form_requires(kind: str) -> None:
     properties = KINDS[kind]
 
     assert bool(properties.prefix) == bool(properties.overhead or properties.ip_link) == (properties.form != "program")
@@ -61,7 +61,7 @@ def test_the_protocol_is_that_of_the_device(kind: str) -> None:
     assert KINDS[kind].protocol == PROTOCOLS[KINDS[kind].ip_link.split()[1]]
 
 
-def test_keys_of_one_program_are_those_that_are_described_so() -> None:
+def test_keys_of_a_kind_are_those_whose_description_names_it() -> None:
     """Or another kind takes them without a word, and nothing comes of them."""
     described: dict[str, set[str]] = {kind: set() for kind in KINDS}
     for name, field in Tunnel.model_fields.items():
@@ -114,7 +114,7 @@ def test_a_comparison_of_kinds_would_be_found(tmp_path: Path, monkeypatch: pytes
     assert sorted(compared(module)) == ["wrong.py:1: gre", "wrong.py:2: Kind.VXLAN", "wrong.py:4: sit"]
 
 
-def test_one_module_knows_where_keys_are() -> None:
+def test_one_module_has_the_path_of_keys() -> None:
     knowing = [place(module) for module in MODULES if "/etc/netc/keys" in module.read_text()]
 
     assert knowing == ["language/key_files.py"]

@@ -82,15 +82,15 @@ def found(look: Callable[[Path], Iterable[str]], modules: Iterable[Path] = MODUL
     return [f"{place(module)}: {what}" for module in modules for what in look(module)]
 
 
-def outside(rooms: tuple[str, ...]) -> tuple[Path, ...]:
+def all_but(rooms: tuple[str, ...]) -> tuple[Path, ...]:
     return tuple(module for module in MODULES if room(module) not in rooms)
 
 
-def test_every_room_has_its_place() -> None:
+def test_every_directory_is_a_known_layer() -> None:
     assert {room(module) for module in MODULES} - {"__init__"} == set(ROOMS)
 
 
-def test_imports_run_one_way() -> None:
+def test_layers_import_lower_layers_only() -> None:
     backwards = found(lambda module: (name for name in own(module) if name.split(".")[1] not in before(module)))
 
     assert backwards == []
@@ -101,7 +101,7 @@ def before(module: Path) -> tuple[str, ...]:
     return () if here == "__init__" else ROOMS[: ROOMS.index(here) + 1]
 
 
-def test_a_room_reads_its_own_noun_alone() -> None:
+def test_a_layer_does_not_import_excluded_layers() -> None:
     wrong = found(lambda module: (name for name in own(module) if name.startswith(APART.get(room(module), ("-",)))))
 
     assert wrong == []
@@ -115,7 +115,7 @@ def test_features_never_import_each_other() -> None:
     assert wrong == []
 
 
-def test_every_check_is_asked() -> None:
+def test_every_check_is_registered() -> None:
     """Those of references and of what has no effect are asked apart."""
     having = {module.stem for module in inhabitants("checks") if any(map(is_check, parsed(module).body))}
 
@@ -193,8 +193,8 @@ def touches(module: Path) -> Iterator[str]:
                 pass
 
 
-def test_only_the_rooms_at_the_door_touch_the_disk() -> None:
-    assert found(touches, outside(WRITERS)) == []
+def test_only_the_writing_layers_access_the_disk() -> None:
+    assert found(touches, all_but(WRITERS)) == []
 
 
 def says(module: Path) -> Iterator[str]:
@@ -213,23 +213,23 @@ def says(module: Path) -> Iterator[str]:
                 pass
 
 
-def test_only_the_command_prints_exits_and_looks_around() -> None:
-    assert found(says, outside(SAYS)) == []
+def test_only_cli_and_verify_print_exit_and_read_the_environment() -> None:
+    assert found(says, all_but(SAYS)) == []
 
 
 CHANCE = {"time", "datetime", "random", "secrets", "uuid", "getpass", "platform", "locale", "tzlocal"}
 
 
-def test_nothing_that_compiles_knows_a_clock_or_a_die() -> None:
+def test_no_compiling_module_imports_clocks_or_random_numbers() -> None:
     """`deploy` waits for hosts, and compiles nothing; a build is watched, which is not told to what compiles."""
     watching = [PACKAGE / "cli" / name for name in ("build.py", "progress.py")]
-    compiling = (module for module in outside(("deploy",)) if module not in watching)
+    compiling = (module for module in all_but(("deploy",)) if module not in watching)
     chances = found(lambda module: (name for name in imported(module) if name.split(".")[0] in CHANCE), compiling)
 
     assert chances == []
 
 
-def test_the_tests_of_this_file_see_what_they_look_for() -> None:
+def test_the_searches_of_this_file_find_known_cases() -> None:
     """The rooms at the door do all of it."""
     reader, exchange, teller = PACKAGE / "cli/files.py", PACKAGE / "exchange.py", PACKAGE / "cli/topology.py"
 
@@ -238,7 +238,7 @@ def test_the_tests_of_this_file_see_what_they_look_for() -> None:
     assert {"typer", "sys.stderr"} <= set(says(teller))
 
 
-def test_a_module_has_one_subject() -> None:
+def test_a_module_is_short() -> None:
     lengths = {place(module): len(module.read_text().splitlines()) for module in MODULES}
 
     assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
@@ -256,7 +256,7 @@ def long_functions(module: Path) -> Iterator[str]:
                 yield f"{node.name}: {length} lines"
 
 
-def test_a_module_says_what_it_is_about() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [place(m) for m in MODULES if m.read_text().strip() and not ast.get_docstring(parsed(m))]
 
     assert silent == []

@@ -44,7 +44,7 @@ def bare(text: str) -> Iterator[int]:
                 yield node.lineno
 
 
-def test_no_text_is_read_or_written_by_the_locale() -> None:
+def test_every_text_is_read_and_written_with_a_stated_encoding() -> None:
     modules = sorted((ROOT / "compiler").rglob("*.py"))
     found = [f"{path.name}:{line}" for path in modules for line in bare(path.read_text(encoding="utf-8"))]
 
@@ -52,7 +52,7 @@ def test_no_text_is_read_or_written_by_the_locale() -> None:
     assert found == []
 
 
-def test_what_is_left_to_the_locale_is_noticed() -> None:
+def test_a_call_without_an_encoding_is_found() -> None:
     calls = ("p.read_text()", "p.write_text('x')", "open('x')", "p.open('w')", "open(f, 'w')", "run([], text=True)")
     others = ("open('x', 'rb')", "os.open('x', 0)", "p.read_bytes()", "p.open('w', encoding='utf-8')", "run([])")
 
@@ -75,7 +75,7 @@ def test_a_build_makes_the_same_bytes_in_every_locale(locale: dict[str, str], tm
 
 
 @pytest.mark.parametrize("verb", ["check", "build", "explain", "fmt"])
-def test_what_cannot_be_shown_is_told_all_the_same(verb: str, tmp_path: Path) -> None:
+def test_text_that_the_locale_cannot_encode_causes_no_traceback(verb: str, tmp_path: Path) -> None:
     topo = tmp_path / "größe.toml"
     topo.write_text(FOREIGN, encoding="utf-8")
     rest = {"build": ["-o", tmp_path / "out"], "explain": []}.get(verb, [])
@@ -93,7 +93,7 @@ def test_pages_and_examples_are_read_in_every_locale(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&-", "<&- >&- 2>&-"])
-def test_a_build_needs_nobody_who_listens(closed: str, tmp_path: Path) -> None:
+def test_a_build_works_with_closed_output(closed: str, tmp_path: Path) -> None:
     example = next(path for path in EXAMPLES if path.stem == "mesh")
     for verb in ("build", "check"):
         ran = netc(verb, example, *(["-o", tmp_path / "out"] if verb == "build" else []), shell=closed)

@@ -102,7 +102,7 @@ def test_a_dnat_that_takes_ssh_is_found(stolen: str, thief: tuple[str, ...]) -> 
         '[forwards.f]\nat = "b"\nports = "2222/tcp"\nto = "a"\nvia = "ab"',
     ],
 )
-def test_what_takes_something_else_is_not(harmless: str) -> None:
+def test_a_dnat_of_another_port_is_not_reported(harmless: str) -> None:
     assert walked(HEAD + SPACE + harmless) == []
 
 
@@ -125,7 +125,7 @@ def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "words", [["build", "-o"], ["build", "--strict", "-o"], ["build", "--check", "-o"], ["bundle", "-o"]]
 )
-def test_whoever_would_be_locked_out_gets_nothing(
+def test_a_topology_that_locks_hosts_out_is_not_written(
     words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Each host that would shut its ssh is told of, and nothing is written."""
@@ -140,7 +140,7 @@ def test_whoever_would_be_locked_out_gets_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_every_part_of_the_address_space_sends_somebody() -> None:
+def test_the_walk_sends_a_packet_from_every_part_of_the_address_space() -> None:
     reading = read(HEAD, "topo.toml", no_imports)
     assert reading.topology is not None
     network, _ = resolve(reading.topology)
@@ -159,7 +159,7 @@ def test_every_part_of_the_address_space_sends_somebody() -> None:
     assert parts("2001:db8:1::1", 2222) == ["::"], "nobody is told from another after the rule for ssh"
 
 
-def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
+def test_a_guarded_namespace_does_not_reach_ssh() -> None:
     """It is kept in on purpose, and the walk knows what keeps it."""
     reading = read(document(FULL), "topo.toml", no_imports)
     assert reading.topology is not None
@@ -175,7 +175,7 @@ def test_a_guarded_namespace_is_no_way_to_ssh() -> None:
 
 
 @given(topologies())
-def test_nobody_is_locked_out_of_what_is_accepted(topology: Table) -> None:
+def test_an_accepted_topology_locks_nobody_out(topology: Table) -> None:
     try:
         network = understand(document(topology), "topo.toml", no_imports).network
     except InvalidTopology as mistakes:

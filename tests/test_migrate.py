@@ -93,7 +93,7 @@ def hosts(names: str) -> frozenset[HostName]:
         ("ab", "ab", "ab", ["a", "b"], ["a", "b"]),
     ],
 )
-def test_members_change_at_one_moment_and_fellows_without_neighbours_need_not(
+def test_all_members_change_at_one_moment_but_fellows_without_neighbours(
     links: str, fellows: str, edges: str, to_fake: list[str], to_real: list[str]
 ) -> None:
     assert groups(both(links, fellows, edges)) == to_fake
@@ -107,7 +107,9 @@ def test_members_change_at_one_moment_and_fellows_without_neighbours_need_not(
     [(links, "") for links in (RING, STAR, TREE, MANY, LINE)]
     + [(TREE, "bd"), (LINE, "bd"), (MANY, "bd"), (MANY, "bde")],
 )
-def test_no_order_is_finer(links: str, fellows: str, edges: str, forms: tuple[str, str]) -> None:
+def test_the_order_has_the_smallest_steps_without_harm(
+    links: str, fellows: str, edges: str, forms: tuple[str, str]
+) -> None:
     """Every state that it leads through is without harm, and no part of a step could be a step."""
     one = both(links, fellows, edges, forms)
     done: frozenset[HostName] = frozenset()
@@ -120,7 +122,7 @@ def test_no_order_is_finer(links: str, fellows: str, edges: str, forms: tuple[st
     assert done == frozenset(one.routers)
 
 
-def test_half_way_both_sides_of_every_session_lose_what_the_other_knows() -> None:
+def test_an_intermediate_state_cuts_both_directions_of_a_session() -> None:
     one = both(RING, edges="a")
     broken = harm(one, hosts("a"))
 
@@ -135,7 +137,7 @@ def test_a_real_edge_behind_a_fake_fellow_leaks() -> None:
     assert {host for _, host in harm(one, hosts("d")).cut} == {"d"}
 
 
-def test_anycast_leaks_as_a_neighbour_s_routes_do() -> None:
+def test_anycast_prefixes_leak_like_routes_of_a_neighbour() -> None:
     """It is told to the world with the path that it came by."""
     served = '[anycast.dns]\naddresses = "172.20.0.53/32"\nhosts = "c"\nservices = "unbound.service"\n'
     served += '[anycast.dns.check]\ncommand = ["/bin/true"]\ninterval = "5s"\ntimeout = "2s"\n'
@@ -145,7 +147,7 @@ def test_anycast_leaks_as_a_neighbour_s_routes_do() -> None:
     assert harm(both(TREE, "bd", "d"), hosts("abc")) == Harm()
 
 
-def test_what_restarts_and_what_is_mixed_meanwhile() -> None:
+def test_a_step_lists_restarted_and_mixed_sessions() -> None:
     first, second = order(both(TREE, "bd"))
 
     assert first.restarted == (("a", "b"), ("a", "c"), ("b", "c"), ("b", "d"))
@@ -173,14 +175,14 @@ def test_the_order_is_printed(tmp_path: Path) -> None:
     assert "systemctl reload netc-bird" in ran.out
 
 
-def test_sessions_outside_begin_anew_when_the_as_speaks_otherwise(tmp_path: Path) -> None:
+def test_external_sessions_restart_if_the_asn_of_a_member_changes(tmp_path: Path) -> None:
     """A member's own ASN is in one form's, and the AS's in the other's."""
     ran = migrate(tmp_path, topology(REAL, RING, edges="ac"), topology(FAKE, RING, edges="ac"))
 
     assert "     all sessions with external neighbours of a, c restart too\n" in ran.out
 
 
-def test_what_is_left_is_printed(tmp_path: Path) -> None:
+def test_the_remaining_steps_are_printed(tmp_path: Path) -> None:
     words = [word for name in "abc" for word in ("--moved", name)]
     ran = migrate(tmp_path, topology(REAL, TREE, "bd"), topology(FAKE, TREE, "bd"), *words)
 
@@ -189,7 +191,7 @@ def test_what_is_left_is_printed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("names", "code"), [("a", "NC2602"), ("d", "NC2602"), ("abc", "NC2603")])
-def test_a_half_way_state_that_breaks_is_refused(names: str, code: str, tmp_path: Path) -> None:
+def test_an_intermediate_state_that_breaks_is_refused(names: str, code: str, tmp_path: Path) -> None:
     words = [word for name in names for word in ("--moved", name)]
     ran = migrate(tmp_path, topology(REAL, TREE, "bd", "abd"), topology(FAKE, TREE, "bd", "abd"), *words)
 
@@ -199,7 +201,7 @@ def test_a_half_way_state_that_breaks_is_refused(names: str, code: str, tmp_path
 
 
 @pytest.mark.parametrize("names", [(), ("a",)])
-def test_nothing_changes_between_a_form_and_itself(names: tuple[str, ...], tmp_path: Path) -> None:
+def test_there_is_nothing_to_change_between_equal_forms(names: tuple[str, ...], tmp_path: Path) -> None:
     words = [word for name in names for word in ("--moved", name)]
     ran = migrate(tmp_path, topology(REAL, RING), topology(REAL, RING), *words)
 
@@ -207,7 +209,7 @@ def test_nothing_changes_between_a_form_and_itself(names: tuple[str, ...], tmp_p
     assert ran.out.startswith("nothing to change")
 
 
-def test_with_an_igp_everybody_changes_at_one_moment(tmp_path: Path) -> None:
+def test_with_an_igp_all_routers_change_at_one_moment(tmp_path: Path) -> None:
     """What is told by an end that knows loopbacks means nothing to one that does not, also between fellows."""
     example = (ROOT / "examples/dn42.toml").read_text()
     over = example[example.index("over = ") :].splitlines()[0]
@@ -220,7 +222,7 @@ def test_with_an_igp_everybody_changes_at_one_moment(tmp_path: Path) -> None:
     assert ran.out.splitlines()[0] == "1. at the same time: fra, hkg, lax, nyc, sgp"
 
 
-def test_more_than_the_form_differs(tmp_path: Path) -> None:
+def test_differences_other_than_the_form_are_refused(tmp_path: Path) -> None:
     ran = migrate(tmp_path, topology(REAL, RING, edges="a"), topology(FAKE, RING).replace("20.0.2/32", "20.0.9/32"))
 
     assert ran.code == 1
@@ -228,20 +230,20 @@ def test_more_than_the_form_differs(tmp_path: Path) -> None:
     assert "`hosts.a.bgp.peers.x` differs" in ran.err or "`hosts.a.bgp.peers` differs" in ran.err
 
 
-def test_a_mistake_in_either_is_told(tmp_path: Path) -> None:
+def test_an_error_in_either_topology_is_reported(tmp_path: Path) -> None:
     wrong = topology(REAL, RING).replace("id = 1\n", "id = 0\n")
 
     assert "before.toml" in migrate(tmp_path, wrong, topology(FAKE, RING)).err
     assert "after.toml" in migrate(tmp_path, topology(FAKE, RING), wrong).err
 
 
-def test_an_address_of_the_same_network_is_another_address(tmp_path: Path) -> None:
+def test_another_address_of_the_same_network_is_a_difference(tmp_path: Path) -> None:
     moved = topology(FAKE, RING).replace("198.51.100.1/24", "198.51.100.99/24")
 
     assert "`hosts.a.addresses` differs" in migrate(tmp_path, topology(REAL, RING), moved).err
 
 
-def test_wrong_use(tmp_path: Path) -> None:
+def test_an_unknown_host_and_moved_without_migrate_are_wrong_use(tmp_path: Path) -> None:
     ran = migrate(tmp_path, topology(REAL, RING), topology(FAKE, RING), "--moved", "q")
 
     assert ran.code == 2

@@ -108,7 +108,7 @@ def test_down_is_the_mirror_of_up(hosts: tuple[HostPlan, ...]) -> None:
 
 @settings(max_examples=night.number(200))
 @given(plans)
-def test_half_an_up_is_taken_back_by_the_whole_down(hosts: tuple[HostPlan, ...]) -> None:
+def test_down_undoes_an_up_that_ended_early(hosts: tuple[HostPlan, ...]) -> None:
     for of in hosts:
         host = fresh(of)
         for part in of.parts:
@@ -126,7 +126,7 @@ def test_half_an_up_is_taken_back_by_the_whole_down(hosts: tuple[HostPlan, ...])
 
 
 @given(plans)
-def test_a_part_goes_and_comes_alone(hosts: tuple[HostPlan, ...]) -> None:
+def test_a_part_goes_down_and_up_without_a_change_to_others(hosts: tuple[HostPlan, ...]) -> None:
     """Forty tunnels stay while the forty-first changes: a part and what needs it go; all others are as before."""
     for of in hosts:
         host = fresh(of)
@@ -145,7 +145,7 @@ def test_a_part_goes_and_comes_alone(hosts: tuple[HostPlan, ...]) -> None:
 
 
 @given(plans)
-def test_what_needs_a_part_comes_after_it_and_goes_with_it(hosts: tuple[HostPlan, ...]) -> None:
+def test_dependents_of_a_part_start_after_it_and_stop_with_it(hosts: tuple[HostPlan, ...]) -> None:
     """A part that touches another one's namespace, or is a port of its bridge, is bound to it."""
     for of in hosts:
         home = {namespace.name: part.name for part in of.parts for namespace in part.every(Namespace)}
@@ -162,7 +162,7 @@ def test_what_needs_a_part_comes_after_it_and_goes_with_it(hosts: tuple[HostPlan
 
 
 @given(plans)
-def test_a_reload_changes_nothing_that_is_not_new(hosts: tuple[HostPlan, ...]) -> None:
+def test_a_reload_of_an_unchanged_part_changes_nothing(hosts: tuple[HostPlan, ...]) -> None:
     for of in hosts:
         host = fresh(of)
         for part in of.parts:
@@ -208,7 +208,7 @@ def test_parts_share_no_device_port_table_or_priority(hosts: tuple[HostPlan, ...
         assert shared == []
 
 
-def test_most_of_what_is_drawn_is_accepted() -> None:
+def test_most_generated_topologies_are_accepted() -> None:
     """The claims above are about something."""
     refused: list[list[str]] = []
     total = 0
@@ -289,7 +289,7 @@ GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
         ("ip -4 route delete default metric 9 table 5 protocol 77", "no route"),
     ],
 )
-def test_a_fake_host_refuses_what_a_host_would(story: str, reason: str) -> None:
+def test_a_fake_host_refuses_what_a_real_host_refuses(story: str, reason: str) -> None:
     host = Host(FILES)
     *fine, wrong = (tuple(command.split()) for command in story.split("; "))
     for command in fine:
@@ -299,7 +299,7 @@ def test_a_fake_host_refuses_what_a_host_would(story: str, reason: str) -> None:
         host.run(wrong)
 
 
-def test_a_fake_host_forgives_only_what_is_gone() -> None:
+def test_undo_on_a_fake_host_ignores_only_missing_devices() -> None:
     host = Host(FILES)
     host.undo(("remove_link", "g"))
 

@@ -19,7 +19,7 @@ def test_a_new_topology_compiles_where_it_was_written(example: str, tmp_path: Pa
     assert netc("check", topo).code == 0
 
 
-def test_without_a_name_it_is_the_starting_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_without_arguments_writes_the_start_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     assert netc("new").code == 0
@@ -28,7 +28,7 @@ def test_without_a_name_it_is_the_starting_point(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize("there", ["net.toml", "azire-se.conf"])
-def test_nothing_that_is_there_is_written_over(there: str, tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(there: str, tmp_path: Path) -> None:
     (tmp_path / there).symlink_to("nowhere")
     ran = netc("new", tmp_path / "net.toml", "--example", "seedbox")
 
@@ -37,12 +37,12 @@ def test_nothing_that_is_there_is_written_over(there: str, tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == [there]
 
 
-def test_a_name_that_is_no_example_s_is_wrong_use(tmp_path: Path) -> None:
+def test_an_unknown_example_is_wrong_use(tmp_path: Path) -> None:
     ran = netc("new", tmp_path / "net.toml", "--example", "seedbx")
 
     assert ran.code == 2
     assert "did you mean `seedbox`?" in ran.err
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_wrong_use(tmp_path: Path) -> None:
     assert netc("new", tmp_path / "no" / "net.toml").code == 2

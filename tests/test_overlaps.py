@@ -19,7 +19,7 @@ PREFIXES = st.tuples(st.sampled_from((4, 6)), st.integers(0, 15), st.integers(0,
 
 
 @given(st.lists(RANGES), RANGES)
-def test_ranges_that_meet_another(ranges: list[tuple[int, int]], asked: tuple[int, int]) -> None:
+def test_spans_find_every_range_that_meets_another(ranges: list[tuple[int, int]], asked: tuple[int, int]) -> None:
     spans = Spans((first, last, number) for number, (first, last) in enumerate(ranges))
     first, last = asked
 
@@ -29,7 +29,7 @@ def test_ranges_that_meet_another(ranges: list[tuple[int, int]], asked: tuple[in
 
 
 @given(st.lists(st.tuples(PREFIXES, st.integers(0, 3))))
-def test_the_first_prefix_of_another_that_overlaps(prefixes: list[tuple[IPNetwork, int]]) -> None:
+def test_first_overlaps_finds_the_first_prefix_of_another_owner(prefixes: list[tuple[IPNetwork, int]]) -> None:
     expected = [
         next((n for n, (b, its) in enumerate(prefixes[:index]) if its != owner and (a in b or b in a)), None)
         for index, (a, owner) in enumerate(prefixes)
@@ -39,7 +39,9 @@ def test_the_first_prefix_of_another_that_overlaps(prefixes: list[tuple[IPNetwor
 
 
 @given(st.lists(PREFIXES), st.integers(0, 40), st.sampled_from((4, 6)))
-def test_the_longest_prefix_that_holds_an_address(prefixes: list[IPNetwork], number: int, version: int) -> None:
+def test_longest_finds_the_longest_prefix_that_holds_an_address(
+    prefixes: list[IPNetwork], number: int, version: int
+) -> None:
     address = IPAddress(number, version)
     holding = [n for n, net in enumerate(prefixes) if address in net]
     longest = max(holding, key=lambda n: (prefixes[n].prefixlen, -n), default=None)
@@ -47,7 +49,7 @@ def test_the_longest_prefix_that_holds_an_address(prefixes: list[IPNetwork], num
     assert Longest((net, n) for n, net in enumerate(prefixes)).of(address) == longest
 
 
-def test_an_answer_is_of_one_value_and_goes_with_it() -> None:
+def test_a_cached_answer_belongs_to_one_value_and_is_dropped_with_it() -> None:
     asked: list[tuple[str, object]] = []
 
     @once

@@ -252,14 +252,14 @@ def out_hosts() -> Iterator[tuple[str, Files]]:
             yield f"{topology.stem}/{host.name}", {file.path: file for file in files}
 
 
-def test_what_out_names_is_in_out() -> None:
+def test_files_and_units_that_out_names_are_in_out() -> None:
     hosts = dict(out_hosts())
 
     assert {name: missing_files(files) for name, files in hosts.items() if missing_files(files)} == {}
     assert {name: missing_units(files) for name, files in hosts.items() if missing_units(files)} == {}
 
 
-def test_what_is_not_there_is_noticed() -> None:
+def test_a_missing_file_is_found() -> None:
     files = files_of(full())
     for_nobody = {
         *SAME_ON_EVERY_HOST,
@@ -286,7 +286,7 @@ def test_what_is_not_there_is_noticed() -> None:
 
 
 @given(plans)
-def test_every_file_is_wanted_by_another(hosts: tuple[HostPlan, ...]) -> None:
+def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
     """A script that nothing runs and a ruleset that nothing loads are left from something."""
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
@@ -316,7 +316,7 @@ def alone(plan: HostPlan, part: Part) -> set[str]:
 
 
 @given(plans)
-def test_a_file_is_of_one_part(hosts: tuple[HostPlan, ...]) -> None:
+def test_a_file_belongs_to_one_part(hosts: tuple[HostPlan, ...]) -> None:
     for plan in hosts:
         owners = Counter(path for part in plan.parts for path in alone(plan, part))
         paths = [file.path for file in emit(plan)]
@@ -328,7 +328,7 @@ def test_a_file_is_of_one_part(hosts: tuple[HostPlan, ...]) -> None:
 
 
 @given(plans)
-def test_a_part_is_printed_the_same_whatever_is_beside_it(hosts: tuple[HostPlan, ...]) -> None:
+def test_the_files_of_a_part_do_not_depend_on_other_parts(hosts: tuple[HostPlan, ...]) -> None:
     """So a change touches the parts that it changes and no other."""
     for plan in hosts:
         whole = files_of(plan)
@@ -338,7 +338,7 @@ def test_a_part_is_printed_the_same_whatever_is_beside_it(hosts: tuple[HostPlan,
             assert {p: lone[p].text for p in alone(plan, part)} == {p: whole[p].text for p in alone(plan, part)}
 
 
-def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
+def test_a_part_comes_after_its_dependencies_whatever_its_name_is() -> None:
     first, then, last = (Part(PartName(name), ("x",), name) for name in ("z", "a", "b"))
     share = Share(parts=(replace(then, after=(first.name,)), last, first))
 
@@ -352,7 +352,7 @@ def test_a_part_comes_after_those_that_it_needs_whatever_it_is_called() -> None:
 @settings(max_examples=night.number(20), phases=[Phase.explicit, Phase.generate])
 @example(drawn_plans(FULL))
 @given(plans)
-def test_no_judge_finds_fault_with_what_is_printed(hosts: tuple[HostPlan, ...]) -> None:
+def test_judges_fail_no_file_of_a_plan(hosts: tuple[HostPlan, ...]) -> None:
     files = {plan.host: tuple(file for file in emit(plan) if file.path not in SAME_ON_EVERY_HOST) for plan in hosts}
     said = [v for _, _, verdicts in verify_all(files.items()) for v in verdicts]
 

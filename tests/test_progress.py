@@ -54,14 +54,14 @@ def test_a_long_build_shows_how_many_hosts_are_done(tmp_path: Path) -> None:
     assert COLOUR.search(said)
 
 
-def test_the_bar_is_gone_at_the_end_and_the_cursor_back(tmp_path: Path) -> None:
+def test_the_bar_is_erased_and_the_cursor_restored_at_the_end(tmp_path: Path) -> None:
     said = on_a_terminal(tmp_path / "out")
 
     assert said.rindex(SHOWN) > said.rindex(HIDDEN)
     assert said.rstrip().endswith("\x1b[2K")
 
 
-def test_a_build_that_is_refused_gives_the_terminal_back(tmp_path: Path) -> None:
+def test_a_build_that_is_refused_restores_the_cursor(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_text(MESH.read_text())
     for host in tomllib.loads(MESH.read_text())["hosts"]:
@@ -80,7 +80,7 @@ def test_a_terminal_that_cannot_move_its_cursor_is_left_alone(tmp_path: Path) ->
     assert on_a_terminal(tmp_path / "out", TERM="dumb") == ""
 
 
-def test_no_color_is_heeded(tmp_path: Path) -> None:
+def test_no_color_disables_colours(tmp_path: Path) -> None:
     said = on_a_terminal(tmp_path / "out", NO_COLOR="1")
 
     assert "/5" in said
@@ -88,7 +88,7 @@ def test_no_color_is_heeded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("force", ["", "1"])
-def test_whoever_reads_a_pipe_reads_no_bar(tmp_path: Path, force: str) -> None:
+def test_a_pipe_gets_no_bar(tmp_path: Path, force: str) -> None:
     words = [sys.executable, "-c", BUILD, "-1", str(MESH), str(tmp_path / "out")]
     ran = subprocess.run(words, capture_output=True, text=True, check=True, env=os.environ | {"FORCE_COLOR": force})
 

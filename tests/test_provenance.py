@@ -113,7 +113,7 @@ TABLES = [
 @pytest.mark.parametrize(
     ("example", "path", "header"), TABLES, ids=lambda value: ".".join(value) if isinstance(value, tuple) else None
 )
-def test_lines_of_a_table_are_those_that_go_with_it(example: str, path: tuple[str, ...], header: str) -> None:
+def test_lines_of_a_table_are_those_removed_with_it(example: str, path: tuple[str, ...], header: str) -> None:
     """Where nothing else needs it."""
     text = (ROOT / "examples" / f"{example}.toml").read_text()
     block = header + re.split(r"\n(?=#|\[)", text.partition(header)[2], maxsplit=1)[0]
@@ -121,7 +121,7 @@ def test_lines_of_a_table_are_those_that_go_with_it(example: str, path: tuple[st
     assert from_table(path, base(example)) == by_experiment(example, block, "")
 
 
-def test_what_goes_with_a_table_that_needs_another_is_its_own() -> None:
+def test_lines_of_a_forward_do_not_belong_to_its_link() -> None:
     """A forward's rules are the forward's, and not the link's that it goes by."""
     link, forward = (from_table(path, base("start")) for path in (("links", "home"), ("forwards", "web")))
 
@@ -131,7 +131,7 @@ def test_what_goes_with_a_table_that_needs_another_is_its_own() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_every_command_of_a_script_comes_from_something_and_whatever_is_said_of_a_line_is_a_line(example: Path) -> None:
+def test_every_command_has_a_cause_and_every_cause_names_an_existing_line(example: Path) -> None:
     found = base(example.stem)
     lengths = {place: len(text.splitlines()) for place, text in found.texts.items()}
     known = {line for lines in causes(example.stem).values() for line in lines}
@@ -149,7 +149,7 @@ def test_every_command_of_a_script_comes_from_something_and_whatever_is_said_of_
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_a_leaf_said_otherwise_says_something_else_and_nothing_more(example: Path) -> None:
+def test_a_variant_of_a_leaf_differs_and_leaves_the_topology_unchanged(example: Path) -> None:
     topology = base(example.stem).topology
     silent = []
     for path in leaves(topology):
@@ -163,7 +163,7 @@ def test_a_leaf_said_otherwise_says_something_else_and_nothing_more(example: Pat
     assert [path for path in silent if path != ("version",) and path[-1] != "import"] == []
 
 
-def test_a_table_that_is_taken_away_is_away() -> None:
+def test_without_removes_a_table() -> None:
     topology = base("start").topology
 
     assert "web" not in without(topology, ("forwards", "web")).forwards
@@ -235,19 +235,19 @@ def test_a_line_is_explained_by_its_keys(file: str, text: str, example: str, key
     assert f"{example}.toml:" in row
 
 
-def test_a_line_that_is_netc_s_own_comes_from_nothing() -> None:
+def test_a_line_of_a_library_comes_from_no_key() -> None:
     words = explained(f"{OUT}/start/server/files/usr/lib/netc/steps.bash:3", START)
 
     assert "no key in particular" in words
 
 
-def test_a_line_that_two_things_bring_alike_is_its_part_s() -> None:
+def test_a_line_with_two_equal_causes_belongs_to_its_part() -> None:
     where = line_of("dn42/fra/files/etc/netc/parts/bird/up", "step start_bird")
 
     assert "\nhosts.fra.bgp " in explained(where, ROOT / "examples" / "dn42.toml")
 
 
-def test_a_key_is_explained_by_what_follows_from_it() -> None:
+def test_a_key_is_explained_by_its_lines_in_the_output() -> None:
     words = explained("links.home", START)
 
     assert words.startswith(f"links.home  {START}:28\n")
@@ -268,7 +268,7 @@ def test_one_value_is_explained_by_its_lines() -> None:
     assert "in force" not in words
 
 
-def test_a_table_that_stands_alone_for_a_list_has_no_index() -> None:
+def test_a_single_table_in_place_of_a_list_needs_no_index() -> None:
     topo = ROOT / "examples" / "laptop.toml"
 
     assert explained("hosts.laptop.tunnels.escape.peer.endpoint", topo) == explained(
@@ -279,7 +279,7 @@ def test_a_table_that_stands_alone_for_a_list_has_no_index() -> None:
 @pytest.mark.parametrize(
     "what", ["links.home.between[0]", "hosts.server", "network", "network.name", "forwards.web.to"]
 )
-def test_all_sorts_of_keys_are_explained(what: str) -> None:
+def test_keys_of_every_form_are_explained(what: str) -> None:
     assert explained(what, START).startswith(f"{what}  {START}:")
 
 
@@ -323,7 +323,7 @@ def test_output_of_another_topology_is_not_explained(tmp_path: Path) -> None:
     assert "is not what" in ran.err
 
 
-def test_a_topology_with_mistakes_has_no_output_to_explain(tmp_path: Path) -> None:
+def test_a_topology_with_errors_has_no_output_to_explain(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_text('version = 1\nnetwork.name = "x"\n[hosts.a]\n')
     ran = netc("explain", "hosts.a", topo)

@@ -42,7 +42,7 @@ def order(jumps: dict[str, str], links: str = LINKS) -> list[list[str]]:
     return [[str(host) for host in group] for group in groups]
 
 
-def test_what_is_behind_others_comes_before_them() -> None:
+def test_hosts_behind_others_come_before_them() -> None:
     assert order({}, "") == [["hub", "home", "shed", "lone", "edge"]]
     assert order({}) == [["shed"], ["home"], ["hub", "lone", "edge"]]
     assert order({"hub": "edge"}) == [["shed"], ["home"], ["hub"], ["lone", "edge"]]
@@ -58,7 +58,7 @@ def test_what_is_behind_others_comes_before_them() -> None:
         {"hub": "edge", "home": "lone"},
     ],
 )
-def test_what_ssh_jumps_over_comes_later(jumps: dict[str, str]) -> None:
+def test_jump_hosts_come_after_the_hosts_behind_them(jumps: dict[str, str]) -> None:
     groups = order(jumps)
     place = {host: index for index, group in enumerate(groups) for host in group}
     assert sorted(place) == ["edge", "home", "hub", "lone", "shed"]
@@ -66,11 +66,11 @@ def test_what_ssh_jumps_over_comes_later(jumps: dict[str, str]) -> None:
         assert place[host] < place[jump]
 
 
-def test_jumps_in_a_ring_come_to_an_end() -> None:
+def test_an_order_exists_for_a_cycle_of_jump_hosts() -> None:
     groups = order({"hub": "edge", "edge": "hub"})
     assert sorted(host for group in groups for host in group) == ["edge", "home", "hub", "lone", "shed"]
 
 
-def test_the_canary_is_alone_and_so_many_follow() -> None:
+def test_the_canary_comes_first_and_waves_have_at_most_the_given_size() -> None:
     assert list(waves([["a", "b", "c"], ["d", "e"]], "d", 2)) == [("d",), ("a", "b"), ("c",), ("e",)]
     assert list(waves([["a", "b"], []], None, 1)) == [("a",), ("b",)]

@@ -92,7 +92,7 @@ def test_a_place_in_another_file_is_shown_under_the_key_path_that_led_there() ->
     assert caret_text(shown) == "Jack"
 
 
-def test_a_note_about_nothing_in_particular_has_no_place() -> None:
+def test_a_note_without_a_key_has_no_place() -> None:
     note = Diagnostic("NC0900", (), "built for Debian 12", severity=Severity.NOTE)
 
     assert render([note], "topo.toml", TOPO) == "note[NC0900]: built for Debian 12\n\n1 note\n"
@@ -128,13 +128,13 @@ def test_errors_come_first_then_places_then_codes() -> None:
     ("errors", "notes", "summary"),
     [(1, 0, "1 error"), (2, 1, "2 errors, 1 note"), (0, 2, "2 notes"), (1, 1, "1 error, 1 note")],
 )
-def test_the_last_line_counts(errors: int, notes: int, summary: str) -> None:
+def test_the_last_line_counts_the_diagnostics(errors: int, notes: int, summary: str) -> None:
     diagnostics = [error()] * errors + [error(severity=Severity.NOTE)] * notes
 
     assert render(diagnostics, "f", TOPO).splitlines()[-1] == summary
 
 
-def test_a_thousand_problems_are_enough() -> None:
+def test_at_most_1000_problems_are_shown() -> None:
     shown = render([error()] * 1001, "topo.toml", TOPO)
 
     assert shown.count("error[NC0203]") == 1000
@@ -150,12 +150,12 @@ def test_a_line_of_megabytes_is_cut_as_any_other(end: str) -> None:
     assert max(map(len, shown.splitlines())) <= WIDEST + len("1 | ")
 
 
-def test_nothing_wrong_is_nothing_said() -> None:
+def test_no_diagnostics_print_nothing() -> None:
     assert render([], "topo.toml", TOPO) == ""
 
 
 @pytest.mark.parametrize("attack", ["\x1b[2J", "\r", "\x9b31m", "\u202e", "\u200b", "\x07", "\u2028", "\x7f"])
-def test_nothing_that_steers_a_terminal_gets_through(attack: str) -> None:
+def test_control_characters_are_escaped(attack: str) -> None:
     text = f'x = "{attack}" # {attack}\n"k{attack}" = 1\n'
     place = Place(f"f{attack}", line=1, column=6, end=6 + len(attack), source=f"x = '{attack}'")
     diagnostics = [
@@ -177,7 +177,7 @@ def test_a_line_break_in_a_value_cannot_forge_a_line_of_ours() -> None:
 
 
 @pytest.mark.parametrize("indent", ["\t", "a\tb = 1\t", "日本 = ", "e\u0301 = ", "\x1b\t"])
-def test_carets_stand_under_what_they_mean(indent: str) -> None:
+def test_carets_stand_under_the_text_of_their_place(indent: str) -> None:
     place = Place("f", line=1, column=len(indent) + 1, end=len(indent) + 4, source=f"{indent}bad # c")
     _, _, _, source, caret, *_ = render([error(place=place)], "f", "").splitlines()
     columns = "".join(c * 2 if unicodedata.east_asian_width(c) == "W" else c for c in source if c != "\u0301")

@@ -58,16 +58,16 @@ def refused(schema: Path, files: Iterable[Path]) -> dict[str, list[str]]:
     return found
 
 
-def test_an_editor_takes_every_example(schema: Path) -> None:
+def test_an_editor_accepts_every_example(schema: Path) -> None:
     assert refused(schema, EXAMPLES) == {}
 
 
-def test_an_editor_refuses_what_has_a_wrong_form(schema: Path) -> None:
+def test_an_editor_refuses_a_wrong_form(schema: Path) -> None:
     assert len(SHAPE) > 40
     assert {path.stem for path in SHAPE} - refused(schema, SHAPE).keys() == NOT_SEEN.keys()
 
 
-def test_an_editor_refuses_nothing_that_only_the_network_shows(schema: Path) -> None:
+def test_an_editor_accepts_the_right_form_with_errors_of_the_network(schema: Path) -> None:
     """Whatever is told of other things than form alone has the right form."""
     others = {path for path in DIAGNOSTICS.glob("*.toml") if path.stem >= "NC012"}
     only = {path for path in others if not re.search(r"\[NC0(00|1[01])", path.with_suffix(".txt").read_text())}
@@ -77,7 +77,7 @@ def test_an_editor_refuses_nothing_that_only_the_network_shows(schema: Path) -> 
     assert {stem for stem in refused(schema, sorted(only)) if not stem.startswith(forms)} == set()
 
 
-def test_an_editor_takes_whatever_netc_takes(schema: Path, tmp_path: Path) -> None:
+def test_an_editor_accepts_every_topology_that_netc_accepts(schema: Path, tmp_path: Path) -> None:
     drawn: list[Table] = []
 
     @settings(max_examples=night.number(1200), suppress_health_check=list(HealthCheck), phases=[Phase.generate])

@@ -85,17 +85,17 @@ def _place(text: str) -> Place:
         'import = "/a/very/long/path/of/nothing/but/small/letters"',
     ],
 )
-def test_what_is_no_secret_is_shown(text: str) -> None:
+def test_text_without_a_secret_is_shown(text: str) -> None:
     assert masked(text) == text
 
 
 @pytest.mark.parametrize("key", ["private_key", "PrivateKey", "preshared-key", "psk", "Passphrase", "admin_password"])
-def test_a_key_that_names_a_secret_is_known(key: str) -> None:
+def test_a_key_of_a_secret_is_recognised(key: str) -> None:
     assert is_secret_key(key)
 
 
 @pytest.mark.parametrize("key", ["public_key", "key", "keepalive", "secret-host", "pskov", 5])
-def test_other_keys_are_not(key: object) -> None:
+def test_other_keys_are_not_keys_of_a_secret(key: object) -> None:
     assert not is_secret_key(key)
 
 
@@ -109,7 +109,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=30).map("".join))
-def test_what_is_hidden_keeps_its_columns(text: str) -> None:
+def test_a_hidden_secret_keeps_its_columns(text: str) -> None:
     hidden = masked(text)
 
     assert len(hidden) == len(text)

@@ -49,7 +49,7 @@ families = st.sampled_from((4, 6))
 
 
 @given(st.data(), families)
-def test_ranges_are_merged_and_taken_away_as_netaddr_does_it(data: st.DataObject, family: Family) -> None:
+def test_merged_and_minus_agree_with_netaddr(data: st.DataObject, family: Family) -> None:
     some, taken = data.draw(ranges_of(family)), data.draw(ranges_of(family))
 
     assert as_set(merged(some), family) == as_set(some, family)
@@ -72,13 +72,13 @@ def test_prefixes_are_as_few_as_netaddr_makes_them(data: st.DataObject, family: 
     assert [IPNetwork(text) for text in prefixes(merged(some), family)] == nets
 
 
-def test_everything_is_one_prefix() -> None:
+def test_the_whole_address_space_is_one_prefix() -> None:
     assert list(prefixes(((0, 2**32 - 1),), 4)) == ["0.0.0.0/0"]
     assert list(prefixes(((0, 2**128 - 1),), 6)) == ["::/0"]
 
 
 @given(st.data(), families, st.integers(0, 80))
-def test_an_address_is_found(data: st.DataObject, family: Family, at: int) -> None:
+def test_holds_agrees_with_netaddr(data: st.DataObject, family: Family, at: int) -> None:
     some = data.draw(ranges_of(family))
     address = IPAddress(3 * 2**20 + at - 20, family)
 
@@ -129,7 +129,7 @@ def test_a_list_is_read_in_every_form(drawn: list[tuple[tuple[str, IPSet], str, 
 
 
 @given(st.text(st.sampled_from("0123456789abcdef.:/-#; \t\r\n%x,é١"), max_size=60))
-def test_a_line_that_is_read_is_one_that_netaddr_reads_and_the_rest_is_shown_where_it_stands(text: str) -> None:
+def test_netaddr_reads_every_accepted_line_and_bad_ones_are_marked(text: str) -> None:
     found = read_list(text)
 
     for bad in found.bad:
@@ -145,7 +145,7 @@ def test_a_line_that_is_read_is_one_that_netaddr_reads_and_the_rest_is_shown_whe
             assert IPNetwork(entry) in held(found)
 
 
-def test_of_many_bad_lines_some_are_told_and_the_rest_is_counted() -> None:
+def test_some_of_many_bad_lines_are_shown_and_the_rest_is_counted() -> None:
     found = read_list("no\n" * (SHOWN + 5) + "192.0.2.1\n")
 
     assert len(found.bad) == SHOWN
@@ -156,7 +156,7 @@ def test_of_many_bad_lines_some_are_told_and_the_rest_is_counted() -> None:
 @pytest.mark.parametrize(
     "line", ["01.2.3.4", "1.2.3", "1.2.3.4/33", "1.2.3.4/024", "1.2.3.4/", "/8", "1.2.3.256", "-", "1.2.3.4-"]
 )
-def test_what_nft_would_read_in_another_way_is_refused(line: str) -> None:
+def test_a_line_that_nft_reads_differently_is_refused(line: str) -> None:
     assert len(read_list(line).bad) == 1
 
 
@@ -180,7 +180,7 @@ def members_of(text: str, name: str = "x") -> IPSet:
     return as_set(found.v4, 4) | as_set(found.v6, 6)
 
 
-def test_a_set_is_what_its_lists_prefixes_and_sets_hold_less_what_is_taken_away() -> None:
+def test_a_set_has_its_files_prefixes_and_sets_without_those_of_minus() -> None:
     found = members_of(
         """
 [sets.x]
@@ -203,7 +203,7 @@ prefixes = ["2001:db8:1::/48", "192.0.2.0/28"]
     )
 
 
-def test_an_empty_set_is_a_mistake_unless_it_is_meant() -> None:
+def test_an_empty_set_is_an_error_unless_it_may_be_empty() -> None:
     with pytest.raises(InvalidTopology, match="1 problems"):
         network('sets.x.files = "none.list"')
 
@@ -215,7 +215,7 @@ def files_of(text: str, host: str) -> dict[str, str]:
     return {file.path.removeprefix("files"): file.text for file in found}
 
 
-def test_an_empty_set_is_named_by_no_rule_and_lets_nobody_in() -> None:
+def test_an_empty_set_is_in_no_rule_and_admits_nobody() -> None:
     text = HEAD.replace('deny = "x"', 'allow = [{ from = "x", ports = "80/tcp" }]')
     checked = understand(f"{text}sets.x = {{ may_be_empty = true, ipset = true }}", "topo.toml", {}.__getitem__)
     files = {file.path: file.text for file in dict(compile_hosts(checked.network))[HostName("a")]}
@@ -279,7 +279,7 @@ def test_no_bogon_is_an_address_of_the_internet() -> None:
         assert not first.is_global or first.is_multicast or is_younger_than_some_pythons
 
 
-def test_bogons_hold_the_others_and_no_carrier_s_customers_are_private() -> None:
+def test_bogons_include_private_and_linklocal_and_private_excludes_cgnat() -> None:
     found = network('sets.x = { prefixes = "192.0.2.0/24" }').sets
 
     assert not members([SetName("private"), SetName("linklocal")], found) - found[SetName("bogons")]
@@ -287,7 +287,7 @@ def test_bogons_hold_the_others_and_no_carrier_s_customers_are_private() -> None
     assert IPAddress("100.64.0.1") not in found[SetName("private")]
 
 
-def test_the_documents_name_them_all() -> None:
+def test_the_reference_names_every_builtin_set() -> None:
     text = (ROOT / "docs/reference/language.md").read_text()
 
     assert [name for name in BUILTIN if f"`{name}`" not in text] == []

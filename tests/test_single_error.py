@@ -84,7 +84,7 @@ def renamed(topology: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @cache
-def told(number: int, change: str) -> list[str]:
+def wrongly_reported(number: int, change: str) -> list[str]:
     topology, folder = KNOWN[number]
     made = misspelt(topology) if change == "misspelt" else renamed(topology)
     found = ((where, errors(changed, folder)) for where, changed in made)
@@ -93,10 +93,10 @@ def told(number: int, change: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(len(KNOWN)))
-def test_a_misspelt_key_is_one_mistake(number: int) -> None:
-    assert told(number, "misspelt") == []
+def test_a_misspelt_key_is_one_error(number: int) -> None:
+    assert wrongly_reported(number, "misspelt") == []
 
 
 @pytest.mark.parametrize("number", range(len(KNOWN)))
-def test_a_misspelt_name_is_one_mistake(number: int) -> None:
-    assert told(number, "renamed") == []
+def test_a_misspelt_name_is_one_error(number: int) -> None:
+    assert wrongly_reported(number, "renamed") == []

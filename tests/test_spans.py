@@ -26,11 +26,11 @@ def covered(place: Place) -> str:
     return place.source[place.column - 1 : place.end - 1]
 
 
-def test_a_value_is_where_it_stands() -> None:
+def test_a_value_has_its_own_place() -> None:
     assert shown('[hosts.edge]\nmtu = 1400\nname = "x"\n', ("hosts", "edge", "name")) == (3, 8, '"x"')
 
 
-def test_a_key_is_where_it_stands() -> None:
+def test_a_key_has_its_own_place() -> None:
     assert shown("[hosts.edge]\nmtu = 1400\n", ("hosts", "edge", "mtu"), on_key=True) == (2, 1, "mtu")
 
 
@@ -50,7 +50,7 @@ def test_the_place_names_the_file_and_holds_the_whole_line() -> None:
         (("a", "b", "c", "d"), False, (3, 5, "1")),
     ],
 )
-def test_a_table_is_its_header(path: KeyPath, on_key: bool, expected: tuple[int, int, str]) -> None:
+def test_the_place_of_a_table_is_its_header(path: KeyPath, on_key: bool, expected: tuple[int, int, str]) -> None:
     text = "[a.b]\n[a.b.c]\nd = 1\n"
 
     assert shown(text, path, on_key=on_key) == expected
@@ -78,7 +78,7 @@ def test_each_table_of_an_array_has_its_own_place() -> None:
     assert shown(text, ("r", 1, "more", 1, "z")) == (9, 5, "4")
 
 
-def test_dotted_keys_lead_to_each_of_their_parts() -> None:
+def test_each_part_of_a_dotted_key_has_a_place() -> None:
     text = "a . b.c = 1\na.d = 2\n"
 
     assert shown(text, ("a", "b", "c")) == (1, 11, "1")
@@ -87,7 +87,7 @@ def test_dotted_keys_lead_to_each_of_their_parts() -> None:
     assert shown(text, ("a", "d")) == (2, 7, "2")
 
 
-def test_quoted_keys_are_found_by_what_they_mean() -> None:
+def test_quoted_keys_are_found_by_their_value() -> None:
     text = '["a.b".\'c\\d\']\n"t\\u0061b\\t" = 1\n"" = 2\n'
 
     assert shown(text, ("a.b", "c\\d")) == (1, 2, "\"a.b\".'c\\d'")
@@ -95,7 +95,7 @@ def test_quoted_keys_are_found_by_what_they_mean() -> None:
     assert shown(text, ("a.b", "c\\d", ""), on_key=True) == (3, 1, '""')
 
 
-def test_inline_tables_and_nested_arrays_are_entered() -> None:
+def test_values_in_inline_tables_and_nested_arrays_have_places() -> None:
     text = "a = [1, [2, {x = 3, y.z = [4]}],\n # c\n 5]\n"
 
     assert shown(text, ("a", 0)) == (1, 6, "1")
@@ -131,7 +131,7 @@ def test_a_value_over_several_lines_is_shown_by_its_first() -> None:
         ((), (1, 1, "")),
     ],
 )
-def test_a_path_that_leads_nowhere_falls_back_to_the_nearest_key(path: KeyPath, expected: tuple[int, int, str]) -> None:
+def test_a_missing_path_has_the_place_of_the_nearest_key(path: KeyPath, expected: tuple[int, int, str]) -> None:
     text = "[a.b]\nlist = [{x = 1}]\n"
 
     assert shown(text, path) == expected
@@ -169,7 +169,7 @@ def test_blanks_after_a_backslash_at_the_end_of_a_line_are_fine() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "x = ", "[a\nb = 1", "x = 1\n]] = [", '"\\ud800" = 1'])
-def test_text_that_is_no_toml_still_has_a_first_line(text: str) -> None:
+def test_the_place_in_invalid_toml_is_the_first_line(text: str) -> None:
     place = Spans("f", text).of(("a", "b"))
 
     assert (place.line, place.column, place.end) == (1, 1, 1)

@@ -16,7 +16,7 @@ def day(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("day")
-def test_by_day_a_twentieth_is_tried_and_always_the_same() -> None:
+def test_a_run_by_day_draws_the_same_twentieth_each_time() -> None:
     chosen = night.some(EVERY)
 
     assert len(chosen) == 5
@@ -29,7 +29,7 @@ def test_by_day_a_twentieth_is_tried_and_always_the_same() -> None:
     assert len(night.some(EVERY[:3])) == 1
 
 
-def test_by_night_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_by_night_draws_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(night, "_seed", "7")
 
     assert night.some(EVERY) == EVERY
@@ -37,7 +37,7 @@ def test_by_night_all_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     assert night.seed() == "7"
 
 
-def test_a_machine_that_is_slow_looks_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_machine_polls_as_often(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[int] = []
     monkeypatch.setattr(waiting.time, "sleep", lambda _: None)
 

@@ -44,14 +44,14 @@ def lines(found: tuple[Diagnostic, ...]) -> list[int]:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_good_toml_is_read_as_it_is(example: Path) -> None:
+def test_valid_toml_is_read_as_by_tomllib(example: Path) -> None:
     text = example.read_text()
 
     assert loads(text, "x") == tomllib.loads(text)
 
 
 @given(st.data())
-def test_mistakes_in_several_places_are_all_told_of(data: st.DataObject) -> None:
+def test_syntax_errors_in_several_places_are_all_reported(data: st.DataObject) -> None:
     """Each in its own line; a list that is not closed is seen in the line behind, and a stray brace closes a table."""
     text = data.draw(st.sampled_from(EXAMPLES)).read_text().split("\n")
     good = [number for number, line in enumerate(text, 1) if STATEMENT.fullmatch(line)]
@@ -68,7 +68,7 @@ def test_mistakes_in_several_places_are_all_told_of(data: st.DataObject) -> None
 
 @pytest.mark.parametrize("spoil", SPOILS)
 @pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=repr)
-def test_a_mistake_hides_no_other_below_it(spoil: str, newline: str) -> None:
+def test_a_syntax_error_hides_no_other_below_it(spoil: str, newline: str) -> None:
     text = newline.join([STATEMENT.sub(SPOILS[spoil], "a = 1"), "b = 2", "c: 3", ""])
     found = diagnostics(text)
 
@@ -76,15 +76,15 @@ def test_a_mistake_hides_no_other_below_it(spoil: str, newline: str) -> None:
     assert lines(found) == ([2, 3] if spoil == "an open list" else [1, 3])
 
 
-def test_a_string_of_many_lines_hides_what_is_below_it() -> None:
+def test_an_open_multiline_string_hides_errors_below_it() -> None:
     assert lines(diagnostics('a: 1\nb = """\nc: 3\n')) == [1, 3]
 
 
-def test_keys_below_a_broken_header_are_not_those_of_the_table_before() -> None:
+def test_keys_below_a_broken_header_do_not_belong_to_the_previous_table() -> None:
     assert lines(diagnostics("[hosts.a]\nid = 1\n[hosts b]\nid = 2\n[hosts.a]\nid = 3\n")) == [3, 5]
 
 
-def test_there_is_an_end_to_it() -> None:
+def test_the_number_of_syntax_errors_is_limited() -> None:
     assert len(diagnostics("a: 1\n" * 1000)) == MOST
 
 
@@ -101,7 +101,7 @@ def test_there_is_an_end_to_it() -> None:
     ],
     ids=lambda text: text[:8],
 )
-def test_long_mistakes_are_told_of_soon(text: str) -> None:
+def test_long_syntax_errors_are_reported_in_time(text: str) -> None:
     before = time.process_time()
     diagnostics(text)
 
@@ -121,7 +121,7 @@ def test_long_mistakes_are_told_of_soon(text: str) -> None:
         ("a = '''x''", "", True),
     ],
 )
-def test_what_is_open_is_known(text: str, brackets: str, in_string: bool) -> None:
+def test_open_at_finds_open_brackets_and_strings(text: str, brackets: str, in_string: bool) -> None:
     found = open_at(text, len(text))
 
     assert "".join(text[at] for at in found.brackets) == brackets

@@ -59,7 +59,7 @@ def test_a_filter_of_a_template_takes_its_value_alone(path: Path) -> None:
     "text",
     ["{% set x = 1 %}", "{{ a + 1 }}", "{% if a == b %}{% endif %}", "{{ a() }}", "{% macro m() %}{% endmacro %}"],
 )
-def test_what_decides_is_told_from_what_prints(text: str) -> None:
+def test_a_node_that_decides_is_found(text: str) -> None:
     found = [node for node in Environment().parse(text).find_all(nodes.Node) if not isinstance(node, PRINTING)]
 
     assert found
@@ -94,7 +94,7 @@ def test_a_value_in_quotes_is_seen(line: str, wrong: bool) -> None:
     assert holds_quoted_value(line) == wrong
 
 
-def test_what_is_the_same_on_every_host_asks_for_no_value() -> None:
+def test_files_that_are_the_same_on_every_host_have_no_placeholders() -> None:
     plain = [path for path in (ROOT / "templates").rglob("*") if path.is_file() and path.suffix != ".j2"]
     asking = [path for path in plain if "{{ " in path.read_text() or "{% " in path.read_text()]
 
@@ -122,7 +122,7 @@ UNCHECKED = ["netc; flush ruleset", "", "eth0", 'a"b', None, True, False, 1.5, b
 
 
 @pytest.mark.parametrize("value", UNCHECKED, ids=repr)
-def test_a_token_is_a_checked_value_or_it_is_refused(value: object) -> None:
+def test_a_token_that_is_no_checked_value_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         token(value)
 
@@ -144,7 +144,7 @@ def test_a_checked_value_is_printed_as_it_is(value: object, printed: str) -> Non
 
 
 @pytest.mark.parametrize("value", [None, True, False, 1.5, b"x", ["a"], ...], ids=repr)
-def test_what_is_no_word_is_refused(value: object) -> None:
+def test_a_value_that_is_no_word_is_refused(value: object) -> None:
     with pytest.raises(TypeError):
         word(value)
 
@@ -157,7 +157,7 @@ def test_a_filter_checks_each_of_its_values(filter_: object) -> None:
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a;b", "$(a)", "a`b`", "a%n", 'a"b', "a\\"])
-def test_what_is_said_of_a_part_cannot_leave_its_line(text: str) -> None:
+def test_the_description_of_a_part_cannot_leave_its_line(text: str) -> None:
     with pytest.raises(TypeError):
         about(text)
     with pytest.raises(TypeError):
@@ -178,11 +178,11 @@ def test_bash_reads_a_word_as_it_was_written(texts: list[str]) -> None:
 
 
 @given(words)
-def test_a_word_is_one_line_as_long_as_its_text_is(text: str) -> None:
+def test_a_word_has_line_breaks_only_if_its_text_has(text: str) -> None:
     assert ("\n" in word(text)) == ("\n" in text)
 
 
-def test_a_credential_is_found_where_systemd_lays_it() -> None:
+def test_a_credential_is_read_from_the_directory_of_systemd() -> None:
     command = f"printf '%s' {word(CredentialName('home.key'))}"
     environment = {"CREDENTIALS_DIRECTORY": "/run/credentials/a b"}
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, text=True, env=environment)
@@ -199,7 +199,7 @@ ON_PURPOSE = {"finish", "source"}
 """What `netc-host` makes mean something else while it reads many `check` scripts."""
 
 
-def test_no_function_has_the_name_of_another_that_is_read_beside_it() -> None:
+def test_no_two_functions_of_one_program_have_the_same_name() -> None:
     """`netc-host` sources the libraries of all parts: the last one would win."""
     alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "bring.bash")  # of its own process, or named by it
     libraries = [path for path in (ROOT / "templates/bash").glob("*.bash") if path.name not in alone]

@@ -19,7 +19,9 @@ from upgrade.kept import HERE, RELEASES, TOPOLOGIES, each_release, unpacked
 
 @each_release
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_a_topology_compiles_as_it_was_written_then(tmp_path: Path, release: str, topology: str) -> None:
+def test_a_topology_of_an_earlier_release_compiles_into_its_own_output(
+    tmp_path: Path, release: str, topology: str
+) -> None:
     kept = unpacked(release, topology, tmp_path)
     into, fresh = (netc("build", kept / "topo.toml", "-o", kept / folder) for folder in ("out", "fresh"))
 
@@ -133,7 +135,7 @@ def test_a_file_that_differs_in_comments_only_asks_for_nothing(
     assert (ran.returncode == 0) is in_words
 
 
-def test_what_is_kept_says_where_it_is_from() -> None:
+def test_kept_releases_state_their_commit_and_version() -> None:
     assert "315c900" in RELEASES
     for release in RELEASES:
         said = tomllib.loads((HERE / release / "RELEASE").read_text())
@@ -163,7 +165,7 @@ def say_version(folder: Path, version: str) -> None:
     (folder / ".gitattributes").write_text(f"# Compiled by netc {version}, and so on\n")
 
 
-def test_who_built_before_a_default_changed_is_told(later: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_build_by_an_older_version_warns_of_a_changed_default(later: Callable[..., Ran], tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert "NC0125" not in later().err, "nobody built before"
 
@@ -193,7 +195,7 @@ reason = "it may be dropped"
 """
 
 
-def test_a_changed_default_is_acknowledged_wherever_it_may_be_told(later: Callable[..., Ran], tmp_path: Path) -> None:
+def test_an_acknowledged_changed_default_is_not_reported_by_any_verb(later: Callable[..., Ran], tmp_path: Path) -> None:
     later()
     say_version(tmp_path / "out", "0.2.0")
     topo = tmp_path / "topo.toml"
@@ -207,7 +209,7 @@ def test_a_changed_default_is_acknowledged_wherever_it_may_be_told(later: Callab
     assert "NC2801" in later().err, "the key is said"
 
 
-def test_where_nothing_can_say_that_it_was_told_the_hint_says_so(later: Callable[..., Ran], tmp_path: Path) -> None:
+def test_the_hint_says_if_netc_cannot_record_that_it_warned(later: Callable[..., Ran], tmp_path: Path) -> None:
     later()
     (tmp_path / "out/.gitattributes").write_text("# mine\n* -text\n")
     for _ in range(2):
@@ -230,7 +232,7 @@ ALLOW = ("hosts", "*", "firewall", "allow", "[]")
         ("[]", set()),
     ],
 )
-def test_a_default_of_a_table_in_a_list_is_told_of(
+def test_a_changed_default_of_a_table_in_a_list_is_reported(
     written: str, places: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("netc.language.changed.CHANGES", (Change("0.2.1", ALLOW, "interface", "Any."),))
@@ -252,7 +254,7 @@ def astray(change: Change) -> bool:
     return ("array" in node.get("type", ()) and "items" in node) or change.key not in node.get("properties", {})
 
 
-def test_every_change_is_of_a_key_of_the_language() -> None:
+def test_every_changed_default_names_a_key_of_the_language() -> None:
     assert [change for change in CHANGES if astray(change)] == []
 
 
@@ -266,7 +268,7 @@ def test_every_change_is_of_a_key_of_the_language() -> None:
         (("hosts", "*", "firewall", "allow", "*"), "ports"),
     ],
 )
-def test_a_change_of_no_key_is_noticed(table: tuple[str, ...], key: str) -> None:
+def test_a_changed_default_of_an_unknown_key_is_found(table: tuple[str, ...], key: str) -> None:
     assert astray(Change("0.2.1", table, key, ""))
     assert not astray(CHANGE)
     assert not astray(Change("0.2.1", ALLOW, "ports", ""))

@@ -224,11 +224,11 @@ def test_a_verdict_does_not_depend_on_the_order_of_files() -> None:
     assert verify(HOST) == verify(HOST[::-1])
 
 
-def test_no_files_no_verdicts() -> None:
+def test_no_files_give_no_verdicts() -> None:
     assert verify(()) == ()
 
 
-def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_tool_is_reported_and_never_counts_as_passed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     without_programs(monkeypatch, tmp_path)
     verdicts = verify(HOST)
 
@@ -239,7 +239,7 @@ def test_a_missing_tool_is_said_and_never_a_pass(monkeypatch: pytest.MonkeyPatch
     assert all("missing. To enable: " in verdict.detail for verdict in verdicts)
 
 
-def test_a_judge_that_computes_forever_gives_no_verdict_and_one_that_waits_is_waited_for(
+def test_a_judge_over_its_cpu_limit_gives_no_verdict_and_a_sleeping_one_does(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(process, "CPU_SECONDS", 1)
@@ -258,7 +258,7 @@ def test_a_judge_that_hangs_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) ->
     assert answer == process.Silence("sleep did not finish within 0.1 s")
 
 
-def test_a_crash_is_told_apart_from_an_answer() -> None:
+def test_a_crash_is_distinguished_from_an_answer() -> None:
     answer = process.ask((process.find("bash") or "bash", "-c", "kill -SEGV $$"))
 
     assert isinstance(answer, process.Answer)
@@ -297,7 +297,7 @@ def test_bash_refuses_what_it_cannot_read(old: str, new: str, complaint: str) ->
         (STEPS, '"/run/netc/$part"', "/run/netc/$part", "SC2086"),
     ],
 )
-def test_shellcheck_finds(file: File, old: str, new: str, code: str) -> None:
+def test_shellcheck_finds_faults(file: File, old: str, new: str, code: str) -> None:
     failed = failures(shellcheck.judge(with_file(altered(file, old, new))))
 
     assert list(failed) == [file.path]
@@ -313,7 +313,7 @@ def test_shellcheck_knows_what_steps_bash_sets() -> None:
 
 
 @pytest.mark.parametrize("judge", [bash, shellcheck])
-def test_what_is_the_same_on_two_hosts_is_read_once(judge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equal_files_of_two_hosts_are_judged_once(judge: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """But not beside another library."""
     asked: list[str] = []
     ask = process.ask
@@ -364,7 +364,7 @@ def of_all(hosts: dict[str, tuple[File, ...]]) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize(("old", "new"), FAULTS)
-def test_a_fault_of_one_host_among_hosts_that_are_alike_is_told_as_of_it_alone(
+def test_a_fault_of_one_of_several_similar_hosts_is_reported_for_it_only(
     old: str, new: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts = of_hosts(altered(UP, old, new).text)
@@ -386,7 +386,7 @@ def test_a_fault_of_one_host_among_hosts_that_are_alike_is_told_as_of_it_alone(
         ('# shellcheck disable=SC2154\nstep echo "$device"', 'step echo "$device"', "SC2154"),
     ],
 )
-def test_a_fault_that_lines_of_another_would_hide_is_told(
+def test_a_fault_that_lines_of_another_host_could_hide_is_reported(
     good: str, bad: str, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library = replace(STEPS, text=f'{STEPS.text}ask() {{ echo "$1"; }}\n')
@@ -402,7 +402,7 @@ def test_a_fault_that_lines_of_another_would_hide_is_told(
         assert of_all(order) == alone
 
 
-def test_a_fault_in_what_all_hosts_share_is_told_of_every_one_of_them() -> None:
+def test_a_fault_in_a_shared_file_is_reported_for_every_host() -> None:
     broken = altered(STEPS, '"/run/netc/$part"', "/run/netc/$part")
     told = of_all({host: (broken, *files[1:]) for host, files in of_hosts().items()})
 
@@ -410,7 +410,7 @@ def test_a_fault_in_what_all_hosts_share_is_told_of_every_one_of_them() -> None:
     assert all(set(failed) == {STEPS.path} and "SC2086" in failed[STEPS.path] for failed in told.values())
 
 
-def test_the_same_place_on_two_hosts_may_hold_two_libraries() -> None:
+def test_two_hosts_may_have_different_libraries_at_the_same_path() -> None:
     other = altered(STEPS, "part=$1 verb=$2", "part=$1")
     reads = altered(UP, "finish\n", 'step echo "$verb"\nfinish\n')
     told = of_all({"a": (STEPS, reads), "b": (other, reads)})
@@ -419,7 +419,7 @@ def test_the_same_place_on_two_hosts_may_hold_two_libraries() -> None:
     assert "SC2154" in told["b"][UP.path]
 
 
-def test_what_hosts_share_is_read_once_and_what_is_alike_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_files_and_similar_scripts_are_judged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     ask = process.ask
 
@@ -436,7 +436,7 @@ def test_what_hosts_share_is_read_once_and_what_is_alike_together(monkeypatch: p
     assert sorted(path.partition("/")[2] for path in asked) == sorted((STEPS.path, UP.path))
 
 
-def test_what_could_not_be_read_ahead_is_said_of_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_could_not_run_is_reported_for_every_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shellcheck, "_said", {})
     monkeypatch.setattr(shellcheck, "_comments", lambda _: None)
     for _, _, verdicts in verify_all(of_hosts().items()):
@@ -444,12 +444,12 @@ def test_what_could_not_be_read_ahead_is_said_of_every_host(monkeypatch: pytest.
         assert (said.subject, said.outcome) == ("2 scripts", Outcome.COULD_NOT_RUN)
 
 
-def test_what_is_no_script_is_not_judged_as_one() -> None:
+def test_only_scripts_are_judged_as_scripts() -> None:
     assert shellcheck.judge((OTHER, RULESET, SERVICE)) == ()
     assert bash.judge((OTHER, RULESET, SERVICE)) == ()
 
 
-def test_a_shellcheck_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_shellcheck_that_fails_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = tmp_path / "shellcheck"
     broken.write_text("#!/bin/sh\necho out of luck >&2\nexit 4\n")
     broken.chmod(0o755)
@@ -479,7 +479,7 @@ def test_a_shellcheck_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatc
         ("delete table inet netc\n", "destroy chain inet netc x y\n", "syntax error"),
     ],
 )
-def test_nft_refuses(old: str, new: str, complaint: str) -> None:
+def test_nft_refuses_a_faulty_ruleset(old: str, new: str, complaint: str) -> None:
     failed = failures(nft.judge((altered(RULESET, old, new), *((INCLUDED,) if "mayn" not in new else ()))))
 
     assert RULESET.path in failed
@@ -522,7 +522,7 @@ def test_nft_accepts_devices_and_owners_that_only_the_target_has() -> None:
 
 
 @needs_nft
-def test_an_unknown_group_is_no_verdict_and_excuses_no_mistake() -> None:
+def test_an_unknown_group_gives_no_verdict_and_hides_no_fault() -> None:
     unknown = altered(RULESET, '"netc-no-such-group"', '{ "netc-no-such-group" }')
     (verdict, _) = nft.judge((unknown, INCLUDED))
 
@@ -532,7 +532,7 @@ def test_an_unknown_group_is_no_verdict_and_excuses_no_mistake() -> None:
 
 
 @needs_nft
-def test_what_this_kernel_lacks_is_not_held_against_a_ruleset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_feature_that_this_kernel_lacks_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     # `jump nowhere` is refused by every kernel, and in the same words as a feature that is not there.
     refused = altered(RULESET, "accept\n", "jump nowhere\n")
     monkeypatch.setitem(nft_kernel._FEATURES, "jump", nft_kernel._rule("filter hook input", "jump nowhere"))
@@ -543,7 +543,7 @@ def test_what_this_kernel_lacks_is_not_held_against_a_ruleset(monkeypatch: pytes
 
 
 @needs_nft
-def test_a_lacking_feature_does_not_excuse_a_mistake_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_feature_hides_no_fault_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(nft_kernel._FEATURES, "jump", nft_kernel._rule("filter hook input", "jump nowhere"))
     refused = altered(RULESET, "accept\n", "jump nowhere\n        goto nirvana\n")
 
@@ -563,7 +563,7 @@ def test_a_flowtable_is_judged_where_the_kernel_has_them() -> None:
 
 
 @needs_nft
-def test_nft_without_root_judges_and_says_when_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nft_without_root_judges_or_reports_why_it_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     # In a namespace of users even root has no right to enlarge the buffer that a transaction must fit into.
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     there = namespace.enter()
@@ -580,7 +580,7 @@ def test_nft_without_root_judges_and_says_when_it_cannot(monkeypatch: pytest.Mon
     assert "To enable: run as root" in too_long.detail
 
 
-def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nft_without_namespaces_reports_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for program, text in {"nft": "exit 0", "unshare": "echo unshare: Operation not permitted >&2; exit 1"}.items():
         (tmp_path / program).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / program).chmod(0o755)
@@ -595,7 +595,7 @@ def test_nft_without_namespaces_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 @needs_nft
-def test_rules_and_lists_are_loaded_without_the_groups_and_sets_of_the_target() -> None:
+def test_rules_and_ipsets_load_without_groups_and_sets_of_the_target() -> None:
     heard = iptables.judge((RULES, RULES6, IPSET, OTHER))
 
     assert [(verdict.subject, verdict.outcome) for verdict in heard] == [
@@ -626,11 +626,11 @@ def test_a_broken_rule_is_found_with_its_line(old: str, new: str, complaint: str
     ("old", "new"),
     [("10.0.0.0/8", "0.0.0.0/0"), ("swap china4-new china4", "swap china4-new china6"), ("-exist", "-exits")],
 )
-def test_a_broken_list_is_found(old: str, new: str) -> None:
+def test_a_broken_ipset_is_found(old: str, new: str) -> None:
     assert set(failures(iptables.judge((altered(IPSET, old, new), RULES)))) == {IPSET.path}
 
 
-def test_iptables_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_iptables_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     find = process.find
     monkeypatch.setattr(process, "find", lambda program: None if "iptables" in program else find(program))
     (verdict,) = iptables.judge((RULES, IPSET))
@@ -673,7 +673,7 @@ def test_a_configuration_that_bird_cannot_read_is_found_with_its_line(old: str, 
         (TIMER, "OnBootSec=1min", "OnBootSec=1 miinute", "Failed to parse"),
     ],
 )
-def test_systemd_finds(file: File, old: str, new: str, complaint: str) -> None:
+def test_systemd_finds_faults(file: File, old: str, new: str, complaint: str) -> None:
     failed = failures(systemd.judge(with_file(altered(file, old, new))))
 
     assert complaint in failed[file.path]
@@ -687,7 +687,7 @@ def test_systemd_blames_only_the_file_that_is_wrong() -> None:
 
 
 @needs_systemd
-def test_systemd_wants_commands_of_netc_to_be_there_and_executable() -> None:
+def test_systemd_requires_commands_of_netc_to_be_executable() -> None:
     without = tuple(file for file in HOST if file is not NETC_HOST)
 
     assert "netc-host is not executable" in failures(systemd.judge(without))[CHECK.path]
@@ -704,7 +704,7 @@ def test_systemd_judges_drop_ins_of_templates() -> None:
 
 
 @needs_systemd
-def test_the_settings_of_whoever_builds_do_not_soften_a_judge(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_user_do_not_weaken_a_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SYSTEMD_LOG_LEVEL", "emerg")
     monkeypatch.setenv("SHELLCHECK_OPTS", "--exclude=SC2086")
     unit = altered(SERVICE, "RemainAfterExit=", "RemainsAfterExit=")
@@ -723,7 +723,7 @@ def test_systemd_finds_a_cycle_with_the_order_of_a_boot() -> None:
 
 
 @pytest.mark.parametrize("words", ["Option --root is only supported for cat-config", ""])
-def test_a_systemd_in_trouble_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str) -> None:
+def test_a_systemd_that_fails_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str) -> None:
     program = tmp_path / "systemd-analyze"
     program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
     program.chmod(0o755)

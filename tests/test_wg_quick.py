@@ -44,7 +44,7 @@ def endpoint(text: str) -> str:
     return str(good(f"[Peer]\nEndpoint = {text}").peers[0].endpoint)
 
 
-def test_a_whole_file() -> None:
+def test_a_complete_file_is_read() -> None:
     quick = good(
         f"[Interface]\nPrivateKey = {SECRET}\nAddress = 10.9.0.2/32\nDNS = 10.0.0.1\nMTU = 1420\nListenPort = 51820\n"
         f"[Peer]\nPublicKey = {KEY}\nPresharedKey = {SECRET}\nAllowedIPs = 0.0.0.0/0\nEndpoint = 192.0.2.1:51820\n"
@@ -69,17 +69,17 @@ def test_a_comment_begins_anywhere(line: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["address", "ADDRESS", "Address", "aDdReSs"])
-def test_case_means_nothing_in_keys_and_sections(key: str) -> None:
+def test_case_does_not_matter_in_keys_and_sections(key: str) -> None:
     assert addresses(good(f"[INTERFACE]\n{key} = 10.9.0.2/32\n")) == ["10.9.0.2/32"]
 
 
 @pytest.mark.parametrize("line", ["Address=10.9.0.2/32", "  Address  =  10.9.0.2/32  ", "\tAddress\t=\t10.9.0.2/32\t"])
-def test_blanks_around_keys_and_values_mean_nothing(line: str) -> None:
+def test_blanks_around_keys_and_values_do_not_matter(line: str) -> None:
     assert addresses(good(f"[Interface]\n{line}\n")) == ["10.9.0.2/32"]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_any_line_end_will_do(end: str) -> None:
+def test_any_line_end_is_accepted(end: str) -> None:
     quick = good(end.join(["[Interface]", "Address = 10.9.0.2/32", "MTU = 1400", ""]))
 
     assert (addresses(quick), quick.mtu) == (["10.9.0.2/32"], 1400)
@@ -95,7 +95,7 @@ def test_lists_may_be_lists_or_lines() -> None:
     assert allowed("AllowedIPs = 0.0.0.0/1, 128.0.0.0/1\nAllowedIPs = ::/0") == ["0.0.0.0/1", "128.0.0.0/1", "::/0"]
 
 
-def test_an_address_without_a_length_stands_alone() -> None:
+def test_an_address_without_a_length_is_a_single_address() -> None:
     assert addresses(good("[Interface]\nAddress = 10.9.0.2, fd00::2\n")) == ["10.9.0.2/32", "fd00::2/128"]
     assert allowed("AllowedIPs = 10.0.0.1, fd00::1") == ["10.0.0.1/32", "fd00::1/128"]
 
@@ -150,7 +150,7 @@ def test_port_0_is_any_port() -> None:
     assert good("[Interface]\nListenPort = 0\n").port is None
 
 
-def test_hooks_are_noted_and_never_kept() -> None:
+def test_hooks_are_listed_as_ignored_and_their_values_are_not_kept() -> None:
     quick = good("[Interface]\nPostUp = iptables -j EVIL\npredown = EVIL\nTable = off\nFwMark = 1\nSaveConfig = true\n")
 
     assert quick.ignored == [(2, "PostUp"), (3, "predown"), (4, "Table"), (5, "FwMark"), (6, "SaveConfig")]
@@ -185,13 +185,13 @@ def test_a_bad_line_is_marked_where_it_is_bad(text: str, expected: str) -> None:
     assert marked(text) == expected
 
 
-def test_everything_that_is_wrong_is_told() -> None:
+def test_every_bad_line_is_reported() -> None:
     _, bad = read_quick("[Interface]\nMTU = 1\nMTU = 2\n[Peer]\nPublicKey = x\nAllowedIPs = y\n")
 
     assert [each.line for each in bad] == [2, 3, 5, 6]
 
 
-def test_keys_of_an_unknown_section_are_not_blamed() -> None:
+def test_keys_of_an_unknown_section_are_not_reported() -> None:
     assert only("[Peers]\nPublicKey = x\nAllowedIPs = y\n").line == 1
 
 

@@ -45,7 +45,7 @@ def test_an_installed_wheel_compiles_an_example(installed: Path, tmp_path: Path)
     assert differences(tree(OUT / "seedbox"), tree(tmp_path / "made")) == []
 
 
-def test_what_ran_was_the_wheel(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_package_and_templates_are_those_of_the_wheel(installed: Path, tmp_path: Path) -> None:
     script = "import netc, netc.emit.render as r; print(netc.__file__); print(r.templates())"
     package, templates = run(installed / "python", "-c", script, folder=tmp_path).splitlines()
 
@@ -62,5 +62,5 @@ def test_the_wheel_carries_every_template_and_module(installed: Path, tmp_path: 
     assert {path for path in tree(package) if not path.endswith(".pyc")} == modules | shipped
 
 
-def test_the_installed_command_says_its_version(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_command_prints_its_version(installed: Path, tmp_path: Path) -> None:
     assert run(installed / "netc", "--version", folder=tmp_path).startswith("netc ")

@@ -26,7 +26,7 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_processors", lambda: 3)
 
 
-def test_all_is_made_in_order_by_others() -> None:
+def test_other_processes_return_results_in_order() -> None:
     known = object()
     made = list(spread(lambda n: (n, os.getpid(), id(known)), MANY))
     assert [n for n, _, _ in made] == list(MANY)
@@ -35,13 +35,13 @@ def test_all_is_made_in_order_by_others() -> None:
 
 
 @pytest.mark.parametrize("processors", [1, 3])
-def test_little_is_made_here(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_little_work_stays_in_this_process(processors: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_processors", lambda: processors)
     assert set(spread(lambda _: os.getpid(), range(LEAST if processors == 1 else LEAST - 1))) == {os.getpid()}
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
-def test_where_no_more_processes_may_begin_it_is_made_here(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_stays_in_this_process_if_fork_fails(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
     fork = os.fork
 
@@ -58,14 +58,14 @@ def test_where_no_more_processes_may_begin_it_is_made_here(most: int, monkeypatc
             os.kill(pid, 0)
 
 
-def test_what_is_raised_there_is_raised_here_after_what_came_before() -> None:
+def test_an_exception_of_a_worker_is_raised_after_earlier_results() -> None:
     made = spread(lambda n: 1 // (20 - n), MANY)
     with pytest.raises(ZeroDivisionError):
         for _ in made:
             pass
 
 
-def test_nobody_is_left_when_nobody_takes_any_more() -> None:
+def test_workers_end_when_the_iterator_is_closed() -> None:
     made = spread(lambda n: (n, os.getpid()), MANY)
     _, pid = next(made)
     made.close()
@@ -74,7 +74,7 @@ def test_nobody_is_left_when_nobody_takes_any_more() -> None:
 
 
 @pytest.mark.parametrize("refused", ["a stranger's file", "a stranger's folder"])
-def test_what_one_host_s_files_meet_keeps_all_of_the_old_tree(tmp_path: Path, refused: str) -> None:
+def test_a_refused_host_keeps_the_old_tree_of_every_host(tmp_path: Path, refused: str) -> None:
     """Also where other processes put them down."""
     topo, out = tmp_path / "topo.toml", tmp_path / "out"
     topo.write_text(for_netc(LEAST + 8))
@@ -95,7 +95,7 @@ def test_what_one_host_s_files_meet_keeps_all_of_the_old_tree(tmp_path: Path, re
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "topo.toml"]
 
 
-def test_a_disk_without_room_is_told_of_with_the_file_that_it_had_no_room_for(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_with_the_file_that_did_not_fit(tmp_path: Path) -> None:
     (tmp_path / "topo.toml").write_text(for_netc(LEAST + 8))
     program = [sys.executable, "-c", "from netc.cli import main; main()", "build", "topo.toml"]
     small = ["prlimit", "--fsize=5000", *program]
@@ -106,7 +106,7 @@ def test_a_disk_without_room_is_told_of_with_the_file_that_it_had_no_room_for(tm
     assert [path.name for path in tmp_path.iterdir()] == ["topo.toml"]
 
 
-def test_nobody_outlives_who_was_killed(tmp_path: Path) -> None:
+def test_workers_end_if_their_parent_is_killed(tmp_path: Path) -> None:
     """Or the next build would wait forever for the lock that they hold."""
     (tmp_path / "topo.toml").write_text(for_netc(100))
     words = [sys.executable, "-c", "from netc.cli import main; main()", "build", "topo.toml"]

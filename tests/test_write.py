@@ -41,16 +41,16 @@ def host(name: str, files: dict[str, str], modes: dict[str, int] | None = None) 
     return name, (*made, File(MANIFEST, "".join(line for _, line in lines)))
 
 
-def laying(hosts: Hosts) -> WriteHosts:
+def placing(hosts: Hosts) -> WriteHosts:
     return lambda lay: ((name, lay(name, files)) for name, files in hosts)
 
 
 def write(directory: Path, hosts: Hosts, *, complete: bool) -> Outcome:
-    return writer.write(directory, laying(hosts), complete=complete)
+    return writer.write(directory, placing(hosts), complete=complete)
 
 
 def stale(directory: Path, hosts: Hosts, *, complete: bool) -> tuple[str, ...]:
-    return writer.stale(directory, laying(hosts), complete=complete)
+    return writer.stale(directory, placing(hosts), complete=complete)
 
 
 OLD = (
@@ -197,7 +197,7 @@ def test_a_first_build_writes_every_file(tmp_path: Path) -> None:
     assert siblings(tmp_path / "deep" / "out") == ["out"]
 
 
-def test_the_umask_decides_about_folders_and_not_about_files(tmp_path: Path) -> None:
+def test_the_umask_applies_to_folders_and_not_to_files(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         write(tmp_path / "out", OLD, complete=True)
@@ -241,7 +241,7 @@ def test_only_what_changed_is_written(out: Path) -> None:
     assert after.keys() == (before.keys() | {*outcome.written}) - {*outcome.removed}
 
 
-def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
+def test_foreign_files_move_to_the_new_tree(out: Path, machine: str) -> None:
     if machine == "no_links":
         (out / "home" / "pipe").unlink()  # a pipe cannot be copied
     before = {path: entry for path, entry in tree(out).items() if path in STRANGERS}
@@ -259,7 +259,7 @@ def test_what_is_not_ours_moves_along(out: Path, machine: str) -> None:
     assert siblings(out) == ["out"]
 
 
-def test_folders_that_we_emptied_go_and_those_of_others_stay(out: Path) -> None:
+def test_folders_that_we_emptied_are_removed_and_foreign_ones_stay(out: Path) -> None:
     write(out, (), complete=True)
 
     assert {path for path, entry in tree(out).items() if stat.S_ISDIR(entry[0])} == {
@@ -335,7 +335,7 @@ def test_a_file_may_become_a_folder_and_a_folder_a_file(tmp_path: Path) -> None:
     assert {p: t for p, (_, t) in tree(out / "h").items() if p != MANIFEST} == {"a": "", "a/x": "3\n", "b": "4\n"}
 
 
-def test_a_directory_that_is_a_link_stays_one(out: Path) -> None:
+def test_an_output_folder_that_is_a_symlink_stays_one(out: Path) -> None:
     link = out.parent / "elsewhere" / "link"
     link.parent.mkdir()
     link.symlink_to(out)
@@ -346,7 +346,7 @@ def test_a_directory_that_is_a_link_stays_one(out: Path) -> None:
     assert siblings(link) == ["link"]
 
 
-def test_a_folder_of_someone_else_that_is_closed_to_writing_moves_along(out: Path) -> None:
+def test_a_read_only_foreign_folder_moves_to_the_new_tree(out: Path) -> None:
     (out / "mine" / "deep").chmod(0o555)
     write(out, NEW, complete=True)
 
@@ -357,7 +357,7 @@ def test_a_folder_of_someone_else_that_is_closed_to_writing_moves_along(out: Pat
 
 
 @root_only
-def test_owners_stay(out: Path, machine: str) -> None:
+def test_owners_of_foreign_files_stay(out: Path, machine: str) -> None:
     if machine == "no_links":
         (out / "home" / "pipe").unlink()
     for path in ("mine/deep", "mine/deep/MANIFEST", "edge/files/link"):
@@ -369,7 +369,7 @@ def test_owners_stay(out: Path, machine: str) -> None:
 
 
 @root_only
-def test_a_folder_that_could_not_be_cleared_away_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_could_not_be_removed_is_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     os.chown(out / "mine" / "deep", 1234, 1235)
     monkeypatch.setattr(os, "access", lambda *_: False)
     before = (tree(out), identities(out))
@@ -396,7 +396,7 @@ def test_only_a_few_hosts_are_in_memory_at_once(tmp_path: Path) -> None:
 # --- .gitattributes, beside hosts
 
 
-def test_hosts_have_git_s_attributes_beside_them(tmp_path: Path) -> None:
+def test_a_build_writes_git_attributes_beside_the_hosts(tmp_path: Path) -> None:
     out = tmp_path / "out"
     write(out, [host("h", {"files/usr/lib/netc/steps.bash": "", "files/etc/netc/order": ""})], complete=False)
 
@@ -405,7 +405,7 @@ def test_hosts_have_git_s_attributes_beside_them(tmp_path: Path) -> None:
     assert write(out, [host("h", {"x": ""})], complete=True).written == ("h/MANIFEST", "h/x")
 
 
-def test_git_s_attributes_say_to_git_what_they_should(tmp_path: Path) -> None:
+def test_git_applies_the_attributes_to_the_right_files(tmp_path: Path) -> None:
     """In a repository, with the trees somewhere in it."""
     write(tmp_path / "deep/out", OLD, complete=True)
     folded = ["MANIFEST", "files/usr/local/sbin/netc-host", "files/usr/lib/netc/steps.bash", "files/usr/lib/netc/a/b"]
@@ -462,7 +462,7 @@ FOREIGN = [another_text, ours_below_another_line, nothing_in_it, a_link_to_ours,
 
 
 @pytest.mark.parametrize("change", FOREIGN)
-def test_attributes_of_others_are_left_alone(out: Path, change: Callable[[Path], None]) -> None:
+def test_foreign_git_attributes_are_left_alone(out: Path, change: Callable[[Path], None]) -> None:
     path = out / ".gitattributes"
     change(path)
     before = {name: entry for name, entry in tree(out).items() if "attributes" in name}
@@ -479,7 +479,7 @@ def test_attributes_of_others_are_left_alone(out: Path, change: Callable[[Path],
 
 
 @pytest.mark.parametrize("change", [lambda path: path.write_text(ATTRIBUTES.text + "* text\n"), Path.unlink])
-def test_attributes_of_ours_that_are_stale_are_written_again(out: Path, change: Callable[[Path], None]) -> None:
+def test_our_stale_git_attributes_are_written_again(out: Path, change: Callable[[Path], None]) -> None:
     path = out / ".gitattributes"
     change(path)
 
@@ -491,7 +491,7 @@ def test_attributes_of_ours_that_are_stale_are_written_again(out: Path, change: 
     assert stale(out, OLD, complete=True) == ()
 
 
-def test_attributes_of_ours_go_with_the_last_host(out: Path) -> None:
+def test_our_git_attributes_are_removed_with_the_last_host(out: Path) -> None:
     assert ".gitattributes" not in write(out, OLD[:1], complete=True).removed
     assert write(out, (), complete=False) == Outcome()
     assert (out / ".gitattributes").exists()
@@ -582,7 +582,7 @@ IN_THE_WAY = [
 
 
 @pytest.mark.parametrize("put_in_the_way", IN_THE_WAY)
-def test_what_is_in_the_way_and_not_ours_is_refused(out: Path, put_in_the_way: Callable[[Path], None]) -> None:
+def test_a_foreign_file_at_the_path_of_ours_is_refused(out: Path, put_in_the_way: Callable[[Path], None]) -> None:
     put_in_the_way(out)
     before = (tree(out), identities(out))
 
@@ -602,7 +602,7 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path: Path, path: str) -> N
 
 
 @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "/etc", "a\n"])
-def test_hosts_that_are_no_folder_are_refused(tmp_path: Path, name: str) -> None:
+def test_a_host_whose_name_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(WriteRefused):
         write(tmp_path / "out", [host(name, {"x": "x"})], complete=True)
     assert siblings(tmp_path / "out") == []
@@ -619,13 +619,13 @@ def test_hosts_that_are_no_folder_are_refused(tmp_path: Path, name: str) -> None
         [host("h", {"x": "x"}), host("h", {"y": "y"})],
     ],
 )
-def test_what_a_manifest_could_not_describe_is_refused(tmp_path: Path, hosts: Hosts) -> None:
+def test_files_that_do_not_match_their_manifest_are_refused(tmp_path: Path, hosts: Hosts) -> None:
     with pytest.raises(WriteRefused):
         write(tmp_path / "out", hosts, complete=True)
     assert siblings(tmp_path / "out") == []
 
 
-def test_a_forged_manifest_removes_nothing_outside(out: Path) -> None:
+def test_a_forged_manifest_removes_no_file_of_others(out: Path) -> None:
     victims = [out.parent / "victim", out / "mine" / "victim"]
     for victim in victims:
         victim.write_text("precious\n")
@@ -651,7 +651,7 @@ def test_the_folder_that_netc_runs_in_is_never_exchanged(out: Path, monkeypatch:
     assert tree(out) == before
 
 
-def test_a_file_is_no_directory(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_output_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine\n")
 
     with pytest.raises(WriteRefused, match="not a folder"):
@@ -673,7 +673,7 @@ class Later(Exception):
     """A mistake in a later host."""
 
 
-def test_a_mistake_in_a_later_host_leaves_the_old_tree(out: Path) -> None:
+def test_an_error_in_a_later_host_leaves_the_old_tree(out: Path) -> None:
     def broken() -> Iterator[tuple[str, tuple[File, ...]]]:
         yield from NEW[:2]
         raise Later
@@ -827,7 +827,7 @@ def test_the_new_tree_is_on_disk_before_it_is_exchanged(
 
 
 @pytest.mark.parametrize("machine", [syncs_one_by_one], indirect=True)
-def test_what_a_disk_has_in_its_own_cache_is_asked_for(
+def test_the_cache_of_the_disk_is_flushed(
     out: Path, machine: str, synced: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """fcntl(2) of macOS."""
@@ -844,9 +844,7 @@ def test_what_a_disk_has_in_its_own_cache_is_asked_for(
 
 @pytest.mark.parametrize("machine", [nothing, syncs_one_by_one], indirect=True)
 @pytest.mark.parametrize("name", ["out", "first"])
-def test_a_disk_that_cannot_keep_it_is_told_of(
-    name: str, out: Path, machine: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_reported(name: str, out: Path, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> int:
         ctypes.set_errno(errno.ENOSPC)
         return -1
@@ -865,7 +863,7 @@ def test_a_disk_that_cannot_keep_it_is_told_of(
 
 
 @pytest.mark.parametrize("machine", [nothing, two_renames, syncs_one_by_one, macos], indirect=True)
-def test_a_folder_of_others_that_cannot_be_synced_is_passed_by(
+def test_a_foreign_folder_that_cannot_be_synced_is_skipped(
     out: Path, machine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some file systems sync no folder."""
@@ -882,7 +880,7 @@ def test_a_folder_of_others_that_cannot_be_synced_is_passed_by(
 
 
 @pytest.mark.parametrize("functions", [(), ("syncfs",), ("renameat2",), ("syncfs", "renameat2")])
-def test_it_works_with_what_the_system_has(
+def test_write_works_with_the_functions_of_this_system(
     out: Path, functions: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is stood in for, but for what is hidden."""
@@ -898,7 +896,7 @@ def test_it_works_with_what_the_system_has(
         exchange._sync(out / "README", [])
 
 
-def test_a_c_library_without_them_is_no_hindrance(tmp_path: Path) -> None:
+def test_write_works_with_a_c_library_without_syncfs_and_renameat2(tmp_path: Path) -> None:
     """From the import on."""
     script = (
         "import ctypes; real = ctypes.CDLL.__getattr__\n"
@@ -916,7 +914,7 @@ def test_a_c_library_without_them_is_no_hindrance(tmp_path: Path) -> None:
     assert differences(files_of(OUT / "start"), files_of(tmp_path / "out")) == []
 
 
-def test_a_build_works_alone(out: Path) -> None:
+def test_a_build_holds_a_lock(out: Path) -> None:
     tried = []
 
     def hosts() -> Iterator[tuple[str, tuple[File, ...]]]:
@@ -971,7 +969,7 @@ def test_two_builds_at_once_end_in_the_tree_of_one(
     assert siblings(out) == (["out"] if locks_folders else [".out.netc-lock", "out"])
 
 
-def test_what_a_killed_build_left_is_cleared_even_when_nothing_changes(out: Path) -> None:
+def test_remains_of_a_killed_build_are_removed_even_if_nothing_changes(out: Path) -> None:
     left = out.parent / ".out.netc-build"
     (left / "new" / "edge").mkdir(parents=True)
     (left / "new" / "edge").chmod(0o555)
@@ -980,7 +978,7 @@ def test_what_a_killed_build_left_is_cleared_even_when_nothing_changes(out: Path
     assert siblings(out) == ["out"]
 
 
-def test_a_half_done_swap_is_put_right_by_the_next_build(out: Path) -> None:
+def test_the_next_build_repairs_a_swap_that_was_interrupted(out: Path) -> None:
     before = (tree(out), identities(out))
     (out.parent / ".out.netc-build" / "new").mkdir(parents=True)
     out.rename(out.parent / ".out.netc-build" / "old")
@@ -1003,7 +1001,9 @@ def test_the_hidden_folder_is_closed_to_others(out: Path) -> None:
     assert modes == [0o700] * 3
 
 
-def test_a_kernel_without_exchange_is_told_from_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kernel_without_exchange_is_distinguished_from_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a").mkdir()
     monkeypatch.setattr(exchange, "_RENAME_EXCHANGE", 1 << 20)
     assert exchange._exchange(tmp_path / "a", tmp_path / "b") is False

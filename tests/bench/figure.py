@@ -136,10 +136,10 @@ def beside(
         what = f"{work}: {error.cmd[0]} failed: {words[-1] if words else error.returncode}"
         broke = RuntimeError if NETC[-1] in error.cmd else NotMeasured
         raise broke(what) from None
-    return {name: _together(costs) for name, costs in taken.items()}
+    return {name: _summary(costs) for name, costs in taken.items()}
 
 
-def _together(costs: Sequence[Cost]) -> Cost:
+def _summary(costs: Sequence[Cost]) -> Cost:
     seconds = tuple(cost.seconds for cost in costs)
     return Cost(median(seconds), max(cost.memory for cost in costs), seconds)
 

@@ -88,7 +88,7 @@ def prepared(folder: Path) -> None:
             path.chmod(0o600)
 
 
-def told(folder: Path) -> Told:
+def guest_times(folder: Path) -> Told:
     kernel = newest_kernel()
     reason = lacks(LIVE | MACHINE)
     if not reason and kernel is None:
@@ -110,7 +110,7 @@ def told(folder: Path) -> Told:
 
 def figures() -> Iterator[Figure]:
     with TemporaryDirectory(prefix="bench-") as folder:
-        found = told(Path(folder))
+        found = guest_times(Path(folder))
     if found.change_by_wg_quick is None or found.lost is None or found.lost_by_wg_quick is None or found.change is None:
         raise NotMeasured(f"the emulated machine had {SECONDS} s, and came to no end: {found}")
     work, peer = f"{LINKS} WireGuard links up, emulated kernel", f"{LINKS} × wg-quick up"

@@ -83,7 +83,7 @@ def figures() -> Iterator[Figure]:
     root = aside()
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        laid(folder, root)
+        write_inputs(folder, root)
         cost = beside(WORK, commands(folder, root), RUNS)
         same_work(folder)
     ours = cost.pop("netc build")
@@ -91,7 +91,7 @@ def figures() -> Iterator[Figure]:
         yield compared(WORK, "netc build", peer, ours, other, BAR)
 
 
-def laid(folder: Path, root: Path) -> None:
+def write_inputs(folder: Path, root: Path) -> None:
     """What each of them reads."""
     (folder / "topo.toml").write_text(TOPOLOGY)
     (folder / "firehol.conf").write_text(FIREHOL)

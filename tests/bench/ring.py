@@ -19,7 +19,7 @@ BAR = Bar("most", 1 / 20)
 ROUTERS, RUNS = 200, 3
 
 
-def ways(routers: int) -> list[tuple[int, int]]:
+def ring_links(routers: int) -> list[tuple[int, int]]:
     """Each router and the next, the last and the first."""
     return [(n, n % routers + 1) for n in range(1, routers + 1)]
 
@@ -28,12 +28,12 @@ def for_netc(routers: int) -> str:
     """The topology: up to 250 routers."""
     lines = ["version = 1", 'network.name = "ring"', "[bgp]", f"asn = {ASN}", 'internal = "mesh"']
     lines += ['prefixes = "10.0.0.0/16"', 'profile = "private"']
-    names = ", ".join(f'"way{n}"' for n, _ in ways(routers))
+    names = ", ".join(f'"way{n}"' for n, _ in ring_links(routers))
     lines += ["[igp]", 'kind = "ospf"', f"over = [{names}]"]
     for n in range(1, routers + 1):
         lines += [f"[hosts.r{n}]", f"id = {n}", 'wan = "eth0"', f'addresses = "198.18.{n}.1/24"']
         lines += [f'loopback = "10.0.0.{n}/32"', "bgp = {}"]
-    for n, other in ways(routers):
+    for n, other in ring_links(routers):
         lines += [f"[links.way{n}]", 'kind = "gre"', f'between = ["r{n}", "r{other}"]']
         lines += [f'ends.r{n}.address = "10.1.{n}.1/30"', f'ends.r{other}.address = "10.1.{n}.2/30"']
     return "\n".join(lines) + "\n"
@@ -42,7 +42,7 @@ def for_netc(routers: int) -> str:
 def for_netlab(routers: int) -> str:
     """The same. It hands out addresses by itself: 10.0.0.n to loopbacks, a prefix of 10.1.0.0/16 to each way."""
     nodes = ", ".join(f"r{n}" for n in range(1, routers + 1))
-    links = ", ".join(f"r{n}-r{other}" for n, other in ways(routers))
+    links = ", ".join(f"r{n}-r{other}" for n, other in ring_links(routers))
     return f"""provider: clab
 defaults.device: bird
 defaults.const.MAX_NODE_ID: 250
@@ -68,7 +68,7 @@ def figures() -> Iterator[Figure]:
             "netlab": Command(
                 [netlab, "create", "--quiet", "topology.yml"],
                 theirs,
-                before=partial(laid, theirs, for_netlab(ROUTERS)),
+                before=partial(write_topology, theirs, for_netlab(ROUTERS)),
             ),
         }
         cost = beside(work, commands, RUNS)
@@ -78,7 +78,7 @@ def figures() -> Iterator[Figure]:
     yield Figure(f"{work}: memory", "netc build", "netlab create", a.memory, b.memory, "MiB")
 
 
-def laid(folder: Path, topology: str) -> None:
+def write_topology(folder: Path, topology: str) -> None:
     away(folder)
     folder.mkdir()
     (folder / "topology.yml").write_text(topology)

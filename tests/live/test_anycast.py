@@ -101,7 +101,7 @@ def end(host: Host, checker: Process, signal: str) -> None:
     host.run(["kill", f"-{signal}", checker.texts()[0].strip()])
 
 
-def test_nothing_is_left_of_it(lab: Lab, tmp_path: Path) -> None:
+def test_down_removes_everything_that_up_added(lab: Lab, tmp_path: Path) -> None:
     host = install(lab, "a", trees_of(tmp_path))
     before = host.state()
     host.run(script(SPACE, "up"))
@@ -113,7 +113,7 @@ def test_nothing_is_left_of_it(lab: Lab, tmp_path: Path) -> None:
     assert difference(before, host.state()) == ""
 
 
-def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None:
+def test_a_prefix_is_announced_while_its_service_answers(lab: Lab, tmp_path: Path) -> None:
     net = Net(lab, tmp_path)
     a, c, e = net.a, net.c, net.e
 
@@ -185,7 +185,7 @@ def test_a_service_is_told_of_while_it_answers(lab: Lab, tmp_path: Path) -> None
     assert [fault for log in net.logs for fault in faults(log.said())] == []
 
 
-def test_nobody_who_asks_notices_a_planned_end(lab: Lab, tmp_path: Path) -> None:
+def test_clients_lose_nothing_when_a_host_drains(lab: Lab, tmp_path: Path) -> None:
     net = Net(lab, tmp_path)
     a, b, c, e = net.a, net.b, net.c, net.e
     for host in (a, b):

@@ -64,7 +64,7 @@ def journals(hub: Host) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("kind", ["vxlan", pytest.param("wireguard", marks=pytest.mark.stock)])
-def test_together_is_what_each_does_by_itself(lab: Lab, tmp_path: Path, kind: str) -> None:
+def test_a_batch_leaves_the_same_state_as_the_scripts_of_its_parts(lab: Lab, tmp_path: Path, kind: str) -> None:
     hub = installed(lab, tmp_path, kind)
     start = hub.state()
     up(hub)
@@ -80,7 +80,7 @@ def test_together_is_what_each_does_by_itself(lab: Lab, tmp_path: Path, kind: st
     assert difference(start, hub.state()) == ""
 
 
-def test_links_come_up_in_one_pass(hub: Host) -> None:
+def test_a_batch_calls_ip_six_times_for_any_number_of_links(hub: Host) -> None:
     """Few programs are started, however many links there are."""
     hub.write("/usr/local/sbin/ip", '#!/bin/bash\necho "$*" >>/tmp/asked\nexec /usr/sbin/ip "$@"\n', 0o755)
     netc_host(hub, "up")
@@ -89,7 +89,7 @@ def test_links_come_up_in_one_pass(hub: Host) -> None:
     assert asked == [f"-force {flag}-batch -" for flag in ("", "-4 ", "-6 ", "", "-4 ", "-6 ")]
 
 
-def test_what_one_link_lacks_is_said_and_stops_no_other(hub: Host) -> None:
+def test_a_link_that_fails_is_reported_and_the_others_come_up(hub: Host) -> None:
     hub.run(["ip", "link", "add", "vx-n2", "type", "veth", "peer", "other"])
     done = netc_host(hub, "up", check=False)
 
@@ -112,7 +112,7 @@ def test_what_one_link_lacks_is_said_and_stops_no_other(hub: Host) -> None:
     ],
     ids=["first step", "last step"],
 )
-def test_a_step_that_fails_takes_back_its_own_link_alone(hub: Host, before: str, said: str) -> None:
+def test_a_failed_step_undoes_its_own_link_only(hub: Host, before: str, said: str) -> None:
     vni = re.search(r" id (\d+) ", hub.read(script("link-l3", "up")[1]))
     assert vni
     hub.run(before.format(vni=vni[1]).split())
@@ -128,7 +128,7 @@ def test_a_step_that_fails_takes_back_its_own_link_alone(hub: Host, before: str,
     assert difference(start, hub.state()) == ""
 
 
-def test_a_batch_that_is_cut_off_is_no_success(hub: Host) -> None:
+def test_up_recovers_if_an_ip_batch_ends_early(hub: Host) -> None:
     """`ip` ends in the middle, as it does where it cannot read a line, or is killed."""
     good = one_by_one(hub)
     cut = 'if [[ $* == *-batch* ]]; then head -n 2 | /usr/sbin/ip "$@"; exit 255; fi\nexec /usr/sbin/ip "$@"\n'
@@ -138,7 +138,7 @@ def test_a_batch_that_is_cut_off_is_no_success(hub: Host) -> None:
     assert difference(good, hub.state()) == ""
 
 
-def test_killed_at_any_moment_the_next_run_ends_clean(hub: Host) -> None:
+def test_after_a_kill_at_any_moment_the_next_run_ends_clean(hub: Host) -> None:
     start, good = hub.state(), one_by_one(hub)
     hub.write(PLACE, KILL)
     last = killed(hub, ["/usr/local/sbin/netc-host", "up"], "up", 10**9)
@@ -153,7 +153,7 @@ def test_killed_at_any_moment_the_next_run_ends_clean(hub: Host) -> None:
         assert difference(start, hub.state()) == "", f"down after a kill at {at} of {last}"
 
 
-def test_told_to_end_it_takes_back_what_is_half_up(hub: Host) -> None:
+def test_sigterm_undoes_links_that_are_half_up(hub: Host) -> None:
     start = hub.state()
     slow = '[[ $* != "-force -6 -batch -" ]] || { touch /tmp/here; sleep 3; }\nexec /usr/sbin/ip "$@"\n'
     hub.write("/usr/local/sbin/ip", f"#!/bin/bash\n{slow}", 0o755)
@@ -166,7 +166,7 @@ def test_told_to_end_it_takes_back_what_is_half_up(hub: Host) -> None:
     assert difference(start, hub.state()) == ""
 
 
-def test_a_pass_and_the_scripts_of_parts_wait_for_each_other(hub: Host) -> None:
+def test_a_batch_and_the_scripts_of_parts_wait_for_each_other(hub: Host) -> None:
     good = one_by_one(hub)
     runs = [hub.start(["netc-host", "up"]) for _ in range(3)] + [hub.start(script(part, "up")) for part in parts(hub)]
 

@@ -2,10 +2,10 @@
 
 | row | shown by |
 |---|---|
-| outside there is one AS, and no number of a member | `one_as_outside` |
+| outside there is one AS, and no number of a member | `neighbours_see_one_as` |
 | what is ours, and what goes through us, has its ROA at every edge, ours and theirs | `Net`: all of them refuse else |
 | IPv4 goes over fe80 sessions (RFC 8950) | `over_fe80` |
-| the shortest way inside wins | `shortest_way`, `around_a_cut` |
+| the shortest way inside wins | `shortest_path`, `around_a_cut` |
 | LOCAL_PREF, MED and NO_EXPORT survive, and MED stays inside | `what_the_edge_said` |
 | a router that is drained is gone around, and says so outside | `drained` |
 | an anycast service is told of while it answers, dead no longer in time, and drains | `served_nearby` |
@@ -145,19 +145,19 @@ UNHEARD = "Socket error"
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_one_as_outside_and_the_shortest_way_inside(lab: Lab, tmp_path: Path, mode: str) -> None:
+def test_neighbours_see_one_as_and_routers_use_the_shortest_path(lab: Lab, tmp_path: Path, mode: str) -> None:
     """In one of the forms the routers' firewalls are iptables'."""
     netfilter.set("iptables" if mode == "mesh" else "nftables")
     net = Net(lab, tmp_path, topology(mode))
-    one_as_outside(net)
+    neighbours_see_one_as(net)
     over_fe80(net, mode)
-    shortest_way(net)
+    shortest_path(net)
     what_the_edge_said(net, mode)
     served_nearby(net)
     drained(net, tmp_path, mode)
     assert heard(net) == []
     around_a_cut(net)
-    one_as_outside(net)
+    neighbours_see_one_as(net)
     settled(*net.ours.values())  # BFD comes back up to 10 s after its way
     no_ghosts(net)
     assert [fault for fault in heard(net) if UNHEARD not in fault] == []
@@ -169,7 +169,7 @@ def heard(net: Net) -> list[str]:
     return [fault for log in logs if log is not None for fault in faults(log.said())]
 
 
-def one_as_outside(net: Net) -> None:
+def neighbours_see_one_as(net: Net) -> None:
     """And packets of both families go through it and to each of its hosts."""
     x, e = net.x, net.e
     for prefix, there in ((X4, x.four), (X6, x.six)):
@@ -202,7 +202,7 @@ def over_fe80(net: Net, mode: str) -> None:
         assert via["host"].startswith("fe80::")
 
 
-def shortest_way(net: Net) -> None:
+def shortest_path(net: Net) -> None:
     for name, device in (("b", "vx-a"), ("c", "vx-a"), ("d", "vx-b")):
         for prefix in (X4, X6):
             wait(lambda n=name, p=prefix, d=device: leaves_by(net.ours[n], p) == d)  # type: ignore[misc]

@@ -55,12 +55,12 @@ bgp = {{}}
 ROLES = {"x": "peer", "y": "peer", "new": "collector", "old": "collector"}
 
 
-def ways(far: Neighbour) -> int:
+def path_count(far: Neighbour) -> int:
     said = birdc(far.host, f"show route for {SHARED} all")
     return said.count("BGP.as_path")
 
 
-def test_each_collector_is_told_what_it_can_take(lab: Lab, tmp_path: Path) -> None:
+def test_a_collector_gets_all_paths_or_the_best_one(lab: Lab, tmp_path: Path) -> None:
     peers = {
         name: PEER.format(name=name, asn=4242420001 + n, role=role) for n, (name, role) in enumerate(ROLES.items())
     }
@@ -82,8 +82,8 @@ def test_each_collector_is_told_what_it_can_take(lab: Lab, tmp_path: Path) -> No
         one.start()
     settled(*(one.host for one in far.values()))
 
-    wait(lambda: ways(far["new"]) == 2)
-    wait(lambda: ways(far["old"]) == 1)
+    wait(lambda: path_count(far["new"]) == 2)
+    wait(lambda: path_count(far["old"]) == 1)
     assert path(far["x"].host, "172.20.21.0/24") is None, "what one peer says is not told to another"
     assert path(a, "172.20.22.0/24") is None
     assert faults(log.said()) == []

@@ -94,13 +94,13 @@ class Net:
         settled(*self.ours.values(), *(far.host for far in self.around.values()))
 
 
-def told(host: Host) -> set[str]:
+def received(host: Host) -> set[str]:
     """The prefixes that a router has from its neighbour."""
     return set(re.findall(r"(?m)^(\S+/\d+) .*\[s1 ", birdc(host, "show route protocol s1")))
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path, form: str) -> None:
+def test_the_role_of_a_neighbour_decides_which_routes_it_gets(lab: Lab, tmp_path: Path, form: str) -> None:
     net = Net(lab, tmp_path, form)
     paid = net.prefixes["a", "downstream"] | net.prefixes["b", "downstream"]
     learned = {prefix for (_, role), own in net.prefixes.items() if role != "collector" for prefix in own}
@@ -115,8 +115,8 @@ def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path, for
     for (near, role), far in net.around.items():
         wanted = everything if role in ("downstream", "collector") else OWN | paid
         wanted = wanted - net.prefixes[near, role] - ({FORGED, LEAVING} if (near, role) == ("a", "peer") else set())
-        wait(lambda far=far, wanted=wanted: told(far.host) >= wanted)  # type: ignore[misc]
-        assert told(far.host) == wanted, f"{role} at {near}"
+        wait(lambda far=far, wanted=wanted: received(far.host) >= wanted)  # type: ignore[misc]
+        assert received(far.host) == wanted, f"{role} at {near}"
 
         said = birdc(far.host, "show route protocol s1 all")
         paths = re.findall(r"BGP\.as_path: (.*)", said)
@@ -129,5 +129,5 @@ def test_what_is_learned_from_whom_is_told_to_whom(lab: Lab, tmp_path: Path, for
     assert path(net.around["b", "peer"].host, WORLD4) == str(ASN)
     birdc(net.ours["a"], "disable 'any-dns4'")
     for far in net.around.values():
-        wait(lambda far=far: WORLD4 not in told(far.host))  # type: ignore[misc]
+        wait(lambda far=far: WORLD4 not in received(far.host))  # type: ignore[misc]
     assert [fault for log in net.logs.values() for fault in faults(log.said())] == []

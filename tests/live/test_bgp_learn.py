@@ -69,7 +69,9 @@ NOT_TOLD = ["10.99.3.0/24", "10.99.4.0/24", "10.98.0.0/24", "10.99.255.0/31"]
 
 
 @pytest.mark.parametrize(("mode", "table"), [("recursive", "main"), ("fake", "own")])
-def test_what_others_made_is_told_inside_while_it_is_there(lab: Lab, tmp_path: Path, mode: str, table: str) -> None:
+def test_foreign_kernel_routes_are_announced_inside_while_they_exist(
+    lab: Lab, tmp_path: Path, mode: str, table: str
+) -> None:
     trees = compiled(TOPOLOGY.format(mode=MODES[mode], table=table), tmp_path)
     world = lab.switch("world")
     ours: dict[str, Host] = {}

@@ -38,7 +38,7 @@ def met(pair: Pair) -> None:
     settled(pair.x.host)
 
 
-def test_what_is_refused_counts_too_and_the_rest_is_forgotten(lab: Lab, tmp_path: Path) -> None:
+def test_a_receive_limit_counts_rejected_routes_and_blocks_the_excess(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path, "limit = { ipv4 = 5 }")
     pair.x.config = pair.x.config.replace(
         "route 172.20.9.0/24 unreachable;", f"route 172.20.9.0/24 unreachable; {REFUSED}"
@@ -60,7 +60,7 @@ def test_what_is_refused_counts_too_and_the_rest_is_forgotten(lab: Lab, tmp_path
 ROA4 = f"route {X4} max 24 as 4242420001;\n"
 
 
-def test_a_session_that_leaks_is_ended_where_that_is_asked_for(lab: Lab, tmp_path: Path) -> None:
+def test_a_session_over_its_limit_ends_if_the_action_is_disable(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path, 'limit = { ipv4 = 6, action = "disable" }', 'roa = { ipv4 = "/etc/bird/roa4.conf" }')
     pair.a.write("/etc/bird/roa4.conf", ROA4)
     pair.up()
@@ -72,7 +72,7 @@ def test_a_session_that_leaks_is_ended_where_that_is_asked_for(lab: Lab, tmp_pat
     assert "limit" in birdc(pair.a, "show protocols all 'peer-x'")
 
 
-def test_a_leak_of_ours_ends_at_the_session_too(lab: Lab, tmp_path: Path) -> None:
+def test_an_export_limit_ends_a_session_that_we_leak_into(lab: Lab, tmp_path: Path) -> None:
     """Told inside alone, it is leaked here by hand: a filter that says nothing stands for a mistake."""
     pair = Pair(lab, tmp_path, 'export_limit = { ipv4 = 1, action = "disable" }')
     met(pair)

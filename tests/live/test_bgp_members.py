@@ -76,7 +76,7 @@ class Net:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_all_routers_of_a_member_hear_of_all(lab: Lab, tmp_path: Path, form: str) -> None:
+def test_every_router_of_a_member_learns_every_prefix(lab: Lab, tmp_path: Path, form: str) -> None:
     net = Net(lab, tmp_path, form)
     x, e, ours = net.x, net.e, net.ours
 

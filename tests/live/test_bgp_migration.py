@@ -77,7 +77,9 @@ def moved(*names: str) -> frozenset[HostName]:
     return frozenset(map(HostName, names))
 
 
-def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intermediate_states_break_what_netc_predicts(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     migration = Migration(tmp_path, more=BEHIND)
     monkeypatch.setattr(test_bgp, "settled", lambda *_: None)  # z comes after it
     net = Net(lab, tmp_path, migration.texts["med"])
@@ -112,7 +114,9 @@ def test_half_way_states_break_what_is_foretold(lab: Lab, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize(("old", "new"), CHANGES)
-def test_the_printed_order_interrupts_no_more_than_it_says(lab: Lab, tmp_path: Path, old: str, new: str) -> None:
+def test_the_printed_order_interrupts_only_the_sessions_that_it_lists(
+    lab: Lab, tmp_path: Path, old: str, new: str
+) -> None:
     migration = Migration(tmp_path, old, new)
     net = Net(lab, tmp_path, migration.texts[old])
     ours, x, e = net.ours, net.x, net.e

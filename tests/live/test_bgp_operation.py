@@ -93,7 +93,7 @@ def since(host: Host) -> int:
     return round(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
 
 
-def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: Lab, tmp_path: Path) -> None:
+def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path)
     pair.up()
     began = since(pair.a)
@@ -126,7 +126,7 @@ def test_a_change_of_policy_keeps_sessions_and_a_bad_one_changes_nothing(lab: La
     wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
 
 
-def test_nothing_is_left_of_a_router_and_a_killed_one_comes_back(lab: Lab, tmp_path: Path) -> None:
+def test_down_leaves_nothing_of_a_router_and_a_killed_bird_starts_again(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path)
     before = pair.a.state()
     pair.up()
@@ -144,7 +144,7 @@ def test_nothing_is_left_of_a_router_and_a_killed_one_comes_back(lab: Lab, tmp_p
     assert difference(before, pair.a.state()) == ""
 
 
-def test_passwords_and_hops_are_asked_for_at_both_ends(lab: Lab, tmp_path: Path) -> None:
+def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path) -> None:
     mine = 'password = { file = "/etc/netc/keys/x.password" }\ngtsm = true\nbfd = true'
     far = 'password "lab-secret"; ttl security on; bfd on;'
     pair = Pair(lab, tmp_path, mine, far=far)
@@ -160,7 +160,7 @@ def test_passwords_and_hops_are_asked_for_at_both_ends(lab: Lab, tmp_path: Path)
     assert "did not come back: peer-x" in said.stderr
 
 
-def test_only_what_a_roa_allows_is_learned_and_flaps_are_not(lab: Lab, tmp_path: Path) -> None:
+def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path, system=ROAS)
     allowed = f"route {X4} max 24 as 4242420001;\nroute 172.20.9.0/24 max 24 as 4242420002;\n"
     pair.a.write("/etc/bird/roa4.conf", allowed)
@@ -183,7 +183,7 @@ def test_only_what_a_roa_allows_is_learned_and_flaps_are_not(lab: Lab, tmp_path:
     assert faults(pair.log.said()) == []
 
 
-def test_a_cache_says_who_may_announce_what(lab: Lab, tmp_path: Path) -> None:
+def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path) -> None:
     """Nothing is let in before it has spoken, and what was said before it did is judged again."""
     pair = Pair(lab, tmp_path, system='roa = { rtr = "127.0.0.1:8282" }')
     pair.a.run(script("loopback", "up"))

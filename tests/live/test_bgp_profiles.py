@@ -100,7 +100,7 @@ def learned(host: Host, session: str) -> set[str]:
     return set(re.findall(rf"(?m)^(\S+/\d+) .*\[{session} ", birdc(host, f"show route protocol '{session}'")))
 
 
-def test_the_internet(lab: Lab, tmp_path: Path) -> None:
+def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, tmp_path: Path) -> None:
     """A transit, one that hides who it is, and an exchange with a route server and another member."""
     text = INTERNET + two("45.10.0.", "2a10:10::") + peer("a", "transit", 213001, "upstream")
     text += peer("a", "liar", 213002, "upstream", device="ext1")
@@ -160,7 +160,7 @@ refuse = ["10.66.0.0/16", "fd66::/32"]
 """
 
 
-def test_networks_of_ones_own(lab: Lab, tmp_path: Path) -> None:
+def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_path: Path) -> None:
     """Of every private range, in any length; and no more of it than was agreed."""
     text = PRIVATE + two("10.10.0.", "fd42:1::") + peer("a", "x", 64601, "peer")
     text += peer("a", "y", 64602, "peer", "limit.ipv4 = 3", device="ext1")
@@ -197,7 +197,7 @@ def said_of(host: Host, prefix: str) -> list[str]:
     return sorted(re.findall(r"\(64511,(\d+)\)", attributes(host, prefix).get("community", "")), key=int)
 
 
-def test_communities_of_dn42_keep_the_worst_of_a_way(lab: Lab, tmp_path: Path) -> None:
+def test_dn42_communities_keep_the_worst_link_of_a_path(lab: Lab, tmp_path: Path) -> None:
     """From x by a and b to e, each link with measures of its own; and who we are goes with what is ours."""
     own = f'prefixes = ["{X4}", "{X6}"]'
     text = (

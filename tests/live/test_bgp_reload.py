@@ -74,7 +74,7 @@ class Net:
         return checker
 
 
-def test_what_is_told_stays_told_of_when_a_change_is_taken_back(lab: Lab, tmp_path: Path) -> None:
+def test_routes_stay_announced_during_a_rollback(lab: Lab, tmp_path: Path) -> None:
     net = Net(lab, tmp_path, "c")
     a, c = net.a, net.c
     net.served(c)
@@ -107,7 +107,7 @@ def test_what_is_told_stays_told_of_when_a_change_is_taken_back(lab: Lab, tmp_pa
     assert [fault for log in net.logs for fault in faults(log.said())] == []
 
 
-def test_a_host_that_is_drained_is_asked_last(lab: Lab, tmp_path: Path) -> None:
+def test_a_drained_host_is_the_last_resort(lab: Lab, tmp_path: Path) -> None:
     net = Net(lab, tmp_path, "a", "b")
     a, b, c = net.a, net.b, net.c
     for host in (a, b):

@@ -44,7 +44,7 @@ def again(host: Host, before: str) -> None:
 
 
 @pytest.mark.parametrize("how", [["kill", "-9"], ["birdc", "-s", SOCKET, "graceful", "restart"]])
-def test_one_that_dies_is_followed_by_another_and_nobody_notices(lab: Lab, tmp_path: Path, how: list[str]) -> None:
+def test_a_bird_that_dies_is_replaced_without_loss_of_routes(lab: Lab, tmp_path: Path, how: list[str]) -> None:
     pair = Pair(lab, tmp_path)
     a, x = pair.a, pair.x
     up(pair)
@@ -71,7 +71,7 @@ def test_one_that_dies_is_followed_by_another_and_nobody_notices(lab: Lab, tmp_p
     wait(lambda: leaves_by(a, X4) is None)
 
 
-def test_one_that_dies_at_once_is_not_followed_and_neighbours_do_not_wait_for_ever(lab: Lab, tmp_path: Path) -> None:
+def test_a_bird_that_dies_at_once_is_not_replaced_and_its_routes_expire(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path)
     a, x = pair.a, pair.x
     before = a.state()
@@ -125,7 +125,7 @@ def keeper(host: Host) -> str:
 
 
 @pytest.mark.parametrize("also", [False, True], ids=["bird", "keeper-too"])
-def test_one_that_hangs_is_killed_and_another_comes_up(lab: Lab, tmp_path: Path, also: bool) -> None:
+def test_a_bird_that_hangs_is_killed_and_replaced(lab: Lab, tmp_path: Path, also: bool) -> None:
     pair = Pair(lab, tmp_path)
     up(pair)
     before = number(pair.a)
@@ -137,7 +137,7 @@ def test_one_that_hangs_is_killed_and_another_comes_up(lab: Lab, tmp_path: Path,
 
 
 @pytest.mark.parametrize("how", ["kill -9 {}", "rm /run/netc/bird-keeper.pid; kill -9 {}"])
-def test_a_keeper_that_died_is_missed_and_the_next_one_keeps(lab: Lab, tmp_path: Path, how: str) -> None:
+def test_check_reports_a_dead_keeper_and_up_replaces_it(lab: Lab, tmp_path: Path, how: str) -> None:
     pair = Pair(lab, tmp_path)
     up(pair)
     before = number(pair.a)
@@ -150,7 +150,7 @@ def test_a_keeper_that_died_is_missed_and_the_next_one_keeps(lab: Lab, tmp_path:
     again(pair.a, before)
 
 
-def test_who_waits_for_what_up_says_waits_for_up_alone(lab: Lab, tmp_path: Path) -> None:
+def test_bird_does_not_hold_the_output_of_up_open(lab: Lab, tmp_path: Path) -> None:
     """And nothing that outlives `up` dies of having nobody who listens."""
     pair = Pair(lab, tmp_path)
     up(pair)
@@ -170,7 +170,7 @@ def test_who_waits_for_what_up_says_waits_for_up_alone(lab: Lab, tmp_path: Path)
     assert "and is started again" in pair.a.read("/run/netc/bird.log")
 
 
-def test_no_clock_says_whether_bird_has_read_its_configuration(lab: Lab, tmp_path: Path) -> None:
+def test_check_finds_unread_configuration_whatever_the_clock_says(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path)
     up(pair)
     assert check(pair.a, "Asia/Tokyo") == check(pair.a, "America/Los_Angeles") == []

@@ -121,7 +121,7 @@ def forward(host: Host) -> None:
     host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
 
 
-def way(host: Host, address: str, *more: str) -> str:
+def device_to(host: Host, address: str, *more: str) -> str:
     """By which a packet would leave; empty where it would not."""
     said = host.run(["ip", "route", "get", address, *more], check=False).stdout
     found = re.search(r" dev (\S+)", said)
@@ -138,7 +138,7 @@ def table(host: Host, number: str, family: str = "-4") -> list[str]:
     return [line for line in said.splitlines() if "proto 12 " in line]
 
 
-def test_the_host_reaches_its_tunnels_as_if_it_were_no_router(lab: Lab, tmp_path: Path) -> None:
+def test_outer_packets_of_tunnels_do_not_follow_routes_of_bird(lab: Lab, tmp_path: Path) -> None:
     net = Isp(lab, tmp_path)
     r, u, c = net.r, net.u, net.c
     before = r.state()
@@ -149,8 +149,8 @@ def test_the_host_reaches_its_tunnels_as_if_it_were_no_router(lab: Lab, tmp_path
     wait(lambda: any(line.startswith("45.0.2.0/24") for line in table(r, "14000")))
     assert table(r, "main") == []
     assert table(r, "main", "-6") == []
-    assert way(r, "45.0.2.9") == "eth0"
-    assert way(r, "45.0.2.9", "from", "81.2.64.1") == "vx-up"
+    assert device_to(r, "45.0.2.9") == "eth0"
+    assert device_to(r, "45.0.2.9", "from", "81.2.64.1") == "vx-up"
     assert "14000\tnetc-bird" in r.read("/etc/iproute2/rt_tables.d/netc.conf")
 
     # Both ways, for the router and for what is behind it, and to a service in a namespace, also from the host itself.
@@ -182,7 +182,7 @@ def test_the_host_reaches_its_tunnels_as_if_it_were_no_router(lab: Lab, tmp_path
     assert not reached(r, "81.2.64.1", u.four)
     assert not reached(c, "2a01:1:0:1::2", u.six)
     assert reached(c, "81.2.64.130", "81.2.64.1"), "what main knows is still there"
-    assert way(r, u.four) == "eth0"
+    assert device_to(r, u.four) == "eth0"
     r.run(script("bird", "up"))
     wait(lambda: reached(c, "81.2.64.130", u.four))
     assert leaked(wire) == []
@@ -194,7 +194,7 @@ def test_the_host_reaches_its_tunnels_as_if_it_were_no_router(lab: Lab, tmp_path
     assert reached(c, "81.2.64.130", "9.9.9.9") or leaked(wire) != [], "nothing would be seen here anyway"
 
 
-def test_in_the_main_table_the_tunnel_would_go_into_itself(lab: Lab, tmp_path: Path) -> None:
+def test_with_routes_in_the_main_table_a_tunnel_routes_into_itself(lab: Lab, tmp_path: Path) -> None:
     """What the table is for, and that the test above could fail."""
     net = Isp(lab, tmp_path, table="main")
     for part in parts(net.r):
@@ -202,8 +202,8 @@ def test_in_the_main_table_the_tunnel_would_go_into_itself(lab: Lab, tmp_path: P
             net.r.run(script(part, "up"))
     net.log = start_bird(net.r)
     net.u.start()
-    wait(lambda: way(net.r, "45.0.2.9") == "vx-up")
-    assert way(net.r, ELSEWHERE[0], "from", "81.2.64.1") == "eth0"
+    wait(lambda: device_to(net.r, "45.0.2.9") == "vx-up")
+    assert device_to(net.r, ELSEWHERE[0], "from", "81.2.64.1") == "eth0"
 
 
 KEYS = {name: public_key(private_key(name)) for name in ("edge", "home")}
@@ -255,7 +255,7 @@ AT = {"edge": "10.5.1", "home": "10.5.2"}
 VISITOR = "192.0.2.9"
 
 
-def test_private_networks_are_beside_those_that_tunnels_go_through(lab: Lab, tmp_path: Path) -> None:
+def test_private_routes_do_not_capture_the_outer_packets_of_tunnels(lab: Lab, tmp_path: Path) -> None:
     trees = compiled(PRIVATE, tmp_path)
     world = lab.host("world")
     forward(world)
@@ -282,9 +282,9 @@ def test_private_networks_are_beside_those_that_tunnels_go_through(lab: Lab, tmp
 
     # The far end is in a range that comes by the tunnel, and in one that the neighbour announces.
     wait(lambda: path(edge, "10.5.0.0/16"))
-    assert way(edge, "10.5.2.1") == "eth0"
-    assert way(edge, "10.5.7.7") == "wg-home"
-    assert way(edge, "10.5.7.7", "from", "10.5.1.1") == "eth0"
+    assert device_to(edge, "10.5.2.1") == "eth0"
+    assert device_to(edge, "10.5.7.7") == "wg-home"
+    assert device_to(edge, "10.5.7.7", "from", "10.5.1.1") == "eth0"
     wait(lambda: edge.run(["ping", "-c1", "-W1", x.four], check=False).returncode == 0)
     met(edge, "wg-home")
 
@@ -306,7 +306,7 @@ def touched(host: Host) -> bool:
     return True
 
 
-def test_rules_change_while_routes_stay(lab: Lab, tmp_path: Path) -> None:
+def test_a_reload_changes_rules_and_keeps_routes(lab: Lab, tmp_path: Path) -> None:
     trees = compiled(UPSTREAM.format(table="own"), tmp_path)
     r = lab.host("r", trees["r"])
     before = r.state()

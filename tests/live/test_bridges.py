@@ -117,7 +117,7 @@ def living(lab: Lab, scene: Scene) -> Scene:
 
 
 @pytest.mark.stock
-def test_containers_reach_the_world_under_an_address_that_it_can_answer(living: Scene) -> None:
+def test_containers_reach_the_internet_from_an_address_of_the_uplink(living: Scene) -> None:
     echo(living.world, 7000, *WORLD)
     seen = {
         "server": (("198.51.100.7",), ("2001:db8:7::7", "2001:db8:7::8")),  # whatever the uplink would choose itself
@@ -131,7 +131,7 @@ def test_containers_reach_the_world_under_an_address_that_it_can_answer(living: 
                 assert client(living.containers[name], protocol, there, 7000) in known, f"{name} {protocol} {there}"
 
 
-def test_a_published_port_is_reached_from_outside_and_from_the_host_itself(living: Scene) -> None:
+def test_a_published_port_is_reached_from_the_internet_and_from_the_host(living: Scene) -> None:
     echo(living.containers["server"], 8080)
 
     for at in (*HERE, *CHOSEN):
@@ -148,7 +148,7 @@ def bridged_packets_are_filtered(host: Host, wanted: int) -> bool:
     return done.returncode == 0
 
 
-def test_neighbours_reach_it_by_the_public_address_again_and_again(living: Scene) -> None:
+def test_other_containers_reach_a_published_port_at_the_public_address(living: Scene) -> None:
     """No redirect of the host's leads them past it. Where bridged packets are filtered, nothing goes back out of the
     port that it came by, unless whoever made that port says so: a container does not reach itself then."""
     echo(living.containers["server"], 8080)
@@ -167,7 +167,7 @@ def test_neighbours_reach_it_by_the_public_address_again_and_again(living: Scene
             assert client(living.containers["other"], protocol, at, 80) == source
 
 
-def test_between_bridges_nobody_is_hidden(living: Scene) -> None:
+def test_traffic_between_bridges_is_not_masqueraded(living: Scene) -> None:
     echo(living.containers["server"], 8080)
 
     assert client(living.containers["other"], "tcp", "10.0.3.30", 8080) == "10.0.4.30"
@@ -176,7 +176,7 @@ def test_between_bridges_nobody_is_hidden(living: Scene) -> None:
     assert client(living.lin, "tcp", "10.0.3.30", 8080) == "10.0.3.1"
 
 
-def test_a_namespace_is_one_container_among_others(living: Scene) -> None:
+def test_a_namespace_on_a_bridge_works_like_a_container(living: Scene) -> None:
     echo(living.lin, 8080, namespace="web")
     echo(living.world, 7000, *WORLD)
 
@@ -188,7 +188,7 @@ def test_a_namespace_is_one_container_among_others(living: Scene) -> None:
     assert "192.0.2.53" in living.lin.read("/etc/netns/web/resolv.conf")
 
 
-def test_nothing_leaves_the_uplink_under_a_hidden_address(living: Scene) -> None:
+def test_no_packet_leaves_the_uplink_with_a_private_source(living: Scene) -> None:
     echo(living.world, 7000, *WORLD)
     echo(living.containers["server"], 8080)
     leaving = Capture(living.world, "eth0")
@@ -234,7 +234,7 @@ def test_a_step_that_fails_or_is_killed_leaves_nothing(scene: Scene) -> None:
     assert difference(start, settled(scene.lin)) == ""
 
 
-def test_a_container_that_is_still_there_is_no_hindrance(living: Scene) -> None:
+def test_a_bridge_goes_down_and_up_while_a_container_is_attached(living: Scene) -> None:
     """Containers come and go without netc; they outlive a bridge, and its hardware address outlives them."""
     ask = ["bash", "-c", "cat /sys/class/net/br0/address"]
     address = living.lin.run(ask).stdout
@@ -250,7 +250,7 @@ def test_a_container_that_is_still_there_is_no_hindrance(living: Scene) -> None:
     assert living.lin.run(ask).stdout == address
 
 
-def test_the_hosts_ends_can_be_used_before_and_from_the_moment_that_somebody_attaches(lab: Lab, scene: Scene) -> None:
+def test_addresses_of_a_bridge_are_usable_before_and_after_a_port_attaches(lab: Lab, scene: Scene) -> None:
     up(scene.lin)
     tentative = ["ip", "-6", "address", "show", "dev", "br1", "tentative"]
     assert scene.lin.run(tentative).stdout == ""
@@ -261,7 +261,7 @@ def test_the_hosts_ends_can_be_used_before_and_from_the_moment_that_somebody_att
     assert client(other, "tcp", "fd00:4::1", 7000) == "fd00:4::30"
 
 
-def test_a_container_that_calls_itself_a_router_is_not_believed(living: Scene) -> None:
+def test_router_advertisements_of_containers_are_ignored(living: Scene) -> None:
     """A default route through a container would be the end of the host's own traffic."""
     for bridge in ("br0", "br1"):
         assert living.lin.read(f"/proc/sys/net/ipv6/conf/{bridge}/accept_ra") == "0\n"

@@ -75,7 +75,7 @@ def left_over(host: Host) -> str:
     return host.run(["find", "/var/tmp", "-name", "netc-*"]).stdout
 
 
-def test_a_bundle_is_installed_and_taken_back(lab: Lab, edge: Host) -> None:
+def test_a_bundle_is_installed_and_rolled_back(lab: Lab, edge: Host) -> None:
     bring(edge, lab, bundle(files_of(TOPOLOGY)["edge"]))
     install(edge, "--commit")
     assert links(edge) == {"vx-node"}
@@ -101,7 +101,9 @@ def test_a_bundle_is_installed_and_taken_back(lab: Lab, edge: Host) -> None:
     assert left_over(edge) == ""
 
 
-def test_a_host_that_believes_some_takes_nothing_of_others(lab: Lab, edge: Host, key: Path, tmp_path: Path) -> None:
+def test_a_host_with_allowed_signers_accepts_only_their_bundles(
+    lab: Lab, edge: Host, key: Path, tmp_path: Path
+) -> None:
     other = tmp_path / "other"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
     data = bundle(files_of(TOPOLOGY)["edge"])
@@ -163,7 +165,7 @@ WRONG = {
 }
 
 
-def test_what_is_no_tree_is_not_unpacked(lab: Lab, edge: Host) -> None:
+def test_an_archive_that_is_no_tree_is_not_unpacked(lab: Lab, edge: Host) -> None:
     for what, wrong in WRONG.items():
         bring(edge, lab, raw((wrong, b"")))
         said = install(edge, "--commit", check=False)

@@ -43,7 +43,7 @@ def bounded(host: Host, part: str, verb: str) -> list[str]:
     return ["setpriv", f"--bounding-set=-all,{names}", "--no-new-privs", *script(part, verb)]
 
 
-def test_a_part_needs_no_more_than_its_unit_may(host: Host) -> None:
+def test_the_scripts_of_a_part_run_with_the_capabilities_of_its_unit(host: Host) -> None:
     start = host.state()
     for part in parts(host):
         host.run(bounded(host, part, "up"))

@@ -155,7 +155,7 @@ FAILURES = {
 }
 
 
-def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet) -> None:
+def test_a_host_that_is_not_confirmed_rolls_back_and_ends_the_deploy(fleet: Fleet) -> None:
     two = fleet.hosts["two"]
     assert fleet.deploy(OLD, "--host", "two").returncode == 0
     first = "confirmed"
@@ -173,7 +173,7 @@ def test_a_host_that_is_not_confirmed_is_as_it_was_and_ends_it(fleet: Fleet) -> 
         assert fleet.clean()
 
 
-def test_a_host_that_will_not_be_confirmed_goes_back_at_once(fleet: Fleet) -> None:
+def test_a_host_that_refuses_to_confirm_rolls_back_at_once(fleet: Fleet) -> None:
     assert fleet.deploy(OLD, "--limit", "3").returncode == 0
     fleet.fail("two confirm-broken")
     said = fleet.deploy(NEW.replace("vni = 7", "vni = 10"), within=3600)  # it does not wait until its time is over
@@ -185,7 +185,7 @@ def test_a_host_that_will_not_be_confirmed_goes_back_at_once(fleet: Fleet) -> No
     assert fleet.clean()
 
 
-def test_what_somebody_else_began_is_not_taken_back(fleet: Fleet) -> None:
+def test_a_change_with_another_token_is_not_rolled_back(fleet: Fleet) -> None:
     """It waits as long as before: the token is not that of the change that is under way."""
     host = fleet.hosts["one"]
     assert fleet.deploy(OLD, "--host", "one").returncode == 0
@@ -196,7 +196,7 @@ def test_what_somebody_else_began_is_not_taken_back(fleet: Fleet) -> None:
     assert "nobody confirmed it in time" in host.read("/var/lib/netc/history")
 
 
-def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:
+def test_revert_all_rolls_back_confirmed_hosts_too(fleet: Fleet) -> None:
     assert fleet.deploy(OLD, "--limit", "3").returncode == 0
     fleet.fail("three confirm")
     said = fleet.deploy(NEW, "--revert-all", within=8)
@@ -206,13 +206,13 @@ def test_confirmed_ones_go_back_too_when_they_are_to(fleet: Fleet) -> None:
     assert fleet.clean()
 
 
-def test_a_confirmation_of_which_nobody_heard_counts(fleet: Fleet) -> None:
+def test_a_confirmation_counts_if_its_answer_is_lost(fleet: Fleet) -> None:
     fleet.fail("one confirm-unheard")
     said = fleet.deploy(OLD, "--host", "one", within=20)
     assert (said.returncode, outcomes(said)) == (0, {"one": "confirmed"}), said.stderr
 
 
-def test_signed_bundles_reach_hosts_that_want_them(fleet: Fleet, tmp_path: Path) -> None:
+def test_hosts_with_allowed_signers_accept_signed_bundles(fleet: Fleet, tmp_path: Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     fleet.hosts["one"].write("/etc/netc/allowed_signers", f"netc {key.with_suffix('.pub').read_text()}")

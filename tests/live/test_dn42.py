@@ -204,10 +204,10 @@ FORMS = {
 
 
 @pytest.mark.parametrize("example", FORMS)
-def test_the_network_of_an_example(lab: Lab, tmp_path: Path, example: str) -> None:
+def test_the_network_of_an_example_works(lab: Lab, tmp_path: Path, example: str) -> None:
     net = Net(lab, tmp_path, example)
     form, ours, east, west, friend = FORMS[example], net.ours, net.east, net.west, net.friend
-    one_network_outside(net, east, west, friend)
+    neighbours_see_one_as(net, east, west, friend)
     assert [fault for log in net.logs.values() for fault in faults(log.said())] == []
 
     # Whoever is nearest answers, to us and to neighbours.
@@ -235,7 +235,7 @@ def test_the_network_of_an_example(lab: Lab, tmp_path: Path, example: str) -> No
         checker.stop(SIGKILL)  # or each would drain
 
 
-def one_network_outside(net: Net, east: Neighbour, west: Neighbour, friend: Neighbour) -> None:
+def neighbours_see_one_as(net: Net, east: Neighbour, west: Neighbour, friend: Neighbour) -> None:
     """Each is told what it is to be told, by one AS, and packets go there."""
     told = [(friend, east), (friend, west), (east, friend), (west, friend)]
     for far, other in told:

@@ -78,7 +78,7 @@ def scene(lab: Lab, tmp_path: Path) -> Scene:
     return Scene(near, far)
 
 
-def test_a_link_comes_up_without_dns_and_asks_nobody_for_a_name(scene: Scene) -> None:
+def test_a_link_comes_up_without_dns_queries(scene: Scene) -> None:
     scene.near.write("/etc/resolv.conf", "nameserver 198.51.100.2\n")
     asked = Capture(scene.near, "eth0")
     up(scene.near)
@@ -88,7 +88,7 @@ def test_a_link_comes_up_without_dns_and_asks_nobody_for_a_name(scene: Scene) ->
 
 
 @pytest.mark.stock
-def test_a_name_that_is_not_known_yet_is_a_failure_of_the_look_up_and_not_of_the_link(scene: Scene) -> None:
+def test_an_unknown_name_fails_the_lookup_and_not_the_link(scene: Scene) -> None:
     up(scene.near)
     scene.knows()
     assert scene.look() != 0
@@ -99,7 +99,7 @@ def test_a_name_that_is_not_known_yet_is_a_failure_of_the_look_up_and_not_of_the
     assert scene.reaches()
 
 
-def test_a_peer_that_is_heard_of_is_not_looked_up_again(scene: Scene) -> None:
+def test_a_peer_with_a_recent_handshake_is_not_looked_up_again(scene: Scene) -> None:
     up(scene.near)
     scene.knows("198.51.100.2")
     scene.look()
@@ -110,7 +110,7 @@ def test_a_peer_that_is_heard_of_is_not_looked_up_again(scene: Scene) -> None:
     assert scene.endpoint() == f"198.51.100.2:{PORT}"
 
 
-def test_a_peer_that_was_not_heard_of_for_135_seconds_is_looked_up_and_keeps_its_family(scene: Scene) -> None:
+def test_after_135_s_without_handshake_a_peer_is_looked_up_in_the_same_family(scene: Scene) -> None:
     up(scene.near)
     scene.knows("198.51.100.2")
     scene.look()

@@ -201,7 +201,7 @@ def ping(host: Host, address: str, source: str = "") -> bool:
     return host.run(["ping", "-c", "1", "-W", "2", *bound, address], check=False).returncode == 0
 
 
-def test_ssh_is_for_everyone_and_an_allowed_port_for_those_it_is_allowed_to(there: Scene) -> None:
+def test_ssh_is_open_to_everyone_and_an_allowed_port_to_its_sources(there: Scene) -> None:
     start(there)
     for port in (22, 9100, 9101, 9205):
         echo(there.edge, port)
@@ -216,7 +216,7 @@ def test_ssh_is_for_everyone_and_an_allowed_port_for_those_it_is_allowed_to(ther
     assert not answered(there, "udp", 22, OFFICE)
 
 
-def test_errors_and_neighbours_come_through_and_the_denied_are_not_answered(there: Scene) -> None:
+def test_icmp_errors_and_neighbour_discovery_pass_and_denied_sources_do_not(there: Scene) -> None:
     start(there)
 
     for at, visitor, denied in zip(EDGE, STRANGER, DENIED, strict=True):
@@ -251,7 +251,7 @@ def test_compiled_tunnels_and_forwards_work_with_a_firewall_at_both_ends(there: 
     assert client(there.world, "tcp", NODE[0], 8080, source=STRANGER[0], timeout=1) is None
 
 
-def test_nothing_passes_that_is_not_compiled_and_what_passes_is_said(there: Scene, tmp_path: Path) -> None:
+def test_only_compiled_and_allowed_traffic_is_forwarded(there: Scene, tmp_path: Path) -> None:
     start(there)
     echo(there.inside, 7000)
     echo(there.world, 7001)
@@ -285,7 +285,7 @@ dns = "192.0.2.53"
 """
 
 
-def test_a_bridge_reaches_the_world_and_is_reached_by_what_it_publishes(there: Scene, tmp_path: Path) -> None:
+def test_a_bridge_reaches_the_internet_and_is_reached_at_published_ports(there: Scene, tmp_path: Path) -> None:
     there.edge.lay(trees(tmp_path / "bridged", links=BRIDGE)["edge"])
     up(there.edge)
     echo(there.edge, 80, namespace="web")
@@ -299,7 +299,7 @@ def test_a_bridge_reaches_the_world_and_is_reached_by_what_it_publishes(there: S
     assert client(there.world, "tcp", "10.0.9.20", 80, timeout=1) is None
 
 
-def test_somebody_elses_dnat_opens_nothing(there: Scene, netfilter: str) -> None:
+def test_a_foreign_dnat_opens_nothing(there: Scene, netfilter: str) -> None:
     """Docker publishes by DNATs of its own, and its containers are reached where the author passes them."""
     start(there)
     echo(there.inside, 7000)
@@ -331,7 +331,7 @@ def is_let_in(sender: Host, source: str, to: str, protocol: int) -> bool:
 
 
 @pytest.mark.bare_kernel
-def test_outer_packets_come_from_their_far_end_alone(there: Scene, tmp_path: Path) -> None:
+def test_outer_packets_are_accepted_from_the_peer_only(there: Scene, tmp_path: Path) -> None:
     """A kernel without such tunnels says of what was let in that it knows no such protocol."""
     pairs = [(0, 47), (0, 4), (0, 41), (1, 47)]
     there.edge.lay(trees(tmp_path / "plain", "log = false", PLAIN)["edge"])
@@ -346,7 +346,7 @@ def test_outer_packets_come_from_their_far_end_alone(there: Scene, tmp_path: Pat
 LIMITED = {"rate": 5, "burst": 20, "per": "second"}
 
 
-def test_what_is_dropped_is_logged_with_a_limit(there: Scene, netfilter: str) -> None:
+def test_dropped_packets_are_logged_with_a_rate_limit(there: Scene, netfilter: str) -> None:
     """What the kernel logs is not seen from a namespace, so the rules are asked."""
     filter_up(there.edge)
     for chain in ("input", "forward"):

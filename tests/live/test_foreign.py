@@ -101,7 +101,7 @@ def routes(host: Host, family: str = "-4") -> list[str]:
 
 
 @pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
-def test_up_again_changes_nothing_and_down_leaves_nothing(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+def test_a_second_up_changes_nothing_and_down_leaves_nothing(lab: Lab, tmp_path: Path, tunnel: str) -> None:
     host = laptop(lab, tmp_path, tunnel)
     start = settled(host)
     up(host)
@@ -118,7 +118,7 @@ def test_up_again_changes_nothing_and_down_leaves_nothing(lab: Lab, tmp_path: Pa
 
 
 @pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
-def test_routes_to_everywhere_go_and_all_others_stay(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+def test_default_routes_are_removed_and_all_others_stay(lab: Lab, tmp_path: Path, tunnel: str) -> None:
     host = laptop(lab, tmp_path, tunnel)
     up(host)
 
@@ -189,7 +189,7 @@ def test_a_program_that_hangs_is_killed(lab: Lab, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("tunnel", [TUNSAFE, EXTERNAL], ids=["tunsafe", "external"])
-def test_who_waits_for_what_up_says_does_not_wait_for_the_program(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+def test_the_program_does_not_hold_the_output_of_up_open(lab: Lab, tmp_path: Path, tunnel: str) -> None:
     host = laptop(lab, tmp_path, tunnel)
     start = settled(host)
     host.run(["bash", "-c", f"set -o pipefail; /etc/netc/parts/{PART}/up 2>&1 | cat"], timeout=40)
@@ -205,7 +205,7 @@ CASES = {"tunsafe": TUNSAFE, "external": EXTERNAL, "inside": TUNSAFE.replace('"2
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_step_that_fails_takes_back_the_whole_run(lab: Lab, tmp_path: Path, case: str) -> None:
+def test_a_failed_step_undoes_the_whole_run(lab: Lab, tmp_path: Path, case: str) -> None:
     host = laptop(lab, tmp_path, CASES[case])
     for part in parts(host)[:-1]:
         host.run(script(part, "up"))
@@ -259,7 +259,7 @@ def test_after_a_kill_while_the_program_starts_the_next_run_ends_clean(
     assert difference(start, without(settled(host), r"^d /run/netc\s*$")) == ""
 
 
-def test_the_namespace_reaches_the_far_end_through_the_interface_alone(lab: Lab, tmp_path: Path) -> None:
+def test_the_namespace_reaches_the_peer_through_the_interface_only(lab: Lab, tmp_path: Path) -> None:
     host = laptop(lab, tmp_path, TUNSAFE.replace('routes = ["10.10.0.0/16", "203.0.113.0/24"]', "") + INSIDE)
     start = settled(host)
     up(host)
@@ -273,7 +273,7 @@ def test_the_namespace_reaches_the_far_end_through_the_interface_alone(lab: Lab,
     assert difference(start, settled(host)) == ""
 
 
-def test_an_interface_of_someone_elses_is_neither_taken_nor_removed(lab: Lab, tmp_path: Path) -> None:
+def test_a_foreign_interface_is_neither_used_nor_removed(lab: Lab, tmp_path: Path) -> None:
     host = laptop(lab, tmp_path, TUNSAFE)
     host.run([PROGRAM, "start", "-d", CONFIG])
     start = host.state()
@@ -301,7 +301,7 @@ def test_an_interface_of_someone_elses_is_neither_taken_nor_removed(lab: Lab, tm
     assert len(processes(host)) == 1
 
 
-def test_another_networks_tunnel_of_the_same_name_is_not_ended(lab: Lab, tmp_path: Path) -> None:
+def test_a_tunnel_of_the_same_name_in_another_namespace_is_not_ended(lab: Lab, tmp_path: Path) -> None:
     """A container's processes can be seen from its host."""
     host = laptop(lab, tmp_path, EXTERNAL)
     container = host.start(["unshare", "--net", "env", "NETC_TUNNEL=tun0", "sleep", "60"])
@@ -312,7 +312,7 @@ def test_another_networks_tunnel_of_the_same_name_is_not_ended(lab: Lab, tmp_pat
     container.stop(signal.SIGKILL)
 
 
-def test_what_must_hold_is_asked_before_anything_is_touched(lab: Lab, tmp_path: Path) -> None:
+def test_preconditions_are_checked_before_anything_is_touched(lab: Lab, tmp_path: Path) -> None:
     host = laptop(lab, tmp_path, TUNSAFE)
     start = settled(host)
     for spoil, said in (
@@ -347,7 +347,7 @@ def need_bbr(host: Host) -> None:
     require("could not run: modprobe tcp_bbr && sysctl -w net.ipv4.tcp_congestion_control=bbr" if refused else "")
 
 
-def test_bbr_is_on_while_the_part_is_up_and_then_what_was_before(far: Host) -> None:
+def test_bbr_is_on_while_the_part_is_up_and_down_restores_the_old_value(far: Host) -> None:
     need_bbr(far)
     start = far.state()
     up(far)
@@ -366,7 +366,7 @@ def test_bbr_is_on_while_the_part_is_up_and_then_what_was_before(far: Host) -> N
     assert difference(start, far.state()) == ""
 
 
-def test_what_somebody_chose_meanwhile_stays(far: Host) -> None:
+def test_down_keeps_a_congestion_control_that_somebody_else_set(far: Host) -> None:
     need_bbr(far)
     far.run(["bash", "-c", f"echo bbr >{CONTROL}"])
     up(far)
@@ -376,7 +376,7 @@ def test_what_somebody_chose_meanwhile_stays(far: Host) -> None:
     assert far.read(CONTROL) == "reno\n"
 
 
-def test_where_bbr_is_not_allowed_it_is_said_and_tcp_left_alone(far: Host) -> None:
+def test_bbr_that_must_not_be_set_is_reported_and_tcp_stays_unchanged(far: Host) -> None:
     far.write("/tmp/control", "reno\n")
     far.run(["bash", "-c", f"mount --bind /tmp/control {CONTROL} && mount -o remount,bind,ro {CONTROL}"])
     start = far.state()
@@ -387,7 +387,7 @@ def test_where_bbr_is_not_allowed_it_is_said_and_tcp_left_alone(far: Host) -> No
     assert difference(start, far.state()) == ""
 
 
-def test_a_kernel_without_bbr_is_said_and_left_alone(far: Host) -> None:
+def test_a_kernel_without_bbr_is_reported_and_tcp_stays_unchanged(far: Host) -> None:
     far.write("/tmp/available", "reno cubic\n")
     far.run(["mount", "--bind", "/tmp/available", "/proc/sys/net/ipv4/tcp_available_congestion_control"])
     start = far.state()

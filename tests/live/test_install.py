@@ -64,7 +64,7 @@ def links(host: Host) -> set[str]:
     return set(re.findall(r"\d+: (vx-[a-z]+)", host.run(["ip", "-o", "link"]).stdout))
 
 
-def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_tree_is_installed_changed_and_uninstalled(lab: Lab, edge: Host, tmp_path: Path) -> None:
     before = edge.state()
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     said = install(edge, "--commit")
@@ -81,7 +81,7 @@ def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Host, tmp_pa
     assert difference(before, edge.state()) == ""
 
 
-def test_who_keeps_his_files_to_himself_shuts_nobody_out(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_umask_077_does_not_close_installed_directories(lab: Lab, edge: Host, tmp_path: Path) -> None:
     """BIRD and services in namespaces are users of their own; bundles are unpacked with umask 077."""
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.run(["bash", "-c", f"umask 077; {INSTALL} --commit"])
@@ -100,7 +100,7 @@ def at_rest(host: Host) -> tuple[object, str]:
     return delivered.at_rest(host, "/run/mount")
 
 
-def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_an_install_killed_at_any_moment_rolls_back_completely(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     before = at_rest(edge)
@@ -135,7 +135,7 @@ def test_killed_at_any_moment_it_goes_back_wholly(lab: Lab, edge: Host, tmp_path
     assert difference(after[0], edge.state()) == ""
 
 
-def test_nobody_confirms_and_it_goes_back_by_itself(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_change_that_nobody_confirms_rolls_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
     before = at_rest(edge)
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     said = install(edge, "--within", "3", check=False)
@@ -145,7 +145,7 @@ def test_nobody_confirms_and_it_goes_back_by_itself(lab: Lab, edge: Host, tmp_pa
     assert at_rest(edge)[1] == before[1]
 
 
-def test_it_is_confirmed_by_its_token_over_another_connection(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_change_is_confirmed_by_its_token_over_a_new_connection(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     said = edge.run(["bash", INSTALL, "--detach"], env=SSH)
     again = edge.run(["bash", INSTALL], check=False)
@@ -158,7 +158,7 @@ def test_it_is_confirmed_by_its_token_over_another_connection(lab: Lab, edge: Ho
     assert "is installed already" in install(edge).stderr
 
 
-def test_a_tree_that_is_not_as_it_was_compiled_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_modified_tree_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
     before = what_is_there(edge)
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.run(["bash", "-c", f"echo >>{TREE}/files/etc/netc/parts/link-one/up"])
@@ -179,7 +179,7 @@ def test_a_tree_that_is_not_as_it_was_compiled_is_refused(lab: Lab, edge: Host, 
     assert what_is_there(edge) == before
 
 
-def test_a_part_that_does_not_come_up_takes_the_change_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_part_that_does_not_come_up_rolls_the_change_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     before = at_rest(edge)
@@ -193,7 +193,7 @@ def test_a_part_that_does_not_come_up_takes_the_change_back(lab: Lab, edge: Host
     assert at_rest(edge)[1] == before[1]
 
 
-def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_foreign_files_and_files_changed_by_hand_are_not_overwritten(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.write("/etc/netc/order", "mine\n")
     said = install(edge, "--commit", check=False)
@@ -205,7 +205,7 @@ def test_what_is_somebody_else_s_stays(lab: Lab, edge: Host, tmp_path: Path) -> 
     assert "changed by hand since the install" in install(edge, "--commit", check=False).stderr
 
 
-def test_one_packet_filter_takes_over_from_the_other(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_one_packet_filter_replaces_the_other_without_a_gap(lab: Lab, edge: Host, tmp_path: Path) -> None:
     """The new one stands before the old one goes."""
     before = at_rest(edge)
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
@@ -234,9 +234,7 @@ done
 FILL = "cat /dev/zero >/mnt/full 2>/dev/null; true"
 
 
-def test_a_full_disk_shows_before_anything_changes_and_does_not_bar_the_way_back(
-    lab: Lab, edge: Host, tmp_path: Path
-) -> None:
+def test_a_full_disk_is_found_before_any_change_and_permits_a_rollback(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.run(["bash", "-ec", SMALL, "small", "4000"])
     install(edge, "--commit")
@@ -262,7 +260,7 @@ def test_a_full_disk_shows_before_anything_changes_and_does_not_bar_the_way_back
     assert at_rest(edge)[1] == before[1]
 
 
-def test_two_at_once(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_one_of_two_installs_at_once_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     script = (
         f"bash {INSTALL} --commit >/tmp/one 2>&1 & bash {INSTALL} --commit >/tmp/two 2>&1; wait; cat /tmp/one /tmp/two"
@@ -301,7 +299,7 @@ def test_rules_that_would_close_ssh_are_refused(lab: Lab, edge: Host, tmp_path: 
         ("check link-one", "check"),
     ],
 )
-def test_words_that_mean_nothing_change_nothing(lab: Lab, edge: Host, tmp_path: Path, words: str, why: str) -> None:
+def test_invalid_arguments_change_nothing(lab: Lab, edge: Host, tmp_path: Path, words: str, why: str) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     before = at_rest(edge)
@@ -315,7 +313,7 @@ def test_words_that_mean_nothing_change_nothing(lab: Lab, edge: Host, tmp_path: 
     assert difference(before[0], at_rest(edge)[0]) == ""
 
 
-def test_back_to_nothing_is_not_meant_by_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_back_refuses_if_there_is_no_previous_generation(lab: Lab, edge: Host, tmp_path: Path) -> None:
     """A change that was taken back stands in the history before the one that stayed."""
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--detach")
@@ -331,7 +329,7 @@ def test_back_to_nothing_is_not_meant_by_back(lab: Lab, edge: Host, tmp_path: Pa
     assert at_rest(edge) == before
 
 
-def test_a_change_that_waits_can_be_mended(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_pending_change_can_be_repaired_and_confirmed(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     said = install(edge, "--detach")
     edge.run(["ip", "link", "delete", "dev", "vx-node"])
@@ -340,7 +338,7 @@ def test_a_change_that_waits_can_be_mended(lab: Lab, edge: Host, tmp_path: Path)
     netc_host(edge, "confirm", token(said))
 
 
-def test_up_fails_where_something_stays_broken(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_up_fails_if_a_part_stays_broken(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     check = "/etc/netc/parts/link-one/check"
@@ -356,7 +354,7 @@ def rebooted(host: Host) -> None:
     host.write("/var/lib/netc/pending/boot", "11111111-2222-3333-4444-555555555555\n")
 
 
-def test_what_nobody_confirmed_before_a_boot_does_not_come_up(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_a_change_that_was_not_confirmed_before_a_boot_does_not_come_up(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     before = at_rest(edge)
@@ -369,9 +367,7 @@ def test_what_nobody_confirmed_before_a_boot_does_not_come_up(lab: Lab, edge: Ho
     assert at_rest(edge)[1] == before[1]
 
 
-def test_what_came_up_all_the_same_after_a_boot_goes_down_before_it_is_replaced(
-    lab: Lab, edge: Host, tmp_path: Path
-) -> None:
+def test_parts_that_came_up_after_a_boot_go_down_before_a_rollback(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     before = at_rest(edge)
@@ -385,7 +381,7 @@ def test_what_came_up_all_the_same_after_a_boot_goes_down_before_it_is_replaced(
     assert at_rest(edge)[1] == before[1]
 
 
-def test_a_journal_that_is_lost_is_told_of(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_status_and_uninstall_report_a_lost_journal(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     edge.write("/run/netc/link-one", "")  # as after a crash of the host's /run
@@ -401,7 +397,7 @@ def test_a_journal_that_is_lost_is_told_of(lab: Lab, edge: Host, tmp_path: Path)
     assert re.search(r"these are left, since no journal in /run/netc names them:\n.*vx-node", said.stderr)
 
 
-def test_nothing_is_left_of_what_is_remembered(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_uninstall_with_intact_journals_reports_nothing_left(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
     assert "left" not in netc_host(edge, "uninstall").stderr

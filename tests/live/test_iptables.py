@@ -105,7 +105,7 @@ def either(request: pytest.FixtureRequest, there: Scene) -> Scene:
 
 
 @pytest.mark.parametrize("either", [pytest.param("nft", marks=pytest.mark.stock), "legacy"], indirect=True)
-def test_rules_of_others_stay_as_they_are(either: Scene) -> None:
+def test_foreign_rules_stay_unchanged(either: Scene) -> None:
     host = either.a
     for program in PROGRAMS:
         for rule in (
@@ -130,7 +130,7 @@ def test_rules_of_others_stay_as_they_are(either: Scene) -> None:
     assert difference(before, host.state()) == ""
 
 
-def test_what_others_accept_first_is_dropped_all_the_same(there: Scene) -> None:
+def test_packets_that_foreign_rules_accept_first_are_dropped(there: Scene) -> None:
     """As Docker does for its containers, and an old script for whoever wrote it."""
     up(there.a)
     for program in PROGRAMS:
@@ -140,7 +140,7 @@ def test_what_others_accept_first_is_dropped_all_the_same(there: Scene) -> None:
     assert heard(there, OFFICE) == [True, True]
 
 
-def test_what_others_drop_stays_dropped(there: Scene) -> None:
+def test_packets_that_foreign_rules_drop_stay_dropped(there: Scene) -> None:
     up(there.a)
     for program in PROGRAMS:
         there.a.run([program, "-A", "INPUT", "-p", "tcp", "--dport", "9100", "-j", "DROP"])
@@ -170,7 +170,7 @@ with socket.socket(family, socket.SOCK_DGRAM) as server:
 """
 
 
-def test_a_change_leaves_no_gap_in_which_something_gets_in(either: Scene, tmp_path: Path) -> None:
+def test_no_packet_gets_in_while_the_rules_change(either: Scene, tmp_path: Path) -> None:
     """Two thousand packets a second ask, while the rules change twenty times."""
     host = either.a
     up(host)
@@ -192,7 +192,7 @@ def test_a_change_leaves_no_gap_in_which_something_gets_in(either: Scene, tmp_pa
     assert heard(either, OFFICE) == [False, False], "the last of the rules stand"
 
 
-def test_chains_that_are_no_more_are_removed(either: Scene, tmp_path: Path) -> None:
+def test_obsolete_chains_are_removed(either: Scene, tmp_path: Path) -> None:
     host = either.a
     filter_up(host)
     plain = saved(host)
@@ -212,7 +212,7 @@ def without_empty_tables(text: str) -> str:
     return re.sub(r"^\*\w+\n(:[A-Z]+ ACCEPT \n)*COMMIT\n", "", text, flags=re.MULTILINE)
 
 
-def test_rules_that_somebody_saved_or_flushed_are_taken_over(either: Scene) -> None:
+def test_rules_that_somebody_saved_or_flushed_are_replaced(either: Scene) -> None:
     """netfilter-persistent saves what is there, netc's too, and flushes before it restores."""
     host = either.a
     up(host)
@@ -232,7 +232,7 @@ def test_rules_that_somebody_saved_or_flushed_are_taken_over(either: Scene) -> N
     assert without_empty_tables(saved(host)) == without_empty_tables(rules)
 
 
-def test_a_list_changes_without_the_rules(there: Scene, tmp_path: Path) -> None:
+def test_a_set_is_reloaded_without_the_rules(there: Scene, tmp_path: Path) -> None:
     up(there.a)
     rules = saved(there.a)
     first = tree(tmp_path / "first")
@@ -246,7 +246,7 @@ def test_a_list_changes_without_the_rules(there: Scene, tmp_path: Path) -> None:
     assert (heard(there, LATER), heard(there, OFFICE)) == ([True, True], [False, False])
 
 
-def test_without_its_lists_the_filter_says_what_to_start(there: Scene) -> None:
+def test_without_its_ipsets_the_filter_names_the_unit_to_start(there: Scene) -> None:
     before = there.a.state()
     refused = there.a.run(script("firewall", "up"), check=False)
 
@@ -255,7 +255,7 @@ def test_without_its_lists_the_filter_says_what_to_start(there: Scene) -> None:
     assert difference(before, there.a.state()) == ""
 
 
-def test_a_list_that_the_rules_use_stays_until_they_are_gone(there: Scene) -> None:
+def test_an_ipset_stays_while_rules_use_it(there: Scene) -> None:
     before = there.a.state()
     up(there.a)
     assert "in use and stays" in there.a.run(script("set-office", "down")).stderr
@@ -265,7 +265,7 @@ def test_a_list_that_the_rules_use_stays_until_they_are_gone(there: Scene) -> No
     assert difference(before, there.a.state()) == ""
 
 
-def test_a_list_that_is_dropped_leaves_nothing_and_comes_back_with_what_names_it(lab: Lab, tmp_path: Path) -> None:
+def test_a_removed_set_leaves_nothing_and_returns_with_the_rule_that_names_it(lab: Lab, tmp_path: Path) -> None:
     named = TOPOLOGY.format(office=["192.0.2.7/32", "2001:db8:7::7/128"], port=9100)
     plain = re.sub(r'(?m)^sets\..*\n|, from = "office"', "", named)
     host = lab.host("a")

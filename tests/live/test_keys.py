@@ -62,7 +62,7 @@ def edge(lab: Lab, tmp_path: Path) -> Host:
     return edge
 
 
-def test_what_is_missing_is_made_once_and_what_others_bring_is_named(edge: Host) -> None:
+def test_missing_keys_are_made_once_and_keys_of_others_are_listed(edge: Host) -> None:
     said = edge.run(["bash", NETC_HOST, "keys"], check=False)
     assert said.returncode == 1
     made = dict(re.findall(r'(?m)^(\S+) = "(.{44})"$', said.stdout))
@@ -87,7 +87,7 @@ def test_what_is_missing_is_made_once_and_what_others_bring_is_named(edge: Host)
     assert edge.run(["bash", "-c", f"sha256sum {KEYS}/host.key {KEYS}/two.key"]).stdout == before
 
 
-def test_a_key_that_is_there_is_not_touched(edge: Host) -> None:
+def test_an_existing_key_is_not_changed(edge: Host) -> None:
     edge.write(f"{KEYS}/host.key", private_key("edge") + "\n", 0o600)
     edge.write(f"{KEYS}/two.key", private_key("two") + "\n", 0o640)
     edge.write(f"{KEYS}/abroad.key", "", 0o600)

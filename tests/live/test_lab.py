@@ -64,7 +64,7 @@ def test_hosts_share_neither_files_nor_names_nor_namespaces(lab: Lab) -> None:
     assert machine() == before
 
 
-def test_a_host_cannot_write_where_nothing_is_thrown_away(host: Host) -> None:
+def test_a_host_cannot_write_to_directories_of_the_machine(host: Host) -> None:
     for place in ("/", "/root", "/usr/bin"):
         assert host.run(["touch", f"{place}/written"], check=False).returncode != 0
 
@@ -80,7 +80,7 @@ def test_lo_is_up_and_sys_shows_the_hosts_own_links(host: Host) -> None:
     assert not Path("/sys/class/net/own").exists()
 
 
-def test_a_tree_is_laid_over_the_root_in_place_of_the_one_before(host: Host, tmp_path: Path) -> None:
+def test_a_tree_over_the_root_replaces_the_previous_one(host: Host, tmp_path: Path) -> None:
     for name, path in (("one", "etc/netc/parts/a/up"), ("two", "usr/local/bin/t"), ("two", "usr/lib/netc/steps.bash")):
         made = tmp_path / name / path
         made.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,7 @@ def test_a_program_runs_in_a_named_namespace(host: Host) -> None:
     assert host.run(["cat"], input="said\n", namespace="vpn").stdout == "said\n"
 
 
-def test_a_failing_program_says_where_and_what(host: Host) -> None:
+def test_the_error_of_a_failing_program_names_the_host_and_the_command(host: Host) -> None:
     with pytest.raises(RuntimeError, match=r"here: `ls /absent` ended with 2:\nls: cannot access"):
         host.run(["ls", "/absent"])
 
@@ -153,7 +153,7 @@ def test_nothing_is_left_after_an_exception() -> None:
     wait(lambda: network_namespaces() & spaces == set())
 
 
-def test_what_has_ended_before_it_is_ended_is_no_hindrance(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_ignores_processes_that_have_ended(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     process = host.start(["sleep", "600"])
     wait(process._children)
     nobody = 1 << 22  # one more than the highest number of a process
@@ -163,7 +163,7 @@ def test_what_has_ended_before_it_is_ended_is_no_hindrance(host: Host, monkeypat
     assert not process.alive
 
 
-def test_a_host_that_cannot_be_closed_does_not_keep_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_fails_to_close_does_not_keep_the_others_open(monkeypatch: pytest.MonkeyPatch) -> None:
     require(missing({"unshare": "util-linux"}))
     lab = Lab()
     first, last = lab.host("first"), lab.host("last")
@@ -181,7 +181,7 @@ def test_a_host_that_cannot_be_closed_does_not_keep_the_others(monkeypatch: pyte
     assert not lab.file("").parent.exists()
 
 
-def test_nothing_runs_on_when_the_program_is_killed(tmp_path: Path) -> None:
+def test_hosts_end_if_the_test_program_is_killed(tmp_path: Path) -> None:
     script = "import os; from live.lab import Lab; print(Lab().host('a').pid, flush=True); os.kill(os.getpid(), 9)"
     require(missing({"unshare": "util-linux"}))
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent), "TMPDIR": str(tmp_path)}
@@ -194,7 +194,7 @@ def test_nothing_runs_on_when_the_program_is_killed(tmp_path: Path) -> None:
 # State
 
 
-def test_two_looks_at_a_host_are_equal(lab: Lab) -> None:
+def test_the_state_of_an_unchanged_host_is_equal_each_time(lab: Lab) -> None:
     near, far = wired(lab)
     near.run(["ip", "netns", "add", "vpn"])
     near.run(["nft", "add table inet mine; add chain inet mine c; add rule inet mine c counter"])
@@ -269,7 +269,9 @@ def test_the_state_of_a_ruleset_is_its_rules_and_not_its_history(host: Host) -> 
 
 @pytest.mark.parametrize("address", VISITOR)
 @pytest.mark.parametrize("proto", ["tcp", "udp"])
-def test_a_wire_carries_both_families_and_an_echo_tells_the_visitor(lab: Lab, proto: Proto, address: str) -> None:
+def test_a_wire_carries_both_families_and_an_echo_returns_the_client_address(
+    lab: Lab, proto: Proto, address: str
+) -> None:
     near, far = wired(lab)
     echo(far, 80)
 
@@ -286,7 +288,7 @@ def test_a_packet_that_is_lost_is_sent_again(lab: Lab) -> None:
     assert client(near, "udp", "10.9.0.2", 80) == "10.9.0.1"
 
 
-def test_a_no_is_told_from_silence(lab: Lab) -> None:
+def test_a_refused_connection_is_distinguished_from_no_answer(lab: Lab) -> None:
     near, far = wired(lab)
     assert refused(near, "tcp", "10.9.0.2", 81)
     echo(far, 80)
@@ -329,7 +331,7 @@ def test_a_client_and_a_server_run_in_a_named_namespace(lab: Lab) -> None:
     assert client(near, "tcp", "10.9.0.2", 80, timeout=1) is None
 
 
-def test_names_are_looked_up_where_the_host_says(lab: Lab) -> None:
+def test_lookup_uses_the_resolver_of_the_host(lab: Lab) -> None:
     near, far = wired(lab)
     near.write("/etc/nsswitch.conf", "hosts: dns\n")
     near.write("/etc/resolv.conf", "nameserver fd09::2\n")
@@ -429,14 +431,14 @@ def journal(host: Host) -> list[str]:
     return host.run(["cat", "/run/netc/sample"], check=False).stdout.splitlines()
 
 
-def test_steps_are_found_in_a_script_and_every_moment_is_met_once() -> None:
+def test_steps_of_a_script_and_their_faults_are_listed_once() -> None:
     assert steps_of(UP) == LINES
     assert [str(fault) for fault in failures(2)] == ["fails 1", "fails 2"]
     assert [str(fault) for fault in kills(1)] == ["before 1", "noted 1", "done 1", "before 2"]
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_a_failing_step_was_noted_and_did_not_run(sample: Host, number: int) -> None:
+def test_a_failing_step_is_reported_and_did_not_run(sample: Host, number: int) -> None:
     result = run_with(sample, [UP_PATH], Fault("fails", number))
 
     assert result.returncode == 1
@@ -446,7 +448,7 @@ def test_a_failing_step_was_noted_and_did_not_run(sample: Host, number: int) -> 
 
 
 @pytest.mark.parametrize("fault", kills(3), ids=str)
-def test_a_kill_leaves_what_was_noted_and_done_by_then(sample: Host, fault: Fault) -> None:
+def test_a_kill_keeps_the_journal_and_the_steps_that_ran(sample: Host, fault: Fault) -> None:
     result = run_with(sample, [UP_PATH], fault)
 
     assert result.returncode == -9
@@ -455,7 +457,7 @@ def test_a_kill_leaves_what_was_noted_and_done_by_then(sample: Host, fault: Faul
 
 
 @pytest.mark.parametrize("fault", kills(3), ids=str)
-def test_a_kill_on_the_way_down_leaves_what_was_not_yet_undone(sample: Host, fault: Fault) -> None:
+def test_a_kill_during_down_keeps_the_steps_that_are_not_yet_undone(sample: Host, fault: Fault) -> None:
     sample.run([UP_PATH])
     result = run_with(sample, [DOWN_PATH], fault)
 
@@ -463,7 +465,7 @@ def test_a_kill_on_the_way_down_leaves_what_was_not_yet_undone(sample: Host, fau
     assert done(sample) == LINES[: len(LINES) + 1 - fault.step - (fault.moment == "done")]
 
 
-def test_a_step_that_cannot_be_undone_was_not_run(sample: Host) -> None:
+def test_down_reports_a_step_that_it_cannot_undo(sample: Host) -> None:
     sample.run([UP_PATH])
     result = run_with(sample, [DOWN_PATH], Fault("fails", 3))
 
@@ -471,7 +473,7 @@ def test_a_step_that_cannot_be_undone_was_not_run(sample: Host) -> None:
     assert done(sample) == LINES[:1]
 
 
-def test_without_its_fault_a_script_is_not_touched(sample: Host) -> None:
+def test_a_fault_at_a_missing_step_is_an_error_and_the_script_completes(sample: Host) -> None:
     with pytest.raises(LookupError, match="has no step 9"):
         run_with(sample, [UP_PATH], Fault("fails", 9))
 

@@ -139,7 +139,7 @@ ends.b = { address = "10.77.0.1/31", preshared_key = { file = "/etc/netc/keys/ot
     assert not ping(a, "10.77.0.1")
 
 
-def test_routes_in_a_table_are_for_what_comes_from_the_links_own_address(lab: Lab, tmp_path: Path) -> None:
+def test_routes_in_a_table_apply_to_packets_from_the_links_own_address(lab: Lab, tmp_path: Path) -> None:
     text = """
 [links.x]
 kind = "vxlan"
@@ -201,7 +201,7 @@ def test_every_host_of_the_mesh_reaches_every_other_in_both_families(lab: Lab, t
 
 @pytest.mark.stock
 @pytest.mark.stock_kernel
-def test_the_meshs_other_links_and_six_to_four_carry_too(lab: Lab, tmp_path: Path) -> None:
+def test_other_links_of_the_mesh_and_6to4_carry_packets(lab: Lab, tmp_path: Path) -> None:
     text = """
 [hosts.a.tunnels.out]
 kind = "6to4"

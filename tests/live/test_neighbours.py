@@ -102,7 +102,7 @@ def filtered(host: Host) -> list[str]:
     return [line.partition(" [")[0] for line in rules(host).splitlines() if not line.startswith("#")]
 
 
-def test_what_is_forwarded_passes_docker_and_its_other_rules_stay(lab: Lab, tmp_path: Path) -> None:
+def test_forwards_pass_docker_and_its_other_rules_stay(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path)
     there.edge.run(["bash", "-ec", DOCKER])
     before, state = filtered(there.edge), without(there.edge.state(), *KNOWN)
@@ -137,7 +137,7 @@ def test_what_is_forwarded_passes_docker_and_its_other_rules_stay(lab: Lab, tmp_
     assert difference(state, without(there.edge.state(), *KNOWN)) == ""
 
 
-def test_docker_may_come_later(lab: Lab, tmp_path: Path) -> None:
+def test_docker_may_start_later(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path)
     up(there.edge)
     assert "iptables has no chain DOCKER-USER" in there.edge.run(script("docker", "reload")).stderr
@@ -150,7 +150,7 @@ def test_docker_may_come_later(lab: Lab, tmp_path: Path) -> None:
     there.edge.run(script("docker", "down"))
 
 
-def test_a_kernel_without_flowtables_forwards_all_the_same(lab: Lab, tmp_path: Path) -> None:
+def test_forwards_work_on_a_kernel_without_flowtables(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path)
     for part in parts(there.edge):
         said = there.edge.run(script(part, "up")).stderr

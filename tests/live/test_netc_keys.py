@@ -67,7 +67,7 @@ def public(host: Host, key: str = "host") -> str:
     return host.run(["bash", "-c", f"wg pubkey </etc/netc/keys/{key}.key"]).stdout.strip()
 
 
-def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> None:
+def test_hosts_make_keys_and_the_topology_gets_the_public_halves(lab: Lab, folder: Path) -> None:
     hosts = {name: lab.host(name) for name in ("edge", "node")}
     (folder / "edge.pid").write_text(f"{hosts['edge'].pid}\n")
     one = keys(folder)
@@ -96,7 +96,7 @@ def test_hosts_make_them_and_the_topology_is_told(lab: Lab, folder: Path) -> Non
     assert hosts["node"].run(["bash", "-c", "ls /var/tmp"]).stdout == ""
 
 
-def test_they_can_be_made_here_to_be_carried_by_hand(folder: Path) -> None:
+def test_keys_can_be_made_locally_and_copied_by_hand(folder: Path) -> None:
     ran = keys(folder, "--local", str(folder / "made"))
     assert ran.returncode == 0
     assert f"{folder}/made/edge/two.key belongs in /etc/netc/keys/two.key on edge, mode 0600" in ran.stdout

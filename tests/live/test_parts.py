@@ -50,7 +50,7 @@ def before(host: Host, part: str) -> None:
 
 
 @pytest.mark.stock
-def test_up_again_changes_nothing_and_reload_neither(host: Host) -> None:
+def test_a_second_up_and_a_reload_change_nothing(host: Host) -> None:
     start = settled(host)
     up(host)
     once = host.state()
@@ -66,14 +66,14 @@ def test_up_again_changes_nothing_and_reload_neither(host: Host) -> None:
     assert difference(start, settled(host)) == ""
 
 
-def test_down_of_what_never_was_up_is_no_failure_and_touches_nothing(host: Host) -> None:
+def test_down_of_a_part_that_was_never_up_succeeds_and_changes_nothing(host: Host) -> None:
     start = host.state()
     down(host)
 
     assert difference(start, host.state()) == ""
 
 
-def test_what_another_part_removed_a_moment_before_is_gone_too(host: Host) -> None:
+def test_down_succeeds_if_another_part_removed_a_shared_directory_first(host: Host) -> None:
     """Of two that go down at once, both find that they are the last one."""
     faster = '#!/bin/bash\n[[ "$*" != */run/netc ]] || /bin/rmdir /run/netc 2>/dev/null\nexec /bin/rmdir "$@"\n'
     part = parts(host)[0]
@@ -84,7 +84,7 @@ def test_what_another_part_removed_a_moment_before_is_gone_too(host: Host) -> No
     assert host.run(["test", "-e", "/run/netc"], check=False).returncode == 1
 
 
-def test_a_step_that_fails_takes_back_the_whole_run(host: Host) -> None:
+def test_a_failed_step_undoes_the_whole_run(host: Host) -> None:
     for part in tried(host):
         before(host, part)
         start = settled(host)
@@ -120,7 +120,7 @@ def test_after_a_kill_at_any_moment_the_next_run_ends_clean(host: Host, then: st
         host.run(script(part, "up"))
 
 
-def test_a_down_that_is_killed_is_ended_by_the_next(host: Host) -> None:
+def test_the_next_run_completes_a_down_that_was_killed(host: Host) -> None:
     for part in tried(host):
         before(host, part)
         start = settled(host)
@@ -138,7 +138,7 @@ def test_a_down_that_is_killed_is_ended_by_the_next(host: Host) -> None:
         host.run(script(part, "up"))
 
 
-def test_two_runs_at_once_are_one_after_the_other(host: Host) -> None:
+def test_concurrent_runs_of_a_part_wait_for_each_other(host: Host) -> None:
     for part in parts(host):
         runs = [host.start(script(part, "up")) for _ in range(4)]
         assert [run.wait(60) for run in runs] == [0, 0, 0, 0]
@@ -166,7 +166,7 @@ def test_a_key_that_others_can_read_is_refused_before_anything_is_touched(host: 
         assert difference(start, host.state()) == ""
 
 
-def test_an_interface_of_someone_elses_is_neither_taken_nor_removed(host: Host) -> None:
+def test_a_foreign_interface_is_neither_used_nor_removed(host: Host) -> None:
     part = parts(host)[-1]
     name = next(step.split()[1] for step in steps_of(host.read(script(part, "up")[1])) if step.startswith("wireguard"))
     before(host, part)
@@ -216,7 +216,7 @@ def test_a_missing_tool_is_named_before_anything_is_touched(host: Host) -> None:
     assert difference(start, host.state()) == ""
 
 
-def test_fault_moments_are_what_they_say(host: Host) -> None:
+def test_an_injected_fault_hits_the_step_that_it_names(host: Host) -> None:
     """The journal names the step in doubt, and the next run says so."""
     part = parts(host)[-1]
     before(host, part)

@@ -174,7 +174,7 @@ mount --bind few /usr/sbin
 """
 
 
-def test_without_conntrack_the_rules_are_loaded_and_it_is_said(lab: Lab, tmp_path: Path) -> None:
+def test_without_conntrack_rules_are_loaded_with_a_warning(lab: Lab, tmp_path: Path) -> None:
     world, edge, _ = scene(lab, tmp_path)
     old = peer(world, TALK, "SOCK_DGRAM", AT[0], 5000)
     assert hears(old, "6000")
@@ -187,7 +187,7 @@ def test_without_conntrack_the_rules_are_loaded_and_it_is_said(lab: Lab, tmp_pat
     assert hears(peer(world, TALK, "SOCK_DGRAM", AT[0], 5000), "6010")
 
 
-def test_a_table_that_somebody_flushed_comes_back_and_no_flow_is_forgotten(lab: Lab, tmp_path: Path) -> None:
+def test_a_reload_restores_a_flushed_table_and_keeps_flows(lab: Lab, tmp_path: Path) -> None:
     world, edge, _ = scene(lab, tmp_path)
     talk = peer(world, TALK, "SOCK_DGRAM", AT[0], 7005)
     assert hears(talk, "7005")

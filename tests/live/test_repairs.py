@@ -19,7 +19,7 @@ from live.test_step_checks import MORE
 pytestmark = pytest.mark.live
 
 
-def told(host: Host) -> list[str]:
+def differences(host: Host) -> list[str]:
     said = netc_host(host, "check", check=False)
     assert said.stderr == ""
     assert said.returncode == bool(said.stdout)
@@ -28,7 +28,7 @@ def told(host: Host) -> list[str]:
 
 def mended(host: Host) -> None:
     netc_host(host, "up")
-    assert told(host) == []
+    assert differences(host) == []
 
 
 STRAYS = (
@@ -42,19 +42,19 @@ STRAYS = (
 
 
 @pytest.mark.parametrize("change", STRAYS)
-def test_what_is_netc_s_by_its_protocol_and_of_no_part_goes(lab: Lab, tmp_path: Path, change: str) -> None:
+def test_up_removes_objects_with_netc_s_protocol_that_no_part_owns(lab: Lab, tmp_path: Path, change: str) -> None:
     edge = lab.host("edge")
     lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.10/24"], b_addresses=["198.51.100.20/24"])
     give_key(edge, "host", "edge")
     give_key(edge, "abroad", "abroad")
     deliver(lab, edge, compiled(LOOKING, tmp_path)["edge"])
     install(edge, "--commit")
-    assert told(edge) == []
+    assert differences(edge) == []
     edge.run(["ip", "route", "add", "203.0.113.0/24", "via", "198.51.100.20"])  # not netc's
-    assert told(edge) == []
+    assert differences(edge) == []
     before = edge.state()
     edge.run(["bash", "-c", change])
-    assert [line for line in told(edge) if line.endswith("is not from netc")]
+    assert [line for line in differences(edge) if line.endswith("is not from netc")]
     mended(edge)
     assert difference(before, edge.state()) == ""
 
@@ -93,15 +93,15 @@ def box(lab: Lab, tmp_path: Path) -> Host:
         give_key(box, name, name)
     deliver(lab, box, compiled(TWO_NAMESPACES, tmp_path)["box"])
     install(box, "--commit")
-    assert told(box) == []
+    assert differences(box) == []
     return box
 
 
 @pytest.mark.parametrize("name", ["vpn", "vpn2"])
-def test_a_sysctl_in_one_namespace_is_not_taken_for_that_of_another(box: Host, name: str) -> None:
+def test_check_reads_a_sysctl_in_its_own_namespace(box: Host, name: str) -> None:
     path = "/proc/sys/net/ipv6/conf/access/accept_dad"
     box.run(["bash", "-c", f"echo 1 >{path}"], namespace=name)
-    assert told(box) == [f"namespace-{name}: sysctl net.ipv6.conf.access.accept_dad in {name} is 1, not 0"]
+    assert differences(box) == [f"namespace-{name}: sysctl net.ipv6.conf.access.accept_dad in {name} is 1, not 0"]
     mended(box)
     assert box.run(["cat", path], namespace=name).stdout == "0\n"
 
@@ -110,12 +110,12 @@ def test_a_sysctl_in_one_namespace_is_not_taken_for_that_of_another(box: Host, n
     "change",
     ["ip netns delete vpn; ip netns add vpn", "ip netns delete vpn", "ip -n vpn link set wg-near name foo"],
 )
-def test_a_program_whose_device_went_astray_ends_and_another_begins(box: Host, change: str) -> None:
+def test_a_program_that_lost_its_device_is_replaced(box: Host, change: str) -> None:
     box.start(["sleep", "600"], namespace="vpn")
     other = program(box, "far")
     before = program(box, "near")
     box.run(["bash", "-ec", change])
-    assert any(line.startswith("tunnel-near: ") for line in told(box))
+    assert any(line.startswith("tunnel-near: ") for line in differences(box))
     mended(box)
     assert program(box, "far") == other
     assert len(program(box, "near")) == len(before)
@@ -153,7 +153,7 @@ def test_a_link_that_was_renamed_is_replaced(lab: Lab, tmp_path: Path, number: i
     deliver(lab, hub, compiled(links(number), tmp_path)["hub"])
     install(hub, "--commit")
     hub.run(["bash", "-ec", "ip link add dev mine type bridge; ip link set vx-one down; ip link set vx-one name foo"])
-    assert any("link vx-one (group 77" in line for line in told(hub))
+    assert any("link vx-one (group 77" in line for line in differences(hub))
     mended(hub)
     hub.run(["bash", "-ec", "ip link set vx-one down; ip link set vx-one name foo"])
     netc_host(hub, "down")
@@ -196,16 +196,14 @@ def test_a_link_that_was_renamed_is_replaced(lab: Lab, tmp_path: Path, number: i
         ("uplinks/lin", "ip link set br0 type bridge forward_delay 1500"),
     ],
 )
-def test_a_leak_in_place_of_a_kill_switch_is_told_of_and_closed(
-    lab: Lab, which: str, change: str, tmp_path: Path
-) -> None:
+def test_a_broken_kill_switch_is_reported_and_repaired(lab: Lab, which: str, change: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)
     known = [f"part {part} is down" for part in failed]
-    assert told(host) == known
+    assert differences(host) == known
     host.run(["bash", "-ec", change])
-    assert len(told(host)) > len(known)
+    assert len(differences(host)) > len(known)
     netc_host(host, "up", check=not known)
-    assert told(host) == known
+    assert differences(host) == known
 
 
 # ---- iptables, and its sets
@@ -219,7 +217,7 @@ def guarded(lab: Lab, tmp_path: Path) -> Host:
     lab.wire(a, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24", "2001:db8:1::1/64"])
     deliver(lab, a, compiled(TOPOLOGY.format(office=listed, port=9100), tmp_path)["a"])
     install(a, "--commit")
-    assert told(a) == []
+    assert differences(a) == []
     return a
 
 
@@ -228,7 +226,7 @@ def chains(host: Host, kind: str) -> int:
 
 
 @pytest.mark.parametrize(("then", "first"), [("up", "nft"), ("up", "legacy"), ("down", "nft"), ("down", "legacy")])
-def test_chains_do_not_stay_with_the_iptables_of_before(lab: Lab, tmp_path: Path, then: str, first: str) -> None:
+def test_chains_of_the_previous_iptables_variant_are_removed(lab: Lab, tmp_path: Path, then: str, first: str) -> None:
     a = lab.host("a")
     lab.wire(a, "eth0", lab.host("world"), "eth0", a_addresses=["198.51.100.1/24", "2001:db8:1::1/64"])
     switches = {"nft": with_nft, "legacy": with_legacy}
@@ -238,11 +236,11 @@ def test_chains_do_not_stay_with_the_iptables_of_before(lab: Lab, tmp_path: Path
         a.run([f"{program}-{first}", "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", "7", "-j", "DROP"])
     deliver(lab, a, compiled(TOPOLOGY.format(office=["192.0.2.7/32"], port=9100), tmp_path)["a"])
     install(a, "--commit")
-    assert told(a) == []
+    assert differences(a) == []
     assert chains(a, first)
 
     switches[second](a)
-    said = told(a)
+    said = differences(a)
     assert f"firewall: netc's chains are also in the tables of iptables-{first}" in said
     assert f"firewall: netc's chains are also in the tables of ip6tables-{first}" in said
     assert any("iptables rule" in line and line.endswith("is not there") for line in said)
@@ -261,10 +259,10 @@ def with_nft(host: Host) -> None:
     with_legacy(host, "nft")
 
 
-def test_legacy_tables_of_others_are_no_news(guarded: Host) -> None:
+def test_foreign_legacy_tables_are_not_reported(guarded: Host) -> None:
     guarded.run(["iptables-legacy", "-t", "mangle", "-A", "INPUT", "-p", "udp", "--dport", "7", "-j", "DROP"])
     assert "# Warning" in guarded.run(["iptables-save"]).stderr
-    assert told(guarded) == []
+    assert differences(guarded) == []
     for said in (guarded.run(["bash", "/etc/netc/parts/firewall/reload"]), netc_host(guarded, "down")):
         assert "Warning" not in said.stderr
     assert "--dport 7" in guarded.run(["iptables-legacy-save"]).stdout
@@ -274,12 +272,12 @@ SWAP = "ipset create mine hash:net && ipset add mine 192.0.2.7/32 && ipset swap 
 
 
 @pytest.mark.parametrize("more", ["", " && ipset destroy mine", " && ipset destroy mine; netc-host down"])
-def test_a_list_that_somebody_swapped_is_put_back(guarded: Host, more: str) -> None:
+def test_an_ipset_that_somebody_swapped_is_restored(guarded: Host, more: str) -> None:
     """With the same members, also by whoever makes a list anew each night."""
     guarded.run(["bash", "-ec", SWAP])
     guarded.run(["bash", "-c", "true" + more])
     if "down" not in more:
-        assert sorted(told(guarded)) == [
+        assert sorted(differences(guarded)) == [
             "set-office: ipset office4 of hash:net family inet maxelem 16777077 bucketsize 12 is not there",
             "set-office: ipset office4 of hash:net family inet maxelem 65536 bucketsize 12 is not from netc",
         ]
@@ -290,9 +288,9 @@ def test_a_list_that_somebody_swapped_is_put_back(guarded: Host, more: str) -> N
     assert "office4\n" not in guarded.run(["ipset", "list", "-name"]).stdout
 
 
-def test_a_member_that_is_the_opposite_is_told_of(guarded: Host) -> None:
+def test_check_reports_an_ipset_member_with_nomatch(guarded: Host) -> None:
     guarded.run(["bash", "-c", "ipset del office4 192.0.2.7; ipset add office4 192.0.2.7 nomatch"])
-    assert sorted(told(guarded)) == [
+    assert sorted(differences(guarded)) == [
         "set-office: ipset member office4 192.0.2.7 is not there",
         "set-office: ipset member office4 192.0.2.7 nomatch is not from netc",
     ]
@@ -315,17 +313,17 @@ def docked(lab: Lab, tmp_path: Path) -> Host:
 
 
 @pytest.mark.parametrize("kind", ["nft", "legacy"])
-def test_a_way_past_docker_that_is_narrower_is_told_of(docked: Host, kind: str) -> None:
+def test_check_reports_a_docker_rule_that_accepts_less(docked: Host, kind: str) -> None:
     with_legacy(docked, kind)
     install(docked, "--commit")
-    assert told(docked) == []
+    assert differences(docked) == []
     rule = docked.run(["bash", "-c", "iptables -S DOCKER-USER | grep -m 1 netc"]).stdout.split()[2:]
     docked.run(["iptables", "-D", "DOCKER-USER", *rule])
     docked.run(["iptables", "-I", "DOCKER-USER", "-s", "192.0.2.7", *rule])
-    assert [line.partition(":")[0] for line in told(docked)] == ["docker"]
+    assert [line.partition(":")[0] for line in differences(docked)] == ["docker"]
 
 
-def test_ways_past_docker_do_not_stay_with_the_iptables_of_before(docked: Host) -> None:
+def test_docker_rules_of_the_previous_iptables_variant_are_removed(docked: Host) -> None:
     install(docked, "--commit")
     with_legacy(docked)
     netc_host(docked, "down")

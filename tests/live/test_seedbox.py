@@ -95,7 +95,7 @@ def dial(seedbox: Host) -> None:
 
 
 @pytest.mark.stock
-def test_the_world_is_reached_through_the_tunnel_alone_in_both_families_and_for_dns(scene: Scene) -> None:
+def test_the_internet_and_dns_are_reached_only_through_the_tunnel(scene: Scene) -> None:
     echo(scene.visitor, 7000, *WORLD)
     up(scene.seedbox)
     dial(scene.seedbox)
@@ -113,7 +113,7 @@ DOWN, GONE = (["link", verb, "dev", "wg-azire"] for verb in ("set", "delete"))
 
 
 @pytest.mark.parametrize("cut", [[*DOWN, "down"], pytest.param(GONE, marks=pytest.mark.stock)], ids=["down", "gone"])
-def test_with_the_tunnel_cut_not_one_packet_leaves_by_the_uplink(scene: Scene, cut: list[str]) -> None:
+def test_no_packet_leaves_by_the_uplink_while_the_tunnel_is_cut(scene: Scene, cut: list[str]) -> None:
     echo(scene.visitor, 7000, *WORLD)
     up(scene.seedbox)
     dial(scene.seedbox)
@@ -137,7 +137,7 @@ def test_with_the_tunnel_cut_not_one_packet_leaves_by_the_uplink(scene: Scene, c
     assert capture.packets(f"{SPOKEN} and not (udp and port 51820) and not {gone}") == []
 
 
-def test_the_host_cannot_be_reached_from_inside(scene: Scene) -> None:
+def test_the_namespace_cannot_reach_its_host(scene: Scene) -> None:
     """The host's resolver and its services are as far away as the rest of the world, even when somebody flushes the
     host's own rules: the guard that counts is inside."""
     up(scene.seedbox)
@@ -151,7 +151,7 @@ def test_the_host_cannot_be_reached_from_inside(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("strict", [0, pytest.param(1, marks=pytest.mark.stock), 2])
-def test_a_published_port_answers_with_the_clients_address_kept(scene: Scene, strict: int) -> None:
+def test_a_published_port_sees_the_address_of_the_client(scene: Scene, strict: int) -> None:
     """Whatever reverse path filtering was on the host before."""
     protocols: tuple[Proto, ...] = ("tcp", "udp")
     for scope in ("all", "default", "eth0"):
@@ -166,7 +166,7 @@ def test_a_published_port_answers_with_the_clients_address_kept(scene: Scene, st
             assert client(scene.seedbox, protocol, at, 8388) == at  # the host itself, at its own address
 
 
-def test_only_those_who_may_come_in(scene: Scene) -> None:
+def test_a_published_port_accepts_its_allowed_sources_only(scene: Scene) -> None:
     up(scene.seedbox)
     echo(scene.seedbox, 9091, namespace="vpn")
 
@@ -175,7 +175,7 @@ def test_only_those_who_may_come_in(scene: Scene) -> None:
         assert client(scene.visitor, "tcp", at, 9091, source=stranger, timeout=0.5) is None
 
 
-def test_what_is_not_published_is_not_reached_past_the_host(scene: Scene) -> None:
+def test_a_port_that_is_not_published_cannot_be_reached_through_the_host(scene: Scene) -> None:
     """A neighbour that sends to the inner address by way of the host."""
     up(scene.seedbox)
     echo(scene.seedbox, 7002, namespace="vpn")
@@ -187,7 +187,7 @@ def test_what_is_not_published_is_not_reached_past_the_host(scene: Scene) -> Non
         assert client(scene.seedbox, "tcp", address, 7002) is not None  # the host may
 
 
-def test_the_server_itself_stays_reachable_and_goes_out_by_its_uplink(scene: Scene) -> None:
+def test_the_host_itself_stays_reachable_and_uses_its_uplink(scene: Scene) -> None:
     echo(scene.visitor, 7000, *WORLD)
     echo(scene.seedbox, 22)
     up(scene.seedbox)

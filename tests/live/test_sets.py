@@ -83,7 +83,7 @@ def matched(host: Host, addresses: Iterable[str]) -> list[str]:
     return found
 
 
-def test_what_is_listed_is_matched_and_nothing_else(a: Host) -> None:
+def test_a_set_matches_its_members_and_nothing_else(a: Host) -> None:
     start = a.state()
     up(a)
 
@@ -94,7 +94,7 @@ def test_what_is_listed_is_matched_and_nothing_else(a: Host) -> None:
 
 
 @pytest.mark.netfilters
-def test_packets_of_who_is_listed_are_dropped(lab: Lab, a: Host) -> None:
+def test_packets_from_listed_sources_are_dropped(lab: Lab, a: Host) -> None:
     world = lab.host("world")
     near = ("198.51.100.9/24", "2001:db8:1::9/64")
     lab.wire(a, "eth0", world, "eth0", a_addresses=("198.51.100.1/24", "2001:db8:1::1/64"), b_addresses=near)
@@ -110,7 +110,7 @@ def test_packets_of_who_is_listed_are_dropped(lab: Lab, a: Host) -> None:
         assert client(world, "tcp", to, 80, source=spared) == spared
 
 
-def test_a_list_is_loaded_again_and_replaced_while_it_is_used(a: Host, tmp_path: Path) -> None:
+def test_an_ipset_is_reloaded_while_it_is_in_use(a: Host, tmp_path: Path) -> None:
     up(a)
     for ipset in ("bad4", "bad6"):
         a.run(["ipset", "restore"], input=f"create used-{ipset} list:set\nadd used-{ipset} {ipset}\n")
@@ -136,7 +136,7 @@ def settled(state: dict[str, list[str]]) -> dict[str, list[str]]:
     return {name: lines for name, lines in state.items() if name != "run"}
 
 
-def test_what_others_use_stays_and_is_taken_over_again(a: Host) -> None:
+def test_an_ipset_that_others_use_stays_and_the_next_up_reuses_it(a: Host) -> None:
     start = a.state()
     up(a)
     a.run(["ipset", "restore"], input="create used list:set\nadd used bad4\n")
@@ -153,7 +153,7 @@ def test_what_others_use_stays_and_is_taken_over_again(a: Host) -> None:
 
 
 @pytest.mark.parametrize("name", ["bad4", "bad6", "bad6-new"])
-def test_an_ipset_of_someone_else_s_is_refused_before_anything_is_touched(a: Host, name: str) -> None:
+def test_a_foreign_ipset_is_refused_before_anything_is_touched(a: Host, name: str) -> None:
     a.run(["ipset", "create", name, "hash:ip", "family", "inet6" if "6" in name else "inet"])
     start = a.state()
     done = a.run(script("set-bad", "up"), check=False)

@@ -116,7 +116,7 @@ STRICTNESS = [0, pytest.param(1, marks=pytest.mark.stock), 2]
 
 
 @pytest.mark.parametrize("strict", STRICTNESS)
-def test_every_visitor_is_seen_and_answered_by_the_edge_that_they_came_by(
+def test_the_server_sees_each_visitor_and_answers_through_the_same_edge(
     lab: Lab, wires: Scene, tmp_path: Path, strict: int
 ) -> None:
     """Served by the node itself, in a container and in a namespace."""
@@ -150,7 +150,7 @@ def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(lab: Lab, w
         assert client(there.world, "udp", at, 30101, source=visitor) == visitor
 
 
-def test_a_dead_link_answers_nobody_by_the_uplink(lab: Lab, wires: Scene, tmp_path: Path) -> None:
+def test_replies_for_a_dead_link_do_not_leave_by_the_uplink(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
     all_up(there)
     echo(there.node, 80)
@@ -297,9 +297,7 @@ via = "one"
     assert client(there.node, "tcp", VISITOR[0], 7000, namespace="box") == "192.168.1.30"
 
 
-def test_udp_of_the_node_itself_is_served_at_the_links_address_and_ports_can_change(
-    lab: Lab, wires: Scene, tmp_path: Path
-) -> None:
+def test_a_forward_serves_udp_at_the_links_address_and_can_change_ports(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     text = """
 [forwards.voice]
 at = "edge1"

@@ -38,7 +38,7 @@ exec "${{@:2}}"
 
 
 @pytest.mark.parametrize("mode", ["only", "except"])
-def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: str, netfilter: str) -> None:
+def test_a_split_matches_a_service_by_its_control_group(lab: Lab, tmp_path: Path, mode: str, netfilter: str) -> None:
     """The control groups are this machine's own, and so have a name a test."""
     text = topology(f'service = "visits.service"\nmode = "{mode}"')
     name = f"{mode}{netfilter}"
@@ -49,12 +49,12 @@ def test_a_service_is_told_by_its_control_group(lab: Lab, tmp_path: Path, mode: 
     assert f"cgroup v2 alone) at {GROUPS}" in filter_up(laptop, check=False)
     laptop.run(["mount", "-t", "cgroup2", "none", GROUPS])
     try:
-        _told_by_control_group(there, service, ANYONE, mode, f"{GROUPS}/{group}")
+        _check_control_group(there, service, ANYONE, mode, f"{GROUPS}/{group}")
     finally:
         laptop.run(["bash", "-c", f"cd {GROUPS} && rmdir -p {group}"], check=False)
 
 
-def _told_by_control_group(there: Scene, service: Wrapper, others: Wrapper, mode: str, group: str) -> None:
+def _check_control_group(there: Scene, service: Wrapper, others: Wrapper, mode: str, group: str) -> None:
     start(there)
     inside, outside = (service, others) if mode == "only" else (others, service)
     assert sees(there, inside) == OF_MEMBER

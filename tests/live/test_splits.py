@@ -170,7 +170,7 @@ def leaked(capture: Capture) -> list[str]:
     return capture.packets(LEAKS)
 
 
-def test_members_go_by_the_tunnel_and_others_do_not_notice(lab: Lab, tmp_path: Path) -> None:
+def test_members_use_the_tunnel_and_others_are_not_affected(lab: Lab, tmp_path: Path) -> None:
     """{member, anyone} x {listed, unlisted, private, resolver} x {IPv4, IPv6} x {up, cut, deleted, restarted}."""
     there = scene(lab, tmp_path, topology())
     start(there)
@@ -206,7 +206,7 @@ def test_members_go_by_the_tunnel_and_others_do_not_notice(lab: Lab, tmp_path: P
     assert leaked(capture) == []
 
 
-def test_whatever_resolver_is_asked_the_tunnels_answers(lab: Lab, tmp_path: Path) -> None:
+def test_the_resolver_of_the_tunnel_answers_queries_to_any_resolver(lab: Lab, tmp_path: Path) -> None:
     """Also one on the host itself, such as systemd-resolved's; one of IPv6 is refused, and the next is asked."""
     there = scene(lab, tmp_path, topology())
     start(there)
@@ -234,7 +234,7 @@ def test_whatever_resolver_is_asked_the_tunnels_answers(lab: Lab, tmp_path: Path
     assert leaked(capture) == []
 
 
-def test_who_asks_for_names_elsewhere_is_told_of(lab: Lab, tmp_path: Path) -> None:
+def test_up_warns_about_name_services_that_bypass_the_tunnel(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     there.laptop.write("/etc/nsswitch.conf", "passwd: files\nhosts: files resolve [!UNAVAIL=return] dns\n")
     said = filter_up(there.laptop)
@@ -244,7 +244,7 @@ def test_who_asks_for_names_elsewhere_is_told_of(lab: Lab, tmp_path: Path) -> No
     assert "tunnel" not in filter_up(there.laptop)
 
 
-def test_an_ipv6_resolver_inside_answers_too(lab: Lab, tmp_path: Path) -> None:
+def test_an_ipv6_resolver_in_the_tunnel_answers_too(lab: Lab, tmp_path: Path) -> None:
     text = topology().replace('dns = "10.66.0.1"', 'dns = ["10.66.0.1", "fd66::1"]')
     there = scene(lab, tmp_path, text)
     start(there)
@@ -286,7 +286,7 @@ def test_the_command_changes_nothing_but_the_group(lab: Lab, tmp_path: Path) -> 
     assert "adduser bob cavorite" in complaint
 
 
-def test_a_supplementary_group_is_not_seen(lab: Lab, tmp_path: Path) -> None:
+def test_a_supplementary_group_does_not_match(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     start(there)
     supplementary = ["setpriv", "--groups", "cavorite"]
@@ -294,7 +294,7 @@ def test_a_supplementary_group_is_not_seen(lab: Lab, tmp_path: Path) -> None:
     assert seen(there, ["setpriv", "--regid", "cavorite", "--clear-groups"], UNLISTED[0]) == EXIT[0]
 
 
-def test_all_but_a_group(lab: Lab, tmp_path: Path) -> None:
+def test_mode_except_sends_all_but_a_group_through_the_tunnel(lab: Lab, tmp_path: Path) -> None:
     """The tunnel's own packets, which a program may send, do not go into the tunnel."""
     there = scene(lab, tmp_path, topology('group = "outside"\nmode = "except"\ncommand = "o"'))
     start(there)
@@ -310,7 +310,7 @@ def test_all_but_a_group(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.stock
 @pytest.mark.stock_kernel
 @pytest.mark.parametrize("mode", ["only", "except"])
-def test_a_tunnel_without_keys(lab: Lab, tmp_path: Path, mode: str) -> None:
+def test_a_split_works_with_a_tunnel_without_keys(lab: Lab, tmp_path: Path, mode: str) -> None:
     """Its outer packets have the inner ones' mark and program."""
     own = topology(f'group = "cavorite"\ncommand = "t"\nmode = "{mode}"')
     before, _, after = own.partition("[hosts.laptop.tunnels.escape]")
@@ -326,7 +326,7 @@ def test_a_tunnel_without_keys(lab: Lab, tmp_path: Path, mode: str) -> None:
     assert sees(there, outside) == OF_ANYONE
 
 
-def test_a_tunnel_that_another_program_makes(lab: Lab, tmp_path: Path) -> None:
+def test_a_split_works_with_a_tunnel_of_another_program(lab: Lab, tmp_path: Path) -> None:
     own = topology()
     before, _, after = own.partition("[hosts.laptop.tunnels.escape]")
     split = after[after.index("[hosts.laptop.splits") :]
@@ -347,14 +347,14 @@ def test_a_tunnel_that_another_program_makes(lab: Lab, tmp_path: Path) -> None:
     assert leaked(capture) == []
 
 
-def test_a_user(lab: Lab, tmp_path: Path) -> None:
+def test_a_split_matches_a_user(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology('user = "nobody"'))
     start(there)
     assert sees(there, ["setpriv", "--reuid", "nobody"]) == OF_MEMBER
     assert sees(there, ANYONE) == OF_ANYONE
 
 
-def test_a_user_that_is_not_there_is_asked_for(lab: Lab, tmp_path: Path) -> None:
+def test_a_missing_user_is_reported(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology('user = "ann"'))
     assert "the user ann of a split does not exist" in filter_up(there.laptop, check=False)
     assert "is not up" in there.laptop.run(script("firewall", "reload"), check=False).stderr
@@ -372,7 +372,7 @@ pass = [{ from = "lan", to = "eth0" }, { from = "eth0", to = "lan" }]
 @pytest.mark.parametrize(
     "chosen", ['interface = "lan"', 'source = ["10.20.0.0/24", "fd20::/64"]', f'interface = "lan"\n{WALL}']
 )
-def test_what_is_passed_on(lab: Lab, tmp_path: Path, chosen: str) -> None:
+def test_a_split_matches_forwarded_packets_by_source(lab: Lab, tmp_path: Path, chosen: str) -> None:
     """A machine behind the laptop, with a firewall or without; the laptop's own programs stay outside."""
     there = scene(lab, tmp_path, topology(chosen))
     behind = lab.host("behind")
@@ -402,7 +402,7 @@ def test_what_is_passed_on(lab: Lab, tmp_path: Path, chosen: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["block", "direct"])
-def test_ipv6_that_the_tunnel_does_not_carry(lab: Lab, tmp_path: Path, policy: str) -> None:
+def test_the_ipv6_policy_applies_if_the_tunnel_has_no_ipv6(lab: Lab, tmp_path: Path, policy: str) -> None:
     text = topology(f'group = "cavorite"\ncommand = "t"\nipv6 = "{policy}"', tunnel='"10.66.0.2/24"')
     there = scene(lab, tmp_path, text)
     start(there)
@@ -418,7 +418,7 @@ def test_ipv6_that_the_tunnel_does_not_carry(lab: Lab, tmp_path: Path, policy: s
     assert sees(there, ANYONE) == OF_ANYONE
 
 
-def test_a_program_that_binds_to_the_uplink_gets_no_further(lab: Lab, tmp_path: Path) -> None:
+def test_a_member_that_binds_to_the_uplink_leaks_nothing(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     start(there)
     capture = Capture(there.laptop, "eth0")
@@ -448,7 +448,7 @@ print("closed", flush=True)
 """
 
 
-def test_what_a_closed_connection_has_still_to_say_is_not_said_elsewhere(lab: Lab, tmp_path: Path) -> None:
+def test_unsent_data_of_a_closed_connection_does_not_leak(lab: Lab, tmp_path: Path) -> None:
     """The kernel forgets masqueraded flows with their device, and a closed socket has no owner to be told by."""
     there = scene(lab, tmp_path, topology())
     there.world.start(["python3", "-c", PATIENT]).wait_for("ready")
@@ -466,7 +466,7 @@ def test_what_a_closed_connection_has_still_to_say_is_not_said_elsewhere(lab: La
     assert there.laptop.run(["ss", "-tan"]).stdout.count("FIN-WAIT-1") == 2, "or they have nothing to say"
 
 
-def test_who_comes_in_is_answered_the_way_that_they_came(lab: Lab, tmp_path: Path) -> None:
+def test_incoming_connections_are_answered_on_the_same_interface(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     start(there)
     echo(there.laptop, 7001, wrapper=MEMBER)
@@ -479,7 +479,7 @@ def test_who_comes_in_is_answered_the_way_that_they_came(lab: Lab, tmp_path: Pat
     assert capture.packets("port 7001") == []
 
 
-def test_nobody_out_there_reaches_what_listens_on_the_loopback_device(lab: Lab, tmp_path: Path, netfilter: str) -> None:
+def test_other_hosts_cannot_reach_listeners_on_the_loopback_device(lab: Lab, tmp_path: Path, netfilter: str) -> None:
     """Which the kernel would allow, where resolvers at 127.0.0.53 are to be answered through the tunnel."""
     there = scene(lab, tmp_path, topology())
     start(there)
@@ -517,14 +517,14 @@ def test_segments_fit_through_the_tunnel(lab: Lab, tmp_path: Path) -> None:
     assert any("Flags [S.]" in line and "mss 1460" not in line for line in answering.packets("tcp or ip6"))
 
 
-def test_behind_a_firewall(lab: Lab, tmp_path: Path) -> None:
+def test_a_split_works_with_a_firewall(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, f"{topology()}\n[hosts.laptop.firewall]\n")
     start(there)
     assert sees(there, MEMBER) == OF_MEMBER
     assert sees(there, ANYONE) == OF_ANYONE
 
 
-def test_beside_an_uplink_that_answers_by_source(lab: Lab, tmp_path: Path) -> None:
+def test_a_split_works_with_an_uplink_that_routes_by_source(lab: Lab, tmp_path: Path) -> None:
     """The source was chosen before the program was: rules that go by it come later."""
     nets, routers = [f'"{LAPTOP[0]}/24", "{LAPTOP[1]}/64"', ", ".join(f'"{ip}"' for ip in ROUTER)]
     uplink = f'interface = "eth0"\nprefixes = [{nets}]\ngateway = [{routers}]\npreferred = true\n'
@@ -538,7 +538,7 @@ def test_beside_an_uplink_that_answers_by_source(lab: Lab, tmp_path: Path) -> No
     assert sees(there, ANYONE) == OF_ANYONE
 
 
-def test_strict_reverse_path_filtering_elsewhere_is_no_obstacle(lab: Lab, tmp_path: Path) -> None:
+def test_a_split_works_with_strict_reverse_path_filtering(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     for scope in ("all", "default", "eth0"):
         there.laptop.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter=1"])
@@ -546,7 +546,7 @@ def test_strict_reverse_path_filtering_elsewhere_is_no_obstacle(lab: Lab, tmp_pa
     assert sees(there, MEMBER) == OF_MEMBER
 
 
-def test_with_the_part_down_or_the_rules_reloaded_nothing_leaks(lab: Lab, tmp_path: Path) -> None:
+def test_nothing_leaks_while_rules_are_reloaded_or_the_part_is_down(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, tmp_path, topology())
     start(there)
     capture = Capture(there.laptop, "eth0")

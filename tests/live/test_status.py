@@ -88,7 +88,7 @@ def metrics(text: str) -> dict[str, float]:
     return {" ".join([s.name, *s.labels.values()]): s.value for family in families for s in family.samples}
 
 
-def test_status_says_how_the_host_does(edge: Host) -> None:
+def test_status_prints_generation_parts_and_peers_without_secrets(edge: Host) -> None:
     text = status(edge)
     assert re.search(r"(?m)^generation +[0-9a-f]{16}$", text)
     assert re.search(r"(?m)^part +link-one +up$", text)
@@ -116,7 +116,7 @@ def test_status_says_how_the_host_does(edge: Host) -> None:
             assert private_key(secret) not in status(edge, *options)
 
 
-def test_status_names_what_is_down_and_what_waits(lab: Lab, edge: Host, tmp_path: Path) -> None:
+def test_status_prints_parts_that_are_down_and_a_pending_change(lab: Lab, edge: Host, tmp_path: Path) -> None:
     edge.run(["bash", "/etc/netc/parts/tunnel-abroad/down"])
     edge.run(["sed", "-i", "$d", "/run/netc/link-one"])
     text = status(edge, code=1)
@@ -302,7 +302,7 @@ CHANGES = [
 """What is done by hand, how it is undone, and all that is said of it."""
 
 
-def test_each_change_by_hand_is_named_and_nothing_else(edge: Host) -> None:
+def test_check_reports_each_change_by_hand_and_nothing_else(edge: Host) -> None:
     reload = 'reload() { "/etc/netc/parts/$1/reload" 2>/dev/null; }; '
     assert drift(edge) == []
     for change, undo, *said in CHANGES:
@@ -329,7 +329,7 @@ EXAMPLE_HOSTS = [
 
 
 @pytest.mark.parametrize("odd", ["PATH=/usr/bin:/bin", "POSIXLY_CORRECT=1", "TZ=Asia/Tokyo"])
-def test_from_wherever_it_is_asked_the_host_is_well(edge: Host, odd: str) -> None:
+def test_status_check_and_up_do_not_depend_on_the_environment(edge: Host, odd: str) -> None:
     for verb in ("status", "check", "up", "status"):
         said = edge.run(["env", odd, "/usr/local/sbin/netc-host", verb], check=False)
         assert (said.returncode, "broken" in said.stdout + said.stderr) == (0, False), said.stderr
@@ -337,7 +337,7 @@ def test_from_wherever_it_is_asked_the_host_is_well(edge: Host, odd: str) -> Non
         assert edge.run(["env", odd, "bash", f"/etc/netc/parts/{part}/check"]).stdout == ""
 
 
-def test_what_cannot_be_asked_does_not_go_down(edge: Host) -> None:
+def test_up_keeps_a_part_that_it_cannot_check(edge: Host) -> None:
     """A unit may not make namespaces, in which rules are asked for."""
     edge.run(["bash", "-c", "mkdir /run/no && ln -s /bin/false /run/no/unshare"])
     before = edge.run(["nft", "-a", "list", "table", "inet", "netc"]).stdout
@@ -357,7 +357,7 @@ time.sleep(600)
 """
 
 
-def test_a_device_of_somebody_else_that_never_answers_holds_nobody_up(edge: Host) -> None:
+def test_a_foreign_device_that_never_answers_blocks_nothing(edge: Host) -> None:
     edge.run(["mkdir", "-p", "/run/wireguard"])
     edge.run(["ip", "link", "add", "aa-other", "type", "bridge"])  # wg(8) asks where both are
     edge.write("/tmp/silent.py", SILENT)
@@ -372,7 +372,7 @@ def test_a_device_of_somebody_else_that_never_answers_holds_nobody_up(edge: Host
 
 
 @pytest.mark.parametrize("which", EXAMPLE_HOSTS)
-def test_there_is_nothing_to_say_of_what_has_just_come_up(lab: Lab, which: str, tmp_path: Path) -> None:
+def test_a_host_that_has_just_come_up_has_no_drift(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)
     assert drift(host) == [f"part {part} is down" for part in failed]
     routes = "bird" in parts(host)
@@ -436,7 +436,7 @@ MORE_CHANGES = {
 
 
 @pytest.mark.parametrize("which", MORE_CHANGES)
-def test_changes_by_hand_are_named_on_other_hosts_too(lab: Lab, which: str, tmp_path: Path) -> None:
+def test_check_reports_changes_by_hand_on_hosts_of_other_examples(lab: Lab, which: str, tmp_path: Path) -> None:
     host, failed = example(lab, which, tmp_path)
     said = [f"part {part} is down" for part in failed]
     for change, *wanted in MORE_CHANGES[which]:
@@ -448,7 +448,7 @@ def test_changes_by_hand_are_named_on_other_hosts_too(lab: Lab, which: str, tmp_
             assert any(re.fullmatch(line, each) for each in found), (line, found)
 
 
-def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
+def test_status_prints_the_sessions_of_a_router(lab: Lab, tmp_path: Path) -> None:
     host, _ = example(lab, "dn42/fra", tmp_path)
     text = status(host, code=1)
     assert re.search(r"(?m)^session +\S+ +(Active|Connect|Idle)$", text), text
@@ -463,7 +463,7 @@ def test_status_of_a_router(lab: Lab, tmp_path: Path) -> None:
     assert "bird: BIRD does not answer" in drift(host)
 
 
-def test_a_userspace_device_that_hangs_is_named_and_made_anew(edge: Host) -> None:
+def test_a_userspace_device_that_hangs_is_reported_and_replaced(edge: Host) -> None:
     """It cannot be asked, does not see that its device is gone, and holds its port."""
     programs = edge.run(["bash", "-c", "pgrep -f '[w]ireguard-go wg-node' || true"]).stdout.split()
     if not programs:

@@ -182,7 +182,7 @@ def try_each(host: Host, kinds: dict[str, Made], known: list[str]) -> None:
 
 
 @pytest.mark.parametrize("which", of_examples())
-def test_what_a_step_did_is_missed_and_made_anew(lab: Lab, which: str, tmp_path: Path) -> None:
+def test_check_reports_each_undone_step_and_up_repairs_it(lab: Lab, which: str, tmp_path: Path) -> None:
     lacking = () if has_gre() else TUNNELS_OF_A_STOCK_KERNEL
     kinds = {kind: made for kind, made in of_examples()[which].items() if kind not in (*lacking, *GROUPS)}
     host, failed = example(lab, which, tmp_path)
@@ -287,7 +287,7 @@ def of(text: str) -> dict[str, Made]:
     return {word(made.step): made for made in reversed([*steps_of(text, lambda name: name, "edge")])}
 
 
-def test_so_is_what_no_example_has(lab: Lab, tmp_path: Path) -> None:
+def test_check_and_up_cover_steps_that_no_example_has(lab: Lab, tmp_path: Path) -> None:
     edge = lab.host("edge", compiled(MORE, tmp_path)["edge"])
     lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
     give_key(edge, "host", "edge")
@@ -299,7 +299,7 @@ def test_so_is_what_no_example_has(lab: Lab, tmp_path: Path) -> None:
     try_each(edge, {kind: kinds[kind] for kind in sorted(new)}, [])
 
 
-def test_so_is_what_is_odd(lab: Lab, tmp_path: Path) -> None:
+def test_check_and_up_cover_unusual_steps(lab: Lab, tmp_path: Path) -> None:
     edge = lab.host("edge", compiled(ODD, tmp_path)["edge"])
     lab.wire(edge, "eth0", lab.host("node"), "eth0", a_addresses=["198.51.100.7/24"])
     edge.write("/etc/tunsafe/safe.conf", TUNSAFE_CONFIG.replace("192.168.1.2", "198.51.100.7"), 0o600)
@@ -316,7 +316,7 @@ def install_beside_docker(lab: Lab, host: Host, tree: Path) -> None:
     install(host, "--commit", "--overwrite")
 
 
-def test_every_kind_of_step_is_tried() -> None:
+def test_every_kind_of_step_is_tested() -> None:
     tried = {kind for kinds in (*of_examples().values(), of(MORE), of(ODD)) for kind in kinds}
     every = {word(made.step) for host in FULL["hosts"] for made in steps_of(document(FULL), lambda name: name, host)}
     assert every - set(TUNNELS_OF_A_STOCK_KERNEL) <= tried
@@ -336,7 +336,7 @@ ASKS = {
 
 
 @pytest.mark.parametrize("which", ["dn42/fra", "laptop/laptop", "laptop-iptables/laptop"])
-def test_what_cannot_be_asked_is_a_difference(lab: Lab, which: str, tmp_path: Path) -> None:
+def test_a_question_that_cannot_be_asked_counts_as_drift(lab: Lab, which: str, tmp_path: Path) -> None:
     """Told by the part's own script as by `netc-host`."""
     host, failed = example(lab, which, tmp_path)
     asking = {part: host.read(script(part, "check")[1]) for part in parts(host) if part not in failed}
@@ -357,7 +357,7 @@ def test_what_cannot_be_asked_is_a_difference(lab: Lab, which: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("line", ["exit 0", ': "$nothing_of_that_name"', "no_such_question"])
-def test_a_question_that_ends_all_is_told_of(lab: Lab, tmp_path: Path, line: str) -> None:
+def test_a_question_that_aborts_a_check_is_reported(lab: Lab, tmp_path: Path, line: str) -> None:
     host, _ = example(lab, "start/server", tmp_path)
     part = parts(host)[0]
     host.run(["sed", "-i", f"s/^finish$/{line}\\nfinish/", script(part, "check")[1]])

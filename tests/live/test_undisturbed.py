@@ -91,7 +91,7 @@ def change(lab: Lab, host: Host, tree: Path, *probes: tuple[Host, str, int]) -> 
 
 
 @pytest.mark.netfilters
-def test_what_is_beside_a_change_loses_nothing(lab: Lab, tmp_path: Path, netfilter: str) -> None:
+def test_traffic_beside_a_change_loses_no_packet(lab: Lab, tmp_path: Path, netfilter: str) -> None:
     trees = compiled(text(A), tmp_path / "a")
     world = lab.switch("world")
     visitor, edge = lab.host("visitor"), lab.host("edge")
@@ -133,7 +133,7 @@ def test_what_is_beside_a_change_loses_nothing(lab: Lab, tmp_path: Path, netfilt
     assert other == 0
 
 
-def test_a_filter_of_one_neighbour_leaves_the_way_by_another_alone(lab: Lab, tmp_path: Path) -> None:
+def test_a_new_filter_for_one_neighbour_does_not_disturb_another(lab: Lab, tmp_path: Path) -> None:
     def trees(name: str, more: str = "") -> dict[str, Path]:
         said = NETWORK + FORM.format(system="", host="") + peer("a", "x", 4242420001, "peer", device="ext0")
         return compiled(said + peer("a", "y", 4242420002, "peer", more, device="ext1"), tmp_path / name)

@@ -35,7 +35,7 @@ from upgrade.kept import (
 pytestmark = pytest.mark.live
 
 
-def anew(*pairs: tuple[str, str]) -> Callable[[str], str]:
+def replacing(*pairs: tuple[str, str]) -> Callable[[str], str]:
     """A change of the text, each of the pairs at least once."""
 
     def changed(text: str) -> str:
@@ -48,7 +48,7 @@ def anew(*pairs: tuple[str, str]) -> Callable[[str], str]:
 
 
 OTHER_WAY = '[links.c]\nkind = "vxlan"\nbetween = ["one", "three"]'
-LINKS = anew(
+LINKS = replacing(
     ("vni = 7", "vni = 10"),
     ('firewall.input = "drop"', 'firewall = { input = "drop", allow = [{ ports = "9000/udp" }] }'),
     ('[links.w]\nkind = "wireguard"\nbetween = ["one", "two"]', OTHER_WAY),
@@ -58,18 +58,18 @@ LINKS = anew(
 
 OPEN = 'allow = [{ ports = "9000/udp" }]'
 HOSTS = {
-    "start/server": anew(("10.77.0.", "10.78.0."), ('"443/tcp"', '"8443/tcp"')),
-    "slim-edge/edge1": anew(("10.77.1.", "10.78.1."), ("30000-30100/udp", "30000-30200/udp")),
-    "slim-edge/node": anew(("10.77.1.", "10.78.1."), ("10.0.3.20", "10.0.3.21")),
-    "seedbox/seedbox": anew(("10.200.0.", "10.201.0."), ("8388", "8389")),
-    "laptop-iptables/laptop": anew(("splits.cavorite]", "splits.carrot]"), ('input = "drop"', OPEN)),
-    "dn42/lax": anew(("10.127.77.", "10.127.78."), ("172.22.76.190", "172.22.76.191")),
-    "multihomed/lin": anew(("10.0.3.", "10.0.4."), ('203.0.113.1"', '203.0.113.2"')),
-    "splits/laptop": anew(("splits.upgrading]", "splits.anew]"), ('"private"', '"203.0.113.0/24"')),
+    "start/server": replacing(("10.77.0.", "10.78.0."), ('"443/tcp"', '"8443/tcp"')),
+    "slim-edge/edge1": replacing(("10.77.1.", "10.78.1."), ("30000-30100/udp", "30000-30200/udp")),
+    "slim-edge/node": replacing(("10.77.1.", "10.78.1."), ("10.0.3.20", "10.0.3.21")),
+    "seedbox/seedbox": replacing(("10.200.0.", "10.201.0."), ("8388", "8389")),
+    "laptop-iptables/laptop": replacing(("splits.cavorite]", "splits.carrot]"), ('input = "drop"', OPEN)),
+    "dn42/lax": replacing(("10.127.77.", "10.127.78."), ("172.22.76.190", "172.22.76.191")),
+    "multihomed/lin": replacing(("10.0.3.", "10.0.4."), ('203.0.113.1"', '203.0.113.2"')),
+    "splits/laptop": replacing(("splits.upgrading]", "splits.anew]"), ('"private"', '"203.0.113.0/24"')),
     "links/one": LINKS,
-    "dn42/fra": anew(("10.127.77.", "10.127.78."), ("fdbc:f9dc:67ad:5:", "fdbc:f9dc:67ad:6:")),
-    "mesh/fra": anew(("10.88.0.", "10.87.0."), ("10.89.0.", "10.86.0.")),
-    "uplinks/lin": anew(("10.0.3.", "10.0.4."), ("192.0.2.66", "192.0.2.67")),
+    "dn42/fra": replacing(("10.127.77.", "10.127.78."), ("fdbc:f9dc:67ad:5:", "fdbc:f9dc:67ad:6:")),
+    "mesh/fra": replacing(("10.88.0.", "10.87.0."), ("10.89.0.", "10.86.0.")),
+    "uplinks/lin": replacing(("10.0.3.", "10.0.4."), ("192.0.2.66", "192.0.2.67")),
 }
 """What is changed of a topology, so that parts of this host go and come. Tunnels that a split is on stay: what a split
 loses with its tunnel puts its watcher back, which is systemd's to run."""
@@ -102,7 +102,7 @@ def back(host: Host) -> None:
 
 @each_release
 @each_host
-def test_what_did_not_change_stays_up(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
+def test_parts_that_did_not_change_stay_up(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
     topology, name = where.split("/")
     made = upgrade(release, topology, tmp_path)
     host = wired(lab, name, made)
@@ -135,7 +135,7 @@ def test_what_did_not_change_stays_up(lab: Lab, tmp_path: Path, release: str, wh
 
 @each_release
 @each_host
-def test_what_changed_goes_back_wholly(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
+def test_an_upgrade_rolls_back_completely(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
     topology, name = where.split("/")
     made = upgrade(release, topology, tmp_path, HOSTS[where])
     host = wired(lab, name, made)
@@ -176,14 +176,16 @@ WAYS = ("/usr/local/sbin/netc-host", "/var/lib/netc/pending/netc-host")
 
 @each_release
 @pytest.mark.parametrize("phase", PHASES)
-def test_killed_in_any_phase_it_goes_back_wholly(lab: Lab, tmp_path: Path, release: str, phase: str) -> None:
+def test_an_upgrade_killed_in_any_phase_rolls_back_completely(
+    lab: Lab, tmp_path: Path, release: str, phase: str
+) -> None:
     made = upgrade(release, "links", tmp_path, LINKS)
     host = old_host(lab, made, "one")
     old, before = generation(host), settled(host)
     deliver(lab, host, made.new / "one")
     most = killed(host, ["bash", INSTALL, "--detach"], phase, 0)
     assert most.keys() == set(PHASES)
-    assert_went_back(host, WAYS[0], old, before)
+    assert_rolled_back(host, WAYS[0], old, before)
 
     for number, at in enumerate(points(phase, most[phase])):
         made_it_to = killed(host, ["bash", INSTALL, "--detach"], phase, at)
@@ -191,12 +193,12 @@ def test_killed_in_any_phase_it_goes_back_wholly(lab: Lab, tmp_path: Path, relea
         assert made_it_to[phase] >= at
         for way in (WAYS[number % 2 if phase != "laying" else 0], WAYS[0]):
             if host.run(["test", "-e", way], check=False).returncode == 0:
-                assert_went_back(host, way, old, before)
+                assert_rolled_back(host, way, old, before)
                 break
 
 
 @each_release
-def test_killed_on_the_way_to_the_old_one_it_is_wholly_the_new_one(lab: Lab, tmp_path: Path, release: str) -> None:
+def test_a_killed_back_to_the_old_release_rolls_back_to_the_new_one(lab: Lab, tmp_path: Path, release: str) -> None:
     made = upgrade(release, "links", tmp_path, LINKS)
     host = old_host(lab, made, "one")
     bring(lab, host, made.new)
@@ -204,13 +206,13 @@ def test_killed_on_the_way_to_the_old_one_it_is_wholly_the_new_one(lab: Lab, tmp
     argv = [WAYS[0], "back", "--detach"]
     most = killed(host, argv, "laying", 0)
     assert most.keys() == set(PHASES)
-    assert_went_back(host, WAYS[0], new, before)
+    assert_rolled_back(host, WAYS[0], new, before)
     for at in (most["laying"] // 3, most["laying"] * 2 // 3, most["laying"] - 1):
         assert killed(host, argv, "laying", at).keys() == set(PHASES[:3]), at
-        assert_went_back(host, WAYS[0], new, before)
+        assert_rolled_back(host, WAYS[0], new, before)
 
 
-def assert_went_back(host: Host, way: str, old: str, before: tuple[object, str]) -> None:
+def assert_rolled_back(host: Host, way: str, old: str, before: tuple[object, str]) -> None:
     said = host.run([way, "revert"], check=False)
     assert (said.returncode in (0, 1), bool(re.search("(went|rolled) back", said.stderr))) == (True, True), said.stderr
     assert generation(host) == old

@@ -44,7 +44,7 @@ def passes(one: Host, two: Host) -> None:
 
 @each_release
 @pytest.mark.parametrize("newer", NAMES[:2])
-def test_a_link_with_an_old_end_and_a_new_one(lab: Lab, tmp_path: Path, release: str, newer: str) -> None:
+def test_a_link_works_between_an_old_and_a_new_host(lab: Lab, tmp_path: Path, release: str, newer: str) -> None:
     made = upgrade(release, "links", tmp_path)
     one, two = pair(lab)
     for host in (one, two):
@@ -54,7 +54,7 @@ def test_a_link_with_an_old_end_and_a_new_one(lab: Lab, tmp_path: Path, release:
 
 @pytest.mark.alone
 @each_release
-def test_packets_pass_all_the_while(lab: Lab, tmp_path: Path, release: str) -> None:
+def test_no_packet_is_lost_while_both_ends_upgrade_and_roll_back(lab: Lab, tmp_path: Path, release: str) -> None:
     """1,000 a second by each way, there and back, while one end changes, then the other, and both go back."""
     made = upgrade(release, "links", tmp_path)
     one, two = pair(lab)
@@ -110,7 +110,7 @@ def test_a_fleet_is_deployed_in_two_halves(old: tuple[Fleet, str, dict[str, str]
 
 
 @each_release
-def test_a_fleet_that_is_not_all_confirmed_is_old_again(old: tuple[Fleet, str, dict[str, str]]) -> None:
+def test_revert_all_rolls_back_a_fleet_that_is_not_all_confirmed(old: tuple[Fleet, str, dict[str, str]]) -> None:
     fleet, text, before = old
     fleet.fail("three confirm")
     said = fleet.deploy(text.replace("vni = 8", "vni = 9"), "--revert-all", within=8)

@@ -172,7 +172,7 @@ def test_a_default_route_in_parts_takes_no_replies_away(lab: Lab, tmp_path: Path
     assert unanswered(there) == []
 
 
-def test_an_uplink_that_comes_back_has_its_routes_again(lab: Lab, tmp_path: Path) -> None:
+def test_routes_are_restored_when_an_uplink_comes_back(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(WIRES, tmp_path))
     echo(there.lin, 80, *addresses())
     up(there.lin)
@@ -194,7 +194,7 @@ def test_an_uplink_that_comes_back_has_its_routes_again(lab: Lab, tmp_path: Path
         assert soon(there) == [], f"after {device} came back"
 
 
-def test_what_the_host_begins_goes_by_the_preferred_uplink_while_it_is_up(lab: Lab, tmp_path: Path) -> None:
+def test_outgoing_connections_use_the_preferred_uplink_while_it_is_up(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(PREFERS, tmp_path))
     echo(there.world, 7000, VISITOR[4], VISITOR[6])
     up(there.lin)
@@ -207,7 +207,7 @@ def test_what_the_host_begins_goes_by_the_preferred_uplink_while_it_is_up(lab: L
     wait(lambda: client(there.lin, "tcp", VISITOR[4], 7000) == "203.0.113.5")
 
 
-def test_what_is_passed_on_is_answered_by_the_uplink_that_it_came_by(lab: Lab, tmp_path: Path) -> None:
+def test_forwarded_connections_are_answered_through_the_same_uplink(lab: Lab, tmp_path: Path) -> None:
     """Whatever reverse path filtering was on before; and that is as it was when netc is gone."""
     there = scene(lab, compiled(passing_on(), tmp_path))
     node = install(lab, "node", {"node": tmp_path / "node" / "files"})
@@ -238,9 +238,7 @@ address = ["10.0.3.20/24", "fd00:3::20/64"]
 """
 
 
-def test_a_container_is_reached_by_each_uplink_and_leaves_under_the_address_of_its_way(
-    lab: Lab, tmp_path: Path
-) -> None:
+def test_a_container_is_reached_by_each_uplink_and_masqueraded_to_the_one_in_use(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(PREFERS + BRIDGED, tmp_path))
     echo(there.world, 7000, VISITOR[4], VISITOR[6])
     for strict in (0, 1, 2):
@@ -260,7 +258,7 @@ def test_a_container_is_reached_by_each_uplink_and_leaves_under_the_address_of_i
         down(there.lin)
 
 
-def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:
+def test_up_works_before_the_uplinks_exist(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(WIRES, tmp_path))
     echo(there.lin, 80, *addresses())
     there.lin.run(["ip", "link", "set", "dev", "eth1", "down"])
@@ -271,7 +269,7 @@ def test_up_before_the_uplinks_are_there(lab: Lab, tmp_path: Path) -> None:
     assert soon(there) == []
 
 
-def test_what_others_route_by_stays_as_it_is(lab: Lab, tmp_path: Path) -> None:
+def test_foreign_rules_and_tables_stay_unchanged(lab: Lab, tmp_path: Path) -> None:
     """Tailscale's rules at 5210 to 5270 with its table, and an admin's own."""
     there = scene(lab, compiled(PREFERS, tmp_path))
     foreign = [
@@ -310,7 +308,7 @@ ip link set dev relay up
 
 @pytest.mark.stock
 @pytest.mark.stock_kernel
-def test_native_two_ipv4_a_broker_and_six_to_four_at_once(lab: Lab, tmp_path: Path) -> None:
+def test_native_ipv6_two_ipv4_uplinks_a_broker_and_6to4_work_at_once(lab: Lab, tmp_path: Path) -> None:
     there = scene(lab, compiled(EXAMPLES / "uplinks.toml", tmp_path))
     for address in ("192.0.2.66", "192.0.2.88"):
         there.world.run(["ip", "address", "add", address, "dev", "lo"])

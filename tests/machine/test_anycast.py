@@ -39,7 +39,7 @@ CHECKER = f"netc-check-{SPACE}.service"
 UNITS = ("netc-bird.service", f"netc-{SPACE}.service", CHECKER, "answers.service")
 
 
-def test_what_nobody_looks_after_is_not_told_of(lab: Lab, tmp_path: Path) -> None:
+def test_a_prefix_is_withdrawn_if_its_checker_ends(lab: Lab, tmp_path: Path) -> None:
     ours = "".join(router(name, id) for id, name in enumerate("ac", 1))
     trees = compiled(NETWORK + FORM + ours + link("a", "c"), tmp_path)
     a, c, world = machine(lab, "a"), install(lab, "c", trees), lab.switch("world")

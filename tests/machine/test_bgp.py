@@ -75,7 +75,7 @@ def carries(server: Machine, x: Neighbour) -> None:
     assert path(x.host, "172.20.16.0/27") == str(ASN)
 
 
-def test_systemd_changes_ends_and_boots_a_router(lab: Lab, tmp_path: Path) -> None:
+def test_systemd_reloads_stops_and_boots_a_router(lab: Lab, tmp_path: Path) -> None:
     server, world = machine(lab, "border"), lab.switch("world")
     x = neighbour(lab, "x", 4242420001, X4, X6)
     plug(lab, server, x, world)

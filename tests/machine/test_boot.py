@@ -129,7 +129,7 @@ def failed(edge: Machine) -> tuple[list[str], list[str], list[str]]:
     return re.findall(r"(?m)^failed +(.+)$", text), told["failed"], counted
 
 
-def test_a_machine_boots_in_order_and_says_how_it_does(lab: Lab, tmp_path: Path) -> None:
+def test_a_machine_boots_in_order_and_reports_its_state(lab: Lab, tmp_path: Path) -> None:
     edge, _ = prepared(lab, tmp_path)
 
     # No packet comes before its filter.
@@ -147,9 +147,9 @@ def test_a_machine_boots_in_order_and_says_how_it_does(lab: Lab, tmp_path: Path)
     assert active(edge, "netc.target", "inside.service", *FOR_LONG) == ["active"] * 4
 
     assert_bounded(edge)
-    assert_failures_are_told(edge)
+    assert_failures_are_reported(edge)
     deliver(lab, edge, compiled(TOPOLOGY.replace("7001/udp", "7002/udp"), tmp_path / "b")["edge"])
-    assert_a_change_that_waits_is_told(edge)
+    assert_a_pending_change_is_reported(edge)
 
 
 def assert_bounded(edge: Machine) -> None:
@@ -169,7 +169,7 @@ def assert_bounded(edge: Machine) -> None:
 CAP_SYS_MODULE = 16
 
 
-def assert_failures_are_told(edge: Machine) -> None:
+def assert_failures_are_reported(edge: Machine) -> None:
     assert "failed" not in status(edge)
     assert json.loads(status(edge, "--json"))["failed"] == []
     assert netc_host(edge, "check").stdout == ""
@@ -197,7 +197,7 @@ def assert_failures_are_told(edge: Machine) -> None:
     assert netc_host(edge, "check").stdout == ""
 
 
-def assert_a_change_that_waits_is_told(edge: Machine) -> None:
+def assert_a_pending_change_is_reported(edge: Machine) -> None:
     install(edge, "--detach", "--within", "150")
     assert re.search(r"(?m)^pending +[0-9a-f]{16} +complete, rolls back in (2 min|1[0-4]\d s) unless", status(edge))
     pending: dict[str, Any] = json.loads(status(edge, "--json"))["pending"]

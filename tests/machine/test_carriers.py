@@ -137,7 +137,7 @@ def test_hosts_are_reached_changed_and_confirmed(fleet: Fleet, way: str) -> None
     assert fleet.left() == ""
 
 
-def test_a_host_that_is_cut_off_goes_back(fleet: Fleet) -> None:
+def test_a_host_that_is_cut_off_rolls_back(fleet: Fleet) -> None:
     fleet.come_as("pyinfra-inventory-sudo")
     one = fleet.hosts["one"]
     assert fleet.deploy(TOPOLOGY, "--host", "one").returncode == 0

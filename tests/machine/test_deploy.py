@@ -68,7 +68,7 @@ def edge_of(slim: Fleet) -> tuple[Machine, tuple[object, str]]:
     return slim.machines["edge1"], at_rest(slim.machines["edge1"])
 
 
-def test_the_edge_is_deployed_visited_changed_and_taken_away(old: Fleet) -> None:
+def test_an_edge_is_deployed_visited_changed_and_uninstalled(old: Fleet) -> None:
     assert old.served("edge1", 80)
     assert old.served("edge2", 80)
     assert old.visit("edge1", 8080) == [None, None]
@@ -100,7 +100,7 @@ def test_rules_that_would_close_ssh_are_refused_by_the_host(old: Fleet) -> None:
     assert at_rest(server) == before
 
 
-def test_a_wrong_endpoint_is_taken_back_where_it_cuts_the_way(old: Fleet) -> None:
+def test_a_wrong_endpoint_that_cuts_the_connection_is_rolled_back(old: Fleet) -> None:
     """The node is reached through the tunnel that the change spoils: nobody can confirm."""
     node = old.machines["node"]
     before = at_rest(node)
@@ -110,7 +110,7 @@ def test_a_wrong_endpoint_is_taken_back_where_it_cuts_the_way(old: Fleet) -> Non
     assert old.served("edge1", 80)
 
 
-def test_a_syntax_error_slipped_in_after_the_build_is_refused(old: Fleet, tmp_path: Path) -> None:
+def test_a_syntax_error_added_after_the_build_is_refused(old: Fleet, tmp_path: Path) -> None:
     server, before = edge_of(old)
     old.write(ROUTED)
     tree = compiled(old.topo, tmp_path)["edge1"]
@@ -143,7 +143,7 @@ def test_a_full_disk_changes_nothing(old: Fleet, place: str) -> None:
     assert old.deploy(MORE, "--host", "edge1") == {"edge1": "confirmed"}
 
 
-def test_whoever_deploys_is_killed_before_the_confirmation(old: Fleet) -> None:
+def test_a_deploy_killed_before_the_confirmation_is_rolled_back(old: Fleet) -> None:
     server, before = edge_of(old)
     old.write(MORE)
     words = ("--ssh", old.ssh("near"), "--host", "edge1", "--within", "6")
@@ -155,7 +155,7 @@ def test_whoever_deploys_is_killed_before_the_confirmation(old: Fleet) -> None:
     assert at_rest(server) == before
 
 
-def test_a_reboot_in_the_middle(old: Fleet) -> None:
+def test_a_reboot_before_the_confirmation_rolls_back(old: Fleet) -> None:
     server = old.machines["edge1"]
     was = installed(server)
     old.write(MORE)
@@ -169,7 +169,7 @@ def test_a_reboot_in_the_middle(old: Fleet) -> None:
     assert old.visit("edge1", 8080) == [None, None]
 
 
-def test_two_at_once(old: Fleet, tmp_path: Path) -> None:
+def test_one_of_two_deploys_at_once_is_refused(old: Fleet, tmp_path: Path) -> None:
     """One of them is told so at once, and the other is not disturbed."""
     server = old.machines["edge1"]
     deploying, trees = [], []

@@ -66,7 +66,7 @@ def bring(lab: Lab, host: Machine, text: str, folder: Path) -> None:
     deliver(lab, host, compiled(text, folder)[host.name])
 
 
-def test_a_tree_is_installed_changed_and_taken_away(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+def test_a_tree_is_installed_changed_and_uninstalled(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = edge.state(), what_is_there(edge)
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
@@ -99,7 +99,7 @@ def as_before(edge: Machine, before: tuple[object, str]) -> bool:
     return at_rest(edge) == before
 
 
-def test_nobody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+def test_a_change_that_nobody_confirms_rolls_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = confirmed(lab, edge, tmp_path)
     install(edge, "--detach", "--within", "6")
     assert links(edge) == {"vx-node", "vx-two"}
@@ -108,7 +108,7 @@ def test_nobody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     assert "nobody confirmed it in time" in edge.read("/var/lib/netc/history")
 
 
-def test_whoever_installs_is_killed_and_the_timer_takes_it_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+def test_the_timer_rolls_back_an_install_that_was_killed(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = confirmed(lab, edge, tmp_path)
     edge.write(PLACE, KILL)
     for at in (230, 270, 310):
@@ -118,7 +118,7 @@ def test_whoever_installs_is_killed_and_the_timer_takes_it_back(lab: Lab, edge: 
         assert as_before(edge, before), at
 
 
-def test_power_is_lost_before_anybody_confirms(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+def test_a_power_loss_before_the_confirmation_rolls_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     confirmed(lab, edge, tmp_path)
     places = what_is_placed(edge)
     for at in (0, 270):  # complete, and in the middle of it

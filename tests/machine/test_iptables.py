@@ -44,7 +44,7 @@ def heard(server: Machine, world: Host) -> list[str | None]:
     return [client(world, "tcp", EDGE, 9100, source=source, timeout=SILENCE) for source in (OFFICE, STRANGER)]
 
 
-def test_the_filter_stands_before_the_network_and_after_what_was_saved(lab: Lab, tmp_path: Path) -> None:
+def test_the_filter_loads_after_saved_rules_and_before_the_network(lab: Lab, tmp_path: Path) -> None:
     server, world = machine(lab, "edge"), lab.host("world")
 
     def plug() -> None:

@@ -62,28 +62,34 @@ def node(lab: Lab, tmp_path: Path, text: str = TOPOLOGY, name: str = "node") -> 
     return server
 
 
-def ways(server: Machine) -> str:
+def addresses_rules_and_routes(server: Machine) -> str:
     """netc's addresses, rules and routes."""
     looks = ("-4 rule show protocol 77", "-6 rule show protocol 77", "-o address show dev vx-edge scope global")
     looks += ("-4 route show table all protocol 77", "-6 route show table all protocol 77")
     return "".join(server.run(["ip", *look.split()]).stdout for look in looks)
 
 
-def test_networkd_leaves_addresses_rules_and_routes(lab: Lab, tmp_path: Path) -> None:
+def test_networkd_keeps_addresses_rules_and_routes(lab: Lab, tmp_path: Path) -> None:
     server = node(lab, tmp_path)
     server.write("/etc/systemd/network/90-image.network", IMAGE)
     server.run(["systemctl", "start", "systemd-networkd"])
     server.run(["systemctl", "start", "netc.target"])
-    before = ways(server)
+    before = addresses_rules_and_routes(server)
     for what in ("from all fwmark", "10.77.1.1/31", "dev vx-edge table netc-replies-edge", "unreachable default"):
         assert what in before
     restart_networkd(server)
-    assert ways(server) == before
+    assert addresses_rules_and_routes(server) == before
 
     # Without what netc wrote for it, it would not have.
     server.run(["rm", "/etc/systemd/networkd.conf.d/50-netc.conf", "/etc/systemd/network/10-netc.network"])
     restart_networkd(server)
-    assert within(60, lambda: "from all fwmark" not in ways(server) and "10.77.1.1/31" not in ways(server))
+    assert within(
+        60,
+        lambda: (
+            "from all fwmark" not in addresses_rules_and_routes(server)
+            and "10.77.1.1/31" not in addresses_rules_and_routes(server)
+        ),
+    )
 
 
 def restart_networkd(server: Machine) -> None:
@@ -102,7 +108,7 @@ def active(server: Machine, unit: str) -> bool:
     return server.run(["systemctl", "is-active", unit], check=False).stdout.strip() == "active"
 
 
-def test_the_packet_filter_comes_back_whatever_nftables_service_does(lab: Lab, tmp_path: Path) -> None:
+def test_the_packet_filter_returns_whatever_nftables_service_does(lab: Lab, tmp_path: Path) -> None:
     server = node(lab, tmp_path)
     server.run(["systemctl", "enable", "nftables"])
     server.run(["systemctl", "enable", "--now", "netc.target"])
@@ -129,7 +135,7 @@ def test_the_packet_filter_comes_back_whatever_nftables_service_does(lab: Lab, t
     assert not table(server)
 
 
-def test_a_host_that_does_not_run_nftables_service_has_its_packet_filter(lab: Lab, tmp_path: Path) -> None:
+def test_the_packet_filter_loads_without_nftables_service(lab: Lab, tmp_path: Path) -> None:
     server = node(lab, tmp_path)
     server.run(["systemctl", "mask", "nftables"])
     server.run(["systemctl", "enable", "--now", "netc.target"])
@@ -141,7 +147,7 @@ def test_a_host_that_does_not_run_nftables_service_has_its_packet_filter(lab: La
     assert table(server)
 
 
-def test_the_shortcut_comes_and_goes_with_the_links(lab: Lab, tmp_path: Path) -> None:
+def test_the_flowtable_starts_and_stops_with_the_links(lab: Lab, tmp_path: Path) -> None:
     """Whatever the kernel makes of it: `up` runs when its devices are there."""
     server = node(lab, tmp_path, TOPOLOGY.replace("[hosts.edge]", "[hosts.edge]\noffload = true"), "edge")
     server.run(["systemctl", "enable", "--now", "netc.target"])
@@ -181,7 +187,7 @@ WantedBy=multi-user.target
 """
 
 
-def test_docker_is_told_after_each_of_its_starts(lab: Lab, tmp_path: Path) -> None:
+def test_rules_for_docker_are_added_after_each_of_its_starts(lab: Lab, tmp_path: Path) -> None:
     text = TOPOLOGY.replace("[hosts.node]", "[hosts.node]\ndocker = true")
     server = node(lab, tmp_path, text)
     for name in ("iptables", "ip6tables"):
@@ -195,18 +201,18 @@ def test_docker_is_told_after_each_of_its_starts(lab: Lab, tmp_path: Path) -> No
     # What Docker drops it drops after it has stopped, too.
     for verb in ("start", "restart", "stop", "start"):
         server.run(["systemctl", verb, "docker"])
-        assert within(60, lambda: told(server)), verb
+        assert within(60, lambda: has_docker_rules(server)), verb
     server.run(["systemctl", "stop", "netc.target"])
-    assert within(60, lambda: not told(server))
+    assert within(60, lambda: not has_docker_rules(server))
     server.run(["systemctl", "restart", "docker"])
     assert not active(server, "netc-docker")
-    assert not told(server)
+    assert not has_docker_rules(server)
 
     server.run(["systemctl", "enable", "docker"])
     server.power_off()
     server.boot()
-    assert within(60, lambda: told(server))
+    assert within(60, lambda: has_docker_rules(server))
 
 
-def told(server: Machine) -> bool:
+def has_docker_rules(server: Machine) -> bool:
     return "--ctreplsrc 10.0.3.20" in server.run(["cat", "/run/docker-user"], check=False).stdout

@@ -68,7 +68,7 @@ def is_up(host: Host) -> bool:
 
 @each_release
 @pytest.mark.parametrize("where", ["links/one", "dn42/lax", "splits/laptop"])
-def test_what_did_not_change_stays_up_and_boots(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
+def test_parts_that_did_not_change_stay_up_and_boot(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
     topology, name = where.split("/")
     made = upgrade(release, topology, tmp_path)
     server = Server(lab, name, made)
@@ -96,7 +96,7 @@ def test_what_did_not_change_stays_up_and_boots(lab: Lab, tmp_path: Path, releas
 
 
 @each_release
-def test_what_nobody_confirms_goes_back_whatever_happens(lab: Lab, tmp_path: Path, release: str) -> None:
+def test_an_unconfirmed_upgrade_rolls_back_after_a_kill_or_a_power_loss(lab: Lab, tmp_path: Path, release: str) -> None:
     made = upgrade(release, "links", tmp_path, LINKS)
     server = Server(lab, "one", made)
     host = server.machine
@@ -110,14 +110,14 @@ def test_what_nobody_confirms_goes_back_whatever_happens(lab: Lab, tmp_path: Pat
     deliver(lab, host, made.new / "one")
     install(host, "--detach", "--within", "9")
     assert indexes(host).keys() != there.keys()
-    assert_goes_back(host, old, before)
+    assert_rolls_back(host, old, before)
     most = killed(host, ["bash", INSTALL, "--detach", "--within", "20"], "laying", 0)
     assert most.keys() == set(PHASES)
-    assert_goes_back(host, old, before)
+    assert_rolls_back(host, old, before)
     for phase in ("laying", "starting"):
         reached = killed(host, ["bash", INSTALL, "--detach", "--within", "20"], phase, most[phase] // 2)
         assert reached.keys() == set(PHASES[: PHASES.index(phase) + 1])
-        assert_goes_back(host, old, before)
+        assert_rolls_back(host, old, before)
 
     # By the power: before anything comes up.
     places = what_is_placed(host)
@@ -134,7 +134,7 @@ def test_what_nobody_confirms_goes_back_whatever_happens(lab: Lab, tmp_path: Pat
         assert "the host started before it was confirmed" in host.read("/var/lib/netc/history").splitlines()[-1]
 
 
-def assert_goes_back(host: Host, old: str, before: tuple[State, str]) -> None:
+def assert_rolls_back(host: Host, old: str, before: tuple[State, str]) -> None:
     """By itself."""
     assert within(60, lambda: not pending(host))
     assert generation(host) == old

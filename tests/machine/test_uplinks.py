@@ -45,7 +45,7 @@ def answered(world: Host) -> list[str]:
     return [ip for ip in ways if client(world, "tcp", ip, 22, source=VISITOR, timeout=SILENCE)]
 
 
-def test_routes_come_back_with_an_uplink_and_go_with_netc(lab: Lab, tmp_path: Path) -> None:
+def test_routes_return_with_an_uplink_and_are_removed_with_netc(lab: Lab, tmp_path: Path) -> None:
     server, world = machine(lab, "lin"), lab.host("world")
     world.run(["ip", "address", "add", VISITOR, "dev", "lo"])
     server.lay(compiled(TOPOLOGY, tmp_path)["lin"])

@@ -82,7 +82,7 @@ def test_a_host_is_closed_to_the_tunnel_of_a_split_except_to_ssh_and_open_ports(
     assert test_splits.sees(there, test_splits.MEMBER) == test_splits.OF_MEMBER
 
 
-def test_without_the_rules_the_stranger_would_come_in(lab: Lab, tmp_path: Path) -> None:
+def test_without_the_rules_the_provider_reaches_the_host(lab: Lab, tmp_path: Path) -> None:
     """Or the tests above would be about something else."""
     there = test_splits.scene(lab, tmp_path, test_splits.topology(SPLIT))
     test_splits.start(there)

@@ -30,7 +30,7 @@ def test_processes_are_counted_and_threads_are_not(lab: Lab, script: str, proces
     assert counted(lab.host("h"), ["bash", "-c", script]) == processes
 
 
-def test_a_call_told_in_two_lines_is_one() -> None:
+def test_a_call_that_strace_prints_in_two_lines_counts_once() -> None:
     trace = """\
 10 clone(child_stack=NULL, flags=CLONE_CHILD_CLEARTID|CLONE_CHILD_SETTID|SIGCHLD <unfinished ...>
 11 vfork( <unfinished ...>
