@@ -109,7 +109,7 @@ def test_no_mutant_of_an_example_crashes_netc(chunk: int, folder: Path) -> None:
 
 def test_mutants_are_of_all_kinds(folder: Path) -> None:
     """Those that compile, those that are wrong, and those that are no TOML."""
-    rans = [run_netc(mutant(random.Random(f"kinds-{n}")), folder, "check") for n in range(100)]
+    rans = [run_netc(mutant(random.Random(f"kinds-{n}")), folder, "check") for n in range(150)]
 
     assert sum(ran.code == 0 for ran in rans) >= 5
     assert sum("[NC0001]" in ran.err for ran in rans) >= 10

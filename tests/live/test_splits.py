@@ -466,8 +466,11 @@ def test_unsent_data_of_a_closed_connection_does_not_leak(lab: Lab, tmp_path: Pa
     assert there.laptop.run(["ss", "-tan"]).stdout.count("FIN-WAIT-1") == 2, "or they have nothing to say"
 
 
+OPEN = 'group = "cavorite"\ncommand = "t"\nopen = "7001/tcp"'
+
+
 def test_incoming_connections_are_answered_on_the_same_interface(lab: Lab, tmp_path: Path) -> None:
-    there = scene(lab, tmp_path, topology())
+    there = scene(lab, tmp_path, topology(OPEN))
     start(there)
     echo(there.laptop, 7001, wrapper=MEMBER)
     assert client(there.world, "tcp", LAPTOP[0], 7001, source=UNLISTED[0]) == UNLISTED[0]
@@ -481,7 +484,7 @@ def test_incoming_connections_are_answered_on_the_same_interface(lab: Lab, tmp_p
 
 def test_other_hosts_cannot_reach_listeners_on_the_loopback_device(lab: Lab, tmp_path: Path, netfilter: str) -> None:
     """Which the kernel would allow, where resolvers at 127.0.0.53 are to be answered through the tunnel."""
-    there = scene(lab, tmp_path, topology())
+    there = scene(lab, tmp_path, topology(OPEN))
     start(there)
     echo(there.laptop, 7001, "127.0.0.1", "127.0.0.9")
     odd = [
