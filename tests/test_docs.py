@@ -16,7 +16,7 @@ import typer.main
 from examples import netc
 from netc import __version__
 from netc.cli.command import command
-from netc.emit.host import ROOMS
+from netc.emit.host import FILES
 from netc.emit.sets import MAXELEM
 from netc.features.splits import PRIORITY as SPLIT_PRIORITY
 from netc.language.changed import CHANGES
@@ -389,7 +389,7 @@ def test_the_map_has_every_directory_in_the_order_of_imports() -> None:
 def test_the_map_has_every_file_of_netc_host() -> None:
     rows = rows_of(ARCHITECTURE, "| file | holds |")
 
-    assert [row[0] for row in rows] == [f"`{room}.bash`" for room in ROOMS]
+    assert [row[0] for row in rows] == [f"`{room}.bash`" for room in FILES]
 
 
 def test_the_map_has_every_member_of_a_fact() -> None:

@@ -15,7 +15,7 @@ from netaddr import IPAddress, IPNetwork
 
 import night
 from examples import ROOT
-from netc.emit.host import ROOMS, netc_host
+from netc.emit.host import FILES, netc_host
 from netc.emit.render import Verbatim, about, argv, listed, origin, token, units, word
 from netc.language.names import CredentialName, DnsName, HostPath, InterfaceName, PartName
 from netc.language.values import Endpoint
@@ -112,7 +112,7 @@ def test_every_template_is_named_by_a_printer_or_a_fact() -> None:
         path
         for path in (ROOT / "templates").rglob("*")
         if path.is_file() and not re.fullmatch(rf"(?:\w+/)?(?:{names})", path.name) and path.name not in said
-        if path.parent.name != "host" or path.stem not in ROOMS
+        if path.parent.name != "host" or path.stem not in FILES
     ]
 
     assert unnamed == []

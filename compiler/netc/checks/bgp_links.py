@@ -8,7 +8,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
 from netc.language.names import HostName
-from netc.network.bgp import ends, far_end
+from netc.network.bgp import ends, peer_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.routing import bgp_links, carries_routing, igp_links, joined
@@ -31,7 +31,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
-    other = far_end(interface, network)
+    other = peer_end(interface, network)
     if topology.bgp and interface.host not in network.speakers:
         what = f"one end of {dotted(interface.origin)} is {interface.host}, which is not a router"
         hint = f"write [hosts.{interface.host}.bgp], or take `{interface.origin[1]}` out of `over`"

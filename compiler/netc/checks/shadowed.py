@@ -226,7 +226,7 @@ class _Rule(Struct, frozen=True):
         )
 
     @property
-    def is_narrowed(self) -> bool:
+    def is_partial(self) -> bool:
         return self.sources[0][1] is not None or self.devices[0][1] is not None
 
     def accept(self) -> Accept:
@@ -269,9 +269,9 @@ def _as_a_whole(rule: _Rule, by: tuple[Accept, ...]) -> Diagnostic:
     also = tuple(accept.origin for accept in by)
     if len(by) == 1 and by[0].origin[2:] == ("ssh",):
         what = (
-            f"netc accepts ssh ({by[0].ports[0]}) from everyone{', so this rule restricts nothing' * rule.is_narrowed}"
+            f"netc accepts ssh ({by[0].ports[0]}) from everyone{', so this rule restricts nothing' * rule.is_partial}"
         )
-        hint = "leave it out: sshd_config decides who may log in" if rule.is_narrowed else "leave it out"
+        hint = "leave it out: sshd_config decides who may log in" if rule.is_partial else "leave it out"
         return Diagnostic("NC2903", rule.at, what, hint, also, Severity.WARNING)
     others = " and ".join(_label(accept.origin) for accept in by)
     what = f"{others} already {_accept(by)} everything that this rule accepts"

@@ -32,7 +32,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from strangers(split.settings.open, split.tunnel, split.origin)
             yield from _ipv6(split)
             yield from _dns(split)
-            yield from _name_of_the_far_end(split)
+            yield from _name_of_the_peer(split)
         yield from _twice(resolved)
 
 
@@ -155,7 +155,7 @@ def _takes_root(split: Split) -> bool:
     )
 
 
-def _name_of_the_far_end(split: Split) -> Iterator[Diagnostic]:
+def _name_of_the_peer(split: Split) -> Iterator[Diagnostic]:
     """netc resolves the name as root, and the query would need the tunnel that waits for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)

@@ -96,11 +96,11 @@ def _deployer(connection: Carrier, within: int) -> Deployer:
 
     lock = Lock()
 
-    def tell(host: str, line: str) -> None:
+    def report_step(host: str, line: str) -> None:
         with lock:
             typer.echo(f"{host}: {line}", err=True)
 
-    return Deployer(connection, within, tell, carried())
+    return Deployer(connection, within, report_step, carried())
 
 
 def _wants_back(hosts: list[str]) -> bool:

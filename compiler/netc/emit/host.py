@@ -1,5 +1,5 @@
 """What puts a host's tree into its place and looks after it: `install`, which is the host's own, and `netc-host`, one
-program that is the same on every host. Its rooms are files of templates/host/, in the order of ROOMS."""
+program that is the same on every host. It is made of the files of templates/host/ in the order of FILES."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from netc.emit.file import File
 from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
-ROOMS = ("head", "plan", "accept", "place", "parts", "check", "switch", "status", "main")
+FILES = ("head", "plan", "accept", "place", "parts", "check", "switch", "status", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
 BRING = "files/usr/lib/netc/bring.bash"
@@ -19,7 +19,7 @@ SAME_ON_EVERY_HOST = (NETC_HOST, BRING, "files/usr/lib/netc/trial.bash")
 
 def netc_host() -> str:
     """The program's text."""
-    return "\n".join(plain(f"host/{room}.bash") for room in ROOMS)
+    return "\n".join(plain(f"host/{file}.bash") for file in FILES)
 
 
 def carried() -> dict[str, bytes]:

@@ -43,7 +43,7 @@ from netc.network.anycast import (
     services_at,
     unicast,
 )
-from netc.network.bgp import LOOPBACK_PART, End, ends, far_end
+from netc.network.bgp import LOOPBACK_PART, End, ends, peer_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
@@ -269,7 +269,7 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
     for interface in network.interfaces[host]:
         if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(topology):
             continue
-        other = far_end(interface, network)
+        other = peer_end(interface, network)
         spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
         if other and spoken:
             yield _igp_interface(interface, other, spoken, topology)

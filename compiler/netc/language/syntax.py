@@ -1,7 +1,7 @@
 """What tomllib could not read, said as Diagnostics in an author's words: the place, what was expected, what was found.
 
-tomllib ends at the first mistake. What it stands in is taken out, and the rest is read again, as long as what comes
-next is further down: a mistake that follows from another is told of only in its place.
+tomllib ends at the first fault. What it stands in is taken out, and the rest is read again, as long as what comes
+next is further down: a fault that follows from another is told of only in its place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST = 20
 """Mistakes of one text that are told of."""
 
 LARGEST = 1 << 20
-"""Characters of a text that is read again behind a mistake; reading takes a second for four times as much."""
+"""Characters of a text that is read again behind a fault; reading takes a second for four times as much."""
 
 TWICE = "this is already defined"
 NO_KEY = "expected a key or a [header]"
@@ -70,7 +70,7 @@ SAID: tuple[tuple[str, str, str], ...] = (
         "write a shorter one: no number of a topology is so large",
     ),
 )
-"""What tomllib says, and what is shown in its place: the mistake and its cure."""
+"""What tomllib says, and what is shown in its place: the fault and its cure."""
 
 WITHOUT_FOUND = ("already", "this escape", "not a date", "nested", "thousands")
 """Words of messages that say what was found themselves."""
@@ -100,21 +100,21 @@ def loads(text: str, file: str) -> dict[str, Any] | tuple[Diagnostic, ...]:
         try:
             data = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
-            mistake = _Mistake(str(error), text)
-            if diagnostics and mistake.line <= reached:
+            fault = _Fault(str(error), text)
+            if diagnostics and fault.line <= reached:
                 break
             shown = shown or [line.removesuffix("\r") for line in masked(text).split("\n")]
-            diagnostics.append(mistake.diagnostic(shown, file))
-            if not mistake.has_place or mistake.in_long_string or len(text) > LARGEST:
+            diagnostics.append(fault.diagnostic(shown, file))
+            if not fault.has_place or fault.in_long_string or len(text) > LARGEST:
                 break
-            text, reached = mistake.without(len(diagnostics))
+            text, reached = fault.without(len(diagnostics))
         else:
             return tuple(diagnostics) or data
     return tuple(diagnostics)
 
 
-class _Mistake:
-    """One mistake in a text that is good TOML before it."""
+class _Fault:
+    """One fault in a text that is good TOML before it."""
 
     def __init__(self, message: str, text: str) -> None:
         found = re.search(r"\(at line (\d+), column (\d+)\)", message)
@@ -215,7 +215,7 @@ class _Mistake:
         return "what may be a secret" if not token[1].strip("*") else quoted(token[1])
 
     def without(self, number: int) -> tuple[str, int]:
-        """The text without what the mistake stands in, and the last line of that."""
+        """The text without what the fault stands in, and the last line of that."""
         source = self.lines[self.line - 1]
         header = source.lstrip().startswith("[") and (not self.open.brackets or self.what != NO_ITEM)
         first = self._line_of(self.open.brackets[0] if self.open.brackets else min(self.open.last, len(self.text)))
@@ -225,7 +225,7 @@ class _Mistake:
         if self.what == NO_BRACE:
             last = self._closed_by_now(last)
         # Keys below a header that is wrong are not those of the table before it.
-        stand_in = f"[netc-mistake-{number}]" if header else ""
+        stand_in = f"[netc-fault-{number}]" if header else ""
         lines = [*self.lines[: first - 1], stand_in, *[""] * (last - first), *self.lines[last:]]
         return "\n".join(lines), last
 
@@ -270,7 +270,7 @@ def not_utf8(data: bytes, at: int, file: str) -> Diagnostic:
 
 
 def _last_line(lines: list[str]) -> int:
-    """The last that holds something: a mistake at the end of the text is seen there."""
+    """The last that holds something: a fault at the end of the text is seen there."""
     return next((n for n in range(len(lines), 0, -1) if lines[n - 1].strip()), 1)
 
 

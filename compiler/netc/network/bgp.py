@@ -10,7 +10,7 @@ from netaddr import IPAddress
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.network.interface import Interface, Network
-from netc.network.lookup import by_far_end
+from netc.network.lookup import by_peer
 from netc.network.routing import bgp_links, cost_of, joined
 from netc.network.speakers import is_recursive
 
@@ -48,7 +48,7 @@ def _over_links(host: HostName, network: Network) -> Iterator[End]:
         if interface.origin[0] == "hosts" or interface.origin[1] not in links or far is None or far not in routers:
             continue
         local_asn, remote_asn = routers[host].asn, routers[far].asn
-        other = far_end(interface, network)
+        other = peer_end(interface, network)
         if other is None or (local_asn == remote_asn and is_recursive(topology)):
             continue
         pair = joined(interface, other, 6) or joined(interface, other, 4)
@@ -57,11 +57,11 @@ def _over_links(host: HostName, network: Network) -> Iterator[End]:
             yield End(host, far, interface.origin, interface.name, pair[0], local_asn, pair[1], remote_asn, cost)
 
 
-def far_end(interface: Interface, network: Network) -> Interface | None:
+def peer_end(interface: Interface, network: Network) -> Interface | None:
     """The other end of a link or of a mesh's tunnel."""
     if interface.far is None or interface.far not in network.interfaces:
         return None
-    return by_far_end(interface.far, network).get((interface.origin, interface.host))
+    return by_peer(interface.far, network).get((interface.origin, interface.host))
 
 
 def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:

@@ -68,11 +68,11 @@ class Outer(Struct, frozen=True):
     remote: IPAddress | None
 
 
-def outer(near: Host, near_end: End, far: Host, far_end: End, family: Family) -> Outer:
+def outer(near: Host, near_end: End, far: Host, peer_end: End, family: Family) -> Outer:
     """`local` is what the uplink holds, `remote` what the other side is known as (behind NAT these differ)."""
     return Outer(
         near_end.local or next(_held(near, near_end, family), None),
-        next(_known(far, far_end, family), None),
+        next(_known(far, peer_end, family), None),
     )
 
 

@@ -31,7 +31,7 @@ def by_device(host: HostName, network: Network) -> Mapping[str, Interface]:
 
 
 @once
-def by_far_end(host: HostName, network: Network) -> Mapping[tuple[KeyPath, HostName | None], Interface]:
+def by_peer(host: HostName, network: Network) -> Mapping[tuple[KeyPath, HostName | None], Interface]:
     """By the link or mesh, and the host at its other end: of several, the first."""
     return {(interface.origin, interface.far): interface for interface in reversed(network.interfaces[host])}
 
