@@ -14,12 +14,12 @@ from netc.diagnostic import dotted
 
 
 class NotAdded(Exception):
-    """The text has something in its place, or a form in which there is no room."""
+    """The text has something else in the place of the table, or a form to which netc cannot add it."""
 
 
 def added(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
-    """`text` is TOML, and ends with the table at `path`; where what is around it stands in braces or dotted keys, it
-    stands there. Raises NotAdded."""
+    """`text`, which is TOML, with the table at `path`, at the end. If the table around it is an inline table or has
+    dotted keys, netc inserts it there. Raises NotAdded."""
     wanted = _with(tomllib.loads(text), path, table)
     for way in (_appended, _inserted):
         try:

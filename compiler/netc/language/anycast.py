@@ -1,4 +1,4 @@
-"""Anycast: one address on several hosts, told of by those where the service behind it answers."""
+"""Anycast: one address on several hosts. Each announces it while its own service answers."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Bridges: what containers attach to; netc's own end of them, and the ways in and out."""
+"""Bridges that containers attach to: the host's addresses on them, published ports, and source NAT."""
 
 import re
 from typing import Annotated

@@ -1,7 +1,7 @@
-"""Defaults that mean something else than they did under the same `version = 1`: who built with an earlier netc is told.
+"""Defaults that changed under the same `version = 1`: netc warns an author who built with an earlier netc.
 
-Once, without anything remembered: DIR says which netc compiled it, and after the build it says this one. Where it
-cannot say so, at every build; and whoever means it acknowledges it.
+It warns once and stores nothing for that: DIR names the netc that compiled it, and after the build it names this one.
+If DIR cannot name it, netc warns at every build, until the author acknowledges the warning.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ CHANGES: tuple[Change, ...] = (
 
 
 def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
-    """What the author of a topology (TOML without mistakes) should know, whose DIR that one compiled: a warning for
-    each table that is there without the key."""
+    """Warnings for the author of a topology (TOML without errors) whose DIR `compiler` wrote: one for each table that
+    leaves out a key whose default changed since."""
     later = [change for change in CHANGES if _number(compiler.version) < _number(change.since)]
     document = tomllib.loads(text) if later else {}
     return tuple(

@@ -21,7 +21,7 @@ from netc.language.secrets import is_place, is_secret_key, is_wireguard_key, wit
 from netc.language.topology import Topology
 
 MOST = 1000
-"""Mistakes in the form of a topology that are told of: nobody reads more, and each takes its time."""
+"""Errors in the form of a topology that netc reports. Nobody reads more, and each takes time."""
 
 
 def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Diagnostic]:
@@ -38,8 +38,8 @@ def diagnostics_of(error: ValidationError, data: dict[str, Any]) -> Iterator[Dia
 
 
 def _first_alone(details: list[ErrorDetails], apart: Apart) -> list[ErrorDetails]:
-    """A key that is missing because it is misspelt is told of as misspelt alone; a host whose name is none, at its
-    table alone."""
+    """If a key is missing because it is misspelt, netc reports the misspelling only. If a host has an invalid name,
+    netc reports it at the host's table only."""
     odd: defaultdict[KeyPath, list[str]] = defaultdict(list)
     for detail in details[:MOST]:
         if detail["type"] == "extra_forbidden":

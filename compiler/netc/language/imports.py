@@ -1,4 +1,4 @@
-"""Lays a provider's wg-quick file under the tunnel that imports it: what the topology says itself comes first."""
+"""Merges a provider's wg-quick file into the tunnel that imports it. Keys of the topology come first."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ LOOKS_SECRET = re.compile(r"[A-Za-z0-9+/]{20,}=*")
 def with_imports(
     topology: Topology, read_file: Callable[[str], str]
 ) -> tuple[Topology, list[Diagnostic], frozenset[KeyPath]]:
-    """The topology with every import laid under its tunnel; tunnels whose import cannot be read are left out."""
+    """The topology with every import merged into its tunnel. Tunnels whose import netc cannot read are left out."""
     diagnostics: list[Diagnostic] = []
     broken: set[KeyPath] = set()
     hosts: dict[HostName, Host] = {}
@@ -55,7 +55,7 @@ def with_imports(
 
 
 def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, read_file: Callable[[str], str]) -> Result:
-    """A tunnel with its import laid under it; None, and why, when that cannot be read."""
+    """A tunnel with its import merged. None, and why, if netc cannot read the import."""
     if tunnel.import_ is None:
         return tunnel, []
     here = (*where, "import")
@@ -130,7 +130,7 @@ def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iter
 
 
 def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where: KeyPath) -> Iterator[Diagnostic]:
-    """Tells the author where the secrets go, and what of the file is not acted upon."""
+    """Notes for the author: where the secrets go, and which keys of the file netc ignores."""
     file = quoted(tunnel.import_ or "")
     if quick.has_private_key and tunnel.private_key is None:
         key = key_file(f"{name}.key")

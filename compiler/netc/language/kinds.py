@@ -63,7 +63,7 @@ class Properties(Struct, frozen=True, kw_only=True):
     """What netc runs to start and end the program, NAME and CONFIG of the tunnel in it; else the author says it."""
 
     def takes(self, word: str) -> bool:
-        """Whether `ip link add` is told LOCAL, say, or KEY."""
+        """Whether the command `ip link add` has this placeholder, such as LOCAL or KEY."""
         return word in self.ip_link.split()
 
     @property
@@ -118,7 +118,7 @@ KINDS: Mapping[str, Properties] = {
         ethernet=True,
         port=4789,
     ),
-    # RFC 3056: the far end is in the address that a packet goes to.
+    # RFC 3056: the inner destination address holds the outer one.
     Kind.SIX_TO_FOUR: Properties(
         form="6to4",
         prefix="6to4-",

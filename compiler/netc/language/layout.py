@@ -22,7 +22,7 @@ INDENT = "  "
 
 
 class NotFormatted(Exception):
-    """TOML that could not be written anew without a change in what it says."""
+    """netc cannot format this TOML without a change of its meaning."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""Lists of addresses as the world publishes them: a prefix, an address or a range `a-b` a line, of both families.
+"""Lists of addresses in the form in which they are published: one prefix, address or range `a-b` a line, both families.
 
-Comments begin with `#` or `;`. A line is read as numbers where it has the plain form, since lists have up to some
-400,000 of them; what is odd is left to netaddr, which knows what to say of it.
+Comments begin with `#` or `;`. netc reads a line of the plain form as numbers, because lists have up to 400,000 lines.
+netaddr reads the others and finds what is wrong with them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from netc.language.names import Wrong
 from netc.language.values import Family, Range, address, interface_address, prefix
 
 SHOWN = 10
-"""Bad lines of a file that are told one by one."""
+"""Bad lines of a file that netc reports one by one."""
 
 
 class BadLine(Struct, frozen=True):

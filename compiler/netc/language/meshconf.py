@@ -126,7 +126,7 @@ def _numbers(members: list[_Member]) -> tuple[list[str], dict[HostName, int]]:
 
 
 def _subnet(addresses: list[IPNetwork]) -> IPNetwork:
-    """The one that all say, else the smallest that has room for them between its first and last address."""
+    """The subnet that all addresses share, else the smallest that holds all between its first and last address."""
     if len({address.cidr for address in addresses}) == 1:
         return addresses[0].cidr
     found = spanning_cidr([address.ip for address in addresses])

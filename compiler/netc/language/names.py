@@ -217,7 +217,7 @@ class ProtocolName(Name):
 
 
 class GroupName(Name):
-    """A group of the host, as groupadd(8) of Debian takes it without being told to take more."""
+    """A group of the host, with a name that Debian's groupadd(8) accepts by default."""
 
     pattern = r"[a-z_][a-z0-9_-]{0,31}"
     noun = "a group's name"

@@ -1,7 +1,7 @@
-"""Secrets that stand where none may stand: told by their key or their form, and hidden in whatever is shown.
+"""Secrets in places where none may be: found by their key or their form, and masked in all output.
 
-A hidden text is as long as it was, so that columns stay what they are. Nothing is parsed: a line that is no TOML
-hides its secrets too.
+A masked text keeps its length, so that columns stay the same. Nothing is parsed, so secrets are also masked in lines
+that are not TOML.
 """
 
 from __future__ import annotations

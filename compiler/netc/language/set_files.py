@@ -24,7 +24,7 @@ def with_lists(
     sets: dict[SetName, AddressSet] = {}
     for name, table in topology.sets.items():
         for index, file in enumerate(table.files):
-            if file not in seen:  # what is wrong in it is told once
+            if file not in seen:  # errors of a file are reported once
                 seen[file] = _read(file, read_file)
                 diagnostics += _diagnostics(seen[file], file, ("sets", name, "files", index))
         lists = tuple(one for one in map(seen.__getitem__, table.files) if isinstance(one, AddressList) and not one.bad)

@@ -1,7 +1,7 @@
 """Where in a TOML text each value stands: a key path in, a `Place` out.
 
-The values themselves come from `tomllib`, which forgets where it read them. tree-sitter remembers and is slow
-to load, so this module is imported only by whoever has something to report.
+The values themselves come from `tomllib`, which does not record places. tree-sitter does, and is slow to load, so
+netc imports this module only when it has something to report.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from netc.diagnostic import KeyPath, Place
 
 _TOML = Language(tree_sitter_toml.language())
 
-# A line of a string may end in `\` and blanks, which tree-sitter-toml 0.7 takes for a mistake in the whole text.
+# A line of a string may end in `\` and blanks. tree-sitter-toml 0.7 treats that as an error in the whole text.
 _CONTINUED = re.compile(rb"\\+[ \t]+(?=\r?\n)")
 
 
@@ -85,7 +85,7 @@ class Spans:
         )
 
     def _source(self, row: int) -> str:
-        """Kept: thousands of mistakes may stand in one line of megabytes."""
+        """Cached: thousands of errors may be in one line of megabytes."""
         if row not in self._sources:
             self._sources[row] = self._lines[row].removesuffix(b"\r").decode()
         return self._sources[row]

@@ -1,7 +1,7 @@
-"""What tomllib could not read, said as Diagnostics in an author's words: the place, what was expected, what was found.
+"""Syntax errors of TOML as Diagnostics in an author's words: the place, what was expected, what was found.
 
-tomllib ends at the first fault. What it stands in is taken out, and the rest is read again, as long as what comes
-next is further down: a fault that follows from another is told of only in its place.
+tomllib stops at the first error. netc removes the statement that has the error and reads the rest again. It stops when
+the next error is not further down, because such an error only follows from the previous one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netc.language.names import quoted
 from netc.language.secrets import masked
 
 MOST = 20
-"""Mistakes of one text that are told of."""
+"""Errors of one text that netc reports."""
 
 LARGEST = 1 << 20
 """Characters of a text that is read again behind a fault; reading takes a second for four times as much."""

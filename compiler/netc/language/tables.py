@@ -7,7 +7,7 @@ from netc.language.names import CredentialName, HostPath, Wrong
 
 
 class Table(BaseModel):
-    """Frozen; an unknown key is a mistake."""
+    """Frozen. An unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

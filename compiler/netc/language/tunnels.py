@@ -1,4 +1,4 @@
-"""Tunnels: the far end is someone else's."""
+"""Tunnels to peers that are not in the topology."""
 
 import re
 from collections.abc import Mapping

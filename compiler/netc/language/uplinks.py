@@ -1,4 +1,4 @@
-"""Uplinks: ways to the world, each with prefixes of its own."""
+"""Uplinks: interfaces by which a host reaches the internet, each with prefixes of its own."""
 
 from typing import Annotated, Any, Literal
 

@@ -238,7 +238,7 @@ def _listed(value: Any) -> Any:
 
 
 class OrAlone:
-    """Pydantic: tells editors that an item may stand for the list."""
+    """Pydantic: the schema, which editors read, accepts a single item in place of the list."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         listed = handler(schema)

@@ -24,7 +24,7 @@ from netc.language.values import Endpoint, address, endpoint, interface_address,
 
 HOOKS = ("preup", "postup", "predown", "postdown")
 IGNORED = (*HOOKS, "saveconfig", "table", "fwmark")
-"""What wg-quick would do to the whole host, and netc does its own way or not at all."""
+"""Keys by which wg-quick changes the whole host. netc does the same by other means, or not at all."""
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Quick:
     lines: dict[str, int] = field(default_factory=dict)
     """Where keys of `[Interface]` stand, by their names in small letters."""
     amnezia: str = ""
-    """The first key of AmneziaWG; the others are not told of."""
+    """The first key of AmneziaWG. netc does not report the others."""
     has_private_key: bool = False
     peers: list[QuickPeer] = field(default_factory=list)
     ignored: list[tuple[int, str]] = field(default_factory=list)
@@ -232,8 +232,8 @@ def is_key(text: str) -> bool:
 
 
 def secrets_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """The private key, and every peer's preshared key, empty where there is none: for whoever puts them where they
-    belong. Nothing else asks for them."""
+    """The private key, and the preshared key of every peer, empty if there is none. Only `netc import`, which writes
+    them to key files, calls this."""
     private, shared = "", list[str]()
     for raw in text.splitlines():
         line = raw.split("#", 1)[0]
