@@ -1,4 +1,4 @@
-"""Bridges: what they are called, who is reached behind them, and by which ways their containers go out."""
+"""Bridges: their interface names, the ports published behind them, and the interfaces by which their packets leave."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def hardware_address(host: HostName, name: BridgeName) -> str:
 
 
 def hidden(net: IPNetwork) -> bool:
-    """Nobody outside could answer to it (RFC 1918, 6598, 4193), so it goes out under another address. Anything else
-    is routed as it is."""
+    """Whether other networks cannot reply to the prefix (RFC 1918, 6598, 4193), so that source NAT has to hide it.
+    Packets from any other prefix are routed unchanged."""
     return not public(net.ip) and not net.ip.is_link_local()
 
 
@@ -49,8 +49,8 @@ def sources(bridge: Bridge) -> tuple[IPNetwork, ...]:
 def source_of(
     bridge: Bridge, family: int, leaving: InterfaceName, host: HostName, network: Network
 ) -> IPAddress | None:
-    """What they leave under by one of the ways out; None is that one's own address. A fixed one is for its own uplink:
-    the provider of another would drop it (BCP 38)."""
+    """The address to which source NAT changes packets that leave by `leaving`. None: the address of that interface. A
+    fixed address is for its own uplink only, because the provider of another uplink would drop it (BCP 38)."""
     fixed = (ip for ip in bridge.snat if ip.version == family)
     return next((ip for ip in fixed if arrives_by(ip, host, network) == leaving), None)
 

@@ -23,7 +23,7 @@ EVERYTHING = (IPNetwork("0.0.0.0/0"), IPNetwork("::/0"))
 
 
 def link_local(host_id: int) -> IPNetwork:
-    """`fe80::id/64`: the same on every interface of a host, so a far end can be told by its id."""
+    """`fe80::id/64`: the same on every interface of a host, so its id identifies the host to its peers."""
     return IPNetwork(f"fe80::{host_id:x}/64")
 
 

@@ -1,4 +1,4 @@
-"""How replies find their way back: by the edge that the visitor came in by, whatever else the host is connected to."""
+"""The routing of replies: they leave by the edge that the visitor came in by, whatever other links the host has."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ MARK_MASK = 0xFF000000
 class Back(Struct, frozen=True):
     """A link that visitors come in by, seen from the host that serves them.
 
-    `by_source`: servers on the host itself answer from the link's own address, which is enough to tell replies by.
-    `mark`: what is forwarded further on is told by its connection; the value lies within MARK_MASK.
+    `by_source`: servers on the host itself reply from the link's own address, so a policy rule by source is enough.
+    `mark`: the mark of connections that the host forwards further, by which their replies are routed. It is within
+    MARK_MASK.
     """
 
     table: int

@@ -34,9 +34,9 @@ Key = HostPath | CredentialName
 
 
 class Peer(Struct, frozen=True, eq=False):
-    """The far end of a WireGuard tunnel, as the near end sees it. `endpoint` always has a port.
+    """A peer of a WireGuard interface, as this end has it. `endpoint` always has a port.
 
-    A peer is itself and nothing else (`eq=False`): a mesh of 1,000 hosts looks at a million of them.
+    Peers are compared by identity (`eq=False`): a mesh of 1,000 hosts has a million of them.
     """
 
     name: Label
@@ -85,7 +85,7 @@ class Common(Struct, frozen=True, kw_only=True):
     """The host at the other end, when there is one alone and it is ours."""
     routes: tuple[IPNetwork, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
-    """The far end's addresses, where `routes` need one: on Ethernet."""
+    """The other end's addresses, as next hops of `routes`. Only Ethernet needs next hops."""
     table: int | None = None
     """Where `routes` go; None is main."""
     priority: int | None = None
@@ -111,7 +111,7 @@ class WireguardInterface(Common, frozen=True, kw_only=True):
 
 
 class PlainInterface(Common, frozen=True, kw_only=True):
-    """Told apart by its two outer addresses, and by GRE's key where the author gives one."""
+    """Such tunnels differ in their two outer addresses, and in the GRE key if the author gives one."""
 
     local: IPAddress
     remote: IPAddress
@@ -120,7 +120,7 @@ class PlainInterface(Common, frozen=True, kw_only=True):
 
 
 class NumberedInterface(Common, frozen=True, kw_only=True):
-    """Told apart by its number, behind a UDP port that all of its kind can share."""
+    """Such tunnels differ in their number. All of one kind can share a UDP port."""
 
     local: IPAddress
     remote: IPAddress
@@ -130,7 +130,7 @@ class NumberedInterface(Common, frozen=True, kw_only=True):
 
 
 class SixToFourInterface(Common, frozen=True, kw_only=True):
-    """The far end of a packet follows from the address that it goes to (RFC 3056)."""
+    """A packet's inner destination address holds the outer one (RFC 3056)."""
 
     local: IPAddress
     ttl: int

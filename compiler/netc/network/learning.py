@@ -21,7 +21,8 @@ def learned_at(host: HostName, topology: Topology) -> tuple[IPNetwork, ...]:
 
 
 def own_devices(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
-    """All that netc makes among the host's own: what is to be known of there is told otherwise."""
+    """The interfaces that netc makes in the host's own namespace. `learn` leaves them out: other keys decide what BIRD
+    announces of their networks."""
     return tuple(sorted(set(_devices(host, network))))
 
 

@@ -139,7 +139,7 @@ def _default_addresses(kind: Properties, host: Host) -> tuple[IPNetwork, ...]:
 
 
 def _gateways(near: Side, far: Side) -> tuple[IPAddress, ...]:
-    """The far end's addresses that the near end has for neighbours."""
+    """Addresses of the other end that are in a prefix of this end, so that this end reaches them without a router."""
     here, there = (side.addresses or (link_local(side.host.id),) for side in (near, far))
     return tuple(net.ip for net in there if any(net.ip in own.cidr for own in here))
 
@@ -210,7 +210,8 @@ def _endpoint(near: Side, far: Side, family: Family | None) -> Endpoint | None:
 
 
 def _allowed(near: Side, far: Side) -> tuple[IPNetwork, ...]:
-    """Only what the far end is, and what is routed to it; a link on fe80 alone is for routing daemons: everything."""
+    """The peer's own addresses and the routes to it. If it has only an fe80 address, the link is for routing daemons,
+    and everything is allowed."""
     if near.end.allowed_ips is not None:
         return near.end.allowed_ips
     if not far.addresses:

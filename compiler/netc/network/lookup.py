@@ -1,4 +1,4 @@
-"""Interfaces, links and addresses by what they are told by."""
+"""Interfaces by origin, name, peer, namespace or address, links by interface, and the longest prefix of an address."""
 
 from __future__ import annotations
 

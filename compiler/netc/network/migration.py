@@ -1,10 +1,11 @@
-"""From one form of a confederation to the other: in which order our routers may change, and what breaks half-way.
+"""Migration from one form of a confederation to the other: the order in which our routers may change, and what breaks
+half-way.
 
-Seen on BIRD 2.0.12, with every session established all the while: between two members, an end that speaks RFC 5065 and
-one that does not both withdraw all that they hear (RFC 5065, section 5.3: there is a segment that must not be there, or
-there is none that must). Between two routers of one member, paths without segments pass; so the numbers of members that
-are plain in the paths of a fake confederation come into a real one, which does not take them out of what it tells the
-world.
+Seen on BIRD 2.0.12, where every session stays established. If one end of a session between two members speaks RFC 5065
+and the other does not, both withdraw all routes that they receive over it. RFC 5065, section 5.3, requires that: a path
+has a confederation segment that it must not have, or lacks the one that it must have. Between two routers of one
+member, paths without these segments pass. In a fake confederation, members' numbers are plain ASNs in the path. They
+enter a real one by such a session, and it does not remove them when it announces the routes to other ASes.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ class Move(Struct, frozen=True):
     routers: tuple[HostName, ...]
     members: dict[HostName, int]
     edges: Hosts
-    """Routers that have neighbours outside."""
+    """Routers that have external neighbours."""
     sources: Hosts
-    """Routers that bring in what edges tell the world with a path: edges, and those of anycast services."""
+    """Routers that bring in routes that edges announce to other ASes with a path: edges, and those of anycast
+    services."""
     sessions: tuple[dict[HostName, Hosts], dict[HostName, Hosts]]
     real: tuple[bool, bool]
     """Which form is RFC 5065's."""
@@ -43,7 +45,7 @@ class Step(Struct, frozen=True):
 
     hosts: tuple[HostName, ...]
     restarted: tuple[tuple[HostName, HostName], ...]
-    """Sessions inside that begin anew, with all that goes by them."""
+    """Internal sessions that restart, and with them all routes that they carry."""
     mixed: tuple[tuple[HostName, HostName], ...]
     """Sessions that have an end of each form after the step."""
 
@@ -60,8 +62,8 @@ class _Heard(Struct, frozen=True):
 
 
 class Harm(Struct, frozen=True):
-    """`cut`: pairs of which the second is not told of the first. `leaks`: an edge, and a source whose routes it tells
-    the world with the numbers of members in their paths."""
+    """`cut`: pairs of which the second has no route from the first. `leaks`: an edge, and a source whose routes the
+    edge announces to other ASes with members' numbers in the path."""
 
     cut: tuple[tuple[HostName, HostName], ...] = ()
     leaks: tuple[tuple[HostName, HostName], ...] = ()
@@ -142,8 +144,8 @@ def mixed(one: Move, moved: Hosts) -> tuple[tuple[HostName, HostName], ...]:
 
 
 def harm(one: Move, moved: Hosts) -> Harm:
-    """What is broken while these have changed and the others have not. A leak is of a route with a path: it takes
-    a source that it came in by, and an edge that tells it."""
+    """What is broken while the hosts in `moved` have changed and the others have not. Only a route with a path can
+    leak: it comes in by a source, and an edge announces it."""
     if moved in (frozenset(), frozenset(one.routers)) or not changes(one):
         return Harm()
     cut, leaks = [], []
@@ -175,11 +177,11 @@ def _announced(origin: HostName, one: Move, moved: Hosts) -> set[_Heard]:
 
 
 def _passed(heard: _Heard, far: HostName, one: Move, moved: Hosts) -> _Heard | None:
-    """What the far end of a session makes of a route; None: it withdraws it, or is not told."""
+    """The route as `far` has it. None: `far` withdraws it, or `heard.at` does not announce it."""
     near_form, far_form = heard.at in moved, far in moved
     same = near_form == far_form
     if not same and not one.same_next_hops:
-        return None  # the next hop is one that the far end knows no way to
+        return None  # `far` has no route to the next hop
     if one.members[far] == one.members[heard.at]:
         is_announced = heard.by != "fellow" or not one.same_next_hops  # with an IGP there may be reflectors
         is_wrong = heard.segments and not one.real[far_form]

@@ -14,8 +14,8 @@ HELD = 2
 
 
 def once(function: Callable[Given, Answer]) -> Callable[Given, Answer]:
-    """Remembers what is said of the last argument, a frozen value that is told by identity, for each of the arguments
-    before it. Only of the values that it was asked about last: nothing else would let go of them."""
+    """Caches answers by the last argument, a frozen value that is compared by identity, and by the arguments before it.
+    The cache holds only the newest HELD of these values, because it would keep all others in memory."""
     memory: list[tuple[object, dict[object, Answer]]] = []
 
     @wraps(function)

@@ -8,8 +8,8 @@ from netc.network.interface import Interface, Network, NumberedInterface, PlainI
 
 
 def outer_sources(interface: Interface, network: Network) -> tuple[IPNetwork, ...] | None:
-    """Every address that the far ends may send from; None when it could be any. A WireGuard peer may roam and may sit
-    behind any NAT, so only hosts of this topology that hold what others dial are held to their addresses."""
+    """Every address that peers may send outer packets from. None if it could be any address: a WireGuard peer can roam
+    or be behind NAT. Only hosts of this topology that hold the addresses which others dial are known to use these."""
     if isinstance(interface, PlainInterface | NumberedInterface):
         return (IPNetwork(interface.remote),)
     if not isinstance(interface, WireguardInterface) or interface.origin[0] == "hosts":

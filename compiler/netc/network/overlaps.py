@@ -25,7 +25,7 @@ def first_overlaps(prefixes: Sequence[tuple[IPNetwork, Hashable]]) -> list[int |
         others = (at for span in near for at in firsts.get(span, ()) if prefixes[at][1] != owner)
         found.append(min(others, default=None))
         same = firsts.setdefault(spans[index], [])
-        # Whoever asks is of another owner than one of these two.
+        # Two prefixes of different owners are enough: any prefix has another owner than at least one of them.
         if len(same) < 2 and all(prefixes[at][1] != owner for at in same):
             same.append(index)
     return found

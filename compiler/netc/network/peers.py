@@ -35,5 +35,5 @@ def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | N
 
 
 def peer_families(peer: BgpPeer, bgp: Bgp) -> tuple[Family, ...]:
-    """What a session carries: IPv4 over IPv6 as well (RFC 8950), but not the other way round."""
+    """The families that a session carries: over IPv6 also IPv4 (RFC 8950), over IPv4 only IPv4."""
     return tuple(family for family in families(bgp) if family == 4 or peer.address.version == 6)

@@ -1,4 +1,4 @@
-"""What the world is, by its name: which prefixes of which lengths its networks may announce."""
+"""Profiles: the prefixes that other ASes of each network may announce, and how long these may be."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ SMALLER: dict[Role, tuple[int, int]] = {
     "peer": (400_000, 250_000),
     "downstream": (10_000, 10_000),
 }
-"""On the internet, of those who do not tell of all of it: the largest of 2026, and half as many again."""
+"""On the internet, for neighbours that do not announce the full table: the largest of 2026, plus half."""
 
 
 def limits(profile: Profile, role: Role) -> tuple[int, int]:

@@ -19,7 +19,7 @@ BITS: dict[Family, int] = {4: 32, 6: 128}
 
 
 def merged(ranges: Iterable[Range]) -> Ranges:
-    """What lies in any of them, which may come in any order and overlap."""
+    """The numbers in any of the ranges, which may come in any order and overlap."""
     found: list[Range] = []
     end = -2
     for one in sorted(ranges):  # those that nothing is joined to are kept as they are: many sets hold them
@@ -33,7 +33,7 @@ def merged(ranges: Iterable[Range]) -> Ranges:
 
 
 def minus(ranges: Ranges, taken: Ranges) -> Ranges:
-    """What lies in `ranges` and not in `taken`."""
+    """The numbers in `ranges` that are not in `taken`."""
     if not taken:
         return ranges
     left: list[Range] = []
@@ -80,7 +80,7 @@ def blocks(ranges: Ranges, family: Family) -> Iterator[tuple[int, int]]:
             yield first, bits - size  # one prefix, as most are
             continue
         while first <= last:
-            # As large as the address is aligned to, and as there is room for.
+            # The largest block that the alignment of the address and the end of the range allow.
             size = min((first & -first).bit_length() - 1 if first else bits, (last - first + 1).bit_length() - 1)
             yield first, bits - size
             first += 1 << size

@@ -21,7 +21,7 @@ def farthest_first(topology: Topology, jumps: Mapping[HostName, HostName]) -> tu
     for host, jump in jumps.items():
         through[host] = through[host] | {jump}
     depth = dict.fromkeys(topology.hosts, 0)
-    for _ in topology.hosts:  # no way has more hosts
+    for _ in topology.hosts:  # no path has more hosts
         deeper = {host: max((depth[host_] + 1 for host_ in nearer), default=0) for host, nearer in through.items()}
         if deeper == depth:
             break

@@ -29,7 +29,7 @@ def resolve(topology: Topology) -> tuple[Network, tuple[Diagnostic, ...]]:
             by_host[interface.host].append(interface)
     interfaces = {host: tuple(sorted(found, key=_order)) for host, found in by_host.items()}
     network = Network(topology, interfaces, worked_out(topology), known_speakers(topology), Senders(topology))
-    # A host without a key lacks it for each of its links, and is told of it once.
+    # A host without a key lacks it for each of its links. netc reports that once.
     diagnostics = {
         (p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Diagnostic)
     }

@@ -1,8 +1,8 @@
-"""A routing table of the routers' own: which packets look there, and which never do.
+"""A routing table of BIRD's own: which packets use it, and which never do.
 
-What has an address of ours, and what comes in by a way of routers, looks there and nowhere else, but for what `main`
-knows more exactly than by its default route. What has another address looks there if it is for us, or for a network
-of private addresses, which no default route of a server leads to.
+Packets from our addresses, and packets that arrive by an interface of a router, use `main` without its default route,
+then this table, and no other. Other packets do the same if their destination is ours or a private network, which no
+default route of a server leads to. If no route matches, other packets use the rest of `main`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ ROUTED_PART = PartName("bird-table")
 
 
 class Returning(Struct, frozen=True):
-    """What was passed on over a way of routers comes back by it, and goes on as if that were any link."""
+    """Packets from `source` that arrive by `device`, an interface of a router, use `main` alone, as on any other link:
+    they are replies to visitors of a forward."""
 
     source: IPAddress
     device: InterfaceName
 
 
 class Routed(Struct, frozen=True):
-    """Who looks in the table: by its own address, by the interface it came in by, by where it goes.
+    """The packets that use the table: by source, by the interface that they arrive by, by destination.
 
-    `outer`: addresses of ours that are the image's, and `dialled`: far ends of tunnels, which `main` leads to.
+    Exceptions, which use `main`: packets from `outer`, the host's addresses that are not in `sources`, and packets to
+    `dialled`, the endpoints of tunnels.
     """
 
     sources: tuple[IPNetwork, ...]
@@ -98,13 +100,15 @@ def _within(ip: IPAddress, nets: tuple[IPNetwork, ...]) -> bool:
 
 
 def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
-    """What outer packets of the host's tunnels go to; a name is looked up later, and is the world's."""
+    """Destinations of outer packets of the host's tunnels. Names are left out: the host resolves them, and netc expects
+    addresses of the internet."""
     ends = {end for interface in network.interfaces[host] for end in outer_ends(interface)}
     yield from sorted(end for end in ends if isinstance(end, IPAddress))
 
 
 def _returning(host: HostName, network: Network) -> Iterator[Returning]:
-    """Answers to visitors whom the host passes on; what stands behind the far end answers by its address there."""
+    """Replies to visitors of the host's forwards. A server behind the other host replies from that host's address on
+    the link."""
     interfaces = router_interfaces(host, network)
     for _, forward in sorted(network.topology.forwards.items()):
         near = _end(forward.via, host, network)

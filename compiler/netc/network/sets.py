@@ -56,7 +56,7 @@ def worked_out(topology: Topology) -> Sets:
 
 
 def members(sources: Iterable[Source], sets: Sets, listed: AddressSet | None = None) -> Members:
-    """What lies in any of `sources`, or was read for `listed`; a set that is not there has nothing."""
+    """The addresses in any of `sources` and in the files of `listed`. A set that does not exist is empty."""
     sources = tuple(sources)
     prefixes = [one for one in sources if isinstance(one, IPNetwork)]
     others = [sets[one] for one in sources if isinstance(one, SetName) and one in sets]

@@ -21,7 +21,7 @@ class Spans(Generic[Thing]):
         """The furthest that any up to here goes."""
         self._least = [*accumulate(reversed(lasts), min)][::-1]
         """The nearest that any from here on goes."""
-        # A binary tree in a list: what lies at n goes as far as the further of 2n and 2n + 1, and the leaves are last.
+        # A binary tree in a list: node n has the larger value of its children 2n and 2n + 1. The leaves come last.
         self._furthest = [0] * len(lasts) + lasts
         for at in range(len(lasts) - 1, 0, -1):
             self._furthest[at] = max(self._furthest[2 * at], self._furthest[2 * at + 1])

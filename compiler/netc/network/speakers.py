@@ -62,7 +62,7 @@ def router_id(host: HostName, topology: Topology) -> IPAddress:
 
 
 def known_speakers(topology: Topology) -> dict[HostName, Speaker]:
-    """Each once: a router of 200 is told of by all the others."""
+    """Each is computed once, because all other routers refer to it, and there may be 200."""
     bgp = topology.bgp
     version = 6 if bgp and 6 in families(bgp) else 4
     return {host: Speaker(member(host, topology), loopback(host, version, topology)) for host in speakers(topology)}

@@ -1,4 +1,4 @@
-"""The interface of a tunnel whose far end is someone else's."""
+"""The interface of a tunnel to a peer that is not in the topology."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from netc.network.once import once
 Found = Iterator[Interface | Diagnostic]
 
 PATIENCE_SECONDS = 10
-"""A program that looks up its far end's name first is given time for that."""
+"""Seconds for a program that first resolves its peer's name."""
 
 
 def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: Tunnel) -> Found:
@@ -162,7 +162,7 @@ def _command(words: str, bare: Common, tunnel: Tunnel) -> tuple[Argument, ...]:
 
 
 def _ended(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, family: Family) -> Found:
-    """Kinds with two outer addresses, the host's and the far end's."""
+    """Kinds with two outer addresses, the host's and the peer's."""
     local = tunnel.local or next((net.ip for net in host.addresses if net.version == family), None)
     remote = tunnel.remote
     if remote is None or local is None or {remote.version, local.version} != {family}:

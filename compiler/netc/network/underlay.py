@@ -15,7 +15,7 @@ ByAddress = Longest[Interface | None]
 
 
 class Underlay:
-    """Answers for one Network; the ways of a host are laid out once."""
+    """Answers for one Network. The prefixes of a host are collected once."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

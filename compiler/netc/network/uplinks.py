@@ -25,7 +25,7 @@ PREFERRED = 11998
 
 
 class DefaultRoute(Struct, frozen=True):
-    """The default route of one family. `onlink`: the gateway lies outside of the uplink's own prefixes."""
+    """The default route of one family. `onlink`: the gateway is not in the uplink's own prefixes."""
 
     family: Family
     gateway: IPAddress | None
@@ -127,7 +127,7 @@ def _brought(host: HostName, network: Network) -> Longest[InterfaceName]:
 
 @once
 def own_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
-    """What a host is reached at from the world: on `wan`, then on its uplinks."""
+    """The host's addresses on its connections to the internet: on `wan`, then on its uplinks."""
     declared = (net.ip for net in network.topology.hosts[host].addresses)
     return tuple(dict.fromkeys((*declared, *(ip for uplink in uplinks(host, network) for ip in uplink.addresses))))
 
@@ -144,7 +144,7 @@ def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
 
 
 def uplink_interfaces(host: HostName, network: Network, family: int | None = None) -> tuple[InterfaceName, ...]:
-    """The interfaces that lead to the world, in any family or in one."""
+    """The interfaces that lead to the internet, in any family or in one."""
     table = network.topology.hosts[host]
     declared = {net.version for net in table.addresses} or {4, 6}
     wan = (table.wan,) if table.wan and (family is None or family in declared) else ()
