@@ -64,7 +64,7 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
 
 
 def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
-    """The host's forward chain, in the same way."""
+    """The host's forward chain. As in the input chain, the first rule that matches decides."""
     wall = ruleset.filter
     yield from ruleset.replies_only
     if wall is None:

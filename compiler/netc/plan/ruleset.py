@@ -114,7 +114,8 @@ class Sources(Struct, frozen=True):
 
 
 class Opening(Struct, frozen=True):
-    """A way to the host itself, as far as it is said: None or () is any. `protocol` is a number of IP's (IANA)."""
+    """Connections that the host accepts. A field that is None or () matches any. `protocol` is an IP protocol number
+    (IANA)."""
 
     origin: KeyPath
     sources: Sources | None = None
@@ -149,8 +150,8 @@ class Passage(Struct, frozen=True):
 
 
 class Transit(Struct, frozen=True):
-    """What comes in by one of these and leaves by one of them passes. Between routers each direction has a way of its
-    own, so that conntrack may see one alone and make nothing of it."""
+    """Packets that arrive by one of these interfaces and leave by one of them pass. Between routers each direction can
+    take another path, so conntrack may see one direction only and cannot assign its packets."""
 
     origin: KeyPath
     devices: tuple[InterfaceName, ...]

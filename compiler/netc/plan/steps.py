@@ -1,4 +1,4 @@
-"""What the facts of a part say, together: its steps, in the order in which `up` runs them, and what goes with them."""
+"""The steps of a part, collected from its facts in the order in which `up` runs them, and what else scripts need."""
 
 from __future__ import annotations
 

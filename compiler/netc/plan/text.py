@@ -27,7 +27,7 @@ def as_text(plan: HostPlan) -> str:
 
 
 def facts_from(plan: HostPlan, origin: KeyPath) -> Iterator[str]:
-    """The facts that come from a table or from what lies in it, a line each."""
+    """The facts that come from a table or from a table within it, one a line."""
     for part in plan.parts:
         if _is_from(part, origin):
             yield f"part {part.name}"
