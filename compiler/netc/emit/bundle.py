@@ -1,7 +1,8 @@
-"""All files of a host as one: a tar.gz that is the same to the last byte, whoever makes it, where and when.
+"""All files of a host as one tar.gz, which is the same to the last byte on every machine and at any time.
 
-No two zlibs need to compress alike (zlib-ng and zlib do not), so nothing is compressed: RFC 1951 has stored blocks for
-that. Who carries it can compress it on the way. The headers are written here: Python's tarfile has changed its own.
+Two versions of zlib may compress differently (zlib-ng and zlib do), so nothing is compressed: RFC 1951 has stored
+blocks for that. A transport can compress the bundle. netc writes the headers itself, because Python's tarfile has
+changed its own.
 """
 
 from __future__ import annotations

@@ -18,8 +18,8 @@ from netc.plan.host_plan import HostPlan, Part
 from netc.plan.lists import elements_path, is_short
 
 MAXELEM = 16777077
-"""How many elements an ipset may get. `create -exist` refuses an ipset of another number: it is the same for all, and
-also tells whose an ipset is."""
+"""The maximum of elements in an ipset. All ipsets of netc have the same, because `create -exist` fails if an ipset has
+another. It also marks an ipset as netc's."""
 
 
 def emit(plan: HostPlan) -> Iterator[File]:

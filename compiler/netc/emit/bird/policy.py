@@ -56,7 +56,7 @@ from netc.plan.facts import Router
 from netc.plan.route_class import FROM_DOWNSTREAM
 
 LONGEST_PATH = 64
-"""Nobody announces longer ones, except by mistake or attack: 2048 ASNs could harm BIRD before 2.17.5."""
+"""A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
 
 IS_OUTER: dict[str, bool] = {**dict.fromkeys(get_args(Inner), False), **dict.fromkeys(get_args(Role), True)}
 """By the kind of a session."""

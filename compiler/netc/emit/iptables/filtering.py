@@ -1,7 +1,7 @@
-"""What reaches the host, what passes through it, and what a namespace lets out.
+"""The filter: packets to the host, packets that it forwards, and packets that leave a namespace.
 
-In the table `mangle`, which is asked before `filter`: there, whoever comes first and says ACCEPT has the last word, and
-Docker comes first whenever it starts.
+The rules are in the table `mangle`, which packets pass before `filter`. In `filter` the first rule that accepts a
+packet decides, and Docker inserts its rules first whenever it starts.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def _owner(split: SplitTunnel) -> str:
 
 
 def _back(split: SplitTunnel, family: Family) -> list[str]:
-    """The way to those who were chosen."""
+    """Matches packets to the sources that the split chooses."""
     if split.incoming:
         return [leaving(split.incoming)]
     return list(places(split.sources, "dst", family)) if split.sources else ["-o lo"]

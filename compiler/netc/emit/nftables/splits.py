@@ -127,7 +127,7 @@ def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:
 
 
 def _back(split: SplitTunnel) -> list[Verbatim]:
-    """The way to those who were chosen."""
+    """Matches packets to the sources that the split chooses."""
     if split.incoming:
         return [Verbatim(f'oifname "{token(split.incoming)}"')]
     own = [Verbatim(f"{_ip(family)} daddr {found}") for family, found in _by_family(split.sources)]

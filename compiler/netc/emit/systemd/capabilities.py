@@ -12,7 +12,7 @@ from netc.plan.facts import Fact
 from netc.plan.host_plan import Part
 
 HOLDING = ("CAP_CHOWN", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_MODULE")
-"""What a packet filter that tells programs by their slice may need when it is loaded anew, in either language."""
+"""What it may take to reload a packet filter that matches programs by slice, in nftables or iptables."""
 
 
 def runs_anything(part: Part) -> bool:
