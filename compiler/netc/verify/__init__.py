@@ -1,7 +1,7 @@
-"""The judges of output: the files of one host go in, what each judge says of them comes out.
+"""The judges of output: each takes the files of one host and returns verdicts.
 
-Nothing is written or loaded outside of folders and namespaces that end with the check, and no judge needs root or
-the network; one that cannot run here says so, with what would enable it: a check that did not happen is no pass.
+Judges write and load only in folders and namespaces that end with the check, and need neither root nor the network. A
+judge that cannot run here says so, and names what would enable it: a check that did not run is not a pass.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Scripts that are alike: the same but for plain lines, which are judged together in one script.
+"""Scripts that are alike, that is the same except for plain lines: a judge reads them as one script.
 
-A plain line is a comment, nothing, or one command of a library's with words that the shell reads as they are written.
-It changes nothing that a judge would hold against, or forgive, another line; so what has no fault with the plain lines
-of many has none with the lines of one. Of a fault nothing follows: each is then judged by itself.
+A plain line is a comment, an empty line, or one command of a library with words that the shell takes literally. It
+changes no verdict about another line. So if the script with the plain lines of all has no fault, none of the scripts
+has one. If it has a fault, the judge reads each script by itself.
 """
 
 from __future__ import annotations

@@ -81,8 +81,8 @@ def _judge(file: File, rulesets: Sequence[File], folder: Path, there: tuple[str,
 
 
 def _as_here(file: File) -> File:
-    """The file with absolute includes led into the laid tree, and owners by number: 65533 is as good as any, and the
-    control group that all of them are in."""
+    """The file with absolute includes redirected to the tree of the check, owners replaced by a number (65533 is as
+    good as any), and control groups replaced by the root, which always exists."""
     text = _INCLUDE.sub(lambda found: f'{found[1]}./{tree.ROOT}{found[2].lstrip("/")}"', file.text)
     text = _CONTROL_GROUP.sub(r'\g<1>"."', _OWNER.sub(r"\g<1>65533", text))
     return replace(file, text=text, mode=0o644)

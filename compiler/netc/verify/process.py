@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct
 
 CPU_SECONDS = 300
-"""Of a processor: it has lost its way. However busy the machine is, what is judged takes a small part of that."""
+"""Of a processor. A judge that uses more hangs: even on a busy machine, a check takes a small part of that."""
 TIMEOUT_SECONDS = 3600
 """By the clock, for what waits and computes nothing: where others compute, minutes pass with nothing wrong."""
 

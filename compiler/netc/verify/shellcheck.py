@@ -56,7 +56,8 @@ class Asked(NamedTuple):
 
 
 def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
-    """The files are laid as on the host, so that `source /usr/lib/netc/steps.bash` is followed to ours."""
+    """The files have the same paths as on the host, so that shellcheck follows `source /usr/lib/netc/steps.bash` to
+    ours."""
     scripts = tree.scripts(files)
     shellcheck = _find()
     if shellcheck is None:
@@ -69,8 +70,8 @@ def judge(files: Sequence[File]) -> tuple[Verdict, ...]:
 
 
 def read_ahead(hosts: Iterable[Sequence[File]]) -> None:
-    """Reads the scripts of many hosts, each once and those that are alike together, for `judge` to know them. What it
-    cannot read is left to `judge`, which says why."""
+    """Reads the scripts of many hosts in advance for `judge`, each once, and scripts that are alike as one. `judge`
+    reads what is missing then, and says why if it cannot."""
     shellcheck = _find()
     if shellcheck is None:
         return
@@ -132,7 +133,8 @@ def _marked(shellcheck: str, scripts: Sequence[File]) -> tuple[Asked, ...]:
 
 
 def _named(text: str, libraries: Iterable[str]) -> set[str]:
-    """Those that it can source, since what has a shebang is run: whoever follows a path has to find it here."""
+    """The libraries that a script may source, by file name: shellcheck has to find them when it follows a path. Files
+    with a shebang are run, not sourced."""
     return {path for path in libraries if path.rpartition("/")[2] in text}
 
 

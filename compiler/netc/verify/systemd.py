@@ -1,8 +1,8 @@
 """`systemd-analyze verify`: the units and drop-ins of a host, in a root that holds nothing of this machine.
 
-What the files refer to and the host itself brings (targets, daemons that only get a drop-in, their programs) is
-stood in for. What netc brings is not: a command below /etc/netc that no file of the host is, or a netc unit that
-does not exist, is a mistake to be found.
+The root has stand-ins for what the files refer to and the host itself has (targets, daemons that only get a drop-in,
+their programs). It has none for what netc installs: the check has to find a command below /etc/netc, or a unit of
+netc, that does not exist.
 
 systemd 252 exits with 0 on unknown keys and bad values, so what it writes is the verdict, not its status.
 """

@@ -1,4 +1,4 @@
-"""The files of a host as judges find them: laid into a folder, and told apart."""
+"""The files of a host as judges find them: written to a folder, and sorted into scripts and others."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from netc.emit.file import File
 
 ROOT = "files/"
-"""What lies below is laid over `/` of the host."""
+"""The files below it are installed to `/` of the host."""
 
 _SHEBANG = re.compile(r"#!\s*/\S*(?:/env\s+(?:-S\s+)?|/)(?:ba|da)?sh\b")
 _STEP = re.compile(r"files/etc/netc/parts/[^/]+/(?:up|down|reload|status)")
