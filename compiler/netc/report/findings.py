@@ -1,4 +1,4 @@
-"""Diagnostics with their places, in the order in which they are told: what every form of report is made from.
+"""Diagnostics with their places, in the order of the report. Every form of report is made from them.
 
 Secrets end here: no source line that leaves this module shows one.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 MOST = 5000
-"""Diagnostics that are told of, errors before others. GitHub shows so many of a SARIF log."""
+"""Diagnostics in a report, errors before others. GitHub shows as many of a SARIF log."""
 
 
 class Spot(Struct, frozen=True):
@@ -70,7 +70,7 @@ class _Sight:
 
     @cached_property
     def hidden(self) -> dict[tuple[int, str], str]:
-        """What was found out is kept: many mistakes may stand in one line."""
+        """Cached: many diagnostics may point to one line."""
         return _hidden_lines(self.text)
 
 

@@ -44,5 +44,5 @@ def _range(place: Place) -> dict[str, Any]:
 
 
 def _bytes(source: str, column: int) -> int:
-    """Up to a character; thousands of mistakes may stand in one line."""
+    """The bytes up to a character. It is fast for ASCII, because thousands of diagnostics may point to one line."""
     return min(column, len(source)) if source.isascii() else len(source[:column].encode(errors="replace"))

@@ -1,7 +1,7 @@
 """Diagnostics as text for people, in the form of rustc: what is wrong, the line it stands in, what to do.
 
-Diagnostics and the topology's text in, one string out. Whatever came from a file is shown with its control
-characters escaped, so that a topology cannot steer the terminal of whoever checks it, and without its secrets.
+It takes diagnostics and the topology's text and returns one string. Text from a file is shown with its control
+characters escaped, so that a topology cannot control the reader's terminal, and without its secrets.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def shown(character: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """For what is shown outside of source lines, where a line break would forge a line of ours."""
+    """For text that is not a source line: a line break in it would forge a line of ours."""
     if len(text) > LONGEST:
         text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
     return "".join(shown(character) for character in text)
