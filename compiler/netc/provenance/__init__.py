@@ -1,5 +1,5 @@
-"""Which lines come from which keys: found by compiling the topology that says a thing otherwise, or not at all.
+"""Which lines come from which keys: netc compiles the topology again with a key changed or left out, and compares.
 
-Nothing in the output says where it comes from, and no stage of the compiler keeps track of it, so nothing of this can
-be wrong without the compiler being different. What two keys decide together comes from both.
+The output does not say where it comes from, and no stage of the compiler tracks it. So the result is what the compiler
+really does. A line that two keys decide comes from both.
 """

@@ -174,7 +174,7 @@ def _others(value: Any, choices: tuple[Any, ...], taken: frozenset[Any]) -> Iter
 
 
 def _network(value: IPNetwork) -> IPNetwork:
-    """Another address of the same length: in the same subnet where that has room for one, else in another subnet."""
+    """Another address of the same length: in the same subnet if the subnet has another one, else in another subnet."""
     bits = 32 if value.version == 4 else 128
     room = bits - value.prefixlen
     if room == bits:

@@ -140,7 +140,8 @@ def explain_key(base: Compiled, path: KeyPath, source: Source) -> str:
 
 
 def _in_a_table(leaf: KeyPath, path: KeyPath, topology: Topology) -> bool:
-    """A host's own keys are told of; its tunnels have tables of their own."""
+    """Whether a key is in a table within `path`. `netc explain` shows a host's own keys, because its tunnels have
+    tables of their own."""
     return any(_in(leaf, table) for table in tables(topology) if _in(table, path) and table != path)
 
 
