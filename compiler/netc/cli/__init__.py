@@ -1,4 +1,4 @@
-"""The verbs, one file each. With `write` the only room that touches the world.
+"""The verbs, one file each. Of the other layers, only `write`, `verify` and `deploy` have effects on a machine.
 
 A verb is imported when it is called, and imports what it needs when it runs.
 """
@@ -25,12 +25,12 @@ VERBS = {
     "new": "new",
     "schema": "schema",
 }
-"""Each in a module of this room, as the function of that name, or as `app` with verbs of its own."""
+"""The module of each verb in this package, which has a function of that name, or an `app` with verbs of its own."""
 
 
 def main() -> None:
-    """The command `netc`. Exit codes: 0 fine, 1 mistakes in the topology, 2 wrong use."""
-    # Nothing that happens to be installed beside netc has a say in how a topology is read; looking for it takes time.
+    """The command `netc`. Exit codes: 0 fine, 1 errors in the topology, 2 wrong use."""
+    # Plugins that are installed beside netc must not change how it reads a topology, and to find them takes time.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     # What a compile makes it keeps, in frozen values that cannot lead back to themselves.
     gc.disable()

@@ -62,7 +62,7 @@ def build(
 def _written(
     network: Network, only: HostName | None, write_host: WriteHost, since: float, *, verify: bool
 ) -> Generator[tuple[str, Outcome], None, None]:
-    """Every host, compiled, judged where that is wanted, and laid; on a terminal one sees how far it is."""
+    """Compiles every host, judges it if `verify` is set, and writes it. A terminal shows the progress."""
     from netc.cli.progress import watched
     from netc.pipeline import compile_hosts, each_host
 
@@ -71,7 +71,7 @@ def _written(
     else:
         hosts = each_host(network, lambda host, files: (host, write_host(host, files)), only)
     total = 1 if only else len(network.topology.hosts)
-    # Closed here, whatever still refers to it: those who lay files end before what they laid is cleared away.
+    # Closed here, even if something still refers to it: the processes that write files end before these are removed.
     with closing(hosts), watched(hosts, total, since) as made:
         yield from made
 
@@ -130,7 +130,7 @@ def _refusals_reported() -> Iterator[None]:
 
     try:
         yield
-    except BrokenPipeError:  # nobody listens: nothing to tell
+    except BrokenPipeError:  # nobody reads the output, so there is nothing to report
         raise
     except WriteRefused as error:
         raise wrong_use(str(error)) from None

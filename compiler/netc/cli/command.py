@@ -1,4 +1,4 @@
-"""What a user types, by typer: the verb that is called, or all of them where help or a mistake may name them."""
+"""The command line, by typer: the verb that is called, or all verbs if help or an error may name them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from netc.cli import VERBS
 
 
 def command(words: Sequence[str]) -> typer.Typer:
-    """With the verb that `words` begin with, or with all where help or a mistake may name them."""
+    """With the verb that `words` begin with, or with all verbs if help or an error may name them."""
     made = typer.Typer(
         add_completion=False,
         no_args_is_help=True,

@@ -80,7 +80,7 @@ def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str
 
 
 def _order(network: Network, names: set[HostName], connection: Carrier) -> list[list[str]]:
-    """A host that leads to others comes after them, by what ssh is told and by what the topology knows."""
+    """A host comes after the hosts that are reached through it, by ssh's configuration and by the topology."""
     from netc.network.reach import farthest_first
 
     hosts = {str(host): host for host in network.topology.hosts}

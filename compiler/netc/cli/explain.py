@@ -79,7 +79,7 @@ def _compiled(topo: Path) -> tuple[Compiled, Source]:
     from netc.provenance.lines import compiled
     from netc.provenance.text import Source
 
-    understood(topo)  # a network with mistakes has no output
+    understood(topo)  # a topology with errors has no output
     text = text_of(topo)
     topology = read(text, str(topo), beside(topo)).topology
     assert topology is not None

@@ -183,7 +183,7 @@ def _one_or_many(values: list[Any]) -> Any:
 
 
 def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path, text: str) -> dict[str, Any]:
-    """Without an MTU that the uplink has no room for: netc then derives one that fits."""
+    """The table without its MTU, if that is too large for the uplink: netc then derives one that fits."""
     from netc.diagnostic import InvalidTopology
     from netc.language.additions import NotAdded, added
     from netc.pipeline import understand
@@ -202,7 +202,7 @@ def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path
 
 
 def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Path | None) -> None:
-    """All of it or nothing: what would make mistakes is not written."""
+    """Adds all tables or none: netc writes nothing if the result would have errors."""
     from netc.diagnostic import InvalidTopology, dotted
     from netc.language.additions import NotAdded, added
     from netc.pipeline import understand

@@ -1,4 +1,4 @@
-"""What every verb does first: reads a topology and what lies beside it, and says what is wrong."""
+"""What every verb does first: it reads a topology and the files beside it, and reports what is wrong."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ MOST = 20
 def understood(
     topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiler: Compiler | None = None
 ) -> Checked:
-    """The checked topology; what its author should know has been told. Exits 1 when it has mistakes. `strict`: warnings
-    are mistakes too, unless they are acknowledged. `compiler`: the netc that built it before, if any."""
+    """The checked topology. Reports all diagnostics, and exits 1 if there are errors. `strict`: warnings count as
+    errors unless they are acknowledged. `compiler`: the netc that built it before, if any."""
     from netc.diagnostic import InvalidTopology, Severity
     from netc.pipeline import understand
 
@@ -49,7 +49,7 @@ def report(diagnostics: tuple[Diagnostic, ...], topo: Path, text: str, form: For
     from netc.report import render
 
     if form in (Format.TEXT, Format.GITHUB) and diagnostics:
-        # In a workflow this is the log, which has all that annotations have no room for.
+        # In a workflow this is the log, which has all that does not fit into annotations.
         from netc.report.text import render as render_text
 
         sys.stderr.write(render_text(diagnostics, str(topo), text, colour=_has_colours()))
