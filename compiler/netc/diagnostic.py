@@ -1,4 +1,4 @@
-"""A mistake in a topology, as a value. How it is shown is the business of `report`."""
+"""A diagnostic of a topology, as a value. `report` decides how it is shown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 KeyPath = tuple[str | int, ...]
-"""The way to a value in a topology: `("links", "edge-home", "ends", "edge", "address", 0)`."""
+"""The keys that lead to a value in a topology: `("links", "edge-home", "ends", "edge", "address", 0)`."""
 
 
 class Severity(StrEnum):
@@ -47,7 +47,7 @@ class Diagnostic(Struct, frozen=True):
     on_key: bool = False
     place: Place | None = None
     acknowledged: str = ""
-    """The author's reason why it may stand; it is told of no more."""
+    """The author's reason why it is as meant. netc no longer reports it."""
 
 
 class InvalidTopology(Exception):

@@ -1,9 +1,8 @@
-"""Replaces a folder as a whole: whoever looks, and whoever pulls the plug, finds the old tree or the new one.
+"""Replaces a folder as a whole: at any moment, and after a power failure, there is the old tree or the new one.
 
-The new tree grows in a hidden folder beside the old one, takes over by hard link what stays as it is, and is
-exchanged with the old one in one system call. Where there is no such call (macOS, some file systems), two renames
-stand in for it: between them there is no tree, and the next build puts the old one back. `write` decides what changes;
-this module only makes it so.
+netc builds the new tree in a hidden folder beside the old one, hard-links the files that do not change, and exchanges
+the two in one system call. Without such a call (macOS, some file systems), it renames twice. Between the two renames
+there is no tree, and if netc ends there, the next build restores the old one. `write` decides what changes.
 """
 
 from __future__ import annotations
@@ -68,7 +67,7 @@ def alone(root: Path) -> Iterator[None]:
 @contextmanager
 def building(root: Path) -> Iterator[Path]:
     """Gives where the new tree is to grow. What is not committed vanishes at the end."""
-    # Whoever was alone before may have been killed.
+    # The build that had the lock before may have been killed.
     _tidy(root)
     try:
         yield _hidden(root) / "new"
@@ -92,7 +91,7 @@ def put(new: Path, files: Sequence[tuple[str, str, int]]) -> None:
 def _put(path: str, data: bytes, mode: int) -> None:
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        while data:  # of what there is room for, the first write says nothing of the rest
+        while data:  # on a full disk the first write is short, and only the next one fails
             data = data[os.write(file, data) :]
         os.fchmod(file, mode)
     finally:

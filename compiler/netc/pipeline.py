@@ -29,7 +29,7 @@ Made = TypeVar("Made")
 
 
 class Checked(Struct, frozen=True):
-    """A network without mistakes, and what its author should still know."""
+    """A network without errors, and its other diagnostics."""
 
     network: Network
     notes: tuple[Diagnostic, ...]
@@ -57,7 +57,8 @@ def _has_errors(diagnostics: Iterable[Diagnostic]) -> bool:
 
 
 def _reported_elsewhere(text: str, topology: Topology) -> tuple[Diagnostic, ...]:
-    """What may be acknowledged although it is not told here: whether a changed default is told depends on a DIR."""
+    """Warnings that may be acknowledged although netc does not report them here: warnings of changed defaults depend
+    on a DIR."""
     if any(acknowledgement.code == CODE for acknowledgement in topology.acknowledge):
         return changed(text, Compiler(BEFORE_ALL))
     return ()

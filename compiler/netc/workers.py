@@ -22,7 +22,7 @@ EACH = 4
 
 
 def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Generator[Made, None, None]:
-    """`work` of each thing, in their order, and only a few things ahead of whoever takes what was made.
+    """`work` of each thing, in their order, and only a few things ahead of the caller, who takes what was made.
 
     The processes are forked: they know what this one knew by then, the things too, and what they make is pickled. What
     `work` raises is raised here. Where there is one processor, or little to do, or no fork(2), it is done here. However

@@ -72,14 +72,14 @@ class Outcome(Struct, frozen=True):
 WriteHost: TypeAlias = Callable[[str, tuple[File, ...]], Outcome]
 """Takes all files of a host, `MANIFEST` among them. May be called in a process that was forked."""
 WriteHosts: TypeAlias = Callable[[WriteHost], Generator[tuple[str, Outcome], None, None]]
-"""Lays each host once, one after the other or several at a time, and gives each with what became of it."""
+"""Writes each host once, one after the other or several at a time, and yields each with its outcome."""
 
 
 def write(directory: Path, write_hosts: WriteHosts, *, complete: bool) -> Outcome:
-    """Makes `directory` hold the hosts that are laid; `complete` also removes those that we wrote once and that are
-    gone. Paths of what it returns are sorted.
+    """Writes the hosts that `write_hosts` yields to `directory`. `complete` also removes hosts that netc wrote before
+    and that are no longer there. The paths in the result are sorted.
 
-    Raises `WriteRefused`, `OSError`, or what `laying` raises; then the directory is as before.
+    Raises `WriteRefused`, `OSError`, or what `write_hosts` raises. The directory is then as before.
     """
     root = home(directory)
     with alone(root), building(root) as new:
@@ -119,7 +119,7 @@ def is_foreign(path: Path) -> bool:
 
 
 def added(path: Path) -> tuple[str, ...]:
-    """Lines of our own `.gitattributes` that somebody added, which are gone when it is written anew."""
+    """Lines that somebody added to our `.gitattributes`. They are lost when netc writes it."""
     if not path.is_file() or is_foreign(path):
         return ()
     _, *lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -127,7 +127,7 @@ def added(path: Path) -> tuple[str, ...]:
 
 
 def keeps_line_endings(path: Path) -> bool:
-    """Whether a `.gitattributes` of somebody else's tells git what ours does: no line ending is changed."""
+    """Whether a `.gitattributes` of somebody else's keeps git from changing line endings, as ours does."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else ()
     of_all = [line.split()[1:] for line in lines if line.split()[:1] in (["*"], ["**"])]
     said = [
@@ -148,7 +148,7 @@ def _write_host(root: Path, new: Path, host: str, files: tuple[File, ...]) -> Ou
 def _outcome(root: Path, write_hosts: WriteHosts, write_host: WriteHost, *, complete: bool) -> Outcome:
     """Of the whole directory."""
     of_hosts: dict[str, Outcome] = {}
-    # Whoever lays has ended before what was laid is used, or cleared away.
+    # The processes that write hosts have ended before their files are used or removed.
     with closing(write_hosts(write_host)) as hosts:
         for host, outcome in hosts:
             if host in of_hosts:
