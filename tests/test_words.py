@@ -1,10 +1,13 @@
-"""What users read has the terms of docs/glossary.md, and none of those that it forbids."""
+"""What users and contributors read has the terms of docs/glossary.md, and none of those that it forbids."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
+from tokenize import COMMENT, generate_tokens
 
 import pytest
 import typer.main
@@ -111,6 +114,33 @@ def is_shared(path: str) -> bool:
     return "/usr/lib/netc/" in path or path.endswith("/netc-host")
 
 
+# ---- what contributors read ----------------------------------------------------------------------------------
+
+
+def explained(source: str) -> str:
+    """The docstrings and comments of Python, without code in backticks. Lines keep their numbers."""
+
+    def blank(match: re.Match[str]) -> str:
+        return "…" + "\n" * match[0].count("\n")
+
+    of_source = source.split("\n")
+    lines = [""] * len(of_source)
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            first, last = node.lineno - 1, node.end_lineno or node.lineno
+            docstring = re.sub(r"`[^`]*`", blank, "\n".join(of_source[first:last]))
+            lines[first:last] = docstring.split("\n")
+    for token in generate_tokens(StringIO(source).readline):
+        if token.type == COMMENT:
+            lines[token.start[0] - 1] = re.sub(r"`[^`]*`", "…", token.string.lstrip("#"))
+    return "\n".join(lines)
+
+
+def compiler() -> Texts:
+    for path in sorted((ROOT / "compiler/netc").rglob("*.py")):
+        yield str(path.relative_to(ROOT)), explained(path.read_text())
+
+
 PLACES: dict[str, Callable[[], Texts]] = {
     "README.md": lambda: pages(ROOT / "README.md"),
     "docs": lambda: pages(*DOCS),
@@ -125,6 +155,7 @@ PLACES: dict[str, Callable[[], Texts]] = {
     "files of hosts": lambda: compiled(lambda path: not is_shared(path)),
     "netc-host and libraries": lambda: compiled(is_shared),
     "POLICY.md": lambda: pages(*sorted((ROOT / "out").rglob("POLICY.md"))),
+    "docstrings and comments of the compiler": compiler,
 }
 
 
@@ -141,6 +172,13 @@ def test_forbidden_terms_are_found_and_code_is_not_read() -> None:
     wrong = [line.split(" (")[0] for line in found("x", prose(page))]
 
     assert wrong == ["x:1: goes back", "x:8: Told", "x:8: far end"]
+
+
+def test_forbidden_terms_are_found_in_docstrings_and_comments_and_not_in_code() -> None:
+    source = '"""No\nway, `way` and `a\nway`."""\nway = "far end"  # it goes\n# back, `way`\nx = 1\n"""Told of x."""\n'
+    wrong = [line.split(" (")[0] for line in found("x", explained(source))]
+
+    assert wrong == ["x:2: way", "x:4: goes back", "x:7: Told"]
 
 
 # ---- sentences -----------------------------------------------------------------------------------------------
