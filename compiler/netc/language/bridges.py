@@ -23,7 +23,7 @@ from netc.language.values import (
 
 
 class Container(Struct, frozen=True):
-    """Who serves behind a bridge: an address or a namespace of the host, at another port if one is said."""
+    """The server behind a bridge: an address or a namespace of the host, and its port if it is another."""
 
     address: IPAddress | None = None
     namespace: NamespaceName | None = None

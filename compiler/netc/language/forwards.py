@@ -13,7 +13,7 @@ from netc.language.values import Address, FromText, OneOrMany, ServicePorts, Som
 
 
 class Target(Struct, frozen=True):
-    """Who serves: a host, a namespace on it or an address behind it, at another port if one is said."""
+    """The server: a host, a namespace on it or an address behind it, and its port if it is another."""
 
     host: HostName
     namespace: NamespaceName | None = None

@@ -1,4 +1,4 @@
-"""Checked names: strings that were proved harmless when they were made, so that nobody proves it again.
+"""Checked names: strings that are proved harmless when they are made, so that no other code has to check them.
 
 Only these (and addresses and numbers) reach nftables, BIRD, WireGuard and systemd; a bare `str` is refused there.
 """

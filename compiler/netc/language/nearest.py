@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class Names:
-    """Names that there are, asked for the one that somebody meant: by as many wrong words as there are names."""
+    """Finds the existing name that a wrong word is meant to be. There may be as many wrong words as names."""
 
     NEAR = 8
     """Names on each side of a word among those that begin alike, and as many that end alike."""

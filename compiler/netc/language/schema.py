@@ -1,7 +1,7 @@
-"""What editors know of the language: a JSON Schema, made of the model and never by hand.
+"""The JSON Schema of the language for editors, generated from the model.
 
-It keeps to what taplo reads (JSON Schema draft 4): no `$ref`, whose neighbours are ignored, and no `anyOf`, of which
-an author would only hear that nothing fits. Where a key takes several types, each keyword speaks of one of them.
+It uses only what taplo reads (JSON Schema draft 4): no `$ref`, beside which other keywords are ignored, and no `anyOf`,
+for which taplo reports only that nothing matches. If a key takes several types, each keyword is about one of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def inside(node: Schema, key: str | int) -> Schema:
 
 
 def _plain(node: Schema, definitions: Schema) -> Schema:
-    """One place of the schema, with all that lies in it."""
+    """One place of the schema, with everything within it."""
     if "$ref" in node:
         target = definitions[node["$ref"].rpartition("/")[2]]
         return _plain({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)

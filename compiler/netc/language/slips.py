@@ -1,6 +1,6 @@
-"""What people write who know another program's words: the key or value that they meant, as a hint.
+"""Words of other programs in a topology: the hint names the key or value that the author meant.
 
-Each function takes what stands in the topology and returns the hint, or nothing where it knows no better one.
+Each function takes what the topology has and returns the hint, or nothing if it knows no better one.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Spans:
         try:
             self._spots = _spots(tree(body))
         except RecursionError:
-            self._spots = {}  # nobody who nests so deeply was in need of places
+            self._spots = {}  # a text that nests so deeply needs no places
 
     def of(self, path: KeyPath, *, on_key: bool = False) -> Place:
         """The place of the value (or key) at `path`, else of the key of the nearest table or list around it.

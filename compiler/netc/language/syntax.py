@@ -128,7 +128,7 @@ class _Fault:
             digits = (n for n, each in enumerate(self.lines, 1) if re.search(r"[0-9]{4000}", each))
             self.line = next(digits, _last_line(self.lines)) if not at_end else _last_line(self.lines)
             self.column = len(self.lines[self.line - 1].rstrip()) + 1
-        # What is nested too deeply opens more than anybody wants to know.
+        # A text that is nested too deeply opens too many brackets to report them.
         begin = sum(len(line) + 1 for line in self.lines[: self.line - 1])
         offset = len(self.text) if at_end else begin + self.column - 1
         self.open = open_at(self.text, offset) if self.has_place else Open((), None, offset)

@@ -55,7 +55,7 @@ class Quick:
 
 
 AMNEZIA = re.compile(r"jc|jmin|jmax|s[1-4]|h[1-4]|i[1-5]|j[1-3]|itime", re.IGNORECASE)
-"""Keys of AmneziaWG, which hides WireGuard from who looks at packets (amneziawg-tools)."""
+"""Keys of AmneziaWG, which hides WireGuard from packet inspection (amneziawg-tools)."""
 
 
 class BadLine(Struct, frozen=True):
