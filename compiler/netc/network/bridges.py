@@ -28,7 +28,7 @@ def bridge_part(name: BridgeName) -> PartName:
 
 
 def hardware_address(host: HostName, name: BridgeName) -> str:
-    """Of nobody else's making (IEEE 802: locally administered, one station), and the same after every start."""
+    """Unique (IEEE 802: locally administered, one station), and the same after every start."""
     digest = sha256(f"{host} {name}".encode()).digest()[:5]
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest))
 
@@ -40,7 +40,7 @@ def hidden(net: IPNetwork) -> bool:
 
 
 def sources(bridge: Bridge) -> tuple[IPNetwork, ...]:
-    """The prefixes whose packets leave the host under another address; none unless it is asked for."""
+    """The prefixes to which source NAT applies. None without `masquerade` or `snat`."""
     wanted = {4, 6} if bridge.masquerade else {ip.version for ip in bridge.snat}
     prefixes = (net.cidr for net in bridge.addresses if hidden(net) and net.version in wanted)
     return tuple(dict.fromkeys(prefixes))
@@ -70,7 +70,7 @@ def dnats(publish: PublishedContainer, host: HostName, network: Network) -> Iter
             family: Family = 4 if to.version == 4 else 6
             on = arrivals(publish, host, network, family)
             allow = tuple(net for net in publish.allow if net.version == family)
-            if on and (allow or not publish.allow):  # an `allow` without a prefix of the family lets nobody of it in
+            if on and (allow or not publish.allow):  # an `allow` without a prefix of a family accepts none of it
                 yield Dnat(on, allow, to, target.port or publish.port.number)
 
 

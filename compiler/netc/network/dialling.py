@@ -1,4 +1,4 @@
-"""Who dials whom, where, and over which family."""
+"""Which host dials which, at which endpoint, and over which family."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from netc.language.topology import Host
 from netc.language.values import Endpoint, Family
 
 PRIVATE = tuple(
-    # Nobody else can dial these: RFC 1918, 6598, 3927, 1122, 4193, 4291.
+    # The internet cannot dial these: RFC 1918, 6598, 3927, 1122, 4193, 4291.
     map(
         IPNetwork,
         [
@@ -56,7 +56,7 @@ def families(host: Host) -> frozenset[Family]:
 
 
 def dial(near: Host, far: tuple[Endpoint, ...], family: Family | None) -> Endpoint | None:
-    """The first of `far` that `near` can speak to, in `family` where one is asked for."""
+    """The first of `far` that `near` can dial, in `family` if one is given."""
     wanted = {family} if family else families(near)
     return next((endpoint for endpoint in far if endpoint.family is None or endpoint.family in wanted), None)
 

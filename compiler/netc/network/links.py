@@ -79,12 +79,12 @@ def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[
 
 
 def _answering(interface: Interface, replies: Back) -> Interface:
-    """Visitors are everybody, so everybody may come out of the link and be answered into it."""
+    """A visitor can have any address, so the link carries packets from any address, and replies to any."""
     return replace(_open(interface), back=replies)
 
 
 def _open(interface: Interface) -> Interface:
-    """Anything may come out of it."""
+    """The peer may send from any address."""
     if not isinstance(interface, WireguardInterface):
         return interface
     return replace(interface, peers=tuple(replace(peer, allowed_ips=EVERYTHING) for peer in interface.peers))
@@ -193,7 +193,7 @@ def host_identity(name: HostName, host: Host) -> Identity:
 
 
 def keepalive(given: int | None, host: Host, end: End | None = None) -> int:
-    """Seconds; a host that nobody can dial has to keep its NAT's memory fresh."""
+    """Seconds. A host that nobody can dial has to keep the entry in its NAT alive."""
     if given is not None:
         return given
     return 0 if candidates(host, end) else KEEPALIVE_SECONDS

@@ -109,7 +109,7 @@ class _Peers:
         return (*peers[before], *peers[after]), Outer().union(*outer[before], *outer[after])
 
     def seen(self, spoken: frozenset[Family]) -> Seen:
-        """All hosts as those see them who speak these families."""
+        """All hosts as peers of a host that has these outer families."""
         if spoken not in self.views:
             peers = tuple(self.view(far, spoken) for far in self.hosts)
             self.views[spoken] = peers, tuple(Outer([p.endpoint.family] if p.endpoint else []) for p in peers)

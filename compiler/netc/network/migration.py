@@ -56,9 +56,9 @@ class _Heard(Struct, frozen=True):
     at: HostName
     by: Literal["itself", "member", "fellow"]
     segments: bool = False
-    """RFC 5065's, in its path; or"""
+    """The path has confederation segments (RFC 5065)."""
     plain: bool = False
-    """numbers of members that are like everybody's."""
+    """The path has members' numbers as plain ASNs."""
 
 
 class Harm(Struct, frozen=True):
@@ -100,8 +100,8 @@ def changes(one: Move) -> bool:
 
 
 def order(one: Move) -> tuple[Step, ...]:
-    """As many steps as leave nobody cut off and let nothing out: who may go ahead, the others at the same time, and who
-    may come after them. Empty when nothing changes."""
+    """The steps of the migration, with as little harm as possible: routers that can change first without harm, all that
+    have to change at the same time, and routers that can change last. Empty if nothing changes."""
     if not changes(one):
         return ()
     every = frozenset(one.routers)
@@ -113,11 +113,11 @@ def order(one: Move) -> tuple[Step, ...]:
 
 
 def _grown(one: Move, among: Hosts, state: Callable[[Hosts], Hosts]) -> list[HostName]:
-    """Hosts that change one by one, each without harm; `state` says who has changed when those are apart."""
+    """Hosts that can change one by one, each without harm. `state` returns the hosts that have the new form then."""
     found: list[HostName] = []
     for host in sorted(among):
         near = one.sessions[0][host] & one.sessions[1][host]
-        # Without a fellow it is cut off from everybody as soon as it is apart: no need to look.
+        # Without a session in its own member, the router is cut off from all others as soon as its form differs.
         has_fellow = any(one.members[far] == one.members[host] for far in near)
         if has_fellow and harm(one, state(frozenset((*found, host)))) == Harm():
             found.append(host)

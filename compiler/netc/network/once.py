@@ -1,4 +1,4 @@
-"""What is asked of a whole network again and again is worked out once."""
+"""A cache for functions of a whole network that are called again and again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Given = ParamSpec("Given")
 Answer = TypeVar("Answer")
 
 HELD = 2
-"""Values that a function is asked about in turns: a network, and the one before it was settled."""
+"""Values that a function is called with in turns: a network, and the one before it was settled."""
 
 
 def once(function: Callable[Given, Answer]) -> Callable[Given, Answer]:

@@ -1,4 +1,4 @@
-"""Prefixes that overlap: one of two lies in the other."""
+"""Prefixes that overlap: one of two contains the other."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _around(span: Span, lengths: Sequence[tuple[int, int]]) -> Iterator[Span]:
 
 
 def _inside(net: IPNetwork, span: Span, every: Sequence[Span]) -> Iterator[Span]:
-    """Those that lie in it, of which there are few in many: each lies in no more than there are lengths."""
+    """The prefixes within `net`. For all prefixes these are few, because each is within at most one of each length."""
     version, first, own = span
     low = bisect_left(every, (version, first, own + 1))
     for at in range(low, bisect_right(every, (version, net.last, 128))):

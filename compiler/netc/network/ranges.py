@@ -53,7 +53,7 @@ def minus(ranges: Ranges, taken: Ranges) -> Ranges:
 
 
 def holds(ranges: Ranges, address: IPAddress) -> bool:
-    """Whether an address of the same family lies in one of them."""
+    """Whether an address of the same family is in one of the ranges."""
     before = bisect_right(ranges, int(address), key=lambda one: one[0])
     return before > 0 and int(address) <= ranges[before - 1][1]
 

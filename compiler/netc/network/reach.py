@@ -1,4 +1,4 @@
-"""Who is reached through whom: what has to be changed before what leads there."""
+"""Which host is reached through which: a host has to change before the hosts that lead to it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from netc.network.meshes import members
 
 
 def farthest_first(topology: Topology, jumps: Mapping[HostName, HostName]) -> tuple[tuple[HostName, ...], ...]:
-    """All hosts in groups, none of which leads to another of its group or of a later one; in a group as declared.
+    """All hosts in groups: no host is reached through one of its own group or of an earlier one. Within a group, hosts
+    are in the order of the topology.
 
-    A host that nobody can dial is reached through those that it has a link or a mesh with; `jumps` says of which hosts
-    it is known through which other. Where these lead in a ring, no order is right, and any is given.
+    A host that nobody can dial is reached through the hosts that it has a link or a mesh with. `jumps` has the hosts
+    that are known to be reached through another. If these form a ring, the order is arbitrary.
     """
     through = _through(topology)
     for host, jump in jumps.items():
@@ -31,7 +32,7 @@ def farthest_first(topology: Topology, jumps: Mapping[HostName, HostName]) -> tu
 
 
 def _through(topology: Topology) -> dict[HostName, frozenset[HostName]]:
-    """The neighbours that are one step nearer to what anybody can dial; none where nothing leads."""
+    """For each host, the neighbours that are one step nearer to a host that can be dialled. Empty without a path."""
     groups = [frozenset(link.between) for link in topology.links.values()]
     groups += [frozenset(members(mesh, topology)) for mesh in topology.meshes.values()]
     through = {host: frozenset[HostName]() for host in topology.hosts}

@@ -1,5 +1,5 @@
-"""Hosts as senders of outer packets. A mesh of 1,000 hosts with firewalls asks a million times, so what is known of a
-host is worked out once."""
+"""Hosts as senders of outer packets. Each is computed once, because a mesh of 1,000 hosts with firewalls needs them a
+million times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from netc.network.dialling import candidates
 from netc.network.spans import Spans
 
 Led = Mapping[int, Spans[None]]
-"""Prefixes, by their version; one for a host, however many links ask for it."""
+"""Prefixes, by their version. All links of a host share one."""
 
 
 class Sender(Struct, frozen=True):
@@ -35,7 +35,8 @@ class Sender(Struct, frozen=True):
 
 
 class Crowd(Struct, frozen=True):
-    """Members of a mesh, or both ends of a link: the addresses and routes of those that stay, and who does not."""
+    """Members of a mesh, or both ends of a link: the addresses and routes of those that stay, and the others'
+    names."""
 
     addresses: dict[int, IPNetwork]
     routes: tuple[tuple[str, Led], ...]

@@ -1,4 +1,4 @@
-"""Ranges of numbers, asked which of them meet another."""
+"""Ranges of numbers, and which of them overlap another."""
 
 from __future__ import annotations
 

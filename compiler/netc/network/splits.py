@@ -29,7 +29,7 @@ LINK_LOCAL = tuple(map(IPNetwork, ("169.254.0.0/16", "224.0.0.0/24", "255.255.25
 
 
 class Split(Struct, frozen=True):
-    """`mark` lies within MARK_MASK; `families` are those that the tunnel carries."""
+    """`mark` is within MARK_MASK, and `families` are those that the tunnel carries."""
 
     name: SplitName
     origin: KeyPath
@@ -56,7 +56,8 @@ class Split(Struct, frozen=True):
 
 @once
 def splits(host: HostName, network: Network) -> tuple[Split, ...]:
-    """Those of everybody else come last; what refers to nothing is left out, since `checks.references` reports it."""
+    """Splits with mode `except` come last. Splits without an existing tunnel are left out: `checks.references` reports
+    them."""
     table = network.topology.hosts[host].splits
     found = ((name, settings, _tunnel(settings, host, network)) for name, settings in sorted(table.items()))
     made = (_split(name, settings, tunnel, host) for name, settings, tunnel in found if tunnel)

@@ -16,7 +16,7 @@ from netc.network.speakers import has_members
 
 def of_mtu(interface: Interface, mtu: Mtu) -> str:
     """`1492 (uplink of home) - 80 (wireguard over IPv6)`"""
-    # What a name leads to is not known before it is asked for, so the larger header is allowed for.
+    # The family of a name is not known before the host resolves it, so netc counts the larger header.
     outer = outer_family(interface)
     family = f"IPv{outer}" if outer else f"IPv6{_because(interface)}"
     return f"{mtu.under} ({mtu.under_name}) - {mtu.overhead} ({interface.kind} over {family})"

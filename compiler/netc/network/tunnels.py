@@ -122,7 +122,7 @@ def _wireguard(bare: Common, host: Host, name: TunnelName, tunnel: Tunnel, outer
         return
     given = next((peer.keepalive for peer in tunnel.peer if peer.keepalive is not None), None)
     if given is None and tunnel.port is None and host.firewall and host.firewall.input == "drop":
-        given = KEEPALIVE_SECONDS  # no port of it is open, so it is heard while conntrack remembers that it spoke
+        given = KEEPALIVE_SECONDS  # its port is not open, so packets of the peer pass only while conntrack has the flow
     yield WireguardInterface(
         **asdict(bare),
         private_key=private_key(tunnel.private_key, name),
