@@ -87,7 +87,7 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
 
 
 def led(ruleset: Ruleset) -> tuple[tuple[InterfaceName | None, IPAddress], ...]:
-    """Where the host's own DNATs lead, by the interface where they ask for one."""
+    """The targets of the host's own DNATs, each with the interface if the DNAT has one."""
     return tuple(dict.fromkeys(_targets(ruleset)))
 
 

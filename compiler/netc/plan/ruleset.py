@@ -15,7 +15,7 @@ from netc.language.values import Port, Ports
 
 
 class DestinationNat(Struct, frozen=True):
-    """What arrives for `port` at one of `on`, from one of `sources`, goes to `to`; nobody's source is changed."""
+    """Packets to `port` of one of `on`, from one of `sources`, go to `to`. Their source address is not changed."""
 
     origin: KeyPath
     port: Port
@@ -55,7 +55,7 @@ class Masquerade(Struct, frozen=True):
 
 
 class SourceNat(Struct, frozen=True):
-    """What comes from `sources` and leaves by one of `leaving` has `to` as its source, or the device's own address."""
+    """Packets from `sources` that leave by one of `leaving` get `to` as their source, or the interface's address."""
 
     origin: KeyPath
     sources: IPNetwork
@@ -64,8 +64,8 @@ class SourceNat(Struct, frozen=True):
 
 
 class Hairpin(Struct, frozen=True):
-    """What a neighbour in `subnet` dialled at the host and is served in `subnet` too comes from the host: the server
-    would answer its neighbour directly, who asked somebody else."""
+    """If a client in `subnet` dials the host and a server in `subnet` too serves it, the packets get the host's address
+    as their source. Otherwise the server would reply to the client directly, which expects replies from the host."""
 
     origin: KeyPath
     device: InterfaceName
@@ -165,12 +165,12 @@ class Outer(Struct, frozen=True):
 
 
 class SplitTunnel(Struct, frozen=True):
-    """What is chosen carries `mark`, within MARK_MASK, leaves by `device` from one of `addresses`, or not at all.
+    """Chosen packets carry `mark`, within MARK_MASK, and leave by `device` from one of `addresses`, or not at all.
 
-    One of `group`, `user`, `slice`, `sources` and `incoming` says who; with `others` it is everybody else.
+    One of `group`, `user`, `slice`, `sources` and `incoming` chooses them. With `others`, all other packets are chosen.
 
-    `direct` is not chosen, wherever it comes from. `mtu` is the device's, in bytes; None where another program sees to
-    it. `outer` is None for WireGuard, and where a program sends.
+    Packets to `direct` are never chosen. `mtu` is the device's, in bytes, or None if another program sets it. `outer`
+    is None for WireGuard, and if a program sends the outer packets.
     """
 
     origin: KeyPath
@@ -188,6 +188,6 @@ class SplitTunnel(Struct, frozen=True):
     others: bool
     direct: Sources
     resolvers: tuple[IPAddress, ...]
-    """One a family at most: asked in place of any other, at port 53."""
+    """At most one for each family. It gets all DNS queries, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None

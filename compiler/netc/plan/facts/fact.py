@@ -52,7 +52,7 @@ class Fact(Struct, frozen=True):
     is_routing: ClassVar[bool] = False
     """It is a route or a rule of the kernel's, and carries netc's protocol number."""
     runs_anything: ClassVar[bool] = False
-    """A program of the user's own choice, of which nobody knows what it needs, except that a network is there."""
+    """It runs a program of the user's choice. netc knows only that the program needs a network."""
     device_files: ClassVar[tuple[str, ...]] = ()
     """Below /dev, beside the usual ones."""
     pid_file: ClassVar[str | None] = None
@@ -67,11 +67,12 @@ class Fact(Struct, frozen=True):
         return ()
 
     def asks(self) -> Iterable[Command]:
-        """Commands that see whether all else is as it has to be, before anything is touched."""
+        """Commands that check all other requirements before `up` changes anything."""
         return ()
 
     def secrets(self) -> Iterable[Secret]:
-        """What `asks` of a part see as well, its unit is given, and `netc-host keys` makes or names."""
+        """The secrets that it needs. The part's preflight checks them, its unit gets them, and `netc-host keys` makes
+        or names them."""
         return ()
 
     def reload(self) -> Iterable[Command]:

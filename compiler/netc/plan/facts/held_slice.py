@@ -10,8 +10,9 @@ from netc.plan.step import Command, Step
 
 
 class HeldSlice(Fact, frozen=True):
-    """A slice whose control group the packet filter knows before anything in it starts, and the services that are put
-    into it. With `asks_by_packet`, they ask for names themselves, and not the host's resolver daemons."""
+    """A slice whose control group exists before the packet filter is loaded and before anything in it starts, and the
+    services in it. With `asks_by_packet`, these send DNS queries themselves and do not use the host's resolver daemons.
+    """
 
     name: SliceName
     services: tuple[ServiceName, ...]

@@ -13,7 +13,7 @@ from netc.plan.step import Command, Implicit, Step, ip
 
 
 class Namespace(Fact, frozen=True):
-    """A network namespace and the resolvers that are asked inside."""
+    """A network namespace and the resolvers inside."""
 
     name: NamespaceName
     resolvers: tuple[IPAddress, ...]

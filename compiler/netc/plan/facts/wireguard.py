@@ -47,7 +47,7 @@ class Wireguard(Device, frozen=True):
             holds=(("key_is", self.name, self.private_key, self.namespace or "-", *((known,) if known else ())),),
         )
         for command in self._preshared():
-            # It cannot be asked for without being said: that its peer is there has to do.
+            # The check cannot read the preshared key without printing it, so it checks only that the peer is there.
             yield Step(up=command, down=Implicit(self.name), holds=(peers,))
         yield from moved(self.name, self.namespace)
 
@@ -77,7 +77,7 @@ class Wireguard(Device, frozen=True):
         yield Library("wireguard.bash", ("up", "reload", "check"))
 
     def capabilities(self) -> tuple[str, ...]:
-        """A key may lie in a folder that is not root's; the port of a userspace implementation may be any."""
+        """A key can be in a folder that is not root's. A userspace implementation may bind to any port."""
         return ("DAC_READ_SEARCH", "NET_BIND_SERVICE")
 
 
