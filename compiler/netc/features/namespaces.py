@@ -83,7 +83,7 @@ def _part(
             Namespace(name, resolvers),
             Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),), strangers=strangers),
             Veth(outer, INNER, name),
-            # Nobody else is on the pair. Duplicate address detection would delay the first packets.
+            # No other host is on the pair. Duplicate address detection would delay the first packets.
             LinkSetting(outer, "ipv6", "accept_dad", 0),
             LinkSetting(INNER, "ipv6", "accept_dad", 0, name),
             *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
@@ -144,5 +144,5 @@ def _nats(publish: Publish, settings: Settings, origin: KeyPath) -> Iterator[Des
         on = tuple(ip for ip in publish.on if ip.version == pair.family) if publish.on else (pair.host.ip,)
         sources = tuple(net for net in publish.allow if net.version == pair.family)
         if not on or (publish.allow and not sources):
-            continue  # an `allow` without a prefix of this family accepts nobody of it
+            continue  # an `allow` without a prefix of this family accepts no address of it
         yield DestinationNat(origin, publish.port, on, sources, pair.inner.ip, publish.to or publish.port.number)
