@@ -83,7 +83,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _replaced(interface, network)
 
 
-# ---- who serves ----------------------------------------------------------------------------------------------
+# ---- the servers ---------------------------------------------------------------------------------------------
 
 
 def _joined(name: ForwardName, forward: Forward, network: Network) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Nobody is locked out: connections to ssh are followed through the rules of each host, as they will be printed.
+"""Checks that no change locks you out: it follows connections to ssh through the rules of each host.
 
 Other checks have already refused the errors that they know. This one does not read the topology: it follows packets.
 """
@@ -95,7 +95,7 @@ class Places:
 
 
 class Rules:
-    """One host's rules, asked about many packets to one port."""
+    """One host's rules, which are applied to many packets to one port."""
 
     def __init__(self, ruleset: Ruleset, port: int) -> None:
         self.ruleset, self.port = ruleset, port
