@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from netc.emit.file import File
 
 GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-"""RFC 1952: deflate, no name, no time, made by nobody knows what."""
+"""RFC 1952: deflate, no name, no time, unknown operating system."""
 STORED = 0xFFFF
 """Bytes that a stored block holds at most."""
 RECORD = 512

@@ -1,4 +1,4 @@
-"""What is asked for names inside a namespace: resolv.conf(5) and nsswitch.conf(5) below /etc/netns (ip-netns(8))."""
+"""Name resolution inside a namespace: resolv.conf(5) and nsswitch.conf(5) below /etc/netns (ip-netns(8))."""
 
 from __future__ import annotations
 

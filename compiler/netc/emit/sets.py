@@ -42,8 +42,8 @@ def _elements(found: AddressSet, part: Part) -> Iterator[File]:
 
 
 def _restore(found: AddressSet) -> Iterator[str]:
-    """Built beside the old one and exchanged with it, so nobody ever sees half of it. A second load does the same, also
-    after one that was killed."""
+    """The new ipset is built beside the old one and swapped with it, so that rules never match half of it. A second
+    load does the same, also after one that was killed."""
     names = dict(zip(FAMILIES, ipset_names(found), strict=True))
     yield f"# {_origin(found)}"
     yield "# Filled as NAME-new, then swapped with NAME. The odd maxelem shows that an ipset is netc's."

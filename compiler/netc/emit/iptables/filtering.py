@@ -116,7 +116,7 @@ def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
     out = leaving(guard.device)
     if hook == "INPUT":
         return [replies]
-    if ruleset.filter:  # which has more to ask of what is published
+    if ruleset.filter:  # whose rules decide about published ports
         return [replies, f"{out} -m conntrack ! --ctstate DNAT -j DROP"]
     return [replies, f"{out} -m conntrack --ctstate DNAT -j RETURN", f"{out} -j DROP"]
 

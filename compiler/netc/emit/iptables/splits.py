@@ -83,8 +83,8 @@ def _sent(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
 
 
 def _owner(split: SplitTunnel) -> str:
-    """Names and control groups are looked up on the host, when the rules are loaded. What the kernel sends has no
-    owner, and is nobody else's."""
+    """The host resolves names and control groups when it loads the rules. Packets that the kernel sends have no owner,
+    so they are not matched with `others` either."""
     if split.slice:
         return f"-m cgroup {'! ' if split.others else ''}--path {split.slice.control_group}"
     whose = f"--gid-owner {token(split.group)}" if split.group else f"--uid-owner {token(split.user)}"
@@ -159,7 +159,7 @@ def leaving_marked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 
 def refused(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """At once, so that programs go on with the other family: a connect() hears of a reset before it hears of ICMP."""
+    """Rejected at once, so that programs go on with the other family: TCP by a reset, by which connect() fails sooner."""
     for split in ruleset.splits:
         if words := list(_refused(split, family)):
             chain, hook = f"netc-no-{split.name}", "netc-OUTPUT" if of_programs(split) else "netc-FORWARD"
@@ -169,7 +169,7 @@ def refused(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 
 def _refused(split: SplitTunnel, family: Family) -> Iterator[str]:
-    """IPv6 that the tunnel cannot carry; and names asked in a family without a resolver."""
+    """Rejects IPv6 that the tunnel cannot carry, and DNS queries in a family without a resolver."""
     prohibited = "icmp-admin-prohibited" if family == 4 else "icmp6-adm-prohibited"
     if family == 6 and split.ipv6 == "block":
         yield "-p tcp -j REJECT --reject-with tcp-reset"
@@ -183,7 +183,7 @@ def _refused(split: SplitTunnel, family: Family) -> Iterator[str]:
 
 
 def asked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """Names are asked of the split's own resolver, whichever was meant."""
+    """DNS queries go to the split's own resolver, whichever server they were sent to."""
     for split in ruleset.splits:
         hook = "netc-OUTPUT" if of_programs(split) else "netc-PREROUTING"
         why = because(split.origin, "DNS queries go to its resolver, whatever server they were sent to.")

@@ -172,7 +172,7 @@ def _guard(guard: RepliesOnly, chain: str, ruleset: Ruleset) -> list[str]:
     replies = f"iifname {device} jump replies"
     if chain == "input":
         return [replies]
-    if ruleset.filter:  # which has more to ask of what is published
+    if ruleset.filter:  # whose rules decide about published ports
         return [replies, f"oifname {device} ct status ! dnat drop"]
     return [replies, f"oifname {device} ct status dnat accept", f"oifname {device} drop"]
 

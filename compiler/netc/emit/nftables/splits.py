@@ -20,7 +20,7 @@ TCP_OVERHEAD = {4: 40, 6: 60}
 
 
 ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
-"""Nobody is -1; what has no socket, such as what the kernel sends, does not match."""
+"""No user has the id -1. Packets without a socket, such as those that the kernel sends, do not match."""
 
 SYN = "tcp flags syn / syn,rst tcp option maxseg size"
 
@@ -144,7 +144,7 @@ def _set(found: list[str]) -> Verbatim:
 
 
 def _refused(split: SplitTunnel) -> Iterator[Verbatim]:
-    """IPv6 that the tunnel cannot carry; and names asked in a family without a resolver."""
+    """Rejects IPv6 that the tunnel cannot carry, and DNS queries in a family without a resolver."""
     answered = {ip.version for ip in split.resolvers}
     unanswered = [family for family in (4, 6) if split.resolvers and family not in answered]
     for family in (4, 6):

@@ -1,7 +1,7 @@
 """What a part's commands may do as root, by capabilities(7), besides CAP_NET_ADMIN: the bounding set of its unit.
 
-A unit with a bounding set also sees no devices but the usual ones and those in `devices`. None of this makes a mount
-namespace, as `ProtectSystem=` or `PrivateTmp=` would: what ip-netns(8) mounts there, nobody else would see.
+A unit with a bounding set can also use only the usual devices and those in `devices`. None of these settings makes a
+mount namespace, as `ProtectSystem=` or `PrivateTmp=` would. In one, mounts of ip-netns(8) would be hidden from others.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ HOLDING = ("CAP_CHOWN", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_MODULE")
 
 
 def runs_anything(part: Part) -> bool:
-    """Nobody can bound it."""
+    """Such a part has no bounding set."""
     return any(fact.runs_anything for fact in part.facts)
 
 
 def capabilities(facts: Iterable[Fact]) -> tuple[str, ...]:
-    """Sorted; none where nobody can bound them. Who enters a namespace needs one more, for setns(2), unshare(2) and
-    the mounts of ip-netns(8)."""
+    """Sorted. None if a fact runs a program of the user's choice. To enter a namespace takes one more, for setns(2),
+    unshare(2) and the mounts of ip-netns(8)."""
     facts = tuple(facts)
     if any(fact.runs_anything for fact in facts):
         return ()
