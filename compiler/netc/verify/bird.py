@@ -1,7 +1,7 @@
 """`bird -p`: can BIRD read each of its configurations to the end?
 
-A copy is judged in which what only the target has is stood in for: passwords, switches and lists of ROAs. It judges
-spelling: filters that fail on a route, next hops that nobody reaches and a second protocol on a kernel's table pass it.
+The judge reads a copy with stand-ins for what only the host has: passwords, switches and lists of ROAs. It checks the
+syntax only: a filter that fails on a route, an unreachable next hop and a second protocol on a kernel table pass.
 """
 
 from __future__ import annotations

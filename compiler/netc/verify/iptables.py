@@ -1,7 +1,7 @@
 """iptables-restore and `ipset restore`: every file is loaded, into a network namespace that ends with the check.
 
-Loaded, since `--test` asks the kernel nothing. A copy is judged in which what the target has and this machine lacks is
-stood in for: users and groups by a number, control groups by the one that all are in, sets by empty ones.
+It loads them because `--test` does not ask the kernel. It loads a copy with stand-ins for what the host has and this
+machine lacks: numbers for users and groups, the root control group for others, empty sets for sets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Does a ruleset fail, or does the kernel of this machine lack what the ruleset asks for?
 
-The kernel answers both with "No such file or directory". So each feature that the refused line names is tried out by
-the smallest ruleset that has it: if that is refused too, the ruleset is not to blame.
+The kernel answers both with "No such file or directory". So the judge loads, for each feature of the refused line, the
+smallest ruleset that has it. If the kernel refuses that too, it lacks the feature, and the ruleset is not wrong.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _FEATURES = {
     "ipsec": _rule("filter hook input", "ipsec in reqid 1"),
     "osf": _rule("filter hook input", 'osf name "Linux"'),
 }
-"""What kernels are built without, by the word that a ruleset asks for it with."""
+"""Features that a kernel may be built without, by their word in a ruleset."""
 
 
 def lacking(words: str, folder: Path, namespace: Sequence[str]) -> tuple[str, ...]:

