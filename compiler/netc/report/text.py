@@ -17,7 +17,7 @@ WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
 
 MOST = 1000
-"""Diagnostics that are shown; no more are read by anybody."""
+"""Diagnostics that are shown. Nobody reads more."""
 
 FAR = 1000
 """Characters from a mark that are looked at: some take no column, so more than WIDEST."""
@@ -86,7 +86,7 @@ def _snippet(place: Place, margin: int, mark: str, paint: Paint) -> list[str]:
     length = len(place.source) + 1
     first = min(place.column, length) - 1
     last = max(first + 1, min(place.end, length) - 1)
-    # A line may have millions of characters, and those far off its mark are looked at by nobody.
+    # A line may have millions of characters, and only those near the mark are shown.
     near, far = max(first - FAR, 0), min(min(last, first + FAR) + FAR, length)
     cells = [shown(character) for character in (place.source[near:far] + " ")[: far - near]]
     first, last = first - near, min(last, far) - near

@@ -1,4 +1,4 @@
-"""Words that several forms of report share. Whatever came from a file cannot steer who reads it."""
+"""Text that several forms of report share. Text from a file is escaped, so that it cannot control a terminal."""
 
 from __future__ import annotations
 
