@@ -71,8 +71,8 @@ def compiled(topology: Topology, hosts: Set[HostName], like: Compiled | None = N
 
 
 def _said(fact: Any) -> Any:
-    """Facts as tuples of what they say: a `Peer` is equal to nobody but itself, and netaddr takes two addresses of one
-    subnet for equal."""
+    """Facts as tuples of their values: a `Peer` equals only itself, and netaddr takes two addresses of one subnet for
+    equal."""
     if isinstance(fact, tuple) and fact and isinstance(fact[0], Struct | IPNetwork):
         return tuple(map(_said, fact))
     if isinstance(fact, IPNetwork):
