@@ -49,7 +49,7 @@ def bundle(
 
 
 def signature(data: bytes, key: Path) -> bytes:
-    """Detached, in the namespace `netc`, as ssh-keygen makes it; a passphrase is asked for by ssh-keygen itself."""
+    """A detached signature in the namespace `netc`, by ssh-keygen, which asks for a passphrase itself."""
     if not key.is_file():
         raise wrong_use(f"{key} is not a key file")
     sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "netc", "-f", str(key)]

@@ -104,7 +104,7 @@ def _deployer(connection: Carrier, within: int) -> Deployer:
 
 
 def _wants_back(hosts: list[str]) -> bool:
-    """Asked on a terminal; elsewhere what is confirmed stays."""
+    """Asks on a terminal. Elsewhere, what is confirmed stays."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     return typer.confirm(f"{', '.join(hosts)}: confirmed. Shall they go back too?", default=False, err=True)
