@@ -1,4 +1,4 @@
-"""What netc is made of. Beside modules the wheel carries what, in a checkout, lies where people look for it."""
+"""The files of netc. Besides modules, the wheel has files that are in other folders of a checkout."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ EACH = 4
 def spread(work: Callable[[Thing], Made], things: Sequence[Thing]) -> Generator[Made, None, None]:
     """`work` of each thing, in their order, and only a few things ahead of the caller, who takes what was made.
 
-    The processes are forked: they know what this one knew by then, the things too, and what they make is pickled. What
-    `work` raises is raised here. Where there is one processor, or little to do, or no fork(2), it is done here. However
-    this process ends, they do not outlive it: they hold its locks.
+    The processes are forked, so they have the things and all other values of this process. Their results are pickled.
+    What `work` raises is raised here. With one processor, little to do, or no fork(2), this process does the work.
+    However this process ends, the others do not outlive it, because they hold its locks.
     """
     processes = _processors() if len(things) >= LEAST else 1
     if processes == 1:
@@ -55,8 +55,8 @@ def _by(pool: ProcessPoolExecutor, processes: int, things: int) -> Iterator[Any]
 
 
 def _pool(processes: int, work: Callable[[int], Any], read: int, write: int) -> ProcessPoolExecutor | None:
-    """`read` and `write` are of a pipe that nobody writes to. None where there may be no more processes, or no
-    semaphores for them (sem_open(3) wants /dev/shm)."""
+    """`read` and `write` are the ends of a pipe that nobody writes to. None if the system refuses more processes, or
+    semaphores for them (sem_open(3) needs /dev/shm)."""
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import active_children, get_context
 
@@ -82,9 +82,9 @@ _work: Callable[[int], Any]
 def _begin(work: Callable[[int], Any], read: int, write: int) -> None:
     global _work
     _work = work
-    os.close(write)  # the other end is at its end when nobody has this one: when the process that forked is gone
+    os.close(write)  # only the process that forked has this end now: when that is gone, `_end` reads the end of file
     Thread(target=_end, args=(read,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asked for it says when it ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that forked decides when this one ends
 
 
 def _end(read: int) -> None:

@@ -53,7 +53,7 @@ ATTRIBUTES = File(
 /*/files/usr/local/sbin/netc-host linguist-generated gitlab-generated
 """,
 )
-"""For git(1) and for those who show reviews; in the directory, beside hosts."""
+"""For git(1) and for review tools, in the directory beside the hosts."""
 
 _LINE = re.compile(r"[0-9a-f]{64}  [0-7]{4}  (.+?)(?:  [a-z]+:[^ /]+)?")
 _OUTSIDE = re.compile(r"(^|/)\.{0,2}(/|\Z)")
