@@ -159,7 +159,7 @@ def leaving_marked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 
 
 def refused(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """Rejected at once, so that programs go on with the other family: TCP by a reset, by which connect() fails sooner."""
+    """Rejects at once, so that programs go on with the other family. connect() fails sooner by a reset than by ICMP."""
     for split in ruleset.splits:
         if words := list(_refused(split, family)):
             chain, hook = f"netc-no-{split.name}", "netc-OUTPUT" if of_programs(split) else "netc-FORWARD"
