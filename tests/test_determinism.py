@@ -334,3 +334,18 @@ def verbs(topo: Path) -> list[str]:
     assert VERBS.keys() - {"import"} == words.keys()
     ran = [netc(verb, *rest) for verb, several in words.items() for rest in several]
     return [each.out + each.err for each in ran]
+
+
+def test_the_schema_has_the_same_bytes_whatever_the_hash_seed() -> None:
+    """Strings hash differently in each process, and so do sets of them."""
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", "from netc.cli import main; main()", "schema"],
+            env=os.environ | {"PYTHONHASHSEED": str(seed)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in range(1, 5)
+    }
+
+    assert len(printed) == 1

@@ -107,4 +107,4 @@ def _wants_back(hosts: list[str]) -> bool:
     """Asks on a terminal. Elsewhere, what is confirmed stays."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    return typer.confirm(f"{', '.join(hosts)}: confirmed. Shall they go back too?", default=False, err=True)
+    return typer.confirm(f"{', '.join(hosts)}: confirmed. Roll them back too?", default=False, err=True)

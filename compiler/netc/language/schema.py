@@ -39,8 +39,8 @@ def _plain(node: Schema, definitions: Schema) -> Schema:
         target = definitions[node["$ref"].rpartition("/")[2]]
         return _plain({**target, **{key: value for key, value in node.items() if key != "$ref"}}, definitions)
     if "anyOf" in node:
-        ways = [_plain(way, definitions) for way in node["anyOf"] if way != {"type": "null"}]
-        return _one_of(ways) | _plain({key: value for key, value in node.items() if key != "anyOf"}, definitions)
+        forms = [_plain(form, definitions) for form in node["anyOf"] if form != {"type": "null"}]
+        return _one_of(forms) | _plain({key: value for key, value in node.items() if key != "anyOf"}, definitions)
     plain = {new: value for key, old in node.items() for new, value in _keyword(key, old, node, definitions)}
     if "default" in plain:
         plain["description"] = f"{plain['description']} Default: {_written(plain['default'])}."
@@ -72,12 +72,13 @@ def _keyword(key: str, value: Any, node: Schema, definitions: Schema) -> Iterato
             yield key, value
 
 
-def _one_of(ways: list[Schema]) -> Schema:
+def _one_of(forms: list[Schema]) -> Schema:
     """Several forms of a value, each of a type of its own."""
     merged: Schema = {}
     types: list[str] = []
-    for way in ways:
-        types += way["type"] if isinstance(way["type"], list) else [way["type"]]
-        only_false = way.get("enum") == [False] and len(ways) > 1
-        merged |= {"not": {"enum": [True]}} if only_false else {key: way[key] for key in way.keys() - {"type"}}
+    for form in forms:
+        types += form["type"] if isinstance(form["type"], list) else [form["type"]]
+        only_false = form.get("enum") == [False] and len(forms) > 1
+        others = {key: value for key, value in form.items() if key != "type"}
+        merged |= {"not": {"enum": [True]}} if only_false else others
     return merged | {"type": types[0] if len(types) == 1 else types}
