@@ -24,15 +24,12 @@ def check(network: Network) -> Iterator[Diagnostic]:
     for interfaces in network.interfaces.values():
         found = [*_rings(interfaces, underlay), *(each for i in interfaces for each in _swallowed(i, underlay))]
         yield from found
-        looped |= {interface.origin for interface in interfaces if _is_in(interface, found)}
+        places = [place for loop in found for place in (loop.where, *loop.also) if isinstance(place, tuple)]
+        around = {place[:length] for place in places for length in range(len(place) + 1)}
+        looped |= {interface.origin for interface in interfaces if interface.origin in around}
         for interface in interfaces:
             yield from _size(interface, network)
     yield from (each for each in _unequal(network) if each.where not in looped)
-
-
-def _is_in(interface: Interface, loops: list[Diagnostic]) -> bool:
-    places = [place for loop in loops for place in (loop.where, *loop.also)]
-    return any(place[: len(interface.origin)] == interface.origin for place in places if isinstance(place, tuple))
 
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:

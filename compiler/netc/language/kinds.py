@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -143,3 +143,12 @@ def listed(kinds: tuple[str, ...]) -> str:
     """As a sentence names them: `a, b and c`"""
     *before, last = kinds
     return f"{', '.join(before)} and {last}" if before else last
+
+
+def has_port(kind: object) -> bool:
+    """Whether the key `port` of a link is of this kind."""
+    return isinstance(kind, str) and kind in KINDS and bool(KINDS[kind].port)
+
+
+TUNNELS_ONLY = tuple(kind for kind in get_args(TunnelKind) if kind not in get_args(LinkKind))
+"""Kinds that no link has: the other end is not netc's."""

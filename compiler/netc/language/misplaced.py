@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from netc.diagnostic import KeyPath, dotted
+from netc.language.kinds import has_port
 from netc.language.names import quoted
 from netc.language.respelt import as_ports, has_protocol
 
@@ -141,7 +142,7 @@ def _of_an_end(path: KeyPath, value: Any, data: Any, there: Collection[str]) -> 
     key = str(path[-1])
     link = at(data, path[:-1])
     link = link if isinstance(link, dict) else {}
-    if plain(key) in ("listenport", "listen", "dstport") and link.get("kind") == "vxlan":
+    if plain(key) in ("listenport", "listen", "dstport") and has_port(link.get("kind")):
         return ""
     ours = key if key in there else meant(key, there)
     if not ours:

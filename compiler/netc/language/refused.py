@@ -8,6 +8,7 @@ from typing import Any
 from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
+from netc.language.kinds import KINDS
 from netc.language.misplaced import at
 from netc.language.names import Wrong, as_label, quoted
 from netc.language.respelt import EVERYWHERE, as_address, as_ports, as_prefixes, is_domain
@@ -113,7 +114,8 @@ def _everywhere(path: KeyPath, data: Any) -> tuple[str, ...]:
             break
     versions: set[int] = {ip.version for ip in addresses_of(table)} if isinstance(table, dict) else set()
     kind = table.get("kind") if isinstance(table, dict) else None
-    versions = {"sit": {6}, "6to4": {6}, "ipip": {4}}.get(str(kind), versions) or {4, 6}
+    carried = KINDS[kind].carries if isinstance(kind, str) and kind in KINDS else ()
+    versions = set(carried) if len(carried) == 1 else versions or {4, 6}
     return tuple("0.0.0.0/0" if version == 4 else "::/0" for version in sorted(versions))
 
 

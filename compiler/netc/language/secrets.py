@@ -143,8 +143,8 @@ def _is_secret_header(path: str) -> bool:
 def _in_comments(text: str) -> Iterator[Span]:
     """What follows the word: `# password 1234`."""
     for comment in _COMMENT.finditer(text):
-        if word := _IN_COMMENT.search(text, *comment.span()):
-            yield word.end(), comment.end()
+        if word := _IN_COMMENT.search(comment[0]):
+            yield comment.start() + word.end(), comment.end()
 
 
 def _quoted(text: str, start: int, end: int) -> Iterator[Span]:

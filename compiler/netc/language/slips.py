@@ -12,6 +12,7 @@ from typing import Any
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
+from netc.language.kinds import TUNNELS_ONLY
 from netc.language.misplaced import at, names_in
 from netc.language.respelt import as_address, as_ports, has_protocol, is_plain
 from netc.language.respelt import listed as listed_as_toml
@@ -52,7 +53,7 @@ YES, NO = ("yes", "on", "true", "1", "enable", "enabled"), ("no", "off", "false"
 def of_choice(path: KeyPath, value: str, allowed: Collection[str], data: Any) -> str:
     """What to write in place of a word that the key does not take; empty where it is unknown."""
     word, key = value.strip().lower(), str(path[-1])
-    if key == "kind" and path[0] == "links" and word in (*FOREIGN, "external", "tunsafe", "6to4"):
+    if key == "kind" and path[0] == "links" and word in (*FOREIGN, *TUNNELS_ONLY):
         kind = "external" if word in FOREIGN else word
         hosts = names_in(at(data, (*path[:-1], "between")))
         tables = " and ".join(f"[hosts.{host}.tunnels.NAME]" for host in hosts[:2] or ["HOST"])
