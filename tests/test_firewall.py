@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from netaddr import IPAddress
 
 from examples import compiled
+from netc.emit import emit
+from netc.language.names import HostName, InterfaceName, Label, PartName
+from netc.language.values import Netfilter
+from netc.plan.facts import Ruleset
+from netc.plan.host_plan import HostPlan, Part
+from netc.plan.ruleset import LeavesBy
 from topologies import key
 
 HEAD = f"""
@@ -130,3 +137,22 @@ def test_a_denied_dhcp_server_still_renews_leases(wall: str) -> None:
     first_denial = next(number for number, line in enumerate(lines) if "@set4_bogons drop" in line)
 
     assert [n < first_denial for n, line in enumerate(lines) if "dport 68" in line or "dport 546" in line] == [True] * 2
+
+
+@pytest.mark.parametrize("netfilter", ["nftables", "iptables"])
+def test_a_target_behind_two_interfaces_leaves_by_either(netfilter: Netfilter) -> None:
+    """Two tunnels may have one address. A rule for each alone would drop what the other carries."""
+    devices = (InterfaceName("wg-one"), InterfaceName("wg-two"))
+    facts = tuple(LeavesBy(("forwards", device), IPAddress("10.7.0.2"), device) for device in devices)
+    ruleset = Ruleset(("hosts", "edge"), netfilter=netfilter, leaves_by=(*facts, facts[0]))
+    part = Part(PartName("firewall"), ("hosts", "edge"), "a filter", facts=(ruleset,), kind="firewall")
+    plan = HostPlan(Label("net"), HostName("edge"), (part,), ())
+    path = "nftables.nft" if netfilter == "nftables" else "iptables.rules"
+    (text,) = (file.text for file in emit(plan) if file.path.endswith(f"/netc/{path}"))
+    found = [line.strip() for line in text.splitlines() if "10.7.0.2" in line]
+
+    if netfilter == "nftables":
+        assert found == ['ip daddr 10.7.0.2 oifname != { "wg-one", "wg-two" } drop']
+    else:
+        wanted = ("-o wg-one -j RETURN", "-o wg-two -j RETURN", "-j DROP")
+        assert found == [f"-A netc-leaves-by -d 10.7.0.2 {words}" for words in wanted]

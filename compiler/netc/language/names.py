@@ -75,7 +75,7 @@ class Name(str):
         """Raises Wrong for what a pattern cannot say."""
 
     @classmethod
-    def cure_of(cls, text: str) -> str:  # noqa: ARG003
+    def cure_of(cls, text: str) -> str:  # noqa: ARG003 (names that say more about `text` override this)
         """What to write in place of `text`."""
         return cls.cure
 

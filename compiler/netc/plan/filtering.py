@@ -11,7 +11,7 @@ from netaddr import IPAddress
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.ruleset import Denial, LeavesBy, Opening, Passage, RepliesOnly, Stranger, Transit
 
 
 class Always(Enum):
@@ -96,3 +96,12 @@ def _targets(ruleset: Ruleset) -> Iterator[tuple[InterfaceName | None, IPAddress
         yield None, nat.to
     for forward in ruleset.forwards:
         yield forward.device, forward.to
+
+
+def leaving(ruleset: Ruleset) -> Iterator[tuple[LeavesBy, tuple[InterfaceName, ...]]]:
+    """Each target of a DNAT once, with all interfaces that lead to it: several tunnels may have one address."""
+    found: dict[IPAddress, dict[InterfaceName, LeavesBy]] = {}
+    for fact in ruleset.leaves_by:
+        found.setdefault(fact.to, {}).setdefault(fact.device, fact)
+    for by_device in found.values():
+        yield next(iter(by_device.values())), tuple(by_device)

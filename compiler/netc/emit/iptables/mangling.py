@@ -8,6 +8,7 @@ from netc.emit.iptables import splits
 from netc.emit.iptables.words import Rule, because, entering, leaving, masked, one, places, said, segment
 from netc.emit.render import token
 from netc.language.values import Family
+from netc.plan import filtering
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import ReturnMark
 
@@ -54,10 +55,14 @@ def _clamps(ruleset: Ruleset) -> Iterator[Rule]:
 
 
 def _leaves_by(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    facts = [fact for fact in ruleset.leaves_by if one(family, fact.to)]
-    if facts:
+    found = [(fact, by) for fact, by in filtering.leaving(ruleset) if one(family, fact.to)]
+    if found:
         why = "While an interface of netc-leaves-by is down, the route to its other end is the default route."
         yield Rule("mangle", "netc-POSTROUTING", "-m conntrack --ctstate DNAT -j netc-leaves-by", why)
-    for fact in facts:
-        words = f"-d {token(fact.to)} ! {leaving(fact.device)} -j DROP"
-        yield Rule("mangle", "netc-leaves-by", words, because(fact.origin))
+    for fact, by in found:
+        to, why = f"-d {token(fact.to)}", because(fact.origin)
+        if len(by) > 1:  # `! -o` takes one interface
+            yield from (Rule("mangle", "netc-leaves-by", f"{to} {leaving(device)} -j RETURN", why) for device in by)
+            yield Rule("mangle", "netc-leaves-by", f"{to} -j DROP", why)
+        else:
+            yield Rule("mangle", "netc-leaves-by", f"{to} ! {leaving(by[0])} -j DROP", why)

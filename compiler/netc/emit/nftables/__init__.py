@@ -18,7 +18,7 @@ from netc.network.ranges import prefixes
 from netc.plan.facts import AddressSet, Flowtable, Ruleset
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, led
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, leaving, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
@@ -60,7 +60,7 @@ def _text(ruleset: Ruleset) -> str:
         masquerades=[nat.masquerade(masquerade) for masquerade in ruleset.masquerades],
         leaving=bool(ruleset.masquerades or ruleset.sources or ruleset.hairpins),
         sources=[nat.source(source) for source in ruleset.sources],
-        leaves_by=[nat.leaves_by(fact) for fact in ruleset.leaves_by],
+        leaves_by=[nat.leaves_by(fact, by) for fact, by in leaving(ruleset)],
         hairpins=[nat.hairpin(hairpin) for hairpin in ruleset.hairpins],
         clamps=[quoted(clamp.device) for clamp in ruleset.clamps],
         marked=bool(ruleset.marks or ruleset.splits),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from netc.emit.nftables.words import FAMILIES, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
+from netc.language.names import InterfaceName
 from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
 
 
@@ -31,12 +32,12 @@ def source(source: SourceNat) -> dict[str, object]:
     }
 
 
-def leaves_by(fact: LeavesBy) -> dict[str, object]:
+def leaves_by(fact: LeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
     return {
         "origin": origin(fact.origin),
         "family": Verbatim(FAMILIES[4 if fact.to.version == 4 else 6]),
         "to": fact.to,
-        "device": quoted(fact.device),
+        "devices": devices(by),
     }
 
 
