@@ -9,13 +9,16 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from msgspec import Struct
 
 from examples import ROOT, netc
 from live.needs import require
-from netc.deploy.carrier import LOST, plain
-from netc.deploy.host import Outcome, Result
+from netc.deploy.carrier import LIMIT, LOST, Said, plain
+from netc.deploy.host import Deployer, Outcome, Result
 from netc.deploy.ssh import Ssh
 
 MESH = ROOT / "examples" / "mesh.toml"
@@ -72,6 +75,51 @@ def test_the_answer_of_a_host_is_validated(tmp_path: Path) -> None:
 def test_a_missing_ssh_command_counts_as_no_connection() -> None:
     said = Ssh(("/nowhere/ssh",)).run("edge", "true")
     assert (said.status, said.last) == (LOST, "/nowhere/ssh cannot be started: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("does", "limit", "says"),
+    [
+        ("exec sleep 600", 0.5, "edge does not end: the time limit is over"),
+        ("exec sleep 600 >&- 2>&-", 0.5, "edge does not end: the time limit is over"),
+        ("sleep 5 & exit 0", 0.5, "edge does not end: the time limit is over"),
+        ("exec yes", 600, "edge wrote more than 4 MiB: netc closed the connection"),
+        ("exec yes >&2", 600, "edge wrote more than 4 MiB: netc closed the connection"),
+        ("exec cat /dev/zero >&2", 600, "edge wrote more than 4 MiB: netc closed the connection"),
+    ],
+)
+def test_a_host_without_an_end_counts_as_no_connection(does: str, limit: float, says: str, tmp_path: Path) -> None:
+    ssh, _ = stand_in(tmp_path, does)
+    begun: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen[bytes]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            begun.append(self)
+
+    with mock.patch("subprocess.Popen", Recorded):
+        said = Ssh((str(ssh),)).run("edge", "true", limit=limit)
+    assert (said.status, said.out, said.last) == (LOST, "", says)
+    assert [process.returncode is not None for process in begun] == [True], "ssh is still there"
+
+
+def test_every_script_of_a_host_that_hangs_ends() -> None:
+    """Each call has a limit, and the longest is what the host itself takes for its rollback."""
+    limits: list[float] = []
+
+    class Hanging(Struct):
+        def run(self, *_: object, limit: float = LIMIT, **__: object) -> Said:
+            limits.append(limit)
+            return Said(0, "/var/tmp/netc-deploy.x\nnone\n", "") if len(limits) == 1 else Said(LOST, "", "no end")
+
+        def jump(self, _: str) -> None: ...
+
+    deployer = Deployer(Hanging(), 1, lambda *_: None, {})
+    with mock.patch("netc.deploy.host.PATIENCE", 0):
+        assert deployer.install("edge", "0123456789abcdef", {}).outcome is Outcome.UNKNOWN
+        assert deployer.back("edge", "0123456789abcdef", "none").outcome is Outcome.UNKNOWN
+    assert limits[0] == LIMIT
+    assert max(limits[1:]) == 60, limits
 
 
 def test_options_of_ssh_stand_before_the_host(tmp_path: Path) -> None:

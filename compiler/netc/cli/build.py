@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netc.cli.options import Form, Strict, Topo
-from netc.cli.topology import host_of, named, say, understood, wrong_use
+from netc.cli.printer import document, say, warn
+from netc.cli.topology import host_of, understood, wrong_use
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def build(
             if lost and ATTRIBUTES.path in (*outcome.written, *outcome.removed):
                 _say_lost(attributes, lost)
             changed = f"{len(outcome.written)} written, {len(outcome.removed)} removed, {outcome.unchanged} unchanged"
-            say(f"{named(out)}: {changed}", form)
+            say(f"{out}: {changed}", form)
 
 
 def _written(
@@ -82,30 +83,27 @@ def _say_foreign(attributes: Path) -> None:
 
     if not is_foreign(attributes):
         return
-    typer.echo(f"netc: {named(attributes)} is not from netc, so netc does not change it", err=True)
+    warn(f"netc: {attributes} is not from netc, so netc does not change it")
     if keeps_line_endings(attributes):
-        typer.echo("   = hint: reviews fold nothing that is the same on every host. Everything else works", err=True)
+        warn("   = hint: reviews fold nothing that is the same on every host. Everything else works")
     else:
         what = "git may change line endings, so that MANIFEST is wrong and hosts refuse the files"
-        typer.echo(f"   = hint: add the line `* -text`: {what}. Reviews fold nothing", err=True)
+        warn(f"   = hint: add the line `* -text`: {what}. Reviews fold nothing")
 
 
 def _say_lost(attributes: Path, lines: tuple[str, ...]) -> None:
-    from netc.report.words import escaped
-
-    some = ", ".join(f"`{escaped(line)}`" for line in lines[:3]) + " …" * (len(lines) > 3)
-    typer.echo(f"netc: {named(attributes)} is written again, without the lines that were added to it: {some}", err=True)
-    typer.echo("   = hint: write a first line of your own, and netc leaves the file alone", err=True)
+    some = ", ".join(f"`{line}`" for line in lines[:3]) + " …" * (len(lines) > 3)
+    warn(f"netc: {attributes} is written again, without the lines that were added to it: {some}")
+    warn("   = hint: write a first line of your own, and netc leaves the file alone")
 
 
 def _say_stale(paths: tuple[str, ...], out: Path, form: Format) -> None:
-    from netc.report.words import escaped
-
     if paths:
-        say("\n".join(map(escaped, paths)), form)
-        typer.echo(f"{named(out)} is not what the topology compiles to", err=True)
+        for path in paths:
+            say(path, form)
+        warn(f"{out} is not what the topology compiles to")
         raise typer.Exit(1)
-    say(f"{named(out)} is up to date", form)
+    say(f"{out} is up to date", form)
 
 
 def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tuple[HostName, tuple[File, ...]]]:
@@ -116,10 +114,10 @@ def _judged(hosts: Iterator[tuple[HostName, tuple[File, ...]]]) -> Iterator[tupl
     failed = False
     for host, files, verdicts in verify_all(hosts):
         failed = failed or any(verdict.outcome == Outcome.FAILED for verdict in verdicts)
-        typer.echo(render(host, verdicts), err=True, nl=False)
+        document(render(host, verdicts), to_stderr=True)
         yield host, files
     if failed:
-        typer.echo("netc: nothing was written, because a check failed. Please report it: it is a bug of netc", err=True)
+        warn("netc: nothing was written, because a check failed. Please report it: it is a bug of netc")
         raise typer.Exit(1)
 
 

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, named, understood, wrong_use
+from netc.cli.printer import say
+from netc.cli.topology import host_of, understood, wrong_use
 
 Key = Annotated[
     Path | None,
@@ -45,7 +46,7 @@ def bundle(
             _put(out / name, data)
     except OSError as error:
         raise wrong_use(f"cannot write {error.filename or out}: {error.strerror}") from None
-    typer.echo(f"{named(out)}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
+    say(f"{out}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
 
 
 def signature(data: bytes, key: Path) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from netc.cli.options import Form, Strict, Topo
-from netc.cli.topology import named, say, understood
+from netc.cli.printer import say
+from netc.cli.topology import understood
 from netc.report import Format
 
 
@@ -16,4 +17,4 @@ def check(topo: Topo, form: Form = Format.TEXT, strict: Strict = False) -> None:
     warned = any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes)
     outcome = "no errors" if warned else "nothing wrong"
     acknowledged = f" ({known} acknowledged)" if known else ""
-    say(f"{named(topo)}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)
+    say(f"{topo}: {hosts} host{'' if hosts == 1 else 's'}, {outcome}{acknowledged}", form)

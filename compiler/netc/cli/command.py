@@ -10,6 +10,7 @@ import typer
 
 import netc
 from netc.cli import VERBS
+from netc.cli.printer import say
 
 
 def command(words: Sequence[str]) -> typer.Typer:
@@ -33,7 +34,7 @@ def command(words: Sequence[str]) -> typer.Typer:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"netc {netc.__version__}")
+        say(f"netc {netc.__version__}")
         raise typer.Exit
 
 

@@ -12,6 +12,7 @@ import typer
 from netc.cli.bundle import Key, signature
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
 from netc.cli.options import Topo
+from netc.cli.printer import document, warn
 from netc.cli.topology import host_of, understood, wrong_use
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def deploy(
     confirmed = [result.host for result in results if result.outcome is Outcome.CONFIRMED]
     if failed and confirmed and (revert_all or _wants_back(confirmed)):
         results = revert(results, deployer.back)
-    typer.echo(table(results))
+    document(table(results))
     if failed:
         raise typer.Exit(1)
 
@@ -98,7 +99,7 @@ def _deployer(connection: Carrier, within: int) -> Deployer:
 
     def report_step(host: str, line: str) -> None:
         with lock:
-            typer.echo(f"{host}: {line}", err=True)
+            warn(f"{host}: {line}")
 
     return Deployer(connection, within, report_step, carried())
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netc.cli.files import beside
+from netc.cli.printer import document
 from netc.cli.topology import text_of, understood, wrong_use
 
 if TYPE_CHECKING:
@@ -38,16 +39,16 @@ def explain(
     what a change of the file restarts or reloads.
     """
     if re.fullmatch(r"NC[0-9]{4}", what.upper()):
-        typer.echo(_page(what.upper()), nl=False)
+        document(_page(what.upper()))
     elif code := re.fullmatch(r"NC([0-9]+)", what.upper()):
         hint = f"did you mean `NC{code[1]:0>4}`?" if len(code[1]) < 4 else "write it as in messages: `NC0703`"
         raise wrong_use(f"{what} is not a code of a diagnostic: codes have four digits", hint)
     elif line := re.fullmatch(r"(.+):([0-9]{1,9})", what):
-        typer.echo(_line(Path(line[1]), int(line[2]), topo), nl=False)
+        document(_line(Path(line[1]), int(line[2]), topo))
     elif "/" in what:
         raise wrong_use(f"{what} has no line number", f"write `{what.rstrip(':')}:14`")
     else:
-        typer.echo(_key(what, topo), nl=False)
+        document(_key(what, topo))
 
 
 def _page(code: str) -> str:

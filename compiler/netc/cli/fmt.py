@@ -8,7 +8,8 @@ import typer
 
 from netc.cli.edit import replace, toml_of
 from netc.cli.options import Topo
-from netc.cli.topology import named, wrong_use
+from netc.cli.printer import say
+from netc.cli.topology import wrong_use
 
 
 def fmt(
@@ -24,10 +25,10 @@ def fmt(
     except NotFormatted as error:
         raise wrong_use(f"{topo} is unchanged: {error}") from None
     if made == text:
-        typer.echo(f"{named(topo)} is already formatted")
+        say(f"{topo} is already formatted")
     elif check:
-        typer.echo(f"{named(topo)} is not formatted")
+        say(f"{topo} is not formatted")
         raise typer.Exit(1)
     else:
         replace(topo, made)
-        typer.echo(f"{named(topo)} is now formatted")
+        say(f"{topo} is now formatted")

@@ -13,7 +13,8 @@ import typer
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, named, report, text_of, understood, wrong_use
+from netc.cli.printer import say, warn
+from netc.cli.topology import host_of, report, text_of, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.diagnostic import Diagnostic
@@ -76,7 +77,7 @@ def wg_quick(
             raise wrong_use(what, f"copy the {key} from the provider again")
     if not private:
         place = f"{key_file(f'{tunnel}.key')} on {owner}"
-        typer.echo(f"netc: {named(file)} has no PrivateKey: write the tunnel's key into {place}", err=True)
+        warn(f"netc: {file} has no PrivateKey: write the tunnel's key into {place}")
     secrets = [_Secret(str(owner), key_file(f"{tunnel}.key"), private)]
     for peer, value in zip(whole.peer, shared, strict=True):
         if peer.preshared_key:
@@ -102,12 +103,12 @@ def wg_meshconf(
     try:
         found = read_meshconf(text_of(file), mesh)
     except NotRead as error:
-        typer.echo(f"netc: {file}: {error.what}" + (f"\n   = hint: {error.hint}" if error.hint else ""), err=True)
+        warn(f"netc: {file}: {error.what}", *([f"   = hint: {error.hint}"] if error.hint else []))
         raise typer.Exit(1) from None
     secrets = [_Secret(host, key_file("host.key"), key) for host, key in found.private_keys.items()]
     _add(topo, text, found.tables, secrets, keys)
     if found.left_behind:
-        typer.echo(f"not imported: {', '.join(found.left_behind)}", err=True)
+        warn(f"not imported: {', '.join(found.left_behind)}")
 
 
 def _in_the_file(diagnostic: Diagnostic, file: Path, text: str) -> Diagnostic:
@@ -196,7 +197,7 @@ def _without_large_mtu(table: dict[str, Any], where: tuple[str, ...], topo: Path
     except InvalidTopology as invalid:
         for diagnostic in invalid.diagnostics:
             if diagnostic.code == "NC0703" and diagnostic.where == at:
-                typer.echo(f"netc: the file's MTU is not imported: {diagnostic.what}", err=True)
+                warn(f"netc: the file's MTU is not imported: {diagnostic.what}")
                 return {key: value for key, value in table.items() if key != "mtu"}
     return table
 
@@ -216,13 +217,11 @@ def _add(topo: Path, text: str, tables: Tables, secrets: list[_Secret], keys: Pa
         raise wrong_use(f"{topo}: {error}") from None
     except InvalidTopology as invalid:
         report(invalid.diagnostics, topo, made)
-        typer.echo(f"netc: {topo} is unchanged, since the import would cause these errors", err=True)
+        warn(f"netc: {topo} is unchanged, since the import would cause these errors")
         raise typer.Exit(1) from None
     folder = keys or topo.parent / "keys"
     put_secrets(folder, {f"{one.host}/{one.place.rpartition('/')[2]}": one.value for one in secrets})
     replace(topo, made)
-    typer.echo(f"{named(topo)}: {', '.join(dotted(path) for path, _ in tables)} added")
+    say(f"{topo}: {', '.join(dotted(path) for path, _ in tables)} added")
     for one in secrets:
-        typer.echo(
-            f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} on {one.host}, mode 0600"
-        )
+        say(f"{folder}/{one.host}/{one.place.rpartition('/')[2]} belongs in {one.place} on {one.host}, mode 0600")

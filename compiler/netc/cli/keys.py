@@ -16,7 +16,8 @@ from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, 
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
-from netc.cli.topology import host_of, named, report, wrong_use
+from netc.cli.printer import say, warn
+from netc.cli.topology import host_of, report, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier
@@ -97,13 +98,13 @@ def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str
     def ask(host: str) -> Made:
         wanted = frozenset(_identities(files[host]))
         given = {**program, "etc/netc/secrets": files[host].encode()}
-        return make(connection, host, given, wanted, lambda line: typer.echo(f"{host}: {line}", err=True))
+        return make(connection, host, given, wanted, lambda line: warn(f"{host}: {line}"))
 
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(ask, files))
     for one in made:
         if one.why:
-            typer.echo(f"{one.host}: some keys are missing: {one.why}", err=True)
+            warn(f"{one.host}: some keys are missing: {one.why}")
     return {path: key for one in made for path, key in one.public.items()}, any(one.why for one in made)
 
 
@@ -118,7 +119,7 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
             )
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
-            typer.echo(f"{named(folder / name)} belongs in {place} on {host}, mode 0600")
+            say(f"{folder / name} belongs in {place} on {host}, mode 0600")
     return public, False
 
 
@@ -140,9 +141,9 @@ def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
         try:
             new = with_text(new, tuple(whose.split(".")), key)
         except NotAdded as error:
-            typer.echo(f'{named(topo)}: {error}; write {whose} = "{key}"', err=True)
+            warn(f'{topo}: {error}; write {whose} = "{key}"')
     if new == text:
-        typer.echo(f"{named(topo)}: no public key is missing")
+        say(f"{topo}: no public key is missing")
         return
     replace(topo, new)
-    typer.echo(f"{named(topo)}: public keys written")
+    say(f"{topo}: public keys written")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from netc.cli.topology import named, wrong_use
+from netc.cli.printer import say
+from netc.cli.topology import wrong_use
 
 START = "start"
 
@@ -40,4 +41,4 @@ def _write(files: dict[Path, str]) -> None:
                 file.write(text)
         except OSError as error:
             raise wrong_use(f"cannot write {path}: {error.strerror}") from None
-        typer.echo(f"{named(path)} is written")
+        say(f"{path} is written")

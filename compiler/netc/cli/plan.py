@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from netc.cli.options import Topo
+from netc.cli.printer import document
 from netc.cli.topology import host_of, report, text_of, understood, wrong_use
 
 
@@ -31,7 +32,7 @@ def plan(
     if moved:
         raise wrong_use("`--moved` needs `--migrate`")
     checked = understood(topo)
-    typer.echo(as_text(plan_host(host_of(host, checked.network), checked.network)), nl=False)
+    document(as_text(plan_host(host_of(host, checked.network), checked.network)))
 
 
 def _migrate(old: Path, new: Path, names: list[str]) -> None:
@@ -45,4 +46,4 @@ def _migrate(old: Path, new: Path, names: list[str]) -> None:
     if diagnostics := tuple(comparable(before, after)) or tuple(halfway(one, moved)):
         report(diagnostics, new, text_of(new))
         raise typer.Exit(1)
-    typer.echo(as_text(one, moved), nl=False)
+    document(as_text(one, moved))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from netc.cli.printer import document
 
 
 def schema() -> None:
@@ -11,4 +11,4 @@ def schema() -> None:
 
     from netc.language.schema import schema as made
 
-    typer.echo(json.dumps(made(), indent=2))
+    document(json.dumps(made(), indent=2))

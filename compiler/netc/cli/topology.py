@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from netc.cli.files import beside, topology
+from netc.cli.printer import warn
 from netc.report import Format
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def understood(
         raise typer.Exit(1) from None
     report(checked.notes, topo, text, form)
     if strict and any(note.severity is Severity.WARNING and not note.acknowledged for note in checked.notes):
-        typer.echo("netc: --strict treats warnings as errors", err=True)
+        warn("netc: --strict treats warnings as errors")
         raise typer.Exit(1)
     return checked
 
@@ -55,18 +56,6 @@ def report(diagnostics: tuple[Diagnostic, ...], topo: Path, text: str, form: For
         sys.stderr.write(render_text(diagnostics, str(topo), text, colour=_has_colours()))
     if form is not Format.TEXT:
         sys.stdout.write(render(form, diagnostics, str(topo), text))
-
-
-def named(path: Path) -> str:
-    """A file's name, in a sentence on stdout: it comes from somebody too, and steers no terminal."""
-    from netc.report.words import escaped
-
-    return escaped(str(path))
-
-
-def say(words: str, form: Format = Format.TEXT) -> None:
-    """What a verb did: beside the document, where stdout is one."""
-    typer.echo(words, err=form is not Format.TEXT)
 
 
 def _has_colours() -> bool:
@@ -104,6 +93,5 @@ def host_of(name: str, network: Network) -> HostName:
 def wrong_use(what: str, hint: str = "") -> typer.Exit:
     from netc.report.words import escaped
 
-    # Names of files and hosts come from somebody too.
-    typer.echo(f"netc: {escaped(what)}" + (f"\n   = hint: {escaped(hint)}" if hint else ""), err=True)
+    warn(f"netc: {escaped(what)}", *([f"   = hint: {escaped(hint)}"] if hint else []))
     return typer.Exit(2)

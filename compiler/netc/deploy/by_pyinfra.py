@@ -6,6 +6,7 @@ only when `--through pyinfra` asks for it.
 
 from __future__ import annotations
 
+import math
 import shlex
 import socket
 from base64 import encodebytes
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from netc.deploy.carrier import LOST, Said, last_jump, plain
+from netc.deploy.carrier import LIMIT, LOST, Said, last_jump, plain
 
 if TYPE_CHECKING:
     from pyinfra.api import Host, Inventory
@@ -28,8 +29,6 @@ ROOT = (
     *("_su_user", "_su_password", "_su_shell", "_use_su_login", "_doas", "_doas_user"),
 )
 """Keys of an inventory that say how to become root."""
-PATIENCE = 900
-"""Seconds that one script may take: behind a jump host a broken path looks like a silent host."""
 ALIVE, DEAD = 5, 15
 """Seconds between keepalives, and until an unanswered connection counts as lost: as with ssh."""
 LEFT = "netc_left"
@@ -59,6 +58,7 @@ class Pyinfra(Struct, frozen=True):
         *,
         fresh: bool = False,
         hear: Callable[[str], object] = str,
+        limit: float = LIMIT,
     ) -> Said:
         """`hear` gets the lines at the end, because pyinfra returns them only then."""
         from paramiko import SSHException
@@ -72,7 +72,7 @@ class Pyinfra(Struct, frozen=True):
             _, output = there.run_shell_command(
                 StringCommand(command),
                 _stdin=encodebytes(given).decode(),
-                _timeout=PATIENCE,
+                _timeout=math.ceil(limit),
                 _env={"SSH_CONNECTION": by} if by else {},
                 **_becoming_root(there, self.sudo),
             )
@@ -164,8 +164,8 @@ def _connected(host: Host, *, fresh: bool) -> str:
         if transport := _transport(host):
             _watched(transport)
         if left := host.connector_data.pop(LEFT, None):
-            host.run_shell_command(shlex.join(["rm", "-f", "--", *left]), _timeout=PATIENCE)
-    _, said = host.run_shell_command('printf %s "$SSH_CONNECTION"', _timeout=PATIENCE)
+            host.run_shell_command(shlex.join(["rm", "-f", "--", *left]), _timeout=LIMIT)
+    _, said = host.run_shell_command('printf %s "$SSH_CONNECTION"', _timeout=LIMIT)
     return str(said.stdout)
 
 

@@ -9,6 +9,10 @@ from msgspec import Struct
 
 LOST = 255
 """The exit status of ssh(1) for no connection or a lost one."""
+LIMIT = 600
+"""Seconds that one script may take. A keepalive does not end it: a host that hangs may answer keepalives."""
+MOST = 4 * 2**20
+"""Bytes that one script may write. `netc-host` writes a few lines for each part."""
 
 
 class Said(Struct, frozen=True):
@@ -29,10 +33,12 @@ class Carrier(Protocol):
         *,
         fresh: bool = False,
         hear: Callable[[str], object] = str,
+        limit: float = LIMIT,
     ) -> Said:
         """Runs a bash script on `host` as root, with `given` on its standard input; `hear` gets each line of stderr.
 
-        `fresh`: over a new connection. Never raises: if the connection fails, `status` is LOST and `last` the reason.
+        `fresh`: over a new connection. `limit`: seconds until netc gives up. Never raises: if the connection fails, if
+        the script does not end, or if it writes more than MOST, `status` is LOST and `last` the reason.
         """
         ...
 

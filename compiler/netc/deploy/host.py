@@ -6,7 +6,7 @@ import io
 import re
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
@@ -15,6 +15,8 @@ from netc.deploy.carrier import LOST, Carrier, Said
 
 PATIENCE = 120
 """Seconds that the rollback of a host may take after its time is over."""
+ANSWER = 60
+"""Seconds that a host may take for a question, or for a confirmation."""
 PAUSE = 1
 """Seconds between two attempts."""
 
@@ -99,17 +101,22 @@ class Deployer(Struct, frozen=True):
         folder, before = said.groups()
         self.report(host, f"install: {before} -> {generation}")
         words = (folder, f"{host}.tar.gz", "--detach", "--within", str(self.within))
-        begun = self.carrier.run(host, INSTALL, words, hear=lambda line: self.report(host, f"| {line}"))
+        begun = self._begin(host, INSTALL, words)
         return self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, folder)
 
     def back(self, host: str, generation: str, before: str) -> Result:
         """Rolls back to a generation that the host still has, or to none. REVERTED if that succeeds."""
         self.report(host, f"back: {before} -> {generation}")
         words = (generation, "--detach", "--within", str(self.within))
-        begun = self.carrier.run(host, BACK, words, hear=lambda line: self.report(host, f"| {line}"))
+        begun = self._begin(host, BACK, words)
         end = self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, "")
         reverted = end.now == generation
         return Result(host, Outcome.REVERTED if reverted else end.outcome, before, end.now, "" if reverted else end.why)
+
+    def _begin(self, host: str, script: str, words: Sequence[str]) -> Said:
+        """Ends when all parts are up, or when the host has rolled back: it does so after `within` seconds."""
+        limit = self.within + PATIENCE
+        return self.carrier.run(host, script, words, hear=lambda line: self.report(host, f"| {line}"), limit=limit)
 
     def _end(self, result: Result, wanted: str, begun: Said, folder: str) -> Result:
         host, before = result.host, result.before
@@ -124,7 +131,7 @@ class Deployer(Struct, frozen=True):
             why = confirmed.last
             if confirmed.status != LOST:
                 self.report(host, f"not confirmed: {why}; asking it to roll back")
-                self.carrier.run(host, REVERT, given=f"{token[1]}\n".encode(), fresh=True)
+                self.carrier.run(host, REVERT, given=f"{token[1]}\n".encode(), fresh=True, limit=ANSWER)
         if not token and begun.status == 0 and before == wanted:
             self.report(host, "unchanged")
             return Result(host, Outcome.UNCHANGED, before, wanted)
@@ -148,7 +155,7 @@ class Deployer(Struct, frozen=True):
         """Tries until the time is over: the route to the host may still be coming up."""
         end = time.monotonic() + self.within
         while True:
-            said = self.carrier.run(host, CONFIRM, given=f"{token}\n".encode(), fresh=True)
+            said = self.carrier.run(host, CONFIRM, given=f"{token}\n".encode(), fresh=True, limit=ANSWER)
             if said.status != LOST or time.monotonic() > end:
                 return said
             time.sleep(PAUSE)
@@ -157,7 +164,7 @@ class Deployer(Struct, frozen=True):
         """The generation of the host, as soon as no change is under way."""
         end = time.monotonic() + self.within + PATIENCE
         while True:
-            said = self.carrier.run(host, SETTLED, (folder,), fresh=True)
+            said = self.carrier.run(host, SETTLED, (folder,), fresh=True, limit=ANSWER)
             if said.status == 0 and re.fullmatch(r"([0-9a-f]{16}|none)\n", said.out):
                 return said.out.strip()
             if time.monotonic() > end:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import selectors
 import shlex
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from netc.deploy.carrier import LOST, Said, last_jump, plain
+from netc.deploy.carrier import LIMIT, LOST, MOST, Said, last_jump, plain
 
 OPTIONS = ("-T", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 FRESH = ("-S", "none")
@@ -33,24 +36,25 @@ class Ssh(Struct, frozen=True):
         *,
         fresh: bool = False,
         hear: Callable[[str], object] = str,
+        limit: float = LIMIT,
     ) -> Said:
         there = (SUDO if self.sudo else "") + shlex.join(["bash", "-c", script, "netc", *words])
         argv = [*self.command, *OPTIONS, *(FRESH if fresh else ()), "--", host, there]
-        last = ""
-        with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout:
+        with tempfile.TemporaryFile() as stdin:
             stdin.write(given)
             stdin.seek(0)
             try:
-                process = subprocess.Popen(argv, stdin=stdin, stdout=stdout, stderr=subprocess.PIPE)
+                process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             except OSError as error:
                 return Said(LOST, "", f"{argv[0]} cannot be started: {error.strerror}")
-            assert process.stderr is not None
-            with process, process.stderr as stderr:
-                for line in stderr:
-                    last = plain(line) or last
-                    hear(plain(line))
-            stdout.seek(0)
-            return Said(process.returncode, stdout.read().decode(errors="replace"), last)
+            heard = _Lines(hear)
+            with process:
+                try:
+                    out = _read(process, heard, time.monotonic() + limit)
+                except _Endless as endless:
+                    process.kill()
+                    return Said(LOST, "", f"{host} {endless}")
+        return Said(process.returncode, out.decode(errors="replace"), heard.last)
 
     def jump(self, host: str) -> str | None:
         """From ssh's configuration."""
@@ -63,3 +67,49 @@ class Ssh(Struct, frozen=True):
             if key == "proxyjump" and value != "none":
                 return last_jump(value)
         return None
+
+
+class _Endless(Exception):
+    """What a host does without end."""
+
+
+class _Lines:
+    """Passes the lines of a stream to `hear`, without control characters."""
+
+    def __init__(self, hear: Callable[[str], object]) -> None:
+        self.hear, self.last, self._rest = hear, "", b""
+
+    def take(self, data: bytes) -> None:
+        """`data` is empty at the end of the stream."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if not data and self._rest:
+            lines.append(self._rest)
+        for line in lines:
+            self.last = plain(line) or self.last
+            self.hear(plain(line))
+
+
+def _read(process: subprocess.Popen[bytes], heard: _Lines, end: float) -> bytes:
+    """The standard output, when the process has ended. Raises _Endless at `end` (monotonic), or after MOST bytes."""
+    out, read = bytearray(), 0
+    with selectors.DefaultSelector() as streams:
+        for stream, take in ((process.stdout, out.extend), (process.stderr, heard.take)):
+            assert stream is not None
+            streams.register(stream, selectors.EVENT_READ, take)
+        while streams.get_map():
+            ready = streams.select(max(0, end - time.monotonic()))
+            if not ready:
+                raise _Endless("does not end: the time limit is over")
+            for key, _ in ready:
+                data = os.read(key.fd, 65536)
+                key.data(data)
+                read += len(data)
+                if not data:
+                    streams.unregister(key.fileobj)
+            if read > MOST:
+                raise _Endless(f"wrote more than {MOST // 2**20} MiB: netc closed the connection")
+    try:
+        process.wait(max(0, end - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise _Endless("does not end: the time limit is over") from None
+    return bytes(out)

@@ -51,9 +51,19 @@ class _Member:
 
     @property
     def port(self) -> int:
-        text = self.row["ListenPort"] or "51820"
+        return self._number("ListenPort", "a port") or 51820
+
+    @property
+    def mtu(self) -> int:
+        """0 if there is none."""
+        return self._number("MTU", "an MTU")
+
+    def _number(self, column: str, what: str) -> int:
+        text = self.row.get(column)
+        if not text:
+            return 0
         if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 65535:
-            raise NotRead(f"line {self.line}: {quoted(text)} is not a port")
+            raise NotRead(f"line {self.line}: {quoted(text)} is not {what}")
         return int(text)
 
 
@@ -66,7 +76,7 @@ def read_meshconf(text: str, mesh: MeshName) -> Mesh:
     left += [f"ListenPort {one.port} of {one.name} (the mesh has {port})" for one in members if one.port != port]
     hosts = [(("hosts", str(one.name)), _host(one, ids[one.name])) for one in members]
     table = {"hosts": [str(one.name) for one in members], "interfaces": "shared", "port": port, "subnet": subnets}
-    mtus = [int(one.row["MTU"]) for one in members if (one.row.get("MTU") or "").isdecimal()]
+    mtus = [one.mtu for one in members if one.mtu]
     table |= {"mtu": min(mtus)} if mtus else {}
     return Mesh(
         (*hosts, (("meshes", str(mesh)), table)),
@@ -77,6 +87,13 @@ def read_meshconf(text: str, mesh: MeshName) -> Mesh:
 
 def _members(text: str) -> list[_Member]:
     rows = csv.DictReader(text.splitlines())
+    try:
+        return _read(rows)
+    except csv.Error as error:
+        raise NotRead(f"line {rows.line_num + 1}: {error}", "name a database of wg-meshconf") from None
+
+
+def _read(rows: csv.DictReader[str]) -> list[_Member]:
     missing = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
     if missing:
         raise NotRead(f"it has no column {', '.join(missing)}", "name a database of wg-meshconf")

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 
 from netc.diagnostic import Diagnostic, Place, Severity, dotted
 from netc.report.findings import Finding, Spot, findings
-from netc.report.words import counted, escaped, shown
+from netc.report.words import cells as cells_of
+from netc.report.words import counted, escaped
 
 WIDEST = 160
 """Columns of a source line; a longer one is cut around its caret."""
@@ -88,7 +89,7 @@ def _snippet(place: Place, margin: int, mark: str, paint: Paint) -> list[str]:
     last = max(first + 1, min(place.end, length) - 1)
     # A line may have millions of characters, and only those near the mark are shown.
     near, far = max(first - FAR, 0), min(min(last, first + FAR) + FAR, length)
-    cells = [shown(character) for character in (place.source[near:far] + " ")[: far - near]]
+    cells = cells_of((place.source[near:far] + " ")[: far - near])
     first, last = first - near, min(last, far) - near
     start, stop = _window([_width(cell) for cell in cells], first, last)
     cut_left, cut_right = "…" * (near + start > 0), "…" * (near + stop < length)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +14,19 @@ LONGEST = 600
 """Characters of a message, a hint or a path; what an author wrote there may be of any length."""
 
 
-def shown(character: str) -> str:
+RUNNER = re.compile(r"##(?=\[|vso\[)")
+"""Begins a command to the runner of Azure Pipelines or GitHub Actions, anywhere in a line of a log."""
+
+
+def cells(text: str) -> list[str]:
+    """How each character is shown."""
+    shown = [_shown(character) for character in text]
+    for command in RUNNER.finditer(text):
+        shown[command.start()] = r"\x23"
+    return shown
+
+
+def _shown(character: str) -> str:
     """Tabs as four columns; what moves the cursor, hides or turns the text around, as Python writes it."""
     if " " <= character <= "~":
         return character
@@ -27,7 +40,13 @@ def escaped(text: str) -> str:
     """For text that is not a source line: a line break in it would forge a line of ours."""
     if len(text) > LONGEST:
         text = text[: LONGEST // 2] + "…" + text[-LONGEST // 2 :]
-    return "".join(shown(character) for character in text)
+    return "".join(cells(text))
+
+
+def as_line(text: str) -> str:
+    """The same of any length, for a line of its own: `::` at its beginning is a command to the runner of GitHub."""
+    line = "".join(cells(text))
+    return re.sub(r"^(\s*):(?=:)", r"\1\\x3a", line)
 
 
 def counted(diagnostics: Iterable[Diagnostic]) -> str:
