@@ -35,7 +35,10 @@ def test_every_verb_prints_by_the_one_printer() -> None:
     """Only `report` writes by itself: what makes its text escapes all that comes from a topology."""
     writes = re.compile(r"typer\.(?:secho|echo)|\bprint\(|std(?:out|err)\.(?:buffer|write)")
     found = [
-        f"{path.name}: {line.strip()}" for path in VERBS for line in path.read_text().splitlines() if writes.search(line)
+        f"{path.name}: {line.strip()}"
+        for path in VERBS
+        for line in path.read_text().splitlines()
+        if writes.search(line)
     ]
     assert found == [
         "printer.py: typer.echo(as_line(line), err=err)",
@@ -63,7 +66,9 @@ def test_names_in_an_output_folder_are_harmless(harm: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("column", COLUMNS)
 @pytest.mark.parametrize("harm", [*HARM, "9" * 5000, "9" * 140_000, "\uff11", "-1", "10.1.0.2/" + "9" * 5000])
-def test_any_cell_of_wg_meshconf_is_harmless(column: str, harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_cell_of_wg_meshconf_is_harmless(
+    column: str, harm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     ran = mesh(TOKYO, PARIS | {column: harm}, NAT)
     assert ran.code in (0, 1), ran.err

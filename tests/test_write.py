@@ -988,6 +988,38 @@ def test_the_next_build_repairs_a_swap_that_was_interrupted(out: Path) -> None:
     assert siblings(out) == ["out"]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in for another user")
+@pytest.mark.parametrize("is_missing", [False, True])
+def test_a_hidden_folder_of_another_user_is_refused(out: Path, *, is_missing: bool) -> None:
+    """In a shared folder anybody can make it. With `old` in it, it would become the tree."""
+    forged = out.parent / ".out.netc-build"
+    (forged / "old").mkdir(parents=True)
+    (forged / "old" / "edge").mkdir()
+    for path in (forged, forged / "old", forged / "old" / "edge"):
+        os.chown(path, 65534, 65534)
+    if is_missing:
+        shutil.rmtree(out)
+    before = tree(out.parent)
+
+    with pytest.raises(WriteRefused, match="belongs to another user"):
+        write(out, NEW, complete=True)
+    assert tree(out.parent) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in for another user")
+@pytest.mark.parametrize(("mode", "is_refused"), [(0o1777, True), (0o777, True), (0o755, False)])
+def test_a_tree_of_another_user_in_a_shared_folder_is_refused(out: Path, mode: int, *, is_refused: bool) -> None:
+    """Not in a folder of that user: there root builds for them, as containers of CI systems do."""
+    os.chown(out, 65534, 65534)
+    out.parent.chmod(mode)
+
+    if is_refused:
+        with pytest.raises(WriteRefused, match="belongs to another user"):
+            write(out, NEW, complete=True)
+    else:
+        assert write(out, NEW, complete=True).written
+
+
 def test_the_hidden_folder_is_closed_to_others(out: Path) -> None:
     modes = []
 

@@ -37,6 +37,8 @@ def home(directory: Path) -> Path:
         raise WriteRefused(f"`{directory}` is a mount point, which netc cannot replace: name a folder inside")
     if root.is_symlink():  # what is behind other links is known by now
         raise WriteRefused(f"`{directory}` is a link to itself: remove it, or name another folder")
+    if root.exists() and root.lstat().st_uid != os.geteuid() and root.parent.stat().st_mode & stat.S_IWOTH:
+        raise WriteRefused(f"`{root}` belongs to another user, who could change it later: name a folder of your own")
     there = next(path for path in (root, *root.parents) if path.exists())
     if not there.is_dir():
         raise WriteRefused(f"`{there}` is not a folder, and is in the way: move it, or name another folder")
@@ -125,17 +127,24 @@ def _hidden(root: Path) -> Path:
 def _begin(new: Path) -> None:
     # Closed to others: folders get the mode of the old ones only when they are full.
     new.parent.mkdir(mode=0o700, exist_ok=True)
-    if new.parent.lstat().st_uid != os.geteuid():
-        raise WriteRefused(f"`{new.parent}` belongs to another user: build into a folder of your own")
+    _check_hidden(new.parent)
     new.mkdir(exist_ok=True)
+
+
+def _check_hidden(hidden: Path) -> None:
+    """Refuses what somebody else put there: it would become the tree, or grow while netc builds in it."""
+    status = hidden.lstat()
+    if not stat.S_ISDIR(status.st_mode):
+        raise WriteRefused(f"`{hidden}` is not a folder, and netc builds there: remove it")
+    if status.st_uid != os.geteuid():
+        raise WriteRefused(f"`{hidden}` belongs to another user: build into a folder of your own")
 
 
 def _tidy(root: Path) -> None:
     hidden = _hidden(root)
     if not os.path.lexists(hidden):
         return
-    if hidden.is_symlink():
-        raise WriteRefused(f"`{hidden}` is a link, and netc builds there: remove it")
+    _check_hidden(hidden)
     if (hidden / "old").is_dir() and not root.exists():
         # Stopped between the two renames of `_swap`.
         os.rename(hidden / "old", root)
