@@ -36,6 +36,7 @@ ends.edge = { port = 7, interface = "wg-two", public_key = "gGmJqDPVOaQhd7qGKjrM
 ends.node = { port = 7, interface = "wg-two" }
 """
 SSH = """#!/bin/bash
+set -o pipefail
 while [[ $1 != -- ]]; do shift; done
 [[ -e ${0%/*}/$2.pid ]] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
 read -r pid <"${0%/*}/$2.pid"

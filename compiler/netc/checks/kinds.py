@@ -37,7 +37,8 @@ LINK: dict[str, frozenset[str]] = {
     "ttl": TTL,
 }
 END: dict[str, frozenset[str]] = {
-    **dict.fromkeys(("port", "public_key", "private_key", "preshared_key", "keepalive", "allowed_ips"), WIREGUARD),
+    **dict.fromkeys(("port", "public_key", "next_public_key", "private_key", "preshared_key"), WIREGUARD),
+    **dict.fromkeys(("keepalive", "allowed_ips"), WIREGUARD),
     "local": LOCAL,
 }
 TUNNEL: dict[str, frozenset[str]] = {

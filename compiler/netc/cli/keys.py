@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,7 @@ from netc.cli.topology import host_of, report, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.carrier import Carrier
+    from netc.language.tables import Secret
     from netc.network.interface import Network
 
 SECRETS = "files/etc/netc/secrets"
@@ -38,16 +40,29 @@ def keys(
     local: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Make the keys in DIR here. You copy them to the hosts.")
     ] = None,
+    rotate: Annotated[
+        str | None,
+        typer.Option("--rotate", metavar="H|LINK", help="Replace the key of a host, or of a link's ends, in two runs."),
+    ] = None,
 ) -> None:
     """Make missing keys on each host, and write their public keys into TOPO."""
     text = toml_of(topo)
     network = _understood(topo, text)
     names = [host_of(name, network) for name in host or network.topology.hosts]
     files = {name: text for name, text in _secrets(network).items() if name in names}
+    if rotate:
+        if local or host:
+            raise wrong_use("--rotate goes with neither --host nor --local")
+        _rotate(rotate, topo, text, network, files, carrier(through, ssh, inventory, network.topology.hosts, sudo=sudo))
+        return
     if local:
-        made, failed = _here(files, local)
+        made, failed = _here(files, local), False
+        _share_here(network, files, local)
     else:
-        made, failed = _there(files, carrier(through, ssh, inventory, files, sudo=sudo))
+        by = carrier(through, ssh, inventory, files, sudo=sudo)
+        unshared = _share(network, files, by)
+        made, failed = _there(files, by)
+        failed = failed or unshared
     _write(topo, text, made)
     if failed:
         raise typer.Exit(1)
@@ -108,7 +123,52 @@ def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str
     return {path: key for one in made for path, key in one.public.items()}, any(one.why for one in made)
 
 
-def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]:
+def _rotate(name: str, topo: Path, text: str, network: Network, files: Mapping[str, str], connection: Carrier) -> None:
+    from netc.cli.rotation import begin, end, turns
+    from netc.emit.host import carried
+
+    wanted = turns(name, network, {host: _identities(text) for host, text in files.items()})
+    if all(turn.next for turn in wanted):
+        end(topo, text, wanted, network, connection)
+    else:
+        program = carried()
+        given = {turn.host: {**program, "etc/netc/secrets": files[turn.host].encode()} for turn in wanted}
+        begin(topo, text, [turn for turn in wanted if not turn.next], given, connection)
+
+
+def _shared(network: Network, files: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """The file of the preshared key at both ends (host, file), by link, if both hosts were asked for."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for name, link in network.topology.links.items():
+        ends = [(host, link.ends[host].preshared_key) for host in link.between if host in link.ends]
+        places = [(str(host), _place(secret)) for host, secret in ends if secret and host in files]
+        if len(places) == len(link.between):
+            found[str(name)] = places
+    return found
+
+
+def _place(secret: Secret) -> str:
+    return str(secret.file or f"/etc/credstore/{secret.credential}")
+
+
+def _share(network: Network, files: Mapping[str, str], connection: Carrier) -> bool:
+    """Makes the preshared keys of links that neither end has. The key is in memory here, and on standard input there.
+    Returns whether one is missing."""
+    from netc.deploy.keys import share
+
+    failed = False
+    for name, ends in _shared(network, files).items():
+        if why := share(connection, ends, _new_preshared_key()):
+            warn(f"the preshared key of link {name} is missing: {why}")
+            failed = True
+    return failed
+
+
+def _new_preshared_key() -> str:
+    return b64encode(token_bytes(32)).decode()
+
+
+def _here(files: Mapping[str, str], folder: Path) -> dict[str, str]:
     """By `wg` (wg(8)), each once: what is there already stays."""
     public: dict[str, str] = {}
     for host, text in files.items():
@@ -120,7 +180,17 @@ def _here(files: Mapping[str, str], folder: Path) -> tuple[dict[str, str], bool]
             public[whose] = _wg("pubkey", private)
             put_secrets(folder, {name: private})
             say(f"{folder / name} belongs in {place} on {host}, mode 0600")
-    return public, False
+    return public
+
+
+def _share_here(network: Network, files: Mapping[str, str], folder: Path) -> None:
+    for ends in _shared(network, files).values():
+        names = [f"{host}/{place.rpartition('/')[2]}" for host, place in ends]
+        there = (folder / name for name in names if (folder / name).exists())
+        key = next((path.read_text(encoding="utf-8").strip() for path in there), "") or _new_preshared_key()
+        put_secrets(folder, dict.fromkeys(names, key))
+        for name, (host, place) in zip(names, ends, strict=True):
+            say(f"{folder / name} belongs in {place} on {host}, mode 0600")
 
 
 def _wg(verb: str, given: str = "") -> str:

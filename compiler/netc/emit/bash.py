@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from netc.emit import file
 from netc.emit.file import File, Taking, restart_unit
 from netc.emit.render import Verbatim, about, plain, render
-from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset
+from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset, Successor
 from netc.plan.facts.fact import VERBS
 from netc.plan.facts.ruleset import control_groups
 from netc.plan.host_plan import HostPlan, Part
@@ -69,8 +69,11 @@ def _part(part: Part) -> Iterator[File]:
         values = {**shared, "checker": checker}
         yield _script(f"{folder}/health", "health.j2", values, restart_unit(f"netc-check-{part.name}.service"))
         yield _script(f"{folder}/withdraw", "withdraw.j2", values)
-    if endpoints := part.every(NamedEndpoint):
-        yield _script(f"{folder}/endpoints", "endpoints.j2", {**shared, "commands": list(map(_endpoint, endpoints))})
+    commands = (*map(_endpoint, part.every(NamedEndpoint)), *map(_follow_key, part.every(Successor)))
+    if commands:
+        yield _script(
+            f"{folder}/endpoints", "endpoints.j2", {**shared, "commands": commands, "keys": part.every(Successor)}
+        )
 
 
 def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:
@@ -136,4 +139,10 @@ def _endpoint(named: NamedEndpoint) -> Command:
     assert endpoint is not None
     assert endpoint.port is not None
     inside = (named.namespace,) if named.namespace else ()
-    return (named.device, named.peer.public_key, str(endpoint.host), endpoint.port, *inside)
+    return ("endpoint", named.device, named.peer.public_key, str(endpoint.host), endpoint.port, *inside)
+
+
+def _follow_key(found: Successor) -> Command:
+    assert found.peer.next_key is not None
+    inside = (found.namespace,) if found.namespace else ()
+    return ("follow_key", found.device, found.peer.public_key, found.peer.next_key, *inside)

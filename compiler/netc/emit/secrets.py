@@ -1,5 +1,6 @@
 """/etc/netc/secrets: what a host keeps secret, a line a secret: its kind, where it is, and what of the topology it
-belongs to; of the host's own keys also the public half. `netc-host keys` makes those, and names the others."""
+belongs to; of the host's own keys also the public half, and that of the
+next key while the key is replaced. `netc-host keys` makes those, and names the others."""
 
 from __future__ import annotations
 
@@ -22,8 +23,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def _line(secret: Secret, part: Part) -> str:
-    public = f" {token(secret.public)}" if secret.public else ""
-    return f"{secret.kind} {_place(secret.key)} {origin(secret.origin or part.origin)}{public}"
+    known = "".join(f" {token(key)}" for key in (secret.public, secret.next) if key)
+    return f"{secret.kind} {_place(secret.key)} {origin(secret.origin or part.origin)}{known}"
 
 
 def _place(key: Key) -> str:

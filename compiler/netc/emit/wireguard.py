@@ -10,8 +10,11 @@ from netc.emit.render import Verbatim, about, render
 from netc.language.names import DnsName
 from netc.network.interface import Peer
 from netc.plan.facts import Wireguard
-from netc.plan.facts.wireguard import wireguard_path
+from netc.plan.facts.wireguard import successor, wireguard_path
 from netc.plan.host_plan import HostPlan, Part
+
+TRIES = 5
+"""Seconds between attempts to reach a peer by its next key."""
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
@@ -24,11 +27,18 @@ def _text(device: Wireguard, part: Part) -> str:
     mark = None if device.mark is None else Verbatim(f"{device.mark:#010x}")
     own = {"port": device.port, "mark": mark}
     head = render("wireguard", "device.j2", about=about(part.about), interface=any(own.values()), **own)
-    return "\n".join((head, *(_peer(peer, device.keepalive) for peer in device.peers)))
+    return "\n".join((head, *(text for peer in device.peers for text in _peers(peer, device.keepalive))))
+
+
+def _peers(peer: Peer, keepalive: int) -> Iterator[str]:
+    yield _peer(peer, keepalive)
+    if following := successor(peer):
+        yield _peer(following, TRIES if peer.endpoint else keepalive, is_next=True)
 
 
 @lru_cache(maxsize=8192)
-def _peer(peer: Peer, keepalive: int) -> str:
+def _peer(peer: Peer, keepalive: int, *, is_next: bool = False) -> str:
     """Peers of a mesh look alike from most hosts, so each is printed once."""
     named = peer.endpoint is None or isinstance(peer.endpoint.host, DnsName)
-    return render("wireguard", "peer.j2", peer=peer, endpoint=None if named else peer.endpoint, keepalive=keepalive)
+    endpoint = None if named else peer.endpoint
+    return render("wireguard", "peer.j2", peer=peer, endpoint=endpoint, keepalive=keepalive, next=is_next)

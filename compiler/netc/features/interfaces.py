@@ -29,8 +29,20 @@ from netc.network.interface import (
 from netc.network.namespaces import part_name
 from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
-from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
+from netc.plan.facts import (
+    Address,
+    Carrier,
+    Foreign,
+    LinkSetting,
+    NamedEndpoint,
+    PlainTunnel,
+    Route,
+    Rule,
+    Successor,
+    Wireguard,
+)
 from netc.plan.facts.device import Device
+from netc.plan.facts.wireguard import successor
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
 
@@ -49,6 +61,7 @@ def _part(interface: Interface, network: Network) -> Part:
     inside = interface.namespace
     holder = (part_name(inside),) if inside else ()
     peers = interface.peers if isinstance(interface, WireguardInterface) else ()
+    successors = [peer for peer in map(successor, peers) if peer]
     return Part(
         name=interface.part,
         origin=interface.origin,
@@ -74,9 +87,10 @@ def _part(interface: Interface, network: Network) -> Part:
             *(*_rules(interface), *_back_rules(interface)),
             *(
                 NamedEndpoint(interface.name, peer, inside)
-                for peer in peers
+                for peer in (*peers, *successors)
                 if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
             ),
+            *(Successor(interface.name, peer, inside) for peer in peers if peer.next_key),
         ),
         numbers=tuple(_numbers(interface, carries_split(interface, network))),
     )

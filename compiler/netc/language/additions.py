@@ -54,6 +54,25 @@ def with_text(text: str, path: tuple[str, ...], value: str) -> str:
     raise NotAdded(f"there is no place for {dotted(path)}")
 
 
+def without(text: str, path: tuple[str, ...]) -> str:
+    """`text` is TOML, and says nothing at `path` any more. Raises NotAdded if there is nothing, or no way."""
+    *above, key = path
+    try:
+        document = tomlkit.parse(text)
+        node: Any = document
+        inner: Any = tomllib.loads(text)
+        wanted = inner
+        for name in above:
+            node, inner = node[name], inner[name]
+        del node[key], inner[key]
+        made = document.as_string()
+        if tomllib.loads(made) == wanted:
+            return made
+    except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError):
+        pass
+    raise NotAdded(f"{dotted(path)} cannot be removed")
+
+
 def _with(data: dict[str, Any], path: tuple[str, ...], table: Mapping[str, Any]) -> dict[str, Any]:
     key, *rest = path
     inner = data.get(key, {})

@@ -56,6 +56,9 @@ class End(Table):
         None, description="The outer source address, if the peer dials another one (behind NAT)."
     )
     public_key: PublicKey | None = Field(None, description="A public key of this end alone. Default: the host's.")
+    next_public_key: PublicKey | None = Field(
+        None, description="The key that will replace `public_key` of this end. `netc keys --rotate` writes it here."
+    )
     private_key: Secret | None = Field(
         None,
         description=(

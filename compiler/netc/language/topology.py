@@ -81,6 +81,9 @@ class Host(Table):
     addresses: OneOrMany[InterfaceAddress] = Field((), description="Addresses of the uplink's interface.")
     ssh: PortNumber = Field(22, description="The port of sshd. It stays reachable, whatever else is compiled.")
     public_key: PublicKey | None = Field(None, description="The host's WireGuard public key.")
+    next_public_key: PublicKey | None = Field(
+        None, description="The public key that the host will have next. `netc keys --rotate` writes it here."
+    )
     private_key: Secret | None = Field(
         None,
         description=(

@@ -44,6 +44,8 @@ class Peer(Struct, frozen=True, eq=False):
     allowed_ips: tuple[IPNetwork, ...]
     endpoint: Endpoint | None = None
     preshared_key: Key | None = None
+    next_key: PublicKey | None = None
+    """The key that will replace `public_key`."""
 
 
 class Identity(Struct, frozen=True):
@@ -51,6 +53,8 @@ class Identity(Struct, frozen=True):
 
     where: KeyPath
     public_key: PublicKey | None
+    next_key: PublicKey | None = None
+    """The key that will replace it."""
 
 
 class Mtu(Struct, frozen=True):

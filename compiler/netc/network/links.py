@@ -56,6 +56,10 @@ class Side(Struct, frozen=True):
     def public_key(self) -> PublicKey | None:
         return self.end.public_key or self.host.public_key
 
+    @property
+    def next_key(self) -> PublicKey | None:
+        return self.end.next_public_key if self.end.public_key else self.host.next_public_key
+
 
 def link_interfaces(name: LinkName, link: Link, topology: Topology) -> Iterator[Interface | Diagnostic]:
     """Both ends of a link whose hosts exist; a Diagnostic for an end that cannot be made."""
@@ -154,13 +158,14 @@ def _wireguard(
     own_key = private_key(end.private_key, name) if end.public_key or end.private_key else host_key(near.host)
     identity = host_identity(near.name, near.host)
     if end.public_key or end.private_key:
-        identity = Identity(("links", name, "ends", near.name, "public_key"), near.public_key)
+        identity = Identity(("links", name, "ends", near.name, "public_key"), near.public_key, near.next_key)
     peer = Peer(
         name=far.name,
         public_key=far.public_key,
         allowed_ips=_allowed(near, far),
         endpoint=_endpoint(near, far, family),
         preshared_key=secret(end.preshared_key),
+        next_key=far.next_key,
     )
     yield WireguardInterface(
         **asdict(bare),
@@ -189,7 +194,7 @@ def host_key(host: Host) -> Key:
 
 
 def host_identity(name: HostName, host: Host) -> Identity:
-    return Identity(("hosts", name, "public_key"), host.public_key)
+    return Identity(("hosts", name, "public_key"), host.public_key, host.next_public_key)
 
 
 def keepalive(given: int | None, host: Host, end: End | None = None) -> int:

@@ -124,6 +124,7 @@ class _Peers:
             public_key=table.public_key,
             allowed_ips=tuple(alone(in_subnet(subnet, table.id)) for subnet in self.mesh.subnet),
             endpoint=Endpoint(there.host, there.port or self.mesh.port) if there else None,
+            next_key=table.next_public_key,
         )
 
 
@@ -151,6 +152,7 @@ def _per_peer(name: MeshName, mesh: Mesh, hosts: dict[HostName, Host], origin: K
                 public_key=far.public_key,
                 allowed_ips=EVERYTHING,
                 endpoint=Endpoint(there.host, there.port or mesh.port + near.id) if there else None,
+                next_key=far.next_public_key,
             )
             yield WireguardInterface(
                 host=host,

@@ -9,7 +9,7 @@ from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
 from netc.emit.systemd.capabilities import HOLDING, capabilities, devices, runs_anything
 from netc.language.names import CredentialName
-from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, NamedEndpoint, Ruleset
+from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, NamedEndpoint, Ruleset, Successor
 from netc.plan.facts.device import Device
 from netc.plan.facts.ruleset import groups_path
 from netc.plan.host_plan import Confined, HostPlan, Part
@@ -67,7 +67,7 @@ def _part(part: Part) -> Iterator[File]:
         bound=part.bound,
         wants=part.wants,
         follows=part.follows,
-        endpoints=part.every(NamedEndpoint),
+        endpoints=runs_endpoints(part),
         watched=part.every(KeptRoute),
         checked=part.every(Checker),
         daemon=next((Verbatim(fact.pid_file) for fact in part.facts if fact.pid_file), None),
@@ -82,10 +82,15 @@ def _part(part: Part) -> Iterator[File]:
         yield _own(f"netc-check-{part.name}.service", text)
     for other in part.renewed_by:
         yield File(f"{UNITS}/{other}.d/50-netc-{part.name}.conf", render("systemd", "renew.conf.j2", **shared))
-    if part.every(NamedEndpoint):
+    if runs_endpoints(part):
         for kind in ("service", "timer"):
-            text = render("systemd", f"endpoints.{kind}.j2", **minding)
+            text = render("systemd", f"endpoints.{kind}.j2", **minding, keys=part.every(Successor))
             yield _own(f"netc-endpoints-{part.name}.{kind}", text)
+
+
+def runs_endpoints(part: Part) -> bool:
+    """Has the script `endpoints`, and a timer that runs it."""
+    return bool(part.every(NamedEndpoint) or part.every(Successor))
 
 
 def _own(unit: str, text: str) -> File:

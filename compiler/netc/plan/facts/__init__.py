@@ -26,6 +26,7 @@ from netc.plan.facts.route import Route
 from netc.plan.facts.router import Router
 from netc.plan.facts.rule import RoutingPolicy, Rule
 from netc.plan.facts.ruleset import Ruleset
+from netc.plan.facts.successor import Successor
 from netc.plan.facts.veth import Veth
 from netc.plan.facts.wireguard import Wireguard
 
@@ -55,6 +56,7 @@ FACTS: tuple[type[Fact], ...] = (
     Launcher,
     HeldSlice,
     NamedEndpoint,
+    Successor,
     Checker,
 )
 """In the order in which those of one part come up, and go down in the reverse of it."""

@@ -40,6 +40,8 @@ class Secret(Struct, frozen=True):
     key: Key
     origin: KeyPath | None = None
     public: PublicKey | None = None
+    next: PublicKey | None = None
+    """The public half of the key that will replace it."""
 
 
 class Fact(Struct, frozen=True):

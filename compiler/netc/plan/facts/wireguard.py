@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from netc.language.names import NamespaceName
 from netc.network.interface import Identity, Key, Peer
 from netc.plan.facts.device import Device, moved
@@ -30,7 +32,7 @@ class Wireguard(Device, frozen=True):
     def steps(self) -> Iterator[Step]:
         inside = (self.namespace,) if self.namespace else ()
         peers: Command = ("peers_are", self.name, wireguard_path(self), *inside)
-        known = self.identity.public_key if self.identity else None
+        known = [key for key in (self.identity.public_key, self.identity.next_key) if key] if self.identity else ()
         yield Step(
             up=("wireguard", self.name),
             down=("remove_link", self.name),
@@ -44,7 +46,7 @@ class Wireguard(Device, frozen=True):
         yield Step(
             up=("wg", "set", self.name, "private-key", self.private_key),
             down=Implicit(self.name),
-            holds=(("key_is", self.name, self.private_key, self.namespace or "-", *((known,) if known else ())),),
+            holds=(("key_is", self.name, self.private_key, self.namespace or "-", *known),),
         )
         for command in self._preshared():
             # The check cannot read the preshared key without printing it, so it checks only that the peer is there.
@@ -52,7 +54,7 @@ class Wireguard(Device, frozen=True):
         yield from moved(self.name, self.namespace)
 
     def _preshared(self) -> Iterator[Command]:
-        for peer in self.peers:
+        for peer in (each for known in self.peers for each in (known, successor(known)) if each):
             if peer.preshared_key:
                 yield ("wg", "set", self.name, "peer", peer.public_key, "preshared-key", peer.preshared_key)
 
@@ -61,7 +63,8 @@ class Wireguard(Device, frozen=True):
 
     def secrets(self) -> Iterator[Secret]:
         if self.identity:
-            yield Secret("identity", self.private_key, self.identity.where, self.identity.public_key)
+            public, following = self.identity.public_key, self.identity.next_key
+            yield Secret("identity", self.private_key, self.identity.where, public, following)
         else:
             yield Secret("tunnel", self.private_key)
         yield from (Secret("preshared", peer.preshared_key) for peer in self.peers if peer.preshared_key)
@@ -79,6 +82,11 @@ class Wireguard(Device, frozen=True):
     def capabilities(self) -> tuple[str, ...]:
         """A key can be in a folder that is not root's. A userspace implementation may bind to any port."""
         return ("DAC_READ_SEARCH", "NET_BIND_SERVICE")
+
+
+def successor(peer: Peer) -> Peer | None:
+    """The peer with its next key, which has no allowed IPs until the peer uses that key."""
+    return replace(peer, public_key=peer.next_key, allowed_ips=(), next_key=None) if peer.next_key else None
 
 
 def wireguard_path(device: Wireguard) -> str:

@@ -78,8 +78,8 @@ query_device() { # DEVICE WHAT [NAMESPACE]: puts its line into `words`
 }
 
 peers_are() { # DEVICE FILE [NAMESPACE]: compares with FILE, except endpoints, which may change
-  local by line name='' key='' value port='' mark=0 net words number
-  local -A names=() allowed=() every=() there=()
+  local by line name='' key='' value port='' mark=0 net words number before=''
+  local -A names=() allowed=() every=() there=() next=()
   is_readable "$2" || return 0
   place_of[$1]=${3--}
   while IFS= read -r line; do
@@ -88,7 +88,10 @@ peers_are() { # DEVICE FILE [NAMESPACE]: compares with FILE, except endpoints, w
       '# '*) name=${line#??} ;;
       ListenPort*) port=$value ;;
       FwMark*) mark=$value ;;
-      PublicKey*) key=$value names[$key]=${name:-$key} name='' ;;
+      PublicKey*)
+        before=$key key=$value names[$key]=${name:-$key} name=''
+        [[ ${names[$key]} != *', next key' ]] || next[$before]=$key
+        ;;
       AllowedIPs*) allowed[$key]=${value//, / } ;;
       PersistentKeepalive*) every[$key]=${value/#0/off} ;;
     esac
@@ -109,6 +112,12 @@ peers_are() { # DEVICE FILE [NAMESPACE]: compares with FILE, except endpoints, w
       differs "peer ${names[$key]} of $1 has keepalive ${words[2]}, not ${every[$key]}"
   done
   query_wg allowed-ips "${@:3}"
+  for key in "${!next[@]}"; do # `follow_key` moves them while a key is replaced
+    for number in ${lines_of["$by $1"]-}; do
+      read -ra words <<<"${output["$by $number"]}"
+      [[ ${words[1]} != "$key" || ${words[2]} != '(none)' ]] || allowed[${next[$key]}]=${allowed[$key]} allowed[$key]=''
+    done
+  done
   for number in ${lines_of["$by $1"]-}; do
     read -ra words <<<"${output["$by $number"]}"
     key=${words[1]} there[${words[1]}]=1
@@ -123,11 +132,11 @@ peers_are() { # DEVICE FILE [NAMESPACE]: compares with FILE, except endpoints, w
   for key in "${!names[@]}"; do [[ ${there[$key]-} ]] || differs "peer ${names[$key]} of $1 is not there"; done
 }
 
-key_is() { # DEVICE FILE NAMESPACE [PUBLIC]: the device has the key with the public half PUBLIC, or else the key in FILE
+key_is() { # DEVICE FILE NAMESPACE [PUBLIC [NEXT]]: the device has the key with one of these public halves, or else the key in FILE
   local by words file=$2
   query_device "$1" public-key "${3#-}"
   [[ ${words[1]-} ]] || return 0
-  [[ ${4-} != "${words[1]}" ]] || return 0
+  [[ ${4-} != "${words[1]}" && ${5-} != "${words[1]}" ]] || return 0
   if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey 2>/dev/null <"$file") || true; fi
   if [[ ${public_of[$file]-${words[1]}} != "${words[1]}" ]]; then
     differs "interface $1 has another key than $file"
@@ -186,6 +195,20 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on th
   address=$(choose_address "$current" "${handshake:-0}" <<<"$found")
   [[ $address != *:* ]] || address=[$address]
   [[ $current == "$address:$port" ]] || "${in[@]}" wg set "$device" peer "$key" endpoint "$address:$port" || failed=1
+}
+
+follow_key() { # DEVICE KEY NEXT [NAMESPACE]: the allowed IPs move to the one of both keys that made the last handshake
+  local device=$1 in=() key value met nets from=$2 to=$3
+  local -A handshakes=() prefixes=()
+  [[ $# == 3 ]] || in=(ip netns exec "$4")
+  met=$("${in[@]}" wg show "$device" latest-handshakes) || { failed=1; return; }
+  nets=$("${in[@]}" wg show "$device" allowed-ips) || { failed=1; return; }
+  while read -r key value; do handshakes[$key]=$value; done <<<"$met"
+  while read -r key value; do prefixes[$key]=${value/(none)/}; done <<<"$nets"
+  [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may go back to the first one
+  ((${handshakes[$to]:-0} > ${handshakes[$from]:-0})) || return 0
+  "${in[@]}" wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }
+  printf 'netc: %s: the peer uses the key %s now\n' "$device" "$to" >&2
 }
 
 value_of() { # KEY COMMAND…: prints the second word of the line that begins with KEY
