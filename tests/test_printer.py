@@ -1,4 +1,4 @@
-"""Text from outside starts no line of its own, controls no terminal, and is no command to the runner of a CI log."""
+"""Text that netc did not write starts no line of its own, controls no terminal, and is no command to a CI runner."""
 
 from __future__ import annotations
 

@@ -259,6 +259,7 @@ FULL: Table = {
             },
         },
         "b": {"id": 2, "wan": "eth0", "addresses": ["198.51.101.1/24", "2001:db8:2::1/64"], "public_key": key("b")}
+        | {"next_public_key": key("b next")}
         | {"loopback": ["172.22.99.2/32", "fd42:99::2/128"], "bgp": {"member": 4225470001}},
     },
     "bgp": {

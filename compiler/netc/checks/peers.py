@@ -9,8 +9,9 @@ from netaddr import IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import KINDS
-from netc.language.links import Link, Mesh
+from netc.language.links import End, Link, Mesh
 from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
+from netc.language.topology import Host
 from netc.language.values import Endpoint
 from netc.network.dialling import FAMILY, candidates, dial, families
 from netc.network.interface import Interface, Network, WireguardInterface
@@ -21,6 +22,7 @@ from netc.network.spans import Spans
 def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
     yield from _keys(network)
+    yield from _next_keys(network)
     yield from _key_files(network)
     for name, link in topology.links.items():
         if KINDS[link.kind].form == "wireguard":
@@ -67,13 +69,35 @@ def _keys(network: Network) -> Iterator[Diagnostic]:
 
 
 def _declared(network: Network) -> Iterator[tuple[KeyPath, HostName, PublicKey]]:
-    for host, table in network.topology.hosts.items():
+    for where, host, table in _keyed(network):
         if table.public_key:
-            yield ("hosts", host, "public_key"), host, table.public_key
+            yield (*where, "public_key"), host, table.public_key
+        if table.next_public_key:
+            yield (*where, "next_public_key"), host, table.next_public_key
+
+
+def _keyed(network: Network) -> Iterator[tuple[KeyPath, HostName, Host | End]]:
+    for host, table in network.topology.hosts.items():
+        yield ("hosts", host), host, table
     for name, link in network.topology.links.items():
-        for host, end in link.ends.items():
-            if end.public_key:
-                yield ("links", name, "ends", host, "public_key"), host, end.public_key
+        yield from ((("links", name, "ends", host), host, end) for host, end in link.ends.items())
+
+
+def _next_keys(network: Network) -> Iterator[Diagnostic]:
+    """A next key that can replace no key."""
+    for where, host, table in _keyed(network):
+        if not table.next_public_key:
+            continue
+        at = (*where, "next_public_key")
+        if not table.public_key:
+            what = "`next_public_key` has no `public_key` beside it that it could replace"
+            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out")
+        elif table.public_key == table.next_public_key:
+            what = "`next_public_key` is the same as `public_key`"
+            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out")
+        elif table.private_key and table.private_key.credential:
+            what = f"the private key of {host} is a credential, and netc replaces only keys in files"
+            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out, or write `private_key.file`")
 
 
 def _key_files(network: Network) -> Iterator[Diagnostic]:

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from secrets import token_bytes
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -154,18 +153,14 @@ def _place(secret: Secret) -> str:
 def _share(network: Network, files: Mapping[str, str], connection: Carrier) -> bool:
     """Makes the preshared keys of links that neither end has. The key is in memory here, and on standard input there.
     Returns whether one is missing."""
-    from netc.deploy.keys import share
+    from netc.deploy.keys import new_preshared_key, share
 
     failed = False
     for name, ends in _shared(network, files).items():
-        if why := share(connection, ends, _new_preshared_key()):
+        if why := share(connection, ends, new_preshared_key()):
             warn(f"the preshared key of link {name} is missing: {why}")
             failed = True
     return failed
-
-
-def _new_preshared_key() -> str:
-    return b64encode(token_bytes(32)).decode()
 
 
 def _here(files: Mapping[str, str], folder: Path) -> dict[str, str]:
@@ -184,10 +179,12 @@ def _here(files: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def _share_here(network: Network, files: Mapping[str, str], folder: Path) -> None:
+    from netc.deploy.keys import new_preshared_key
+
     for ends in _shared(network, files).values():
         names = [f"{host}/{place.rpartition('/')[2]}" for host, place in ends]
         there = (folder / name for name in names if (folder / name).exists())
-        key = next((path.read_text(encoding="utf-8").strip() for path in there), "") or _new_preshared_key()
+        key = next((path.read_text(encoding="utf-8").strip() for path in there), "") or new_preshared_key()
         put_secrets(folder, dict.fromkeys(names, key))
         for name, (host, place) in zip(names, ends, strict=True):
             say(f"{folder / name} belongs in {place} on {host}, mode 0600")

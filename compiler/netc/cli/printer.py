@@ -1,4 +1,4 @@
-"""The one printer of the verbs. What comes from outside (topologies, MANIFESTs, files of other programs, answers of
+"""The one printer of the verbs. Text that netc did not write (topologies, MANIFESTs, CSV files, answers of
 hosts) starts no line of its own, controls no terminal, and is no command to the runner that reads a CI log."""
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from secrets import token_bytes
 
 from msgspec import Struct
 
@@ -67,6 +69,11 @@ def switch(carrier: Carrier, host: str, file: str, report: Callable[[str], objec
 def knows(carrier: Carrier, host: str, keys: Sequence[str], report: Callable[[str], object]) -> str:
     """Asks a peer for the public keys of its installed tree. Returns which is missing, or an empty string."""
     return _why(carrier, host, KNOWS, keys, report)
+
+
+def new_preshared_key() -> str:
+    """32 random bytes in base64, as `wg genpsk` makes them."""
+    return b64encode(token_bytes(32)).decode()
 
 
 def share(carrier: Carrier, ends: Sequence[tuple[str, str]], key: str) -> str:

@@ -55,7 +55,8 @@ def with_text(text: str, path: tuple[str, ...], value: str) -> str:
 
 
 def without(text: str, path: tuple[str, ...]) -> str:
-    """`text` is TOML, and says nothing at `path` any more. Raises NotAdded if there is nothing, or no way."""
+    """`text` is TOML, and says nothing at `path` any more. Raises NotAdded if there is nothing to remove, or in a
+    form that netc cannot change."""
     *above, key = path
     try:
         document = tomlkit.parse(text)

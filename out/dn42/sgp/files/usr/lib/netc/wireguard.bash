@@ -205,7 +205,7 @@ follow_key() { # DEVICE KEY NEXT [NAMESPACE]: the allowed IPs move to the one of
   nets=$("${in[@]}" wg show "$device" allowed-ips) || { failed=1; return; }
   while read -r key value; do handshakes[$key]=$value; done <<<"$met"
   while read -r key value; do prefixes[$key]=${value/(none)/}; done <<<"$nets"
-  [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may go back to the first one
+  [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may use the first one again
   ((${handshakes[$to]:-0} > ${handshakes[$from]:-0})) || return 0
   "${in[@]}" wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }
   printf 'netc: %s: the peer uses the key %s now\n' "$device" "$to" >&2

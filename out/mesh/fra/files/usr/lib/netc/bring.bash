@@ -62,16 +62,22 @@ back_to() ( # [GENERATION] [OPTION of install]…: by default the generation bef
 
 # ---- secrets. Keys of the host itself are made if they are missing. A key that exists is never changed, and only public
 # keys are printed.
-keys() { # [--make FILE]…: also the key of a tunnel, if its peer accepts a public key of yours
-  local kind file whose public left=0 make=' ' secrets=$root/etc/netc/secrets
+keys() { # [--make FILE]…: also the key of a tunnel, if its peer accepts a public key of yours. --next FILE, --switch FILE: below
+  local kind file whose public next left=0 make=' ' secrets=$root/etc/netc/secrets
   [[ -e $secrets ]] || die "this tree has no secrets"
+  if [[ ${1-} == --@(next|switch) ]]; then
+    (($# == 2)) || usage "keys $1 takes a FILE"
+    read -r _ file whose public next < <(grep -F "identity $2 " "$secrets") || die "$2 is not a key of this host's own"
+    "${1#--}_key"
+    return
+  fi
   while (($#)); do
     [[ $1 == --make && ${2-} == /* ]] || usage "keys takes only --make FILE"
     awk -v file="$2" '$1 == "tunnel" && $2 == file {found = 1} END {exit !found}' "$secrets" || die "$2 is not the key of a tunnel of this host"
     make+="$2 "
     shift 2
   done
-  while read -r kind file whose public; do
+  while read -r kind file whose public next; do
     case $kind in
       '#') continue ;;
       identity) make_key "$file" ;;
@@ -79,7 +85,7 @@ keys() { # [--make FILE]…: also the key of a tunnel, if its peer accepts a pub
     esac || { left=1; continue; }
     check_secret "$kind" "$file" "$whose" || { left=1; continue; }
     case $kind in
-      identity) print_public "$file" "$whose = \"%s\"\n" "$public" ;;
+      identity) print_public "$file" "$whose = \"%s\"\n" "$public" "$next" ;;
       tunnel) print_public "$file" "# $whose, public key for the peer: %s\n" ;;
     esac || left=1
   done <"$secrets"
@@ -115,10 +121,35 @@ check_secret() { # KIND FILE WHOSE
   [[ $owner == 0 && $mode == *00 ]] || { report "$2 must be readable only by root: chown root $2 && chmod 600 $2"; return 1; }
 }
 
-print_public() { # FILE FORMAT [WHAT THE TOPOLOGY HAS]
+print_public() { # FILE FORMAT [WHAT THE TOPOLOGY HAS [THE NEXT KEY THERE]]
   local public
   public=$(wg pubkey <"$1" 2>/dev/null) || { report "$1 is not a WireGuard key"; return 1; }
   # shellcheck disable=SC2059 # the format is made of checked names, above
   printf "$2" "$public"
-  [[ ! ${3-} || $3 == "$public" ]] || report "$1 is not the key that the topology has: put the printed line into the topology and build again"
+  [[ ! ${3-} || $3 == "$public" || ${4-} == "$public" ]] || report "$1 is not the key that the topology has: put the printed line into the topology and build again"
+}
+
+# ---- a key is replaced in two phases. FILE.next is made, and all peers learn its public half. Then this host uses it: its
+# peers notice the handshake (`follow_key` in wireguard.bash). FILE.old is the key before.
+next_key() { # of `file`
+  [[ $file != /etc/credstore/* ]] || die "$file is a credential: netc replaces only keys in files"
+  make_key "$file.next" && check_secret identity "$file.next" "the next key of $whose" || return
+  print_public "$file.next" "${whose%public_key}next_public_key = \"%s\"\n"
+}
+
+switch_key() { # of `file`, to the one with the public half `next`. If it was interrupted, the next call completes it
+  local reload parts=()
+  [[ $next ]] || die "no next key of $whose is installed here: install the tree of a topology that has it"
+  require_idle
+  if [[ $(wg pubkey <"$file" 2>/dev/null) != "$next" ]]; then
+    check_secret identity "$file.next" "the next key of $whose" || return
+    [[ $(wg pubkey <"$file.next" 2>/dev/null) == "$next" ]] || die "$file.next is not the next key that the topology has"
+    { ln -fT "$file" "$file.old" && mv -T "$file.next" "$file" && sync -f "$file"; } || return
+  fi
+  for reload in $(grep -lF -- " $file" /etc/netc/parts/*/reload); do
+    reload=${reload%/reload}
+    ! is_up "${reload##*/}" || parts+=("${reload##*/}")
+  done
+  for reload in "${parts[@]}"; do reload_part "$reload" || return; done
+  report "$file is the next key now, and $file.old is the one before"
 }
