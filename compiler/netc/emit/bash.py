@@ -144,5 +144,4 @@ def _endpoint(named: NamedEndpoint) -> Command:
 
 def _follow_key(found: Successor) -> Command:
     assert found.peer.next_key is not None
-    inside = (found.namespace,) if found.namespace else ()
-    return ("follow_key", found.device, found.peer.public_key, found.peer.next_key, *inside)
+    return ("follow_key", found.device, found.peer.public_key, found.peer.next_key)

@@ -90,7 +90,7 @@ def _part(interface: Interface, network: Network) -> Part:
                 for peer in (*peers, *successors)
                 if peer.endpoint and isinstance(peer.endpoint.host, DnsName)
             ),
-            *(Successor(interface.name, peer, inside) for peer in peers if peer.next_key),
+            *(Successor(interface.name, peer) for peer in peers if peer.next_key),
         ),
         numbers=tuple(_numbers(interface, carries_split(interface, network))),
     )

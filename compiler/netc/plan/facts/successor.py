@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import InterfaceName, NamespaceName
+from netc.language.names import InterfaceName
 from netc.network.interface import Peer
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Step
@@ -15,7 +15,6 @@ class Successor(Fact, frozen=True):
 
     device: InterfaceName
     peer: Peer
-    namespace: NamespaceName | None = None
 
     def steps(self) -> tuple[Step, ...]:
         """None: a timer moves them."""

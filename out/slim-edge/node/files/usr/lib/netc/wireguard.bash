@@ -197,17 +197,16 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on th
   [[ $current == "$address:$port" ]] || "${in[@]}" wg set "$device" peer "$key" endpoint "$address:$port" || failed=1
 }
 
-follow_key() { # DEVICE KEY NEXT [NAMESPACE]: the allowed IPs move to the one of both keys that made the last handshake
-  local device=$1 in=() key value met nets from=$2 to=$3
+follow_key() { # DEVICE KEY NEXT: the allowed IPs move to the one of both keys that made the last handshake
+  local device=$1 key value met nets from=$2 to=$3
   local -A handshakes=() prefixes=()
-  [[ $# == 3 ]] || in=(ip netns exec "$4")
-  met=$("${in[@]}" wg show "$device" latest-handshakes) || { failed=1; return; }
-  nets=$("${in[@]}" wg show "$device" allowed-ips) || { failed=1; return; }
+  met=$(wg show "$device" latest-handshakes) || { failed=1; return; }
+  nets=$(wg show "$device" allowed-ips) || { failed=1; return; }
   while read -r key value; do handshakes[$key]=$value; done <<<"$met"
   while read -r key value; do prefixes[$key]=${value/(none)/}; done <<<"$nets"
   [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may use the first one again
   ((${handshakes[$to]:-0} > ${handshakes[$from]:-0})) || return 0
-  "${in[@]}" wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }
+  wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }
   printf 'netc: %s: the peer uses the key %s now\n' "$device" "$to" >&2
 }
 
