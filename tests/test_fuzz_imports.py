@@ -80,7 +80,7 @@ def imported(seed: str, folder: Path) -> int:
     topo.write_text(HOST)
     try:
         with within(SECONDS * (1 + 2 * len(data) / 1e6)):
-            ran = netc("import", verb, file, topo, "--keys", folder / f"{seed}.keys")
+            ran = netc("import", verb, file, topo, "--keys", folder / f"{seed}.keys", "--name", "se")
         assert ran.code in (0, 1, 2)
         assert all(c.isprintable() or c == "\n" for c in ran.out + ran.err), ran.out + ran.err
         assert not re.search(r"(?m)^\s*::\w|##\[|##vso\[", ran.out + ran.err), ran.out + ran.err

@@ -21,14 +21,8 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     TunSafe gets its stand-in."""
     topology, name = which.split("/")
     tree = compiled(EXAMPLES / f"{topology}.toml", folder)[name]
-    host, world = lab.host(name, tree), lab.host("world")
-    for device, address in WIRES.items():
-        lab.wire(host, device, world, device, a_addresses=[address])
-    secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
-    for secret in secrets:
-        own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
-        host.write(secret, TUNSAFE_CONFIG if secret.startswith("/etc/tunsafe/") else own, 0o600)
-    host.write("/usr/local/bin/tunsafe", TUNSAFE.read_text(), 0o755)
+    host = ready(lab, name, tree)
+    host.lay(tree)
     deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
     host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
     came = {part: host.run(script(part, "up"), check=False) for part in parts(host)}
@@ -36,3 +30,16 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     for complaint in failed.values():
         assert re.search("Unknown device type|not supported|Cannot find device|control group", complaint)
     return host, list(failed)
+
+
+def ready(lab: Lab, name: str, tree: Path) -> Host:
+    """With what the tree needs and somebody else brings: wires, secrets, and a stand-in for TunSafe."""
+    host, world = lab.host(name), lab.host("world")
+    for device, address in WIRES.items():
+        lab.wire(host, device, world, device, a_addresses=[address])
+    scripts = (path.read_text() for path in sorted((tree / "etc/netc/parts").glob("*/up")))
+    for secret in sorted({found for text in scripts for found in re.findall(r"(?m)^secret (.*)$", text)}):
+        own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
+        host.write(secret, TUNSAFE_CONFIG if secret.startswith("/etc/tunsafe/") else own, 0o600)
+    host.write("/usr/local/bin/tunsafe", TUNSAFE.read_text(), 0o755)
+    return host

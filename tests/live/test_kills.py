@@ -1,0 +1,40 @@
+"""Every operation of `netc-host`, killed at random moments on hosts of every example: what is left is old or new."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import night
+from live.compiled import EXAMPLES
+from live.example_host import ready
+from live.kills import Killing, generations
+from live.lab import Lab
+
+pytestmark = pytest.mark.live
+
+HOSTS = (
+    *("start/server", "seedbox/seedbox", "slim-edge/edge1", "slim-edge/node", "uplinks/lin", "mesh/fra"),
+    *("dn42/fra", "dn42-fake/hkg", "laptop/laptop", "laptop-iptables/laptop"),
+)
+KILLS = 270
+"""And 30 on machines with systemd."""
+
+
+def test_every_example_is_killed() -> None:
+    assert {which.partition("/")[0] for which in HOSTS} == {path.stem for path in EXAMPLES.glob("*.toml")}
+
+
+@pytest.mark.parametrize("which", night.some(HOSTS, least=2))
+def test_a_killed_operation_leaves_the_old_generation_or_the_new(which: str, lab: Lab, tmp_path: Path) -> None:
+    """The seed of one that fails is told."""
+    topology, name = which.split("/")
+    old, new = generations(EXAMPLES / f"{topology}.toml", name, tmp_path)
+    killing = Killing(lab, ready(lab, name, old), old, new)
+    wrong = [
+        f"{seed}: {said}"
+        for n in range(night.number(KILLS) * 2 // len(HOSTS) if not night.is_night() else KILLS // len(HOSTS))
+        if (said := killing.once(seed := f"{night.seed()} {which} {n}"))
+    ]
+    assert wrong == []
