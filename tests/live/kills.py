@@ -7,6 +7,7 @@ import random
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import tomlkit
 
@@ -25,6 +26,11 @@ done 2>/dev/null
 """
 PLACE = "/tmp/killing.bash"
 PROGRAM = "/usr/local/sbin/netc-host"
+BEYOND = (
+    ("hosts", "laptop", "splits", "torrents"),
+    *(("hosts", "lin", kind, name) for kind in ("tunnels", "uplinks") for name in ("he", "sixtofour")),
+)
+"""What needs control groups, or kinds of tunnels that not every kernel has."""
 OPERATIONS = ("install", "confirm", "revert", "down", "up", "uninstall")
 
 
@@ -144,14 +150,22 @@ class Killing:
 
 
 def generations(example: Path, name: str, folder: Path) -> tuple[Path, Path]:
-    """The example, and the same with smaller packets, for which many parts restart."""
+    """The example, and the same with smaller packets or other addresses, for which many parts restart."""
     topology = tomlkit.parse(example.read_text())
     for host, table in topology["hosts"].items():
         if "public_key" in table:
             table["public_key"] = public_key(private_key(host))
+    for path in BEYOND:
+        table: Any = topology
+        for key in path[:-1]:
+            table = table.get(key, {})
+        table.pop(path[-1], None)
     (folder / example.name).write_text(tomlkit.dumps(topology))
-    for table in topology["hosts"].values():
-        table["mtu"] = int(table.get("mtu", 1500)) - 60
+    if "namespaces" in topology["hosts"][name]:  # the provider says the size of packets
+        topology["hosts"][name]["namespaces"]["vpn"]["access"] = ["10.200.7.0/31", "fd00:207::/127"]
+    else:
+        for table in topology["hosts"].values():
+            table["mtu"] = int(table.get("mtu", 1500)) - 60
     for beside in example.parent.iterdir():
         if beside.suffix in (".conf", ".txt"):
             (folder / beside.name).write_bytes(beside.read_bytes())
