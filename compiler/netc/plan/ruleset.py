@@ -191,3 +191,13 @@ class SplitTunnel(Struct, frozen=True):
     """At most one for each family. It gets all DNS queries, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None
+
+    @property
+    def of_programs(self) -> bool:
+        """Whether it chooses what programs of the host send, and not what the host passes on."""
+        return bool(self.group or self.user or self.slice)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it rejects IPv6, or DNS queries of a family without a resolver."""
+        return self.ipv6 == "block" or len({ip.version for ip in self.resolvers}) == 1

@@ -20,6 +20,9 @@ from netc.plan.ruleset import Sources
 
 Table = Literal["filter", "mangle", "nat"]
 
+Line = tuple[str, str]
+"""The words of a rule in a base chain, and a comment, which may be empty."""
+
 TABLES: tuple[Table, ...] = ("mangle", "filter", "nat")
 """In this order they are loaded, each as a whole: what drops stands before what leads."""
 
