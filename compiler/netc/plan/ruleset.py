@@ -73,9 +73,13 @@ class Hairpin(Struct, frozen=True):
 
 
 class ClampMss(Struct, frozen=True):
-    """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
+    """What is forwarded through `devices`: TCP agrees on segments that fit, in both directions (RFC 6691). `mtu` is in
+    bytes, None where the image or another program sets it. With `is_set` the devices themselves have it, so the route
+    of what leaves knows it, and what is smaller farther on."""
 
-    device: InterfaceName
+    devices: tuple[InterfaceName, ...]
+    mtu: int | None
+    is_set: bool
 
 
 class ReturnMark(Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.iptables.words import Line, entering, leaving, masked, places, said, segment
+from netc.emit.iptables.words import TCP_OVERHEAD, Line, entering, leaving, masked, places, said, segment
 from netc.emit.render import token
 from netc.language.values import Family
 from netc.plan.ruleset import ClampMss, ReturnMark
@@ -31,7 +31,9 @@ def scrub(mark: ReturnMark) -> Iterator[Line]:
     yield f"{leaving(mark.device)} -j MARK --set-xmark {masked(0)}", why
 
 
-def clamp(clamp: ClampMss) -> Iterator[Line]:
-    why = "TCP segments are made to fit through the tunnel (MSS clamping)."
-    for words in (leaving(clamp.device), entering(clamp.device)):
-        yield f"{words} {segment(None)}", why
+def clamp(clamp: ClampMss, family: Family) -> Iterator[Line]:
+    why = "TCP segments are made to fit through these interfaces (MSS clamping)."
+    size = None if clamp.mtu is None else clamp.mtu - TCP_OVERHEAD[family]
+    for device in clamp.devices:
+        yield f"{leaving(device)} {segment(None if clamp.is_set else size)}", why
+        yield f"{entering(device)} {segment(size)}", why

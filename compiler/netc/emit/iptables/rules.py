@@ -68,7 +68,7 @@ def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
         case Scrub():
             return mangling.scrub(rule.mark)
         case ClampMss():
-            return mangling.clamp(rule)
+            return mangling.clamp(rule, family)
         case SplitRule() | Passed():
             return splits.lines(rule, chain.hook, family)
         case Visited():

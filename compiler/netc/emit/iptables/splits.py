@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from netc.emit.iptables.words import (
+    TCP_OVERHEAD,
     Line,
     Rule,
     because,
@@ -23,9 +24,6 @@ from netc.language.values import Family
 from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import SplitTunnel
-
-TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
-"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
 
 
 def carries(split: SplitTunnel) -> str:

@@ -123,6 +123,10 @@ def masked(mark: int) -> str:
     return f"{mark:#010x}/{MARK_MASK:#010x}"
 
 
+TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
+"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
+
+
 def segment(size: int | None) -> str:
     """TCP agrees on no larger ones (RFC 6691): of `size` bytes, or as the route says. None gets larger."""
     how = "--clamp-mss-to-pmtu" if size is None else f"--set-mss {size}"

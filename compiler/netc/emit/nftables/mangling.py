@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from netc.emit.nftables.words import FAMILIES, SYN, UNMARKED, Printed, has_mark, mark_value, members, quoted, set_mark
+from netc.emit.nftables.words import (
+    FAMILIES,
+    SYN,
+    UNMARKED,
+    Printed,
+    devices,
+    has_mark,
+    mark_value,
+    members,
+    quoted,
+    segments,
+    set_mark,
+)
 from netc.plan.ruleset import ClampMss, ReturnMark
 
 
@@ -29,6 +41,11 @@ def scrub(mark: ReturnMark) -> Printed:
 
 
 def clamp(clamp: ClampMss) -> Printed:
-    device = quoted(clamp.device)
-    why = ["TCP segments are made to fit through the tunnel (MSS clamping)."]
-    return why, [f"{way} {device} {SYN} set rt mtu" for way in ("oifname", "iifname")]
+    why = ["TCP segments are made to fit through these interfaces (MSS clamping)."]
+    found = devices(clamp.devices)
+    by_route, by_size = [f"{SYN} set rt mtu"], list(segments(clamp.mtu))
+    leaving = by_route if clamp.is_set or clamp.mtu is None else by_size
+    return why, [
+        *(f"oifname {found} {one}" for one in leaving),
+        *(f"iifname {found} {one}" for one in by_size or by_route),
+    ]

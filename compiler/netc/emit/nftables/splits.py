@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.nftables.words import MARK, REST, SYN, UNMARKED, Printed, has_mark, mark_value, quoted, set_mark
+from netc.emit.nftables.words import (
+    MARK,
+    REST,
+    SYN,
+    UNMARKED,
+    Printed,
+    has_mark,
+    mark_value,
+    quoted,
+    segments,
+    set_mark,
+)
 from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
 from netc.language.values import Family
@@ -15,10 +26,6 @@ from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
-
-TCP_OVERHEAD = {4: 40, 6: 60}
-"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
-
 
 ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
 """No user has the id -1. Packets without a socket, such as those that the kernel sends, do not match."""
@@ -117,8 +124,8 @@ def _lines(stage: Stage, split: SplitTunnel, hook: Hook) -> Iterator[str]:
         case Stage.LEAVING:
             if split.outer:
                 yield f"oifname {device} {UNMARKED}"
-            segments = list(_segments(split.mtu)) or [f"{SYN} set rt mtu"]
-            yield from (f"oifname {device} {segment}" for segment in segments)
+            fitting = list(segments(split.mtu)) or [f"{SYN} set rt mtu"]
+            yield from (f"oifname {device} {segment}" for segment in fitting)
         case Stage.SOURCE:
             for ip in split.addresses:
                 yield f"oifname {device} {has_mark(split.mark, 'ct')} snat {_ip(ip.version)} to {ip}"
@@ -138,7 +145,7 @@ def _arriving(split: SplitTunnel) -> Iterator[str]:
     if answers_loopback(split):
         yield f"iifname {device} ip saddr 127.0.0.0/8 drop"
         yield f"iifname {device} ip daddr 127.0.0.0/8 drop"
-    yield from (f"iifname {device} {segment}" for segment in _segments(split.mtu))
+    yield from (f"iifname {device} {segment}" for segment in segments(split.mtu))
 
 
 def _chosen(split: SplitTunnel) -> Iterator[str]:
@@ -181,14 +188,6 @@ def _nfproto(version: int) -> Verbatim:
 def _in_slice(slice_: SliceName) -> Verbatim:
     path = SliceName(slice_).control_group
     return Verbatim(f'socket cgroupv2 level {path.count("/") + 1} "{path}"')
-
-
-def _segments(mtu: int | None) -> Iterator[str]:
-    """TCP agrees on no larger ones (RFC 6691). Where the MTU is unknown, only the route of what leaves knows it."""
-    for family, overhead in TCP_OVERHEAD.items():
-        if mtu is not None:
-            size = mtu - overhead
-            yield f"meta nfproto {_nfproto(family)} {SYN} > {size} tcp option maxseg size set {size}"
 
 
 def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:

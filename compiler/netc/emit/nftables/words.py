@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
@@ -61,3 +61,14 @@ def has_mark(mark: int, what: str = "meta") -> str:
 
 
 SYN = "tcp flags syn / syn,rst tcp option maxseg size"
+
+TCP_OVERHEAD = {4: 40, 6: 60}
+"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
+
+
+def segments(mtu: int | None) -> Iterator[str]:
+    """TCP agrees on no larger ones (RFC 6691). Where the MTU is unknown, only the route of what leaves knows it."""
+    for family, overhead in TCP_OVERHEAD.items():
+        if mtu is not None:
+            size = mtu - overhead
+            yield f"meta nfproto ipv{family} {SYN} > {size} tcp option maxseg size set {size}"
