@@ -156,3 +156,43 @@ def test_a_target_behind_two_interfaces_leaves_by_either(netfilter: Netfilter) -
     else:
         wanted = ("-o wg-one -j RETURN", "-o wg-two -j RETURN", "-j DROP")
         assert found == [f"-A netc-leaves-by -d 10.7.0.2 {words}" for words in wanted]
+
+
+BRIDGE = 'bridges.br0 = { addresses = "10.0.3.1/24" }'
+PEER = f'peer = {{ public_key = "{key("x")}", endpoint = "192.0.2.1:99", allowed_ips = "0.0.0.0/0" }}'
+OUT = f'tunnels.t = {{ kind = "wireguard", address = "10.1.0.1/32", {PEER} }}'
+FORWARD = '[forwards.f]\nat = "%s"\nports = "80/tcp"\nto = "%s"\nvia = "ab"'
+
+
+@pytest.mark.parametrize(
+    ("a", "more"),
+    [
+        (BRIDGE, ""),
+        ('firewall.pass = { from = "docker0", to = "eth0" }', ""),
+        (f"docker = true\n{BRIDGE}", ""),
+        (f'{OUT}\nsplits.s = {{ tunnel = "t", source = "10.9.0.0/24", ipv6 = "block" }}', ""),
+        (
+            f'{OUT}\nnamespaces.n = {{ tunnel = "t", dns = "9.9.9.9", access = "10.200.0.0/31", '
+            'publish = { port = "81/tcp" } }',
+            "",
+        ),
+        ("", FORWARD % ("a", "b")),
+        ("", FORWARD % ("b", "a:10.0.3.20")),
+    ],
+    ids=["bridge", "pass", "docker", "split", "namespace", "edge", "served behind"],
+)
+@pytest.mark.parametrize("mtu", [1492, 1500])
+def test_segments_are_clamped_wherever_something_larger_is_forwarded(a: str, more: str, mtu: int) -> None:
+    """By the MTU of a device, and not by the feature that forwards into it."""
+    lines = rules(a=f"mtu = {mtu}\n{a}", more=more)
+
+    for way in ("oifname", "iifname"):
+        for version, size in ((4, mtu - 40), (6, mtu - 60)):
+            syn = "tcp flags syn / syn,rst tcp option maxseg size"
+            clamp = f'{way} "eth0" meta nfproto ipv{version} {syn} > {size} tcp option maxseg size set {size}'
+            assert (clamp in lines) is (mtu < 1500)
+        assert any(line.startswith(f'{way} "wg-b" ') and "maxseg size set" in line for line in lines)
+
+
+def test_a_host_that_forwards_nothing_clamps_nothing() -> None:
+    assert not any("maxseg" in line for line in rules(a="mtu = 1492\nfirewall = { }"))

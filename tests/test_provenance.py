@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from difflib import ndiff
 from functools import cache
 from pathlib import Path
@@ -118,7 +119,13 @@ def test_lines_of_a_table_are_those_removed_with_it(example: str, path: tuple[st
     text = (ROOT / "examples" / f"{example}.toml").read_text()
     block = header + re.split(r"\n(?=#|\[)", text.partition(header)[2], maxsplit=1)[0]
 
-    assert from_table(path, base(example)) == by_experiment(example, block, "")
+    assert telling(from_table(path, base(example)), example) == telling(by_experiment(example, block, ""), example)
+
+
+def telling(lines: Iterable[tuple[str, str, int]], example: str) -> set[tuple[str, str, int]]:
+    """Without those that only close a block: of two chains, one goes, and a diff may name the brace of either."""
+    texts = {(str(host), path): text.splitlines() for (host, path), text in base(example).texts.items()}
+    return {(host, path, number) for host, path, number in lines if texts[host, path][number - 1].strip() != "}"}
 
 
 def test_lines_of_a_forward_do_not_belong_to_its_link() -> None:

@@ -61,14 +61,14 @@ table ip hand {{
 	chain forward {{
 		type filter hook forward priority mangle;
 		oifname "vx-node" tcp flags syn / syn,rst tcp option maxseg size set rt mtu
-		iifname "vx-node" tcp flags syn / syn,rst tcp option maxseg size set rt mtu
+		iifname "vx-node" tcp flags syn / syn,rst tcp option maxseg size set 1410
 	}}
 }}
 """
 IPTABLES = f"""
 *mangle
 -A FORWARD -o vx-node -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
--A FORWARD -i vx-node -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+-A FORWARD -i vx-node -p tcp --tcp-flags SYN,RST SYN -j TCPMSS --set-mss 1410
 COMMIT
 *nat
 -A PREROUTING -i eth0 -d {EDGE} -p tcp --dport {PORT} -j DNAT --to-destination {SERVER}

@@ -499,7 +499,7 @@ def test_other_hosts_cannot_reach_listeners_on_the_loopback_device(lab: Lab, tmp
     arriving = Capture(there.laptop, "wg-escape")
     assert client(there.exit, "tcp", "127.0.0.9", 7001, source="10.66.0.1", timeout=1) is None
     assert arriving.packets("dst host 127.0.0.9 and port 7001") != []
-    nft, iptables = "nft flush chain inet netc split_arriving", "iptables -t mangle -F netc-PREROUTING"
+    nft, iptables = "nft flush chain inet netc prerouting_mangle", "iptables -t mangle -F netc-PREROUTING"
     there.laptop.run((nft if netfilter == "nftables" else iptables).split())
     assert client(there.exit, "tcp", "127.0.0.9", 7001, source="10.66.0.1") == "10.66.0.1", "or this shows nothing"
 

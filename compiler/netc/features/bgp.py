@@ -68,7 +68,7 @@ from netc.plan.bgp import (
 from netc.plan.facts import Loose, Router, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
-from netc.plan.ruleset import ClampMss, Opening, Sources, Transit
+from netc.plan.ruleset import Opening, Sources, Transit
 
 BIRD = PartName("bird")
 LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
@@ -296,10 +296,8 @@ BABEL_PORT = Ports(6696, 6696, "udp")
 
 
 def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
-    """The MTU may be smaller behind another router, so the MSS is clamped on every link."""
-    clamps = tuple(map(ClampMss, devices))
     if not is_filtered:
-        return Ruleset(origin, clamps=clamps)
+        return Ruleset(origin)
     openings = [_opening(session) for session in router.sessions]
     for interface in router.igp:
         spoken = Opening(origin, devices=(interface.device,), protocol=OSPF)
@@ -307,7 +305,7 @@ def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...]
         if interface.bfd:
             openings.append(Opening(origin, devices=(interface.device,), ports=(BFD_PORT,)))
     transits = (Transit(origin, devices),) if devices else ()
-    return Ruleset(origin, clamps=clamps, openings=tuple(openings), transits=transits)
+    return Ruleset(origin, openings=tuple(openings), transits=transits)
 
 
 def _opening(session: Session) -> Opening:

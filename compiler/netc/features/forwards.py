@@ -30,7 +30,7 @@ from netc.network.uplinks import arrives_by
 from netc.plan.facts import Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
-from netc.plan.ruleset import ClampMss, LeavesBy, Masquerade, PortForward, ReturnMark
+from netc.plan.ruleset import LeavesBy, Masquerade, PortForward, ReturnMark
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -72,7 +72,6 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
         masquerades=()
         if forward.keep_source
         else tuple(Masquerade(origin, near.name, fact.on, fact.ports) for fact in forwards),
-        clamps=(ClampMss(near.name),),
     )
     return Share(
         ruleset=ruleset, forwarding=forwarding({fact.on.version for fact in forwards}, _wan(forward.at, network))
@@ -99,7 +98,7 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
             for fact in passed
             if (device := _device_behind(target_of(forward, fact.to.version), fact.to, near.host, network))
         )
-        ruleset = Ruleset(origin, forwards=passed, leaves_by=leaves_by, clamps=(ClampMss(near.name),), marks=marks)
+        ruleset = Ruleset(origin, forwards=passed, leaves_by=leaves_by, marks=marks)
         families = {fact.on.version for fact in passed}
         yield Share(ruleset=ruleset, forwarding=forwarding(families, _wan(near.host, network)))
 

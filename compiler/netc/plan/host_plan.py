@@ -16,6 +16,7 @@ from netc.language.names import HostName, InterfaceName, Label, NamespaceName, P
 from netc.language.units import UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
 from netc.plan.numbers import Number
+from netc.plan.ruleset import ClampMss
 
 Kind = TypeVar("Kind", bound=Fact)
 
@@ -78,6 +79,8 @@ class Share(Struct, frozen=True):
     ruleset: Ruleset | None = None
     """Joined with all others into the host's own; None when there is nothing to filter."""
     forwarding: Forwarding | None = None
+    clamps: tuple[ClampMss, ...] = ()
+    """Needed only if anything is forwarded."""
     confined: tuple[Confined, ...] = ()
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""

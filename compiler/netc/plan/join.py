@@ -55,6 +55,8 @@ def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> 
     origin = ("hosts", host)
     forwarding = [share.forwarding for share in shares if share.forwarding]
     rulesets = [share.ruleset for share in shares if share.ruleset]
+    if forwarding or any(share.docker for share in shares):
+        rulesets += (Ruleset(origin, clamps=share.clamps) for share in shares if share.clamps)
     if forwarding:
         families = {family for fact in forwarding for family in fact.families}
         wanted = replace(forwarding[0], families=tuple(sorted(families)))
@@ -95,8 +97,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
     ruleset = _joined([share.ruleset for share in shares if share.ruleset], origin)
     for wan in (share.offload for share in shares if share.offload):
         arriving = {fact.device for fact in ruleset.forwards}
-        ported = (share.ruleset for share in shares if share.ruleset and share.ruleset.forwards)
-        leaving = {fact.device for one in ported for fact in one.clamps}
+        leaving = {fact.device for fact in ruleset.leaves_by}
         leaving |= {fact.device for fact in ruleset.replies_only}
         passing = {device for fact in ruleset.passages for device in (fact.entering, fact.leaving)}
         devices = {wan, *arriving, *leaving, *passing}

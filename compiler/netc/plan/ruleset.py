@@ -73,9 +73,13 @@ class Hairpin(Struct, frozen=True):
 
 
 class ClampMss(Struct, frozen=True):
-    """TCP agrees on segments that fit through `device`, in both directions (RFC 6691)."""
+    """What is forwarded through `devices`: TCP agrees on segments that fit, in both directions (RFC 6691). `mtu` is in
+    bytes, None where the image or another program sets it. With `is_set` the devices themselves have it, so the route
+    of what leaves knows it, and what is smaller farther on."""
 
-    device: InterfaceName
+    devices: tuple[InterfaceName, ...]
+    mtu: int | None
+    is_set: bool
 
 
 class ReturnMark(Struct, frozen=True):
@@ -191,3 +195,13 @@ class SplitTunnel(Struct, frozen=True):
     """At most one for each family. It gets all DNS queries, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None
+
+    @property
+    def of_programs(self) -> bool:
+        """Whether it chooses what programs of the host send, and not what the host passes on."""
+        return bool(self.group or self.user or self.slice)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it rejects IPv6, or DNS queries of a family without a resolver."""
+        return self.ipv6 == "block" or len({ip.version for ip in self.resolvers}) == 1

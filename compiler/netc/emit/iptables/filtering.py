@@ -1,19 +1,16 @@
-"""The filter: packets to the host, packets that it forwards, and packets that leave a namespace.
-
-The rules are in the table `mangle`, which packets pass before `filter`. In `filter` the first rule that accepts a
-packet decides, and Docker inserts its rules first whenever it starts.
-"""
+"""The filter: packets to the host, packets that it forwards, and packets that leave a namespace."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, one, places, said, sources
+from netc.emit.iptables.words import Rule, Table, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
+from netc.plan.chains import Chain, Hook
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, led
+from netc.plan.filtering import Always, Led, led
 from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
 
 Judged = RepliesOnly | Stranger | Always | Denial | Opening | Led | Passage
@@ -21,33 +18,21 @@ Judged = RepliesOnly | Stranger | Always | Denial | Opening | Led | Passage
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
 
-def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    if ruleset.namespace is not None:
-        yield from _inside(ruleset, family)
-    else:
-        wall = ruleset.filter
-        yield from _hook("INPUT", input_rules(ruleset), wall.input if wall else "accept", family, ruleset)
-        yield from _hook("FORWARD", forward_rules(ruleset), wall.forward if wall else "accept", family, ruleset)
-    if ruleset.replies_only:
-        yield from _replies(family)
-
-
-def _hook(
-    hook: str, found: Iterable[InputRule | ForwardRule], policy: str, family: Family, ruleset: Ruleset
-) -> Iterator[Rule]:
-    chain = f"netc-{hook}"
-    for rule in found:
+def rules(chain: Chain, table: Table, name: str, ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    for rule in chain.rules:
         if isinstance(rule, Transit):
             rest = f"netc-passing{ruleset.transits.index(rule) or ''}"
-            yield from _transit(rule, chain, rest)
-            chain = rest
+            yield from _transit(rule, name, rest)
+            name = rest
+        elif isinstance(rule, Judged):
+            yield from (Rule(table, name, *line) for line in _lines(rule, chain.hook, family, ruleset))
         else:
-            yield from _rule(rule, hook, chain, family, ruleset)
-    if ruleset.filter and ruleset.filter.log and policy == "drop":
-        log = f'-j LOG --log-prefix "netc {hook.lower()}: " --log-level info'
-        yield Rule("mangle", chain, f"-m limit --limit 5/second --limit-burst 20 {log}")
-    if policy == "drop":
-        yield Rule("mangle", chain, "-j DROP")
+            raise TypeError(f"{rule!r} is no rule of the filter")
+    if chain.log:
+        log = f'-j LOG --log-prefix "netc {chain.hook}: " --log-level info'
+        yield Rule(table, name, f"-m limit --limit 5/second --limit-burst 20 {log}")
+    if chain.policy == "drop":
+        yield Rule(table, name, "-j DROP")
 
 
 def _transit(fact: Transit, chain: str, rest: str) -> Iterator[Rule]:
@@ -62,41 +47,34 @@ def _transit(fact: Transit, chain: str, rest: str) -> Iterator[Rule]:
     yield Rule("mangle", between, f"-g {rest}")
 
 
-def _inside(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    for stranger in ruleset.strangers:
-        why = because(stranger.origin, "the tunnel leads to strangers. Only replies and the ports of `open` come in.")
-        for words in _stranger(stranger, "INPUT", family, ruleset):
-            yield Rule("mangle", "netc-INPUT", words, why)
-    for guard in ruleset.replies_only:
-        why = because(guard.origin, "new connections leave by the tunnel alone. By the veth pair only replies leave.")
-        yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
-    yield Rule("mangle", "netc-FORWARD", "-j DROP")
-
-
-def _replies(family: Family) -> Iterator[Rule]:
+def replies(table: Table, family: Family) -> Iterator[Rule]:
+    """The chain that guards of namespaces jump to."""
     chain = "netc-replies"
-    yield Rule("mangle", chain, f"{ESTABLISHED} --ctdir REPLY -j RETURN")
+    yield Rule(table, chain, f"{ESTABLISHED} --ctdir REPLY -j RETURN")
     if family == 6:
-        yield Rule("mangle", chain, "-p icmpv6 --icmpv6-type neighbour-solicitation -j RETURN")
-        yield Rule("mangle", chain, "-p icmpv6 --icmpv6-type neighbour-advertisement -j RETURN")
-    yield Rule("mangle", chain, "-j DROP")
+        yield Rule(table, chain, "-p icmpv6 --icmpv6-type neighbour-solicitation -j RETURN")
+        yield Rule(table, chain, "-p icmpv6 --icmpv6-type neighbour-advertisement -j RETURN")
+    yield Rule(table, chain, "-j DROP")
 
 
-def _rule(rule: Judged, hook: str, chain: str, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
+def _lines(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> Iterator[tuple[str, str]]:
+    """Rules and their comments: the first has one."""
     why, lines = _words(rule, hook, family, ruleset)
     for words in lines:
-        yield Rule("mangle", chain, words, why)
+        yield words, why
         why = ""
 
 
-def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[str, list[str]]:
+def _words(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> tuple[str, list[str]]:
     match rule:
         case Always():
             return ALWAYS[rule][0], list(ALWAYS[rule][1].get(family, ()))
         case RepliesOnly():
-            return because(rule.origin), _guard(rule, hook, ruleset)
+            what = "new connections leave by the tunnel alone. By the veth pair only replies leave."
+            return because(rule.origin, what if ruleset.namespace else ""), _guard(rule, hook, ruleset)
         case Stranger():
-            return because(rule.origin), _stranger(rule, hook, family, ruleset)
+            what = "the tunnel leads to strangers. Only replies and the ports of `open` come in."
+            return because(rule.origin, what if ruleset.namespace else ""), _stranger(rule, hook, family, ruleset)
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():
@@ -111,20 +89,22 @@ def _words(rule: Judged, hook: str, family: Family, ruleset: Ruleset) -> tuple[s
             ]
 
 
-def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
+def _guard(guard: RepliesOnly, hook: Hook, ruleset: Ruleset) -> list[str]:
     replies = f"{entering(guard.device)} -g netc-replies"
     out = leaving(guard.device)
-    if hook == "INPUT":
+    if hook == "output":
+        return [f"{out} -g netc-replies"]
+    if hook == "input":
         return [replies]
     if ruleset.filter:  # whose rules decide about published ports
         return [replies, f"{out} -m conntrack ! --ctstate DNAT -j DROP"]
     return [replies, f"{out} -m conntrack --ctstate DNAT -j RETURN", f"{out} -j DROP"]
 
 
-def _stranger(stranger: Stranger, hook: str, family: Family, ruleset: Ruleset) -> list[str]:
+def _stranger(stranger: Stranger, hook: Hook, family: Family, ruleset: Ruleset) -> list[str]:
     device = entering(stranger.device)
     lines = [f"{device} {ESTABLISHED} -j RETURN"]
-    if hook == "INPUT":
+    if hook == "input":
         found = _icmp(6, "neighbour-solicitation", "neighbour-advertisement") if family == 6 else []
         lines += [f"{device} {words}" for words in found]
         own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)

@@ -1,53 +1,61 @@
-"""The table `nat`: where ports lead, and whose name is on what leaves."""
+"""What changes addresses, and by which interface it leaves then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from netaddr import IPAddress
 
-from netc.emit.iptables import splits
-from netc.emit.iptables.words import Rule, because, entering, leaving, one, places, said, span
+from netc.emit.iptables.words import Line, Rule, because, entering, leaving, one, places, said, span
+from netc.emit.render import token
+from netc.language.names import InterfaceName
 from netc.language.values import Family
+from netc.plan import filtering
+from netc.plan.chains import Forwarded, Leads, Published
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
 
 PUBLISHED = "netc-published"
+LEAVES_BY = "netc-leaves-by"
 
 
-def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    yield from _forwarded([fact for fact in ruleset.forwards if one(family, fact.on)])
-    yield from splits.asked(ruleset, family)
+def lines(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceNat, family: Family) -> Iterable[Line]:
+    match rule:
+        case Forwarded():
+            return _forwarded([fact for fact in rule.forwards if one(family, fact.on)])
+        case Published():
+            why = "Published ports. The destination changes, the client's address stays."
+            return [(f"-j {PUBLISHED}", why)] if any(one(family, fact.to) for fact in rule.nats) else []
+        case Leads():
+            why = f"While an interface of {LEAVES_BY} is down, the route to its other end is the default route."
+            needed = any(one(family, fact.to) for fact, _ in rule.targets)
+            return [(f"-m conntrack --ctstate DNAT -j {LEAVES_BY}", why)] if needed else []
+        case Masquerade():
+            return [_masquerade(rule)] if one(family, rule.on) else []
+        case Hairpin():
+            return [_hairpin(rule)] if one(family, rule.subnet) else []
+        case SourceNat():
+            return _source(rule) if one(family, rule.sources) else []
+
+
+def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    """Those that base chains jump to."""
     yield from _published([fact for fact in ruleset.nats if one(family, fact.to)], family)
-    for masquerade in ruleset.masquerades:
-        if one(family, masquerade.on):
-            yield _masquerade(masquerade)
-    for hairpin in ruleset.hairpins:
-        if one(family, hairpin.subnet):
-            yield _hairpin(hairpin)
-    for source in ruleset.sources:
-        if one(family, source.sources):
-            yield from _source(source)
-    yield from splits.leaving_from(ruleset, family)
+    yield from _leaves_by([(fact, by) for fact, by in filtering.leaving(ruleset) if one(family, fact.to)])
 
 
-def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:
+def _forwarded(facts: Sequence[PortForward]) -> Iterator[Line]:
     said_before: set[str] = set()
     for fact in facts:
         why = because(fact.origin, "the destination changes, the visitor's address stays.")
         ports = f"-p {fact.ports.protocol} --dport {span(fact.ports)}"
         words = f"{entering(fact.device)} -d {fact.on} {ports} -j DNAT --to-destination {_at(fact.to, fact.to_port)}"
         if words not in said_before:  # two forwards may lead the same port to the same place
-            yield Rule("nat", "netc-PREROUTING", words, why)
+            yield words, why
         said_before.add(words)
 
 
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:
-    if not facts:
-        return
-    why = "Published ports. The destination changes, the client's address stays."
-    yield Rule("nat", "netc-PREROUTING", f"-j {PUBLISHED}", why)
-    yield Rule("nat", "netc-OUTPUT", f"-j {PUBLISHED}")
     for nat in facts:
         why = because(nat.origin)
         what = f"-p {nat.port.protocol} --dport {nat.port.number} -j DNAT --to-destination {_at(nat.to, nat.to_port)}"
@@ -57,31 +65,41 @@ def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule
                 why = ""
 
 
+def _leaves_by(facts: Sequence[tuple[LeavesBy, tuple[InterfaceName, ...]]]) -> Iterator[Rule]:
+    for fact, by in facts:
+        to, why = f"-d {token(fact.to)}", because(fact.origin)
+        if len(by) > 1:  # `! -o` takes one interface
+            yield from (Rule("mangle", LEAVES_BY, f"{to} {leaving(device)} -j RETURN", why) for device in by)
+            yield Rule("mangle", LEAVES_BY, f"{to} -j DROP", why)
+        else:
+            yield Rule("mangle", LEAVES_BY, f"{to} ! {leaving(by[0])} -j DROP", why)
+
+
 def _at(to: IPAddress, port: int | None) -> str:
     if port is None:
         return f"{to}"
     return f"{to}:{port}" if to.version == 4 else f"[{to}]:{port}"
 
 
-def _masquerade(fact: Masquerade) -> Rule:
+def _masquerade(fact: Masquerade) -> Line:
     dialled = f"-p {fact.ports.protocol} -m conntrack --ctstate DNAT --ctorigdst {fact.on}"
     words = f"{leaving(fact.device)} {dialled} --ctorigdstport {span(fact.ports)} -j MASQUERADE"
     why = because(fact.origin, "masquerade. The server sees an address of this host, not that of the visitor.")
-    return Rule("nat", "netc-POSTROUTING", words, why)
+    return words, why
 
 
-def _hairpin(fact: Hairpin) -> Rule:
+def _hairpin(fact: Hairpin) -> Line:
     within = f"-s {fact.subnet} -d {fact.subnet} -m conntrack --ctstate DNAT"
     what = "hairpin. The server sees this host as the client, so its replies come back through this host."
     why = because(fact.origin, what)
-    return Rule("nat", "netc-POSTROUTING", f"{leaving(fact.device)} {within} -j MASQUERADE", why)
+    return f"{leaving(fact.device)} {within} -j MASQUERADE", why
 
 
-def _source(fact: SourceNat) -> Iterator[Rule]:
+def _source(fact: SourceNat) -> Iterator[Line]:
     why = because(fact.origin)
     verdict = f"SNAT --to-source {fact.to}" if fact.to else "MASQUERADE"
     if not fact.leaving:
         raise TypeError("a rule for no device would be one for all")
     for device in sorted(fact.leaving):
-        yield Rule("nat", "netc-POSTROUTING", f"{leaving(device)} -s {fact.sources} -j {verdict}", why)
+        yield f"{leaving(device)} -s {fact.sources} -j {verdict}", why
         why = ""

@@ -2,22 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from netc.emit.iptables import filtering, mangling, nat, splits
-from netc.emit.iptables.words import HOOKS, TABLES, Rule
+from netc.emit.iptables.words import HOOKS, TABLES, Line, Rule, Table
 from netc.emit.render import Verbatim, origin, render
 from netc.language.values import Family
+from netc.plan.chains import (
+    Chain,
+    Forwarded,
+    Leads,
+    Passed,
+    Priority,
+    Published,
+    Scrub,
+    SplitRule,
+    Visited,
+    base_chains,
+)
+from netc.plan.chains import Rule as AnyRule
 from netc.plan.facts import Ruleset
+from netc.plan.ruleset import ClampMss, Hairpin, Masquerade, ReturnMark, SourceNat
 
 
 def text(ruleset: Ruleset, family: Family) -> str:
-    makers = (mangling.rules, filtering.rules, splits.refused, nat.rules)
-    rules = [rule for make in makers for rule in make(ruleset, family)]
+    rules = [rule for chain in base_chains(ruleset) for rule in of_chain(chain, ruleset, family)]
+    if ruleset.replies_only:
+        rules += filtering.replies(table_of(Priority.FILTER, ruleset), family)
+    rules += [*splits.chains(ruleset, family), *nat.chains(ruleset, family)]
     printed = [_table(name, [rule for rule in rules if rule.table == name]) for name in TABLES]
     tables = [table for table in printed if table["chains"]]
     marks = bool(ruleset.marks or ruleset.splits)
     return render("iptables", "rules.j2", origin=origin(ruleset.origin), tables=tables, marks=marks)
+
+
+def table_of(priority: Priority, ruleset: Ruleset) -> Table:
+    """At each hook, packets meet `mangle`, then `nat` before routing, then `filter`, then `nat` after routing: the
+    order of `Priority`. On a host the filter is in `mangle`, because Docker inserts its rules first into `filter`,
+    where the first rule that accepts a packet decides. In a namespace there are no rules of others."""
+    match priority:
+        case Priority.MANGLE:
+            return "mangle"
+        case Priority.DSTNAT | Priority.SRCNAT:
+            return "nat"
+        case Priority.FILTER if ruleset.namespace is None:
+            return "mangle"
+        case _:
+            return "filter"
+
+
+def of_chain(chain: Chain, ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    table, name = table_of(chain.priority, ruleset), f"netc-{chain.hook.upper()}"
+    if chain.priority == Priority.FILTER:
+        yield from filtering.rules(chain, table, name, ruleset, family)
+        return
+    for rule in chain.rules:
+        for words, why in _lines(rule, chain, family):
+            yield Rule(table, name, words, why)
+
+
+def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
+    match rule:
+        case ReturnMark():
+            return mangling.return_mark(rule, family)
+        case Scrub():
+            return mangling.scrub(rule.mark)
+        case ClampMss():
+            return mangling.clamp(rule, family)
+        case SplitRule() | Passed():
+            return splits.lines(rule, chain.hook, family)
+        case Visited():
+            return splits.visited(rule, family)
+        case Forwarded() | Published() | Leads() | Masquerade() | Hairpin() | SourceNat():
+            return nat.lines(rule, family)
+        case _:
+            raise TypeError(f"{rule!r} is not in the filter")
 
 
 def _table(name: str, rules: Iterable[Rule]) -> dict[str, object]:

@@ -1,10 +1,12 @@
-"""Split tunnels, by the tables that they need."""
+"""Split tunnels: their rules in base chains, and the chains that these jump to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from netc.emit.iptables.words import (
+    TCP_OVERHEAD,
+    Line,
     Rule,
     because,
     entering,
@@ -15,71 +17,123 @@ from netc.emit.iptables.words import (
     said,
     segment,
     sources,
+    span,
 )
 from netc.emit.render import token
 from netc.language.values import Family
+from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import SplitTunnel
-
-TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
-"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
 
 
 def carries(split: SplitTunnel) -> str:
     return f"-m mark --mark {masked(split.mark)}"
 
 
+def chain_of(split: SplitTunnel) -> str:
+    return f"netc-split-{split.name}"
+
+
 def into(split: SplitTunnel) -> str:
     return f"netc-into-{split.name}"
 
 
-def of_programs(split: SplitTunnel) -> bool:
-    return bool(split.group or split.user or split.slice)
+def refusing(split: SplitTunnel) -> str:
+    return f"netc-no-{split.name}"
 
 
-# ---- mangle ----------------------------------------------------------------------------------------------------
+# ---- in base chains ------------------------------------------------------------------------------------------
 
 
-def arriving(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    for split in ruleset.splits:
-        device = entering(split.device)
-        if family == 4 and of_programs(split) and any(one(4, resolver) for resolver in split.resolvers):
-            why = "DNAT sends queries for 127.0.0.53 into the tunnel, so `route_localnet` is on here."
-            yield Rule("mangle", "netc-PREROUTING", f"{device} -s 127.0.0.0/8 -j DROP", why)
-            yield Rule("mangle", "netc-PREROUTING", f"{device} -d 127.0.0.0/8 -j DROP")
-        if split.mtu is not None:
-            yield Rule("mangle", "netc-PREROUTING", f"{device} {segment(split.mtu - TCP_OVERHEAD[family])}")
+def lines(rule: SplitRule | Passed, hook: Hook, family: Family) -> Iterable[Line]:
+    match rule:
+        case Passed.MARKED:
+            return [(f"-m mark ! --mark {masked(0)} -j RETURN", "Marked packets keep their mark.")]
+        case Passed.REPLIES:
+            return [("-m conntrack --ctdir REPLY -j RETURN", "Replies to other incoming connections are not chosen.")]
+        case SplitRule(stage, split):
+            why = because(
+                split.origin, WHY.get(stage, "").format(mark=f"{split.mark:#010x}", device=token(split.device))
+            )
+            return [(words, why) for words in _lines(stage, split, hook, family)]
 
 
-def chosen(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """What goes by a tunnel: what programs send, and what is passed on."""
-    if not ruleset.splits:
-        return
-    yield from _sent(ruleset.splits, family)
-    yield from _passed(ruleset.splits, family)
-    for split in ruleset.splits:
-        yield from _split(split, family, ruleset)
+def visited(rule: Visited, family: Family) -> Iterator[Line]:
+    why = "Visitors of a forward are not chosen: its server answers them."
+    for fact in rule.forwards:
+        if one(family, fact.on):
+            ports = f"-p {fact.ports.protocol} --dport {span(fact.ports)}"
+            yield f"{entering(fact.device)} -d {fact.on} {ports} -j RETURN", why
 
 
-def _sent(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
-    chain = "netc-OUTPUT"
-    why = "Marked packets keep their mark."
-    yield Rule("mangle", chain, f"-m mark ! --mark {masked(0)} -j RETURN", why)
-    for split in splits:
-        what = f"packets of a chosen connection get mark {split.mark:#010x}, also those that the kernel sends itself."
-        why = because(split.origin, what)
-        if split.outer and one(family, split.outer.remote):
-            yield Rule("mangle", chain, f"-d {split.outer.remote} -p {split.outer.protocol} -j RETURN")
-        for back in _back(split, family):
-            words = said(back, "-m conntrack --ctstate RELATED -j RETURN")
-            back_why = "ICMP errors to the program or client that opened a connection are not marked."
-            yield Rule("mangle", chain, words, back_why)
-        yield Rule("mangle", chain, f"-m connmark --mark {masked(split.mark)} -g {into(split)}", why)
-    why = "Replies to other incoming connections are not chosen."
-    yield Rule("mangle", chain, "-m conntrack --ctdir REPLY -j RETURN", why)
-    for split in splits:
-        if of_programs(split):
-            yield Rule("mangle", chain, f"{_owner(split)} -g netc-split-{split.name}", because(split.origin))
+WHY = {
+    Stage.ARRIVING: "nothing from or to 127.0.0.0/8 comes by the tunnel, and TCP segments fit through it.",
+    Stage.CLAIMED: "new connections by {device} get mark {mark}, so replies leave by it.",
+    Stage.ERRORS: "ICMP errors to the program or client that opened a connection are not marked.",
+    Stage.RESUMED: "packets of a chosen connection get mark {mark}, also those that the kernel sends itself.",
+    Stage.ASKED: "DNS queries go to its resolver, whatever server they were sent to.",
+    Stage.REFUSED: "refused at once, so that programs try the other address family.",
+    Stage.HELD: "packets with mark {mark} leave by {device} or are dropped.",
+    Stage.LEAVING: "TCP segments are made to fit through {device}.",
+    Stage.SOURCE: "the kernel chose the source address before the mark, so it is that of another interface.",
+}
+
+
+def _lines(stage: Stage, split: SplitTunnel, hook: Hook, family: Family) -> Iterator[str]:
+    device, marked = leaving(split.device), masked(split.mark)
+    match stage:
+        case Stage.ARRIVING:
+            yield from _arriving(split, family)
+        case Stage.CLAIMED:
+            new = f"{entering(split.device)} -m conntrack --ctstate NEW"
+            yield f"{new} -m connmark --mark {masked(0)} -j CONNMARK --set-xmark {marked}"
+            yield f"{new} -m connmark --mark {marked} -j RETURN"
+        case Stage.RESUMED:
+            yield said(
+                f"! {entering(split.device)}" if hook == "prerouting" else "",
+                f"-m connmark --mark {marked} -g {into(split)}",
+            )
+        case Stage.OUTER:
+            if split.outer and one(family, split.outer.remote):
+                yield f"-d {split.outer.remote} -p {split.outer.protocol} -j RETURN"
+        case Stage.ERRORS:
+            yield from (said(back, "-m conntrack --ctstate RELATED -j RETURN") for back in _back(split, family))
+        case Stage.CHOSEN:
+            yield from (f"{who} -g {chain_of(split)}" for who in _chosen(split, family))
+        case Stage.ASKED:
+            for resolver in (ip for ip in split.resolvers if one(family, ip)):
+                for protocol in ("udp", "tcp"):
+                    yield f"{carries(split)} -p {protocol} --dport 53 -j DNAT --to-destination {resolver}"
+        case Stage.REFUSED:
+            yield from (f"{carries(split)} -j {refusing(split)}" for _ in list(_refused(split, family))[:1])
+        case Stage.HELD:
+            yield f"{carries(split)} -o lo -j RETURN"
+            yield f"{carries(split)} ! {device} -j DROP"
+        case Stage.LEAVING:
+            yield f"{device} {segment(None if split.mtu is None else split.mtu - TCP_OVERHEAD[family])}"
+            if split.outer:
+                yield f"{device} -j MARK --set-xmark {masked(0)}"
+        case Stage.SOURCE:
+            # Not by MASQUERADE, which is forgotten with the device: what a closed connection has still to say would go
+            # by the uplink.
+            for address in (ip for ip in split.addresses if one(family, ip)):
+                yield f"{device} -m connmark --mark {marked} -j SNAT --to-source {address}"
+
+
+def _arriving(split: SplitTunnel, family: Family) -> Iterator[str]:
+    """DNAT sends queries for 127.0.0.53 into the tunnel, so `route_localnet` is on there."""
+    device = entering(split.device)
+    if family == 4 and split.of_programs and any(one(4, resolver) for resolver in split.resolvers):
+        yield f"{device} -s 127.0.0.0/8 -j DROP"
+        yield f"{device} -d 127.0.0.0/8 -j DROP"
+    if split.mtu is not None:
+        yield f"{device} {segment(split.mtu - TCP_OVERHEAD[family])}"
+
+
+def _chosen(split: SplitTunnel, family: Family) -> Iterable[str]:
+    if split.of_programs:
+        return [_owner(split)]
+    return [entering(split.incoming)] if split.incoming else places(split.sources, "src", family)
 
 
 def _owner(split: SplitTunnel) -> str:
@@ -98,34 +152,26 @@ def _back(split: SplitTunnel, family: Family) -> list[str]:
     return list(places(split.sources, "dst", family)) if split.sources else ["-o lo"]
 
 
-def _passed(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
-    chain = "netc-PREROUTING"
-    for split in splits:
-        device = entering(split.device)
-        new = f"{device} -m conntrack --ctstate NEW"
-        name = token(split.device)
-        why = because(split.origin, f"new connections by {name} get mark {split.mark:#010x}, so replies leave by it.")
-        yield Rule("mangle", chain, f"{new} -j CONNMARK --set-xmark {masked(split.mark)}", why)
-        yield Rule("mangle", chain, f"{new} -j RETURN")
-        yield Rule("mangle", chain, f"! {device} -m connmark --mark {masked(split.mark)} -g {into(split)}")
-    passing = [split for split in splits if not of_programs(split)]
-    if passing:
-        yield Rule("mangle", chain, "-m conntrack --ctdir REPLY -j RETURN")
-    for split in passing:
-        comes = [entering(split.incoming)] if split.incoming else places(split.sources, "src", family)
-        for source in comes:
-            yield Rule("mangle", chain, f"{source} -g netc-split-{split.name}", because(split.origin))
+# ---- chains of its own ---------------------------------------------------------------------------------------
+
+
+def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
+    """Those that base chains jump to."""
+    for split in ruleset.splits:
+        yield from _split(split, family, ruleset)
+        if split.refuses:
+            yield from (Rule("filter", refusing(split), words) for words in _refused(split, family))
 
 
 def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
-    chain = f"netc-split-{split.name}"
+    chain = chain_of(split)
     marked = f"get mark {split.mark:#010x} and leave by {token(split.device)}"
     why = because(split.origin, f"chosen packets {marked}, except those that RETURN here.")
     if split.resolvers:
         for protocol in ("udp", "tcp"):
             yield Rule("mangle", chain, f"-p {protocol} -m multiport --dports 53,853 -g {into(split)}", why)
             why = ""
-    own = "-o lo" if of_programs(split) else "-m addrtype --dst-type LOCAL"
+    own = "-o lo" if split.of_programs else "-m addrtype --dst-type LOCAL"
     yield Rule("mangle", chain, f"{own} -j RETURN", why)
     for direct in sources(split.direct, "dst", family, ruleset):
         yield Rule("mangle", chain, f"{direct} -j RETURN")
@@ -137,37 +183,6 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
     yield Rule("mangle", into(split), f"-j MARK --set-xmark {masked(split.mark)}")
 
 
-def leaving_marked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    chain = "netc-POSTROUTING"
-    if ruleset.splits:
-        yield Rule(
-            "mangle",
-            chain,
-            "-o lo -j RETURN",
-            "Marked packets leave by the tunnel or are dropped. TCP segments are made to fit through it.",
-        )
-    for split in ruleset.splits:
-        device = leaving(split.device)
-        yield Rule("mangle", chain, f"{carries(split)} ! {device} -j DROP", because(split.origin))
-        size = None if split.mtu is None else split.mtu - TCP_OVERHEAD[family]
-        yield Rule("mangle", chain, f"{device} {segment(size)}")
-        if split.outer:
-            yield Rule("mangle", chain, f"{device} -j MARK --set-xmark {masked(0)}")
-
-
-# ---- filter ----------------------------------------------------------------------------------------------------
-
-
-def refused(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """Rejects at once, so that programs go on with the other family. connect() fails sooner by a reset than by ICMP."""
-    for split in ruleset.splits:
-        if words := list(_refused(split, family)):
-            chain, hook = f"netc-no-{split.name}", "netc-OUTPUT" if of_programs(split) else "netc-FORWARD"
-            why = because(split.origin, "refused at once, so that programs try the other address family.")
-            yield Rule("filter", hook, f"{carries(split)} -j {chain}", why)
-            yield from (Rule("filter", chain, one_of) for one_of in words)
-
-
 def _refused(split: SplitTunnel, family: Family) -> Iterator[str]:
     """Rejects IPv6 that the tunnel cannot carry, and DNS queries in a family without a resolver."""
     prohibited = "icmp-admin-prohibited" if family == 4 else "icmp6-adm-prohibited"
@@ -177,28 +192,3 @@ def _refused(split: SplitTunnel, family: Family) -> Iterator[str]:
     elif split.resolvers and not any(one(family, resolver) for resolver in split.resolvers):
         yield "-p tcp --dport 53 -j REJECT --reject-with tcp-reset"
         yield f"-p udp --dport 53 -j REJECT --reject-with {prohibited}"
-
-
-# ---- nat -------------------------------------------------------------------------------------------------------
-
-
-def asked(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """DNS queries go to the split's own resolver, whichever server they were sent to."""
-    for split in ruleset.splits:
-        hook = "netc-OUTPUT" if of_programs(split) else "netc-PREROUTING"
-        why = because(split.origin, "DNS queries go to its resolver, whatever server they were sent to.")
-        for resolver in split.resolvers:
-            for protocol in ("udp", "tcp") if one(family, resolver) else ():
-                words = f"{carries(split)} -p {protocol} --dport 53 -j DNAT --to-destination {resolver}"
-                yield Rule("nat", hook, words, why)
-                why = ""
-
-
-def leaving_from(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
-    """Not by MASQUERADE, which is forgotten with the device: what a closed connection has still to say would go by the
-    uplink."""
-    why = "The kernel chose the source address before the mark, so it is that of another interface."
-    for split in ruleset.splits:
-        for address in (ip for ip in split.addresses if one(family, ip)):
-            words = f"{leaving(split.device)} -m connmark --mark {masked(split.mark)} -j SNAT --to-source {address}"
-            yield Rule("nat", "netc-POSTROUTING", words, why)

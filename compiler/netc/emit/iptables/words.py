@@ -20,6 +20,9 @@ from netc.plan.ruleset import Sources
 
 Table = Literal["filter", "mangle", "nat"]
 
+Line = tuple[str, str]
+"""The words of a rule in a base chain, and a comment, which may be empty."""
+
 TABLES: tuple[Table, ...] = ("mangle", "filter", "nat")
 """In this order they are loaded, each as a whole: what drops stands before what leads."""
 
@@ -118,6 +121,10 @@ def _dports(protocol: str, spans: Sequence[str]) -> str:
 def masked(mark: int) -> str:
     """netc's bits of a mark, and no other."""
     return f"{mark:#010x}/{MARK_MASK:#010x}"
+
+
+TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
+"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
 
 
 def segment(size: int | None) -> str:

@@ -8,25 +8,42 @@ from msgspec.structs import replace
 from netaddr import IPAddress
 
 from netc.emit.file import File, reload
-from netc.emit.nftables import nat, splits
+from netc.emit.nftables import mangling, nat, splits
 from netc.emit.nftables.splits import set_name
-from netc.emit.nftables.words import FAMILIES, devices, members, quoted
+from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
 from netc.network.ranges import prefixes
+from netc.plan.chains import (
+    Chain,
+    Forwarded,
+    Leads,
+    Passed,
+    Priority,
+    Published,
+    Scrub,
+    SplitRule,
+    Visited,
+    base_chains,
+)
+from netc.plan.chains import Rule as AnyRule
 from netc.plan.facts import AddressSet, Flowtable, Ruleset
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, leaving, led
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, leaving, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
+    ClampMss,
     Denial,
+    Hairpin,
+    Masquerade,
     Opening,
     Passage,
     RepliesOnly,
     ReturnMark,
+    SourceNat,
     Sources,
     Stranger,
     Transit,
@@ -37,69 +54,106 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.every(Ruleset):
             if ruleset.netfilter == "nftables":
-                yield File(f"files{ruleset_path(ruleset)}", _text(ruleset), takings=reload(part.name))
+                yield File(f"files{ruleset_path(ruleset)}", text(ruleset), takings=reload(part.name))
         for table in part.every(Flowtable):
             devices = Verbatim(", ".join(map(quoted, table.devices)))
             values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
-            text = render("nftables", "offload.j2", **values)
-            yield File(f"files{OFFLOAD_PATH}", text, takings=reload(part.name))
+            shortcut = render("nftables", "offload.j2", **values)
+            yield File(f"files{OFFLOAD_PATH}", shortcut, takings=reload(part.name))
 
 
-def _text(ruleset: Ruleset) -> str:
+def text(ruleset: Ruleset) -> str:
     return render(
         "nftables",
         "ruleset.j2",
         origin=origin(ruleset.origin),
-        nats=[nat.published(fact) for fact in ruleset.nats],
-        guards=[quoted(guard.device) for guard in ruleset.replies_only],
-        inside=ruleset.namespace is not None,
-        strangers=[_shut(stranger, ruleset) for stranger in ruleset.strangers],
-        sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
-        chains=_chains(ruleset),
-        maps=nat.maps(ruleset.forwards),
-        masquerades=[nat.masquerade(masquerade) for masquerade in ruleset.masquerades],
-        leaving=bool(ruleset.masquerades or ruleset.sources or ruleset.hairpins),
-        sources=[nat.source(source) for source in ruleset.sources],
-        leaves_by=[nat.leaves_by(fact, by) for fact, by in leaving(ruleset)],
-        hairpins=[nat.hairpin(hairpin) for hairpin in ruleset.hairpins],
-        clamps=[quoted(clamp.device) for clamp in ruleset.clamps],
         marked=bool(ruleset.marks or ruleset.splits),
-        marks=[_mark(mark) for mark in ruleset.marks],
-        scrubs=[_mark(mark) for mark in ruleset.marks if mark.scrub],
+        sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
+        maps=nat.maps(ruleset.forwards),
+        nats=[nat.published(fact) for fact in ruleset.nats],
+        leaves_by=[nat.leaves_by(fact, by) for fact, by in leaving(ruleset)],
+        guards=bool(ruleset.replies_only),
+        chains=[_chain(chain, ruleset) for chain in base_chains(ruleset)],
         **splits.values(ruleset),
     )
 
 
-def _mark(mark: ReturnMark) -> dict[str, object]:
-    """nft 1.0.6 cannot merge two marks, so every bit is spelled out."""
-    families = [tuple(net for net in mark.on if net.version == family) for family in (4, 6)]
-    to = [Verbatim(f"{'ip' if on[0].version == 4 else 'ip6'} daddr {members(on)} ") for on in families if on]
+# ---- base chains ---------------------------------------------------------------------------------------------
+
+PLACES = {
+    Priority.MANGLE: ("_mangle", "mangle"),
+    Priority.DSTNAT: ("_nat", "dstnat"),
+    Priority.FILTER: ("", "filter"),
+    Priority.REFUSAL: ("_refused", "filter + 10"),
+    Priority.SRCNAT: ("_nat", "srcnat"),
+}
+"""What follows the hook in the name of a chain, and its priority."""
+
+
+def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
+    suffix, priority = PLACES[chain.priority]
+    if (chain.hook, chain.priority) == ("output", Priority.DSTNAT):
+        priority = f"{int(chain.priority)}"  # nft has the name for `prerouting` alone
+    rules: list[dict[str, object]] = []
+    before: Sequence[str] = ()
+    for comment, lines in (printed(rule, chain, ruleset) for rule in chain.rules):
+        if lines:  # of a set that may be empty, there are none
+            new = [line for line in comment if line not in before]
+            rules.append({"comment": list(map(Verbatim, new)), "lines": list(map(Verbatim, lines))})
+            before = comment
+    if chain.log:
+        log = f'limit rate 5/second burst 20 packets log prefix "netc {chain.hook}: " level info'
+        rules.append({"comment": [], "lines": [Verbatim(log)]})
     return {
-        "device": quoted(mark.device),
-        "scrub": mark.scrub,
-        "to": to or [Verbatim("")],
-        "value": Verbatim(f"{mark.mark:#010x}"),
-        "mask": Verbatim(f"{MARK_MASK:#010x}"),
-        "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),
+        "name": Verbatim(f"{chain.hook}{suffix}"),
+        "type": Verbatim(_type(chain)),
+        "hook": Verbatim(chain.hook),
+        "priority": Verbatim(priority),
+        "policy": Verbatim(chain.policy),
+        "rules": rules,
     }
+
+
+def _type(chain: Chain) -> str:
+    if chain.priority in (Priority.DSTNAT, Priority.SRCNAT):
+        return "nat"
+    return "route" if (chain.hook, chain.priority) == ("output", Priority.MANGLE) else "filter"
+
+
+def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
+    match rule:
+        case ReturnMark():
+            return mangling.return_mark(rule)
+        case Scrub():
+            return mangling.scrub(rule.mark)
+        case ClampMss():
+            return mangling.clamp(rule)
+        case SplitRule() | Passed():
+            return splits.line(rule, chain.hook)
+        case Visited():
+            return splits.visited(rule)
+        case Forwarded() | Published() | Leads() | Masquerade() | Hairpin() | SourceNat():
+            return nat.printed(rule)
+        case _:
+            return _rule(rule, chain.hook, ruleset)
 
 
 # ---- what a host takes and passes on -------------------------------------------------------------------------
 
-ALWAYS = {
-    Always.ESTABLISHED: ("", ["ct state established,related accept"]),
-    Always.LOOPBACK: ("", ['iifname "lo" accept']),
+ALWAYS: dict[Always, Printed] = {
+    Always.ESTABLISHED: ([], ["ct state established,related accept"]),
+    Always.LOOPBACK: ([], ['iifname "lo" accept']),
     Always.NEIGHBOURS: (
-        "Neighbour discovery and MLD: conntrack does not track them.",
+        ["Neighbour discovery and MLD: conntrack does not track them."],
         [
             "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
             "ip6 saddr fe80::/10 icmpv6 type"
             " { mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report } accept",
         ],
     ),
-    Always.INVALID: ("", ["ct state invalid drop"]),
+    Always.INVALID: ([], ["ct state invalid drop"]),
     Always.ICMP: (
-        "Echo requests, and errors: path MTU discovery needs them.",
+        ["Echo requests, and errors: path MTU discovery needs them."],
         [
             "icmp type { echo-request, destination-unreachable, time-exceeded, parameter-problem } accept",
             "icmpv6 type"
@@ -107,7 +161,7 @@ ALWAYS = {
         ],
     ),
     Always.DHCP: (
-        "DHCP replies. To conntrack they are new: the requests went to a broadcast or multicast address.",
+        ["DHCP replies. To conntrack they are new: the requests went to a broadcast or multicast address."],
         [
             "meta nfproto ipv4 udp sport 67 udp dport 68 accept",
             "ip6 saddr fe80::/10 udp sport 547 udp dport 546 accept",
@@ -116,50 +170,27 @@ ALWAYS = {
 }
 """Comment and rules."""
 
-Printed = tuple[str, list[str]]
 
-
-def _chains(ruleset: Ruleset) -> list[dict[str, object]]:
-    if ruleset.namespace is not None or not (ruleset.replies_only or ruleset.strangers or ruleset.filter):
-        return []
-    policies = (ruleset.filter.input, ruleset.filter.forward) if ruleset.filter else ("accept", "accept")
-    found = (("input", input_rules(ruleset)), ("forward", forward_rules(ruleset)))
-    return [
-        {
-            "name": Verbatim(name),
-            "policy": Verbatim(policy),
-            "rules": [
-                {"comment": Verbatim(comment), "lines": list(map(Verbatim, lines))}
-                for comment, lines in (_rule(rule, name, ruleset) for rule in rules)
-                if lines  # a set that may be empty is
-            ],
-            "log": Verbatim(f'"netc {name}: "') if ruleset.filter and ruleset.filter.log and policy == "drop" else None,
-        }
-        for (name, rules), policy in zip(found, policies, strict=True)
-    ]
-
-
-def _rule(rule: InputRule | ForwardRule, chain: str, ruleset: Ruleset) -> Printed:
+def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed:
     match rule:
         case Always():
             return ALWAYS[rule]
         case RepliesOnly():
-            return origin(rule.origin), _guard(rule, chain, ruleset)
+            return [origin(rule.origin)], _guard(rule, hook, ruleset)
         case Stranger():
-            return origin(rule.origin), _stranger(rule, chain, ruleset)
+            return _why_stranger(rule, ruleset), _stranger(rule, hook, ruleset)
         case Denial():
-            return origin(rule.origin), [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
+            return [origin(rule.origin)], [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
-            return origin(rule.origin), list(_opening(rule, ruleset))
+            return [origin(rule.origin)], list(_opening(rule, ruleset))
         case Passage():
-            return origin(rule.origin), [f"iifname {quoted(rule.entering)} oifname {quoted(rule.leaving)} accept"]
+            return [origin(rule.origin)], [f"iifname {quoted(rule.entering)} oifname {quoted(rule.leaving)} accept"]
         case Transit():
             ways = devices(rule.devices)
-            return origin(rule.origin), [f"iifname {ways} oifname {ways} accept"]
+            return [origin(rule.origin)], [f"iifname {ways} oifname {ways} accept"]
         case Led():
-            return "Forwarded and published ports, by the address that DNAT gave them.", [
-                _led(*target) for target in rule.targets
-            ]
+            why = ["Forwarded and published ports, by the address that DNAT gave them."]
+            return why, [_led(*target) for target in rule.targets]
 
 
 def _led(device: InterfaceName | None, to: IPAddress) -> str:
@@ -167,27 +198,27 @@ def _led(device: InterfaceName | None, to: IPAddress) -> str:
     return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
 
 
-def _guard(guard: RepliesOnly, chain: str, ruleset: Ruleset) -> list[str]:
+def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
     device = quoted(guard.device)
     replies = f"iifname {device} jump replies"
-    if chain == "input":
+    if hook == "output":
+        return [f"oifname {device} jump replies"]
+    if hook == "input":
         return [replies]
     if ruleset.filter:  # whose rules decide about published ports
         return [replies, f"oifname {device} ct status ! dnat drop"]
     return [replies, f"oifname {device} ct status dnat accept", f"oifname {device} drop"]
 
 
-def _shut(stranger: Stranger, ruleset: Ruleset) -> dict[str, object]:
-    return {
-        "origin": origin(stranger.origin),
-        "lines": list(map(Verbatim, _stranger(stranger, "input", ruleset))),
-    }
+def _why_stranger(stranger: Stranger, ruleset: Ruleset) -> list[str]:
+    why = f"{origin(stranger.origin)}: the tunnel leads to strangers. Only replies and the ports of `open` come in."
+    return [why if ruleset.namespace else origin(stranger.origin)]
 
 
-def _stranger(stranger: Stranger, chain: str, ruleset: Ruleset) -> list[str]:
+def _stranger(stranger: Stranger, hook: str, ruleset: Ruleset) -> list[str]:
     entering = f"iifname {quoted(stranger.device)}"
     replies = f"{entering} ct state established,related accept"
-    if chain == "input":
+    if hook == "input":
         found = f"{entering} icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept"
         own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)
         openings = (line for opening in own for line in _opening(opening, ruleset))

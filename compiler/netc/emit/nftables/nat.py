@@ -4,32 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netc.emit.nftables.words import FAMILIES, devices, members, quoted
+from netaddr import IPAddress, IPNetwork
+
+from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
 from netc.language.names import InterfaceName
+from netc.plan.chains import Forwarded, Leads, Published
 from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
 
 
-def masquerade(masquerade: Masquerade) -> dict[str, object]:
-    return {
-        "origin": origin(masquerade.origin),
-        "device": quoted(masquerade.device),
-        "family": Verbatim("ip" if masquerade.on.version == 4 else "ip6"),
-        "on": masquerade.on,
-        "protocol": Verbatim(masquerade.ports.protocol),
-        "ports": Verbatim(masquerade.ports.span),
-    }
+def printed(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceNat) -> Printed:
+    match rule:
+        case Forwarded():
+            return [], list(map(_lookup, maps(rule.forwards)))
+        case Published():
+            return [], ["jump published"]
+        case Leads():
+            return [], ["ct status dnat jump leaves_by"]
+        case Masquerade():
+            return _masquerade(rule)
+        case Hairpin():
+            return _hairpin(rule)
+        case SourceNat():
+            return _source(rule)
 
 
-def source(source: SourceNat) -> dict[str, object]:
-    family = Verbatim("ip" if source.sources.version == 4 else "ip6")
-    return {
-        "origin": origin(source.origin),
-        "family": family,
-        "sources": source.sources,
-        "devices": devices(source.leaving),
-        "verdict": Verbatim(f"snat {family} to {token(source.to)}" if source.to else "masquerade"),
-    }
+def _lookup(found: dict[str, object]) -> str:
+    family, name = found["family"], found["name"]
+    key = f"iifname . {family} daddr . meta l4proto . th dport"
+    return f"meta l4proto {{ tcp, udp }} dnat {family} to {key} map @{name}"
+
+
+def _masquerade(fact: Masquerade) -> Printed:
+    why = f"{origin(fact.origin)}: masquerade. The server sees an address of this host, not that of the visitor."
+    dialled = f"ct original {_family(fact.on)} daddr {fact.on} meta l4proto {fact.ports.protocol}"
+    ports = f"ct original proto-dst {fact.ports.span}"
+    return [why], [f"oifname {quoted(fact.device)} ct status dnat {dialled} {ports} masquerade"]
+
+
+def _hairpin(fact: Hairpin) -> Printed:
+    what = "hairpin. The server sees this host as the client, so its replies come back through this host."
+    family = _family(fact.subnet)
+    within = f"{family} saddr {fact.subnet} {family} daddr {fact.subnet}"
+    return [f"{origin(fact.origin)}: {what}"], [f"oifname {quoted(fact.device)} {within} ct status dnat masquerade"]
+
+
+def _source(fact: SourceNat) -> Printed:
+    family = _family(fact.sources)
+    verdict = f"snat {family} to {token(fact.to)}" if fact.to else "masquerade"
+    return [origin(fact.origin)], [f"oifname {devices(fact.leaving)} {family} saddr {fact.sources} {verdict}"]
+
+
+def _family(of: IPAddress | IPNetwork) -> str:
+    return "ip" if of.version == 4 else "ip6"
 
 
 def leaves_by(fact: LeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
@@ -38,15 +65,6 @@ def leaves_by(fact: LeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
         "family": Verbatim(FAMILIES[4 if fact.to.version == 4 else 6]),
         "to": fact.to,
         "devices": devices(by),
-    }
-
-
-def hairpin(hairpin: Hairpin) -> dict[str, object]:
-    return {
-        "origin": origin(hairpin.origin),
-        "family": Verbatim("ip" if hairpin.subnet.version == 4 else "ip6"),
-        "device": quoted(hairpin.device),
-        "subnet": hairpin.subnet,
     }
 
 

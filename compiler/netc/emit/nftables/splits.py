@@ -1,4 +1,4 @@
-"""Split tunnels in nft's words, as `split.j2` prints them."""
+"""Split tunnels in nft's words: their own chains, as `split.j2` prints them, and their rules in base chains."""
 
 from __future__ import annotations
 
@@ -6,63 +6,167 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.emit.nftables.words import (
+    MARK,
+    REST,
+    SYN,
+    UNMARKED,
+    Printed,
+    has_mark,
+    mark_value,
+    quoted,
+    segments,
+    set_mark,
+)
 from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
 from netc.language.values import Family
-from netc.network.forwards import MARK_MASK
+from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
 
-TCP_OVERHEAD = {4: 40, 6: 60}
-"""Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
-
-
 ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
 """No user has the id -1. Packets without a socket, such as those that the kernel sends, do not match."""
-
-SYN = "tcp flags syn / syn,rst tcp option maxseg size"
 
 
 def values(ruleset: Ruleset) -> dict[str, object]:
     """All that `split.j2` prints."""
-    printed = [_printed(split, ruleset) for split in ruleset.splits]
-    return {
-        "splits": printed,
-        "masks": MASKS,
-        "programs": [split for split in printed if split["chosen"]],
-        "passing": [split for split in printed if split["passed_on"]],
-        "programs_ask": [split for split in printed if split["chosen"] and split["resolvers"]],
-        "passing_ask": [split for split in printed if split["passed_on"] and split["resolvers"]],
-        "programs_refused": [split for split in printed if split["chosen"] and split["refused"]],
-        "passing_refused": [split for split in printed if split["passed_on"] and split["refused"]],
-    }
+    return {"splits": [_chains(split, ruleset) for split in ruleset.splits], "masks": MASKS}
 
 
-def _printed(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
-    of_programs = _chosen(split) is not None
+def _chains(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
     return {
         "origin": origin(split.origin),
         "name": split.name,
-        "device": Verbatim(f'"{token(split.device)}"'),
-        "chosen": _chosen(split),
-        "spared": _spared(split),
-        "any_program": _chosen(split) == ANY_PROGRAM,
-        "passed_on": _passed_on(split),
-        "back": _back(split),
-        "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
+        "device": quoted(split.device),
+        "own": Verbatim('oifname "lo"' if split.of_programs else "fib daddr type local"),
         "direct": list(_direct(split.direct, ruleset)),
         "direct6": split.ipv6 == "direct",
         "resolvers": [{"family": _nfproto(ip.version), "ip": _ip(ip.version), "at": ip} for ip in split.resolvers],
         "refused": list(_refused(split)),
-        "outer": _outer(split),
-        "answers_loopback": of_programs and any(ip.version == 4 for ip in split.resolvers),
-        "leaving": list(_segments(split.mtu)) or [Verbatim(f"{SYN} set rt mtu")],
-        "arriving": list(_segments(split.mtu)),
-        "leaving_from": [{"family": _ip(ip.version), "ip": ip} for ip in split.addresses],
-        "value": Verbatim(f"{split.mark:#010x}"),
+        "value": mark_value(split.mark),
     }
+
+
+# ---- in base chains ------------------------------------------------------------------------------------------
+
+
+def visited(rule: Visited) -> Printed:
+    why = ["Visitors of a forward are not chosen: its server answers them."]
+    ports = {
+        f"iifname {quoted(one.device)} {_ip(one.on.version)} daddr {one.on} {one.ports.protocol} dport {one.ports.span}"
+        for one in rule.forwards
+    }
+    return why, [f"{words} accept" for words in sorted(ports)]
+
+
+def line(rule: SplitRule | Passed, hook: Hook) -> Printed:
+    match rule:
+        case Passed.MARKED:
+            why = [
+                "Packets of a chosen connection get its mark again, also those that the kernel sends itself. ICMP",
+                "errors to the program or client that opened the connection do not. Replies to other incoming",
+                "connections are not chosen.",
+            ]
+            return why, [f"meta mark and {MARK} != 0 accept"]
+        case Passed.REPLIES:
+            return [], ["ct direction reply accept"]
+        case SplitRule(stage, split):
+            return _why(stage, split), list(_lines(stage, split, hook))
+
+
+WHY = {
+    Stage.CLAIMED: ["New connections by the tunnel of a split get its mark, so replies leave by it."],
+    Stage.HELD: ["Marked packets leave by the tunnel or are dropped."],
+    Stage.LEAVING: ["TCP segments are made to fit through the tunnel."],
+    Stage.SOURCE: [
+        "The kernel chose the source address before the mark, so it is that of another interface. `masquerade` would",
+        "not do: the kernel forgets it with the device, and last packets of closed connections would leave by the",
+        "uplink.",
+    ],
+}
+
+
+def _why(stage: Stage, split: SplitTunnel) -> list[str]:
+    if stage == Stage.ARRIVING and answers_loopback(split):
+        return ["DNAT sends queries for 127.0.0.53 into the tunnel, so `route_localnet` is on here."]
+    if stage == Stage.CHOSEN and split.slice and split.others:
+        return ["4294967295 is no user: this matches the packets of all programs, and not those of the kernel."]
+    return WHY.get(stage, [])
+
+
+def _lines(stage: Stage, split: SplitTunnel, hook: Hook) -> Iterator[str]:
+    device, name = quoted(split.device), token(split.name)
+    into = f"{set_mark(split.mark)} accept"
+    match stage:
+        case Stage.ARRIVING:
+            yield from _arriving(split)
+        case Stage.CLAIMED:
+            free = f"ct mark and {MARK} {{ 0x00000000, {mark_value(split.mark)} }}"
+            yield f"iifname {device} ct state new {free} {set_mark(split.mark, 'ct')} accept"
+        case Stage.RESUMED:
+            entering = f"iifname != {device} " if hook == "prerouting" else ""
+            yield f"{entering}{has_mark(split.mark, 'ct')} {into}"
+        case Stage.OUTER:
+            yield from (f"{_ip(to.version)} daddr {to} meta l4proto {number} accept" for number, to in _outer(split))
+        case Stage.ERRORS:
+            yield from (f"ct state related {back} accept" for back in _back(split))
+        case Stage.CHOSEN:
+            yield from _chosen(split)
+        case Stage.ASKED:
+            yield f"{has_mark(split.mark)} jump dns-{name}"
+        case Stage.REFUSED:
+            yield f"{has_mark(split.mark)} jump refuse-{name}"
+        case Stage.HELD:
+            yield f"{has_mark(split.mark)} oifname != {{ lo, {device} }} drop"
+        case Stage.LEAVING:
+            if split.outer:
+                yield f"oifname {device} {UNMARKED}"
+            fitting = list(segments(split.mtu)) or [f"{SYN} set rt mtu"]
+            yield from (f"oifname {device} {segment}" for segment in fitting)
+        case Stage.SOURCE:
+            for ip in split.addresses:
+                yield f"oifname {device} {has_mark(split.mark, 'ct')} snat {_ip(ip.version)} to {ip}"
+
+
+def _outer(split: SplitTunnel) -> Iterator[tuple[int, IPAddress]]:
+    if split.outer:
+        yield split.outer.protocol, split.outer.remote
+
+
+def answers_loopback(split: SplitTunnel) -> bool:
+    return split.of_programs and any(ip.version == 4 for ip in split.resolvers)
+
+
+def _arriving(split: SplitTunnel) -> Iterator[str]:
+    device = quoted(split.device)
+    if answers_loopback(split):
+        yield f"iifname {device} ip saddr 127.0.0.0/8 drop"
+        yield f"iifname {device} ip daddr 127.0.0.0/8 drop"
+    yield from (f"iifname {device} {segment}" for segment in segments(split.mtu))
+
+
+def _chosen(split: SplitTunnel) -> Iterator[str]:
+    """Groups, users and control groups are looked up on the host, when the ruleset is loaded."""
+    unlike = "!= " if split.others else ""
+    found: list[str]
+    if split.group:
+        found = [f'meta skgid {unlike}"{token(split.group)}"']
+    elif split.user:
+        found = [f'meta skuid {unlike}"{token(split.user)}"']
+    elif split.slice and split.others:
+        # No `!=` would do: it is untrue of programs whose control group is nearer to the root than the slice.
+        yield f"{_in_slice(split.slice)} accept"
+        found = [ANY_PROGRAM]
+    elif split.slice:
+        found = [_in_slice(split.slice)]
+    elif split.incoming:
+        found = [f"iifname {quoted(split.incoming)}"]
+    else:
+        found = [f"{_ip(family)} saddr {nets}" for family, nets in _by_family(split.sources)]
+    yield from (f"{who} jump split-{token(split.name)}" for who in found)
 
 
 def set_name(found: AddressSet, family: Family) -> Verbatim:
@@ -70,7 +174,7 @@ def set_name(found: AddressSet, family: Family) -> Verbatim:
     return Verbatim(f"set{family}_{token(found.name)}")
 
 
-MASKS = {"mask": Verbatim(f"{MARK_MASK:#010x}"), "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}")}
+MASKS = {"rest": Verbatim(REST)}
 
 
 def _ip(version: int) -> Verbatim:
@@ -81,40 +185,9 @@ def _nfproto(version: int) -> Verbatim:
     return Verbatim(f"ipv{version}")
 
 
-def _chosen(split: SplitTunnel) -> Verbatim | None:
-    """Programs; groups, users and control groups are looked up on the host, when the ruleset is loaded."""
-    unlike = "!= " if split.others else ""
-    if split.group:
-        return Verbatim(f'meta skgid {unlike}"{token(split.group)}"')
-    if split.user:
-        return Verbatim(f'meta skuid {unlike}"{token(split.user)}"')
-    if split.slice:
-        return ANY_PROGRAM if split.others else _in_slice(split.slice)
-    return None
-
-
-def _spared(split: SplitTunnel) -> Verbatim | None:
-    """No `!=` would do: it is untrue of programs whose control group is nearer to the root than the slice."""
-    return _in_slice(split.slice) if split.slice and split.others else None
-
-
 def _in_slice(slice_: SliceName) -> Verbatim:
     path = SliceName(slice_).control_group
     return Verbatim(f'socket cgroupv2 level {path.count("/") + 1} "{path}"')
-
-
-def _passed_on(split: SplitTunnel) -> list[Verbatim]:
-    if split.incoming:
-        return [Verbatim(f'iifname "{token(split.incoming)}"')]
-    return [Verbatim(f"{_ip(family)} saddr {found}") for family, found in _by_family(split.sources)]
-
-
-def _segments(mtu: int | None) -> Iterator[Verbatim]:
-    """TCP agrees on no larger ones (RFC 6691). Where the MTU is unknown, only the route of what leaves knows it."""
-    for family, overhead in TCP_OVERHEAD.items():
-        if mtu is not None:
-            size = mtu - overhead
-            yield Verbatim(f"meta nfproto {_nfproto(family)} {SYN} > {size} tcp option maxseg size set {size}")
 
 
 def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:
@@ -126,12 +199,12 @@ def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:
                 yield Verbatim(f"{_ip(family)} daddr @{set_name(found_set, family)}")
 
 
-def _back(split: SplitTunnel) -> list[Verbatim]:
+def _back(split: SplitTunnel) -> list[str]:
     """Matches packets to the sources that the split chooses."""
     if split.incoming:
-        return [Verbatim(f'oifname "{token(split.incoming)}"')]
-    own = [Verbatim(f"{_ip(family)} daddr {found}") for family, found in _by_family(split.sources)]
-    return own or [Verbatim('oifname "lo"')]
+        return [f"oifname {quoted(split.incoming)}"]
+    own = [f"{_ip(family)} daddr {found}" for family, found in _by_family(split.sources)]
+    return own or ['oifname "lo"']
 
 
 def _by_family(values: Sequence[IPAddress | IPNetwork]) -> list[tuple[int, Verbatim]]:
@@ -154,9 +227,3 @@ def _refused(split: SplitTunnel) -> Iterator[Verbatim]:
         elif family in unanswered:
             yield Verbatim(f"meta nfproto {_nfproto(family)} tcp dport 53 reject with tcp reset")
             yield Verbatim(f"meta nfproto {_nfproto(family)} udp dport 53 reject with icmpx admin-prohibited")
-
-
-def _outer(split: SplitTunnel) -> Verbatim | None:
-    if split.outer is None:
-        return None
-    return Verbatim(f"{_ip(split.outer.remote.version)} daddr {split.outer.remote} meta l4proto {split.outer.protocol}")
