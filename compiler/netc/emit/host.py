@@ -18,6 +18,7 @@ SAME_ON_EVERY_HOST = (NETC_HOST, BRING, "files/usr/lib/netc/trial.bash")
 """The program and what it reads: whatever the plan, and so they name more than a host has."""
 
 SSHD_PORT = """\
+# hosts.{host}. Compiled by netc: change the topology, not this file.
 # The TCP port that the packet filter opens for ssh. `install` refuses this tree if sshd listens at other ports only.
 {port}
 """
@@ -41,4 +42,6 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for ruleset in part.every(Ruleset):
             if ruleset.filter and not ruleset.namespace:
-                yield File("files/etc/netc/sshd_port", SSHD_PORT.format(port=token(ruleset.filter.ssh)))
+                yield File(
+                    "files/etc/netc/sshd_port", SSHD_PORT.format(host=token(plan.host), port=token(ruleset.filter.ssh))
+                )

@@ -301,14 +301,16 @@ lock() { # FILE DESCRIPTOR [OPTION]: waits for a minute at most, and then names 
   flock -w "${NETC_LOCK_SECONDS:-60}" ${3+"$3"} "$2" || { locked="$1 is locked by $(holders "$1")"; false; }
 }
 holders() { # FILE: the processes that have a lock on it
-  local pid file words
+  local pid file words command
   local -A seen=()
   while IFS=/ read -r _ _ pid _ file; do
-    [[ ! ${seen[$pid]-} && /proc/$pid/fd/$file -ef $1 ]] && mapfile -d '' -t words <"/proc/$pid/cmdline" || continue
-    words=${words[*]} seen[$pid]="process $pid (${words//[^[:print:]]/?})"
+    [[ ! ${seen[$pid]-} && /proc/$pid/fd/$file -ef $1 ]] || continue
+    mapfile -d '' -t words <"/proc/$pid/cmdline" || continue
+    command=${words[*]}
+    seen[$pid]="process $pid (${command//[^[:print:]]/?})"
   done < <(grep -ls FLOCK /proc/[0-9]*/fdinfo/*) 2>/dev/null
-  pid=${seen[*]}
-  printf '%s\n' "${pid:-another process}"
+  command=${seen[*]}
+  printf '%s\n' "${command:-another process}"
 }
 
 # ---- how each script begins. `netc-host` sources this file with the verb `none`, to check many parts in one shell.
@@ -324,8 +326,9 @@ begin() {
     up) [[ $last != up ]] || ! started_by_netc_host || exit 0 ;;
     down) [[ -e $journal ]] || exit 0 ;;
   esac
-  # The locks are on directories, so no lock file stays behind. Only root can open them: /etc/netc/parts has mode 700. One is the part's own, exclusive. The other, of all
-  # parts, is shared; `netc-host` takes it exclusively while it changes many parts. `down` under `up` uses the locks of `up`.
+  # The locks are on directories, so no lock file stays behind. Only root can open them, since the one of all parts has mode
+  # 700. One is the part's own, exclusive. The other, of all parts, is shared; `netc-host` takes it exclusively while it
+  # changes many parts. `down` under `up` uses the locks of `up`.
   [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] ||
     { exec 7<"${here%/*}" 9<"$here" && lock "${here%/*}" 7 -s && lock "$here" 9; } || refuse "$locked"
   last_of "$journal"
