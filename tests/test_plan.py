@@ -268,6 +268,7 @@ def test_a_missing_file_is_found() -> None:
         "install",
         "files/etc/netc/order",
         "files/etc/netc/secrets",
+        "files/etc/netc/sshd_port",
         "files/etc/iproute2/rt_protos.d/netc.conf",
         "files/etc/iproute2/rt_tables.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",
@@ -291,7 +292,7 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        of_netc = r"netc/(order|secrets|wireguard/.*|parts/[^/]+/check)"
+        of_netc = r"netc/(order|secrets|sshd_port|wireguard/.*|parts/[^/]+/check)"
         apart = rf"files/(etc/({of_netc}|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
         orphans = [
             path

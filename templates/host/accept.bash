@@ -46,6 +46,7 @@ preflight() { # GENERATION
   read_scripts up "$tree/etc/netc/parts" "${order[@]}"
   needs_are_met || left=1
   scripts_parse "$tree" || left=1
+  use bring && find_admin "$tree" "$from" || left=1
   ((!left)) || return
   run_trial "$tree" || left=1
   return "$left"
@@ -79,16 +80,3 @@ scripts_parse() ( # TREE: this host's bash parses every script, as the body of a
     eval "never_called() {"$'\n'"${text[*]}"$'\n'"}" || { report "bash cannot parse $file"; exit 1; }
   done
 )
-
-run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
-  local connection=() client server port device left=0
-  [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
-  read -r client _ server port <<<"${SSH_CONNECTION-}"
-  device=$(ip -o route get "${client:-none}" from "${server:-none}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\) .*/\1/p')
-  [[ $client != *%* ]] || device=${client#*%}
-  [[ ! $device || $device == lo ]] || connection=("$server" "$port" "${client%%%*}" "$device")
-  make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
-  unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
-  remove_folders
-  return "$left"
-}

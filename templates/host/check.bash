@@ -26,7 +26,7 @@ check() {
   [[ ! -e $pending ]] || generation=$(<"$pending/new")
   [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation"; unknown_files "$generation"; differing_parts)
+  found=$(altered_files "$generation"; unknown_files "$generation"; closed_folders; differing_parts)
   [[ $found ]] || return 0
   printf '%s\n' "$found"
   return 1
@@ -59,6 +59,9 @@ altered_files() { # GENERATION
       echo "file $place has mode $now, not ${mode#0} of root:root"
     fi
   done
+}
+closed_folders() { # BIRD and services are not root
+  find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm -055 -printf 'folder %p has mode %m, not 755\n'
 }
 unknown_files() { # GENERATION: files in /etc/netc that it does not have, except the host's own
   local path

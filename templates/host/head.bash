@@ -9,7 +9,8 @@
 #     --detach     does not wait for the confirmation
 #     --overwrite  replaces files that netc did not install, at paths that it needs, and files that were changed by hand
 #     --host       accepts the tree although this host has another name
-#   netc-host confirm TOKEN                 keeps the change of `install`, over a new connection; `-` reads TOKEN from standard input
+#     --from A     tests the ssh port for the address A, where no ssh connection leads to this command; `console`: you need no ssh
+#   netc-host confirm TOKEN [--from A]      keeps the change of `install`, over a new connection; `-` reads TOKEN from standard input
 #   netc-host revert                        rolls back the change that is not confirmed or was interrupted
 #   netc-host back [GENERATION] [OPTION…]   installs the generation before the current one, or one that is still kept
 #   netc-host parts                         prints the parts in the order in which they come up

@@ -2,9 +2,10 @@
 take_lock() { # SECONDS to wait: only one change runs at a time
   exec 8>"$store/lock" && flock -w "$1" 8
 }
+busy() { die "another $1 is under way: $(holders "$store/lock")"; } # WHAT
 
 install_from() { # TREE HOST [OPTION…], called by `install` in TREE
-  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' any_host='' within=180 old new token process
+  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' any_host='' within=180 from='' old new token process by connection
   shift 2
   while (($#)); do
     case $1 in
@@ -14,6 +15,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
       --overwrite) overwrite=1 ;;
       --host) any_host=1 ;;
       --within) [[ ${2-} =~ ^[1-9][0-9]{0,4}$ ]] || usage "--within takes seconds, from 1 to 99999"; within=$2; shift ;;
+      --from) is_place "${2-}"; from=$2; shift ;;
       *) usage "install has no option $1" ;;
     esac
     shift
@@ -23,7 +25,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
-  flock -n 8 || die "another install is under way"
+  flock -n 8 || busy install
   [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
@@ -48,7 +50,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
   printf '%s\n' "$host" >"$store/host"
   : >"$store/log"
-  setsid "$trees/$new/files/usr/local/sbin/netc-host" switch "$new" "$within" "$(sha256sum <<<"$token" | cut -c1-64)" \
+  NETC_BY=$by setsid "$trees/$new/files/usr/local/sbin/netc-host" switch "$new" "$within" "$(sha256sum <<<"$token" | cut -c1-64)" \
     </dev/null >>"$store/log" 2>&1 &
   process=$!
   exec 8>&-
@@ -57,7 +59,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   wait
 
   if [[ $commit ]]; then
-    SSH_CONNECTION='' exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token"
+    exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
   fi
   report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
@@ -67,14 +69,15 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   report "confirmed"
 }
 
-confirm() { # TOKEN
-  [[ $# == 1 ]] || usage
+confirm() { # TOKEN [--from ADDRESS|console]
+  [[ $# == 1 || $# == 3 && $2 == --from ]] || usage
+  (($# == 1)) || is_place "$3"
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   [[ $(sha256sum <<<"$1") == "$(<"$pending/wanted")  -" ]] || die "that is not the token"
-  [[ ! ${SSH_CONNECTION-} || $SSH_CONNECTION != "$(<"$pending/by")" ]] ||
-    die "this connection is older than the change and proves nothing: confirm over a new one"
-  take_lock 10 || die "the change is still under way"
+  take_lock 10 || die "the change is still under way: $(holders "$store/lock")"
   is_complete || die "the change is not complete; it will be rolled back"
+  use bring || exit 1
+  prove_new_connection "${3-}"
   local part new order wrong
   new=$(<"$pending/new")
   order_of "$new"
@@ -89,6 +92,7 @@ confirm() { # TOKEN
   report "$new is confirmed"
 }
 
+is_place() { [[ $1 =~ ^(console|[0-9A-Fa-f.:]+)$ ]] || usage "--from takes an IP address, or \`console\`"; }
 is_complete() { [[ -e $pending && $(<"$pending/phase") == complete ]]; }
 
 revert() {
@@ -103,14 +107,14 @@ revert() {
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
     kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
-    until take_lock 5; do [[ $reason == nobody* ]] || die "another change is under way"; done
+    until take_lock 5; do [[ $reason == nobody* ]] || busy change; done
   fi
   [[ -e $pending ]] || die "no change waits for a confirmation any more: the generation is $(current)"
   roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
 }
 
 uninstall() {
-  take_lock 5 || die "another change is under way"
+  take_lock 5 || busy change
   [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   local old part order left
   old=$(current)
@@ -127,7 +131,7 @@ uninstall() {
 
 require_idle() { # takes the lock; no change may be running or interrupted. Rolls back a change that was not confirmed before a boot
   [[ $(current) != none || -e $pending ]] || die "nothing is installed"
-  take_lock 5 || die "another change is under way"
+  take_lock 5 || busy change
   [[ -e $pending ]] || return 0
   [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || roll_back "the host started before it was confirmed"
   [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
@@ -179,27 +183,20 @@ down() {
   ! has_systemd || stop_units "${order[@]}"
   take_down_parts "${order[@]}"
 }
+# shellcheck source=/dev/null
+use() { source "$root/usr/lib/netc/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 # shellcheck source=/dev/null
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in
-  confirm) [[ $# != 2 || $2 != - ]] || { read -r token && set -- confirm "$token"; }; "$@" ;;
+  confirm) [[ ${2-} != - ]] || { read -r token && set -- confirm "$token" "${@:3}"; }; "$@" ;;
   install-from) install_from "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # only install_from calls it, which holds the lock
-  try)
-    # shellcheck source=/dev/null
-    source "$root/usr/lib/netc/trial.bash" && trial "${@:2}"
-    ;;
-  install | back | keys)
-    # shellcheck source=/dev/null
-    source "$root/usr/lib/netc/bring.bash" || exit 1
-    case $1 in
-      install) (($# > 1)) || usage "install takes a FILE.tar.gz"; install_bundle "${@:2}" ;;
-      back) back_to "${@:2}" ;;
-      keys) "$@" ;;
-    esac
-    ;;
+  try) use trial && trial "${@:2}" ;;
+  install) (($# > 1)) || usage "install takes a FILE.tar.gz"; use bring && install_bundle "${@:2}" ;;
+  back) use bring && back_to "${@:2}" ;;
+  keys) use bring && "$@" ;;
   up | down | uninstall) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
   parts) (($# == 1)) || usage "$1 takes no options"; installed_order; printf '%s' "${order[@]/%/$'\n'}" ;;
   revert) [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"; "$@" ;;

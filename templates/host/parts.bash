@@ -104,7 +104,9 @@ run_kind() { # KIND PARTS…: runs their steps of this kind
   done
   batch "${flags[@]}"
 }
-lock_parts() { exec 7<"$parts" && flock 7 && mkdir -p /run/netc; } # each script of a part holds this lock shared while it runs
+lock_parts() { # each script of a part holds this lock shared while it runs
+  exec 7<"$parts" && { lock "$parts" 7 || { report "$locked"; exec 7<&-; false; }; } && mkdir -p /run/netc
+}
 undo_parts() { # PARTS…: runs `down` of each, under the lock
   local part
   for part in "$@"; do NETC_LOCKED=$parts/$part "$parts/$part/down" || true; done

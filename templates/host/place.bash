@@ -43,7 +43,7 @@ remove_prepared() { # GENERATION: files that `prepare` wrote and `put_files` did
 }
 
 make_folders() { # DIRECTORY…: notes those that were missing, for `remove_folders`
-  local folder missing=()
+  local folder missing=() open=()
   local -A known=()
   for folder; do
     while [[ ! -d $folder && ! ${known[$folder]-} ]]; do
@@ -51,7 +51,9 @@ make_folders() { # DIRECTORY…: notes those that were missing, for `remove_fold
     done
   done
   ((${#missing[@]})) || return 0
-  printf '%s\n' "${missing[@]}" >>"$store/folders" && mkdir -p "${missing[@]}"
+  for folder in "${missing[@]}"; do [[ $folder == "$parts" ]] || open+=("$folder"); done
+  # Nobody but root may ever open $parts, which is locked. BIRD and services read the others.
+  printf '%s\n' "${missing[@]}" >>"$store/folders" && umask 077 && mkdir -p "${missing[@]}" && umask 022 && chmod 755 "${open[@]}"
 }
 remove_folders() { # those that `make_folders` made and that are empty
   local folder made=()
@@ -71,6 +73,8 @@ put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files tha
   comm -23 <(manifest_of "$1" | awk '{print $3}' | sort) <(manifest_of "$2" | awk '{print $3}' | sort) |
     sed -n 's,^files/,/,p' | xargs -r -d '\n' rm -f
   remove_folders
+  # Somebody else may have made these folders, with another umask.
+  [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
   sync -f /etc /usr "$store"
 }
 

@@ -223,7 +223,7 @@ begin_change() { # OLD NEW WANTED: makes $pending, whole or not at all
   local half=$store/pending.half
   rm -rf "$half"
   mkdir "$half" && printf '%s\n' "$1" >"$half/old" && printf '%s\n' "$2" >"$half/new" && printf '%s\n' "$3" >"$half/wanted" &&
-    printf '%s\n' "${SSH_CONNECTION-}" >"$half/by" && cat /proc/sys/kernel/random/boot_id >"$half/boot" &&
+    printf '%s\n' "${NETC_BY-}" >"$half/by" && cat /proc/sys/kernel/random/boot_id >"$half/boot" &&
     printf '%s\n' "$$" >"$half/process" && list_running_units "$1" "$2" >"$half/running" &&
     printf '%s\n' preparing >"$half/phase" && mv -T "$half" "$pending"
 }
@@ -239,6 +239,7 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
   arm_rollback "$2"
   echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until"
   if run_phases "$old" "$1"; then
+    cat /proc/self/stat >"$pending/complete" # a connection is new if its sshd began after this process
     phase complete
     report "all parts are up"
   else

@@ -47,8 +47,7 @@ once() { fails "$1" && sed -i "/^$host $1\$/d" "$lab/fail"; }
 ! fails "$what" || { echo "ssh: connect to host $host port 22: Connection refused" >&2; exit 255; }
 read -r pid <"$lab/$host.pid"
 there() {
-  nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 \
-    SSH_CONNECTION="198.51.100.1 $((RANDOM + 1024)) 198.51.100.10 22" sh -c "$command"
+  nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 sh -c "$command"
 }
 if once "$what-broken"; then
   command="/etc/netc/parts/link-b/down; $command"

@@ -45,24 +45,34 @@ def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: 
         )
 
 
-REMOTE = frozenset(("ssh.service", "sshd.service", "ssh@.service", "ssh.socket", "sshd.socket", "dropbear.service"))
-"""Units by which you log in."""
+REMOTE = frozenset(("ssh", "sshd", "dropbear", "tinysshd"))
+"""Units by which you log in, without instance and suffix."""
 
-OF_THE_HOST = frozenset(
+NETWORK = frozenset(
     (
         *("dbus", "dbus-broker", "systemd-journald", "systemd-logind", "systemd-udevd"),
-        *("networking", "NetworkManager", "systemd-networkd", "systemd-resolved"),
-        *("nftables", "netfilter-persistent", "ufw", "firewalld", "docker", "containerd"),
+        *("networking", "ifup", "NetworkManager", "network-manager", "NetworkManager-dispatcher", "systemd-networkd"),
+        *("wpa_supplicant", "iwd", "ModemManager", "dhcpcd", "connman"),
+        *("nftables", "netfilter-persistent", "iptables", "ip6tables", "ipset", "ufw", "firewalld", "shorewall"),
     )
 )
+"""Services that give the host its network and its rules, or that it cannot do without."""
+
+OF_THE_HOST = NETWORK | {"systemd-resolved", "nscd", "fail2ban", "docker", "containerd", "libvirtd", "lxc-net"}
 """Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
 
 
+def stem(unit: UnitName) -> str:
+    """`ssh` of ssh.service, ssh.socket and ssh@1.service; `dbus` of names that D-Bus starts units by."""
+    name = unit.rpartition(".")[0].partition("@")[0]
+    return "dbus" if name.startswith(("dbus-org.", "dbus-fi.")) else name
+
+
 def _of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
-    if unit in REMOTE:
+    if stem(unit) in REMOTE:
         what = f"`{unit}` would answer in the namespace only, and you could not log in to the host"
         yield Diagnostic("NC1711", where, what, "leave it out")
-    elif unit.rpartition(".")[0] in OF_THE_HOST:
+    elif stem(unit) in OF_THE_HOST:
         what = f"`{unit}` works for the whole host, and would not see the host's network from a namespace"
         yield Diagnostic("NC1711", where, what, "leave it out")
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.checks.namespaces import REMOTE
+from netc.checks.namespaces import NETWORK, REMOTE, stem
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName
 from netc.language.units import ServiceName, SliceName
 from netc.network.interface import Network
-
-EARLIER = frozenset(
-    f"{name}.service"
-    for name in ("nftables", "netfilter-persistent", "dbus", "systemd-journald", "systemd-logind", "systemd-udevd")
-)
-"""Services that start before the packet filter, or that the machine cannot do without."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -37,11 +31,13 @@ def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPa
         yield Diagnostic(
             "NC1705", where, f"`{service}` is already in another split", "leave it out of one of the two", (first,)
         )
-    if service in REMOTE:
+    if stem(service) in REMOTE:
         what = f"`{service}` would stop when the packet filter stops, and lock you out"
         yield Diagnostic("NC1711", where, what, "leave it out: replies of ssh do not go into a tunnel anyway")
-    elif service in EARLIER:
-        what = f"`{service}` starts before the packet filter, and the services of a split start after it"
+    elif stem(service) in NETWORK:
+        what = (
+            f"`{service}` starts before the packet filter, and the services of a split start after it and stop with it"
+        )
         yield Diagnostic("NC1711", where, what, "leave it out")
 
 

@@ -68,12 +68,11 @@ class Pyinfra(Struct, frozen=True):
         there = self.hosts[host]
         command = THERE % shlex.join(["bash", "-c", script, "netc", *words])
         try:
-            by = _connected(there, fresh=fresh)
+            _connect(there, fresh=fresh)
             _, output = there.run_shell_command(
                 StringCommand(command),
                 _stdin=encodebytes(given).decode(),
                 _timeout=math.ceil(limit),
-                _env={"SSH_CONNECTION": by} if by else {},
                 **_becoming_root(there, self.sudo),
             )
         except (OSError, EOFError, SSHException, PyinfraError) as error:
@@ -155,8 +154,7 @@ def _becoming_root(host: Host, sudo: bool) -> dict[str, Any]:
     return said | {"_sudo": True} if sudo else said
 
 
-def _connected(host: Host, *, fresh: bool) -> str:
-    """SSH_CONNECTION as the host sets it for this login, or empty."""
+def _connect(host: Host, *, fresh: bool) -> None:
     transport = _transport(host)
     if fresh or not host.connected or (transport and not transport.is_active()):
         _hung_up(host)
@@ -165,8 +163,6 @@ def _connected(host: Host, *, fresh: bool) -> str:
             _watched(transport)
         if left := host.connector_data.pop(LEFT, None):
             host.run_shell_command(shlex.join(["rm", "-f", "--", *left]), _timeout=LIMIT)
-    _, said = host.run_shell_command('printf %s "$SSH_CONNECTION"', _timeout=LIMIT)
-    return str(said.stdout)
 
 
 def _transport(host: Host) -> Any:

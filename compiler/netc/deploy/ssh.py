@@ -17,8 +17,7 @@ from netc.deploy.carrier import LIMIT, LOST, MOST, Said, last_jump, plain
 OPTIONS = ("-T", "-oConnectTimeout=10", "-oServerAliveInterval=5", "-oServerAliveCountMax=3")
 FRESH = ("-S", "none")
 """ControlPath: a new connection even if one is shared. The first of several `-o` counts, the last of several `-S`."""
-SUDO = 'sudo -n -- env SSH_CONNECTION="$SSH_CONNECTION" '
-"""sudo drops variables that it is not given. By SSH_CONNECTION a host distinguishes connections."""
+SUDO = "sudo -n -- "
 
 
 class Ssh(Struct, frozen=True):

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File
-from netc.emit.render import plain, render
+from netc.emit.render import plain, render, token
+from netc.plan.facts import Ruleset
 from netc.plan.host_plan import HostPlan
 
 FILES = ("head", "plan", "accept", "place", "parts", "check", "switch", "status", "main")
@@ -15,6 +16,12 @@ NETC_HOST = "files/usr/local/sbin/netc-host"
 BRING = "files/usr/lib/netc/bring.bash"
 SAME_ON_EVERY_HOST = (NETC_HOST, BRING, "files/usr/lib/netc/trial.bash")
 """The program and what it reads: whatever the plan, and so they name more than a host has."""
+
+SSHD_PORT = """\
+# hosts.{host}. Compiled by netc: change the topology, not this file.
+# The TCP port that the packet filter opens for ssh. `install` refuses this tree if sshd listens at other ports only.
+{port}
+"""
 
 
 def netc_host() -> str:
@@ -32,3 +39,9 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File("install", render("host", "install.j2", host=plan.host), SCRIPT)
     yield File(NETC_HOST, netc_host(), SCRIPT)
     yield File(BRING, plain("bash/bring.bash"))
+    for part in plan.parts:
+        for ruleset in part.every(Ruleset):
+            if ruleset.filter and not ruleset.namespace:
+                yield File(
+                    "files/etc/netc/sshd_port", SSHD_PORT.format(host=token(plan.host), port=token(ruleset.filter.ssh))
+                )

@@ -158,4 +158,5 @@ def _notes(quick: Quick, text: str, tunnel: Tunnel, name: str, host: str, where:
 def _copy(file: str, host: str, key: str) -> str:
     """What a shell copies a private key to its host with, past whatever stands around it."""
     take = f"sed -nE 's/^ *PrivateKey *= *([^ #\\r]*).*/\\1/Ip' {shlex.quote(file)}"
-    return f"{take} | ssh root@{host} 'umask 077; mkdir -p {FOLDER}; cat > {key}'"
+    there = f"install -d -m 700 {FOLDER} && umask 077 && cat > {key}"
+    return f"{take} | ssh root@{host} '{there}'"

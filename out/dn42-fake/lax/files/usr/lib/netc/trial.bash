@@ -6,11 +6,13 @@
 # rules.
 
 trial() { # TREE [SERVER PORT CLIENT DEVICE]
+  local as_bird=()
   wrong=0
   mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
   load_rules
   check_namespace_rules
-  [[ ! -e /etc/netc/bird.conf ]] || bird -p -c /etc/netc/bird.conf || refused "BIRD refuses bird.conf"
+  ! getent passwd bird >/dev/null || as_bird=(-u bird -g bird)
+  [[ ! -e /etc/netc/bird.conf ]] || bird -p -c /etc/netc/bird.conf "${as_bird[@]}" || refused "BIRD refuses bird.conf"
   (($# == 1)) || [[ ! -e /etc/netc/nftables.nft && ! -e /etc/netc/iptables.rules ]] || try_ssh "${@:2}"
   remove_made_groups
   return "$wrong"
@@ -19,6 +21,7 @@ refused() { report "$*"; wrong=1; }
 
 mount_tree() { # TREE: provides what its parts find when they come up: files, groups, control groups, what BIRD includes
   local name part words order
+  chmod 755 "$1/etc/netc" # as it will be in its place, also if the tree was unpacked with another umask
   mount -n -t tmpfs none /run/netc && mount -n --bind "$1/etc/netc" /etc/netc || return
   cp /etc/group /run/netc/group || return
   while read -r name; do
@@ -47,7 +50,10 @@ load_rules() { # of the host itself, into this network namespace
   for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || refused "ipset refuses $file"; done
   [[ ! -e /etc/netc/nftables.nft ]] || nft -f /etc/netc/nftables.nft || refused "nft refuses nftables.nft"
   for word in iptables ip6tables; do
-    [[ ! -e /etc/netc/$word.rules ]] || "$word-restore" --noflush "/etc/netc/$word.rules" || refused "$word refuses $word.rules"
+    [[ -e /etc/netc/$word.rules ]] || continue
+    # With the jumps from the built-in chains: without them no packet would meet a rule.
+    source "$root/usr/lib/netc/iptables.bash"
+    replacing_old "/etc/netc/$word.rules" </dev/null | "$word-restore" -w --noflush || refused "$word refuses $word.rules"
   done
 }
 check_namespace_rules() { # reads them and loads nothing

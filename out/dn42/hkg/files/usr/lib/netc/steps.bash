@@ -296,6 +296,23 @@ compare() { # WHAT NAMESPACE WANTED THERE: two texts, one object a line, in the 
     <(sed '/^$/d' <<<"$3") <(sed '/^$/d' <<<"$4"))
 }
 
+# ---- locks
+lock() { # FILE DESCRIPTOR [OPTION]: waits for a minute at most, and then names in `locked` who has it
+  flock -w "${NETC_LOCK_SECONDS:-60}" ${3+"$3"} "$2" || { locked="$1 is locked by $(holders "$1")"; false; }
+}
+holders() { # FILE: the processes that have a lock on it
+  local pid file words command
+  local -A seen=()
+  while IFS=/ read -r _ _ pid _ file; do
+    [[ ! ${seen[$pid]-} && /proc/$pid/fd/$file -ef $1 ]] || continue
+    mapfile -d '' -t words <"/proc/$pid/cmdline" || continue
+    command=${words[*]}
+    seen[$pid]="process $pid (${command//[^[:print:]]/?})"
+  done < <(grep -ls FLOCK /proc/[0-9]*/fdinfo/*) 2>/dev/null
+  command=${seen[*]}
+  printf '%s\n' "${command:-another process}"
+}
+
 # ---- how each script begins. `netc-host` sources this file with the verb `none`, to check many parts in one shell.
 started_by_netc_host() { # a `netc-host` that brings up many parts is still running, and has checked this one
   local process words=()
@@ -309,9 +326,11 @@ begin() {
     up) [[ $last != up ]] || ! started_by_netc_host || exit 0 ;;
     down) [[ -e $journal ]] || exit 0 ;;
   esac
-  # The locks are on directories, so no lock file stays behind. One is the part's own, exclusive. The other, of all
-  # parts, is shared; `netc-host` takes it exclusively while it changes many parts. `down` under `up` uses the locks of `up`.
-  [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] || { exec 7<"${here%/*}" 9<"$here" && flock -s 7 && flock 9; }
+  # The locks are on directories, so no lock file stays behind. Only root can open them, since the one of all parts has mode
+  # 700. One is the part's own, exclusive. The other, of all parts, is shared; `netc-host` takes it exclusively while it
+  # changes many parts. `down` under `up` uses the locks of `up`.
+  [[ ${NETC_LOCKED-} == "$here" || $verb == check ]] ||
+    { exec 7<"${here%/*}" 9<"$here" && lock "${here%/*}" 7 -s && lock "$here" 9; } || refuse "$locked"
   last_of "$journal"
   case $verb in
     up)

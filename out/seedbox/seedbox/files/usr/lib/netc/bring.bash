@@ -1,7 +1,7 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2034,SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` for `install`, `back` and `keys`: a tree in a bundle, a generation that is still kept, and the
-# secrets of the tree that `netc-host` itself is in, installed or not yet.
+# Sourced by `netc-host` for `install`, `back`, `keys` and `confirm`: a tree in a bundle, a generation that is still kept, the
+# secrets of the tree that `netc-host` itself is in, installed or not yet, and the ssh connection of the admin.
 
 # ---- trees
 signers=/etc/netc/allowed_signers
@@ -152,4 +152,132 @@ switch_key() { # of `file`, to the one with the public half `next`. If it was in
   done
   for reload in "${parts[@]}"; do reload_part "$reload" || return; done
   report "$file is the next key now, and $file.old is the one before"
+}
+
+# ---- the admin: over which ssh connection `install` and `confirm` run. The proof is a TCP connection that an sshd among the
+# ancestors of this process has open. SSH_CONNECTION proves nothing: sudo removes it, tmux keeps that of an earlier login,
+# and everybody can set it.
+read_process() { # PROCESS: sets `parent`, `name`, `terminal` (its major number) and `began` (in ticks since the boot), see proc(5)
+  local stat words
+  IFS= read -rd '' stat 2>/dev/null <"/proc/$1/stat"
+  [[ $stat ]] || return
+  name=${stat#*(} name=${name%) *}
+  read -ra words <<<"${stat##*) }"
+  parent=${words[1]} terminal=$((words[4] >> 8 & 0xfff)) began=${words[19]}
+}
+is_sshd() { [[ $name == @(sshd|sshd-*|dropbear|tinysshd) && -O /proc/$1/exe ]]; } # PROCESS, which was read: the file of its program is root's
+each_sshd() { # prints `PROCESS BEGAN`
+  local process parent name terminal began
+  for process in /proc/[0-9]*; do
+    process=${process##*/}
+    { read_process "$process"; } 2>/dev/null && is_sshd "$process" && echo "$process $began"
+  done
+}
+sockets() { # STATE PROCESS…: prints `SERVER CLIENT` of TCP sockets that these have open, the lowest descriptors first
+  local server client rest inode
+  local -A lines=()
+  while read -r _ _ server client rest; do
+    [[ ! $rest =~ ino:([0-9]+) ]] || lines[${BASH_REMATCH[1]}]="$server $client"
+  done < <(ss -tneOH state "$1")
+  find "${@:2}" -lname 'socket:*' -printf '%f %l\n' 2>/dev/null | sort -n | while IFS='[ ]' read -r _ _ inode _; do
+    [[ ! ${lines[$inode]-} ]] || echo "${lines[$inode]}"
+  done
+}
+connection_of() { # SSHD: sets `server` and `client`, with ports. Connections of port forwarding have higher descriptors
+  read -r server client < <(sockets established "/proc/$1/fd")
+}
+address() { # ADDRESS:PORT, as ss prints it
+  local host=${1%:*}
+  host=${host//[\[\]]/}
+  echo "${host#::ffff:}"
+}
+
+find_connection() { # sets `server`, `port`, `client` and `since` of this process, and `entry`: ssh, or how else it was started
+  local process=$$ parent name terminal began pair='' sshds=()
+  entry='' since=''
+  while read_process "$process"; do
+    ! is_sshd "$process" || sshds+=("$process" "$began")
+    # The terminal of a login at the machine is not a pty (major numbers 136 to 143).
+    ((terminal == 0 || terminal >= 136 && terminal <= 143)) || entry=console
+    ((parent)) || break
+    process=$parent
+  done
+  ((process == 1)) || entry=container # it was started by the machine that runs this container
+  set -- "${sshds[@]}"
+  while (($#)); do # the outermost sshd that has it open accepted it; those inside began after the login
+    connection_of "$1" && [[ ! $pair || $pair == "$server $client" ]] && pair="$server $client" since=$2 entry=ssh
+    shift 2
+  done
+  read -r server client <<<"$pair"
+  port=${server##*:} server=$(address "$server") client=$(address "$client")
+}
+
+nobody_here="no ssh connection leads to this process (in tmux, screen and mosh none does)"
+
+find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for the trial, and `by`, how the change is made
+  local server port client since entry device opened
+  connection=()
+  opened=$(grep -v '^#' "$1/etc/netc/sshd_port" 2>/dev/null)
+  sshd_is_open "$opened" || return
+  find_connection
+  by=$entry
+  [[ ! $2 ]] || by=$2
+  [[ -e $1/etc/netc/nftables.nft || -e $1/etc/netc/iptables.rules ]] || return 0
+  case $by in
+    '') report "$nobody_here, and the rules must not close ssh to you: add --from ADDRESS, yours, or --from console if you need no ssh"; return 1 ;;
+    console | container) report "the ssh port is not tested: you are here by a console, or by the machine that runs this container"; return 0 ;;
+    ssh) ;;
+    *) client=$by server='' port=${opened:-22} ;;
+  esac
+  device=$(ip -o route get "${client%%%*}" ${server:+from "${server%%%*}"} 2>/dev/null) || [[ $client == *%* ]] || { report "there is no route to $client"; return 1; }
+  [[ $server ]] || { server=${device##* src }; server=${server%% *}; }
+  device=${device##* dev } device=${device%% *}
+  [[ $client != *%* ]] || device=${client#*%}
+  [[ $device == lo ]] || connection=("${server%%%*}" "$port" "${client%%%*}" "$device")
+}
+
+run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
+  local left=0
+  [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
+  make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
+  unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
+  remove_folders
+  return "$left"
+}
+
+sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
+  local sshds=() process server
+  while read -r process _; do sshds+=("/proc/$process/fd"); done < <(each_sshd)
+  ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket 2>/dev/null |
+    sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
+  ((!${#sshds[@]})) || sockets listening "${sshds[@]}" | while read -r server _; do echo "${server##*:}"; done
+}
+sshd_is_open() { # PORT that the filter opens, if it has one: sshd listens there, or there is no sshd
+  local ports
+  [[ $1 ]] || return 0
+  ports=$(sshd_ports | sort -nu)
+  [[ $ports && $'\n'$ports$'\n' != *$'\n'"$1"$'\n'* ]] || return 0
+  report "sshd listens at ${ports//$'\n'/, }/tcp, and the packet filter opens $1/tcp: set \`ssh\` of this host in the topology, or the port of sshd"
+  return 1
+}
+
+prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM
+  local server port client since entry process began words
+  read -ra words <<<"$(sed 's/.*) //' "$pending/complete")" # what proc(5) said of a process that began then
+  case $1 in
+    console) return ;;
+    '') find_connection ;;
+    *)
+      while read -r process began; do
+        ((began < words[19])) || ! connection_of "$process" || [[ $(address "$client") != "${1,,}" ]] || return 0
+      done < <(each_sshd)
+      die "sshd has no connection from $1 that is newer than the change: open one, and leave it open"
+      ;;
+  esac
+  if [[ $entry == ssh ]]; then
+    ((since >= words[19])) || die "this connection is older than the change and proves nothing: confirm over a new one"
+  else
+    [[ $(<"$pending/by") == @(console|container) ]] ||
+      die "$nobody_here: confirm over a new one, or open one and add --from ADDRESS, yours"
+  fi
 }
