@@ -355,7 +355,9 @@ to = "node"
 via = "one"
 bound = true
 """
-    trees = compiled(LINKS.format(**{name: public_key(private_key(name)) for name in (*EDGES, "node")}) + text, tmp_path)
+    trees = compiled(
+        LINKS.format(**{name: public_key(private_key(name)) for name in (*EDGES, "node")}) + text, tmp_path
+    )
     there = scene(lab, wires, trees)
     filtering(there.node, strict)
     for host in (there.edges["edge1"], there.node):

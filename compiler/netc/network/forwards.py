@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, LinkName
 from netc.language.topology import Topology
@@ -21,8 +22,8 @@ class Back(Struct, frozen=True):
     """A link that visitors come in by, seen from the host that serves them.
 
     `by_source`: processes of the host itself serve some of them, and reply from the link's own address.
-    `mark`: the mark of connections that come in by the link, within MARK_MASK. Replies that the host forwards are routed
-    by it. netc cannot know which those are: Docker, podman and libvirt lead a port of the host to a container.
+    `mark`: the mark of connections that come in by the link, within MARK_MASK, for replies that the host forwards.
+    netc cannot know which those are: Docker, podman and libvirt lead a port of the host to a container.
     """
 
     table: int
