@@ -125,6 +125,7 @@ def commands(fact: Fact) -> Iterator[tuple[Verb, Command]]:
         if not isinstance(step.down, Implicit):
             yield "down", step.down
         yield from (("check", asked) for asked in step.holds)
+    yield from (("check", asked) for asked in fact.questions())
     yield from (("reload", command) for command in fact.reload())
 
 

@@ -49,6 +49,8 @@ preflight() { # GENERATION
   use bring && find_admin "$tree" "$from" || left=1
   ((!left)) || return
   run_trial "$tree" || left=1
+  # shellcheck source=/dev/null
+  [[ ! -e $tree/usr/lib/netc/confined.bash ]] || { source "$tree/usr/lib/netc/confined.bash" && services_stay_inside "$tree"; } || left=1
   return "$left"
 }
 

@@ -72,9 +72,6 @@ unknown_files() { # GENERATION: files in /etc/netc that it does not have, except
     case $path in
       /etc/netc/anycast/*.disabled | *"$beside") continue ;;
     esac
-    is_named_by_scripts "$path" || echo "file $path is not from netc"
+    grep -qsF -e "$path" -- /etc/netc/parts/*/up /etc/netc/bird.conf || echo "file $path is not from netc" # scripts name files of the host's own
   done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)
-}
-is_named_by_scripts() { # FILE of the host, which netc reads
-  grep -qsF -e "$1" -- /etc/netc/parts/*/up /etc/netc/bird.conf
 }

@@ -40,11 +40,10 @@ found_anycast() {
   done
 }
 found_failed() {
-  local unit ours
+  local unit
   has_systemd || return 0
-  ours=$(grep -ho 'unit:[^,]*' "$store/current/MANIFEST" 2>/dev/null | cut -d: -f2- | sort -u)
   systemctl list-units --failed --plain --no-legend --no-pager 2>/dev/null | while read -r unit _; do
-    if [[ $unit == netc[-_.]* ]] || grep -qxF "$unit" <<<"$ours"; then row failed "$unit"; fi
+    if [[ $unit == netc[-_.]* ]] || units_of "$(current)" | grep -xF "$unit" >/dev/null; then row failed "$unit"; fi
   done
 }
 

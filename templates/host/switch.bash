@@ -11,10 +11,9 @@ phase() { printf '%s\n' "$1" >"$pending/phase.new" && mv "$pending/phase.new" "$
 
 # Parts, with systemd or without it.
 
-units() { printf 'netc-%s.service\n' "$@"; } # PARTS…
 by_systemd() { # VERB PARTS…: in one call; systemd takes the order from the units
   local them
-  mapfile -t them < <(units "${@:2}")
+  mapfile -t them < <(printf 'netc-%s.service\n' "${@:2}")
   timeout $((120 + 2 * $#)) systemctl "$1" "${them[@]}" 8>&- # two minutes, and two seconds for each part
 }
 show_unit_log() { ! has_systemd || journalctl -u "netc-$1.service" -n 15 -o cat --no-pager 2>/dev/null || true; } # PART
@@ -91,29 +90,33 @@ retire_sets() { # OLD: removes ipsets of parts that left, which rules of OLD nam
 }
 
 units_of() { manifest_of "$1" | grep -o 'unit:[^,]*' | cut -d: -f2- | sort -u; } # GENERATION: units that are not parts
-invocation() { systemctl show -P InvocationID "$1" 2>/dev/null; }
-
-list_running_units() { # OLD NEW: of both, those that run now, for `resume_units`
-  local unit
+list_running_units() { # OLD NEW: of both, those that run now: NAME INVOCATION, and `changed` if `plan_change` found a changed file of it
+  local units key value name changed
+  local -A shown=()
   has_systemd || return 0
-  for unit in $({ units_of "$1"; units_of "$2"; } | sort -u); do
-    ! quietly systemctl is-active "$unit" || printf '%s %s\n' "$unit" "$(invocation "$unit")"
+  mapfile -t units < <({ units_of "$1"; units_of "$2"; } | sort -u)
+  ((${#units[@]})) || return 0
+  { systemctl show -p Names,ActiveState,InvocationID -- "${units[@]/@./@*.}" && echo; } | while IFS='=' read -r key value; do
+    [[ ! $key ]] || { shown[$key]=$value; continue; }
+    changed=''
+    for name in ${shown[Names]-}; do [[ ! ${changed_units[$name]-}${changed_units[${name/@*./@.}]-} ]] || changed=changed; done
+    [[ ${shown[ActiveState]-inactive} == @(inactive|failed) ]] || echo "$name ${shown[InvocationID]:--} $changed"
   done
 }
 stop_own_units() { # OLD NEW: netc's units that NEW does not have
   local unit
   for unit in $(comm -23 <(units_of "$1") <(units_of "$2") | grep '^netc-'); do quietly systemctl stop "$unit" 8>&- || true; done
 }
-resume_units() { # NEW: starts units that ran before, and restarts those with a changed file unless they restarted meanwhile
-  local unit was left=0
+resume_units() { # NEW: restarts units that still run as before their files changed, and starts units that ran before the change
+  local unit was changed left=0
   has_systemd || return 0
-  while read -r unit was; do
-    if [[ ! ${changed_units[$unit]-} || $(invocation "$unit") != "$was" ]]; then
-      quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
-    elif is_loaded "$unit"; then
-      report "restart  $unit"
-      systemctl restart "$unit" 8>&- || left=1
-    fi
+  while read -r unit was changed; do
+    [[ $changed && $(systemctl show -P InvocationID "$unit") == "$was" ]] && is_loaded "$unit" || continue
+    report "restart  $unit"
+    systemctl restart "$unit" 8>&- || left=1
+  done <<<"$outdated"
+  while read -r unit _; do
+    quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
   done <"$pending/running"
   for unit in $(units_of "$1" | grep '^netc-.*\(timer\|service\)$' | grep -v '^netc-endpoints-.*service$'); do
     quietly systemctl is-active "$unit" || quietly systemctl start "$unit" 8>&- || true
@@ -122,13 +125,14 @@ resume_units() { # NEW: starts units that ran before, and restarts those with a 
 }
 is_loaded() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
 
-reload_systemd() { # makes systemd and systemd-networkd read files that changed
+reload_systemd() { # OLD NEW: makes systemd and systemd-networkd read files that changed. `outdated` has the units that run by now
   has_systemd || return 0
   systemctl daemon-reload
   if quietly systemctl is-active systemd-networkd; then
     if [[ ${changed_units[systemd-networkd.service]-} ]]; then systemctl restart systemd-networkd; else networkctl reload || true; fi
   fi
   unset 'changed_units[systemd-networkd.service]'
+  outdated=$(list_running_units "$1" "$2")
   quietly systemctl enable netc.target || true
 }
 disable_units() { # NEW: it may enable other units. netc.target stays: at boot it starts the rollback of an interrupted change
@@ -157,7 +161,7 @@ run_phases() { # OLD NEW [back-]: fails at the first part that does not come up;
     put_files "$1" "$2" || return
     phase "${back}starting"
   fi
-  reload_systemd
+  reload_systemd "$1" "$2"
   order_of "$2"
   [[ $back ]] || select_by_action restart start reload
   for part in "${order[@]}" ''; do
@@ -256,6 +260,7 @@ reserve_space() { # OLD: room for its files in a rollback, twice their size and 
 
 roll_back() { # REASON: from any phase
   local old new at boot failed=0
+  local -A next=([stopping]=back-starting [laying]=back-laying [starting]=back-stopping [complete]=back-stopping)
   old=$(<"$pending/old") new=$(<"$pending/new") at=$(<"$pending/phase") boot=$(<"$pending/boot")
   rm -f "$store/reserve"
   remove_prepared "$new"
@@ -264,12 +269,7 @@ roll_back() { # REASON: from any phase
     roll_back_at_boot "$old" "$new" || failed=1
   else
     [[ ! $boot || $at == preparing ]] || at=complete # somebody brought up parts since the boot
-    case $at in
-      preparing) ;;
-      stopping) phase back-starting ;;
-      laying) phase back-laying ;;
-      starting | complete) phase back-stopping ;;
-    esac
+    [[ ! ${next[$at]-} ]] || phase "${next[$at]}"
     [[ $at == preparing ]] || { prepare "$old" && run_phases "$new" "$old" back-; } || failed=1
   fi
   disarm_rollback
@@ -282,6 +282,8 @@ roll_back_at_boot() { # OLD NEW: no part is up yet, and systemd would start the 
   prepare "$1" && disable_units "$1" && put_files "$2" "$1" || return
   has_systemd || return 0
   systemctl daemon-reload
+  plan_change "$2" "$1" # services that started before this rollback run as NEW has them
+  printf '%s\n' "${!changed_units[@]}" | sed '/^$/d; s/@\./@*./' | quietly xargs -r -d '\n' systemctl try-restart --no-block || true
   [[ $1 == none ]] || { quietly systemctl enable netc.target; systemctl start --no-block netc.target; }
 }
 broadcast() { # to standard error, all terminals and the log

@@ -322,6 +322,61 @@ keep_source = false
         assert client(there.world, "tcp", at, 5001, source=visitor) == edge
 
 
+PUBLISHES = """
+table inet docker {
+  chain leading {
+    type nat hook prerouting priority dstnat;
+    fib daddr type local meta l4proto { tcp, udp } th dport { 80, 5000 } jump published
+  }
+  chain published {
+    meta nfproto ipv4 meta l4proto { tcp, udp } dnat ip to 10.0.3.20:8080
+    meta nfproto ipv6 meta l4proto { tcp, udp } dnat ip6 to [fd00:3::20]:8080
+  }
+  chain hiding {
+    type nat hook postrouting priority srcnat;
+    oifname != "br0" ip saddr 10.0.3.0/24 masquerade
+    oifname != "br0" ip6 saddr fd00:3::/64 masquerade
+  }
+}
+"""
+"""What Docker makes of `-p 80:8080 -p 5000:8080/udp`, on the bridge of the container."""
+
+
+@pytest.mark.parametrize("strict", STRICTNESS)
+def test_a_port_that_docker_publishes_is_answered_by_the_edge(
+    lab: Lab, wires: Scene, tmp_path: Path, strict: int
+) -> None:
+    """The topology says `to = "node"`: netc does not see that a container serves the port."""
+    text = """
+[forwards.web]
+at = "edge1"
+ports = ["80/tcp", "5000/udp"]
+to = "node"
+via = "one"
+bound = true
+"""
+    trees = compiled(
+        LINKS.format(**{name: public_key(private_key(name)) for name in (*EDGES, "node")}) + text, tmp_path
+    )
+    there = scene(lab, wires, trees)
+    filtering(there.node, strict)
+    for host in (there.edges["edge1"], there.node):
+        up(host)
+    met(there.node, "wg-edge1")
+    there.node.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+    there.node.run(["nft", "-f", "-"], input=PUBLISHES)
+    echo(there.container, 8080)
+    leaving = Capture(there.node, "eth0")
+
+    ports: tuple[tuple[int, Proto], ...] = ((80, "tcp"), (5000, "udp"))
+    for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
+        for port, protocol in ports:
+            assert client(there.world, protocol, at, port, source=visitor, timeout=5) == visitor
+    there.container.run(["ping", "-c", "1", "-W", "5", VISITOR[0]])
+    assert leaving.packets("icmp") != [], "what the container starts leaves by the uplink"
+    assert leaving.packets("port 80 or port 5000 or port 8080") == []
+
+
 def test_a_chain_of_two_edges_keeps_the_visitor_too(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     text = """
 [forwards.first]

@@ -23,9 +23,10 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield Diagnostic("NC1501", (*where, "offload"), what, hint, on_key=True)
         if host.docker and not _forwards(name, topology, with_marks=True):
             what = f"`docker` has no effect on {name}: netc forwards no packets there that Docker's rules could drop"
-            yield Diagnostic(
-                "NC1503", (*where, "docker"), what, "leave `docker` out", severity=Severity.NOTE, on_key=True
-            )
+            hint = "leave `docker` out: Docker accepts the ports that it publishes"
+            if any(target.host == name for f in topology.forwards.values() if f.keep_source for target in f.to):
+                hint += ", and netc sends their replies to visitors of a forward by its link"
+            yield Diagnostic("NC1503", (*where, "docker"), what, hint, severity=Severity.NOTE, on_key=True)
         if host.target != TRIED:
             what = f"the files of netc are tested on {TRIED} only, and {name} runs {host.target}"
             hint = "leave `target` out: `install` still checks the files with the host's own `nft -c` and `bird -p`"

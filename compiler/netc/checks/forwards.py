@@ -285,7 +285,7 @@ def _marks(host: HostName, interfaces: tuple[Interface, ...], topology: Topology
     """A mark has 8 bits and an id 12."""
     seen: dict[int, Interface] = {}
     for interface in interfaces:
-        if interface.back is None or interface.back.mark is None:
+        if interface.back is None:
             continue
         other = seen.setdefault(interface.back.mark, interface)
         if other.far != interface.far and other.far and interface.far:

@@ -125,8 +125,7 @@ def _derived(
             tables[interface.table] = (interface.name, interface.where)
         if interface.back:
             tables[interface.back.table] = (f"the replies through {interface.name}", interface.where)
-            if interface.back.mark is not None:
-                marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
+            marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
     if by_split:
         yield from _outer_mark_of_replies(interfaces, by_split[0].origin)
         marks[OUTER_MARK] = ("the outer packets of tunnels", by_split[0].origin)

@@ -18,7 +18,7 @@ from netc.plan.facts.ruleset import control_groups
 from netc.plan.host_plan import HostPlan, Part
 from netc.plan.numbers import comments, names
 from netc.plan.step import Command, Implicit, Step
-from netc.plan.steps import asks, change, libraries, reload, steps
+from netc.plan.steps import asks, change, libraries, questions, reload, steps
 
 LIBRARY = "files/usr/lib/netc"
 SCRIPT = 0o755
@@ -51,7 +51,7 @@ def _part(part: Part) -> Iterator[File]:
     yield File(f"{folder}/up", _headed(text, comments(text, part.numbers)), SCRIPT, takings["up"])
     downs = {**shared, "commands": undone, "libraries": sourced["down"], "retires": change(part) == "retire"}
     yield _script(f"{folder}/down", "down.j2", downs, takings["down"], part)
-    asking = {**shared, "questions": tuple(dict.fromkeys(asked for step in done for asked in step.holds))}
+    asking = {**shared, "questions": questions(part)}
     yield _script(f"{folder}/check", "check.j2", {**asking, "libraries": sourced["check"]}, part=part)
     if commands := tuple(reload(part)):
         reloads = {**shared, "commands": commands, "libraries": sourced["reload"]}

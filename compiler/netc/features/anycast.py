@@ -69,7 +69,7 @@ def _part(name: AnycastName, service: Anycast, host: HostName, origin: KeyPath) 
         origin,
         dotted(origin),
         facts=(
-            Namespace(space, ()),
+            Namespace(space, (), service.services),
             Veth(device, INNER, space),
             # Only these two ends are on the link, and all their settings are here.
             *(

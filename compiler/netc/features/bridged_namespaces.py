@@ -42,7 +42,7 @@ def _share(name: NamespaceName, settings: Settings, bridge_name: BridgeName, hos
         after=(bridge,),
         bound=(bridge,),
         facts=(
-            Namespace(name, settings.dns),
+            Namespace(name, settings.dns, settings.services),
             Veth(outer, ON_BRIDGE, name, port),
             # Its address and its router are in the topology, so it needs no router advertisements.
             LinkSetting(ON_BRIDGE, "ipv6", "accept_dad", 0, name),

@@ -6,9 +6,10 @@
     to = "home"
     via = "edge-home"
 
-The edge changes the destination and nothing else. If a process of the serving host is the server, a policy rule matches
-the source address of its replies, the address of the link. Then no mark is needed, and reverse path filtering may stay
-strict. If the host forwards visitors to a namespace or another address, it marks connections, and a rule matches marks.
+The edge changes the destination and nothing else. On the serving host, two policy rules send replies into the link. One
+matches the source address of what a process of the host replies, the address of the link. The other matches a mark: the
+host marks each connection that comes in by the link, and what it forwards in reply. Every serving host marks, since
+Docker, podman and libvirt lead ports to containers by rules that netc does not see.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def _edge(name: ForwardName, forward: Forward, near: Interface, network: Network
 
 
 def _serving(name: ForwardName, forward: Forward, near: Interface, network: Network) -> Iterator[Share]:
-    """What the serving host adds: nothing, where the server is among its own processes and no chain goes on."""
+    """What the serving host adds: marks, and where another address than the host's own serves, the next DNAT."""
     origin: KeyPath = ("forwards", name)
     passed = tuple(
         PortForward(origin, near.name, net.ip, ports, there, target.port)
@@ -89,10 +90,10 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
         if (there := _behind(target, net.version, network))
         for ports in forward.ports
     )
-    mark = near.back.mark if near.back and forward.keep_source else None
-    if passed or mark is not None:
-        scrub = not isinstance(near, WireguardInterface)
-        marks = () if mark is None else (ReturnMark(near.name, mark, scrub),)
+    marks: tuple[ReturnMark, ...] = ()
+    if near.back and forward.keep_source:
+        marks = (ReturnMark(near.name, near.back.mark, scrub=not isinstance(near, WireguardInterface)),)
+    if passed or marks:
         leaves_by = tuple(
             LeavesBy(origin, fact.to, device)
             for fact in passed

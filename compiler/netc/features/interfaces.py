@@ -110,8 +110,7 @@ def _numbers(interface: Interface, is_split: bool) -> Iterator[Number]:
             PartName(f"replies-{interface.far}"),
         )
         yield Number("priority", back.table, f"replies to visitors of {interface.far} use table {back.table}")
-        if back.mark is not None:
-            yield Number("mark", back.mark, f"connections of visitors of {interface.far} that are passed on")
+        yield Number("mark", back.mark, f"connections of visitors of {interface.far}")
     if is_split and isinstance(interface, WireguardInterface):
         yield Number("mark", OUTER_MARK, "packets that a WireGuard device sends itself, which no split takes")
 
@@ -124,7 +123,7 @@ def _about(interface: Interface) -> str:
 def _reasons(interface: Interface) -> Iterator[str]:
     if interface.back and interface.back.by_source:
         yield f"Visitors of {interface.far} served here: a rule by source address sends replies into the link."
-    if interface.back and interface.back.mark is not None:
+    if interface.back:
         yield f"Visitors of {interface.far} forwarded from here: a rule by mark sends replies into the link."
 
 
@@ -171,7 +170,7 @@ def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
     device wins over a strict `all`.
     """
     routed = interface.name in passing_interfaces(interface.host, network)
-    if (interface.back and interface.back.mark is not None) or carries_split(interface, network) or routed:
+    if interface.back or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
     if routed and any(net.ip.is_link_local() and net.version == 6 for net in interface.addresses):
         # With several fe80 addresses, BIRD may use one for OSPF, and BFD would expect packets from the other.
@@ -197,9 +196,8 @@ def _back_rules(interface: Interface) -> Iterator[Rule]:
     for net in interface.addresses:
         if interface.back.by_source and not net.ip.is_link_local():
             yield Rule(4 if net.version == 4 else 6, table, table, source=net.ip)
-    if interface.back.mark is not None:
-        for family in sorted(_families(interface)):
-            yield Rule(4 if family == 4 else 6, table, table, mark=interface.back.mark)
+    for family in sorted(_families(interface)):
+        yield Rule(4 if family == 4 else 6, table, table, mark=interface.back.mark)
 
 
 def _families(interface: Interface) -> set[int]:

@@ -72,7 +72,7 @@ def _part(
     strangers = (Stranger(origin, tunnel.name, opened(settings.open, origin)),)
     if not settings.access:
         ruleset = Ruleset(origin, name, strangers=strangers)
-        return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers), ruleset))
+        return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers, settings.services), ruleset))
     outer = host_end(name, settings)
     ends = pairs(settings)
     return Part(
@@ -80,7 +80,7 @@ def _part(
         origin,
         _about(origin),
         facts=(
-            Namespace(name, resolvers),
+            Namespace(name, resolvers, settings.services),
             Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),), strangers=strangers),
             Veth(outer, INNER, name),
             # No other host is on the pair. Duplicate address detection would delay the first packets.

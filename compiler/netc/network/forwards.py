@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
-from netaddr import IPAddress
 
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, LinkName
@@ -22,14 +21,14 @@ MARK_MASK = 0xFF000000
 class Back(Struct, frozen=True):
     """A link that visitors come in by, seen from the host that serves them.
 
-    `by_source`: servers on the host itself reply from the link's own address, so a policy rule by source is enough.
-    `mark`: the mark of connections that the host forwards further, by which their replies are routed. It is within
-    MARK_MASK.
+    `by_source`: processes of the host itself serve some of them, and reply from the link's own address.
+    `mark`: the mark of connections that come in by the link, within MARK_MASK, for replies that the host forwards.
+    netc cannot know which those are: Docker, podman and libvirt lead a port of the host to a container.
     """
 
     table: int
     by_source: bool
-    mark: int | None
+    mark: int
 
 
 def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Back | None:
@@ -43,14 +42,8 @@ def back(link: LinkName, near: HostName, far_id: int, topology: Topology) -> Bac
     ]
     if not arriving:
         return None
-    held = {net.ip for net in topology.links[link].ends[near].address} if near in topology.links[link].ends else set()
-    passed_on = not held.isdisjoint(_turned(near, topology))
-    further = passed_on or any(not target.local for target in arriving)
-    return Back(
-        table=TABLE_BASE + far_id,
-        by_source=any(target.local for target in arriving),
-        mark=(far_id % 255 + 1) << 24 if further else None,
-    )
+    local = any(target.local for target in arriving)
+    return Back(table=TABLE_BASE + far_id, by_source=local, mark=(far_id % 255 + 1) << 24)
 
 
 Named = Sequence[tuple[ForwardName, Forward]]
@@ -94,12 +87,6 @@ def _by_server(topology: Topology) -> Mapping[HostName, Named]:
         for host in sorted({target.host for target in forward.to}):
             found.setdefault(host, []).append((name, forward))
     return found
-
-
-@once
-def _turned(host: HostName, topology: Topology) -> frozenset[IPAddress]:
-    """Addresses of a host that forwards name."""
-    return frozenset(ip for _, forward in forwards_at(host, topology) for ip in forward.on)
 
 
 def target_of(forward: Forward, family: int) -> Target | None:

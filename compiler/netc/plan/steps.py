@@ -23,6 +23,12 @@ def asks(part: Part) -> Iterator[Command]:
         yield from (("secret", secret.key) for secret in fact.secrets())
 
 
+def questions(part: Part) -> tuple[Command, ...]:
+    """What `check` asks, each once: whether its steps hold, and what else its facts ask."""
+    held = (asked for step in steps(part) for asked in step.holds)
+    return tuple(dict.fromkeys((*held, *(asked for fact in part.facts for asked in fact.questions()))))
+
+
 def reload(part: Part) -> Iterator[Command]:
     """What can change while the part is up; nothing where nothing can."""
     for fact in part.facts:

@@ -81,6 +81,10 @@ class Fact(Struct, frozen=True):
         """What makes a new fact of the old one while the part is up."""
         return ()
 
+    def questions(self) -> Iterable[Command]:
+        """What `check` asks beside whether the steps hold: words of templates/bash/, which change nothing."""
+        return ()
+
     def keeps(self) -> Iterable[Command]:
         """What a watcher of the part's device does again, whenever the device was away."""
         return ()

@@ -22,8 +22,14 @@ class HeldSlice(Fact, frozen=True):
         """None: it is drop-ins of units."""
         return ()
 
+    def questions(self) -> Iterator[Command]:
+        if self.services:
+            yield ("services_run_in_slice", self.name, *self.services)
+
     def asks(self) -> Iterator[Command]:
         yield ("look_at_services", self.name, *self.services)
 
     def libraries(self) -> Iterator[Library]:
         yield Library("slices.bash", ("up",))
+        if self.services:
+            yield Library("confined.bash", ("check",))

@@ -1,0 +1,108 @@
+# shellcheck shell=bash disable=SC2154
+# The same on every host: reviewed once for each release of netc.
+# Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace and a network namespace of
+# their own, which end with the trial, nft, iptables, ipset and BIRD read the files of TREE at their final paths. If the admin
+# is connected over ssh, a packet from the admin's address, on the same interface, must reach the ssh port through the new
+# rules.
+
+trial() { # TREE [SERVER PORT CLIENT DEVICE]
+  local as_bird=()
+  wrong=0
+  mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
+  load_rules
+  check_namespace_rules
+  ! getent passwd bird >/dev/null || as_bird=(-u bird -g bird)
+  [[ ! -e /etc/netc/bird.conf ]] || bird -p -c /etc/netc/bird.conf "${as_bird[@]}" || refused "BIRD refuses bird.conf"
+  (($# == 1)) || [[ ! -e /etc/netc/nftables.nft && ! -e /etc/netc/iptables.rules ]] || try_ssh "${@:2}"
+  remove_made_groups
+  return "$wrong"
+}
+refused() { report "$*"; wrong=1; }
+
+mount_tree() { # TREE: provides what its parts find when they come up: files, groups, control groups, what BIRD includes
+  local name part words order
+  chmod 755 "$1/etc/netc" # as it will be in its place, also if the tree was unpacked with another umask
+  mount -n -t tmpfs none /run/netc && mount -n --bind "$1/etc/netc" /etc/netc || return
+  cp /etc/group /run/netc/group || return
+  while read -r name; do
+    getent group "$name" >/dev/null || echo "$name:x:60123:" >>/run/netc/group
+  done < <(sed -n 's/^g \([^ ]*\) .*/\1/p' "$1"/etc/sysusers.d/netc.conf 2>/dev/null)
+  mount -n --bind /run/netc/group /etc/group || return
+  mkdir -p /run/netc/bird.switches /run/netc/bird.passwords
+  sed -n 's,.*include "\(/run/netc/[^"]*\)";.*,\1,p' /etc/netc/bird.conf 2>/dev/null | xargs -r touch
+  made=()
+  while read -r name; do
+    [[ -d /sys/fs/cgroup/$name ]] || { mkdir -p "/sys/fs/cgroup/$name" && made=("$name" "${made[@]}"); }
+  done < <(control_groups)
+}
+control_groups() { # prints those that rules name
+  local part words order
+  installed_order
+  read_scripts up "$parts" "${order[@]}"
+  for part in "${order[@]}"; do
+    while read -ra words; do [[ ${words[*]:0:2} != "step make_control_groups" ]] || printf '%s\n' "${words[@]:2}"; done <<<"${script[$part]}"
+  done
+}
+remove_made_groups() { (cd /sys/fs/cgroup && { ((!${#made[@]})) || rmdir -- "${made[@]}"; }) || true; }
+
+load_rules() { # of the host itself, into this network namespace
+  local file word
+  for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || refused "ipset refuses $file"; done
+  [[ ! -e /etc/netc/nftables.nft ]] || nft -f /etc/netc/nftables.nft || refused "nft refuses nftables.nft"
+  for word in iptables ip6tables; do
+    [[ -e /etc/netc/$word.rules ]] || continue
+    # With the jumps from the built-in chains: without them no packet would meet a rule.
+    source "$root/usr/lib/netc/iptables.bash"
+    replacing_old "/etc/netc/$word.rules" </dev/null | "$word-restore" -w --noflush || refused "$word refuses $word.rules"
+  done
+}
+check_namespace_rules() { # reads them and loads nothing
+  local file
+  for file in /etc/netc/namespaces/*.nft; do [[ ! -e $file ]] || nft -c -f "$file" || refused "nft refuses $file"; done
+  for file in /etc/netc/namespaces/*.iptables.rules; do [[ ! -e $file ]] || iptables-restore --test "$file" || refused "iptables refuses $file"; done
+  for file in /etc/netc/namespaces/*.ip6tables.rules; do [[ ! -e $file ]] || ip6tables-restore --test "$file" || refused "ip6tables refuses $file"; done
+}
+
+try_ssh() { # SERVER PORT CLIENT DEVICE: whether the rules accept a connection from the admin's address
+  local client as_client at=(ip -4 address add) bits=32 server=$1 said
+  [[ $1 != *:* ]] || bits=128 at=(ip -6 address add)
+  [[ $1 != fe80* ]] || server=$1%admin
+  if ! ip link add dev "$4" type veth peer name admin 2>/dev/null; then
+    echo "netc: the ssh port is not tested: no veth interface can be made" >&2
+    return
+  fi
+  unshare --net sleep 20 &
+  client=$!
+  until [[ ! /proc/$client/ns/net -ef /proc/self/ns/net ]]; do sleep 0.02; done
+  ip link set dev admin netns "$client"
+  echo 0 | tee "/proc/sys/net/ipv4/conf/all/rp_filter" "/proc/sys/net/ipv4/conf/$4/rp_filter" >/dev/null
+  "${at[@]}" "$1/$bits" dev "$4" nodad 2>/dev/null
+  ip link set dev "$4" up && ip route replace "$3/$bits" dev "$4"
+  as_client=(nsenter --net --target "$client")
+  "${as_client[@]}" "${at[@]}" "$3/$bits" dev admin nodad 2>/dev/null
+  "${as_client[@]}" ip link set dev admin up && "${as_client[@]}" ip route replace "$1/$bits" dev admin
+  count_accepted "$2" "$bits"
+  # shellcheck disable=SC2016 # the bash of the client expands it
+  "${as_client[@]}" timeout 3 bash -c 'echo >"/dev/tcp/$1/$2"' to "$server" "$2" 2>/dev/null
+  said=$(accepted "$2" "$bits")
+  kill "$client"
+  [[ $said =~ ^[1-9] ]] || refused "with these rules port $2 would be closed to $3, your address"
+}
+count_accepted() { # PORT BITS: adds a counter after all rules of netc
+  local iptables=iptables
+  [[ $2 == 32 ]] || iptables=ip6tables
+  if [[ -e /etc/netc/nftables.nft ]]; then
+    nft "table inet last { chain input { type filter hook input priority 1000; tcp dport $1 counter; }; }"
+  else
+    "$iptables" -A INPUT -p tcp --dport "$1"
+  fi
+}
+accepted() { # PORT BITS: prints that counter
+  local iptables=iptables
+  [[ $2 == 32 ]] || iptables=ip6tables
+  if [[ -e /etc/netc/nftables.nft ]]; then
+    nft list table inet last | sed -n 's/.*counter packets \([0-9]*\).*/\1/p'
+  else
+    "$iptables" -nvxL INPUT | awk -v port="dpt:$1" '$NF == port {print $1}'
+  fi
+}
