@@ -16,6 +16,7 @@ from netc.features import (
     interfaces,
     loopback,
     namespaces,
+    nested,
     offload,
     routed,
     sets,
@@ -37,6 +38,7 @@ class Feature(Protocol):
 
 FEATURES: tuple[Feature, ...] = (
     interfaces,
+    nested,
     uplinks,
     namespaces,
     bridges,
