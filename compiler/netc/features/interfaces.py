@@ -16,6 +16,7 @@ from netc.diagnostic import dotted
 from netc.language.kinds import KINDS
 from netc.language.names import DnsName, HostName, PartName
 from netc.language.values import Family
+from netc.network.bridges import hardware_address
 from netc.network.derive import EVERYTHING
 from netc.network.interface import (
     Interface,
@@ -26,12 +27,15 @@ from netc.network.interface import (
     SixToFourInterface,
     WireguardInterface,
 )
+from netc.network.lookup import by_peer
 from netc.network.namespaces import part_name
 from netc.network.nested import NESTED, NESTED_MARK, NESTED_PART, Nested, nested
 from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
+from netc.network.uplinks import held_addresses
 from netc.plan.facts import Address, Carrier, Foreign, LinkSetting, NamedEndpoint, PlainTunnel, Route, Rule, Wireguard
 from netc.plan.facts.device import Device
+from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
 
@@ -43,7 +47,18 @@ IN6_ADDR_GEN_MODE_NONE = 1
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
-    yield Share(parts=tuple(_part(interface, network) for interface in network.interfaces[host]))
+    yield Share(
+        parts=tuple(_part(interface, network) for interface in network.interfaces[host]),
+        forwarding=forwarding(_passed_on(host, network), network.topology.hosts[host].wan),
+    )
+
+
+def _passed_on(host: HostName, network: Network) -> Iterator[int]:
+    """The families in which the other end of a link has `routes` to more than this host itself: it passes them on."""
+    own = held_addresses(host, network) | {net.ip for net in network.topology.hosts[host].loopback}
+    for interface in network.interfaces[host]:
+        other = by_peer(interface.far, network).get((interface.origin, host)) if interface.far else None
+        yield from (net.version for net in (other.routes if other else ()) if net.size > 1 or net.ip not in own)
 
 
 def _part(interface: Interface, network: Network) -> Part:
@@ -241,7 +256,18 @@ def _device(interface: Interface, mark: int | None) -> Device:
             return PlainTunnel(name, kind, local, remote, ttl, key=key, namespace=inside)
         case NumberedInterface():
             local, remote, ttl, vni = interface.local, interface.remote, interface.ttl, interface.vni
-            return PlainTunnel(name, kind, local, remote, ttl, vni=vni, port=interface.port, namespace=inside)
+            address = hardware_address(interface.host, dotted(interface.origin)) if KINDS[kind].ethernet else None
+            return PlainTunnel(
+                name,
+                kind,
+                local,
+                remote,
+                ttl,
+                vni=vni,
+                port=interface.port,
+                namespace=inside,
+                hardware_address=address,
+            )
         case SixToFourInterface():
             return PlainTunnel(name, kind, interface.local, None, interface.ttl, namespace=inside)
         case ProgramInterface():

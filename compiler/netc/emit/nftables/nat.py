@@ -13,7 +13,7 @@ from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, Por
 def masquerade(masquerade: Masquerade) -> dict[str, object]:
     return {
         "origin": origin(masquerade.origin),
-        "device": quoted(masquerade.device),
+        "device": quoted(masquerade.device) if masquerade.device else None,
         "family": Verbatim("ip" if masquerade.on.version == 4 else "ip6"),
         "on": masquerade.on,
         "protocol": Verbatim(masquerade.ports.protocol),
