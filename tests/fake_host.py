@@ -221,6 +221,8 @@ class Host:
                 self._bridge(name, mac, pairs(tuple(options), {"stp_state", "forward_delay"}))
             case ("link", "set", "dev", name, "master", bridge) if place is None:
                 self._enslave(self.find("link", None, name), self.find("link", None, bridge))
+            case ("link", "add", "dev", name, "group", "77", "address", _, "type", "vxlan", *options):
+                self._new_link(name, "vxlan", pairs(tuple(options), PLAIN["vxlan"]))
             case ("link", "add", "dev", name, "group", "77", "type", kind, *options) if kind in PLAIN:
                 self._new_link(name, kind, pairs(tuple(options), PLAIN[kind]))
             case ("link", "set", "dev", name, "netns", inside) if place is None:

@@ -12,6 +12,9 @@ in_seconds() { local up; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/
 
 foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFACE exists and its routes are complete
   local name=$1 pid seen='' now quiet=0 end status
+  local -A rules_before=()
+  local found_routes=()
+  remember_rules
   end=$(in_seconds "$2")
   # The child keeps the part's locks (7, 9) until NETC_TUNNEL is in its environment.
   exec_detached env NETC_TUNNEL="$name" setsid bash -c 'exec "$@" 7>&- 9>&-' netc "${@:3}" &
@@ -22,26 +25,81 @@ foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFA
       pid='' # it became a daemon
     fi
     if [[ -e /sys/class/net/$name ]]; then # the routes are complete if none was added for half a second
-      now=$(ip -4 route show dev "$name" 2>/dev/null; ip -6 route show dev "$name" 2>/dev/null)
+      delete_default_routes "$name"
+      now=${found_routes[*]}
       [[ $now == "$seen" ]] || quiet=0
       seen=$now quiet=$((quiet + 1))
       ((quiet <= 5)) || break
     fi
     sleep 0.1
   done
-  [[ -e /sys/class/net/$name ]] || { print_log_tail; say "$3 did not create interface $name within $2 s"; return 1; }
+  [[ -e /sys/class/net/$name ]] || { delete_new_rules; print_log_tail; say "$3 did not create interface $name within $2 s"; return 1; }
   ip link set dev "$name" group 77 && delete_default_routes "$name" || return
+  now=$(default_routes "$name")
+  [[ ! $now ]] || { say "$3 adds default routes by $name faster than they can be removed: ${now@Q}"; return 1; }
   # If the program has ended already, as some do after they made the interface, `check` does not expect it.
   if [[ $(pids_of_tunnel "$name") ]]; then : >"$journal.runs"; fi
 }
 
-delete_default_routes() { # INTERFACE: also routes of /1 to /3 and IPv6 routes of /4; multicast stays (IPv4 /4, IPv6 /8)
-  local family to _
+# ---- what a program must not do: lead the whole host into its tunnel. wg-quick does that by a default route in a table
+# of its own and a rule for all packets without its mark.
+is_default() { # FAMILY PREFIX: also /1 to /3, and /4 in IPv6. Multicast is none (IPv4 /4, IPv6 /8)
+  [[ $2 == default || $2 == */[0-3] || $1$2 == -6*/4 ]]
+}
+each_rule() { # FAMILY COMMAND…: calls COMMAND with each rule as one word, except those of netc and of Tailscale (5210 to
+  # 5270), of VRFs, and of daemons that say who they are. Fails if there is no answer.
+  local said line
+  said=$(ip -N "$1" rule show 2>/dev/null) || return
+  while read -r line; do
+    [[ ! $line || $line == *' proto '* || $line == *l3mdev* || $line =~ ^52([1-6][0-9]|70): ]] || "${@:2}" "$1 $line"
+  done <<<"$said"
+}
+remember_rules() { # a family that the kernel does not have is left alone
+  local family
+  remember() { rules_before[$1]=1; }
+  for family in -4 -6; do ! each_rule "$family" remember || rules_before[$family]=1; done
+}
+delete_new_rules() { # rules that were not there before the program started
+  local family
+  for family in -4 -6; do [[ ! ${rules_before[$family]-} ]] || each_rule "$family" delete_if_new || true; done
+}
+delete_if_new() { # RULE
+  local words
+  [[ ! ${rules_before[$1]-} ]] || return 0
+  read -ra words <<<"$1"
+  say "removes a policy rule that was not there before the program: ${words[*]}"
+  ip -N "${words[0]}" rule delete priority "${words[1]%:}" "${words[@]:2}" 2>/dev/null || true # the program may be first
+}
+routes_by() { # INTERFACE: puts those that are not netc's into `found_routes`, each as FAMILY PREFIX TABLE METRIC
+  local family to words i table metric
+  found_routes=()
   for family in -4 -6; do
-    while read -r to _; do
-      [[ $to == default || $to == */[0-3] || $family$to == -6*/4 ]] || continue
-      ip "$family" route delete "$to" dev "$1" || return
-    done < <(ip "$family" route show dev "$1")
+    while read -r to words; do
+      [[ " $words " != *' proto 77 '* ]] || continue
+      table=254 metric=''
+      read -ra words <<<"$words"
+      for ((i = 0; i < ${#words[@]}; i++)); do
+        case ${words[i]} in table) table=${words[i + 1]} ;; metric) metric=${words[i + 1]} ;; esac
+      done
+      found_routes+=("$family $to $table $metric")
+    done < <(ip -N -o "$family" route show table all type unicast dev "$1" 2>/dev/null)
+  done
+}
+default_routes() { # INTERFACE: prints those that are there
+  local route words found_routes=()
+  routes_by "$1"
+  for route in "${found_routes[@]}"; do
+    read -ra words <<<"$route"
+    ! is_default "${words[@]:0:2}" || printf '%s\n' "$route"
+  done
+}
+delete_default_routes() { # INTERFACE: in every table, and the rules that lead there
+  local route family to table metric
+  delete_new_rules
+  routes_by "$1"
+  for route in "${found_routes[@]}"; do
+    read -r family to table metric <<<"$route"
+    ! is_default "$family" "$to" || ip "$family" route delete "$to" dev "$1" table "$table" ${metric:+metric "$metric"} 2>/dev/null || true
   done
 }
 
@@ -88,6 +146,30 @@ end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends sig
   if find_link "$1" "$2"; then ip "${place[@]}" link delete dev "$1" || return; fi
   rm -f "$journal.runs"
   rm -f "/run/wireguard/$1.sock" && rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
+}
+
+leads_nothing() { # INTERFACE: a question. Programs may add default routes later, for instance when they connect again
+  local family all number line to table
+  local -A tables=()
+  for family in 4 6; do
+    all="ip -N -d -o -$family route show table all protocol boot" # programs that do not say who they are
+    query "$all"
+    for ((number = 0; number < ${output["$all"]-0}; number++)); do
+      line=${output["$all $number"]}
+      [[ $line == *" dev $1 "* && $line == *' table '* ]] || continue
+      read -r to _ <<<"$line"
+      table=${line#* table } table=${table%% *}
+      ((table >= 253 && table <= 255)) || tables["$family $table"]=1
+      ! is_default "-$family" "$to" || differs "route $to dev $1 table $table is not from netc and leads the host into the tunnel"
+    done
+    all="ip -N -$family rule show protocol 77" # lists all rules
+    query "$all"
+    for ((number = 0; number < ${output["$all"]-0}; number++)); do
+      line=${output["$all $number"]}
+      [[ $line != *' proto '* && $line =~ ' lookup '([0-9]+)' ' && ${tables["$family ${BASH_REMATCH[1]}"]-} ]] || continue
+      differs "rule${line% } is not from netc and leads into the tunnel of $1"
+    done
+  done
 }
 
 program_runs() { # INTERFACE: the program still runs, if it ran when `up` ended

@@ -83,7 +83,7 @@ as_text() {
     function peer(row, f, n) {
       n = split(row, f, "\t")
       line("peer", f[2] " " (f[4] == "-" ? substr(f[5], 1, 8) ".." : f[4]), \
-        (f[8] == "-" ? "no handshake yet" : "handshake " span(f[8]) " ago") ", received " size(f[9]) ", sent " size(f[10]) \
+        (f[7] == "-" ? "no handshake yet" : f[8] == "-" ? "last handshake in the future" : "handshake " span(f[8]) " ago") ", received " size(f[9]) ", sent " size(f[10]) \
         (f[3] == "-" ? "" : ", in " f[3]))
     }
     { rows[NR] = $0; name = $1 == "peer" ? $2 " " ($4 == "-" ? "12345678.." : $4) : $2 }

@@ -11,6 +11,7 @@ import pytest
 import night
 from live.compiled import compiled, down, parts, script, up
 from live.faults import Fault, failures, kills, run_with, steps_of
+from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.needs import require
 from live.state import State, difference, without
@@ -397,3 +398,95 @@ def test_a_kernel_without_bbr_is_reported_and_tcp_stays_unchanged(far: Host) -> 
     assert far.read(CONTROL) == "reno\n"
     down(far)
     assert difference(start, far.state()) == ""
+
+
+AWG = "/etc/amnezia/awg0.conf"
+WG_QUICK = f"""
+[hosts.laptop.tunnels.escape]
+kind = "external"
+interface = "awg0"
+start = ["/usr/bin/wg-quick", "up", "{AWG}"]
+stop = ["/usr/bin/wg-quick", "down", "{AWG}"]
+routes = ["203.0.113.0/24", "2001:db8:113::/48"]
+wait = 30
+"""
+VISITOR = ("192.0.2.50", "2001:db8:50::1")
+"""Somebody on the internet, who is logged in by ssh."""
+
+
+def quick(lab: Lab, folder: Path) -> Host:
+    """A host whose provider's own file takes everything into the tunnel."""
+    host, far = lab.host("laptop", compiled(HEAD + WG_QUICK, folder)["laptop"]), lab.host("far")
+    near = ("198.51.100.7/24", "2001:db8:7::7/64")
+    lab.wire(host, "eth0", far, "eth0", a_addresses=near, b_addresses=("198.51.100.1/24", "2001:db8:7::1/64"))
+    for router in ("198.51.100.1", "2001:db8:7::1"):
+        host.run(["ip", "route", "add", "default", "via", router])
+    for address in (*VISITOR, "203.0.113.1", "2001:db8:113::1"):
+        far.run(["ip", "address", "add", address, "dev", "lo"])
+    host.run(["ip", "rule", "add", "priority", "100", "from", "10.0.0.9", "lookup", "4444"])  # of somebody else
+    own, theirs = private_key("laptop"), private_key("far")
+    host.write(
+        AWG,
+        f"[Interface]\nPrivateKey = {own}\nAddress = 10.8.1.2/32, fd08::2/128\n\n"
+        f"[Peer]\nPublicKey = {public_key(theirs)}\n"
+        "Endpoint = 198.51.100.1:51820\nAllowedIPs = 0.0.0.0/0, ::/0\n",
+        0o600,
+    )
+    far.run(["bash", "-c", "ip link add wg0 type wireguard 2>/dev/null || wireguard-go wg0 >/dev/null 2>&1"])
+    far.write("/etc/far.key", theirs, 0o600)
+    peer = ["peer", public_key(own), "allowed-ips", "10.8.1.2/32,fd08::2/128"]
+    far.run(["wg", "set", "wg0", "listen-port", "51820", "private-key", "/etc/far.key", *peer])
+    far.run(["ip", "link", "set", "dev", "wg0", "up"])
+    for address in ("10.8.1.2", "fd08::2"):
+        far.run(["ip", "route", "add", address, "dev", "wg0"])
+    echo(far, 7000, *VISITOR, "203.0.113.1", "2001:db8:113::1")
+    echo(host, 22)
+    return host
+
+
+def rules(host: Host) -> list[str]:
+    return [line for family in ("-4", "-6") for line in host.run(["ip", family, "rule", "show"]).stdout.splitlines()]
+
+
+def leads_home(host: Host) -> None:
+    """The tunnel has its `routes`, and everything else the uplink: somebody who is logged in stays so."""
+    for far, visitor, own, near in zip(
+        ("203.0.113.1", "2001:db8:113::1"),
+        VISITOR,
+        ("10.8.1.2", "fd08::2"),
+        ("198.51.100.7", "2001:db8:7::7"),
+        strict=True,
+    ):
+        assert client(host, "udp", far, 7000) == own
+        for source in ([], ["from", near]):
+            assert " dev eth0 " in host.run(["ip", "route", "get", visitor, *source]).stdout
+        assert client(host, "tcp", visitor, 7000) == near
+
+
+def test_wg_quick_does_not_take_the_whole_host_into_its_tunnel(lab: Lab, tmp_path: Path) -> None:
+    host = quick(lab, tmp_path)
+    before = rules(host)
+    host.run(["/usr/bin/wg-quick", "up", AWG])
+    assert len(rules(host)) > len(before)
+    assert " dev awg0 " in host.run(["ip", "route", "get", VISITOR[0]]).stdout, "or this test is about something else"
+    host.run(["bash", "-c", 'wg-quick down "$1" && rm -rf /run/wireguard', "down", AWG])
+    start = host.state()
+
+    said = host.run(script(PART, "up")).stderr
+    assert said.count("removes a policy rule that was not there before") == 4
+    assert rules(host) == before
+    leads_home(host)
+    assert host.run(script(PART, "check")).stdout == ""
+
+    # The program does it later, as when it connects again.
+    for family in ("-4", "-6"):
+        host.run(["ip", family, "route", "add", "default", "dev", "awg0", "table", "51820"])
+        host.run(["ip", family, "rule", "add", "not", "fwmark", "51820", "table", "51820"])
+    found = host.run(script(PART, "check"), check=False).stdout
+    assert found.count("route default dev awg0 table 51820 is not from netc") == 2
+    assert found.count("is not from netc and leads into the tunnel of awg0") == 2
+    again = host.run(script(PART, "up")).stderr
+    assert "is broken: taking it down and up again" in again
+    leads_home(host)
+    host.run(script(PART, "down"))
+    assert difference(start, host.state()) == ""

@@ -228,3 +228,109 @@ address = "fd66::2/64"
     assert ping(a, "fd66::2", size=1480)
     down(a)
     assert difference(before, a.state()) == ""
+
+
+def test_a_vxlan_end_that_restarts_answers_its_peer_at_once(lab: Lab, tmp_path: Path) -> None:
+    """Its peer has the MAC address of before in its cache, and would send there for 20 seconds."""
+    one, other = ("".join(f'"{family[side]}", ' for family in (FOUR, SIX)) for side in (0, 1))
+    a, b = pair(lab, tmp_path, BOTH.format(kind="vxlan", more="", one=one, other=other))
+    up(a)
+    up(b)
+    for address in ("10.77.0.0", "fd77::"):
+        assert reached(b, address)
+    before = a.read("/sys/class/net/vx-b/address")
+    assert before != b.read("/sys/class/net/vx-a/address")
+
+    down(a)
+    up(a)
+    assert a.read("/sys/class/net/vx-b/address") == before
+    for address in ("10.77.0.0", "fd77::"):
+        assert ping(b, address), "the first packet"
+    a.run(["ip", "link", "set", "dev", "vx-b", "address", "02:00:00:00:00:09"])
+    assert "vx-b lacks: 02:" in a.run(script("link-x", "check"), check=False).stdout
+
+
+def test_a_peer_that_sends_from_another_of_its_addresses_is_let_in(lab: Lab, tmp_path: Path) -> None:
+    """As a host does that has temporary addresses (RFC 8981). No side knows the other before the first packet."""
+    text = head().replace('"198.51.100.1/24", ', "").replace('"198.51.100.2/24", ', "")
+    text += BOTH.format(kind="wireguard", more="", one='"10.77.0.0/31"', other='"10.77.0.1/31"')
+    for name in "ab":
+        text += f"\n[hosts.{name}.firewall]\n"
+    trees = compiled(text, tmp_path)
+    a, b = install(lab, "a", trees), install(lab, "b", trees)
+    # The address that it chooses is the one added last.
+    lab.wire(a, "eth0", b, "eth0", a_addresses=("2001:db8::1/64",), b_addresses=("2001:db8::2/64", "2001:db8::99/64"))
+    b.run(["ip", "address", "change", "2001:db8::2/64", "dev", "eth0", "preferred_lft", "0"])
+    outer = Capture(b, "eth0")
+    up(a)
+    up(b)
+
+    assert reached(b, "10.77.0.0")
+    assert outer.packets("src host 2001:db8::99 and udp")
+    outer.stop()
+
+
+HUB = """
+version = 1
+network.name = "hub"
+
+[hosts.hub]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+public_key = "{hub}"
+{firewall}
+
+[hosts.a]
+id = 2
+wan = "eth0"
+endpoint = false
+public_key = "{a}"
+
+[hosts.b]
+id = 3
+wan = "eth0"
+endpoint = false
+public_key = "{b}"
+
+[links.a]
+kind = "wireguard"
+between = ["hub", "a"]
+ends.hub.address = ["10.8.0.1/30", "fd08::1/126"]
+ends.a.address = ["10.8.0.2/30", "fd08::2/126"]
+ends.a.routes = ["10.8.1.0/30", "fd08:1::/126"]
+
+[links.b]
+kind = "wireguard"
+between = ["hub", "b"]
+ends.hub.address = ["10.8.1.1/30", "fd08:1::1/126"]
+ends.b.address = ["10.8.1.2/30", "fd08:1::2/126"]
+ends.b.routes = ["10.8.0.0/30", "fd08::/126"]
+"""
+PASS = """firewall.pass = [{ from = "wg-a", to = "wg-b" }, { from = "wg-b", to = "wg-a" }]"""
+
+
+@pytest.mark.parametrize("firewall", ["", PASS], ids=["none", "pass"])
+def test_routes_by_a_hub_turn_forwarding_on_there(lab: Lab, tmp_path: Path, firewall: str) -> None:
+    keys = {name: public_key(private_key(name)) for name in ("hub", "a", "b")}
+    trees = compiled(HUB.format(firewall=firewall, **keys), tmp_path)
+    hub, a, b = (install(lab, name, trees) for name in ("hub", "a", "b"))
+    switch = lab.switch("switch")
+    for number, host in enumerate((hub, a, b), 1):
+        switch.plug(host, "eth0", f"198.51.100.{number}/24")
+        up(host)
+
+    assert reached(a, "10.8.0.1")
+    assert reached(b, "10.8.1.1")
+    for host, addresses in ((a, ("10.8.1.2", "fd08:1::2")), (b, ("10.8.0.2", "fd08::2"))):
+        for address in addresses:
+            assert reached(host, address), f"{host.name} to {address}"
+    assert hub.read("/etc/sysctl.d/60-netc.conf").count("forwarding") >= 1
+
+
+def test_routes_to_the_other_host_itself_leave_its_forwarding_alone(tmp_path: Path) -> None:
+    keys = {name: public_key(private_key(name)) for name in ("hub", "a", "b")}
+    text = HUB.format(firewall="", **keys).replace('"10.8.1.0/30", "fd08:1::/126"', '"10.8.1.1/32"')
+    trees = compiled(text.replace('"10.8.0.0/30", "fd08::/126"', '"fd08::1/128"'), tmp_path)
+
+    assert not (trees["hub"] / "etc/sysctl.d/60-netc.conf").exists()

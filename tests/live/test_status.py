@@ -116,6 +116,22 @@ def test_status_prints_generation_parts_and_peers_without_secrets(edge: Host) ->
             assert private_key(secret) not in status(edge, *options)
 
 
+def test_a_handshake_in_the_future_is_not_a_recent_one(edge: Host) -> None:
+    """Somebody set the clock back: how long ago it was, nobody knows."""
+    later = "awk -v OFS='\\t' '$NF { $NF += 86400 } 1'"
+    edge.write(
+        "/usr/local/sbin/wg",
+        f'#!/bin/bash\n[[ $* == *latest* ]] || exec /usr/bin/wg "$@"\n/usr/bin/wg "$@" | {later}\n',
+        0o755,
+    )
+
+    assert re.search(r"(?m)^peer +wg-node node +last handshake in the future, received", status(edge))
+    told = json.loads(status(edge, "--json"))
+    (peer,) = (one for one in told["wireguard"] if one["interface"] == "wg-node")
+    assert peer["handshake_at"] > 0
+    assert peer["handshake_age"] is None
+
+
 def test_status_prints_parts_that_are_down_and_a_pending_change(lab: Lab, edge: Host, tmp_path: Path) -> None:
     edge.run(["bash", "/etc/netc/parts/tunnel-abroad/down"])
     edge.run(["sed", "-i", "$d", "/run/netc/link-one"])

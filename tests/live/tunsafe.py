@@ -56,6 +56,7 @@ def start(words: list[str]) -> None:
     control.parent.mkdir(exist_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(control))
+    listener.listen()  # `wg show all` removes a socket that refuses
     wires = outer(said)
     for key, value in lines:
         if key == "address":

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
+from netc.network.nested import NESTED, NESTED_MARK, nested
 from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.sums import both, of_replies
@@ -15,7 +16,7 @@ from netc.network.uplinks import PREFERRED, Uplink, uplinks
 TABLES = {253: "the kernel (`default`)", 254: "the kernel (`main`)", 255: "the kernel (`local`)"}
 """By number: rt_tables of iproute2."""
 
-OTHERS = {52: "Tailscale", 51820: "wg-quick", ROUTED: "netc's routers"}
+OTHERS = {52: "Tailscale", 51820: "wg-quick", ROUTED: "netc's routers", NESTED: "netc's tunnels in tunnels"}
 """Tables that widely used programs, and BIRD under netc, use and flush."""
 
 TAILSCALE = range(5210, 5271)
@@ -27,7 +28,8 @@ FREE = "write a number from 20000 to 29999: netc uses none of them"
 
 def check(network: Network) -> Iterator[Diagnostic]:
     for host, interfaces in network.interfaces.items():
-        yield from _derived(interfaces, uplinks(host, network), splits(host, network))
+        inner = next((one.where for one in interfaces if one.name in nested(host, network).marked), None)
+        yield from _derived(interfaces, uplinks(host, network), splits(host, network), inner)
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}
         replies: dict[int, Interface] = {}
@@ -115,7 +117,10 @@ def _of_replies(
 
 
 def _derived(
-    interfaces: tuple[Interface, ...], by_uplink: tuple[Uplink, ...], by_split: tuple[Split, ...]
+    interfaces: tuple[Interface, ...],
+    by_uplink: tuple[Uplink, ...],
+    by_split: tuple[Split, ...],
+    inner: KeyPath | None,
 ) -> Iterator[Diagnostic]:
     """Tables and marks derived from names: two can be the same, but seldom are."""
     tables: dict[int, tuple[str, KeyPath]] = {}
@@ -127,8 +132,11 @@ def _derived(
             tables[interface.back.table] = (f"the replies through {interface.name}", interface.where)
             marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
     if by_split:
-        yield from _outer_mark_of_replies(interfaces, by_split[0].origin)
+        yield from _outer_mark_of_replies(interfaces, OUTER_MARK, "splits", by_split[0].origin)
         marks[OUTER_MARK] = ("the outer packets of tunnels", by_split[0].origin)
+    if inner:
+        yield from _outer_mark_of_replies(interfaces, NESTED_MARK, "a tunnel in a tunnel", inner)
+        marks[NESTED_MARK] = ("the outer packets of tunnels in tunnels", inner)
     wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
     wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
     for what, origin, table, mark in wanted:
@@ -141,16 +149,18 @@ def _derived(
                 yield Diagnostic("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
 
 
-def _outer_mark_of_replies(interfaces: tuple[Interface, ...], split: KeyPath) -> Iterator[Diagnostic]:
-    """The rule of replies through such a link would match the outer packets of every WireGuard tunnel."""
+def _outer_mark_of_replies(
+    interfaces: tuple[Interface, ...], mark: int, having: str, cause: KeyPath
+) -> Iterator[Diagnostic]:
+    """The rule of replies through such a link would match the outer packets of WireGuard tunnels with this mark."""
     for interface in interfaces:
-        if interface.back and interface.back.mark == OUTER_MARK and interface.far:
+        if interface.back and interface.back.mark == mark and interface.far:
             what = (
                 f"replies to {interface.far} and the outer packets of tunnels have the same mark on {interface.host}, "
-                f"{OUTER_MARK >> 24}, and the host has splits"
+                f"{mark >> 24}, and the host has {having}"
             )
             hint = "write another `id`: the mark is the id modulo 255, plus 1"
-            yield Diagnostic("NC1005", ("hosts", interface.far, "id"), what, hint, (split,))
+            yield Diagnostic("NC1005", ("hosts", interface.far, "id"), what, hint, (cause,))
 
 
 def _not_free(origin: KeyPath, table: int) -> Iterator[Diagnostic]:

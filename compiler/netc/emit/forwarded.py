@@ -34,7 +34,7 @@ def _lines(ruleset: Ruleset) -> Iterator[str]:
                 port = f" port {fact.to_port}" if fact.to_port else ""
                 yield _line(fact.on, fact.ports, f"from {token(fact.device)} to {fact.to}{port}")
             case Masquerade():
-                yield _line(fact.on, fact.ports, f"masqueraded by {token(fact.device)}")
+                yield _line(fact.on, fact.ports, f"masqueraded by {token(fact.device) if fact.device else 'any'}")
             case DestinationNat():
                 ports = Ports(fact.port.number, fact.port.number, fact.port.protocol)
                 sources = "".join(f" from {net}" for net in sorted(fact.sources))

@@ -9,6 +9,7 @@ from netc.emit.file import File, reload
 from netc.emit.render import Verbatim, about, render
 from netc.language.names import DnsName
 from netc.network.interface import Peer
+from netc.network.nested import NESTED_MARK
 from netc.plan.facts import Wireguard
 from netc.plan.facts.wireguard import successor, wireguard_path
 from netc.plan.host_plan import HostPlan, Part
@@ -26,7 +27,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
 def _text(device: Wireguard, part: Part) -> str:
     mark = None if device.mark is None else Verbatim(f"{device.mark:#010x}")
     own = {"port": device.port, "mark": mark}
-    head = render("wireguard", "device.j2", about=about(part.about), interface=any(own.values()), **own)
+    nested = device.mark == NESTED_MARK
+    head = render("wireguard", "device.j2", about=about(part.about), interface=any(own.values()), nested=nested, **own)
     return "\n".join((head, *(text for peer in device.peers for text in _peers(peer, device.keepalive))))
 
 

@@ -17,6 +17,7 @@ from netc.features import (
     interfaces,
     loopback,
     namespaces,
+    nested,
     offload,
     routed,
     sets,
@@ -38,6 +39,7 @@ class Feature(Protocol):
 
 FEATURES: tuple[Feature, ...] = (
     interfaces,
+    nested,
     uplinks,
     namespaces,
     bridges,

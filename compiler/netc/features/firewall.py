@@ -48,7 +48,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             sets=tuple(_sets(wall, network)),
             denials=(Denial((*origin, "deny"), denied),) if denied else (),
             openings=(
-                *_tunnels(network.interfaces[host], network),
+                *_tunnels(network.interfaces[host]),
                 *_served(host, network),
                 *_allowed(wall, origin),
             ),
@@ -62,14 +62,14 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 # ---- what compiled parts need --------------------------------------------------------------------------------
 
 
-def _tunnels(interfaces: Iterable[Interface], network: Network) -> Iterator[Opening]:
+def _tunnels(interfaces: Iterable[Interface]) -> Iterator[Opening]:
     """Outer packets arrive in the namespace where the tunnel was made: the host's, even if it was moved."""
     for interface in interfaces:
         port, protocol = listens_at(interface), KINDS[interface.kind].protocol
         ports = (Ports(port, port, "udp"),) if port else ()
         if ports or protocol:
-            known = outer_sources(interface, network)
-            sources = Sources(known) if known else None
+            known = outer_sources(interface)
+            sources = Sources((known,)) if known else None
             yield Opening(interface.origin, sources, ports=ports, protocol=protocol)
 
 

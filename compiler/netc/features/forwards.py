@@ -99,7 +99,10 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
             for fact in passed
             if (device := _device_behind(target_of(forward, fact.to.version), fact.to, near.host, network))
         )
-        ruleset = Ruleset(origin, forwards=passed, leaves_by=leaves_by, marks=marks)
+        # To a machine of a LAN the edge's address is one of the internet, and its router may be another than this host.
+        lan = () if forward.keep_source else (fact for fact in passed if _is_lan(forward, fact.to, near.host, network))
+        masquerades = tuple(Masquerade(origin, None, fact.on, fact.ports) for fact in lan)
+        ruleset = Ruleset(origin, forwards=passed, masquerades=masquerades, leaves_by=leaves_by, marks=marks)
         families = {fact.on.version for fact in passed}
         yield Share(ruleset=ruleset, forwarding=forwarding(families, _wan(near.host, network)))
 
@@ -109,6 +112,10 @@ def _behind(target: Target, family: int, network: Network) -> IPAddress | None:
         return target.address
     settings = network.topology.hosts[target.host].namespaces.get(target.namespace)
     return inner_address(settings, family) if settings else None
+
+
+def _is_lan(forward: Forward, to: IPAddress, host: HostName, network: Network) -> bool:
+    return _device_behind(target_of(forward, to.version), to, host, network) is None
 
 
 def _device_behind(target: Target | None, to: IPAddress, host: HostName, network: Network) -> InterfaceName | None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import assert_never
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import dotted
 from netc.language.kinds import KINDS
 from netc.language.names import DnsName, HostName, PartName
 from netc.language.values import Family
+from netc.network.bridges import hardware_address
 from netc.network.derive import EVERYTHING
 from netc.network.interface import (
     Interface,
@@ -26,9 +27,12 @@ from netc.network.interface import (
     SixToFourInterface,
     WireguardInterface,
 )
+from netc.network.lookup import by_peer
 from netc.network.namespaces import part_name
+from netc.network.nested import NESTED, NESTED_MARK, NESTED_PART, Nested, nested
 from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
+from netc.network.uplinks import held_addresses
 from netc.plan.facts import (
     Address,
     Carrier,
@@ -42,6 +46,7 @@ from netc.plan.facts import (
     Wireguard,
 )
 from netc.plan.facts.device import Device
+from netc.plan.facts.forwarding import forwarding
 from netc.plan.facts.wireguard import successor
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
@@ -54,7 +59,18 @@ IN6_ADDR_GEN_MODE_NONE = 1
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
-    yield Share(parts=tuple(_part(interface, network) for interface in network.interfaces[host]))
+    yield Share(
+        parts=tuple(_part(interface, network) for interface in network.interfaces[host]),
+        forwarding=forwarding(_passed_on(host, network), network.topology.hosts[host].wan),
+    )
+
+
+def _passed_on(host: HostName, network: Network) -> Iterator[int]:
+    """The families in which the other end of a link has `routes` to more than this host itself: it passes them on."""
+    own = held_addresses(host, network) | {net.ip for net in network.topology.hosts[host].loopback}
+    for interface in network.interfaces[host]:
+        other = by_peer(interface.far, network).get((interface.origin, host)) if interface.far else None
+        yield from (net.version for net in (other.routes if other else ()) if net.size > 1 or net.ip not in own)
 
 
 def _part(interface: Interface, network: Network) -> Part:
@@ -62,15 +78,17 @@ def _part(interface: Interface, network: Network) -> Part:
     holder = (part_name(inside),) if inside else ()
     peers = interface.peers if isinstance(interface, WireguardInterface) else ()
     successors = [peer for peer in map(successor, peers) if peer]
+    within = nested(interface.host, network)
+    guard = (NESTED_PART,) if within.holds(interface.name) else ()
     return Part(
         name=interface.part,
         origin=interface.origin,
         about=_about(interface),
-        reasons=tuple(_reasons(interface)),
-        after=holder,
-        bound=holder,
+        reasons=tuple(_reasons(interface, within)),
+        after=(*holder, *guard, *within.outer.get(interface.name, ())),
+        bound=(*holder, *guard),
         facts=(
-            _device(interface, carries_split(interface, network)),
+            _device(interface, _mark(interface, network)),
             *_settings(interface, network),
             *(
                 Address(
@@ -83,7 +101,9 @@ def _part(interface: Interface, network: Network) -> Part:
                 for net in _addresses(interface, network)
             ),
             Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),
-            *(*(_route(to, interface) for to in _routes(interface)), *_back_routes(interface)),
+            *(_route(to, interface) for to in _routes(interface)),
+            *_back_routes(interface),
+            *(_leading(net, interface) for net in within.led.get(interface.name, ())),
             *(*_rules(interface), *_back_rules(interface)),
             *(
                 NamedEndpoint(interface.name, peer, inside)
@@ -92,11 +112,11 @@ def _part(interface: Interface, network: Network) -> Part:
             ),
             *(Successor(interface.name, peer) for peer in peers if peer.next_key),
         ),
-        numbers=tuple(_numbers(interface, carries_split(interface, network))),
+        numbers=tuple(_numbers(interface, _mark(interface, network), within)),
     )
 
 
-def _numbers(interface: Interface, is_split: bool) -> Iterator[Number]:
+def _numbers(interface: Interface, mark: int | None, within: Nested) -> Iterator[Number]:
     inside = interface.namespace is not None
     if interface.table is not None and interface.priority is not None:
         yield Number("table", interface.table, f"the routes by {interface.name}", interface.part, inside=inside)
@@ -111,7 +131,9 @@ def _numbers(interface: Interface, is_split: bool) -> Iterator[Number]:
         )
         yield Number("priority", back.table, f"replies to visitors of {interface.far} use table {back.table}")
         yield Number("mark", back.mark, f"connections of visitors of {interface.far}")
-    if is_split and isinstance(interface, WireguardInterface):
+    if interface.name in within.led:
+        yield Number("table", NESTED, "the routes to peers of tunnels in tunnels", NESTED_PART)
+    if mark == OUTER_MARK:
         yield Number("mark", OUTER_MARK, "packets that a WireGuard device sends itself, which no split takes")
 
 
@@ -120,7 +142,9 @@ def _about(interface: Interface) -> str:
     return name if interface.origin[0] == "hosts" else f"{name}, the end on {interface.host}"
 
 
-def _reasons(interface: Interface) -> Iterator[str]:
+def _reasons(interface: Interface, within: Nested) -> Iterator[str]:
+    if outer := within.outer.get(interface.name):
+        yield f"Its peer is behind {', '.join(outer)}: its outer packets leave there, or not at all (table {NESTED})."
     if interface.back and interface.back.by_source:
         yield f"Visitors of {interface.far} served here: a rule by source address sends replies into the link."
     if interface.back:
@@ -139,6 +163,18 @@ def _route(to: IPNetwork, interface: Interface) -> Route:
     via = next((ip for ip in interface.gateways if ip.version == to.version), None)
     again = _is_there_already(interface) and interface.table is None
     return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace, again=again)
+
+
+def _leading(to: IPNetwork, interface: Interface) -> Route:
+    """For the outer packets of tunnels whose peers are there."""
+    return Route(to, interface.name, via=_gateway(to, interface), table=NESTED)
+
+
+def _gateway(to: IPNetwork, interface: Interface) -> IPAddress | None:
+    """A connected network needs none."""
+    if any(to == net.cidr for net in interface.addresses):
+        return None
+    return next((ip for ip in interface.gateways if ip.version == to.version), None)
 
 
 def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
@@ -204,7 +240,16 @@ def _families(interface: Interface) -> set[int]:
     return {net.version for net in interface.addresses if not net.ip.is_link_local()}
 
 
-def _device(interface: Interface, is_split: bool) -> Device:
+def _mark(interface: Interface, network: Network) -> int | None:
+    """On the packets that a WireGuard device sends itself."""
+    if not isinstance(interface, WireguardInterface):
+        return None
+    if interface.name in nested(interface.host, network).marked:
+        return NESTED_MARK
+    return OUTER_MARK if carries_split(interface, network) else None
+
+
+def _device(interface: Interface, mark: int | None) -> Device:
     name, kind, inside = interface.name, interface.kind, interface.namespace
     match interface:
         case WireguardInterface():
@@ -216,14 +261,25 @@ def _device(interface: Interface, is_split: bool) -> Device:
                 interface.keepalive,
                 interface.port,
                 inside,
-                OUTER_MARK if is_split else None,
+                mark,
             )
         case PlainInterface():
             local, remote, ttl, key = interface.local, interface.remote, interface.ttl, interface.key
             return PlainTunnel(name, kind, local, remote, ttl, key=key, namespace=inside)
         case NumberedInterface():
             local, remote, ttl, vni = interface.local, interface.remote, interface.ttl, interface.vni
-            return PlainTunnel(name, kind, local, remote, ttl, vni=vni, port=interface.port, namespace=inside)
+            address = hardware_address(interface.host, dotted(interface.origin)) if KINDS[kind].ethernet else None
+            return PlainTunnel(
+                name,
+                kind,
+                local,
+                remote,
+                ttl,
+                vni=vni,
+                port=interface.port,
+                namespace=inside,
+                hardware_address=address,
+            )
         case SixToFourInterface():
             return PlainTunnel(name, kind, interface.local, None, interface.ttl, namespace=inside)
         case ProgramInterface():

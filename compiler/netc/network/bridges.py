@@ -27,8 +27,8 @@ def bridge_part(name: BridgeName) -> PartName:
     return PartName(f"bridge-{name}")
 
 
-def hardware_address(host: HostName, name: BridgeName) -> str:
-    """Unique (IEEE 802: locally administered, one station), and the same after every start."""
+def hardware_address(host: HostName, name: str) -> str:
+    """Of a device of the host. Unique (IEEE 802: locally administered, one station), and the same after every start."""
     digest = sha256(f"{host} {name}".encode()).digest()[:5]
     return ":".join(f"{byte:02x}" for byte in (0x02, *digest))
 

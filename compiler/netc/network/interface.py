@@ -25,7 +25,6 @@ from netc.language.names import (
 from netc.language.topology import Topology
 from netc.language.values import Endpoint, Family
 from netc.network.forwards import Back
-from netc.network.senders import Senders
 from netc.network.sets import Sets
 from netc.network.speakers import Speaker
 
@@ -188,11 +187,10 @@ def listens_at(interface: Interface) -> int | None:
 
 
 class Network(Struct, frozen=True):
-    """A topology, every interface that follows from it, by host, in a fixed order, every set of addresses, every
-    router that speaks BGP, and hosts as senders of outer packets."""
+    """A topology, every interface that follows from it, by host, in a fixed order, every set of addresses, and every
+    router that speaks BGP."""
 
     topology: Topology
     interfaces: Mapping[HostName, tuple[Interface, ...]]
     sets: Sets
     speakers: Mapping[HostName, Speaker]
-    senders: Senders

@@ -12,7 +12,6 @@ from netc.language.topology import Topology
 from netc.network.interface import Interface, Network
 from netc.network.links import link_interfaces
 from netc.network.meshes import mesh_interfaces
-from netc.network.senders import Senders
 from netc.network.sets import worked_out
 from netc.network.speakers import known_speakers
 from netc.network.tunnels import tunnel_interface
@@ -28,7 +27,7 @@ def resolve(topology: Topology) -> tuple[Network, tuple[Diagnostic, ...]]:
         if not isinstance(interface, Diagnostic):
             by_host[interface.host].append(interface)
     interfaces = {host: tuple(sorted(found, key=_order)) for host, found in by_host.items()}
-    network = Network(topology, interfaces, worked_out(topology), known_speakers(topology), Senders(topology))
+    network = Network(topology, interfaces, worked_out(topology), known_speakers(topology))
     # A host without a key lacks it for each of its links. netc reports that once.
     diagnostics = {
         (p.code, p.where, p.code != "NC0301" and p.what): p for p in reversed(found) if isinstance(p, Diagnostic)

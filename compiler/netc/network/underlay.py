@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
@@ -10,8 +11,8 @@ from netc.language.names import HostName
 from netc.network.interface import Interface, Network, Peer, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 
-ByAddress = Longest[Interface | None]
-"""What leads to an address; None stands for the uplink."""
+ByAddress = Longest[tuple[IPNetwork, Interface] | None]
+"""The prefix that leads to an address, and whose it is; None stands for the uplink."""
 
 
 class Underlay:
@@ -37,12 +38,18 @@ class Underlay:
 
         Outer packets leave where the tunnel was born, so what was moved into a namespace carries nothing.
         """
+        return next((carrier for _, _, carrier in self._carriers(interface)), None)
+
+    def carriers(self, interface: Interface) -> tuple[tuple[IPAddress, IPNetwork, Interface], ...]:
+        """Its peers that other interfaces lead to, each with the prefix and the interface."""
+        return tuple(self._carriers(interface))
+
+    def _carriers(self, interface: Interface) -> Iterator[tuple[IPAddress, IPNetwork, Interface]]:
         by_host = self._of(interface.host)
-        if by_host is None:
-            return None
-        far = (ip for ip in outer_ends(interface) if isinstance(ip, IPAddress))
-        found = (by_host.of(ip) for ip in far)
-        return next((one for one in found if one is not None), None)
+        for ip in outer_ends(interface) if by_host else ():
+            found = by_host.of(ip) if by_host and isinstance(ip, IPAddress) else None
+            if found and isinstance(ip, IPAddress):
+                yield ip, *found
 
     def _is_dialled(self, net: IPNetwork) -> bool:
         """By anybody."""
@@ -52,11 +59,11 @@ class Underlay:
     def _of(self, host: HostName) -> ByAddress | None:
         """None where no tunnel leads to where anybody dials: few do, and a mesh of 1,000 hosts has a million ends."""
         if host not in self.by_host:
-            wan: list[tuple[IPNetwork, Interface | None]] = [
+            wan: list[tuple[IPNetwork, tuple[IPNetwork, Interface] | None]] = [
                 (net, None) for net in self.network.topology.hosts[host].addresses
             ]
             own = [
-                (net, interface)
+                (net, (net, interface))
                 for interface in self.network.interfaces[host]
                 if interface.namespace is None
                 # A table of its own is for what comes from the interface's addresses, and outer packets do not.

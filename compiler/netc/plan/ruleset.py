@@ -46,10 +46,11 @@ class LeavesBy(Struct, frozen=True):
 
 
 class Masquerade(Struct, frozen=True):
-    """What was dialled at `on` and forwarded into `device` has the host's own address there as its source."""
+    """What was dialled at `on` and forwarded into `device`, or by whatever interface if it is None, has the host's own
+    address there as its source."""
 
     origin: KeyPath
-    device: InterfaceName
+    device: InterfaceName | None
     on: IPAddress
     ports: Ports
 

@@ -83,7 +83,8 @@ def _at(to: IPAddress, port: int | None) -> str:
 
 def _masquerade(fact: Masquerade) -> Line:
     dialled = f"-p {fact.ports.protocol} -m conntrack --ctstate DNAT --ctorigdst {fact.on}"
-    words = f"{leaving(fact.device)} {dialled} --ctorigdstport {span(fact.ports)} -j MASQUERADE"
+    by = f"{leaving(fact.device)} " if fact.device else ""
+    words = f"{by}{dialled} --ctorigdstport {span(fact.ports)} -j MASQUERADE"
     why = because(fact.origin, "masquerade. The server sees an address of this host, not that of the visitor.")
     return words, why
 

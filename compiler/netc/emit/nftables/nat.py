@@ -39,7 +39,8 @@ def _masquerade(fact: Masquerade) -> Printed:
     why = f"{origin(fact.origin)}: masquerade. The server sees an address of this host, not that of the visitor."
     dialled = f"ct original {_family(fact.on)} daddr {fact.on} meta l4proto {fact.ports.protocol}"
     ports = f"ct original proto-dst {fact.ports.span}"
-    return [why], [f"oifname {quoted(fact.device)} ct status dnat {dialled} {ports} masquerade"]
+    leaving = f"oifname {quoted(fact.device)} " if fact.device else ""
+    return [why], [f"{leaving}ct status dnat {dialled} {ports} masquerade"]
 
 
 def _hairpin(fact: Hairpin) -> Printed:

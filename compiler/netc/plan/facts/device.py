@@ -31,5 +31,5 @@ def moved(name: InterfaceName, namespace: NamespaceName | None) -> Iterator[Step
             up=("ip", "link", "set", "dev", name, "netns", namespace),
             down=("remove_link", name, namespace),
             holds=(ask_link(namespace, name, NETCS),),
-            why="Made on the host and then moved: its outer packets still leave by the host's uplink.",
+            why="Made on the host and then moved: its outer packets still use the routes of the host.",
         )

@@ -30,16 +30,21 @@ class Foreign(Device, frozen=True):
         yield Step(
             up=("foreign", self.name, self.wait, *self.start),
             down=("end_foreign", self.name, self.namespace or "-", *self.stop),
-            holds=(ask_link(self.namespace, self.name, NETCS), ("program_runs", self.name)),
-            why="Runs the program. It may add default routes by its interface: those are deleted again.",
+            holds=(ask_link(self.namespace, self.name, NETCS), ("program_runs", self.name), *self._stays_apart()),
+            why="Runs the program. Default routes by its interface, and policy rules that it adds, are deleted again.",
         )
         if self.namespace:
             yield Step(
                 up=("ip", "link", "set", "dev", self.name, "netns", self.namespace),
                 down=Implicit(self.name),
                 holds=(ask_link(self.namespace, self.name, NETCS),),
-                why="Made on the host and then moved: the program's own packets still leave by the host's uplink.",
+                why="Made on the host and then moved: the program's own packets still use the routes of the host.",
             )
+
+    def _stays_apart(self) -> Iterator[Command]:
+        """In a namespace the tunnel has the default route."""
+        if not self.namespace:
+            yield ("leads_nothing", self.name)
 
     def needs(self) -> Iterator[Command]:
         yield ("program", self.start[0])

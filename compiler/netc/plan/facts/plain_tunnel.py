@@ -14,7 +14,8 @@ from netc.plan.step import PROTOCOL, Step, Word
 
 
 class PlainTunnel(Device, frozen=True):
-    """A tunnel without keys. `remote` is None if there are many peers (6to4)."""
+    """A tunnel without keys. `remote` is None if there are many peers (6to4). One that carries Ethernet frames has a
+    `hardware_address`: if it had another after each start, its neighbour would send to the old one for 20 seconds."""
 
     kind: Kind
     local: IPAddress
@@ -24,10 +25,11 @@ class PlainTunnel(Device, frozen=True):
     vni: int | None = None
     port: int | None = None
     namespace: NamespaceName | None = None
+    hardware_address: str | None = None
 
     def steps(self) -> Iterator[Step]:
         yield Step(
-            up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *_tunnel(self)),
+            up=("ip", "link", "add", "dev", self.name, "group", PROTOCOL, *_own(self), *_tunnel(self)),
             down=("remove_link", self.name),
             holds=(ask_link(self.namespace, self.name, *_answer(self)),),
         )
@@ -37,6 +39,8 @@ class PlainTunnel(Device, frozen=True):
 def _answer(device: PlainTunnel) -> Iterator[str]:
     """As `ip -d link show` prints it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""
     yield NETCS
+    if device.hardware_address:
+        yield device.hardware_address
     for option, value, said in _options(device):
         match value:
             case "TTL" if KINDS[device.kind].outer == 6:
@@ -45,6 +49,11 @@ def _answer(device: PlainTunnel) -> Iterator[str]:
                 yield from (f"{word} {IPAddress(device.key or 0, 4)}" for word in ("ikey", "okey"))
             case _:
                 yield str(said) if option == "type" else f"{option} {said}"
+
+
+def _own(device: PlainTunnel) -> Iterator[Word]:
+    if device.hardware_address:
+        yield from ("address", device.hardware_address)
 
 
 def _tunnel(device: PlainTunnel) -> Iterator[Word]:

@@ -17,7 +17,8 @@ WORST = 4278198272
 
 class Route(Fact, frozen=True):
     """`to` is a prefix, or the default route if its length is 0. `table` None is main. With `device` None the route is
-    unreachable: packets without a better route in the table are rejected and do not go on to the next table."""
+    unreachable: packets without a better route to that prefix are rejected. They use no shorter prefix and no next
+    table."""
 
     to: IPNetwork
     device: InterfaceName | None
@@ -72,7 +73,7 @@ class Route(Fact, frozen=True):
         return ("table", self.table) if self.table else ()
 
     def _refusal(self) -> Command:
-        return ("unreachable", "default", "metric", WORST, *self._table, "protocol", PROTOCOL)
+        return ("unreachable", self._to, "metric", WORST, *self._table, "protocol", PROTOCOL)
 
     def _words(self, device: InterfaceName) -> Command:
         words: Command = (self._to,)

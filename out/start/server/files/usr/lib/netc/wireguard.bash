@@ -172,7 +172,7 @@ found_peers() { # of netc's own devices; `wg show … dump` is not used, because
         name = ($1, $2) in called ? called[$1, $2] : "-"
         at = met[$1, $2] + 0
         print "peer", $1, in_, name, $2, (endpoint[$1, $2] == "(none)" ? "-" : endpoint[$1, $2]), \
-          (at ? at : "-"), (at ? (now > at ? now - at : 0) : "-"), $3, $4
+          (at ? at : "-"), (at && at <= now ? now - at : "-"), $3, $4
       }' <(exec "${wg[@]}" endpoints 2>/dev/null) <(exec "${wg[@]}" latest-handshakes 2>/dev/null) \
       <(exec "${wg[@]}" transfer 2>/dev/null)
   done
