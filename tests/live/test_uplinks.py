@@ -15,7 +15,7 @@ from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
 from live.state import FORWARDING, difference, without
-from live.traffic import SILENCE, Proto, client, echo
+from live.traffic import SILENCE, Capture, Proto, client, echo
 from live.waiting import wait, within
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
@@ -256,6 +256,79 @@ def test_a_container_is_reached_by_each_uplink_and_masqueraded_to_the_one_in_use
         for watcher in watchers:
             watcher.stop()
         down(there.lin)
+
+
+BY_THE_SECOND = PREFERS.replace('gateway = "fe80::1" }', 'gateway = "fe80::1", preferred = true }') + BRIDGED.replace(
+    "198.51.100.7", "203.0.113.5"
+).replace("2001:db8:1::7", "2001:db8:3::3")
+
+TALKS = """
+import socket, sys, time
+family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET
+talk = socket.socket(family, socket.SOCK_DGRAM)
+talk.settimeout(0.2)
+talk.connect((sys.argv[1], 7000))
+while True:
+    try:
+        talk.send(b"who am I?")
+        print(talk.recv(100).decode().strip() or "closed", flush=True)
+    except OSError:
+        pass
+    time.sleep(0.05)
+"""
+"""One flow, and what the other end sees as its source."""
+
+ONCE = """
+import socket, sys, time
+talk = socket.create_connection((sys.argv[1], 7009))
+print("open", flush=True)
+while True:
+    try:
+        talk.send(b"still there")
+    except ConnectionError:
+        break
+    time.sleep(0.1)
+"""
+"""A connection that is used until it is reset."""
+
+LISTENS = """
+import socket
+server = socket.create_server(("::", 7009), family=socket.AF_INET6, dualstack_ipv6=True)
+print("ready", flush=True)
+talks = []
+while True:
+    talks.append(server.accept())
+"""
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_no_connection_keeps_the_address_of_an_uplink_that_it_left(lab: Lab, tmp_path: Path, family: int) -> None:
+    """Of containers. One UDP flow with the same ports goes on with the other uplink's address, and back again."""
+    there = scene(lab, compiled(BY_THE_SECOND, tmp_path))
+    echo(there.world, 7000, VISITOR[4], VISITOR[6])
+    there.world.start(["python3", "-c", LISTENS]).wait_for("ready")
+    up(there.lin)
+    watched(there.lin)
+    device, own, other = {
+        4: ("eth1", "203.0.113.5", "198.51.100.7"),
+        6: ("eth2", "2001:db8:3::3", "2001:db8:1::7"),
+    }[family]
+    flow = there.lin.start(["python3", "-c", TALKS, VISITOR[family]], namespace="web")
+    flow.wait_for(f"{own}\n")
+    once = there.lin.start(["python3", "-c", ONCE, VISITOR[family]], namespace="web")
+    once.wait_for("open\n")
+    left = Capture(there.lin, "eth0")
+    there.lin.run(["ip", "link", "set", "dev", device, "down"])
+    flow.wait_for(f"{other}\n")
+    assert once.wait(60) == 0, "TCP is reset"
+    assert client(there.lin, "tcp", VISITOR[family], 7000, namespace="web") == other
+    said = len(flow.out.read_text())
+    there.lin.run(["ip", "link", "set", "dev", device, "up"])
+    if family == 6:
+        there.lin.run(["ip", "address", "replace", f"{own}/64", "dev", device, "nodad"])
+    wait(lambda: f"{own}\n" in flow.out.read_text()[said:])
+    assert left.packets(f"src host {other}") != []
+    assert left.packets(f"src host {own}") == []
 
 
 def test_up_works_before_the_uplinks_exist(lab: Lab, tmp_path: Path) -> None:

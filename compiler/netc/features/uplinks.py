@@ -14,13 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.bridges import Bridge
 from netc.language.names import HostName, PartName
 from netc.language.values import Family
+from netc.network.bridges import bridge_device, source_of, sources
 from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
-from netc.network.uplinks import PREFERRED, Uplink, uplinks
-from netc.plan.facts import KeptRoute, Loose, Route, Rule, Ruleset
+from netc.network.uplinks import PREFERRED, Uplink, uplink_interfaces, uplinks
+from netc.plan.facts import KeptRoute, Loose, MovedSource, Route, Rule, Ruleset
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ReturnMark
@@ -37,11 +41,29 @@ PREFERENCE = 32764
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     passed = families_passed_on(host, network)
+    moved = tuple(_moved(host, network))
     for uplink in uplinks(host, network):
-        yield _share(uplink, passed)
+        yield _share(uplink, passed, moved)
 
 
-def _share(uplink: Uplink, passed: set[Family]) -> Share:
+def _moved(host: HostName, network: Network) -> Iterator[MovedSource]:
+    """Whichever uplink comes or goes, every fixed address is affected: of two, one leaves by the other's."""
+    for name, bridge in sorted(network.topology.hosts[host].bridges.items()):
+        for net in sources(bridge):
+            family: Family = 4 if net.version == 4 else 6
+            devices = uplink_interfaces(host, network, family)
+            for device in devices if len(devices) > 1 else ():
+                if (to := source_of(bridge, family, device, host, network)) and (container := _container(bridge, net)):
+                    yield MovedSource(family, bridge_device(name, bridge), container, device, to)
+
+
+def _container(bridge: Bridge, net: IPNetwork) -> IPAddress | None:
+    """An address that a container could have: the last one that the host has not."""
+    own = {address.ip for address in bridge.addresses}
+    return next((ip for n in range(2, min(net.size, 16)) if (ip := net[-n]) not in own), None)
+
+
+def _share(uplink: Uplink, passed: set[Family], moved: tuple[MovedSource, ...]) -> Share:
     families: set[Family] = {default.family for default in uplink.default_routes}
     needs = (uplink.tunnel,) if uplink.tunnel else ()
     part = Part(
@@ -52,6 +74,7 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
         facts=(
             *(Route(net, None, table=uplink.table) for net in EVERYTHING if net.version in families),
             *_kept(uplink),
+            *moved,
             *((Loose(uplink.device),) if 4 in families & passed else ()),
             *(*_by_source(uplink), *_by_mark(uplink, families & passed), *_preferred(uplink)),
         ),

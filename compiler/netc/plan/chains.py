@@ -103,6 +103,14 @@ class Published(Struct, frozen=True):
     nats: tuple[DestinationNat, ...]
 
 
+class Moved(Struct, frozen=True):
+    """Packets of connections that got the address of one uplink by SourceNat, and now leave by another of `devices`,
+    whose provider would drop them (BCP 38), are rejected. So TCP ends at once, and clients connect again."""
+
+    source: SourceNat
+    devices: tuple[InterfaceName, ...]
+
+
 class Leads(Struct, frozen=True):
     """Each target of a DNAT, and all interfaces that lead to it. What was sent there leaves by one or is dropped."""
 
@@ -127,6 +135,7 @@ Rule = (
     | Forwarded
     | Published
     | Leads
+    | Moved
     | Masquerade
     | Hairpin
     | SourceNat
@@ -162,7 +171,7 @@ def base_chains(ruleset: Ruleset) -> tuple[Chain, ...]:
         Chain("input", Priority.FILTER, tuple(input_rules(ruleset)), policies[0], log and policies[0] == "drop"),
         Chain("forward", Priority.MANGLE, ruleset.clamps),
         Chain("forward", Priority.FILTER, tuple(forward_rules(ruleset)), policies[1], log and policies[1] == "drop"),
-        Chain("forward", Priority.REFUSAL, _of(Stage.REFUSED, *passing)),
+        Chain("forward", Priority.REFUSAL, (*_of(Stage.REFUSED, *passing), *_moved(ruleset))),
         Chain("output", Priority.MANGLE, tuple(_choosing(ruleset))),
         Chain("output", Priority.DSTNAT, (*_asked(programs), *published)),
         Chain("output", Priority.REFUSAL, _of(Stage.REFUSED, *programs)),
@@ -211,6 +220,13 @@ def _forwarded(ruleset: Ruleset) -> tuple[Rule, ...]:
 
 def _asked(splits: list[SplitTunnel]) -> tuple[Rule, ...]:
     return tuple(SplitRule(Stage.ASKED, split) for split in splits if split.resolvers)
+
+
+def _moved(ruleset: Ruleset) -> Iterator[Moved]:
+    for fact in ruleset.sources:
+        same = {name for other in ruleset.sources if other.sources == fact.sources for name in other.leaving}
+        if fact.to and same > set(fact.leaving):
+            yield Moved(fact, tuple(sorted(same - set(fact.leaving))))
 
 
 def _choosing(ruleset: Ruleset) -> Iterator[Rule]:

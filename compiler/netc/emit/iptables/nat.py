@@ -11,7 +11,7 @@ from netc.emit.render import token
 from netc.language.names import InterfaceName
 from netc.language.values import Family
 from netc.plan import filtering
-from netc.plan.chains import Forwarded, Leads, Published
+from netc.plan.chains import Forwarded, Leads, Moved, Published
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
 
@@ -19,7 +19,9 @@ PUBLISHED = "netc-published"
 LEAVES_BY = "netc-leaves-by"
 
 
-def lines(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceNat, family: Family) -> Iterable[Line]:
+def lines(
+    rule: Forwarded | Published | Leads | Moved | Masquerade | Hairpin | SourceNat, family: Family
+) -> Iterable[Line]:
     match rule:
         case Forwarded():
             return _forwarded([fact for fact in rule.forwards if one(family, fact.on)])
@@ -30,12 +32,24 @@ def lines(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceNat
             why = f"While an interface of {LEAVES_BY} is down, the route to its other end is the default route."
             needed = any(one(family, fact.to) for fact, _ in rule.targets)
             return [(f"-m conntrack --ctstate DNAT -j {LEAVES_BY}", why)] if needed else []
+        case Moved():
+            return _moved(rule, family) if one(family, rule.source.sources) else []
         case Masquerade():
             return [_masquerade(rule)] if one(family, rule.on) else []
         case Hairpin():
             return [_hairpin(rule)] if one(family, rule.subnet) else []
         case SourceNat():
             return _source(rule) if one(family, rule.sources) else []
+
+
+def _moved(rule: Moved, family: Family) -> Iterator[Line]:
+    fact = rule.source
+    why = because(fact.origin, f"connections that began with {fact.to} and moved to an uplink with other addresses.")
+    prohibited = "icmp-admin-prohibited" if family == 4 else "icmp6-adm-prohibited"
+    for device in rule.devices:
+        moved = f"{leaving(device)} -s {fact.sources} -m conntrack --ctdir ORIGINAL --ctrepldst {token(fact.to)}"
+        yield f"{moved} -p tcp -j REJECT --reject-with tcp-reset", why
+        yield f"{moved} -j REJECT --reject-with {prohibited}", why
 
 
 def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:

@@ -12,6 +12,7 @@ from netc.plan.chains import (
     Chain,
     Forwarded,
     Leads,
+    Moved,
     Passed,
     Priority,
     Published,
@@ -73,7 +74,7 @@ def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
             return splits.lines(rule, chain.hook, family)
         case Visited():
             return splits.visited(rule, family)
-        case Forwarded() | Published() | Leads() | Masquerade() | Hairpin() | SourceNat():
+        case Forwarded() | Published() | Leads() | Moved() | Masquerade() | Hairpin() | SourceNat():
             return nat.lines(rule, family)
         case _:
             raise TypeError(f"{rule!r} is not in the filter")

@@ -19,6 +19,7 @@ from netc.plan.chains import (
     Chain,
     Forwarded,
     Leads,
+    Moved,
     Passed,
     Priority,
     Published,
@@ -132,7 +133,7 @@ def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
             return splits.line(rule, chain.hook)
         case Visited():
             return splits.visited(rule)
-        case Forwarded() | Published() | Leads() | Masquerade() | Hairpin() | SourceNat():
+        case Forwarded() | Published() | Leads() | Moved() | Masquerade() | Hairpin() | SourceNat():
             return nat.printed(rule)
         case _:
             return _rule(rule, chain.hook, ruleset)

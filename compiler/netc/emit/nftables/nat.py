@@ -9,11 +9,11 @@ from netaddr import IPAddress, IPNetwork
 from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
 from netc.language.names import InterfaceName
-from netc.plan.chains import Forwarded, Leads, Published
+from netc.plan.chains import Forwarded, Leads, Moved, Published
 from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
 
 
-def printed(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceNat) -> Printed:
+def printed(rule: Forwarded | Published | Leads | Moved | Masquerade | Hairpin | SourceNat) -> Printed:
     match rule:
         case Forwarded():
             return [], list(map(_lookup, maps(rule.forwards)))
@@ -21,6 +21,8 @@ def printed(rule: Forwarded | Published | Leads | Masquerade | Hairpin | SourceN
             return [], ["jump published"]
         case Leads():
             return [], ["ct status dnat jump leaves_by"]
+        case Moved():
+            return _moved(rule.source, rule.devices)
         case Masquerade():
             return _masquerade(rule)
         case Hairpin():
@@ -54,6 +56,13 @@ def _source(fact: SourceNat) -> Printed:
     family = _family(fact.sources)
     verdict = f"snat {family} to {token(fact.to)}" if fact.to else "masquerade"
     return [origin(fact.origin)], [f"oifname {devices(fact.leaving)} {family} saddr {fact.sources} {verdict}"]
+
+
+def _moved(fact: SourceNat, by: Sequence[InterfaceName]) -> Printed:
+    family, to = _family(fact.sources), token(fact.to)
+    why = f"{origin(fact.origin)}: connections that began with {to} and moved to an uplink with other addresses."
+    moved = f"oifname {devices(by)} ct direction original {family} saddr {fact.sources} ct reply {family} daddr {to}"
+    return [why], [f"{moved} meta l4proto tcp reject with tcp reset", f"{moved} reject with icmpx admin-prohibited"]
 
 
 def _family(of: IPAddress | IPNetwork) -> str:

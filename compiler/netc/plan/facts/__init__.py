@@ -19,6 +19,7 @@ from netc.plan.facts.launcher import Launcher
 from netc.plan.facts.link_setting import LinkSetting
 from netc.plan.facts.loopback import Loopback
 from netc.plan.facts.loose import Loose
+from netc.plan.facts.moved_source import MovedSource
 from netc.plan.facts.named_endpoint import NamedEndpoint
 from netc.plan.facts.namespace import Namespace
 from netc.plan.facts.plain_tunnel import PlainTunnel
@@ -46,6 +47,7 @@ FACTS: tuple[type[Fact], ...] = (
     Carrier,
     Route,
     KeptRoute,
+    MovedSource,
     Loose,
     Rule,
     RoutingPolicy,

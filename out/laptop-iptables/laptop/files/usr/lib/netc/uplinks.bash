@@ -21,6 +21,21 @@ tighten() { # DEVICE: restores rp_filter
   rm "$strict"
 }
 
+advise_conntrack() {
+  command -v conntrack >/dev/null ||
+    say "UDP flows of containers with the address of an uplink that is down stay rejected until they time out: apt-get install conntrack"
+}
+declare -A left_by=()
+forget_moved() { # FAMILY BRIDGE CONTAINER DEVICE ADDRESS: once what comes from there leaves by another interface than DEVICE
+  local way family=ipv4 anywhere=198.41.0.4 # the first root server: any address of the internet
+  [[ $1 != -6 ]] || family=ipv6 anywhere=2001:503:ba3e::2:30
+  way=$(ip "$1" route get "$anywhere" from "$3" iif "$2" 2>/dev/null) && [[ $way == *" dev "* ]] || return 0
+  way=${way#* dev } way=${way%% *}
+  [[ ${left_by[$*]-} != "$way" ]] || return 0
+  left_by[$*]=$way
+  [[ $way == "$4" ]] || conntrack -D -f "$family" --src-nat "$5" >/dev/null 2>&1 || true
+}
+
 watch() { # DEVICE: runs `again` after each event of DEVICE, and every 30 seconds
   local line status
   while :; do
