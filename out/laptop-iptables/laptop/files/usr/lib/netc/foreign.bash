@@ -36,12 +36,13 @@ foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFA
 }
 
 delete_default_routes() { # INTERFACE: also routes of /1 to /3 and IPv6 routes of /4; multicast stays (IPv4 /4, IPv6 /8)
-  local family to _
+  local family to lines
   for family in -4 -6; do
-    while read -r to _; do
+    read_lines ip "$family" route show dev "$1" || return
+    for to in "${lines[@]%% *}"; do
       [[ $to == default || $to == */[0-3] || $family$to == -6*/4 ]] || continue
       ip "$family" route delete "$to" dev "$1" || return
-    done < <(ip "$family" route show dev "$1")
+    done
   done
 }
 
@@ -70,7 +71,7 @@ wait_until_gone() { # INTERFACE NAMESPACE SECONDS
 }
 
 end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends signals, then deletes the interface if it is left
-  local place=() pids said='' signal
+  local place=() lines said='' signal
   if ! find_link "$1" "$2" && [[ -e /sys/class/net/$1 && ! $(pids_of_tunnel "$1") ]]; then
     say "interface $1 now belongs to something else (it is not in group 77) and is not deleted"
     return
@@ -80,9 +81,9 @@ end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends sig
     wait_until_gone "$1" "$2" 5 || say "the stop command did not end the program${said:+ ($said)}"
   fi
   for signal in TERM KILL; do
-    mapfile -t pids < <(pids_of_tunnel "$1")
-    ((${#pids[@]})) || break
-    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+    read_lines pids_of_tunnel "$1" || return
+    ((${#lines[@]})) || break
+    kill -s "$signal" "${lines[@]}" 2>/dev/null || true
     wait_until_gone "$1" "$2" 3 || true
   done
   if find_link "$1" "$2"; then ip "${place[@]}" link delete dev "$1" || return; fi
