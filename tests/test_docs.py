@@ -313,7 +313,7 @@ def test_the_reference_has_the_numbers_that_are_compiled() -> None:
 def test_the_explanation_has_every_phase_of_a_change() -> None:
     rows = rows_of(ROOT / "docs/explanation/generations.md", "| phase | state of the host |")
     switch = (ROOT / "templates/host/switch.bash").read_text()
-    named = set(re.findall(r'phase "?(?:\$\{back\})?([a-z]+)"?$', switch, re.M)) | {"preparing"}
+    named = set(re.findall(r'phase "?(?:\$\{back\})?([a-z]+)"?(?: \|\| return|; then)?$', switch, re.M)) | {"preparing"}
 
     shown = {name.removeprefix("back-").replace("laying", "placing") for name in named}
     assert {row[0].strip("`") for row in rows} == shown

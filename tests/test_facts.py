@@ -276,7 +276,9 @@ def test_a_policy_reload_removes_obsolete_rules_only(tmp_path: Path) -> None:
     old, new = facts.RoutingPolicy(tuple(rules[:2] + rules[3:5])), facts.RoutingPolicy(tuple(rules[1:3] + rules[4:]))
     journal = tmp_path / "journal"
     journal.write_text("".join(f"{line(step.up)}\n" for step in old.steps()))
-    script = f"journal={journal}\nip() {{ printf 'ip %s\\n' \"$*\"; }}\n. {SHELL}/rules.bash\n"
+    script = (
+        f". {SHELL}/steps.bash - none\njournal={journal}\nip() {{ printf 'ip %s\\n' \"$*\"; }}\n. {SHELL}/rules.bash\n"
+    )
     script += "".join(f"{line(command)}\n" for command in new.reload())
     done = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=True).stdout.splitlines()
     before, after = ({line(step.up) for step in policy.steps()} for policy in (old, new))

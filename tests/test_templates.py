@@ -208,3 +208,71 @@ def test_no_two_functions_of_one_program_have_the_same_name() -> None:
 
     assert len(names["netc-host"]) > 80
     assert {(one, other): both for one, other in combinations(names, 2) if (both := names[one] & names[other])} == {}
+
+
+UNCHECKED_LISTS = {
+    "a process's failure is lost in `< <(…)`": re.compile(r"< <\("),
+    "a process's failure is lost in `<(…)`": re.compile(r"(?<!< )<\((?!printf )"),
+    "a loop does not see that its pipe failed": re.compile(r"(?<!\|)\| *(while|for|until)\b"),
+    "a loop over `$(…)` does not see that it failed": re.compile(r"\bfor \w+ in [^;]*\$\("),
+    "a loop does not see that its here-string failed": re.compile(r"done *(\S+ *)?<<<"),
+    "a here-document may be larger than a pipe, and then needs a file": re.compile(
+        r"(?<!<)<<(?!<)-?[\s'\"\\]*[A-Za-z.]"
+    ),
+    "a here-string may be larger than a pipe, and then needs a file": re.compile(
+        r"^(?!.*\bread (-r|-ra) [a-z_ ]+<<<).*<<<"
+    ),
+    "`local` and `export` hide that `$(…)` failed": re.compile(r"\b(local|export|declare|readonly) [^#]*=\"?\$\([^(]"),
+    "`tac` of a pipe needs a file": re.compile(r"\btac\b"),
+}
+CHECKED_OTHERWISE = {
+    # A stream with a time limit. Whoever gets nothing reports everything as missing. A number of /proc/sys.
+    "steps.bash": ("done < <([[ $2 != each_device ]]", '<<<"$2" >/dev/null'),
+    # A stream that has no end.
+    "uplinks.bash": ("done < <(exec ip -o monitor link address route)",),
+    # For `status`, which only shows them. The addresses of one name.
+    "wireguard.bash": ('<(exec "${wg[@]}"', '<<<"$found"'),
+    # A table of eight lines.
+    "slices.bash": ("nft -f - <<<",),
+    # A stream on which nothing ever comes. A token.
+    "bring.bash": ("exec 6<> <(:)",),
+    "main.bash": ('sha256sum <<<"$token"', 'sha256sum <<<"$1"'),
+    # If it fails, the status is not healthy.
+    "status.bash": ('"$how" <<<"$all"', 'is_healthy <<<"$all"'),
+}
+
+
+def test_no_list_in_a_script_is_read_from_what_may_fail_unseen() -> None:
+    """Such a list is silently too short: an install then does nothing and confirms it."""
+    found = []
+    for path in sorted((ROOT / "templates").rglob("*")):
+        if path.suffix not in (".bash", ".j2"):
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.lstrip().startswith("#") or any(known in line for known in CHECKED_OTHERWISE.get(path.name, ())):
+                continue
+            found += [
+                f"{path.name}:{number}: {why}: {line}" for why, form in UNCHECKED_LISTS.items() if form.search(line)
+            ]
+
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "done < <(ip link)",
+        "mapfile -t pids < <(pids_of)",
+        "comm -23 <(sort a) <(sort b)",
+        "ip link | while read -r line; do",
+        'for unit in $(units_of "$1"); do',
+        'done <<<"$lines"',
+        'compare "$(sorted <<<"$wanted")"',
+        "cat <<'.'",
+        "cat <<END",
+        "local rules=$(iptables-save)",
+        'tac "$history"',
+    ],
+)
+def test_a_list_that_may_fail_unseen_is_found(line: str) -> None:
+    assert any(form.search(line) for form in UNCHECKED_LISTS.values())

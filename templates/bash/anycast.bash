@@ -8,7 +8,7 @@ export LC_ALL=C
 umask 022 # BIRD is not root when it reads the switches
 : "${service:?}" "${protocols[0]:?}" "${draining[0]-}"
 : "${namespace=}" "${check[0]-}" "${interval=0}" "${timeout=0}" "${drain=0}" "${rise=0}" "${fall=0}" # not set in `withdraw`
-state=down good=0 bad=0 drained=0
+state=down good=0 bad=0 drained=0 child=''
 state_file=/run/netc/anycast-$service.state disabled_file=/etc/netc/anycast/$service.disabled switches=/run/netc/bird.switches
 
 say() { printf 'netc: anycast %s: %s\n' "$service" "$*" >&2; }
@@ -24,7 +24,8 @@ answers() { # runs the check as nobody; the checker does not wait for processes 
   timeout --signal=KILL "$(seconds "$timeout")" ip netns exec "$namespace" \
     setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
     "${check[@]}" </dev/null >/dev/null 2>&1 &
-  wait $!
+  child=$!
+  wait "$child"
 }
 
 set_protocols() { # on|off PROTOCOL…
@@ -38,11 +39,14 @@ set_protocols() { # on|off PROTOCOL…
 }
 
 read_protocols() { # their states now, because BIRD may have been restarted
-  local name kind at _
+  local said line name kind at _
   running=()
-  while read -r name kind _ at _; do
+  said=$(ask_bird show protocols "\"any-$service*\"") || return 0
+  while [[ $said ]]; do
+    line=${said%%$'\n'*} said=${said#"$line"} said=${said#$'\n'}
+    read -r name kind _ at _ <<<"$line"
     [[ $kind != Static ]] || running[$name]=$at
-  done < <(ask_bird show protocols "\"any-$service*\"")
+  done
 }
 
 announce() { # as the state requires; on before off, so that the route is replaced and never withdrawn in between
@@ -105,6 +109,7 @@ run_checks() {
     run_check
     announce
     [[ ! ${NOTIFY_SOCKET-} ]] || systemd-notify WATCHDOG=1
+    [[ ! ${NETC_ALIVE-} ]] || now >"$NETC_ALIVE" # for `netc-host run`
     wait_until "$next"
   done
 }
@@ -113,13 +118,13 @@ wait_until() { # MILLISECONDS since the boot
   local left=$(($1 - $(now)))
   ((left > 0)) || return 0
   sleep "$(seconds "$left")" &
-  wait $!
+  child=$!
+  wait "$child"
 }
 
 stop() { # drains first if the service is up
   trap '' TERM INT
-  mapfile -t left < <(jobs -p)
-  ((${#left[@]} == 0)) || kill "${left[@]}" 2>/dev/null
+  [[ ! $child ]] || kill "$child" 2>/dev/null
   if [[ $state == up || $state == falling ]]; then
     start_to_drain
     announce

@@ -20,7 +20,7 @@ past_docker() { # add|remove PROTOCOL ADDRESS PORTS TARGET: accepts a forward in
 }
 
 in_docker_user() { # add|remove PROGRAM WHAT RULE…: PROGRAM is iptables or ip6tables; WHAT is for the message
-  local filter=$2 rule=("${@:4}" -m comment --comment netc -j ACCEPT)
+  local filter=$2 lines rule=("${@:4}" -m comment --comment netc -j ACCEPT)
   if ! command -v "$filter" >/dev/null || ! "$filter" -w -n -L DOCKER-USER >/dev/null 2>&1; then
     [[ $1 == remove ]] || say "$filter has no chain DOCKER-USER yet: the rule for $3 is added when netc-docker reloads, after Docker has started"
     return 0
@@ -28,7 +28,8 @@ in_docker_user() { # add|remove PROGRAM WHAT RULE…: PROGRAM is iptables or ip6
   case $1 in
     add) "$filter" -w -I DOCKER-USER "${rule[@]}" ;;
     remove)
-      for filter in "$filter" $(other_backend "$filter"); do
+      read_lines other_backend "$filter" || return
+      for filter in "$filter" "${lines[@]}"; do
         while "$filter" -w -D DOCKER-USER "${rule[@]}" 2>/dev/null; do :; done
       done
       ;;
@@ -46,10 +47,10 @@ other_backend() { # PROGRAM: of its variants -nft and -legacy, the one that is n
 
 old=()
 old_rules() { # puts commands into `old` that delete netc's present rules: they run after the new rules are there
-  local filter
+  local filter rule lines
   for filter in iptables ip6tables; do
-    mapfile -t -O "${#old[@]}" old < <("$filter" -w -S DOCKER-USER 2>/dev/null |
-      sed -n "s/^-A \(.* --comment netc .*\)/$filter -w -D \1/p")
+    read_lines "$filter" -w -S DOCKER-USER 2>/dev/null || continue # no such chain yet
+    for rule in "${lines[@]}"; do [[ $rule != '-A '*' --comment netc '* ]] || old+=("$filter -w -D ${rule#-A }"); done
   done
 }
 drop_old_rules() {

@@ -48,11 +48,11 @@ is_default() { # FAMILY PREFIX: also /1 to /3, and /4 in IPv6. Multicast is none
 }
 each_rule() { # FAMILY COMMAND…: calls COMMAND with each rule as one word, except those of netc and of Tailscale (5210 to
   # 5270), of VRFs, and of daemons that say who they are. Fails if there is no answer.
-  local said line
-  said=$(ip -N "$1" rule show 2>/dev/null) || return
-  while read -r line; do
-    [[ ! $line || $line == *' proto '* || $line == *l3mdev* || $line =~ ^52([1-6][0-9]|70): ]] || "${@:2}" "$1 $line"
-  done <<<"$said"
+  local line lines
+  read_lines ip -N "$1" rule show 2>/dev/null || return
+  for line in "${lines[@]}"; do
+    [[ $line == *' proto '* || $line == *l3mdev* || $line =~ ^52([1-6][0-9]|70): ]] || "${@:2}" "$1 $line"
+  done
 }
 remember_rules() { # a family that the kernel does not have is left alone
   local family
@@ -71,23 +71,24 @@ delete_if_new() { # RULE
   ip -N "${words[0]}" rule delete priority "${words[1]%:}" "${words[@]:2}" 2>/dev/null || true # the program may be first
 }
 routes_by() { # INTERFACE: puts those that are not netc's into `found_routes`, each as FAMILY PREFIX TABLE METRIC
-  local family to words i table metric
+  local family line lines words i table metric
   found_routes=()
   for family in -4 -6; do
-    while read -r to words; do
-      [[ " $words " != *' proto 77 '* ]] || continue
+    read_lines ip -N -o "$family" route show table all type unicast dev "$1" 2>/dev/null || return
+    for line in "${lines[@]}"; do
+      [[ " $line " != *' proto 77 '* ]] || continue
       table=254 metric=''
-      read -ra words <<<"$words"
-      for ((i = 0; i < ${#words[@]}; i++)); do
+      read -ra words <<<"$line"
+      for ((i = 1; i < ${#words[@]}; i++)); do
         case ${words[i]} in table) table=${words[i + 1]} ;; metric) metric=${words[i + 1]} ;; esac
       done
-      found_routes+=("$family $to $table $metric")
-    done < <(ip -N -o "$family" route show table all type unicast dev "$1" 2>/dev/null)
+      found_routes+=("$family ${words[0]} $table $metric")
+    done
   done
 }
 default_routes() { # INTERFACE: prints those that are there
   local route words found_routes=()
-  routes_by "$1"
+  routes_by "$1" || return
   for route in "${found_routes[@]}"; do
     read -ra words <<<"$route"
     ! is_default "${words[@]:0:2}" || printf '%s\n' "$route"
@@ -96,7 +97,7 @@ default_routes() { # INTERFACE: prints those that are there
 delete_default_routes() { # INTERFACE: in every table, and the rules that lead there
   local route family to table metric
   delete_new_rules
-  routes_by "$1"
+  routes_by "$1" || return
   for route in "${found_routes[@]}"; do
     read -r family to table metric <<<"$route"
     ! is_default "$family" "$to" || ip "$family" route delete "$to" dev "$1" table "$table" ${metric:+metric "$metric"} 2>/dev/null || true
@@ -128,7 +129,7 @@ wait_until_gone() { # INTERFACE NAMESPACE SECONDS
 }
 
 end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends signals, then deletes the interface if it is left
-  local place=() pids said='' signal
+  local place=() lines said='' signal
   if ! find_link "$1" "$2" && [[ -e /sys/class/net/$1 && ! $(pids_of_tunnel "$1") ]]; then
     say "interface $1 now belongs to something else (it is not in group 77) and is not deleted"
     return
@@ -138,9 +139,9 @@ end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends sig
     wait_until_gone "$1" "$2" 5 || say "the stop command did not end the program${said:+ ($said)}"
   fi
   for signal in TERM KILL; do
-    mapfile -t pids < <(pids_of_tunnel "$1")
-    ((${#pids[@]})) || break
-    kill -s "$signal" "${pids[@]}" 2>/dev/null || true
+    read_lines pids_of_tunnel "$1" || return
+    ((${#lines[@]})) || break
+    kill -s "$signal" "${lines[@]}" 2>/dev/null || true
     wait_until_gone "$1" "$2" 3 || true
   done
   if find_link "$1" "$2"; then ip "${place[@]}" link delete dev "$1" || return; fi

@@ -10,19 +10,21 @@ need_sets() { # NAME…: ipsets, which other parts create
 }
 
 load_tables() { # iptables|ip6tables FILE [NAMESPACE]
-  local place=${3--} rules other
+  local place=${3--} rules other lines
   rules=$(saved "$1" "$place" | replacing_old "$2") || return
-  in_namespace "$place" "$1-restore" -w --noflush <<<"$rules" || return
-  for other in $(other_backends "$1" "$place"); do clear_tables "$other" "$place" || return; done
+  printf '%s\n' "$rules" | in_namespace "$place" "$1-restore" -w --noflush || return
+  read_lines other_backends "$1" "$place" || return
+  for other in "${lines[@]}"; do clear_tables "$other" "$place" || return; done
 }
 remove_tables() { # iptables|ip6tables
-  local each
-  for each in "$1" $(other_backends "$1" -); do clear_tables "$each" - || return; done
+  local each lines
+  read_lines other_backends "$1" - || return
+  for each in "$1" "${lines[@]}"; do clear_tables "$each" - || return; done
 }
 clear_tables() { # PROGRAM NAMESPACE: removes netc's chains and the jumps to them
   local rules
   rules=$(saved "$1" "$2" | replacing_old /dev/null) || return
-  [[ ! $rules ]] || in_namespace "$2" "$1-restore" -w --noflush <<<"$rules"
+  [[ ! $rules ]] || printf '%s\n' "$rules" | in_namespace "$2" "$1-restore" -w --noflush
 }
 saved() { # PROGRAM NAMESPACE: runs PROGRAM-save, without its warning about legacy tables; NAMESPACE `-` is the host
   { in_namespace "$2" "$1-save" 2>&1 >&3 | { grep -v '^# Warning: .*-legacy tables present' >&2 || true; }; } 3>&1
@@ -63,16 +65,18 @@ replacing_old() { # FILE: reads the present rules (iptables-save) and prints FIL
 }
 
 tables_are() { # iptables|ip6tables FILE [NAMESPACE]: compares with FILE as loaded into a network namespace of its own
-  local wanted other
+  local wanted loaded other lines
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c '
     for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || exit; done
     . /usr/lib/netc/iptables.bash && set -o pipefail
     replacing_old "$2" </dev/null | "$1-restore" -w --noflush && "$1-save"' rules "$1" "$2" 2>&1) ||
     { differs "rules of $2 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
-  compare "$1 rule" "${3--}" "$(one_a_line <<<"$wanted")" "$(saved "$1" "${3--}" | one_a_line)"
-  for other in $(other_backends "$1" "${3--}"); do
-    [[ ! $(saved "$other" "${3--}" | one_a_line) ]] || differs "netc's chains${3:+ in $3} are also in the tables of $other"
+  { wanted=$(printf '%s\n' "$wanted" | one_a_line) && loaded=$(saved "$1" "${3--}" | one_a_line) &&
+    read_lines other_backends "$1" "${3--}"; } || { differs "rules of $2 cannot be checked"; return 0; }
+  compare "$1 rule" "${3--}" "$wanted" "$loaded"
+  for other in "${lines[@]}"; do
+    loaded=$(saved "$other" "${3--}" | one_a_line) && [[ ! $loaded ]] || differs "netc's chains${3:+ in $3} are also in the tables of $other"
   done
 }
 one_a_line() { # of iptables-save: netc's chains, their rules and the jumps to them

@@ -10,7 +10,14 @@ rules_are() { # FILE [NAMESPACE]
     { differs "rules of $1 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
   loaded=$(in_namespace "${2--}" nft -s list table inet netc 2>/dev/null) ||
     { differs "table inet netc${2:+ in $2} is not there"; return 0; }
-  [[ $wanted == "$loaded" ]] || compare rule "${2--}" "$(one_rule_a_line <<<"$wanted")" "$(one_rule_a_line <<<"$loaded")"
+  compare_rulesets rule "${2--}" "$wanted" "$loaded"
+}
+compare_rulesets() { # WHAT NAMESPACE WANTED LOADED: two listings of nft
+  local wanted loaded
+  [[ $3 != "$4" ]] || return 0
+  { wanted=$(printf '%s\n' "$3" | one_rule_a_line) && loaded=$(printf '%s\n' "$4" | one_rule_a_line); } ||
+    { differs "$1s cannot be checked"; return 0; }
+  compare "$1" "$2" "$wanted" "$loaded"
 }
 
 one_rule_a_line() { # of `nft list table`: each rule with its chain, then the elements of sets, sorted

@@ -26,7 +26,7 @@ flowtable_is() { # FILE DEVICE…: compares as nftables.bash does; no difference
     ((refused == 3)) && [[ ! $loaded ]] || differs "flowtable rules of $1 cannot be checked: ${wanted%%$'\n'*}"
   elif [[ ! $loaded ]]; then
     differs "table inet netc_offload is not there"
-  elif [[ $wanted != "$loaded" ]]; then
-    compare "flowtable rule" - "$(one_rule_a_line <<<"$wanted")" "$(one_rule_a_line <<<"$loaded")"
+  else
+    compare_rulesets "flowtable rule" - "$wanted" "$loaded"
   fi
 }

@@ -26,11 +26,13 @@ remove_sets() { # NAME…: an ipset that a rule uses stays
 }
 
 swap_back() { # NAME, with its `ipset list` in `said`: undoes an `ipset swap` by somebody else; their set is kept as NAME-old
-  local other family=${said##*family }
+  local other lines family=${said##*family }
   [[ $1 != *-new ]] || return
-  while read -r other; do
+  other=$(ipset list -terse | awk '$1 == "Name:" { name = $2 } / maxelem 16777077 / { print name }') || return
+  split_lines "$other"
+  for other in "${lines[@]}"; do
     grep -qs "^create -exist $other " /etc/netc/sets/*.ipset || ! ipset swap "$other" "$1" 2>/dev/null || return 0
-  done < <(ipset list -terse | awk '$1 == "Name:" { name = $2 } / maxelem 16777077 / { print name }')
+  done
   ipset create "$1-new" hash:net family "${family%% *}" maxelem 16777077 2>/dev/null || return
   ipset swap "$1-new" "$1" 2>/dev/null || { ipset destroy "$1-new"; return 1; }
   ipset destroy "$1-old" 2>/dev/null || true
@@ -43,8 +45,9 @@ members_are() { # FILE of `ipset restore`: compares with FILE as restored into a
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c 'ipset restore -file "$1" && ipset save' sets "$1" 2>&1) ||
     { differs "members of $1 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
+  wanted=$(printf '%s\n' "$wanted" | sets_and_members "$1") || { differs "members of $1 cannot be checked"; return 0; }
   there=$(ipset save 2>/dev/null | sets_and_members "$1") || true
-  compare ipset - "$(sets_and_members "$1" <<<"$wanted")" "$there"
+  compare ipset - "$wanted" "$there"
 }
 sets_and_members() { # FILE: of the output of `ipset save`, the sets that FILE creates, without sizes that the kernel chooses
   awk '

@@ -23,16 +23,16 @@ check() {
   local found generation
   (($# == 0)) || usage
   generation=$(current)
-  [[ ! -e $pending ]] || generation=$(<"$pending/new")
-  [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
+  [[ ! -e $pending ]] || { is_complete && generation=$(<"$pending/new"); } || die "a change is under way"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation"; unknown_files "$generation"; closed_folders; differing_parts)
+  found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; differing_parts)
+  (($? == 0)) || found+=$'\n'"the check did not finish"
   [[ $found ]] || return 0
   printf '%s\n' "$found"
   return 1
 }
 differing_parts() { # prints parts that are not up, what checks of the others find, and rules and routes of netc that no part has
-  local part order line up=()
+  local part order line lines up=()
   installed_order
   for part in "${order[@]}"; do
     if is_up "$part"; then
@@ -43,12 +43,26 @@ differing_parts() { # prints parts that are not up, what checks of the others fi
       echo "part $part is down"
     fi
   done
+  ! needs_run || echo "netc-host run does not run, and $job needs it"
   check_parts "${up[@]}"
-  while IFS=$'\t' read -r part line; do stray "$part" "$line"; done < <(strays)
+  read_lines strays || return
+  for line in "${lines[@]}"; do stray "${line%%$'\t'*}" "${line#*$'\t'}"; done
+}
+runs() { # `netc-host run` does, in process `runner`
+  local words=()
+  { read -r runner </run/netc-run/pid && mapfile -d '' -t words <"/proc/$runner/cmdline"; } 2>/dev/null
+  [[ ${words[*]:1} == */'netc-host run' ]]
+}
+needs_run() { # this host has no systemd, and nothing runs its `job`
+  ! has_systemd && ! runs || return
+  for job in "$parts"/*/{watch,health,endpoints,hold}; do [[ ! -e $job ]] || return 0; done
+  false
 }
 altered_files() { # GENERATION
-  local sum mode path place now
-  manifest_of "$1" | not_in_place | while read -r sum mode path _; do
+  local sum mode path place now line lines
+  not_in_place "$1" || return
+  for line in "${lines[@]}"; do
+    read -r sum mode path _ <<<"$line"
     place=/${path#files/}
     if [[ ! -e $place && ! -L $place ]]; then
       echo "file $place is missing"
@@ -64,14 +78,17 @@ closed_folders() { # BIRD and services are not root
   find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm -055 -printf 'folder %p has mode %m, not 755\n'
 }
 unknown_files() { # GENERATION: files in /etc/netc that it does not have, except the host's own
-  local path
+  local path lines
   local -A known=()
-  while read -r _ _ path _; do known[/${path#files/}]=1; done < <(manifest_of "$1")
-  while read -r path; do
+  read_lines awk '{print $3}' "$trees/$1/MANIFEST" || return
+  for path in "${lines[@]}"; do known[/${path#files/}]=1; done
+  read_lines find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print || return
+  for path in "${lines[@]}"; do
     [[ ! ${known[$path]-} ]] || continue
     case $path in
       /etc/netc/anycast/*.disabled | *"$beside") continue ;;
     esac
-    grep -qsF -e "$path" -- /etc/netc/parts/*/up /etc/netc/bird.conf || echo "file $path is not from netc" # scripts name files of the host's own
-  done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)
+    # What a script names is the host's own.
+    grep -qsF -e "$path" -- /etc/netc/parts/*/up /etc/netc/bird.conf || echo "file $path is not from netc"
+  done
 }

@@ -15,13 +15,15 @@
 #   netc-host back [GENERATION] [OPTION…]   installs the generation before the current one, or one that is still kept
 #   netc-host parts                         prints the parts in the order in which they come up
 #   netc-host up, down                      all parts; `up` also repairs what is broken
+#   netc-host run                           without systemd: brings all parts up, does what netc's units do, and at SIGTERM takes them down
 #   netc-host keys [--make FILE]            makes missing keys of this host and prints the public ones
 #   netc-host uninstall                     takes all parts down and removes all files, except /etc/netc/keys
-# shellcheck disable=SC1091,SC2034,SC2154,SC2329 # steps.bash sets, reads and calls these
-set -uo pipefail
-umask 022 # other users may read the directories that parts make
-set +o posix
-export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave those out
+# shellcheck disable=SC1090,SC1091,SC2015,SC2016,SC2034,SC2046,SC2154,SC2181,SC2329 # steps.bash sets, reads and calls these; awk has $1
+shopt -u expand_aliases
+IFS=$' \t\n'
+! compgen -A function >/dev/null || unset -f $(compgen -A function) # the caller's; steps.bash takes the rest of its environment away
+set -uo pipefail +ko posix # `keyword` changes what the lines below mean
+export LC_ALL=C PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave some out
 root=$0
 [[ $0 == /* && ! -L $0 ]] || root=$(realpath "$0")
 root=${root%/usr/local/sbin/netc-host}

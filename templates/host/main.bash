@@ -29,27 +29,21 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
-  old=$(current) new=$(sha256sum <"$tree/MANIFEST")
+  old=$(current)
+  new=$(sha256sum <"$tree/MANIFEST") || die "cannot read $tree/MANIFEST"
   new=${new:0:16}
   stage "$tree" "$new" || die "no room in $store; nothing was changed"
   [[ $overwrite ]] || paths_are_free "$old" "$new" || { unstage "$new"; exit 1; }
   preflight "$new" || { unstage "$new"; die "nothing was changed"; }
-  plan_change "$old" "$new"
+  plan_change "$old" "$new" || { unstage "$new"; die "cannot compare $old and $new; nothing was changed"; }
   report "$host: $old -> $new"
   print_plan "$old" "$new"
-  if [[ $dry ]]; then
-    unstage "$new"
-    exit 0
-  fi
-  if [[ $old == "$new" && ! $overwrite ]]; then
-    report "$new is installed already"
-    exit 0
-  fi
+  [[ ! $dry ]] || { unstage "$new"; exit 0; }
+  [[ $old != "$new" || $overwrite ]] || { report "$new is installed already"; exit 0; }
 
   # A process of its own makes the change, since it must outlive this connection.
-  token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
-  printf '%s\n' "$host" >"$store/host"
-  : >"$store/log"
+  token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ') && printf '%s\n' "$host" >"$store/host" && : >"$store/log" ||
+    die "cannot write $store; nothing was changed"
   NETC_BY=$by setsid "$trees/$new/files/usr/local/sbin/netc-host" switch "$new" "$within" "$(sha256sum <<<"$token" | cut -c1-64)" \
     </dev/null >>"$store/log" 2>&1 &
   process=$!
@@ -58,9 +52,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   wait "$process" || { wait; exit 1; }
   wait
 
-  if [[ $commit ]]; then
-    exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
-  fi
+  [[ ! $commit ]] || exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
   report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
@@ -85,10 +77,11 @@ confirm() { # TOKEN [--from ADDRESS|console]
   # Release the lock meanwhile: a program that `check` asks may hang, and a rollback must not wait for it.
   exec 8>&-
   wrong=$(check_parts "${order[@]}")
+  (($? == 0)) || wrong+=$'\n'"the check did not finish"
   { take_lock 10 && is_complete && [[ $(<"$pending/new") == "$new" ]]; } || die "the change was rolled back meanwhile"
   [[ ! $wrong ]] || die "something is missing; netc-host up repairs it, netc-host revert rolls back"$'\n'"$wrong"
+  end_change "$new" confirmed || die "the change is not confirmed, and is rolled back"
   disarm_rollback
-  end_change "$new" confirmed
   report "$new is confirmed"
 }
 
@@ -106,27 +99,11 @@ revert() {
   esac
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
-    kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
+    [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
     until take_lock 5; do [[ $reason == nobody* ]] || busy change; done
   fi
   [[ -e $pending ]] || die "no change waits for a confirmation any more: the generation is $(current)"
   roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
-}
-
-uninstall() {
-  take_lock 5 || busy change
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
-  local old part order left
-  old=$(current)
-  [[ $old != none ]] || die "nothing is installed"
-  begin_change "$old" none - || die "cannot write $store; nothing was changed"
-  run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
-  order_of "$old"
-  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
-  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
-  rm -rf "$store"
-  [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
-  report "all parts are down and all files are gone, except /etc/netc/keys"
 }
 
 require_idle() { # takes the lock; no change may be running or interrupted. Rolls back a change that was not confirmed before a boot
@@ -137,17 +114,20 @@ require_idle() { # takes the lock; no change may be running or interrupted. Roll
   [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
 }
 find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`, `left` (rules and routes of no part) and `unasked`
-  local part line up=()
+  local part line lines up=()
   local -A wrong=()
   not_up=() broken_parts=() left=() unasked=''
   for part in "${order[@]}"; do ! is_up "$part" || up+=("$part"); done
-  while IFS= read -r line; do
+  line=$(check_parts "${up[@]}"; strays)
+  (($? == 0)) || [[ $line ]] || unasked="the check did not finish"$'\n'
+  split_lines "$line"
+  for line in "${lines[@]}"; do
     case $line in
       ip\ *$'\t'*) left+=("$line") ;;
       *': cannot be checked'* | *' cannot be checked: '*) unasked+=$line$'\n' ;;
       *) wrong[${line%%: *}]=1 ;;
     esac
-  done < <(check_parts "${up[@]}"; strays)
+  done
   for part in "${order[@]}"; do
     if [[ ${wrong[$part]-} ]]; then broken_parts+=("$part"); fi
     if [[ ${wrong[$part]-} || " ${up[*]} " != *" $part "* ]]; then not_up+=("$part"); fi
@@ -186,7 +166,6 @@ down() {
 # shellcheck source=/dev/null
 use() { source "$root/usr/lib/netc/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
-# shellcheck source=/dev/null
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in
@@ -194,10 +173,8 @@ case ${1-} in
   install-from) install_from "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # only install_from calls it, which holds the lock
   try) use trial && trial "${@:2}" ;;
-  install) (($# > 1)) || usage "install takes a FILE.tar.gz"; use bring && install_bundle "${@:2}" ;;
-  back) use bring && back_to "${@:2}" ;;
-  keys) use bring && "$@" ;;
-  up | down | uninstall) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
+  install | back | keys | run | uninstall) use bring && bring "$@" ;;
+  up | down) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
   parts) (($# == 1)) || usage "$1 takes no options"; installed_order; printf '%s' "${order[@]/%/$'\n'}" ;;
   revert) [[ $# == 1 || $* == 'revert --'@(unconfirmed|boot) ]] || usage "revert takes no options"; "$@" ;;
   status | check) "$@" ;;

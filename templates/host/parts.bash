@@ -7,14 +7,15 @@
 
 declare -A script=()
 read_scripts() { # VERB FOLDER PARTS…: reads each part's script into `script`, without comments
-  local part commands
+  local part commands left=0
   script=()
   for part in "${@:3}"; do
     script[$part]=''
     [[ -r $2/$part/$1 ]] || continue
-    commands_in "$2/$part/$1"
+    commands_in "$2/$part/$1" || left=1
     script[$part]=$commands
   done
+  return "$left"
 }
 is_literal() { [[ $1 != *[!A-Za-z0-9_.,:/@%+=\ -]* ]]; } # LINE: it has no character that the shell would interpret
 
@@ -36,10 +37,11 @@ kind_of() { # STEP
   esac
 }
 is_link() { # PART, whose `up` was read: it has only such steps. Sets `all_steps`, `steps_of` (by kind) and `preconditions`
-  local line kind last=0 steps='' conditions=''
-  while IFS= read -r line; do
+  local line lines kind last=0 steps='' conditions=''
+  split_lines "${script[$1]}"
+  for line in "${lines[@]}"; do
     case $line in
-      '' | finish | "source /usr/lib/netc/steps.bash $1 up" | 'source /usr/lib/netc/wireguard.bash') ;;
+      finish | "source /usr/lib/netc/steps.bash $1 up" | 'source /usr/lib/netc/wireguard.bash') ;;
       need_wireguard | 'unused_link '* | 'secret '*) conditions+=$line$'\n' ;;
       'step '*)
         line=${line#step }
@@ -48,59 +50,62 @@ is_link() { # PART, whose `up` was read: it has only such steps. Sets `all_steps
         ;;
       *) return 1 ;;
     esac
-  done <<<"${script[$1]}"
+  done
   [[ $steps ]] || return
   all_steps[$1]=$steps preconditions[$1]=$conditions
 }
 
 # ---- preconditions of scripts. If one does not hold, nothing is printed here: the part's own script runs and prints it.
 check_secrets() { # PARTS…: reads mode and owner of each file once; `good_secrets` has those that only root can read
-  local part word file mode owner files=()
-  local -A seen=()
+  local part line lines mode owner file
+  local -A files=()
   for part in "$@"; do
-    while read -r word file; do
-      [[ $word != secret || ${seen[$file]-} ]] || { seen[$file]=1 files+=("$file"); }
-    done <<<"${preconditions[$part]}"
+    split_lines "${preconditions[$part]}"
+    for line in "${lines[@]}"; do [[ $line != 'secret '* ]] || files[${line#* }]=1; done
   done
   ((${#files[@]})) || return 0
-  while read -r mode owner file; do
+  split_lines "$(stat -L -c '%a %u %n' -- "${!files[@]}" 2>/dev/null)" # those that it cannot read are not good
+  for line in "${lines[@]}"; do
+    read -r mode owner file <<<"$line"
     [[ $owner != 0 || $mode != *00 || ! -s $file ]] || good_secrets[$file]=1
-  done < <(stat -L -c '%a %u %n' -- "${files[@]}" 2>/dev/null)
+  done
 }
 may_come_up() { # PART: it is down, and its preconditions hold
-  local word what
+  local line lines
   [[ ! -e /run/netc/$1 ]] || return
-  while read -r word what; do
-    case $word in
+  split_lines "${preconditions[$1]}"
+  for line in "${lines[@]}"; do
+    case $line in
       need_wireguard) [[ $has_wireguard ]] || return ;;
-      unused_link) [[ ! -e /sys/class/net/$what ]] || return ;;
-      secret) [[ ${good_secrets[$what]-} ]] || return ;;
+      unused_link*) [[ ! -e /sys/class/net/${line#* } ]] || return ;;
+      secret*) [[ ${good_secrets[${line#* }]-} ]] || return ;;
     esac
-  done <<<"${preconditions[$1]}"
+  done
 }
 
 # ---- up
-batch() { # FLAG…: runs `lines` by `ip`; `owners` has the part of each. The last line always fails, which shows that `ip` read them all.
-  local said failed all=$((${#lines[@]} + 1))
+batch() { # FLAG…: runs `commands` by `ip`; `owners` has the part of each. The last line always fails, which shows that `ip` read them all.
+  local said failed all=$((${#commands[@]} + 1))
   ((all > 1)) || return 0
-  said=$(printf '%s\n' "${lines[@]}" 'that is all' | ip -force "$@" -batch - 2>&1 >/dev/null |
+  said=$(printf '%s\n' "${commands[@]}" 'that is all' | ip -force "$@" -batch - 2>&1 >/dev/null |
     sed -nE 's/^Command failed -:([0-9]+)$/\1/p')
   if [[ ${said##*$'\n'} != "$all" ]]; then said=$(seq "$all"); fi
   for failed in $said; do ((failed == all)) || batch_failed[${owners[failed - 1]}]=1; done
 }
 run_kind() { # KIND PARTS…: runs their steps of this kind
-  local part words lines=() owners=() flags=()
+  local part words step lines commands=() owners=() flags=()
   case ${step_kinds[$1]} in *4) flags=(-4) ;; *6) flags=(-6) ;; esac
   for part in "${@:2}"; do
-    [[ ${steps_of["$1 $part"]-} ]] || continue
-    while [[ ! ${batch_failed[$part]-} ]] && read -ra words; do
+    split_lines "${steps_of["$1 $part"]-}"
+    for step in "${lines[@]}"; do
+      [[ ! ${batch_failed[$part]-} ]] && read -ra words <<<"$step" || break
       case ${words[0]} in
-        wireguard) lines+=("link add dev ${words[1]} group 77 type wireguard") owners+=("$part") ;;
-        ip) lines+=("${words[*]:1+${#flags[@]}}") owners+=("$part") ;;
+        wireguard) commands+=("link add dev ${words[1]} group 77 type wireguard") owners+=("$part") ;;
+        ip) commands+=("${words[*]:1+${#flags[@]}}") owners+=("$part") ;;
         setting) { printf '%s\n' "${words[2]}" >"/proc/sys/${words[1]}"; } 2>/dev/null || batch_failed[$part]=1 ;;
         *) "${words[@]}" </dev/null 2>/dev/null || batch_failed[$part]=1 ;;
       esac
-    done <<<"${steps_of["$1 $part"]%$'\n'}"
+    done
   done
   batch "${flags[@]}"
 }
@@ -111,7 +116,6 @@ undo_parts() { # PARTS…: runs `down` of each, under the lock
   local part
   for part in "$@"; do NETC_LOCKED=$parts/$part "$parts/$part/down" || true; done
 }
-undo_interrupted_parts() { undo_parts "${!coming_up[@]}"; }
 
 links_up_in_batch() { # PARTS…, all of them links: those that come up are in `came_up`
   local part number has_wireguard='' ready=()
@@ -120,7 +124,7 @@ links_up_in_batch() { # PARTS…, all of them links: those that come up are in `
   check_secrets "$@"
   ! { command -v wg >/dev/null && { [[ -e /sys/module/wireguard ]] || modprobe -qn wireguard 2>/dev/null; }; } || has_wireguard=1
   for part in "$@"; do ! may_come_up "$part" || ready+=("$part"); done
-  trap undo_interrupted_parts EXIT
+  trap 'undo_parts "${!coming_up[@]}"' EXIT
   for part in "${ready[@]}"; do
     coming_up[$part]=1
     { printf '%s' "${all_steps[$part]}" >"/run/netc/$part"; } 2>/dev/null || batch_failed[$part]=1
@@ -161,18 +165,19 @@ up_by_scripts() { # PARTS…
 
 # ---- down
 add_down_to_batch() { # PART, whose `down` was read: if it is up, adds its interfaces to `links`, and its other commands to `lines4` and `lines6`
-  local line words four=() six=() devices=()
+  local line lines words four=() six=() devices=()
   is_up "$1" || return
-  while IFS= read -r line; do
+  split_lines "${script[$1]}"
+  for line in "${lines[@]}"; do
     read -ra words <<<"$line"
     case $line in
-      '' | finish | 'source /usr/lib/netc/'*) ;;
+      finish | 'source /usr/lib/netc/'*) ;;
       'undo remove_link '*) ((${#words[@]} == 3)) && devices+=("${words[2]}") || return ;;
       'undo ip -4 '*) is_literal "$line" && four+=("${words[*]:3}") || return ;;
       'undo ip -6 '*) is_literal "$line" && six+=("${words[*]:3}") || return ;;
       *) return 1 ;;
     esac
-  done <<<"${script[$1]}"
+  done
   ((${#devices[@]})) || return
   lines4+=("${four[@]}") lines6+=("${six[@]}") links+=("${devices[@]}")
   links_of[$1]=${devices[*]}
@@ -181,11 +186,11 @@ force_batch() { # FLAG LINES…: ignores failures, since something may be gone a
   (($# < 2)) || printf '%s\n' "${@:2}" | ip -force "$1" -batch - >/dev/null 2>&1 || true
 }
 links_down_in_batch() { # PARTS…: removes the journals of those that went down
-  local part link left name ours=' ' links=() lines4=() lines6=() gone=()
+  local part link left name ours=' ' lines links=() lines4=() lines6=() gone=()
   local -A links_of=()
-  lock_parts || return
+  read_lines ip -o link show group 77 && lock_parts || return # the group of netc's interfaces
+  for name in "${lines[@]}"; do name=${name#*: } && name=${name%%:*} && ours+="${name%@*} "; done
   for part in "$@"; do add_down_to_batch "$part" || true; done
-  while read -r _ name _; do name=${name%:} && ours+="${name%@*} "; done < <(ip -o link show group 77) # the group of netc's interfaces
   for part in "${!links_of[@]}"; do echo down >>"/run/netc/$part"; done
   force_batch -4 "${lines4[@]}"
   force_batch -6 "${lines6[@]}"
@@ -203,7 +208,7 @@ links_down_in_batch() { # PARTS…: removes the journals of those that went down
 take_down_parts() { # PARTS…, in this order: those that do not go down are in `failed`
   local part link group=()
   failed=()
-  read_scripts down "$parts" "$@"
+  read_scripts down "$parts" "$@" || true # what cannot be read is left to the script itself
   for part in "$@" ''; do
     if [[ $part && ${script[$part]} == *'undo remove_link '* ]]; then
       group+=("$part")

@@ -2,33 +2,37 @@
 # Each file that differs is first written beside its path. When all are written, they are renamed.
 beside=.netc-new
 
-not_in_place() { # reads a MANIFEST, prints the lines whose file is missing or differs on this host
-  local word sum mode path place line lines=() places=()
-  local -A sums=() modes=()
-  while read -r line; do
-    [[ $line == *'  files/'* ]] || continue
+not_in_place() { # GENERATION: puts the lines of its MANIFEST whose file is missing or differs on this host into `lines`
+  local word sum mode path place line found=() places=()
+  local -A there=()
+  [[ $1 == none ]] || mapfile -t found <"$trees/$1/MANIFEST" || return
+  for line in "${found[@]}"; do
     read -r _ _ path _ <<<"$line"
-    lines+=("$line")
-    [[ ! -f /${path#files/} ]] || places+=("/${path#files/}")
+    [[ $path != files/* || ! -f /${path#files/} ]] || places+=("/${path#files/}")
   done
-  while read -r word place; do
-    if [[ $word == *:* ]]; then modes[$place]=${word#*:}; else sums[$place]=$word; fi
-  done < <(printf '%s\n' "${places[@]}" | xargs -r -d '\n' sh -c 'sha256sum "$@"; exec stat -c "is:%a:%u:%g %n" "$@"' - 2>/dev/null)
+  # What cannot be read counts as different.
+  split_lines "$(printf '%s\n' "${places[@]}" | xargs -r -d '\n' sh -c 'sha256sum "$@"; exec stat -c "is:%a:%u:%g %n" "$@"' - 2>/dev/null)"
   for line in "${lines[@]}"; do
+    read -r word place <<<"$line"
+    there[$place]+="$word "
+  done
+  lines=()
+  for line in "${found[@]}"; do
     read -r sum mode path _ <<<"$line"
-    place=/${path#files/}
-    [[ ${sums[$place]-} == "$sum" && ${modes[$place]-} == "${mode#0}:0:0" ]] || printf '%s\n' "$line"
+    [[ $path != files/* || ${there[/${path#files/}]-} == "$sum is:${mode#0}:0:0 " ]] || lines+=("$line")
   done
 }
 
 prepare() { # NEW: writes each file that is not in place beside its path
-  local sum path paths=() all=''
+  local sum path line lines paths=() all=''
   local -A folders=()
-  while read -r sum _ path _; do
+  not_in_place "$1" || return
+  for line in "${lines[@]}"; do
+    read -r sum _ path _ <<<"$line"
     path=${path#files/}
     [[ ! -d /$path || -L /$path ]] || { report "/$path is a directory, and netc has a file there"; return 1; }
     paths+=("$path") folders[/${path%/*}]=1 all+="$sum  /$path$beside"$'\n'
-  done < <(manifest_of "$1" | not_in_place)
+  done
   ((${#paths[@]})) || return 0
   make_folders "${!folders[@]}" && printf '%s\n' "${paths[@]}" |
     tar --create --directory "$trees/$1/files" --owner=0 --group=0 --no-recursion --files-from=- |
@@ -56,22 +60,22 @@ make_folders() { # DIRECTORY…: notes those that were missing, for `remove_fold
   printf '%s\n' "${missing[@]}" >>"$store/folders" && umask 077 && mkdir -p "${missing[@]}" && umask 022 && chmod 755 "${open[@]}"
 }
 remove_folders() { # those that `make_folders` made and that are empty
-  local folder made=()
+  local folder lines kept=()
   [[ -e $store/folders ]] || return 0
-  mapfile -t made < <(sort -ru "$store/folders")
-  rmdir --ignore-fail-on-non-empty "${made[@]}" 2>/dev/null || true
-  for folder in "${made[@]}"; do [[ ! -d $folder ]] || echo "$folder"; done >"$store/folders.new"
-  mv "$store/folders.new" "$store/folders"
+  read_lines sort -ru "$store/folders" || return
+  rmdir --ignore-fail-on-non-empty "${lines[@]}" 2>/dev/null || true
+  for folder in "${lines[@]}"; do [[ ! -d $folder ]] || kept+=("$folder"); done
+  printf '%s\n' "${kept[@]}" >"$store/folders.new" && mv "$store/folders.new" "$store/folders"
 }
 
 put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files that only OLD has
-  local path
-  while read -r _ _ path _; do
-    path=/${path#files/}
-    [[ ! -e $path$beside ]] || mv -fT "$path$beside" "$path" || return
-  done < <(manifest_of "$2" | sed -n '/  files\//p')
-  comm -23 <(manifest_of "$1" | awk '{print $3}' | sort) <(manifest_of "$2" | awk '{print $3}' | sort) |
-    sed -n 's,^files/,/,p' | xargs -r -d '\n' rm -f
+  local path lines places gone
+  places=$(manifest_of "$2" | sed -n 's,^[^/]*  files/\([^ ]*\).*,/\1,p') || return
+  # NEW twice: what is there once is of OLD alone.
+  gone=$({ manifest_of "$1" && manifest_of "$2" && manifest_of "$2"; } | awk '{print $3}' | sort | uniq -u | sed -n 's,^files/,/,p') || return
+  split_lines "$places"
+  for path in "${lines[@]}"; do [[ ! -e $path$beside ]] || mv -fT "$path$beside" "$path" || return; done
+  [[ ! $gone ]] || printf '%s\n' "$gone" | xargs -d '\n' rm -f || return
   remove_folders
   # Somebody else may have made these folders, with another umask.
   [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
@@ -81,8 +85,10 @@ put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files tha
 has_file() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
 
 occupied_paths() { # OLD NEW: prints paths with files of others: OLD did not have them, and they differ from NEW
-  local path
-  manifest_of "$2" | not_in_place | while read -r _ _ path _; do
+  local line lines path
+  not_in_place "$2" || return
+  for line in "${lines[@]}"; do
+    read -r _ _ path _ <<<"$line"
     [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || has_file "$1" "$path" || echo "/${path#files/}"
   done
 }

@@ -32,34 +32,35 @@ is_up() { # PART: its journal says that nobody took it down, and that no `up` or
 }
 
 differing() { # OLD NEW: prints the lines that only one MANIFEST has: `SHA-256  mode  path  effects`
-  comm -3 <(manifest_of "$1" | sort) <(manifest_of "$2" | sort) | tr -d '\t'
+  { manifest_of "$1" && manifest_of "$2"; } | sort | uniq -u
 }
 
-commands_in() { # FILE: reads its lines without comments into `commands`
-  local line
+commands_in() { # FILE: reads its lines without comments, and of a unit without its description, into `commands`
+  local line lines words='^[[:blank:]]*#|^Description='
+  mapfile -t lines <"$1" || return
   commands=''
-  while IFS= read -r line; do [[ $line =~ ^\ *# ]] || commands+=$line$'\n'; done <"$1"
+  for line in "${lines[@]}"; do [[ $line =~ $words ]] || commands+=$line$'\n'; done
 }
 differs_in_comments_only() { # OLD NEW PATH: a file that does the same as before
-  local old=$trees/$1/$3 new=$trees/$2/$3 commands words='^[[:blank:]]*#|^Description='
-  [[ -f $old && -f $new ]] || return
-  [[ $3 == files/etc/netc/parts/* ]] || { cmp -s <(grep -vE "$words" "$old") <(grep -vE "$words" "$new"); return; }
-  commands_in "$old"
+  local old=$trees/$1/$3 new=$trees/$2/$3 commands
+  [[ -f $old && -f $new ]] && commands_in "$old" || return
   old=$commands
-  commands_in "$new"
-  [[ $old == "$commands" ]]
+  commands_in "$new" && [[ $old == "$commands" ]]
 }
 declare -A action=() changed_units=()
 plan_change() { # OLD NEW: sets `action` of each part (leave, keep, reload, restart, start), and `changed_units`, which restart
-  local part path effects effect order
-  action=() changed_units=() differing=$(differing "$1" "$2")
+  local part path effects effect order line lines
+  action=() changed_units=()
+  differing=$(differing "$1" "$2") || return
   order_of "$1"
   for part in "${order[@]}"; do action[$part]=leave; done
   order_of "$2"
   for part in "${order[@]}"; do
     if [[ ${action[$part]-} ]]; then action[$part]=keep; else action[$part]=start; fi
   done
-  while read -r _ _ path effects; do
+  split_lines "$differing"
+  for line in "${lines[@]}"; do
+    read -r _ _ path effects <<<"$line"
     if [[ ! $effects ]] || differs_in_comments_only "$1" "$2" "$path"; then continue; fi
     for effect in ${effects//,/ }; do
       part=${effect#*:}
@@ -69,17 +70,19 @@ plan_change() { # OLD NEW: sets `action` of each part (leave, keep, reload, rest
         reload:*:keep | retire:*:keep) action[$part]=reload ;;
       esac
     done
-  done <<<"$differing"
+  done
   restart_bound_parts "$1"
 }
 
 restart_bound_parts() { # OLD: a part that is bound to a part that goes down restarts with it
-  local part unit words other order
+  local part unit other order lines
   local -A bound=()
-  while IFS=: read -r unit words; do
-    unit=${unit##*/netc-} unit=${unit%.service}
-    bound[$unit]+=" ${words#*=}"
-  done < <(grep -HE '^(BindsTo|PartOf)=' "$trees/$1"/files/etc/systemd/system/netc-*.service 2>/dev/null)
+  [[ $1 != none ]] || return 0
+  read_lines awk '/^(BindsTo|PartOf)=/ {print FILENAME ":" $0}' "$trees/$1"/files/etc/systemd/system/netc-*.service || return
+  for unit in "${lines[@]}"; do
+    part=${unit##*/netc-} part=${part%%.service:*}
+    bound[$part]+=" ${unit#*=}"
+  done
   order_of "$1"
   for part in "${order[@]}"; do
     [[ ${action[$part]} == keep || ${action[$part]} == reload ]] || continue
@@ -98,12 +101,11 @@ print_plan() { # OLD NEW
   order_of "$2"
   for what in leave restart reload start; do
     for part in "${old[@]}" "${order[@]}"; do
-      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || printf '%-8s %s\n' "$what" "$part"
-      [[ ${action[$part]} != "$what" ]] || printed[$part]=1
+      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || { printf '%-8s %s\n' "$what" "$part"; printed[$part]=1; }
     done
   done
-  for part in $(printf '%s\n' "${!changed_units[@]}" | sort); do printf '%-8s %s\n' unit "$part"; done
-  printf '%-8s %s\n' files "$(awk '$3 ~ /^files\// {print $3}' <<<"$differing" | sort -u | wc -l) differ"
+  ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
+  printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
 }
 
 select_by_action() { # ACTION…: keeps in `order` the parts with one of these

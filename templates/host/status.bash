@@ -40,10 +40,12 @@ found_anycast() {
   done
 }
 found_failed() {
-  local unit
+  local unit ours lines job
+  ! needs_run || row failed "netc-host run (does not run)"
   has_systemd || return 0
-  systemctl list-units --failed --plain --no-legend --no-pager 2>/dev/null | while read -r unit _; do
-    if [[ $unit == netc[-_.]* ]] || units_of "$(current)" | grep -xF "$unit" >/dev/null; then row failed "$unit"; fi
+  ours=$(units_of "$(current)") && read_lines systemctl list-units --failed --plain --no-legend --no-pager || { row failed "systemd (does not answer)"; return; }
+  for unit in "${lines[@]%% *}"; do
+    [[ $unit != netc[-_.]* && $'\n'$ours$'\n' != *$'\n'"$unit"$'\n'* ]] || row failed "$unit"
   done
 }
 
@@ -99,7 +101,6 @@ as_text() {
     }' | sed 's/ *$//'
 }
 
-# shellcheck disable=SC2016 # for awk
 escaping='function escaped(text, out, i, c) {
   for (i = 1; i <= length(text); i++) {
     c = substr(text, i, 1)

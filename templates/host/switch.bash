@@ -12,9 +12,8 @@ phase() { printf '%s\n' "$1" >"$pending/phase.new" && mv "$pending/phase.new" "$
 # Parts, with systemd or without it.
 
 by_systemd() { # VERB PARTS…: in one call; systemd takes the order from the units
-  local them
-  mapfile -t them < <(printf 'netc-%s.service\n' "${@:2}")
-  timeout $((120 + 2 * $#)) systemctl "$1" "${them[@]}" 8>&- # two minutes, and two seconds for each part
+  local them=("${@/#/netc-}")
+  timeout $((120 + 2 * $#)) systemctl "$1" "${them[@]:1}" 8>&- # two minutes, and two seconds for each part
 }
 show_unit_log() { ! has_systemd || journalctl -u "netc-$1.service" -n 15 -o cat --no-pager 2>/dev/null || true; } # PART
 
@@ -69,56 +68,64 @@ reload_part() {
 }
 
 retire() { # OLD NEW PART: undoes what only the old `down` undoes, since a reload only adds
-  local old new script=$pending/retire
-  old=$trees/$1/files new=$trees/$2/files
-  manifest_of "$1" | grep -q "  retire:$3$" || return 0
-  grep '^undo ' "$old/etc/netc/parts/$3/down" | grep -vxFf "$new/etc/netc/parts/$3/down" >"$script.lines" || return 0
-  {
-    grep '^source ' "$old/etc/netc/parts/$3/down" | sed "s,/usr/lib/netc/,$old/usr/lib/netc/,; s/ down$/ reload/"
-    cat "$script.lines"
-    echo finish
-  } >"$script"
-  bash "$script" 8>&-
+  local old=$trees/$1/files new=$trees/$2/files undone
+  grep -q "  retire:$3$" "$trees/$1/MANIFEST" || (($? > 1)) || return 0
+  undone=$(awk 'NR == FNR {kept[$0]; next} /^undo / && !($0 in kept)' {"$new","$old"}"/etc/netc/parts/$3/down") || return
+  [[ $undone ]] || return 0
+  { sed -n "/^source /{s,/usr/lib/netc/,$old/usr/lib/netc/,; s/ down$/ reload/; p}" "$old/etc/netc/parts/$3/down" &&
+    printf '%s\n' "$undone" finish; } >"$pending/retire" && bash "$pending/retire" 8>&-
 }
 retire_sets() { # OLD: removes ipsets of parts that left, which rules of OLD named until now
   local part down
   for part in "${!action[@]}"; do
     [[ $part == set-* && ${action[$part]} == leave ]] || continue
     down=$trees/$1/files/etc/netc/parts/$part/down
-    bash -c "$(sed "s,/usr/lib/netc/,$trees/$1/files/usr/lib/netc/,; s/ down$/ none/; /^finish$/d" "$down")" 8>&-
+    down=$(sed "s,/usr/lib/netc/,$trees/$1/files/usr/lib/netc/,; s/ down$/ none/; /^finish$/d" "$down") && bash -c "$down" 8>&-
   done
 }
 
-units_of() { manifest_of "$1" | grep -o 'unit:[^,]*' | cut -d: -f2- | sort -u; } # GENERATION: units that are not parts
+units_of() { # GENERATION: units that are not parts
+  manifest_of "$1" | awk '{n = split($4, all, ","); for (i = 1; i <= n; i++) if (sub(/^unit:/, "", all[i])) print all[i]}' | sort -u
+}
 list_running_units() { # OLD NEW: of both, those that run now: NAME INVOCATION, and `changed` if `plan_change` found a changed file of it
-  local units key value name changed
+  local line lines name changed
   local -A shown=()
   has_systemd || return 0
-  mapfile -t units < <({ units_of "$1"; units_of "$2"; } | sort -u)
-  ((${#units[@]})) || return 0
-  { systemctl show -p Names,ActiveState,InvocationID -- "${units[@]/@./@*.}" && echo; } | while IFS='=' read -r key value; do
-    [[ ! $key ]] || { shown[$key]=$value; continue; }
+  line=$({ units_of "$1" && units_of "$2"; } | sort -u) || return
+  split_lines "$line"
+  ((${#lines[@]})) || return 0
+  line=$(systemctl show -p Names,ActiveState,InvocationID -- "${lines[@]/@./@*.}") || return
+  split_lines "${line//$'\n\n'/$'\n=\n'}"$'\n=' # an empty line ends a unit
+  for line in "${lines[@]}"; do
+    [[ $line == = ]] || { shown[${line%%=*}]=${line#*=}; continue; }
     changed=''
     for name in ${shown[Names]-}; do [[ ! ${changed_units[$name]-}${changed_units[${name/@*./@.}]-} ]] || changed=changed; done
     [[ ${shown[ActiveState]-inactive} == @(inactive|failed) ]] || echo "$name ${shown[InvocationID]:--} $changed"
   done
 }
 stop_own_units() { # OLD NEW: netc's units that NEW does not have
-  local unit
-  for unit in $(comm -23 <(units_of "$1") <(units_of "$2") | grep '^netc-'); do quietly systemctl stop "$unit" 8>&- || true; done
+  local unit lines
+  unit=$({ units_of "$1" && units_of "$2" && units_of "$2"; } | sort | uniq -u) || return
+  split_lines "$unit"
+  for unit in "${lines[@]}"; do [[ $unit != netc-* ]] || quietly systemctl stop "$unit" 8>&- || true; done
 }
 resume_units() { # NEW: restarts units that still run as before their files changed, and starts units that ran before the change
-  local unit was changed left=0
+  local unit was changed line lines left=0
   has_systemd || return 0
-  while read -r unit was changed; do
+  split_lines "$outdated"
+  for line in "${lines[@]}"; do
+    read -r unit was changed <<<"$line"
     [[ $changed && $(systemctl show -P InvocationID "$unit") == "$was" ]] && is_loaded "$unit" || continue
     report "restart  $unit"
     systemctl restart "$unit" 8>&- || left=1
-  done <<<"$outdated"
-  while read -r unit _; do
+  done
+  mapfile -t lines <"$pending/running" || return
+  for unit in "${lines[@]%% *}"; do
     quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
-  done <"$pending/running"
-  for unit in $(units_of "$1" | grep '^netc-.*\(timer\|service\)$' | grep -v '^netc-endpoints-.*service$'); do
+  done
+  read_lines units_of "$1" || return
+  for unit in "${lines[@]}"; do
+    [[ $unit == netc-*.@(timer|service) && $unit != netc-endpoints-*.service ]] || continue
     quietly systemctl is-active "$unit" || quietly systemctl start "$unit" 8>&- || true
   done
   return "$left"
@@ -132,7 +139,7 @@ reload_systemd() { # OLD NEW: makes systemd and systemd-networkd read files that
     if [[ ${changed_units[systemd-networkd.service]-} ]]; then systemctl restart systemd-networkd; else networkctl reload || true; fi
   fi
   unset 'changed_units[systemd-networkd.service]'
-  outdated=$(list_running_units "$1" "$2")
+  outdated=$(list_running_units "$1" "$2") || return
   quietly systemctl enable netc.target || true
 }
 disable_units() { # NEW: it may enable other units. netc.target stays: at boot it starts the rollback of an interrupted change
@@ -145,23 +152,23 @@ disable_units() { # NEW: it may enable other units. netc.target stays: at boot i
 # ---- the phases
 run_phases() { # OLD NEW [back-]: fails at the first part that does not come up; a rollback continues with the others
   local part back=${3-} left=0 order failed group=()
-  plan_change "$1" "$2"
+  plan_change "$1" "$2" || return
   if [[ $(<"$pending/phase") != "${back}"@(laying|starting) ]]; then
-    phase "${back}stopping"
+    phase "${back}stopping" || return
     order_of "$1"
     select_by_action leave restart
     reversed order
     stop_parts "${order[@]}" || [[ $back ]] || { report "${failed[*]} does not go down"; return 1; }
-    phase "${back}laying"
+    phase "${back}laying" || return
   fi
   if [[ $(<"$pending/phase") != "${back}starting" ]]; then
-    ! has_systemd || stop_own_units "$1" "$2"
+    ! has_systemd || stop_own_units "$1" "$2" || left=1
     ! has_systemd || [[ $2 != none ]] || quietly systemctl stop netc.target 8>&- || true
     disable_units "$2"
     put_files "$1" "$2" || return
-    phase "${back}starting"
+    phase "${back}starting" || return
   fi
-  reload_systemd "$1" "$2"
+  reload_systemd "$1" "$2" || { left=1; [[ $back ]] || return 1; }
   order_of "$2"
   [[ $back ]] || select_by_action restart start reload
   for part in "${order[@]}" ''; do
@@ -183,26 +190,26 @@ run_phases() { # OLD NEW [back-]: fails at the first part that does not come up;
 arm_rollback() { # SECONDS: starts its timer, which does not end with the connection or with this process
   local netc_host
   netc_host=$trees/$(<"$pending/new")/files/usr/local/sbin/netc-host
-  ln -sfn "$netc_host" "$pending/netc-host"
+  ln -sfn "$netc_host" "$pending/netc-host" || return
   if has_systemd; then
     # The first of the two timers counts: daemon-reload restarts --on-active, and somebody may set the clock back.
     systemd-run --quiet --collect --unit=netc-revert --timer-property=AccuracySec=100ms --on-active="$1" \
       --on-calendar="@$(($(printf '%(%s)T' -1) + $1))" \
       "$netc_host" revert --unconfirmed 8>&-
   else
-    # shellcheck disable=SC2016 # the other bash expands it
     NETC_REVERT=$pending setsid -f bash -c 'sleep "$1"; unset NETC_REVERT; exec "$2" revert --unconfirmed' revert "$1" "$netc_host" \
       </dev/null >>"$store/log" 2>&1 8>&-
   fi
 }
 rollback_processes() { # prints the ids of those that wait for a rollback or run it
-  local process
-  while IFS=/ read -r _ _ process _; do echo "$process"; done < <(grep -lszxF "NETC_REVERT=$pending" /proc/[0-9]*/environ 2>/dev/null)
+  # Processes may end meanwhile, and grep then has status 2.
+  grep -lszxF "NETC_REVERT=$pending" /proc/[0-9]*/environ 2>/dev/null | sed 's,^/proc/\([0-9]*\)/.*,\1,' || true
 }
 disarm_rollback() { # ends its timer and its processes, except the caller
-  local process
+  local process lines
   ! has_systemd || quietly systemctl stop netc-revert.timer || true
-  for process in $(rollback_processes); do
+  read_lines rollback_processes
+  for process in "${lines[@]}"; do
     [[ $process == "$$" ]] || kill "$process" 2>/dev/null || true
   done
 }
@@ -210,17 +217,15 @@ disarm_rollback() { # ends its timer and its processes, except the caller
 end_change() { # CURRENT WORDS…: WORDS are for the history
   local to=$1
   printf '%(%FT%TZ)T %s %s\n' -1 "$to" "${*:2}" >>"$store/history"
-  if [[ $to == none ]]; then rm -f "$store/current"; else ln -sfn "generations/$to" "$store/current.new" && mv -fT "$store/current.new" "$store/current"; fi
-  rm -f "$store/reserve"
-  rm -rf "$pending"
-  sync -f "$store"
+  { if [[ $to == none ]]; then rm -f "$store/current"; else ln -sfn "generations/$to" "$store/current.new" && mv -fT "$store/current.new" "$store/current"; fi &&
+    rm -rf "$store/reserve" "$pending" && sync -f "$store"; } || { report "cannot write $store"; return 1; }
   remove_old_generations
 }
 remove_old_generations() { # except the last five and the current one
-  local path
-  find "$trees" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +6 | while read -r _ path; do
-    [[ ${path##*/} == "$(current)" ]] || rm -rf "$path"
-  done
+  local path lines
+  path=$(find "$trees" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +6) || return
+  split_lines "$path"
+  for path in "${lines[@]#* }"; do [[ ${path##*/} == "$(current)" ]] || rm -rf "$path"; done
 }
 
 begin_change() { # OLD NEW WANTED: makes $pending, whole or not at all
@@ -236,15 +241,12 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
   local old
   old=$(current)
   begin_change "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
-  if ! reserve_space "$old" || ! prepare "$1"; then
+  if ! { reserve_space "$old" && prepare "$1" && echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until" && arm_rollback "$2"; }; then
+    remove_prepared "$1"
     rm -rf "$pending" "$store/reserve"
     die "no room for the files, or for a rollback; nothing was changed"
   fi
-  arm_rollback "$2"
-  echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until"
-  if run_phases "$old" "$1"; then
-    cat /proc/self/stat >"$pending/complete" # a connection is new if its sshd began after this process
-    phase complete
+  if run_phases "$old" "$1" && cat /proc/self/stat >"$pending/complete" && phase complete; then # a connection is new if its sshd began after this process
     report "all parts are up"
   else
     report "rolling back"
@@ -274,7 +276,7 @@ roll_back() { # REASON: from any phase
   fi
   disarm_rollback
   ((!failed)) || { report "rolled back to $old, but not all of it came up: see netc-host status"; }
-  end_change "$old" "rolled back from $new: $1"
+  end_change "$old" "rolled back from $new: $1" || failed=1
   broadcast "netc rolled back from $new to $old: $1"
   return "$failed"
 }

@@ -63,16 +63,28 @@ def at_rest(host: Host, passing: str, kept: str = r"/var/lib/netc|  /run/netc/")
     return without(host.state(), passing), there
 
 
+RUNS = """mkdir -p /run/netc-run
+echo "$$" >/run/netc-run/pid
+echo ready
+sleep infinity &
+wait
+"""
+
+
+def as_if_run(host: Host) -> None:
+    """`status` and `check` see `netc-host run`, which watches nothing here: the test looks after the scripts itself."""
+    host.write("/run/stand-in/netc-host", RUNS)
+    host.start(["bash", "/run/stand-in/netc-host", "run"]).wait_for("ready")
+
+
 KILL = """# bash reads this first (BASH_ENV): netc-host, doing VERB, is killed before its command number AT
 if [[ ${0##*/} == netc-host && ${1-} == "$VERB" ]]; then
     unset BASH_ENV
     exec {killing_told}>/tmp/commands
     killing_count=0
-    killing_meets() {
-        ((BASHPID != $$)) || { ((++killing_count != AT)) || kill -9 $$; echo "$killing_count" >&"$killing_told"; }
-    }
-    set -o functrace
-    trap killing_meets DEBUG
+    set -o functrace # netc-host removes functions of its caller, so the trap has none
+    trap '((BASHPID != $$)) ||
+        { ((++killing_count != AT)) || kill -9 $$; echo "$killing_count" >&"$killing_told"; }' DEBUG
 fi
 """
 PLACE = "/tmp/kill.bash"

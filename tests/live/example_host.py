@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from live.compiled import EXAMPLES, compiled, parts, script
-from live.delivered import deliver
+from live.delivered import as_if_run, deliver
 from live.keys import private_key
 from live.lab import Host, Lab
 
@@ -25,6 +25,7 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     host.lay(tree)
     deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
     host.run(["ln", "-s", "generations/0123456789abcdef", f"{STORE}/current"])
+    as_if_run(host)
     came = {part: host.run(script(part, "up"), check=False) for part in parts(host)}
     failed = {part: said.stderr for part, said in came.items() if said.returncode}
     for complaint in failed.values():

@@ -24,7 +24,6 @@ __fault_copy() { eval "$2$(declare -f "$1" | sed '1s/^[^ ]*//')"; }
 
 __fault_wrap() {
     local word
-    declare -F finish >/dev/null || return 1
     for word in step undo finish; do
         if declare -F "$word" >/dev/null; then
             __fault_copy "$word" "__fault_${word}_of_script"
@@ -76,4 +75,7 @@ __fault_meet() {
     esac
 }
 
-trap 'if __fault_wrap; then trap - DEBUG; fi' DEBUG # here, since a function cannot take back its caller's trap
+# steps.bash removes the functions of its caller, so they are kept as text. The trap is here, since a function cannot take
+# back its caller's.
+__fault_functions=$(declare -f)
+trap 'if declare -F finish >/dev/null; then eval "$__fault_functions"; __fault_wrap; trap - DEBUG; fi' DEBUG

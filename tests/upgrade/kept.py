@@ -171,7 +171,8 @@ KILL = """# bash reads this first (BASH_ENV). A change ends, with all of its pro
 # comes to its command number AT of the phase PHASE. Each counts on from where its parent was.
 if [[ ${PHASE-} ]]; then
     netc_test_at='' netc_test_count=0
-    netc_test_meet() {
+    # netc-host and steps.bash remove functions of their caller, so the function is kept as text.
+    netc_test_function='netc_test_meet() {
         local phase process group _
         local at=/var/lib/netc/pending
         { read -r phase <"$at/phase" && read -r process <"$at/process"; } 2>/dev/null || return 0
@@ -181,9 +182,9 @@ if [[ ${PHASE-} ]]; then
         netc_test_count=$((netc_test_count + 1))
         echo "$phase $netc_test_count" >>/tmp/commands
         [[ "$phase $netc_test_count" != "$PHASE $AT" ]] || kill -9 -- "-$process"
-    }
+    }'
     set -o functrace
-    trap netc_test_meet DEBUG
+    trap 'declare -F netc_test_meet >/dev/null || eval "$netc_test_function"; netc_test_meet' DEBUG
 fi
 """
 KILL_PLACE = "/tmp/kill.bash"

@@ -70,11 +70,11 @@ start_bird() { # FILE
 }
 
 end_by_signal() { # SIGNAL SECONDS: true if BIRD and its keeper end in time
-  local pids try
+  local lines try
   for ((try = 0; try < $2 * 10; try++)); do
-    mapfile -t pids < <(bird_processes)
-    ((${#pids[@]})) || return 0
-    kill -s "$1" "${pids[@]}" 2>/dev/null || true
+    read_lines bird_processes || return
+    ((${#lines[@]})) || return 0
+    kill -s "$1" "${lines[@]}" 2>/dev/null || true
     sleep 0.1
   done
   return 1
@@ -88,8 +88,10 @@ end_bird() { # BIRD closes its sessions and removes its routes; if it died or ha
 }
 
 sessions() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it has imported reachable routes
-  local name kind state info
-  ask_bird show protocols | while read -r name kind _ _ _ info; do
+  local line lines name kind state info
+  read_lines ask_bird show protocols || return
+  for line in "${lines[@]}"; do
+    read -r name kind _ _ _ info <<<"$line"
     [[ $kind == BGP ]] || continue
     state=${info%% *}
     printf '%s state %s\n' "$name" "${state:-down}"
@@ -99,18 +101,22 @@ sessions() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none
 }
 
 lost_sessions() { # BEFORE: sessions that are still configured and have lost their established state or all routes of a table
-  local name what was now lost=
-  now=$'\n'$(sessions)$'\n'
-  while read -r name what was; do
+  local line lines name what was now lost=
+  now=$(sessions) || { printf ' (BIRD does not answer)'; return; }
+  now=$'\n'$now$'\n'
+  split_lines "$1"
+  for line in "${lines[@]}"; do
+    read -r name what was <<<"$line"
     [[ $was == @(Established|routes) && $now == *$'\n'"$name $what "* && "$lost " != *" $name "* ]] || continue
     [[ $now == *$'\n'"$name $what $was"$'\n'* ]] || lost+=" $name"
-  done <<<"$1"
+  done
   printf '%s' "$lost"
 }
 
 over_limit() { # sessions that have hit their receive limit: BIRD has discarded the routes above it
-  local line name=
-  ask_bird show protocols all | while IFS= read -r line; do
+  local line lines name=
+  read_lines ask_bird show protocols all || return
+  for line in "${lines[@]}"; do
     case $line in
       [!\ ]*) name=${line%% *} ;;
       *"Receive limit:"*"[HIT]"*) printf '%s\n' "$name" ;;
@@ -124,8 +130,7 @@ unchanged() { say "$*"; note up; } # BIRD runs as before
 reload_bird() { # FILE: if this script is killed before it confirms, BIRD restores the old configuration after 88 s
   local said before end lost hit name
   said=$(ask_bird configure check "\"$1\"") || { unchanged "${said:-BIRD does not answer}"; return 1; }
-  before=$(sessions)
-  hit=$(over_limit)
+  { before=$(sessions) && hit=$(over_limit); } || { unchanged "BIRD does not answer"; return 1; }
   copy_config "$1" || return
   said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "${said:-BIRD does not answer}"; return 1; }
   end=$(($(up_for) + ${NETC_PATIENCE:-75}))
@@ -150,12 +155,14 @@ bird_runs() { # FILE: compares the copy, not times, because somebody may set the
 
 # For `netc-host status`, which defines `row`.
 found_sessions() { # BGP sessions and RTR sessions (ROAs), with the first word of BIRD's info as their state
-  local name kind state info said
+  local name kind state info said lines
   said=$(timeout 5 birdc -s "$socket" show protocols 2>/dev/null) || { row failed "bird (does not answer)"; return; }
-  while read -r name kind _ state _ info; do
+  split_lines "$said"
+  for said in "${lines[@]}"; do
+    read -r name kind _ state _ info <<<"$said"
     [[ $kind == BGP || $kind == RPKI ]] || continue
     info=${info%% *}
     [[ $state != down || $info ]] || info=disabled
     row session "$name" "$kind" "${info:-$state}"
-  done <<<"$said"
+  done
 }

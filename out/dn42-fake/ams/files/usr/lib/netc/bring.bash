@@ -1,7 +1,17 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` for `install`, `back`, `keys` and `confirm`: a tree in a bundle, a generation that is still kept, the
-# secrets of the tree that `netc-host` itself is in, installed or not yet, and the ssh connection of the admin.
+# Sourced by `netc-host` for `install`, `back`, `keys`, `confirm`, `uninstall` and `run`: a tree in a bundle, a generation that is
+# still kept, the secrets of the tree that `netc-host` itself is in, installed or not yet, the ssh connection of the admin, and
+# what stands in for systemd.
+
+bring() { # VERB [OPTION…]
+  case $1 in
+    install) (($# > 1)) || usage "install takes a FILE.tar.gz"; install_bundle "${@:2}" ;;
+    back) back_to "${@:2}" ;;
+    keys) "$@" ;;
+    *) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
+  esac
+}
 
 # ---- trees
 signers=/etc/netc/allowed_signers
@@ -29,10 +39,8 @@ is_signed() { # FILE SIGNATURE: by a key in $signers, if this host has that file
 holds_only_plain_files() { # ARCHIVE LIST: no links, no devices, no path that leads out of the tree
   local word='[A-Za-z0-9_@+:,=.-]+' wrong
   TZ=UTC tar --list --verbose --numeric-owner --quoting-style=escape --gzip --file "$1" >"$2" || return
-  wrong=$(
-    grep -vE "^-[rwx-]{9} 0/0 +[0-9]+ [0-9-]+ [0-9:]+ $word(/$word)*\$" "$2"
-    grep -E '[ /]\.\.?(/|$)' "$2"
-  )
+  wrong=$(grep -vE "^-[rwx-]{9} 0/0 +[0-9]+ [0-9-]+ [0-9:]+ $word(/$word)*\$" "$2") || (($? == 1)) || return
+  wrong+=$(grep -E '[ /]\.\.?(/|$)' "$2") || (($? == 1)) || return
   [[ ! $wrong ]] || { report "unsafe to unpack: $wrong"; return 1; }
   grep -q ' install$' "$2" && grep -q ' MANIFEST$' "$2"
 }
@@ -40,7 +48,8 @@ holds_only_plain_files() { # ARCHIVE LIST: no links, no devices, no path that le
 back_to() ( # [GENERATION] [OPTION of install]…: by default the generation before the current one
   [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
   if [[ ${1---} == --* ]]; then
-    set -- "$(tac "$store/history" 2>/dev/null | awk -v now="$(current)" '$2 != now {print $2; exit}')" "$@"
+    wanted=$(awk -v now="$(current)" '$2 != now {last = $2} END {print last}' "$store/history" 2>/dev/null) || wanted=none
+    set -- "$wanted" "$@"
     [[ $(current) != none ]] || die "nothing is installed"
     [[ ${1:-none} != none ]] || die "this is the first generation; netc-host uninstall removes it"
   fi
@@ -108,7 +117,7 @@ make_key() { # FILE: makes it whole or not at all, and replaces no file
 }
 
 check_secret() { # KIND FILE WHOSE
-  local what mode owner
+  local what
   case $1 in
     identity) what="the private key for $3" ;;
     tunnel) what="the private key of $3: copy the provider's, or run netc-host keys --make $2 if the provider accepts a key of yours" ;;
@@ -117,8 +126,7 @@ check_secret() { # KIND FILE WHOSE
     config) what="the configuration of the program of $3" ;;
   esac
   [[ -s $2 ]] || { report "$2 is missing: it must hold $what"; return 1; }
-  read -r mode owner < <(stat -L -c '%a %u' "$2")
-  [[ $owner == 0 && $mode == *00 ]] || { report "$2 must be readable only by root: chown root $2 && chmod 600 $2"; return 1; }
+  [[ $(stat -L -c '%a %u' "$2") == *'00 0' ]] || { report "$2 must be readable only by root: chown root $2 && chmod 600 $2"; return 1; }
 }
 
 print_public() { # FILE FORMAT [WHAT THE TOPOLOGY HAS [THE NEXT KEY THERE]]
@@ -280,4 +288,149 @@ prove_new_connection() { # FROM: dies unless ssh was connected after the change:
     [[ $(<"$pending/by") == @(console|container) ]] ||
       die "$nobody_here: confirm over a new one, or open one and add --from ADDRESS, yours"
   fi
+}
+
+# ---- the end
+uninstall() {
+  take_lock 5 || busy change
+  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  local old part order left
+  old=$(current)
+  [[ $old != none ]] || die "nothing is installed"
+  begin_change "$old" none - || die "cannot write $store; nothing was changed"
+  run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
+  order_of "$old"
+  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+  left=$(ip -o link show group 77 && { ip -N -4 rule show && ip -N -6 rule show; } | awk '/ proto 77/') || left+="(the kernel did not answer)" # netc's group and protocol
+  rm -rf "$store" || die "cannot remove $store"
+  [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
+  report "all parts are down and all files are gone, except /etc/netc/keys"
+}
+
+# ---- `run`: on a host without systemd, one process does what netc's units do. Its jobs are scripts of parts. While a part is
+# up, `watch` and `health` run all the time, and `endpoints` and `hold` every 30 seconds. If this process is killed, its jobs
+# go on, and the next one finds them: /run/netc-run/PART has the process id, the seconds that it may take to end, the seconds
+# between two signs of life, and the script.
+jobs=/run/netc-run
+declare -A pid_of=() due=() ends_at=()
+
+run() {
+  local now runner='' up='' ended='' job
+  ! has_systemd || die "systemd runs on this host, and its units do what \`netc-host run\` does: systemctl start netc.target"
+  [[ -e $store/current || -e $pending ]] || die "nothing is installed"
+  [[ -d $jobs ]] || mkdir -m 700 "$jobs" || exit 1
+  if ! runs || [[ $runner != "$$" ]]; then # else another version of this program was here, in the same process
+    ! runs || die "netc-host run runs already, in process $runner"
+    printf '%s\n' "$$" >"$jobs/pid" || exit 1
+    [[ ! -x $pending/netc-host ]] || "$pending/netc-host" revert --boot
+    setsid "$0" up </dev/null &
+    up=$!
+  fi
+  trap 'ended=1' TERM INT
+  find_jobs
+  exec 6<> <(:) # where nothing is ever written: `read` waits without a process
+  while [[ ! $ended && (-e $store/current || -e $pending) ]]; do
+    read -r now _ </proc/uptime
+    now=${now%.*}
+    for job in "$parts"/*/{watch,health,endpoints,hold} "$parts/bird/up" "${!pid_of[@]}"; do
+      [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
+    done
+    become_present_version
+    read -r -t 1 -u 6
+  done
+  end_run
+}
+
+find_jobs() { # those that an earlier process has started and that run the scripts that are installed now
+  local record pid script words
+  for record in "$jobs"/*; do
+    { read -r pid _ _ script <"$record" && [[ $script ]] && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || continue
+    [[ ${words[1]-} != "$script" ]] || pid_of[$script]=$pid
+  done
+}
+
+keep_job() { # SCRIPT: starts it, leaves it or ends it
+  local kind=${1##*/} part=${1%/*} pid=${pid_of[$1]-}
+  part=${part##*/}
+  if [[ $pid ]] && kill -0 "$pid" 2>/dev/null; then
+    [[ $kind != @(watch|health) ]] || look_after "$1" # the others end by themselves
+  elif [[ $pid ]]; then
+    kill -KILL -- "-$pid" 2>/dev/null # what it has left behind
+    if [[ $kind == @(watch|health) ]]; then
+      [[ ${ends_at[$1]-} ]] || ! is_up "$part" || report "$kind of $part has ended, and is started again"
+      due[$1]=$((now + 1))
+    else
+      due[$1]=$((now + 30))
+    fi
+    # Also after a checker that was killed: without a checker, the service is not announced.
+    [[ $kind != health || ! -x ${1%/*}/withdraw ]] || timeout -k 1 30 "${1%/*}/withdraw" 6>&-
+    [[ $kind != @(watch|health) ]] || rm -f "$jobs/$part" "$jobs/$part.alive"
+    unset "pid_of[$1]" "ends_at[$1]"
+  elif ((now >= ${due[$1]-0})) && [[ -x $1 ]] && is_up "$part" && { [[ $kind != up ]] || keeper_is_gone; }; then
+    start_job "$1"
+  fi
+}
+
+start_job() { # SCRIPT
+  local kind=${1##*/} part=${1%/*} command=("$1") stop=10 watchdog=0 key value
+  part=${part##*/}
+  case $kind in
+    health)
+      while IFS='=' read -r key value; do
+        case $key in TimeoutStopSec) stop=$value ;; WatchdogSec) watchdog=$value ;; esac
+      done <"/etc/systemd/system/netc-check-$part.service"
+      printf '%s\n' "${now}000" >"$jobs/$part.alive"
+      command=(env NETC_ALIVE="$jobs/$part.alive" "$1")
+      ;;
+    endpoints | hold | up) command=(timeout -k 5 90 "$1") ;;
+  esac
+  setsid "${command[@]}" </dev/null 6>&- &
+  pid_of[$1]=$!
+  [[ $kind != @(watch|health) ]] || printf '%s\n' "$! $stop $watchdog $1" >"$jobs/$part"
+}
+
+look_after() { # SCRIPT, which runs: ends it if its part goes down, if it was replaced, or if it gives no sign of life
+  local part=${1%/*} pid stop watchdog alive last
+  part=${part##*/}
+  { read -r pid stop watchdog _ <"$jobs/$part"; } 2>/dev/null || { kill "${pid_of[$1]}"; return; }
+  last_of "/run/netc/$part"
+  if [[ ${ends_at[$1]-} || ! $last || $last == down ]] || is_replaced "$1" "$jobs/$part"; then
+    [[ ${ends_at[$1]-} ]] || { kill "$pid"; ends_at[$1]=$((now + stop)); }
+    ((now < ${ends_at[$1]})) || kill -KILL -- "-$pid" 2>/dev/null
+  elif ((watchdog)) && read -r alive <"$jobs/$part.alive" && ((now - alive / 1000 > watchdog)); then
+    report "${1##*/} of $part has given no sign of life for $watchdog s"
+    kill -KILL -- "-$pid" 2>/dev/null
+  fi
+}
+is_replaced() { # SCRIPT RECORD: by one that does something else
+  local commands running
+  [[ $1 -nt $2 ]] || return
+  mapfile -t running <"/proc/${pid_of[$1]}/fd/255" && commands_in "$1" || return
+  [[ $(printf '%s\n' "${running[@]}" | grep -vE '^[[:blank:]]*#') == "${commands%$'\n'}" ]] || return 0
+  touch "$2"
+  false
+}
+keeper_is_gone() { # BIRD's keeper gives up if BIRD does not run for a minute. Then `up` takes the part down and up again
+  local pid words=()
+  { read -r pid </run/netc/bird-keeper.pid && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null
+  [[ ${words[*]} != *bird-keeper* ]]
+}
+
+become_present_version() { # if a change that is complete has replaced this program
+  [[ $0 -nt $jobs/pid || $root/usr/lib/netc/bring.bash -nt $jobs/pid ]] || return 0
+  [[ ! -e $pending ]] || is_complete || return 0
+  [[ ! $up ]] || ! kill -0 "$up" 2>/dev/null || return 0
+  touch "$jobs/pid"
+  ! grep -q 'netc-host run' "$0" || exec "$0" run
+}
+
+end_run() { # as netc.target does when it stops: the jobs end, checkers of anycast services drain, then all parts go down
+  local job left=0
+  trap : TERM INT # not ignored: that would pass on to programs
+  [[ ! $up ]] || { kill -- "-$up" && wait "$up"; } 2>/dev/null
+  for job in "${!pid_of[@]}"; do kill "${pid_of[$job]}" 2>/dev/null; done
+  [[ ! -e $store/current ]] || (down) || left=1
+  for job in "${!pid_of[@]}"; do kill -KILL -- "-${pid_of[$job]}" 2>/dev/null; done
+  rm -rf "$jobs"
+  exit "$left"
 }

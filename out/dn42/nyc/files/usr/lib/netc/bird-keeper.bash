@@ -6,13 +6,11 @@
 # the part has failed.
 set -uo pipefail
 export LC_ALL=C
-file=$1 running=$2 socket=$3 pidfile=$4 again=()
+file=$1 running=$2 socket=$3 pidfile=$4 again=() pid=''
 trap '' PIPE # a message that nobody reads must not end this script
 stop() {
-  local all
   trap '' TERM
-  mapfile -t all < <(jobs -p)
-  ((!${#all[@]})) || kill "${all[@]}" 2>/dev/null
+  [[ ! $pid ]] || kill "$pid" 2>/dev/null
   wait
   exit 0
 }

@@ -61,12 +61,15 @@ look_at_services() { # SLICE SERVICE…: warns about services that do not run in
 }
 
 control_groups_are() { # only those that exist: systemd removes an empty one, and `hold` compares before its slice starts
-  local number path
+  local number path said lines
   local -A known=()
   [[ -s $numbers ]] || { differs "$numbers is not there"; return 0; }
   while read -r number path; do [[ ! -e $tree/$path ]] || known[$path]=$number; done <"$numbers"
   ((${#known[@]})) || return 0
-  while read -r number path; do
+  said=$(cd "$tree" && stat -c '%i %n' -- "${!known[@]}" 2>/dev/null) || [[ $said ]] || differs "control groups cannot be checked"
+  split_lines "$said"
+  for path in "${lines[@]}"; do
+    number=${path%% *} path=${path#* }
     [[ ${known[$path]} == "$number" ]] || differs "control group $path was made again after the rules were loaded, and they do not match it"
-  done < <(cd "$tree" && stat -c '%i %n' -- "${!known[@]}" 2>/dev/null)
+  done
 }

@@ -14,19 +14,20 @@ wireguard() { # NAME: a device of the kernel, else of a userspace implementation
   said=$(ip link add dev "$1" group 77 type wireguard 2>&1) && return
   [[ $said == *"Unknown device type"* || $said == *"not supported"* ]] || { say "$said"; return 1; }
   tool=$(userspace) || return 1
-  NETC_TUNNEL=$1 "$tool" "$1" </dev/null >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
+  NETC_TUNNEL=$1 setsid "$tool" "$1" </dev/null >/dev/null 2>&1 7>&- 9>&- || { say "$tool $1 failed"; return 1; }
   ip link set dev "$1" group 77
 }
 
 sync_wireguard() { # NAME KEY [NAMESPACE]: peers that did not change keep their session
-  local in=() conf=/etc/netc/wireguard/$1.conf peer
+  local in=() conf=/etc/netc/wireguard/$1.conf peer lines
   [[ $# == 2 ]] || in=(ip netns exec "$3")
   if ! is_same_device "$@"; then
     sync_device "$@"
     return
   fi
   sed '/^\[Interface\]$/,/^$/d' "$conf" | "${in[@]}" wg addconf "$1" /dev/stdin || return
-  for peer in $("${in[@]}" wg show "$1" peers); do
+  read_lines "${in[@]}" wg show "$1" peers || return
+  for peer in "${lines[@]}"; do
     grep -qxF "PublicKey = $peer" "$conf" || "${in[@]}" wg set "$1" peer "$peer" remove || return
   done
 }
@@ -39,7 +40,7 @@ is_same_device() { # wireguard-go reopens its socket even if the port is the sam
 }
 sync_device() { # `wg syncconf` resets what the file leaves out, so the key and the port are added to its input
   local port
-  port=$("${in[@]}" wg show "$1" listen-port)
+  port=$("${in[@]}" wg show "$1" listen-port) || return
   { printf '[Interface]\nListenPort = %s\nPrivateKey = %s\n' "$port" "$(<"$2")" && cat "$conf"; } |
     "${in[@]}" wg syncconf "$1" /dev/stdin
 }
@@ -211,8 +212,9 @@ follow_key() { # DEVICE KEY NEXT: the allowed IPs move to the one of both keys t
 }
 
 value_of() { # KEY COMMAND…: prints the second word of the line that begins with KEY
-  local key value wanted=$1
-  while read -r key value; do [[ $key != "$wanted" ]] || printf '%s\n' "$value"; done < <("${@:2}")
+  local said
+  said=$("${@:2}") || return
+  [[ ! $'\n'$said =~ $'\n'"$1"[[:blank:]]+([^[:space:]]+) ]] || printf '%s\n' "${BASH_REMATCH[1]}"
 }
 
 choose_address() { # CURRENT HANDSHAKE: prints one of the addresses on stdin; if there never was a handshake, the next one

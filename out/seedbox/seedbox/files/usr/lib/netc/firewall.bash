@@ -12,35 +12,37 @@ forget_ports() { rm -f "$loaded"; }
 ports_are_remembered() { exists "$loaded"; }
 
 forget_changed_ports() { # then the present list is the one to compare with next time
-  local address protocol
+  local flow changed lines
   [[ -e $loaded ]] || : >"$loaded"
+  changed=$(changed_ports) || return
+  split_lines "$changed"
   if command -v conntrack >/dev/null; then
-    while read -r address protocol; do
-      forget_flows "$address" "$protocol"
-    done < <(changed_ports | sort -u)
-  elif [[ $(changed_ports) ]]; then
+    for flow in "${lines[@]}"; do forget_flows "${flow% *}" "${flow#* }" || return; done
+  elif [[ $changed ]]; then
     say "flows that are under way keep the old target of a changed port until they time out: apt-get install conntrack"
   fi
   remember_ports
 }
 
-changed_ports() { # prints ADDRESS PROTOCOL of each line that was added or removed
-  comm -3 <(sort "$loaded") <(sort "$wanted") | while read -r address protocol _; do printf '%s %s\n' "$address" "$protocol"; done
+changed_ports() { # prints ADDRESS PROTOCOL of the lines that were added or removed
+  { sort -u "$loaded" && sort -u "$wanted"; } | sort | uniq -u | awk '{print $1, $2}' | sort -u
 }
 
 forget_flows() { # ADDRESS PROTOCOL: deletes entries whose port has another target than before
-  local family=ipv4 line source from port original='src=([^ ]+) dst=[^ ]+ sport=([0-9]+) dport=([0-9]+)'
+  local family=ipv4 line lines source from port original='src=([^ ]+) dst=[^ ]+ sport=([0-9]+) dport=([0-9]+)'
   local -A targets=()
   [[ $1 != *:* ]] || family=ipv6
-  while read -r line; do
+  read_lines conntrack -L -f "$family" -p "$2" --orig-dst "$1" 2>/dev/null ||
+    { say "conntrack lists no flows: those to $1 keep the old target of a changed port until they time out"; return 0; }
+  for line in "${lines[@]}"; do
     [[ $line =~ $original ]] || continue
     source=${BASH_REMATCH[1]} from=${BASH_REMATCH[2]} port=${BASH_REMATCH[3]}
-    [[ ${targets[$port]-} ]] || targets[$port]=$(targets_of "$1" "$2" "$port" | uniq | wc -l)
+    [[ ${targets[$port]-} ]] || targets[$port]=$(targets_of "$1" "$2" "$port" | uniq | wc -l) || return
     ((${targets[$port]} > 1)) || continue
     # The flow may have ended in the meantime.
     conntrack -D -f "$family" -p "$2" --orig-src "$source" --orig-dst "$1" --orig-port-src "$from" \
       --orig-port-dst "$port" >/dev/null 2>&1 || true
-  done < <(conntrack -L -f "$family" -p "$2" --orig-dst "$1" 2>/dev/null)
+  done
 }
 
 targets_of() { # ADDRESS PROTOCOL PORT: prints its targets at the last load, and in a second line its present targets

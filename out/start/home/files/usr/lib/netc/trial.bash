@@ -20,27 +20,32 @@ trial() { # TREE [SERVER PORT CLIENT DEVICE]
 refused() { report "$*"; wrong=1; }
 
 mount_tree() { # TREE: provides what its parts find when they come up: files, groups, control groups, what BIRD includes
-  local name part words order
+  local name lines
   chmod 755 "$1/etc/netc" # as it will be in its place, also if the tree was unpacked with another umask
   mount -n -t tmpfs none /run/netc && mount -n --bind "$1/etc/netc" /etc/netc || return
   cp /etc/group /run/netc/group || return
-  while read -r name; do
-    getent group "$name" >/dev/null || echo "$name:x:60123:" >>/run/netc/group
-  done < <(sed -n 's/^g \([^ ]*\) .*/\1/p' "$1"/etc/sysusers.d/netc.conf 2>/dev/null)
+  if [[ -e $1/etc/sysusers.d/netc.conf ]]; then
+    read_lines sed -n 's/^g \([^ ]*\) .*/\1/p' "$1/etc/sysusers.d/netc.conf" || return
+    for name in "${lines[@]}"; do getent group "$name" >/dev/null || echo "$name:x:60123:" >>/run/netc/group; done
+  fi
   mount -n --bind /run/netc/group /etc/group || return
   mkdir -p /run/netc/bird.switches /run/netc/bird.passwords
   sed -n 's,.*include "\(/run/netc/[^"]*\)";.*,\1,p' /etc/netc/bird.conf 2>/dev/null | xargs -r touch
   made=()
-  while read -r name; do
+  read_lines control_groups || return
+  for name in "${lines[@]}"; do
     [[ -d /sys/fs/cgroup/$name ]] || { mkdir -p "/sys/fs/cgroup/$name" && made=("$name" "${made[@]}"); }
-  done < <(control_groups)
+  done
 }
 control_groups() { # prints those that rules name
-  local part words order
+  local part line lines words order
   installed_order
-  read_scripts up "$parts" "${order[@]}"
+  read_scripts up "$parts" "${order[@]}" || return
   for part in "${order[@]}"; do
-    while read -ra words; do [[ ${words[*]:0:2} != "step make_control_groups" ]] || printf '%s\n' "${words[@]:2}"; done <<<"${script[$part]}"
+    split_lines "${script[$part]}"
+    for line in "${lines[@]}"; do
+      [[ $line != "step make_control_groups "* ]] || { read -ra words <<<"$line" && printf '%s\n' "${words[@]:2}"; }
+    done
   done
 }
 remove_made_groups() { (cd /sys/fs/cgroup && { ((!${#made[@]})) || rmdir -- "${made[@]}"; }) || true; }

@@ -6,11 +6,35 @@
 # The journal does not show whether the result of a step still exists: `check` asks the kernel. If a part is already up,
 # its `up` runs `check` first.
 # Group 77 marks netc's interfaces. Protocol 77 (`netc` in rt_protos.d) marks its routes and policy rules.
+# Nothing here depends on the caller's shell: on its options (SHELLOPTS), on functions and aliases that it exports or that
+# BASH_ENV defines, or on variables that change what bash and other programs do.
+export -n SHELLOPTS BASHOPTS
+set +abCefkmPvx +o posix
+shopt -u expand_aliases nullglob failglob dotglob nocaseglob nocasematch lastpipe localvar_inherit localvar_unset xpg_echo
+IFS=$' \t\n'
+# shellcheck disable=SC2046 # names of functions
+[[ $2 == none ]] || ! compgen -A function >/dev/null || unset -f $(compgen -A function)
+unset -v BASH_COMPAT CDPATH FUNCNEST GLOBIGNORE GREP_OPTIONS POSIXLY_CORRECT TAR_OPTIONS TMOUT TMPDIR
+TMPDIR=/run # bash writes large here-documents there; only root can
 set -euo pipefail
 umask 022 # daemons that are not root read /run/netc
-export LC_ALL=C PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # cron and su have a PATH without these
+export LC_ALL=C PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave some out
 part=$1 verb=$2 here=/etc/netc/parts/$1
 journal=/run/netc/$part left=0 asking=''
+
+# ---- lists. If a program fails in `< <(…)` or in a pipe to a loop, bash continues with a list that is too short, and without
+# room for its temporary file a large here-document is an empty one. So all lists are read by these two.
+split_lines() { # TEXT: puts its lines into `lines`, without empty ones
+  local IFS=$'\n' -
+  set -f
+  # shellcheck disable=SC2206 # it is to be split
+  lines=($1)
+}
+read_lines() { # COMMAND…: puts the lines that it prints into `lines`; fails if it fails
+  local said
+  said=$("$@") || return
+  split_lines "$said"
+}
 
 say() { printf 'netc: %s: %s\n' "$part" "$*" >&2; }
 refuse() { say "$*"; exit 1; }
@@ -36,39 +60,41 @@ unused_link() {
 unused_namespace() { [[ ! -e /run/netns/$1 ]] || refuse "a namespace $1 exists already, and does not belong to this part"; }
 secret() { # FILE
   [[ -s $1 ]] || refuse "the secret $1 is missing or empty"
-  local mode owner
-  read -r mode owner < <(stat -L -c '%a %u' "$1")
-  [[ $owner == 0 && $mode == *00 ]] || refuse "only root may have access to the secret $1: chown root $1 && chmod 600 $1"
+  [[ $(stat -L -c '%a %u' "$1") == *'00 0' ]] || refuse "only root may have access to the secret $1: chown root $1 && chmod 600 $1"
 }
 
 # ---- functions that steps call
 pids_of_tunnel() { # INTERFACE: processes that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
-  local pid
-  while IFS=/ read -r _ _ pid _; do
+  local pid said lines
+  said=$(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ) || (($? <= 2)) || return # 2: a process has ended meanwhile
+  split_lines "$said"
+  for pid in "${lines[@]}"; do
+    pid=${pid#/proc/} pid=${pid%%/*}
     [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
-  done < <(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ)
+  done
 }
 stop_userspace() { # NAME: a userspace WireGuard ends when its device is deleted; one that hangs or was renamed is killed
-  local socket=/run/wireguard/$1.sock pids signal
+  local socket=/run/wireguard/$1.sock lines signal
   for _ in {1..40}; do [[ -S $socket ]] || break; sleep 0.05; done
   if [[ -S $socket ]]; then
     for signal in TERM KILL; do
-      mapfile -t pids < <(pids_of_tunnel "$1")
-      ((${#pids[@]})) || break
-      kill -s "$signal" "${pids[@]}" 2>/dev/null || true
-      for _ in {1..40}; do [[ -e /proc/${pids[0]} ]] || break; sleep 0.05; done
+      read_lines pids_of_tunnel "$1" || return
+      ((${#lines[@]})) || break
+      kill -s "$signal" "${lines[@]}" 2>/dev/null || true
+      for _ in {1..40}; do [[ -e /proc/${lines[0]} ]] || break; sleep 0.05; done
     done
     grep -qF " $socket" /proc/net/unix || rm -f "$socket"
   fi
   rmdir --ignore-fail-on-non-empty /run/wireguard 2>/dev/null || true
 }
 delete_renamed_links() { # [NAMESPACE]: deletes links of group 77 whose name is in no `up`: somebody renamed them
-  local in=() name
+  local in=() name lines
   [[ $# == 0 ]] || in=(-n "$1")
-  while read -r _ name _; do
-    name=${name%:} name=${name%@*}
+  read_lines ip "${in[@]}" -o link show group 77 2>/dev/null || return 0 # the namespace is gone
+  for name in "${lines[@]}"; do
+    name=${name#*: } name=${name%%:*} name=${name%@*}
     grep -qsE -e " $name( |\$)" /etc/netc/parts/*/up || ip "${in[@]}" link delete dev "$name" || true
-  done < <(ip "${in[@]}" -o link show group 77 2>/dev/null)
+  done
 }
 remove_link() { # NAME [NAMESPACE]: deletes the link if netc made it (group 77)
   local in=()
@@ -101,6 +127,15 @@ sysctls() { # FILE: writes only values that differ, because /proc/sys may be rea
   done <"$1"
 }
 keep_sysctls() { say "the sysctls of $1 keep their values, because other software may need them by now"; }
+
+end_job() { # of `netc-host run`: the script of this part that runs all the time ends before its part. A checker drains first
+  local pid seconds script words=()
+  { read -r pid seconds _ script <"/run/netc-run/$part" && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || return 0
+  [[ ${words[1]-} == "$script" ]] || return 0
+  kill "$pid" 2>/dev/null || return 0
+  for ((seconds *= 10; seconds > 0; seconds--)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+  kill -KILL -- "-$pid" 2>/dev/null || true
+}
 
 # ---- programs that outlive the script
 exec_detached() { # COMMAND…: replaces this shell; output goes to systemd's journal or to a log file, never to a pipe
@@ -238,6 +273,7 @@ strays() { # rules and routes of protocol 77 that no checked part expects: the c
         printf '%s\t%s\n' "$all" "${output["$all $number"]}"
     done
   done
+  :
 }
 stray() { # COMMAND LINE, as `strays` prints them: a sentence about them
   local what where
@@ -284,16 +320,19 @@ in_namespace() { # NAMESPACE COMMAND…; NAMESPACE `-` is the host itself
   if [[ $1 == - ]]; then "${@:2}"; else ip netns exec "$1" "${@:2}"; fi
 }
 compare() { # WHAT NAMESPACE WANTED THERE: two texts, one object a line, in the same order
-  local line where=''
+  local line lines where=''
   [[ $2 == - ]] || where=" in $2"
   [[ $3 != "$4" ]] || return 0
-  while IFS= read -r line; do
+  line=$(diff --unchanged-line-format= --old-line-format="-$1 %L" --new-line-format="+$1 %L" \
+    <(printf '%s\n' "$3") <(printf '%s\n' "$4")) || (($? == 1)) || differs "$1 cannot be checked: diff failed"
+  split_lines "$line"
+  for line in "${lines[@]}"; do
     case $line in
+      [-+]"$1 ") ;; # of an empty text
       -*) differs "${line#-}$where is not there" ;;
       +*) differs "${line#+}$where is not from netc" ;;
     esac
-  done < <(diff --unchanged-line-format= --old-line-format="-$1 %L" --new-line-format="+$1 %L" \
-    <(sed '/^$/d' <<<"$3") <(sed '/^$/d' <<<"$4"))
+  done
 }
 
 # ---- locks
@@ -320,7 +359,7 @@ started_by_netc_host() { # a `netc-host` that brings up many parts is still runn
   [[ ${words[1]-} == */netc-host ]]
 }
 begin() {
-  local wrong
+  local wrong lines
   last_of "$journal"
   case $verb in
     up) [[ $last != up ]] || ! started_by_netc_host || exit 0 ;;
@@ -338,7 +377,8 @@ begin() {
         ! wrong=$("$here/check" 2>&1) || { say "is up"; exit 0; }
         printf 'netc: %s\n' "$wrong" >&2
         # If the kernel cannot be asked, for instance because the unit lacks a permission, the part is not known to be broken.
-        grep -qv ' cannot be checked' <<<"$wrong" || { say "is up"; exit 0; }
+        split_lines "$wrong"
+        [[ ! $wrong || ${lines[*]/* cannot be checked*/} == *[!\ ]* ]] || { say "is up"; exit 0; }
         say "is broken: taking it down and up again"
         take_down
       elif [[ -e $journal ]]; then
@@ -350,6 +390,7 @@ begin() {
     down)
       [[ -e $journal ]] || exit 0
       [[ $last == down ]] || note down
+      [[ ! -e /run/netc-run/$part ]] || end_job
       ;;
     reload) [[ $last == up ]] || refuse "is not up" ;;
     check) ask_all ;;
