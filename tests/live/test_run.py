@@ -23,7 +23,8 @@ pytestmark = pytest.mark.live
 
 edge = test_install.edge
 BOOT = """
-kill -KILL $(grep -lszxF NETC_REVERT=/var/lib/netc/pending /proc/[0-9]*/environ | cut -d/ -f3) # what waits to take it back
+# What waits to take it back.
+kill -KILL $(grep -lszxF NETC_REVERT=/var/lib/netc/pending /proc/[0-9]*/environ | cut -d/ -f3)
 rm -rf /run/netc /run/netc-run
 ip link delete vx-node
 ip link delete vx-two
