@@ -19,7 +19,9 @@ FOREIGN = "foreign"
 
 EXPOSURE = {
     **dict.fromkeys(("firewall", "set"), 4.6),
-    **dict.fromkeys(("bird-table", "bridge", "edge", "forwarding", "loopback", "offload", "split", "uplink"), 4.5),
+    **dict.fromkeys(
+        ("bird-table", "bridge", "edge", "forwarding", "guard", "loopback", "offload", "split", "uplink"), 4.5
+    ),
     # These enter network namespaces, or load modules.
     **dict.fromkeys(("anycast", "namespace", "link", "mesh", "docker", "tcp"), 4.8),
     # These may hold a WireGuard device in userspace, inside a namespace.

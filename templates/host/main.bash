@@ -34,7 +34,8 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   preflight "$new" || { unstage "$new"; die "nothing was changed"; }
   plan_change "$old" "$new"
   report "$host: $old -> $new"
-  print_plan "$old" "$new"
+  # shellcheck source=/dev/null
+  source "$root/usr/lib/netc/bring.bash" && print_plan "$old" "$new"
   if [[ $dry ]]; then
     unstage "$new"
     exit 0
@@ -119,6 +120,7 @@ uninstall() {
   run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+  for part in "${order[@]}"; do [[ $part != split-* ]] || report "${part/-/ } is gone: what it chose now leaves by the host's own routes"; done
   left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
   rm -rf "$store"
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"

@@ -90,22 +90,6 @@ restart_bound_parts() { # OLD: a part that is bound to a part that goes down res
   done
 }
 
-print_plan() { # OLD NEW
-  local what part order old=()
-  local -A printed=()
-  order_of "$1"
-  old=("${order[@]}")
-  order_of "$2"
-  for what in leave restart reload start; do
-    for part in "${old[@]}" "${order[@]}"; do
-      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || printf '%-8s %s\n' "$what" "$part"
-      [[ ${action[$part]} != "$what" ]] || printed[$part]=1
-    done
-  done
-  for part in $(printf '%s\n' "${!changed_units[@]}" | sort); do printf '%-8s %s\n' unit "$part"; done
-  printf '%-8s %s\n' files "$(awk '$3 ~ /^files\// {print $3}' <<<"$differing" | sort -u | wc -l) differ"
-}
-
 select_by_action() { # ACTION…: keeps in `order` the parts with one of these
   local part kept=()
   for part in "${order[@]}"; do [[ " $* " != *" ${action[$part]-} "* ]] || kept+=("$part"); done

@@ -91,6 +91,7 @@ retire_sets() { # OLD: removes ipsets of parts that left, which rules of OLD nam
 }
 
 units_of() { manifest_of "$1" | grep -o 'unit:[^,]*' | cut -d: -f2- | sort -u; } # GENERATION: units that are not parts
+own_units='|netc-.*|systemd-networkd\.service' # whose processes use the host's own routes anyway
 invocation() { systemctl show -P InvocationID "$1" 2>/dev/null; }
 
 list_running_units() { # OLD NEW: of both, those that run now, for `resume_units`
@@ -108,7 +109,9 @@ resume_units() { # NEW: starts units that ran before, and restarts those with a 
   local unit was left=0
   has_systemd || return 0
   while read -r unit was; do
-    if [[ ! ${changed_units[$unit]-} || $(invocation "$unit") != "$was" ]]; then
+    if [[ $1 == none && ! $unit =~ ^($own_units)$ ]]; then
+      report "$unit is stopped and now would use the host's own routes: systemctl start $unit, or systemctl disable $unit"
+    elif [[ ! ${changed_units[$unit]-} || $(invocation "$unit") != "$was" ]]; then
       quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
     elif is_loaded "$unit"; then
       report "restart  $unit"
@@ -119,6 +122,9 @@ resume_units() { # NEW: starts units that ran before, and restarts those with a 
     quietly systemctl is-active "$unit" || quietly systemctl start "$unit" 8>&- || true
   done
   return "$left"
+}
+stop_changed_units() { # units of others, before rules or namespaces change: their processes would be where NEW does not expect them
+  ! has_systemd || printf '%s\n' "${!changed_units[@]}" | grep -vxE "$own_units" | xargs -r systemctl stop 8>&- || true
 }
 is_loaded() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
 
@@ -147,6 +153,7 @@ run_phases() { # OLD NEW [back-]: fails at the first part that does not come up;
     order_of "$1"
     select_by_action leave restart
     reversed order
+    stop_changed_units
     stop_parts "${order[@]}" || [[ $back ]] || { report "${failed[*]} does not go down"; return 1; }
     phase "${back}laying"
   fi

@@ -18,11 +18,14 @@ from netc.emit.iptables.words import (
 )
 from netc.emit.render import token
 from netc.language.values import Family
+from netc.network.splits import DIRECT_MARK
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import SplitTunnel
 
 TCP_OVERHEAD: dict[Family, int] = {4: 40, 6: 60}
 """Bytes of the headers of IP (RFC 791, RFC 8200) and TCP (RFC 9293), without options."""
+
+DIRECT = "netc-direct"
 
 
 def carries(split: SplitTunnel) -> str:
@@ -57,6 +60,8 @@ def chosen(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
         return
     yield from _sent(ruleset.splits, family)
     yield from _passed(ruleset.splits, family)
+    why = "The guard (guard.nft) lets connections with this mark pass. Those that came in by a forward keep theirs."
+    yield Rule("mangle", DIRECT, f"-m connmark --mark {masked(0)} -j CONNMARK --set-xmark {masked(DIRECT_MARK)}", why)
     for split in ruleset.splits:
         yield from _split(split, family, ruleset)
 
@@ -120,7 +125,7 @@ def _passed(splits: Sequence[SplitTunnel], family: Family) -> Iterator[Rule]:
 def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
     chain = f"netc-split-{split.name}"
     marked = f"get mark {split.mark:#010x} and leave by {token(split.device)}"
-    why = because(split.origin, f"chosen packets {marked}, except those that RETURN here.")
+    why = because(split.origin, f"chosen packets {marked}, except those that do not get to the end of this chain.")
     if split.resolvers:
         for protocol in ("udp", "tcp"):
             yield Rule("mangle", chain, f"-p {protocol} -m multiport --dports 53,853 -g {into(split)}", why)
@@ -128,9 +133,9 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
     own = "-o lo" if of_programs(split) else "-m addrtype --dst-type LOCAL"
     yield Rule("mangle", chain, f"{own} -j RETURN", why)
     for direct in sources(split.direct, "dst", family, ruleset):
-        yield Rule("mangle", chain, f"{direct} -j RETURN")
+        yield Rule("mangle", chain, f"{direct} -g {DIRECT}")
     if family == 6 and split.ipv6 == "direct":
-        yield Rule("mangle", chain, "-j RETURN")
+        yield Rule("mangle", chain, f"-g {DIRECT}")
     else:
         yield Rule("mangle", chain, f"-g {into(split)}")
     yield Rule("mangle", into(split), f"-j CONNMARK --set-xmark {masked(split.mark)}")

@@ -15,9 +15,10 @@ from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.forwards import MARK_MASK
 from netc.network.ranges import prefixes
-from netc.plan.facts import AddressSet, Flowtable, Ruleset
+from netc.plan.facts import AddressSet, Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
+from netc.plan.facts.split_guard import GUARD_PATH
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, leaving, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
@@ -40,9 +41,12 @@ def emit(plan: HostPlan) -> Iterator[File]:
                 yield File(f"files{ruleset_path(ruleset)}", _text(ruleset), takings=reload(part.name))
         for table in part.every(Flowtable):
             devices = Verbatim(", ".join(map(quoted, table.devices)))
-            values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
-            text = render("nftables", "offload.j2", **values)
+            values = {"devices": devices, **splits.MASKS, "direct": table.splits and splits.MASKS["direct"]}
+            text = render("nftables", "offload.j2", origin=origin(table.origin), **values)
             yield File(f"files{OFFLOAD_PATH}", text, takings=reload(part.name))
+        for guard in part.every(SplitGuard):
+            text = render("nftables", "guard.j2", origin=origin(guard.origin), **splits.guarded(guard.splits))
+            yield File(f"files{GUARD_PATH}", text, takings=reload(part.name))
 
 
 def _text(ruleset: Ruleset) -> str:

@@ -10,6 +10,7 @@ from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
 from netc.language.values import Family
 from netc.network.forwards import MARK_MASK
+from netc.network.splits import DIRECT_MARK
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
@@ -40,7 +41,21 @@ def values(ruleset: Ruleset) -> dict[str, object]:
     }
 
 
-def _printed(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
+def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
+    """All that `guard.j2` prints: who is chosen, without the lists of what is direct."""
+    printed = [_printed(split, None) for split in splits]
+    outer = [word for split in splits if (word := _outer(split))]
+    back = [Verbatim(f"ct state related {word}") for split in splits for word in _back(split)]
+    return {
+        "passes": list(dict.fromkeys((*outer, *back))),
+        "splits": printed,
+        "masks": MASKS,
+        "programs": [split for split in printed if split["chosen"]],
+        "passing": [split for split in printed if split["passed_on"]],
+    }
+
+
+def _printed(split: SplitTunnel, ruleset: Ruleset | None) -> dict[str, object]:
     of_programs = _chosen(split) is not None
     return {
         "origin": origin(split.origin),
@@ -52,7 +67,7 @@ def _printed(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
         "passed_on": _passed_on(split),
         "back": _back(split),
         "own": Verbatim('oifname "lo"' if of_programs else "fib daddr type local"),
-        "direct": list(_direct(split.direct, ruleset)),
+        "direct": list(_direct(split.direct, ruleset)) if ruleset else [],
         "direct6": split.ipv6 == "direct",
         "resolvers": [{"family": _nfproto(ip.version), "ip": _ip(ip.version), "at": ip} for ip in split.resolvers],
         "refused": list(_refused(split)),
@@ -70,7 +85,11 @@ def set_name(found: AddressSet, family: Family) -> Verbatim:
     return Verbatim(f"set{family}_{token(found.name)}")
 
 
-MASKS = {"mask": Verbatim(f"{MARK_MASK:#010x}"), "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}")}
+MASKS = {
+    "mask": Verbatim(f"{MARK_MASK:#010x}"),
+    "rest": Verbatim(f"{MARK_MASK ^ 0xFFFFFFFF:#010x}"),
+    "direct": Verbatim(f"{DIRECT_MARK:#010x}"),
+}
 
 
 def _ip(version: int) -> Verbatim:

@@ -1,10 +1,26 @@
 # shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` for `install`, `back` and `keys`: a tree in a bundle, a generation that is still kept, and the
-# secrets of the tree that `netc-host` itself is in, installed or not yet.
+# Sourced by `netc-host` for `install`, `back` and `keys`: the plan of a tree, a tree in a bundle, a generation that is still
+# kept, and the secrets of the tree that `netc-host` itself is in, installed or not yet.
 
 # ---- trees
 signers=/etc/netc/allowed_signers
+
+print_plan() { # OLD NEW
+  local what part order old=()
+  local -A printed=()
+  order_of "$1"
+  old=("${order[@]}")
+  order_of "$2"
+  for what in leave restart reload start; do
+    for part in "${old[@]}" "${order[@]}"; do
+      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || printf '%-8s %s\n' "$what" "$part"
+      [[ ${action[$part]} != "$what" ]] || printed[$part]=1
+    done
+  done
+  for part in $(printf '%s\n' "${!changed_units[@]}" | sort); do printf '%-8s %s\n' unit "$part"; done
+  printf '%-8s %s\n' files "$(awk '$3 ~ /^files\// {print $3}' <<<"$differing" | sort -u | wc -l) differ"
+}
 
 install_bundle() ( # FILE.tar.gz [OPTION of install]…
   umask 077

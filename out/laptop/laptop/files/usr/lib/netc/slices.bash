@@ -40,7 +40,13 @@ remove_control_groups() { # if nothing runs in them; systemd removes those that 
   for path; do rmdir "$tree/$path" 2>/dev/null || true; done
 }
 
-remember_control_groups() { mv "$numbers.new" "$numbers"; }
+remember_control_groups() { # the guard looks them up again if they are other ones than before
+  local same=''
+  ! same_control_groups || same=1
+  mv "$numbers.new" "$numbers" || return
+  last_of /run/netc/guard
+  [[ $same || $last != up ]] || /etc/netc/parts/guard/reload
+}
 forget_control_groups() { rm -f "$numbers" "$numbers.new"; }
 
 same_control_groups() { # as when the rules were loaded
