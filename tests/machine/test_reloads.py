@@ -162,13 +162,21 @@ kind = "wireguard"
 address = "10.67.0.2/24"
 peer = {{ public_key = "{public_key(private_key("exit"))}", endpoint = "192.0.2.77:51821", allowed_ips = "0.0.0.0/0" }}
 """
+NAMESPACE = """
+[hosts.laptop.namespaces.vpn]
+tunnel = "second"
+services = "seeds.service"
+"""
+PROGRAMS = {name: SPLITS[name] for name in WRAPPERS}
 GENERATIONS = {
     "other names": topology(splits=OTHER_NAMES),
     "one more split": topology(splits=OTHER_NAMES | {"more": 'group = "more"'}),
     "one less, and other services": topology(splits=ALL_ONE),
     "another tunnel": topology(splits=ALL_ONE).replace('tunnel = "escape"', 'tunnel = "second"') + SECOND,
     "another packet filter": topology("iptables", ALL_ONE),
-    "other names and another packet filter": topology(splits=OTHER_NAMES),
+    "a namespace for the service": topology(splits=PROGRAMS) + SECOND + NAMESPACE,
+    "other names and another packet filter": topology("iptables", OTHER_NAMES),
+    "back to the first packet filter": topology(splits=OTHER_NAMES),
 }
 
 
@@ -190,6 +198,14 @@ def test_no_change_of_generation_lets_a_packet_of_a_split_out(lab: Lab, tmp_path
         print(f"{what}: {leaks}")
     assert {what: leaks for what, leaks in found.items() if any(leaks.values())} == {}
 
+    # A service of a namespace stays stopped, too.
+    there.bring(GENERATIONS["a namespace for the service"])
+    assert "seeds.service is stopped" in netc_host(there.laptop, "uninstall").stderr
+    assert active(there.laptop, "seeds.service") == ["inactive"]
+    there.bring(topology(splits=OTHER_NAMES))
+    there.laptop.run(["systemctl", "start", "seeds.service"])
+    before = there.leaks()["seeding"]
+
     # What is uninstalled guards nothing any more: the service stops, and netc says what is in clear.
     assert active(there.laptop, "seeds.service") == ["active"]
     said = netc_host(there.laptop, "uninstall").stderr
@@ -197,5 +213,5 @@ def test_no_change_of_generation_lets_a_packet_of_a_split_out(lab: Lab, tmp_path
     for name in OTHER_NAMES:
         assert f"split {name} is gone: what it chose now leaves by the host's own routes" in said
     assert active(there.laptop, "seeds.service") == ["inactive"]
-    assert there.leaks()["seeding"] == 0
+    assert there.leaks()["seeding"] == before == 0
     assert "netc" not in there.laptop.run(["nft", "list", "ruleset"]).stdout
