@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced where rules match programs by their systemd slice. nft and iptables resolve the control group of a slice when they
 # load the rules, and keep its inode number. If the control group is deleted and made again, its number is another one and

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the guard of splits. A table with `flags owner` belongs to the process that made it (nft(8)):
 # nobody else can flush or change it, and it ends with that process. Here the process is `nft -i`, which reads commands
