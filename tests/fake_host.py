@@ -203,6 +203,14 @@ class Host:
                     self._gain("numbers", None, "of control groups")
             case ("forget_control_groups",):
                 self._lose(self.find("numbers", None, "of control groups"))
+            case ("hold_guard", path, *_):
+                self._read(path)
+                self._gain("table", None, "netc_guard", path=path)
+            case ("renew_guard", path, *_):
+                self._read(path)
+                self.find("table", None, "netc_guard").state["path"] = path
+            case ("end_guard",):
+                self._lose(self.find("table", None, "netc_guard"))
             case ("keep_groups", path):
                 self._read(path)
             case _:

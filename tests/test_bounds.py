@@ -20,7 +20,8 @@ FOREIGN = "foreign"
 EXPOSURE = {
     **dict.fromkeys(("firewall", "set"), 4.6),
     **dict.fromkeys(
-        ("bird-table", "bridge", "edge", "forwarding", "loopback", "nested", "offload", "split", "uplink"), 4.5
+        ("bird-table", "bridge", "edge", "forwarding", "guard", "loopback", "nested", "offload", "split", "uplink"),
+        4.5,
     ),
     # These enter network namespaces, or load modules.
     **dict.fromkeys(("anycast", "namespace", "link", "mesh", "docker", "tcp"), 4.8),

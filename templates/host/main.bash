@@ -37,7 +37,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   preflight "$new" || { unstage "$new"; die "nothing was changed"; }
   plan_change "$old" "$new" || { unstage "$new"; die "cannot compare $old and $new; nothing was changed"; }
   report "$host: $old -> $new"
-  print_plan "$old" "$new"
+  use bring && print_plan "$old" "$new"
   [[ ! $dry ]] || { unstage "$new"; exit 0; }
   [[ $old != "$new" || $overwrite ]] || { report "$new is installed already"; exit 0; }
 

@@ -93,21 +93,6 @@ restart_bound_parts() { # OLD: a part that is bound to a part that goes down res
   done
 }
 
-print_plan() { # OLD NEW
-  local what part order old=()
-  local -A printed=()
-  order_of "$1"
-  old=("${order[@]}")
-  order_of "$2"
-  for what in leave restart reload start; do
-    for part in "${old[@]}" "${order[@]}"; do
-      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || { printf '%-8s %s\n' "$what" "$part"; printed[$part]=1; }
-    done
-  done
-  ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
-  printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
-}
-
 select_by_action() { # ACTION…: keeps in `order` the parts with one of these
   local part kept=()
   for part in "${order[@]}"; do [[ " $* " != *" ${action[$part]-} "* ]] || kept+=("$part"); done

@@ -84,6 +84,7 @@ retire_sets() { # OLD: removes ipsets of parts that left, which rules of OLD nam
   done
 }
 
+own_units='|netc-.*|systemd-networkd\.service' # whose processes use the host's own routes anyway
 units_of() { # GENERATION: units that are not parts
   manifest_of "$1" | awk '{n = split($4, all, ","); for (i = 1; i <= n; i++) if (sub(/^unit:/, "", all[i])) print all[i]}' | sort -u
 }
@@ -121,7 +122,11 @@ resume_units() { # NEW: restarts units that still run as before their files chan
   done
   mapfile -t lines <"$pending/running" || return
   for unit in "${lines[@]%% *}"; do
-    quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
+    if [[ $1 == none && ! $unit =~ ^($own_units)$ ]]; then
+      report "$unit is stopped and now would use the host's own routes: systemctl start $unit, or systemctl disable $unit"
+    else
+      quietly systemctl is-active "$unit" || ! is_loaded "$unit" || systemctl start "$unit" 8>&- || left=1
+    fi
   done
   read_lines units_of "$1" || return
   for unit in "${lines[@]}"; do
@@ -129,6 +134,11 @@ resume_units() { # NEW: restarts units that still run as before their files chan
     quietly systemctl is-active "$unit" || quietly systemctl start "$unit" 8>&- || true
   done
   return "$left"
+}
+stop_changed_units() { # units of others, before rules or namespaces change: their processes would be where NEW does not expect them
+  local unit others=()
+  for unit in "${!changed_units[@]}"; do [[ $unit =~ ^($own_units)$ ]] || others+=("${unit/@./@*.}"); done
+  ! has_systemd || ((!${#others[@]})) || systemctl stop "${others[@]}" 8>&- || true
 }
 is_loaded() { [[ $(systemctl show -P LoadState "$1") == loaded ]]; }
 
@@ -158,6 +168,7 @@ run_phases() { # OLD NEW [back-]: fails at the first part that does not come up;
     order_of "$1"
     select_by_action leave restart
     reversed order
+    stop_changed_units
     stop_parts "${order[@]}" || [[ $back ]] || { report "${failed[*]} does not go down"; return 1; }
     phase "${back}laying" || return
   fi

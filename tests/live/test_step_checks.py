@@ -88,6 +88,8 @@ def removal(made: Made) -> str:
             return shlex.join(["delete" if each == "add" else each for each in up])
         case ["keep"] | ["instead"]:
             return shlex.join(["ip", up[1], "route", "delete", *up[2:]])
+        case ["hold_guard"]:  # both processes, or the shell starts nft again
+            return "source /usr/lib/netc/steps.bash guard none; source /usr/lib/netc/guard.bash; kill -9 $(holders)"
         case ["nft"]:
             return "nft delete table inet netc"
         case ["ip", "netns", "exec", "nft"]:

@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 
 from live.lab import ENVIRONMENT, Host, Lab
 from live.waiting import LONG, within
-from machine.root import debian_root
+from machine.root import PACKAGES, debian_root
 
 BOOT = """
 # Its control groups are its own, and new with each boot.
@@ -30,8 +30,9 @@ MOMENTARY = " /run/(?!netc)"
 
 
 class Machine(Host):
-    def __init__(self, name: str, lab: Lab) -> None:
+    def __init__(self, name: str, lab: Lab, packages: tuple[str, ...] = PACKAGES) -> None:
         super().__init__(name, lab)
+        self._packages = packages
         self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
         for folder in ("upper", "work", "root"):
             (self._disk / folder).mkdir()
@@ -43,7 +44,7 @@ class Machine(Host):
     def boot(self, plug: Callable[[], object] = bool) -> None:
         """Until systemd has started all that it wants to start; `plug` is called as soon as there is something to plug
         a wire into."""
-        script = ["bash", "-ec", BOOT, "boot", str(debian_root()), str(self._disk), self.name]
+        script = ["bash", "-ec", BOOT, "boot", str(debian_root(self._packages)), str(self._disk), self.name]
         script.append(str(self._groups))
         with self._lab.file(".console").open("wb") as console:
             self._runner = subprocess.Popen(
@@ -116,9 +117,9 @@ def _control_groups() -> str:
     return next(place for _, place, kind, *_ in mounts if kind == "cgroup2")
 
 
-def machine(lab: Lab, name: str) -> Machine:
+def machine(lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES) -> Machine:
     """A machine that has booted; it ends with the lab."""
-    made = Machine(name, lab)
+    made = Machine(name, lab, packages)
     lab.adopt(made)
     made.boot()
     return made

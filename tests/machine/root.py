@@ -15,28 +15,40 @@ PACKAGES = (
 )
 """A VPS image and the tools of a plan. No Python, no procps: what netc writes has to do without."""
 
+FIREWALLS = (
+    *(package for package in PACKAGES if package != "iptables-persistent"),
+    "ufw",
+    "firewalld",
+    "docker.io",
+    "libpam-systemd",
+)
+"""Of a server with firewalls that others wrote, none of them on. ufw and iptables-persistent exclude each other."""
+
 TIDY = """
+rm -f "$1"/etc/systemd/system/*.wants/{firewalld,docker,containerd,ufw}.service
+rm -f "$1"/etc/systemd/system/sockets.target.wants/docker.socket
+rm -f "$1"/etc/systemd/system/dbus-org.fedoraproject.FirewallD1.service
 rm -f "$1"/etc/systemd/system/multi-user.target.wants/bird.service
 rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists
 : >"$1"/etc/machine-id
 """
 
 
-def debian_root() -> Path:
+def debian_root(packages: tuple[str, ...] = PACKAGES) -> Path:
     """The folder; nobody writes to it. debootstrap(8) takes a minute."""
-    root = CACHE / sha256(" ".join(PACKAGES).encode()).hexdigest()[:12]
+    root = CACHE / sha256(" ".join(packages).encode()).hexdigest()[:12]
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:  # machines boot side by side, and one of them makes it
         flock(lock, LOCK_EX)
-        _make(root)
+        _make(root, packages)
     return root
 
 
-def _make(root: Path) -> None:
+def _make(root: Path, packages: tuple[str, ...]) -> None:
     if not root.exists():
         half = root.with_suffix(".half")
         subprocess.run(["rm", "-rf", str(half)], check=True)
-        make = ["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", "bookworm", str(half)]
+        make = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(half)]
         done = subprocess.run(make, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"debootstrap ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr}")

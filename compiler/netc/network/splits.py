@@ -24,6 +24,10 @@ TABLES = range(13000, 14000)
 OUTER_MARK = 0xFF000000
 """On the packets that a WireGuard device sends by the uplink: no split takes them, also where a program makes them."""
 
+DIRECT_MARK = OUTER_MARK
+"""On connections of chosen programs that the packet filter found to be direct. The guard lets them pass. It is on the
+connection alone, since a mark on the packet would be looked up in the policy rules again."""
+
 LINK_LOCAL = tuple(map(IPNetwork, ("169.254.0.0/16", "224.0.0.0/24", "255.255.255.255/32", "fe80::/10", "ff02::/16")))
 """Never routed further than the next link (RFC 3927, RFC 5771, RFC 4291): no tunnel could carry it there."""
 

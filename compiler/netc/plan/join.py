@@ -12,7 +12,7 @@ from netc.diagnostic import KeyPath
 from netc.language.names import HostName, Label, PartName
 from netc.language.units import UnitName
 from netc.language.values import Netfilter, Ports
-from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset
+from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.device import Device
 from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
@@ -21,8 +21,10 @@ One = TypeVar("One")
 
 FIREWALL = PartName("firewall")
 FORWARDING = PartName("forwarding")
+GUARD = PartName("guard")
 OFFLOAD = PartName("offload")
 DOCKER = UnitName("docker.service")
+WHY_GUARD = "Whatever flushes the packet filter, programs of a split send by its tunnel or not at all."
 WHY_OFFLOAD = "Established flows skip the packet filter."
 WHY_DOCKER = "Docker drops forwarded packets that are not its own, except those that this chain accepts."
 FLUSHING: dict[Netfilter, tuple[UnitName, ...]] = {
@@ -33,8 +35,8 @@ FLUSHING: dict[Netfilter, tuple[UnitName, ...]] = {
 
 
 def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[Share]) -> HostPlan:
-    """Shared facts become parts. `firewall` and `forwarding` come before all other parts except the lists that the
-    firewall names. `offload` and `docker` come last."""
+    """Shared facts become parts. `firewall`, `guard` and `forwarding` come before all other parts except the lists that
+    the firewall names. `offload` and `docker` come last."""
     shares = tuple(shares)
     shared = tuple(_shared(shares, host, netfilter))
     named = _lists(shared)
@@ -72,6 +74,9 @@ def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> 
         )
         firewall = _loaded_by(firewall, netfilter)
         yield replace(firewall, wants=tuple(_lists([firewall])))
+        if splits := tuple(split for ruleset in firewall.every(Ruleset) for split in ruleset.splits):
+            facts = (SplitGuard(origin, splits),)
+            yield Part(GUARD, origin, f"the guard of splits of {host}", (WHY_GUARD,), after=(FIREWALL,), facts=facts)
 
 
 def _loaded_by(part: Part, netfilter: Netfilter) -> Part:
@@ -101,7 +106,7 @@ def _last(shares: tuple[Share, ...], own: list[Part], host: HostName) -> Iterato
         leaving |= {fact.device for fact in ruleset.replies_only}
         passing = {device for fact in ruleset.passages for device in (fact.entering, fact.leaving)}
         devices = {wan, *arriving, *leaving, *passing}
-        table = Flowtable((*origin, "offload"), tuple(sorted(devices)))
+        table = Flowtable((*origin, "offload"), tuple(sorted(devices)), bool(ruleset.splits))
         makers = tuple(part.name for part in own if any(device.name in devices for device in part.every(Device)))
         about = f"the flowtable of {host}"
         yield Part(OFFLOAD, origin, about, (WHY_OFFLOAD,), after=makers, follows=makers, facts=(table,))

@@ -21,9 +21,12 @@ from netc.emit.iptables.words import (
 )
 from netc.emit.render import token
 from netc.language.values import Family
+from netc.network.splits import DIRECT_MARK
 from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import SplitTunnel
+
+DIRECT = "netc-direct"
 
 
 def carries(split: SplitTunnel) -> str:
@@ -157,6 +160,11 @@ def _back(split: SplitTunnel, family: Family) -> list[str]:
 
 def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     """Those that base chains jump to."""
+    if ruleset.splits:
+        why = "The guard (guard.nft) lets connections with this mark pass. Those that came in by a forward keep theirs."
+        yield Rule(
+            "mangle", DIRECT, f"-m connmark --mark {masked(0)} -j CONNMARK --set-xmark {masked(DIRECT_MARK)}", why
+        )
     for split in ruleset.splits:
         yield from _split(split, family, ruleset)
         if split.refuses:
@@ -166,7 +174,7 @@ def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
 def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rule]:
     chain = chain_of(split)
     marked = f"get mark {split.mark:#010x} and leave by {token(split.device)}"
-    why = because(split.origin, f"chosen packets {marked}, except those that RETURN here.")
+    why = because(split.origin, f"chosen packets {marked}, except those that do not get to the end of this chain.")
     if split.resolvers:
         for protocol in ("udp", "tcp"):
             yield Rule("mangle", chain, f"-p {protocol} -m multiport --dports 53,853 -g {into(split)}", why)
@@ -174,9 +182,9 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
     own = "-o lo" if split.of_programs else "-m addrtype --dst-type LOCAL"
     yield Rule("mangle", chain, f"{own} -j RETURN", why)
     for direct in sources(split.direct, "dst", family, ruleset):
-        yield Rule("mangle", chain, f"{direct} -j RETURN")
+        yield Rule("mangle", chain, f"{direct} -g {DIRECT}")
     if family == 6 and split.ipv6 == "direct":
-        yield Rule("mangle", chain, "-j RETURN")
+        yield Rule("mangle", chain, f"-g {DIRECT}")
     else:
         yield Rule("mangle", chain, f"-g {into(split)}")
     yield Rule("mangle", into(split), f"-j CONNMARK --set-xmark {masked(split.mark)}")

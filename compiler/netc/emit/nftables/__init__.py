@@ -13,7 +13,6 @@ from netc.emit.nftables.splits import set_name
 from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
-from netc.network.forwards import MARK_MASK
 from netc.network.ranges import prefixes
 from netc.plan.chains import (
     Chain,
@@ -29,9 +28,10 @@ from netc.plan.chains import (
     base_chains,
 )
 from netc.plan.chains import Rule as AnyRule
-from netc.plan.facts import AddressSet, Flowtable, Ruleset
+from netc.plan.facts import AddressSet, Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
+from netc.plan.facts.split_guard import GUARD_PATH
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, leaving, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
@@ -58,9 +58,12 @@ def emit(plan: HostPlan) -> Iterator[File]:
                 yield File(f"files{ruleset_path(ruleset)}", text(ruleset), takings=reload(part.name))
         for table in part.every(Flowtable):
             devices = Verbatim(", ".join(map(quoted, table.devices)))
-            values = {"origin": origin(table.origin), "devices": devices, "mask": Verbatim(f"{MARK_MASK:#010x}")}
-            shortcut = render("nftables", "offload.j2", **values)
+            values = {"devices": devices, **splits.MASKS, "direct": table.splits and splits.MASKS["direct"]}
+            shortcut = render("nftables", "offload.j2", origin=origin(table.origin), **values)
             yield File(f"files{OFFLOAD_PATH}", shortcut, takings=reload(part.name))
+        for guard in part.every(SplitGuard):
+            held = render("nftables", "guard.j2", origin=origin(guard.origin), **splits.guarded(guard.splits))
+            yield File(f"files{GUARD_PATH}", held, takings=reload(part.name))
 
 
 def text(ruleset: Ruleset) -> str:

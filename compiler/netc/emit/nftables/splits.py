@@ -21,6 +21,7 @@ from netc.emit.nftables.words import (
 from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
 from netc.language.values import Family
+from netc.network.splits import DIRECT_MARK
 from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
@@ -34,6 +35,32 @@ ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
 def values(ruleset: Ruleset) -> dict[str, object]:
     """All that `split.j2` prints."""
     return {"splits": [_chains(split, ruleset) for split in ruleset.splits], "masks": MASKS}
+
+
+def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
+    """All that `guard.j2` prints: who is chosen, without the lists of what is direct."""
+    outer = [Verbatim(f"{_ip(to.version)} daddr {to} meta l4proto {n}") for one in splits for n, to in _outer(one)]
+    back = [Verbatim(f"ct state related {word}") for split in splits for word in _back(split)]
+    printed = [_guarded(split) for split in splits]
+    return {
+        "passes": list(dict.fromkeys((*outer, *back))),
+        "splits": printed,
+        "masks": MASKS,
+        "programs": [one for one in printed if one["of_programs"]],
+        "passing": [one for one in printed if not one["of_programs"]],
+    }
+
+
+def _guarded(split: SplitTunnel) -> dict[str, object]:
+    return {
+        "origin": origin(split.origin),
+        "device": quoted(split.device),
+        "of_programs": split.of_programs,
+        "chosen": list(map(Verbatim, _who(split))),
+        "spared": list(map(Verbatim, _spared(split))),
+        "resolvers": bool(split.resolvers),
+        "value": mark_value(split.mark),
+    }
 
 
 def _chains(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
@@ -149,24 +176,27 @@ def _arriving(split: SplitTunnel) -> Iterator[str]:
 
 
 def _chosen(split: SplitTunnel) -> Iterator[str]:
+    yield from (f"{spared} accept" for spared in _spared(split))
+    yield from (f"{who} jump split-{token(split.name)}" for who in _who(split))
+
+
+def _spared(split: SplitTunnel) -> list[str]:
+    """No `!=` would do: it is untrue of programs whose control group is nearer to the root than the slice."""
+    return [_in_slice(split.slice)] if split.slice and split.others else []
+
+
+def _who(split: SplitTunnel) -> list[str]:
     """Groups, users and control groups are looked up on the host, when the ruleset is loaded."""
     unlike = "!= " if split.others else ""
-    found: list[str]
     if split.group:
-        found = [f'meta skgid {unlike}"{token(split.group)}"']
-    elif split.user:
-        found = [f'meta skuid {unlike}"{token(split.user)}"']
-    elif split.slice and split.others:
-        # No `!=` would do: it is untrue of programs whose control group is nearer to the root than the slice.
-        yield f"{_in_slice(split.slice)} accept"
-        found = [ANY_PROGRAM]
-    elif split.slice:
-        found = [_in_slice(split.slice)]
-    elif split.incoming:
-        found = [f"iifname {quoted(split.incoming)}"]
-    else:
-        found = [f"{_ip(family)} saddr {nets}" for family, nets in _by_family(split.sources)]
-    yield from (f"{who} jump split-{token(split.name)}" for who in found)
+        return [f'meta skgid {unlike}"{token(split.group)}"']
+    if split.user:
+        return [f'meta skuid {unlike}"{token(split.user)}"']
+    if split.slice:
+        return [ANY_PROGRAM if split.others else _in_slice(split.slice)]
+    if split.incoming:
+        return [f"iifname {quoted(split.incoming)}"]
+    return [f"{_ip(family)} saddr {nets}" for family, nets in _by_family(split.sources)]
 
 
 def set_name(found: AddressSet, family: Family) -> Verbatim:
@@ -174,7 +204,7 @@ def set_name(found: AddressSet, family: Family) -> Verbatim:
     return Verbatim(f"set{family}_{token(found.name)}")
 
 
-MASKS = {"rest": Verbatim(REST)}
+MASKS = {"mask": Verbatim(MARK), "rest": Verbatim(REST), "direct": mark_value(DIRECT_MARK)}
 
 
 def _ip(version: int) -> Verbatim:

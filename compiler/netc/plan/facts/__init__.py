@@ -27,6 +27,7 @@ from netc.plan.facts.route import Route
 from netc.plan.facts.router import Router
 from netc.plan.facts.rule import RoutingPolicy, Rule
 from netc.plan.facts.ruleset import Ruleset
+from netc.plan.facts.split_guard import SplitGuard
 from netc.plan.facts.successor import Successor
 from netc.plan.facts.veth import Veth
 from netc.plan.facts.wireguard import Wireguard
@@ -37,6 +38,7 @@ FACTS: tuple[type[Fact], ...] = (
     Namespace,
     AddressSet,
     Ruleset,
+    SplitGuard,
     Wireguard,
     PlainTunnel,
     Foreign,

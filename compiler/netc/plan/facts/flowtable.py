@@ -17,6 +17,8 @@ class Flowtable(Fact, frozen=True):
 
     origin: KeyPath
     devices: tuple[InterfaceName, ...]
+    splits: bool = False
+    """Whether the host has splits. Connections that these leave alone skip the packet filter too, though marked."""
 
     change = "retire"
 

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` for `install`, `back`, `keys`, `confirm`, `uninstall` and `run`: a tree in a bundle, a generation that is
-# still kept, the secrets of the tree that `netc-host` itself is in, installed or not yet, the ssh connection of the admin, and
-# what stands in for systemd.
+# Sourced by `netc-host` for `install`, `back`, `keys`, `confirm`, `uninstall` and `run`: the plan of a tree, a tree in a bundle, a
+# generation that is still kept, the secrets of the tree that `netc-host` itself is in, installed or not yet, the ssh
+# connection of the admin, and what stands in for systemd.
 
 bring() { # VERB [OPTION…]
   case $1 in
@@ -15,6 +15,21 @@ bring() { # VERB [OPTION…]
 
 # ---- trees
 signers=/etc/netc/allowed_signers
+
+print_plan() { # OLD NEW
+  local what part order before=()
+  local -A printed=()
+  order_of "$1"
+  before=("${order[@]}")
+  order_of "$2"
+  for what in leave restart reload start; do
+    for part in "${before[@]}" "${order[@]}"; do
+      [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || { printf '%-8s %s\n' "$what" "$part"; printed[$part]=1; }
+    done
+  done
+  ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
+  printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
+}
 
 install_bundle() ( # FILE.tar.gz [OPTION of install]…
   umask 077
@@ -146,7 +161,7 @@ next_key() { # of `file`
 }
 
 switch_key() { # of `file`, to the one with the public half `next`. If it was interrupted, the next call completes it
-  local reload parts=()
+  local reload part using=()
   [[ $next ]] || die "no next key of $whose is installed here: install the tree of a topology that has it"
   require_idle
   if [[ $(wg pubkey <"$file" 2>/dev/null) != "$next" ]]; then
@@ -154,11 +169,11 @@ switch_key() { # of `file`, to the one with the public half `next`. If it was in
     [[ $(wg pubkey <"$file.next" 2>/dev/null) == "$next" ]] || die "$file.next is not the next key that the topology has"
     { ln -fT "$file" "$file.old" && mv -T "$file.next" "$file" && sync -f "$file"; } || return
   fi
-  for reload in $(grep -lF -- " $file" /etc/netc/parts/*/reload); do
-    reload=${reload%/reload}
-    ! is_up "${reload##*/}" || parts+=("${reload##*/}")
+  for reload in /etc/netc/parts/*/reload; do
+    part=${reload%/reload} part=${part##*/}
+    ! grep -qsF -- " $file" "$reload" || ! is_up "$part" || using+=("$part")
   done
-  for reload in "${parts[@]}"; do reload_part "$reload" || return; done
+  for part in "${using[@]}"; do reload_part "$part" || return; done
   report "$file is the next key now, and $file.old is the one before"
 }
 
@@ -301,6 +316,7 @@ uninstall() {
   run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+  for part in "${order[@]}"; do [[ $part != split-* ]] || report "${part/-/ } is gone: what it chose now leaves by the host's own routes"; done
   left=$(ip -o link show group 77 && { ip -N -4 rule show && ip -N -6 rule show; } | awk '/ proto 77/') || left+="(the kernel did not answer)" # netc's group and protocol
   rm -rf "$store" || die "cannot remove $store"
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced where rules match programs by their systemd slice. nft and iptables resolve the control group of a slice when they
 # load the rules, and keep its inode number. If the control group is deleted and made again, its number is another one and
@@ -40,7 +40,13 @@ remove_control_groups() { # if nothing runs in them; systemd removes those that 
   for path; do rmdir "$tree/$path" 2>/dev/null || true; done
 }
 
-remember_control_groups() { mv "$numbers.new" "$numbers"; }
+remember_control_groups() { # the guard looks them up again if they are other ones than before
+  local same=''
+  ! same_control_groups || same=1
+  mv "$numbers.new" "$numbers" || return
+  last_of /run/netc/guard
+  [[ $same || $last != up ]] || /etc/netc/parts/guard/reload
+}
 forget_control_groups() { rm -f "$numbers" "$numbers.new"; }
 
 same_control_groups() { # as when the rules were loaded
