@@ -91,13 +91,13 @@ def _next_keys(network: Network) -> Iterator[Diagnostic]:
         at = (*where, "next_public_key")
         if not table.public_key:
             what = "`next_public_key` has no `public_key` beside it that it could replace"
-            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out")
+            yield Diagnostic("NC0610", at, what, "leave `next_public_key` out")
         elif table.public_key == table.next_public_key:
             what = "`next_public_key` is the same as `public_key`"
-            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out")
+            yield Diagnostic("NC0610", at, what, "leave `next_public_key` out")
         elif table.private_key and table.private_key.credential:
             what = f"the private key of {host} is a credential, and netc replaces only keys in files"
-            yield Diagnostic("NC0609", at, what, "leave `next_public_key` out, or write `private_key.file`")
+            yield Diagnostic("NC0610", at, what, "leave `next_public_key` out, or write `private_key.file`")
 
 
 def _key_files(network: Network) -> Iterator[Diagnostic]:
