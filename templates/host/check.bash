@@ -26,7 +26,7 @@ check() {
   [[ ! -e $pending ]] || generation=$(<"$pending/new")
   [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation"; unknown_files "$generation"; differing_parts)
+  found=$(altered_files "$generation"; unknown_files "$generation"; differing_image /etc/netc/image; differing_parts)
   [[ $found ]] || return 0
   printf '%s\n' "$found"
   return 1
@@ -35,13 +35,8 @@ differing_parts() { # prints parts that are not up, what checks of the others fi
   local part order line up=()
   installed_order
   for part in "${order[@]}"; do
-    if is_up "$part"; then
-      up+=("$part")
-    elif [[ -e /run/netc/$part ]]; then
-      echo "part $part is half up"
-    else
-      echo "part $part is down"
-    fi
+    if is_up "$part"; then up+=("$part"); continue; fi
+    if [[ -e /run/netc/$part ]]; then echo "part $part is half up"; else echo "part $part is down"; fi
   done
   check_parts "${up[@]}"
   while IFS=$'\t' read -r part line; do stray "$part" "$line"; done < <(strays)

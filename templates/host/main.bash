@@ -120,7 +120,7 @@ uninstall() {
   order_of "$old"
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
   left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
-  rm -rf "$store"
+  rm -rf "$store" "$advertised"
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
   report "all parts are down and all files are gone, except /etc/netc/keys"
 }

@@ -13,6 +13,7 @@ from netc.features import (
     docker,
     firewall,
     forwards,
+    image,
     interfaces,
     loopback,
     namespaces,
@@ -52,4 +53,5 @@ FEATURES: tuple[Feature, ...] = (
     routed,
     bgp,
     anycast,
+    image,
 )

@@ -20,7 +20,7 @@ from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
 from netc.network.uplinks import PREFERRED, Uplink, uplinks
-from netc.plan.facts import KeptRoute, Loose, Route, Rule, Ruleset
+from netc.plan.facts import Forwarding, KeptRoute, Loose, Route, Rule, Ruleset
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ReturnMark
@@ -59,7 +59,11 @@ def _share(uplink: Uplink, passed: set[Family]) -> Share:
     )
     marked = tuple(net for net in uplink.prefixes if net.version in passed)
     mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=marked)
-    return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None)
+    return Share(
+        parts=(part,),
+        ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None,
+        forwarding=None if uplink.tunnel else Forwarding((), (uplink.device,)),
+    )
 
 
 def _numbers(uplink: Uplink) -> Iterator[Number]:

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName
@@ -71,6 +72,14 @@ class Part(Struct, frozen=True):
         return tuple(fact for fact in self.facts if isinstance(fact, kind))
 
 
+class OfImage(Struct, frozen=True, order=True):
+    """What an interface has that netc did not make: an address of the host, or the router of a default route."""
+
+    device: InterfaceName
+    what: Literal["address", "gateway"]
+    ip: IPAddress
+
+
 class Share(Struct, frozen=True):
     """What a feature adds to a host: parts of its own, and facts for the parts that all features share."""
 
@@ -79,6 +88,7 @@ class Share(Struct, frozen=True):
     """Joined with all others into the host's own; None when there is nothing to filter."""
     forwarding: Forwarding | None = None
     confined: tuple[Confined, ...] = ()
+    image: tuple[OfImage, ...] = ()
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
@@ -92,3 +102,4 @@ class HostPlan(Struct, frozen=True):
     host: HostName
     parts: tuple[Part, ...]
     confined: tuple[Confined, ...]
+    image: tuple[OfImage, ...] = ()
