@@ -10,8 +10,8 @@ from netaddr import IPNetwork
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import KINDS
 from netc.language.links import Link, Mesh
-from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
-from netc.language.values import DnsName, Endpoint
+from netc.language.names import DnsName, HostName, LinkName, MeshName, PublicKey, TunnelName
+from netc.language.values import Endpoint
 from netc.network.dialling import FAMILY, candidates, dial, families, public
 from netc.network.interface import Interface, Network, Peer, WireguardInterface
 from netc.network.meshes import members
