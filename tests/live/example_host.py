@@ -23,7 +23,7 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     tree = compiled(EXAMPLES / f"{topology}.toml", folder)[name]
     host, world = lab.host(name, tree), lab.host("world")
     for device, address in WIRES.items():
-        lab.wire(host, device, world, device, a_addresses=[address])
+        lab.wire(host, device, world, device, a_addresses=written(tree, device) or [address])
     secrets = host.run(["bash", "-c", r"sed -n 's/^secret \(.*\)/\1/p' /etc/netc/parts/*/up | sort -u"]).stdout.split()
     for secret in secrets:
         own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
@@ -36,3 +36,10 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     for complaint in failed.values():
         assert re.search("Unknown device type|not supported|Cannot find device|control group", complaint)
     return host, list(failed)
+
+
+def written(tree: Path, device: str) -> list[str]:
+    """The IPv4 addresses that the topology says the image has."""
+    image = tree / "etc/netc/image"
+    lines = [line.split() for line in image.read_text().splitlines()[1:]] if image.exists() else []
+    return [f"{ip}/24" for of, what, ip in lines if (of, what) == (device, "address") and ":" not in ip]
