@@ -9,7 +9,7 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client strace git
 
-.PHONY: demo test beside machines check stock night vm bench clean packages
+.PHONY: demo test beside machines check stock night random vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
@@ -48,6 +48,11 @@ night: export DRAWN = --night "$(SEED)" --hypothesis-seed="$(SEED)"
 night:
 	@echo "SEED=$(SEED)"
 	@$(MAKE) --no-print-directory test DRAWN='$(DRAWN)'
+
+# Random topologies that mix all features: so many are built with `--verify`, so many brought up in namespaces. It prints
+# the figures, and of each failure the seed that repeats it.
+random: packages $(VENV)/.tested
+	PYTHONPATH=tests $(PYTHON) -m mixed $(or $(N),1000) $(or $(UP),200) $(or $(SEED),$(shell date +%s))
 
 # Every live test on the stock kernel, emulated: the better part of an hour.
 vm: packages $(VENV)/.tested

@@ -195,8 +195,8 @@ NAMED = re.compile(
 )
 """A whole path; one that goes on with a variable is some other's to know."""
 
-ON_THE_HOST = "/etc/netc/keys/"
-"""Secrets are brought by their owner."""
+ON_THE_HOST = ("/etc/netc/keys/", "/etc/sysctl.d/61-netc-ra.conf")
+"""Secrets are brought by their owner, and which interfaces live by router advertisements the host finds out."""
 
 
 def named_files(files: Files) -> Iterator[str]:
@@ -266,6 +266,7 @@ def test_a_missing_file_is_found() -> None:
         "MANIFEST",
         "POLICY.md",
         "install",
+        "files/etc/netc/image",
         "files/etc/netc/order",
         "files/etc/netc/secrets",
         "files/etc/netc/sshd_port",
@@ -292,7 +293,7 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        of_netc = r"netc/(order|secrets|sshd_port|wireguard/.*|parts/[^/]+/check)"
+        of_netc = r"netc/(image|order|secrets|sshd_port|wireguard/.*|parts/[^/]+/check)"
         apart = rf"files/(etc/({of_netc}|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
         orphans = [
             path

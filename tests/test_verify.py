@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from netc.emit.file import File
+from netc.pipeline import compile_hosts, understand
 from netc.verify import (
     JUDGES,
     Outcome,
@@ -732,3 +734,21 @@ def test_a_systemd_that_fails_gives_no_verdict(monkeypatch: pytest.MonkeyPatch, 
 
     assert verdict.outcome is Outcome.COULD_NOT_RUN
     assert words in verdict.detail
+
+
+def test_arguments_of_an_authors_program_are_not_read_as_slips() -> None:
+    """shellcheck advises on words in quotes that would mean something without them."""
+    odd = ["it's", "$(x)", "`y`", "\\", "it's \\", "*", "~", "~/x", "${x}", "'$x'", "a\\n", "{a,b}", "#"]
+    words = json.dumps(["/usr/local/bin/s", *odd])
+    text = f"""
+    version = 1
+    network.name = "q"
+    [hosts.a]
+    id = 1
+    wan = "eth0"
+    tunnels.e = {{ kind = "external", interface = "tun1", address = "10.1.0.2/24", start = {words}, stop = {words} }}
+    """
+    [(_, files)] = compile_hosts(understand(text, "q.toml", str).network)
+    said = [verdict for verdict in shellcheck.judge(files) if verdict.outcome != Outcome.PASSED]
+
+    assert said == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import combinations, pairwise, permutations
@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 from netc.language.kinds import KINDS, LinkKind
 
 Table = dict[str, Any]
+Choose = Callable[[Sequence[Any]], Any]
+"""One of these: by hypothesis, which shrinks what it finds, or at random by a seed."""
 
 NAMES = ("edge", "home", "fra", "nyc", "a", "z-9")
 LINKS: tuple[str, ...] = get_args(LinkKind)
@@ -348,7 +350,9 @@ def meet(one: Machine, other: Machine, family: set[int]) -> bool:
 class Maker:
     """Draws tables, and keeps count of what is given out: names, subnets, ports, tables."""
 
-    draw: st.DrawFn
+    choose: Choose
+    kinds: Sequence[str] = tuple(KINDS)
+    """Those that the kernel has."""
     count: int = 0
     pairs: set[tuple[str, ...]] = field(default_factory=set)
     replies: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -358,16 +362,33 @@ class Maker:
         return self.count
 
     def one(self, *values: Any) -> Any:
-        return self.draw(st.sampled_from(values))
+        return self.choose(values)
 
     def table(self, *tables: Table) -> Table:
-        return self.draw(st.sampled_from(tables))
+        return self.choose(tables)
 
     def chance(self) -> bool:
-        return self.draw(st.booleans())
+        return self.choose((False, True))
 
     def some(self, values: list[Any]) -> list[Any]:
         return [value for value in values if self.chance()]
+
+    def known(self, kinds: Iterable[str]) -> list[str]:
+        return [kind for kind in kinds if kind in self.kinds]
+
+    def unlike(self, values: Sequence[Any], count: int) -> list[Any]:
+        """So many of them, each once."""
+        left = list(values)
+        return [left.pop(left.index(self.choose(left))) for _ in range(count)]
+
+    def machines(self, least: int) -> list[Machine]:
+        names = self.unlike(NAMES, self.one(*range(least, 5)))
+        ids = self.unlike(range(1, 201), len(names))
+        reaches = ("both", "both", "v4", "v6", "nat", "named")
+        return [
+            Machine(name, number, self.one(*reaches), self.one("eth0", "ens3", None))
+            for name, number in zip(names, ids, strict=True)
+        ]
 
     def host(self, machine: Machine) -> Table:
         n = machine.id
@@ -456,7 +477,7 @@ class Maker:
     # ---- links -------------------------------------------------------------------------------------------
 
     def link(self, one: Machine, other: Machine) -> Table | None:
-        kind = self.one("wireguard", *LINKS)
+        kind = self.one("wireguard", *self.known(LINKS))
         link: Table = {"kind": kind, "between": [one.name, other.name]}
         if kind == "wireguard":
             if not meet(one, other, {4, 6}):
@@ -535,7 +556,7 @@ class Maker:
         if self.chance():
             end["allowed_ips"] = ["0.0.0.0/0", "::/0"]
         if near.reach in ("both", "named") and self.chance():
-            known = ["vpn.example.org"] + [f"203.0.113.{near.id}"] * ("family" not in link)
+            known = [f"vpn-{near.name}.example.org"] + [f"203.0.113.{near.id}"] * ("family" not in link)
             end["endpoint"] = f"{self.one(*known)}:{end.get('port', 51820 + far.id)}"
 
     # ---- meshes ------------------------------------------------------------------------------------------
@@ -638,7 +659,7 @@ class Maker:
 
     def way(self, one: Machine, other: Machine) -> Table | None:
         """Between two routers; of both families, so that it may be any IGP's."""
-        kind = self.one("wireguard", "vxlan", "gre")
+        kind = self.one(*self.known(("wireguard", "vxlan", "gre")))
         link: Table = {"kind": kind, "between": [one.name, other.name]} | self.table({}, {"cost": 1 + self.next()})
         if not (meet(one, other, {4, 6}) if kind == "wireguard" else self.plain(link, kind, one, other)):
             return None
@@ -719,8 +740,10 @@ class Maker:
         if kind == "tunsafe":
             return tunnel | {"config": f"/etc/tunsafe/t{n}.conf"}
         words = self.one([], ["--name", f"it's $({n})"], ["address", "link", "-", '"'])
-        stop: Table = self.table({}, {"stop": f"/usr/bin/stop-{n}"}, {"stop": [f"/usr/bin/stop-{n}", *words]})
-        return tunnel | {"start": [f"/usr/bin/start-{n}", *words]} | stop
+        stop: Table = self.table(
+            {}, {"stop": f"/usr/local/bin/stop-{n}"}, {"stop": [f"/usr/local/bin/stop-{n}", *words]}
+        )
+        return tunnel | {"start": [f"/usr/local/bin/start-{n}", *words]} | stop
 
     def strangers(self, n: int) -> Table:
         found: Table = self.one({}, {"port": 22000 + n}) | self.one({}, {"private_key": self.secret()})
@@ -728,8 +751,9 @@ class Maker:
         peers: list[Table] = [
             {"public_key": key(f"stranger {n} {i}"), "allowed_ips": ips} for i, ips in enumerate(allowed)
         ]
-        for peer in peers:
-            peer["endpoint"] = self.one(f"192.0.2.{n}:51820", f"[2001:db8:fff1::{n:x}]:443", f"p{n}.example.com:51820")
+        for i, peer in enumerate(peers):
+            places = (f"192.0.2.{n}", f"[2001:db8:fff1::{n:x}]", f"p{n}.example.com")
+            peer["endpoint"] = f"{self.one(*places)}:{51820 + i}"
             peer |= self.one({}, {"preshared_key": self.secret()})
             peer |= self.one({}, {"keepalive": 15})
         return found | {"peer": peers} | self.table({}, {"dns": ["10.64.0.1", "fd64::1"]})
@@ -828,13 +852,11 @@ class Maker:
 
 @st.composite
 def topologies(draw: st.DrawFn, least_hosts: int = 1) -> Table:
-    make = Maker(draw)
-    names = draw(st.lists(st.sampled_from(NAMES), min_size=least_hosts, max_size=4, unique=True))
-    ids = draw(st.lists(st.integers(1, 200), min_size=len(names), max_size=len(names), unique=True))
-    machines = [
-        Machine(name, number, make.one("both", "both", "v4", "v6", "nat", "named"), make.one("eth0", "ens3", None))
-        for name, number in zip(names, ids, strict=True)
-    ]
+    make = Maker(lambda values: draw(st.sampled_from(values)))
+    return drawn(make, make.machines(least_hosts))
+
+
+def drawn(make: Maker, machines: list[Machine]) -> Table:
     hosts = {machine.name: make.host(machine) for machine in machines}
     pairs = [pair for pair in combinations(machines, 2) for _ in range(2)]
     links = [link for pair in make.some(pairs) if (link := make.link(*pair))]
@@ -907,7 +929,7 @@ def forwards(make: Maker, machines: dict[str, Machine], hosts: Table, links: Tab
 
 
 def tunnels(make: Maker, machine: Machine) -> Table:
-    kinds = make.draw(st.lists(st.sampled_from([*KINDS, "wireguard"]), max_size=3))
+    kinds = [make.one(*make.known(KINDS), "wireguard") for _ in range(make.one(0, 1, 2, 3))]
     if kinds.count("6to4") > 1:
         kinds = [*dict.fromkeys(kinds)]
     found = {f"t{number}": make.tunnel(machine, f"t{number}", kind) for number, kind in enumerate(kinds)}

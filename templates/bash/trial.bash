@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC1091,SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace and a network namespace of
 # their own, which end with the trial, nft, iptables, ipset and BIRD read the files of TREE at their final paths. If the admin

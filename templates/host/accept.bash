@@ -42,10 +42,11 @@ paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody ch
 }
 
 preflight() { # GENERATION
-  local tree=$trees/$1/files left=0 order
+  local tree=$trees/$1/files left=0 order found
   order_of "$1"
   read_scripts up "$tree/etc/netc/parts" "${order[@]}" || return
   needs_are_met || left=1
+  found=$(differing_image "$tree/etc/netc/image") && [[ ! $found ]] || { report "$found"; left=1; }
   scripts_parse "$tree" || left=1
   use bring && find_admin "$tree" "$from" || left=1
   ((!left)) || return

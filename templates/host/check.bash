@@ -25,7 +25,7 @@ check() {
   generation=$(current)
   [[ ! -e $pending ]] || { is_complete && generation=$(<"$pending/new"); } || die "a change is under way"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; differing_parts)
+  found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; differing_image /etc/netc/image; differing_parts)
   (($? == 0)) || found+=$'\n'"the check did not finish"
   [[ $found ]] || return 0
   printf '%s\n' "$found"
@@ -35,13 +35,8 @@ differing_parts() { # prints parts that are not up, what checks of the others fi
   local part order line lines up=()
   installed_order
   for part in "${order[@]}"; do
-    if is_up "$part"; then
-      up+=("$part")
-    elif [[ -e /run/netc/$part ]]; then
-      echo "part $part is half up"
-    else
-      echo "part $part is down"
-    fi
+    if is_up "$part"; then up+=("$part"); continue; fi
+    if [[ -e /run/netc/$part ]]; then echo "part $part is half up"; else echo "part $part is down"; fi
   done
   ! needs_run || echo "netc-host run does not run, and $job needs it"
   check_parts "${up[@]}"

@@ -37,10 +37,17 @@ def ready(lab: Lab, name: str, tree: Path) -> Host:
     """With what the tree needs and somebody else brings: wires, secrets, and a stand-in for TunSafe."""
     host, world = lab.host(name), lab.host("world")
     for device, address in WIRES.items():
-        lab.wire(host, device, world, device, a_addresses=[address])
+        lab.wire(host, device, world, device, a_addresses=written(tree, device) or [address])
     scripts = (path.read_text() for path in sorted((tree / "etc/netc/parts").glob("*/up")))
     for secret in sorted({found for text in scripts for found in re.findall(r"(?m)^secret (.*)$", text)}):
         own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
         host.write(secret, TUNSAFE_CONFIG if secret.startswith("/etc/tunsafe/") else own, 0o600)
     host.write("/usr/local/bin/tunsafe", TUNSAFE.read_text(), 0o755)
     return host
+
+
+def written(tree: Path, device: str) -> list[str]:
+    """The IPv4 addresses that the topology says the image has."""
+    image = tree / "etc/netc/image"
+    lines = [line.split() for line in image.read_text().splitlines()[1:]] if image.exists() else []
+    return [f"{ip}/24" for of, what, ip in lines if (of, what) == (device, "address") and ":" not in ip]

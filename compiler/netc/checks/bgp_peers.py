@@ -109,6 +109,10 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         yield Diagnostic(
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
+    elif not peer.address.is_link_local() and not any(peer.address in net for net in tunnel.addresses):
+        what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
+        hint = f"write the address of {peer.tunnel} with the prefix length of a subnet that both ends are in"
+        yield Diagnostic("NC2202", (*where, "address"), what, f"{hint}, or use fe80 addresses", (tunnel.where,))
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
         what = f"no peer of tunnel `{peer.tunnel}` has {peer.address} in `allowed_ips`"

@@ -39,6 +39,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
         yield from _stranded(host, resolved, network)
         yield from _into_itself(host, resolved, network)
         yield from _of_another(host, resolved, network)
+        yield from _in_one_subnet(host, resolved, network)
 
 
 def _uplink(host: HostName, settings: Settings, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
@@ -142,6 +143,26 @@ def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) 
             what = f"{own.ip} is on {table.wan}, and replies from it would leave by uplink `{holders[0].name}`"
             hint = f"leave it out: `addresses` are those of {table.wan}, and `prefixes` those of an uplink"
             yield Diagnostic("NC1211", ("hosts", host, "addresses", index), what, hint, (holders[0].origin,))
+
+
+def _in_one_subnet(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:
+    """The kernel has the subnet twice in `main`, answers ARP by both interfaces for every address of its own, and sends
+    to neighbours by the first. A neighbour or a cloud's filter sees packets from the address of the other one."""
+    table = network.topology.hosts[host]
+    if table.wan is None:
+        return
+    for uplink in (u for u in resolved if u.tunnel is None and u.device != table.wan):
+        inside = (*uplink.addresses, *(table.uplinks[uplink.name].gateway or ()))
+        wide = [net for net in uplink.prefixes if net.size > 1]
+        for index, net in enumerate(table.addresses):
+            ip = next((ip for ip in inside if ip in net and net.size > 1), None)
+            if ip and not any(one in net.cidr or net.cidr in one for one in wide):  # else NC1203 or NC1211
+                what = f"{ip} of `{uplink.name}` is in {net.cidr}, the subnet of {table.wan}"
+                what += ": replies to neighbours there would leave by either interface, whatever their source"
+                hint = f"write all addresses of the subnet on {table.wan}, or move {uplink.device} to another subnet"
+                also = (("hosts", host, "addresses", index),)
+                yield Diagnostic("NC1212", uplink.origin, what, hint, also, on_key=True)
+                break
 
 
 def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:

@@ -15,6 +15,6 @@ def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
         for wanted in part.every(Forwarding):
             four, six = 4 in wanted.families, 6 in wanted.families
-            wans = [wanted.wan] if wanted.wan and six else []
-            text = render("sysctl", "netc.conf.j2", host=plan.host, four=four, six=six, wans=wans)
+            advertised = wanted.advertised if six else ()
+            text = render("sysctl", "netc.conf.j2", host=plan.host, four=four, six=six, advertised=advertised)
             yield File(f"files{SYSCTL_PATH}", text, takings=reload(part.name))

@@ -14,6 +14,7 @@ from netc.features import (
     docker,
     firewall,
     forwards,
+    image,
     interfaces,
     loopback,
     namespaces,
@@ -56,4 +57,5 @@ FEATURES: tuple[Feature, ...] = (
     routed,
     bgp,
     anycast,
+    image,
 )

@@ -24,7 +24,7 @@ from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
 from netc.network.uplinks import PREFERRED, Uplink, uplink_interfaces, uplinks
-from netc.plan.facts import KeptRoute, Loose, MovedSource, Route, Rule, Ruleset
+from netc.plan.facts import Forwarding, KeptRoute, Loose, MovedSource, Route, Rule, Ruleset
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ReturnMark
@@ -82,7 +82,11 @@ def _share(uplink: Uplink, passed: set[Family], moved: tuple[MovedSource, ...]) 
     )
     marked = tuple(net for net in uplink.prefixes if net.version in passed)
     mark = ReturnMark(uplink.device, uplink.mark, scrub=uplink.scrub, on=marked)
-    return Share(parts=(part,), ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None)
+    return Share(
+        parts=(part,),
+        ruleset=Ruleset(uplink.origin, marks=(mark,)) if marked else None,
+        forwarding=None if uplink.tunnel else Forwarding((), (uplink.device,)),
+    )
 
 
 def _numbers(uplink: Uplink) -> Iterator[Number]:

@@ -10,6 +10,7 @@ from typing import Literal, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
+from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName
@@ -72,6 +73,14 @@ class Part(Struct, frozen=True):
         return tuple(fact for fact in self.facts if isinstance(fact, kind))
 
 
+class OfImage(Struct, frozen=True, order=True):
+    """What an interface has that netc did not make: an address of the host, or the router of a default route."""
+
+    device: InterfaceName
+    what: Literal["address", "gateway"]
+    ip: IPAddress
+
+
 class Share(Struct, frozen=True):
     """What a feature adds to a host: parts of its own, and facts for the parts that all features share."""
 
@@ -82,6 +91,7 @@ class Share(Struct, frozen=True):
     clamps: tuple[ClampMss, ...] = ()
     """Needed only if anything is forwarded."""
     confined: tuple[Confined, ...] = ()
+    image: tuple[OfImage, ...] = ()
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
@@ -95,3 +105,4 @@ class HostPlan(Struct, frozen=True):
     host: HostName
     parts: tuple[Part, ...]
     confined: tuple[Confined, ...]
+    image: tuple[OfImage, ...] = ()

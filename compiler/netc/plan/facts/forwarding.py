@@ -13,11 +13,11 @@ SYSCTL_PATH = "/etc/sysctl.d/60-netc.conf"
 
 
 class Forwarding(Fact, frozen=True):
-    """The host forwards packets of these families between its interfaces. `wan` still accepts router advertisements
-    (RFC 4861)."""
+    """The host forwards packets of these families between its interfaces. `advertised` still accept router
+    advertisements (RFC 4861), and so do interfaces that are found to live by them when forwarding is turned on."""
 
     families: tuple[Family, ...]
-    wan: InterfaceName | None
+    advertised: tuple[InterfaceName, ...]
 
     change = "retire"
 
@@ -35,4 +35,4 @@ class Forwarding(Fact, frozen=True):
 def forwarding(versions: Iterable[int], wan: InterfaceName | None) -> Forwarding | None:
     """Of the families of IP, 4 and 6, in order; None where there is none."""
     families: list[Family] = [4 if version == 4 else 6 for version in sorted(set(versions))]
-    return Forwarding(tuple(families), wan) if families else None
+    return Forwarding(tuple(families), (wan,) if wan else ()) if families else None

@@ -318,7 +318,7 @@ uninstall() {
   for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
   for part in "${order[@]}"; do [[ $part != split-* ]] || report "${part/-/ } is gone: what it chose now leaves by the host's own routes"; done
   left=$(ip -o link show group 77 && { ip -N -4 rule show && ip -N -6 rule show; } | awk '/ proto 77/') || left+="(the kernel did not answer)" # netc's group and protocol
-  rm -rf "$store" || die "cannot remove $store"
+  rm -rf "$store" "$advertised" || die "cannot remove $store"
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
   report "all parts are down and all files are gone, except /etc/netc/keys"
 }

@@ -116,15 +116,32 @@ setting() { # PATH VALUE [NAMESPACE]
   [[ $# == 2 ]] || in=(ip netns exec "$3")
   "${in[@]}" tee "/proc/sys/$1" <<<"$2" >/dev/null
 }
-sysctls() { # FILE: writes only values that differ, because /proc/sys may be read-only
-  local key value file
-  while IFS=' =' read -r key value; do
-    [[ $key == net* ]] || continue
-    [[ $key == */* ]] || key=${key//./\/}
-    file=/proc/sys/$key
-    [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 1 is the default; another value was set on purpose
-    [[ $(<"$file") == "$value" ]] || printf '%s\n' "$value" >"$file" || return
-  done <"$1"
+advertised=/etc/sysctl.d/61-netc-ra.conf # accept_ra of interfaces that the topology does not name; `uninstall` removes it
+keep_advertised() { # interfaces that live by router advertisements: without 2, the kernel ignores these once it forwards
+  local flags device file there=''
+  while read -r _ _ _ _ _ _ _ _ flags device; do # 0x40000: made by an advertisement (RTF_ADDRCONF)
+    file=/proc/sys/net/ipv6/conf/$device/accept_ra
+    ((16#$flags & 0x40000)) && [[ $device =~ ^[A-Za-z0-9_.@-]+$ && $(<"$file") == 1 && $(<"/sys/class/net/$device/netdev_group") != 77 ]] || continue
+    echo 2 >"$file" || return
+    [[ ! -e $advertised ]] || there=$(<"$advertised")
+    printf '%s\n' "${there:-# Written by netc on this host: router advertisements for $device and others go on, although the host forwards.}" \
+      "net/ipv6/conf/$device/accept_ra = 2" >"$advertised" || return
+  done </proc/net/ipv6_route
+}
+sysctls() { # FILE: writes only values that differ, because /proc/sys may be read-only; then those of $advertised
+  local key value file each
+  for each in "$1" "$advertised"; do
+    [[ -e $each ]] || continue
+    while IFS=' =' read -r key value; do
+      [[ $key == net* ]] || continue
+      [[ $key == */* ]] || key=${key//./\/}
+      file=/proc/sys/$key
+      [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 1 is the default; another value was set on purpose
+      [[ $(<"$file") != "$value" ]] || continue
+      [[ $key != net/ipv6/conf/all/forwarding ]] || keep_advertised || return
+      printf '%s\n' "$value" >"$file" || return
+    done <"$each"
+  done
 }
 keep_sysctls() { say "the sysctls of $1 keep their values, because other software may need them by now"; }
 
@@ -306,14 +323,39 @@ sysctl_is() { # PATH VALUE [NAMESPACE]: if the device is gone, another question 
   [[ $value == "$2" ]] || differs "sysctl ${1//\//.}${3:+ in $3} is $value, not $2"
 }
 sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
-  local key value there
+  local key value there each
   is_readable "$1" || return 0
-  while IFS=' =' read -r key value; do
-    [[ $key == net* ]] || continue
-    [[ $key == */* ]] || key=${key//./\/}
-    { read -r there <"/proc/sys/$key"; } 2>/dev/null || continue
-    [[ $there == "$value" ]] || [[ $key == */accept_ra && $there != 1 ]] ||
-      differs "sysctl ${key//\//.} is $there, not $value"
+  for each in "$1" "$advertised"; do
+    [[ -e $each ]] || continue
+    while IFS=' =' read -r key value; do
+      [[ $key == net* ]] || continue
+      [[ $key == */* ]] || key=${key//./\/}
+      { read -r there <"/proc/sys/$key"; } 2>/dev/null || continue
+      [[ $there == "$value" ]] || [[ $key == */accept_ra && $there != 1 ]] ||
+        differs "sysctl ${key//\//.} is $there, not $value"
+    done <"$each"
+  done
+}
+differing_image() { # FILE: prints addresses and routers that interfaces have in place of those in FILE; one that has none yet may get it later
+  local device what value lines line like there
+  [[ -e $1 ]] || return 0
+  mapfile -t lines < <(ip -o address show scope global; ip -4 route show default; ip -6 route show default)
+  while read -r device what value; do
+    there=''
+    case $what-$value in # a router may have an address of each of these kinds
+      address-*:*) like='^[0-9]+: +([^ ]+) +inet6 ([^ /]+)' ;;
+      address-*) like='^[0-9]+: +([^ ]+) +inet ([^ /]+)' ;;
+      gateway-fe80:*) like='^default via fe80:.* dev ([^ ]+)' ;;
+      gateway-*:*) like='^default via [^f. ]+:.* dev ([^ ]+)' ;;
+      gateway-*) like='^default via [0-9.]+ dev ([^ ]+)' ;;
+      *) continue ;;
+    esac
+    for line in "${lines[@]}"; do
+      [[ $line =~ $like && ${BASH_REMATCH[1]} == "$device" && $line != *" proto ra "* ]] || continue
+      line=${line#default via }
+      if [[ $what == address ]]; then there+=" ${BASH_REMATCH[2]}"; else there+=" ${line%% *}"; fi
+    done
+    [[ ! $there || " $there " == *" $value "* ]] || echo "interface $device has $what$there, and the topology says $value"
   done <"$1"
 }
 in_namespace() { # NAMESPACE COMMAND…; NAMESPACE `-` is the host itself
