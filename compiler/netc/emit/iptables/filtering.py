@@ -14,7 +14,7 @@ from netc.emit.iptables.words import Rule, because, dialled, entering, leaving, 
 from netc.language.values import Family
 from netc.plan.facts import Ruleset
 from netc.plan.filtering import Always, ForwardRule, InputRule, Led, forward_rules, input_rules, led
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.ruleset import Denial, Opening, Passage, Queries, RepliesOnly, Stranger, Transit
 
 Judged = RepliesOnly | Stranger | Always | Denial | Opening | Led | Passage
 
@@ -71,6 +71,21 @@ def _inside(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
         why = because(guard.origin, "new connections leave by the tunnel alone. By the veth pair only replies leave.")
         yield Rule("mangle", "netc-OUTPUT", f"{leaving(guard.device)} -g netc-replies", why)
     yield Rule("mangle", "netc-FORWARD", "-j DROP")
+    for queries in ruleset.queries:
+        yield from _queries(queries, family)
+
+
+def _queries(fact: Queries, family: Family) -> Iterator[Rule]:
+    if family == 4 and fact.of_loopback:
+        why = because(fact.origin, "a query to 127.0.0.53 gets into the tunnel, so `route_localnet` is on there.")
+        for side in ("-s", "-d"):
+            yield Rule("mangle", "netc-PREROUTING", f"{entering(fact.device)} {side} 127.0.0.0/8 -j DROP", why)
+    if not fact.of(family):
+        why = because(fact.origin, "no resolver has this family: a refused program goes on with the next server.")
+        prohibited = "icmp-admin-prohibited" if family == 4 else "icmp6-adm-prohibited"
+        for protocol, answer in (("tcp", "tcp-reset"), ("udp", prohibited)):
+            words = f"! -o lo -p {protocol} --dport 53 -j REJECT --reject-with {answer}"
+            yield Rule("filter", "netc-OUTPUT", words, why)
 
 
 def _replies(family: Family) -> Iterator[Rule]:

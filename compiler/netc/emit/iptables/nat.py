@@ -10,14 +10,17 @@ from netc.emit.iptables import splits
 from netc.emit.iptables.words import Rule, because, entering, leaving, one, places, said, span
 from netc.language.values import Family
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, Masquerade, PortForward, Queries, SourceNat
 
 PUBLISHED = "netc-published"
+ASKED = "netc-queries"
 
 
 def rules(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     yield from _forwarded([fact for fact in ruleset.forwards if one(family, fact.on)])
     yield from splits.asked(ruleset, family)
+    for queries in ruleset.queries:
+        yield from _queries(queries, family)
     yield from _published([fact for fact in ruleset.nats if one(family, fact.to)], family)
     for masquerade in ruleset.masquerades:
         if one(family, masquerade.on):
@@ -40,6 +43,23 @@ def _forwarded(facts: Sequence[PortForward]) -> Iterator[Rule]:
         if words not in said_before:  # two forwards may lead the same port to the same place
             yield Rule("nat", "netc-PREROUTING", words, why)
         said_before.add(words)
+
+
+def _queries(fact: Queries, family: Family) -> Iterator[Rule]:
+    """What is sent to the loopback device in IPv6 stays: the kernel lets no packet from ::1 into a tunnel."""
+    own = fact.of(family)
+    if not own:
+        return
+    why = (
+        "DNS queries go to the resolvers of the namespace, whatever server they were sent to: its resolv.conf may be "
+        "replaced by the host's while a service runs."
+    )
+    for protocol in ("udp", "tcp"):
+        dialled = said("" if family == 4 else "! -o lo", f"-p {protocol} --dport 53 -j {ASKED}")
+        yield Rule("nat", "netc-OUTPUT", dialled, because(fact.origin, why))
+    for to in places(own, "dst", family):
+        yield Rule("nat", ASKED, f"{to} -j RETURN")
+    yield Rule("nat", ASKED, f"-j DNAT --to-destination {own[0]}")
 
 
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:

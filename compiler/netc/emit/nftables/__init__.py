@@ -46,6 +46,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 
 def _text(ruleset: Ruleset) -> str:
+    unanswered = [line for fact in ruleset.queries for line in nat.unanswered(fact)]
     return render(
         "nftables",
         "ruleset.j2",
@@ -54,6 +55,9 @@ def _text(ruleset: Ruleset) -> str:
         guards=[quoted(guard.device) for guard in ruleset.replies_only],
         inside=ruleset.namespace is not None,
         strangers=[_shut(stranger, ruleset) for stranger in ruleset.strangers],
+        queries=[nat.queries(fact) for fact in ruleset.queries],
+        unanswered=unanswered,
+        sending=bool(ruleset.replies_only or unanswered),
         sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
         chains=_chains(ruleset),
         maps=nat.maps(ruleset.forwards),

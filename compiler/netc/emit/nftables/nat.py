@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from netc.emit.nftables.words import FAMILIES, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
 from netc.language.names import InterfaceName
-from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, Queries, SourceNat
 
 
 def masquerade(masquerade: Masquerade) -> dict[str, object]:
@@ -87,3 +87,22 @@ def published(nat: DestinationNat) -> dict[str, object]:
         "port": nat.port.number,
         "to": Verbatim(f"{nat.to}:{nat.to_port}" if v4 else f"[{nat.to}]:{nat.to_port}"),
     }
+
+
+def queries(queries: Queries) -> dict[str, object]:
+    """What is sent to the loopback device in IPv6 stays: the kernel lets no packet from ::1 into a tunnel."""
+    led = []
+    for family, spelling in FAMILIES.items():
+        if own := queries.of(family):
+            lo = "" if family == 4 else 'oifname != "lo" '
+            others = f"{lo}{spelling} daddr != {members(own)} meta l4proto {{ tcp, udp }} th dport 53"
+            led.append(Verbatim(f"{others} dnat {spelling} to {token(own[0])}"))
+    return {"led": led, "device": quoted(queries.device) if queries.of_loopback else None}
+
+
+def unanswered(queries: Queries) -> Iterator[Verbatim]:
+    for family in FAMILIES:
+        if not queries.of(family):
+            of = f'oifname != "lo" meta nfproto ipv{family}'
+            yield Verbatim(f"{of} tcp dport 53 reject with tcp reset")
+            yield Verbatim(f"{of} udp dport 53 reject with icmpx admin-prohibited")
