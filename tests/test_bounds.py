@@ -123,8 +123,10 @@ def test_units_hide_no_mounts_from_the_host() -> None:
 
 
 def test_drop_ins_for_foreign_services_set_only_these_options() -> None:
-    """But for the network and the slice that they were given, and the names that they may ask."""
+    """But for the network and the slice that they were given, the names that they may ask, and folders that are hidden
+    from them and therefore made first."""
     allowed = {"NetworkNamespacePath", "BindReadOnlyPaths", "InaccessiblePaths", "Slice", "ExecStartPost"}
+    allowed |= {"TemporaryFileSystem", "ExecCondition"}
     told = set()
     for files in hosts():
         for file in files:

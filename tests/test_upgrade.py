@@ -49,7 +49,8 @@ def asked(host: Path) -> dict[str, tuple[str, Asked]]:
 
 def effects(old: Path, new: Path) -> set[str]:
     """What a host restarts, reloads, starts and takes down, when it goes from one tree to the other: names as
-    CHANGELOG.md has them, `S` for an anycast service and `P` for what else a part is named after."""
+    CHANGELOG.md has them, `S` for an anycast service, `SERVICE` for a unit of others, and `P` for what else a part is
+    named after."""
     before, after = asked(old), asked(new)
     orders = ((host / "files/etc/netc/order").read_text().splitlines() for host in (old, new))
     parts = [set(lines[1:]) for lines in orders]
@@ -61,7 +62,8 @@ def effects(old: Path, new: Path) -> set[str]:
 
 
 def named(what: str) -> str:
-    """A part or a unit, without what the author called it."""
+    """A part or a unit, without what the author called it. `SERVICE` stands for units of others."""
+    what = re.sub(r"^(?!netc-).+\.(service|socket)$", "SERVICE", what)
     what = re.sub(r"anycast-[a-z0-9-]+", "anycast-S", what)
     return re.sub(r"(link|mesh|tunnel|uplink|split|namespace|bridge|set)-[a-z0-9-]+", r"\1-P", what)
 

@@ -11,7 +11,7 @@ from live.compiled import EXAMPLES, compiled, down, give_key, install, met, part
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
-from live.traffic import Capture, Proto, client, dns, echo, lookup
+from live.traffic import ANSWER, Capture, Proto, client, dns, echo, lookup, refused
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
@@ -107,6 +107,57 @@ def test_the_internet_and_dns_are_reached_only_through_the_tunnel(scene: Scene) 
     assert lookup(scene.seedbox, "tracker.example", namespace="vpn") == "192.0.2.53"
     assert capture.packets(f"not (udp and port 51820) and {SPOKEN}") == []
     assert capture.packets("udp and port 51820") != []
+
+
+@pytest.mark.stock
+def test_whatever_server_a_file_names_inside_the_resolvers_of_the_namespace_are_asked(scene: Scene) -> None:
+    """As when the host's resolv.conf comes to light under a service that runs: dhclient and resolved replace it."""
+    seedbox = scene.seedbox
+    dns(scene.visitor, "203.0.113.1", "0.0.0.0", "::")  # what the host's own resolver says
+    scene.provider.run(["ip", "address", "add", "192.211.0.2", "dev", "wg0"])
+    dns(scene.provider, "192.0.2.54", "192.211.0.2")
+    up(seedbox)
+    dial(seedbox)
+    hosts_own = Capture(seedbox, "eth0")
+    inside = Capture(seedbox, "wg-azire", namespace="vpn")
+
+    for server in ("198.51.100.1", "2001:db8:7::1", "127.0.0.53", "127.0.0.1"):
+        for more in ("", "options use-vc\n"):
+            seedbox.write("/etc/netns/vpn/resolv.conf", f"nameserver {server}\n{more}")
+            assert lookup(seedbox, "tracker.example", namespace="vpn") == "192.0.2.53", f"{server} {more}"
+    seedbox.write("/etc/netns/vpn/resolv.conf", "nameserver 192.211.0.2\n")
+    assert lookup(seedbox, "tracker.example", namespace="vpn") == "192.0.2.54", (
+        "another resolver of the namespace stays"
+    )
+    assert hosts_own.packets(f"not (udp and port 51820) and {SPOKEN}") == []
+    assert inside.packets("net 127.0.0.0/8") == []
+    assert lookup(seedbox, "tracker.example") is None, "the host itself asks as ever"
+
+
+RULES = {
+    "a resolver of IPv4 alone": ('dns = "91.231.153.2"', ["ip6"], ["ip"]),
+    "a resolver of IPv6 alone": ('dns = "2001:67c:15ec:1337::2"', ["ip"], ["ip6"]),
+    "a resolver inside, which asks others itself": ('dns = "127.0.0.1"', [], []),
+}
+
+
+@pytest.mark.parametrize("case", RULES)
+def test_a_query_in_a_family_without_a_resolver_is_refused_at_once(scene: Scene, tmp_path: Path, case: str) -> None:
+    """So that a program goes on with the next server of its list."""
+    key, shut, led = RULES[case]
+    text = (EXAMPLES / "seedbox.toml").read_text().replace("services = ", f"{key}\nservices = ")
+    (tmp_path / "azire-se.conf").write_text((EXAMPLES / "azire-se.conf").read_text())
+    scene.seedbox.lay(compiled(text, tmp_path)["seedbox"])
+    up(scene.seedbox)
+    dial(scene.seedbox)
+    dns(scene.visitor, "203.0.113.1", *WORLD)  # what somebody in the world says, asked through the tunnel
+
+    for family, server in zip(("ip", "ip6"), WORLD, strict=True):
+        scene.seedbox.write("/etc/netns/vpn/resolv.conf", f"nameserver {server}\n")
+        said = lookup(scene.seedbox, "tracker.example", namespace="vpn", timeout=1 if family in shut else ANSWER)
+        assert said == (None if family in shut else "192.0.2.53" if family in led else "203.0.113.1"), family
+        for protocol in ("tcp", "udp") if family in shut else ():
+            assert refused(scene.seedbox, protocol, server, 53, wrapper=("ip", "netns", "exec", "vpn"))
 
 
 DOWN, GONE = (["link", verb, "dev", "wg-azire"] for verb in ("set", "delete"))

@@ -114,6 +114,8 @@ def removal(made: Made) -> str:
             return "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
         case ["make_groups"]:
             return f"sed -n 's/^g \\([^ ]*\\) .*/\\1/p' {up[1]} | head -n 1 | xargs groupdel"
+        case ["make_hidden_folders"]:
+            return f"rmdir {up[-1]}"
         case ["remember_ports"]:
             return "rm /run/netc/*.forwarded"
         case ["start_bird"]:

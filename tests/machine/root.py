@@ -44,13 +44,32 @@ def debian_root(packages: tuple[str, ...] = PACKAGES) -> Path:
     return root
 
 
+def debian_packages(*names: str) -> tuple[Path, ...]:
+    """Packages of the same Debian and what they need, for machines to install: these have no network. Made once."""
+    folder = CACHE / f"packages-{sha256(' '.join(names).encode()).hexdigest()[:12]}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        flock(lock, LOCK_EX)
+        if not folder.exists():
+            half = folder.with_suffix(".half")
+            subprocess.run(["rm", "-rf", str(half)], check=True)
+            _debootstrap("--download-only", f"--include={','.join(names)}", folder=half)
+            half.rename(folder)
+    kept = folder / "var" / "cache" / "apt" / "archives"
+    return tuple(next(kept.glob(f"{name}_*.deb")) for name in names)
+
+
+def _debootstrap(*options: str, folder: Path) -> None:
+    make = ["debootstrap", "--variant=minbase", *options, "bookworm", str(folder)]
+    done = subprocess.run(make, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"debootstrap ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr}")
+
+
 def _make(root: Path, packages: tuple[str, ...]) -> None:
     if not root.exists():
         half = root.with_suffix(".half")
         subprocess.run(["rm", "-rf", str(half)], check=True)
-        make = ["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(half)]
-        done = subprocess.run(make, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"debootstrap ended with {done.returncode}:\n{done.stdout[-2000:]}{done.stderr}")
+        _debootstrap(f"--include={','.join(packages)}", folder=half)
         subprocess.run(["bash", "-ec", TIDY, "tidy", str(half)], check=True)
         half.rename(root)

@@ -82,7 +82,7 @@ PARTS = ("netc.target", "netc-firewall.service", *(f"netc-split-{name}.service" 
 
 
 class Scene:
-    def __init__(self, lab: Lab, folder: Path) -> None:
+    def __init__(self, lab: Lab, folder: Path, topology: str = TOPOLOGY) -> None:
         self.lab = lab
         self.laptop, self.exit, self.world = machine(lab, "laptop"), lab.host("exit"), lab.host("world")
         self.world.run(["sysctl", "-qw", "net.ipv4.ip_forward=1"])
@@ -100,7 +100,7 @@ class Scene:
         self.plug()
         echo(self.world, 7000, LISTED[0], UNLISTED[0], PRIVATE[0])
         dns(self.world, ROUTERS_ANSWER, "0.0.0.0")
-        self.laptop.lay(compiled(TOPOLOGY, folder)["laptop"])
+        self.laptop.lay(compiled(topology, folder)["laptop"])
         give_key(self.laptop, "escape", "laptop")
         self.laptop.write("/etc/resolv.conf", f"nameserver {ROUTER[0]}\noptions timeout:1 attempts:1\n")
         self.laptop.write("/usr/local/bin/visits", VISITS, 0o755)

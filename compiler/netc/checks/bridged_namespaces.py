@@ -12,6 +12,7 @@ from netc.network.interface import Network
 
 OF_A_TUNNEL = {
     "access": "leave it out: others reach the namespace at its `address`",
+    "dbus": "leave `dbus` out: services on a bridge reach the system bus",
     "open": "leave `open` out",
     "publish": "move it into `publish` of the bridge, with `to = {name}`",
 }

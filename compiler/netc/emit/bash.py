@@ -15,6 +15,7 @@ from netc.emit.render import Verbatim, about, plain, render
 from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset, Successor
 from netc.plan.facts.fact import VERBS
 from netc.plan.facts.ruleset import control_groups
+from netc.plan.hidden import RESOLVED, resolv_conf, sockets
 from netc.plan.host_plan import HostPlan, Part
 from netc.plan.numbers import comments, names
 from netc.plan.step import Command, Implicit, Step
@@ -63,8 +64,7 @@ def _part(part: Part) -> Iterator[File]:
         watched = {**shared, "commands": again, "device": kept[0].device}
         yield _script(f"{folder}/watch", "watch.j2", watched, restart_unit(f"netc-watch-{part.name}.service"), part)
     for launcher in part.every(Launcher):
-        path = f"files/usr/local/bin/{launcher.command}"
-        yield _script(path, "launcher.j2", {**shared, "command": launcher.command, "group": launcher.group})
+        yield _launcher(launcher, shared)
     for checker in part.every(Checker):
         values = {**shared, "checker": checker}
         yield _script(f"{folder}/health", "health.j2", values, restart_unit(f"netc-check-{part.name}.service"))
@@ -74,6 +74,17 @@ def _part(part: Part) -> Iterator[File]:
         yield _script(
             f"{folder}/endpoints", "endpoints.j2", {**shared, "commands": commands, "keys": part.every(Successor)}
         )
+
+
+def _launcher(launcher: Launcher, shared: dict[str, object]) -> File:
+    values = {
+        "command": launcher.command,
+        "group": launcher.group,
+        "resolv_conf": Verbatim(resolv_conf(launcher.split)) if launcher.resolvers else None,
+        "resolved": Verbatim(RESOLVED),
+        "sockets": tuple(map(Verbatim, sockets(dbus=launcher.dbus))),
+    }
+    return _script(f"files/usr/local/bin/{launcher.command}", "launcher.j2", {**shared, **values})
 
 
 def _takings(part: Part) -> dict[str, tuple[Taking, ...]]:

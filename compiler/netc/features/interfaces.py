@@ -212,7 +212,7 @@ def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
         # With several fe80 addresses, BIRD may use one for OSPF, and BFD would expect packets from the other.
         yield LinkSetting(interface.name, "ipv6", "addr_gen_mode", IN6_ADDR_GEN_MODE_NONE)
     if answers_loopback(interface, network):
-        yield LinkSetting(interface.name, "ipv4", "route_localnet", 1)
+        yield LinkSetting(interface.name, "ipv4", "route_localnet", 1, interface.namespace)
 
 
 def _back_routes(interface: Interface) -> Iterator[Route]:

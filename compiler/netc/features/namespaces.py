@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPNetwork
+
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
@@ -22,16 +24,18 @@ from netc.language.namespaces import Publish
 from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
-from netc.network.namespaces import INNER, Pair, host_end, pairs, part_name
+from netc.network.namespaces import INNER, Pair, asked, host_end, leaves_from, pairs, part_name
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
 from netc.plan.numbers import Number
 from netc.plan.opened import opened
-from netc.plan.ruleset import DestinationNat, LeavesBy, RepliesOnly, Stranger
+from netc.plan.ruleset import DestinationNat, LeavesBy, Queries, RepliesOnly, SourceNat, Stranger
 
 TABLE = 7000
 """The table, inside, of replies to what was published; the namespace is netc's own, so the number is free there."""
+
+LOOPBACK = IPNetwork("127.0.0.0/8")
 
 REPLY_PRIORITY = 7000
 """Rules that send replies back by the veth pair come before main (32766)."""
@@ -61,7 +65,7 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
         if settings.access
         else None,
         forwarding=forwarding({nat.to.version for nat in nats}, wan),
-        confined=tuple(Confined(unit, name, part, tunnel.part) for unit in settings.services),
+        confined=tuple(Confined(unit, name, part, tunnel.part, settings.dbus) for unit in settings.services),
     )
 
 
@@ -69,9 +73,8 @@ def _part(
     part: PartName, name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath, udp: tuple[Ports, ...]
 ) -> Part:
     resolvers = settings.dns or tunnel.dns
-    strangers = (Stranger(origin, tunnel.name, opened(settings.open, origin)),)
+    ruleset = _ruleset(name, settings, tunnel, origin)
     if not settings.access:
-        ruleset = Ruleset(origin, name, strangers=strangers)
         return Part(part, origin, _about(origin), facts=(Namespace(name, resolvers, settings.services), ruleset))
     outer = host_end(name, settings)
     ends = pairs(settings)
@@ -81,7 +84,7 @@ def _part(
         _about(origin),
         facts=(
             Namespace(name, resolvers, settings.services),
-            Ruleset(origin, name, replies_only=(RepliesOnly(origin, INNER),), strangers=strangers),
+            ruleset,
             Veth(outer, INNER, name),
             # No other host is on the pair. Duplicate address detection would delay the first packets.
             LinkSetting(outer, "ipv6", "accept_dad", 0),
@@ -103,6 +106,18 @@ def _part(
             ),
             Number("priority", REPLY_PRIORITY, f"replies to visitors of the namespace use table {TABLE}", inside=True),
         ),
+    )
+
+
+def _ruleset(name: NamespaceName, settings: Settings, tunnel: Interface, origin: KeyPath) -> Ruleset:
+    resolvers, source = asked(settings, tunnel), leaves_from(settings, tunnel)
+    return Ruleset(
+        origin,
+        name,
+        replies_only=(RepliesOnly(origin, INNER),) if settings.access else (),
+        strangers=(Stranger(origin, tunnel.name, opened(settings.open, origin)),),
+        queries=(Queries(origin, tunnel.name, resolvers, source is not None),) if resolvers else (),
+        sources=(SourceNat(origin, LOOPBACK, (tunnel.name,), source),) if source else (),
     )
 
 

@@ -26,7 +26,7 @@ from netc.network.interface import Network, PlainInterface
 from netc.network.routing import router_interfaces
 from netc.network.splits import LINK_LOCAL, Split, splits
 from netc.network.uplinks import uplink_interfaces
-from netc.plan.facts import HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
+from netc.plan.facts import Fact, HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.lists import address_set
@@ -90,7 +90,6 @@ def _passages(split: Split) -> Iterator[Passage]:
 
 def _part(split: Split) -> Part:
     families = [family for family in split.families if family == 4 or split.ipv6 == "tunnel"]
-    settings = split.settings
     return Part(
         PartName(f"split-{split.name}"),
         split.origin,
@@ -100,8 +99,7 @@ def _part(split: Split) -> Part:
             *(Route(net, None, table=split.table) for net in EVERYTHING if net.version in families),
             *(KeptRoute(family, split.tunnel.name, split.table) for family in families),
             *(Rule(family, PRIORITY, split.table, mark=split.mark) for family in families),
-            *((Launcher(settings.command, settings.group),) if settings.command and settings.group else ()),
-            *((HeldSlice(split.slice, settings.service, bool(split.resolvers)),) if split.slice else ()),
+            *_programs(split),
         ),
         numbers=(
             Number("table", split.table, f"the routes of split {split.name}", PartName(f"split-{split.name}")),
@@ -109,6 +107,16 @@ def _part(split: Split) -> Part:
             Number("priority", PRIORITY, f"packets with the mark of the split use table {split.table}"),
         ),
     )
+
+
+def _programs(split: Split) -> Iterator[Fact]:
+    """What the tunnel is for asks its resolver. With `except`, these programs are those that it is not for."""
+    settings = split.settings
+    resolvers = split.resolvers if settings.mode == "only" else ()
+    if settings.command and settings.group:
+        yield Launcher(split.name, settings.command, settings.group, resolvers, settings.dbus)
+    if split.slice:
+        yield HeldSlice(split.name, split.slice, settings.service, resolvers, settings.dbus)
 
 
 def _direct(split: Split) -> Sources:
@@ -137,6 +145,7 @@ def _fact(split: Split) -> SplitTunnel:
         sources=settings.source,
         incoming=settings.interface,
         others=settings.mode == "except",
+        hides=bool(settings.service or settings.command),
         direct=_direct(split),
         resolvers=split.resolvers,
         ipv6=split.ipv6,

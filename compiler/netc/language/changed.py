@@ -69,6 +69,22 @@ CHANGES: tuple[Change, ...] = (
         beside="tunnel",
         before=_ALL,
     ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "namespaces", "*"),
+        "dbus",
+        "Services in the namespace of a tunnel do not reach the system bus (D-Bus).",
+        beside="tunnel",
+        before="dbus = true",
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "splits", "*"),
+        "dbus",
+        "Services and the command of a split with `dns` do not reach the system bus (D-Bus).",
+        beside="dns",
+        before="dbus = true",
+    ),
 )
 """By version. A change goes in with the commit that makes it, and never out."""
 

@@ -58,7 +58,13 @@ class Namespace(Table):
             "services inside cannot look up names",
             left_out("dns", "the resolvers of the tunnel, on a bridge none"),
         ),
-    ] = Field((), description="Resolvers inside. Default: the tunnel's, and on a bridge none.")
+    ] = Field(
+        (),
+        description=(
+            "Resolvers inside. In a tunnel, all DNS queries go to them, whatever server a program asks, unless one has "
+            "an address of the namespace itself. Default: the tunnel's, and on a bridge none."
+        ),
+    )
     access: OneOrMany[InterfaceAddress] = Field(
         (),
         description="A small prefix a family for a veth pair. The host gets its first address, the namespace the next.",
@@ -77,6 +83,14 @@ class Namespace(Table):
         description=(
             "Ports inside that anyone may dial through the tunnel: `60729/tcp`, or a table. "
             "All other new connections that arrive by the tunnel are dropped."
+        ),
+    )
+    dbus: bool = Field(
+        False,
+        strict=True,
+        description=(
+            "In a tunnel: whether services reach the system bus (D-Bus). Over it they can make systemd-resolved and "
+            "avahi send queries by the uplink."
         ),
     )
     services: OneOrMany[UnitName] = Field(

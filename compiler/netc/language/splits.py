@@ -59,6 +59,14 @@ class Split(Table):
         (),
         description="One resolver a family, behind the tunnel. DNS queries go to it, whatever resolver a program uses.",
     )
+    dbus: bool = Field(
+        False,
+        strict=True,
+        description=(
+            "With `dns`: whether the services of `service` and the programs of `command` reach the system bus (D-Bus). "
+            "Over it they can make systemd-resolved and avahi send queries by the uplink."
+        ),
+    )
     open: Opens = Field(
         (),
         description=(

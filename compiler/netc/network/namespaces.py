@@ -8,6 +8,7 @@ from netaddr import IPAddress, IPNetwork
 from netc.language.names import InterfaceName, NamespaceName, PartName
 from netc.language.namespaces import Namespace as Settings
 from netc.language.values import Family
+from netc.network.interface import Interface
 
 INNER = InterfaceName("access")
 """The inner end of the veth pair beside a tunnel."""
@@ -40,6 +41,20 @@ def inner_address(settings: Settings, family: int) -> IPAddress | None:
     if settings.bridge:
         return next((net.ip for net in settings.address if net.version == family), None)
     return next((pair.inner.ip for pair in pairs(settings) if pair.family == family), None)
+
+
+def asked(settings: Settings, tunnel: Interface) -> tuple[IPAddress, ...]:
+    """The resolvers that all DNS queries of a namespace go to. None if one of them is inside: it asks others itself."""
+    own = {net.ip for net in (*tunnel.addresses, *(pair.inner for pair in pairs(settings)))}
+    found = settings.dns or tunnel.dns
+    return () if any(ip.is_loopback() or ip in own for ip in found) else tuple(found)
+
+
+def leaves_from(settings: Settings, tunnel: Interface) -> IPAddress | None:
+    """The address from which queries to 127.0.0.0/8 leave by the tunnel."""
+    if not any(ip.version == 4 for ip in asked(settings, tunnel)):
+        return None
+    return next((net.ip for net in tunnel.addresses if net.version == 4), None)
 
 
 def host_end(name: NamespaceName, settings: Settings) -> InterfaceName:

@@ -16,6 +16,7 @@ from netc.language.units import SliceName
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
+from netc.network.namespaces import leaves_from
 from netc.network.once import once
 
 TABLES = range(13000, 14000)
@@ -109,6 +110,9 @@ def carries_split(interface: Interface, network: Network) -> bool:
 
 def answers_loopback(interface: Interface, network: Network) -> bool:
     """Programs that ask a resolver at 127.0.0.53 are answered through the tunnel."""
+    if interface.namespace:
+        settings = network.topology.hosts[interface.host].namespaces[interface.namespace]
+        return leaves_from(settings, interface) is not None
     return any(
         split.is_local and any(ip.version == 4 for ip in split.resolvers)
         for split in _by_tunnel(interface.host, network).get(interface.origin, ())

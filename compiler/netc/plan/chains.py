@@ -22,6 +22,7 @@ from netc.plan.ruleset import (
     LeavesBy,
     Masquerade,
     PortForward,
+    Queries,
     RepliesOnly,
     ReturnMark,
     SourceNat,
@@ -91,6 +92,13 @@ class Visited(Struct, frozen=True):
     forwards: tuple[PortForward, ...]
 
 
+class QueryRule(Struct, frozen=True):
+    """DNS queries of programs in a namespace: ARRIVING, ASKED or REFUSED."""
+
+    stage: Stage
+    queries: Queries
+
+
 class Forwarded(Struct, frozen=True):
     """The DNAT of all forwards. None of their conditions overlap."""
 
@@ -132,6 +140,7 @@ Rule = (
     | Passed
     | SplitRule
     | Visited
+    | QueryRule
     | Forwarded
     | Published
     | Leads
@@ -182,12 +191,21 @@ def base_chains(ruleset: Ruleset) -> tuple[Chain, ...]:
 
 
 def _inside(ruleset: Ruleset) -> Iterator[Chain]:
-    """New connections leave by the tunnel alone. Only replies leave by the veth pair, and nothing is forwarded."""
-    if ruleset.strangers:
-        yield Chain("input", Priority.FILTER, ruleset.strangers)
-    yield Chain("forward", Priority.FILTER, (), "drop")
-    if ruleset.replies_only:
-        yield Chain("output", Priority.FILTER, ruleset.replies_only)
+    """New connections leave by the tunnel alone. Only replies leave by the veth pair, and nothing is forwarded. DNS
+    queries go to the resolvers of the namespace."""
+    queries = ruleset.queries
+    arriving = tuple(QueryRule(Stage.ARRIVING, fact) for fact in queries if fact.of_loopback)
+    refused = tuple(QueryRule(Stage.REFUSED, fact) for fact in queries if not (fact.of(4) and fact.of(6)))
+    every = (
+        Chain("prerouting", Priority.MANGLE, arriving),
+        Chain("input", Priority.FILTER, ruleset.strangers),
+        Chain("forward", Priority.FILTER, (), "drop"),
+        Chain("output", Priority.DSTNAT, tuple(QueryRule(Stage.ASKED, fact) for fact in queries)),
+        Chain("output", Priority.FILTER, ruleset.replies_only),
+        Chain("output", Priority.REFUSAL, refused),
+        Chain("postrouting", Priority.SRCNAT, ruleset.sources),
+    )
+    yield from (chain for chain in every if chain.rules or chain.policy == "drop")
 
 
 def _of(stage: Stage, *splits: SplitTunnel) -> tuple[SplitRule, ...]:

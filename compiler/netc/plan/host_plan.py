@@ -31,6 +31,8 @@ class Confined(Struct, frozen=True):
     """The unit stops with this part."""
     after: PartName | None
     """The unit also waits for this part, if there is one, and does not stop with it."""
+    dbus: bool = True
+    """Whether it reaches the system bus."""
 
 
 class Part(Struct, frozen=True):

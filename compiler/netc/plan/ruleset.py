@@ -101,6 +101,20 @@ class RepliesOnly(Struct, frozen=True):
     device: InterfaceName
 
 
+class Queries(Struct, frozen=True):
+    """DNS queries of programs in a namespace go to `resolvers`, whatever server they are sent to: those to another
+    server go to the first of its family, and a family without a resolver is refused. `device` leads to them; with
+    `of_loopback`, queries to 127.0.0.0/8 leave by it too."""
+
+    origin: KeyPath
+    device: InterfaceName
+    resolvers: tuple[IPAddress, ...]
+    of_loopback: bool
+
+    def of(self, family: int) -> tuple[IPAddress, ...]:
+        return tuple(ip for ip in self.resolvers if ip.version == family)
+
+
 class Filter(Struct, frozen=True):
     """What becomes of packets that no rule lets in (`input`) or through (`forward`). `ssh` is a TCP port."""
 
@@ -173,6 +187,7 @@ class SplitTunnel(Struct, frozen=True):
     """Chosen packets carry `mark`, within MARK_MASK, and leave by `device` from one of `addresses`, or not at all.
 
     One of `group`, `user`, `slice`, `sources` and `incoming` chooses them. With `others`, all other packets are chosen.
+    With `hides`, the host's resolver daemons are hidden from its programs.
 
     Packets to `direct` are never chosen. `mtu` is the device's, in bytes, or None if another program sets it. `outer`
     is None for WireGuard, and if a program sends the outer packets.
@@ -191,6 +206,7 @@ class SplitTunnel(Struct, frozen=True):
     sources: tuple[IPNetwork, ...]
     incoming: InterfaceName | None
     others: bool
+    hides: bool
     direct: Sources
     resolvers: tuple[IPAddress, ...]
     """At most one for each family. It gets all DNS queries, at port 53."""

@@ -11,12 +11,13 @@ from netc.emit.render import token
 from netc.language.names import InterfaceName
 from netc.language.values import Family
 from netc.plan import filtering
-from netc.plan.chains import Forwarded, Leads, Moved, Published
+from netc.plan.chains import Forwarded, Leads, Moved, Published, QueryRule, Stage
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
+from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, Queries, SourceNat
 
 PUBLISHED = "netc-published"
 LEAVES_BY = "netc-leaves-by"
+QUERIES = "netc-queries"
 
 
 def lines(
@@ -54,6 +55,8 @@ def _moved(rule: Moved, family: Family) -> Iterator[Line]:
 
 def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     """Those that base chains jump to."""
+    for queries in ruleset.queries:
+        yield from _queries(queries, family)
     yield from _published([fact for fact in ruleset.nats if one(family, fact.to)], family)
     yield from _leaves_by([(fact, by) for fact, by in filtering.leaving(ruleset) if one(family, fact.to)])
 
@@ -67,6 +70,36 @@ def _forwarded(facts: Sequence[PortForward]) -> Iterator[Line]:
         if words not in said_before:  # two forwards may lead the same port to the same place
             yield words, why
         said_before.add(words)
+
+
+def query(rule: QueryRule, family: Family) -> Iterator[Line]:
+    fact = rule.queries
+    match rule.stage:
+        case Stage.ARRIVING if family == 4:
+            why = because(fact.origin, "a query to 127.0.0.53 gets into the tunnel, so `route_localnet` is on there.")
+            yield f"{entering(fact.device)} -s 127.0.0.0/8 -j DROP", why
+            yield f"{entering(fact.device)} -d 127.0.0.0/8 -j DROP", why
+        case Stage.ASKED if fact.of(family):
+            # The kernel lets no packet from ::1 into a tunnel.
+            what = (
+                "DNS queries go to the resolvers of the namespace, whatever server they were sent to: its resolv.conf"
+            )
+            why = because(fact.origin, f"{what} may be replaced by the host's while a service runs.")
+            for protocol in ("udp", "tcp"):
+                yield said("" if family == 4 else "! -o lo", f"-p {protocol} --dport 53 -j {QUERIES}"), why
+        case Stage.REFUSED if not fact.of(family):
+            why = because(fact.origin, "no resolver has this family: a refused program goes on with the next server.")
+            prohibited = "icmp-admin-prohibited" if family == 4 else "icmp6-adm-prohibited"
+            for protocol, answer in (("tcp", "tcp-reset"), ("udp", prohibited)):
+                yield f"! -o lo -p {protocol} --dport 53 -j REJECT --reject-with {answer}", why
+
+
+def _queries(fact: Queries, family: Family) -> Iterator[Rule]:
+    own = fact.of(family)
+    for to in places(own, "dst", family) if own else ():
+        yield Rule("nat", QUERIES, f"{to} -j RETURN")
+    if own:
+        yield Rule("nat", QUERIES, f"-j DNAT --to-destination {own[0]}")
 
 
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:

@@ -16,6 +16,7 @@ from netc.plan.chains import (
     Passed,
     Priority,
     Published,
+    QueryRule,
     Scrub,
     SplitRule,
     Visited,
@@ -76,6 +77,8 @@ def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
             return splits.visited(rule, family)
         case Forwarded() | Published() | Leads() | Moved() | Masquerade() | Hairpin() | SourceNat():
             return nat.lines(rule, family)
+        case QueryRule():
+            return nat.query(rule, family)
         case _:
             raise TypeError(f"{rule!r} is not in the filter")
 

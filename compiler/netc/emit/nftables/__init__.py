@@ -22,6 +22,7 @@ from netc.plan.chains import (
     Passed,
     Priority,
     Published,
+    QueryRule,
     Scrub,
     SplitRule,
     Visited,
@@ -138,6 +139,8 @@ def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
             return splits.visited(rule)
         case Forwarded() | Published() | Leads() | Moved() | Masquerade() | Hairpin() | SourceNat():
             return nat.printed(rule)
+        case QueryRule():
+            return nat.query(rule)
         case _:
             return _rule(rule, chain.hook, ruleset)
 

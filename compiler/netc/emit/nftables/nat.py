@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
 from netc.language.names import InterfaceName
-from netc.plan.chains import Forwarded, Leads, Moved, Published
-from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, SourceNat
+from netc.plan.chains import Forwarded, Leads, Moved, Published, QueryRule, Stage
+from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, Queries, SourceNat
 
 
 def printed(rule: Forwarded | Published | Leads | Moved | Masquerade | Hairpin | SourceNat) -> Printed:
@@ -115,3 +115,36 @@ def published(nat: DestinationNat) -> dict[str, object]:
         "port": nat.port.number,
         "to": Verbatim(f"{nat.to}:{nat.to_port}" if v4 else f"[{nat.to}]:{nat.to_port}"),
     }
+
+
+def query(rule: QueryRule) -> Printed:
+    fact = rule.queries
+    match rule.stage:
+        case Stage.ARRIVING:
+            device = quoted(fact.device)
+            why = "A query to 127.0.0.53 gets into the tunnel, so `route_localnet` is on there."
+            return [why], [f"iifname {device} ip {side} 127.0.0.0/8 drop" for side in ("saddr", "daddr")]
+        case Stage.ASKED:
+            why = "DNS queries go to the resolvers of the namespace, whatever server they were sent to: its resolv.conf"
+            return [why, "may be replaced by the host's while a service runs."], list(_asked(fact))
+        case _:
+            return ["No resolver has this family: a refused program goes on with the next server."], list(
+                _refused(fact)
+            )
+
+
+def _asked(fact: Queries) -> Iterator[str]:
+    """What is sent to the loopback device in IPv6 stays: the kernel lets no packet from ::1 into a tunnel."""
+    for family, spelling in FAMILIES.items():
+        if own := fact.of(family):
+            lo = "" if family == 4 else 'oifname != "lo" '
+            others = f"{lo}{spelling} daddr != {members(own)} meta l4proto {{ tcp, udp }} th dport 53"
+            yield f"{others} dnat {spelling} to {token(own[0])}"
+
+
+def _refused(fact: Queries) -> Iterator[str]:
+    for family in FAMILIES:
+        if not fact.of(family):
+            of = f'oifname != "lo" meta nfproto ipv{family}'
+            yield f"{of} tcp dport 53 reject with tcp reset"
+            yield f"{of} udp dport 53 reject with icmpx admin-prohibited"

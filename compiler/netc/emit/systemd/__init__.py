@@ -12,6 +12,7 @@ from netc.language.names import CredentialName
 from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, NamedEndpoint, Ruleset, Successor
 from netc.plan.facts.device import Device
 from netc.plan.facts.ruleset import groups_path
+from netc.plan.hidden import folders, resolv_conf, sockets
 from netc.plan.host_plan import Confined, HostPlan, Part
 from netc.plan.steps import reload
 
@@ -113,7 +114,7 @@ def _slices(part: Part) -> Iterator[File]:
         yield File(f"{UNITS}/netc-hold-{part.name}.service", hold)
     for held in part.every(HeldSlice):
         yield File(f"{UNITS}/{held.name}.d/50-netc.conf", render("systemd", "slice.conf.j2", **shared))
-        values = {"slice": held.name, "asks_by_packet": held.asks_by_packet}
+        values = {"slice": held.name, **_hidden(resolv_conf(held.split) if held.resolvers else None, held.dbus)}
         for service in held.services:
             text = render("systemd", "sliced.conf.j2", about=shared["about"], **values)
             yield File(f"{UNITS}/{service}.d/50-netc-split.conf", text, takings=restart_unit(service))
@@ -124,10 +125,20 @@ def _credentials(part: Part) -> list[CredentialName]:
     return sorted(key for key in keys if isinstance(key, CredentialName))
 
 
+def _hidden(instead: str | None, dbus: bool) -> dict[str, object]:
+    """What `hidden.j2` prints. Without a file `instead` nothing is hidden."""
+    return {
+        "resolv_conf": Verbatim(instead) if instead else None,
+        "folders": tuple(map(Verbatim, folders(dbus=dbus))),
+        "sockets": tuple(map(Verbatim, sockets(dbus=dbus))),
+    }
+
+
 def _confined(confined: Confined) -> File:
     text = render(
         "systemd",
         "confined.conf.j2",
+        **_hidden(f"/etc/netns/{confined.namespace}/resolv.conf", confined.dbus),
         namespace=confined.namespace,
         part=confined.part,
         tunnel=confined.after,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPAddress
+
+from netc.language.names import SplitName
 from netc.language.units import ServiceName, SliceName
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Command, Step
@@ -11,12 +14,14 @@ from netc.plan.step import Command, Step
 
 class HeldSlice(Fact, frozen=True):
     """A slice whose control group exists before the packet filter is loaded and before anything in it starts, and the
-    services in it. With `asks_by_packet`, these send DNS queries themselves and do not use the host's resolver daemons.
-    """
+    services in it. With `resolvers`, these send DNS queries themselves: the host's resolver daemons are hidden
+    from them, with the system bus unless they keep it (`dbus`)."""
 
+    split: SplitName
     name: SliceName
     services: tuple[ServiceName, ...]
-    asks_by_packet: bool
+    resolvers: tuple[IPAddress, ...]
+    dbus: bool = False
 
     def steps(self) -> tuple[Step, ...]:
         """None: it is drop-ins of units."""

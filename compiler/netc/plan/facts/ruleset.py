@@ -20,6 +20,7 @@ from netc.plan.ruleset import (
     Opening,
     Passage,
     PortForward,
+    Queries,
     RepliesOnly,
     ReturnMark,
     SourceNat,
@@ -41,6 +42,7 @@ class Ruleset(Fact, frozen=True):
     nats: tuple[DestinationNat, ...] = ()
     replies_only: tuple[RepliesOnly, ...] = ()
     strangers: tuple[Stranger, ...] = ()
+    queries: tuple[Queries, ...] = ()
     forwards: tuple[PortForward, ...] = ()
     leaves_by: tuple[LeavesBy, ...] = ()
     masquerades: tuple[Masquerade, ...] = ()
@@ -127,7 +129,7 @@ class Ruleset(Fact, frozen=True):
                 yield ("need_levels",)
         for user in sorted({split.user for split in self.splits if split.user}):
             yield ("need_user", user)
-        if any(split.resolvers and (split.group or split.user) for split in self.splits):
+        if any(map(asks_daemons, self.splits)):
             yield ("look_at_names",)
 
     def reload(self) -> Iterator[Command]:
@@ -151,7 +153,7 @@ class Ruleset(Fact, frozen=True):
             yield Library("iptables.bash")
         if self.sends_ports_elsewhere:
             yield Library("firewall.bash")
-        if any(split.group or split.user for split in self.splits):
+        if any(split.group or split.user or asks_daemons(split) for split in self.splits):
             yield Library("splits.bash")
         if control_groups(self):
             yield Library("slices.bash")
@@ -162,6 +164,12 @@ class Ruleset(Fact, frozen=True):
             yield from ("NET_RAW", "SYS_MODULE")
         if groups_path(self):
             yield "CHOWN"  # /etc/gshadow belongs to the group shadow
+
+
+def asks_daemons(split: SplitTunnel) -> bool:
+    """Programs of the tunnel reach the host's resolver daemons, whose queries it does not choose."""
+    chosen = (split.group or split.user or split.slice) and not split.others
+    return bool(split.resolvers and chosen and not split.hides)
 
 
 def ruleset_path(ruleset: Ruleset) -> str:

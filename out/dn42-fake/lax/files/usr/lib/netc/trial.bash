@@ -9,6 +9,7 @@ trial() { # TREE [SERVER PORT CLIENT DEVICE]
   local as_bird=()
   wrong=0
   mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
+  ask_names "$1"
   load_rules
   check_namespace_rules
   ! getent passwd bird >/dev/null || as_bird=(-u bird -g bird)
@@ -49,6 +50,13 @@ control_groups() { # prints those that rules name
   done
 }
 remove_made_groups() { (cd /sys/fs/cgroup && { ((!${#made[@]})) || rmdir -- "${made[@]}"; }) || true; }
+
+ask_names() { # TREE: programs of a split with `dns` must not reach daemons whose queries do not use the tunnel
+  local line
+  grep -qsx look_at_names /etc/netc/parts/firewall/up || return 0
+  # shellcheck source=/dev/null
+  while read -r line; do refused "a split has \`dns\`, and its programs reach resolver daemons: $line"; done < <(source "$1/usr/lib/netc/splits.bash" && daemons_that_resolve)
+}
 
 load_rules() { # of the host itself, into this network namespace
   local file word

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
-# Sourced by the scripts of the packet filter if it matches programs by group or user.
+# Sourced by the scripts of the packet filter if it matches programs by group or user, and of splits with a command.
 
 make_groups() { # FILE of sysusers.d(5): groups that exist stay as they are
   local kind name
@@ -14,15 +14,21 @@ make_groups() { # FILE of sysusers.d(5): groups that exist stay as they are
 }
 keep_groups() { say "the groups of $1 are not deleted, because files may belong to them"; }
 
+make_hidden_folders() { mkdir -p "$@"; } # FOLDER…
+
 need_user() { getent passwd "$1" >/dev/null || refuse "the user $1 of a split does not exist: adduser $1"; }
 
-look_at_names() { # warns about daemons that resolve names for programs: their queries do not use the tunnel
+daemons_that_resolve() { # prints a sentence for each daemon that resolves names for programs: its queries do not use the tunnel
   local line
   while read -r line; do
     [[ ! $line =~ ^hosts:.*[[:space:]]resolve([[:space:]]|$) ]] ||
-      say "systemd-resolved resolves names, and its queries do not use the tunnel: remove \`resolve\` from the line hosts: of /etc/nsswitch.conf"
+      echo "systemd-resolved resolves names, and its queries do not use the tunnel: remove \`resolve\` from the line hosts: of /etc/nsswitch.conf"
   done </etc/nsswitch.conf
-  [[ ! -S /run/nscd/socket ]] || say "nscd resolves names, and its queries do not use the tunnel: systemctl disable --now nscd"
+  [[ ! -S /run/nscd/socket ]] || echo "nscd resolves names, and its queries do not use the tunnel: systemctl disable --now nscd"
+}
+look_at_names() { # only warns: the host needs its packet filter. `install` refuses
+  local line
+  while read -r line; do say "$line"; done < <(daemons_that_resolve)
 }
 
 groups_are() { # FILE of sysusers.d(5)
