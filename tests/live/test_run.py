@@ -23,13 +23,13 @@ pytestmark = pytest.mark.live
 
 edge = test_install.edge
 BOOT = """
-kill -KILL $(grep -lszxF NETC_REVERT=/var/lib/netc/pending /proc/[0-9]*/environ | cut -d/ -f3) # what waits to take it back
+kill -KILL $(grep -lszxF NETC_REVERT=/var/lib/netc/pending /proc/[0-9]*/environ | cut -d/ -f3)
 rm -rf /run/netc /run/netc-run
 ip link delete vx-node
 ip link delete vx-two
 echo other >/var/lib/netc/pending/boot
 """
-"""As if the host had lost power: nothing in /run is left, and its boot is another one."""
+"""As if the host had lost power: nothing waits for the rollback, nothing in /run is left, and its boot is another one."""
 MEMBERS = """\ninternal = "confederation"\nnext_hop = "med"\nmembers.base = 4225470000\nover = ["ab"]\n"""
 UPLINK = """
 version = 1
