@@ -31,16 +31,6 @@ stage() { # TREE GENERATION: copies the tree to $trees
 }
 unstage() { [[ $1 != "${staged-}" ]] || rm -rf "${trees:?}/$1"; } # GENERATION, if `stage` copied it
 
-paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody changed a file of OLD
-  local found='' changed='' line lines path
-  [[ $1 == "$2" ]] || found=$(occupied_paths "$1" "$2") || return
-  not_in_place "$1" || return
-  for line in "${lines[@]}"; do read -r _ _ path _ <<<"$line" && changed+=${changed:+$'\n'}/${path#files/}; done
-  [[ ! $found ]] || report "not installed by netc, at paths that it needs (--overwrite replaces them): $found"
-  [[ ! $changed ]] || report "changed by hand since the install (--overwrite replaces them): $changed"
-  [[ ! $found$changed ]]
-}
-
 preflight() { # GENERATION
   local tree=$trees/$1/files left=0 order found
   order_of "$1"
@@ -48,7 +38,7 @@ preflight() { # GENERATION
   needs_are_met || left=1
   found=$(differing_image "$tree/etc/netc/image") && [[ ! $found ]] || { report "$found"; left=1; }
   scripts_parse "$tree" || left=1
-  use bring && find_admin "$tree" "$from" || left=1
+  find_admin "$tree" "$from" || left=1
   ((!left)) || return
   run_trial "$tree" || left=1
   # shellcheck source=/dev/null

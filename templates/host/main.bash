@@ -22,6 +22,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   done
 
   # Before anything changes.
+  use bring || exit 1
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
@@ -37,7 +38,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   preflight "$new" || { unstage "$new"; die "nothing was changed"; }
   plan_change "$old" "$new" || { unstage "$new"; die "cannot compare $old and $new; nothing was changed"; }
   report "$host: $old -> $new"
-  use bring && print_plan "$old" "$new"
+  print_plan "$old" "$new"
   [[ ! $dry ]] || { unstage "$new"; exit 0; }
   [[ $old != "$new" || $overwrite ]] || { report "$new is installed already"; exit 0; }
 

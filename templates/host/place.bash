@@ -81,14 +81,3 @@ put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files tha
   [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
   sync -f /etc /usr "$store"
 }
-
-has_file() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
-
-occupied_paths() { # OLD NEW: prints paths with files of others: OLD did not have them, and they differ from NEW
-  local line lines path
-  not_in_place "$2" || return
-  for line in "${lines[@]}"; do
-    read -r _ _ path _ <<<"$line"
-    [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || has_file "$1" "$path" || echo "/${path#files/}"
-  done
-}

@@ -1,8 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` for `install`, `back`, `keys`, `confirm`, `uninstall` and `run`: the plan of a tree, a tree in a bundle, a
-# generation that is still kept, the secrets of the tree that `netc-host` itself is in, installed or not yet, the ssh
-# connection of the admin, and what stands in for systemd.
+# Sourced by `netc-host` for `install`, `back`, `keys`, `confirm`, `uninstall` and `run`: what a tree would replace and its plan, a
+# tree in a bundle, a generation that is still kept, the secrets of the tree that `netc-host` itself is in, installed or not
+# yet, the ssh connection of the admin, and what stands in for systemd.
 
 bring() { # VERB [OPTION…]
   case $1 in
@@ -29,6 +29,27 @@ print_plan() { # OLD NEW
   done
   ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
   printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
+}
+
+has_file() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
+
+occupied_paths() { # OLD NEW: prints paths with files of others: OLD did not have them, and they differ from NEW
+  local line lines path
+  not_in_place "$2" || return
+  for line in "${lines[@]}"; do
+    read -r _ _ path _ <<<"$line"
+    [[ ! -e /${path#files/} && ! -L /${path#files/} ]] || has_file "$1" "$path" || echo "/${path#files/}"
+  done
+}
+
+paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody changed a file of OLD
+  local found='' changed='' line lines path
+  [[ $1 == "$2" ]] || found=$(occupied_paths "$1" "$2") || return
+  not_in_place "$1" || return
+  for line in "${lines[@]}"; do read -r _ _ path _ <<<"$line" && changed+=${changed:+$'\n'}/${path#files/}; done
+  [[ ! $found ]] || report "not installed by netc, at paths that it needs (--overwrite replaces them): $found"
+  [[ ! $changed ]] || report "changed by hand since the install (--overwrite replaces them): $changed"
+  [[ ! $found$changed ]]
 }
 
 install_bundle() ( # FILE.tar.gz [OPTION of install]…
