@@ -203,6 +203,8 @@ class Host:
                     self._gain("numbers", None, "of control groups")
             case ("forget_control_groups",):
                 self._lose(self.find("numbers", None, "of control groups"))
+            case ("make_hidden_folders", *paths) if paths and all(path.startswith("/run/") for path in paths):
+                pass  # in memory, and they stay
             case ("hold_guard", path, *_):
                 self._read(path)
                 self._gain("table", None, "netc_guard", path=path)
@@ -243,10 +245,11 @@ class Host:
                 self._address(int(flag[1]), net, name, place)
             case ("-6", "address", "add", net, "dev", name, "nodad"):
                 self._address(6, net, name, place)
-            case ("-4" | "-6" as flag, "route", "add", "unreachable", "default", *options):
-                self._gain("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL)), self._in(place))
-            case ("-4" | "-6" as flag, "route", "delete", "default", *options):
-                self._lose(self.find("route", place, refusal_name(int(flag[1]), pairs(tuple(options), REFUSAL))))
+            case ("-4" | "-6" as flag, "route", "add", "unreachable", to, *options):
+                name = refusal_name(int(flag[1]), to, pairs(tuple(options), REFUSAL))
+                self._gain("route", place, name, self._in(place))
+            case ("-4" | "-6" as flag, "route", "delete", to, *options):
+                self._lose(self.find("route", place, refusal_name(int(flag[1]), to, pairs(tuple(options), REFUSAL))))
             case ("-4", "route", "add", to, "via", "inet6", router, *options) if ":" in router:
                 self._route(4, to, pairs(("via", router, *options), ROUTE), place)
             case ("-4" | "-6" as flag, "route", "add", to, *options):
@@ -504,8 +507,8 @@ def rule_name(family: int, options: dict[str, str]) -> str:
     return f"-{family} " + " ".join(f"{key} {options[key]}" for key in sorted(options))
 
 
-def refusal_name(family: int, options: dict[str, str]) -> str:
+def refusal_name(family: int, to: str, options: dict[str, str]) -> str:
     """Of a route that leads nowhere. It stands on no device, so nothing takes it away but its own command."""
-    if REFUSAL - options.keys():
+    if (REFUSAL if to == "default" else REFUSAL - {"table"}) - options.keys():
         raise Refused(f"it would refuse more than is meant: {options}")
-    return f"-{family} unreachable default " + " ".join(f"{key} {options[key]}" for key in sorted(options))
+    return f"-{family} unreachable {to} " + " ".join(f"{key} {options[key]}" for key in sorted(options))

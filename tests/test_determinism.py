@@ -36,6 +36,7 @@ for topo in sys.argv[2:]:
     app(args=["build", topo, "-o", os.path.basename(topo)], standalone_mode=False)
 """
 
+FORWARDS = "files/etc/sysctl.d/60-netc.conf"
 FILTERS = {f"files/etc/netc/{name}" for name in ("nftables.nft", "iptables.rules", "ip6tables.rules")}
 """A link's opening is one of the host's own rules."""
 
@@ -148,7 +149,12 @@ def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topolog
         one, other = ({file.path: file for file in files[host]} for files in (with_it, without))
         touched = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
         # A firewall has an opening for the link, and who learns from the kernel knows what of it is netc's.
-        opened = FILTERS if topology["hosts"][host].get("firewall") else set()
+        # What forwards makes TCP segments fit into each tunnel.
+        opened = FILTERS if topology["hosts"][host].get("firewall") or FORWARDS in one else set()
+        if (FORWARDS in one) != (FORWARDS in other):  # a route of the link turned it on: other parts wait for its parts
+            opened = opened | {
+                path for path in touched if re.fullmatch(r"files/etc/systemd/system/netc-.*\.service", path)
+            }
         if "learn" in topology["hosts"][host].get("bgp", {}):
             opened = opened | {"files/etc/netc/bird.conf"}
         assert {path for path in touched if not shared.fullmatch(path) and path in other} <= opened
@@ -239,7 +245,7 @@ def test_adding_a_link_changes_its_two_hosts_and_no_other_part_of_them(example: 
 
     assert changed == {"zzz-new", old}
     assert old_files.keys() <= new_files.keys()
-    opened = FILTERS if "firewall" in topology["hosts"][old] else set()
+    opened = FILTERS if "firewall" in topology["hosts"][old] or FORWARDS in old_files else set()
     opened = opened | {"files/etc/netc/secrets"}  # its first key may be for this link
     assert {path for path in old_files if old_files[path] != new_files[path]} - opened == lists
 

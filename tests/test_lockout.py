@@ -153,7 +153,7 @@ def test_the_walk_sends_a_packet_from_every_part_of_the_address_space() -> None:
 
     assert parts("198.51.100.1", 7) == [
         *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
-        *("198.51.101.1", "198.51.101.2", "203.0.113.0", "203.0.114.0"),
+        *("203.0.113.0", "203.0.114.0"),
     ]
     assert parts("2001:db8:1::1", 7) == ["::", "2001:db8:bad::", "2001:db8:bae::"]
     assert parts("2001:db8:1::1", 2222) == ["::"], "nobody is told from another after the rule for ssh"

@@ -308,7 +308,7 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
 # ---- parts and files -----------------------------------------------------------------------------------------
 
 SHARED = re.compile(
-    r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/netc/(order|secrets)|etc/iproute2/.*"
+    r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/netc/(image|order|secrets|sshd_port)|etc/iproute2/.*"
     r"|etc/systemd/(system/netc(\.target|-back\.service|-(check-)?\.service\.d/.*)|network/.*|networkd\.conf\.d/.*))"
 )
 

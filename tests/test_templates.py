@@ -228,6 +228,8 @@ UNCHECKED_LISTS = {
 CHECKED_OTHERWISE = {
     # A stream with a time limit. Whoever gets nothing reports everything as missing. A number of /proc/sys.
     "steps.bash": ("done < <([[ $2 != each_device ]]", '<<<"$2" >/dev/null'),
+    # A stream with a time limit, whose last line says that it is whole.
+    "confined.bash": ("done < <(systemctl show",),
     # A stream that has no end.
     "uplinks.bash": ("done < <(exec ip -o monitor link address route)",),
     # For `status`, which only shows them. The addresses of one name.

@@ -257,7 +257,8 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
     rm -rf "$pending" "$store/reserve"
     die "no room for the files, or for a rollback; nothing was changed"
   fi
-  if run_phases "$old" "$1" && cat /proc/self/stat >"$pending/complete" && phase complete; then # a connection is new if its sshd began after this process
+  # A connection is new if its sshd began after this process.
+  if run_phases "$old" "$1" && cat /proc/self/stat >"$pending/complete" && phase complete; then
     report "all parts are up"
   else
     report "rolling back"

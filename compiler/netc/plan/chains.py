@@ -11,6 +11,7 @@ from enum import Enum, IntEnum, auto
 from typing import Literal
 
 from msgspec import Struct
+from netaddr import IPNetwork
 
 from netc.language.names import InterfaceName
 from netc.plan.facts import Ruleset
@@ -241,10 +242,12 @@ def _asked(splits: list[SplitTunnel]) -> tuple[Rule, ...]:
 
 
 def _moved(ruleset: Ruleset) -> Iterator[Moved]:
+    devices: dict[IPNetwork, set[InterfaceName]] = {}
     for fact in ruleset.sources:
-        same = {name for other in ruleset.sources if other.sources == fact.sources for name in other.leaving}
-        if fact.to and same > set(fact.leaving):
-            yield Moved(fact, tuple(sorted(same - set(fact.leaving))))
+        devices.setdefault(fact.sources, set()).update(fact.leaving)
+    for fact in ruleset.sources:
+        if fact.to and (others := devices[fact.sources].difference(fact.leaving)):
+            yield Moved(fact, tuple(sorted(others)))
 
 
 def _choosing(ruleset: Ruleset) -> Iterator[Rule]:

@@ -121,16 +121,16 @@ def query(rule: QueryRule) -> Printed:
     fact = rule.queries
     match rule.stage:
         case Stage.ARRIVING:
+            why = "a query to 127.0.0.53 gets into the tunnel, so `route_localnet` is on there."
             device = quoted(fact.device)
-            why = "A query to 127.0.0.53 gets into the tunnel, so `route_localnet` is on there."
-            return [why], [f"iifname {device} ip {side} 127.0.0.0/8 drop" for side in ("saddr", "daddr")]
+            lines = [f"iifname {device} ip {side} 127.0.0.0/8 drop" for side in ("saddr", "daddr")]
         case Stage.ASKED:
-            why = "DNS queries go to the resolvers of the namespace, whatever server they were sent to: its resolv.conf"
-            return [why, "may be replaced by the host's while a service runs."], list(_asked(fact))
+            why = "DNS queries go to its resolvers. Its resolv.conf may be replaced by the host's."
+            lines = list(_asked(fact))
         case _:
-            return ["No resolver has this family: a refused program goes on with the next server."], list(
-                _refused(fact)
-            )
+            why = "no resolver has this family: a refused program goes on with the next server."
+            lines = list(_refused(fact))
+    return [f"{origin(fact.origin)}: {why}"], lines
 
 
 def _asked(fact: Queries) -> Iterator[str]:

@@ -79,8 +79,12 @@ starts_elsewhere() { # PLACE WORDS…: these start a container or unit that is n
   esac
 }
 has_command_elsewhere() { # SERVICE PLACE
-  local words
-  while read -ra words; do ! starts_elsewhere "$2" "${words[@]}" || return 0; done <<<"${commands_of[$1]-}"
+  local words line lines
+  split_lines "${commands_of[$1]-}"
+  for line in "${lines[@]}"; do
+    read -ra words <<<"$line"
+    ! starts_elsewhere "$2" "${words[@]}" || return 0
+  done
   return 1
 }
 services_stay_inside() { # ROOT: before its drop-ins are in place, as far as the commands of the services show it

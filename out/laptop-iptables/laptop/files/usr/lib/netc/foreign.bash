@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2329
 # The same on every host: reviewed once for each release of netc.
 # Sourced after steps.bash by the scripts of a tunnel that another program makes. The program and its children have
 # NETC_TUNNEL=INTERFACE in their environment from the start. By this mark `down` finds them, even if they became daemons

@@ -339,7 +339,7 @@ sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
 differing_image() { # FILE: prints addresses and routers that interfaces have in place of those in FILE; one that has none yet may get it later
   local device what value lines line like there
   [[ -e $1 ]] || return 0
-  mapfile -t lines < <(ip -o address show scope global; ip -4 route show default; ip -6 route show default)
+  read_lines eval 'ip -o address show scope global && ip -4 route show default && ip -6 route show default' || { echo "ip does not answer"; return; }
   while read -r device what value; do
     there=''
     case $what-$value in # a router may have an address of each of these kinds
@@ -382,14 +382,16 @@ lock() { # FILE DESCRIPTOR [OPTION]: waits for a minute at most, and then names 
   flock -w "${NETC_LOCK_SECONDS:-60}" ${3+"$3"} "$2" || { locked="$1 is locked by $(holders "$1")"; false; }
 }
 holders() { # FILE: the processes that have a lock on it
-  local pid file words command
+  local pid file words command line lines
   local -A seen=()
-  while IFS=/ read -r _ _ pid _ file; do
+  read_lines grep -ls FLOCK /proc/[0-9]*/fdinfo/* 2>/dev/null || true # processes end meanwhile
+  for line in "${lines[@]}"; do
+    IFS=/ read -r _ _ pid _ file <<<"$line"
     [[ ! ${seen[$pid]-} && /proc/$pid/fd/$file -ef $1 ]] || continue
     mapfile -d '' -t words <"/proc/$pid/cmdline" || continue
     command=${words[*]}
     seen[$pid]="process $pid (${command//[^[:print:]]/?})"
-  done < <(grep -ls FLOCK /proc/[0-9]*/fdinfo/*) 2>/dev/null
+  done
   command=${seen[*]}
   printf '%s\n' "${command:-another process}"
 }

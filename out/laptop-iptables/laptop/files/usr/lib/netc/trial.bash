@@ -52,10 +52,13 @@ control_groups() { # prints those that rules name
 remove_made_groups() { (cd /sys/fs/cgroup && { ((!${#made[@]})) || rmdir -- "${made[@]}"; }) || true; }
 
 ask_names() { # TREE: programs of a split with `dns` must not reach daemons whose queries do not use the tunnel
-  local line
+  local line lines
   grep -qsx look_at_names /etc/netc/parts/firewall/up || return 0
-  # shellcheck source=/dev/null
-  while read -r line; do refused "a split has \`dns\`, and its programs reach resolver daemons: $line"; done < <(source "$1/usr/lib/netc/splits.bash" && daemons_that_resolve)
+  if ! { source "$1/usr/lib/netc/splits.bash" && read_lines daemons_that_resolve; }; then
+    refused "cannot read $1/usr/lib/netc/splits.bash"
+    return
+  fi
+  for line in "${lines[@]}"; do refused "a split has \`dns\`, and its programs reach resolver daemons: $line"; done
 }
 
 load_rules() { # of the host itself, into this network namespace

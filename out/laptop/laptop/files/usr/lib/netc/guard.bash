@@ -6,8 +6,7 @@
 # name of no interface.
 pipe=/run/netc/${part:?}.pipe
 
-holders() { pids_of_tunnel netc:guard; }
-can_hold() { [[ $(type -P nft) && ! $(HOME=/dev/null nft -i <<<'add table inet netc_probe { flags owner; }' 2>&1 >/dev/null) ]]; }
+can_hold() { [[ $(type -P nft) && ! $(echo 'add table inet netc_probe { flags owner; }' | HOME=/dev/null nft -i 2>&1 >/dev/null) ]]; }
 
 hold_guard() { # FILE CONTROL-GROUP…
   if ! can_hold; then
@@ -45,15 +44,15 @@ is_loaded_after() { # HANDLE: waits, and prints what nft says
 }
 
 end_guard() {
-  local pids
+  local lines
   for _ in {1..20}; do
-    mapfile -t pids < <(holders)
-    ((${#pids[@]})) || break
-    kill -KILL "${pids[@]}" 2>/dev/null || true
+    read_lines pids_of_tunnel netc:guard || return
+    ((${#lines[@]})) || break
+    kill -KILL "${lines[@]}" 2>/dev/null || true
     sleep 0.05
   done
   rm -f "$pipe" "$journal.said" "$journal.unheld"
-  ((!${#pids[@]}))
+  ((!${#lines[@]}))
 }
 
 guard_is() { # FILE
@@ -64,5 +63,6 @@ guard_is() { # FILE
     { differs "rules of $1 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
   loaded=$(nft -s list table inet netc_guard 2>/dev/null | sed -e '1s/ # .*//' -e '2{/^\tflags owner$/{N;d}}')
   [[ $loaded ]] || { differs "table inet netc_guard is not there"; return 0; }
-  compare rule - "$(one_rule_a_line <<<"$wanted")" "$(one_rule_a_line <<<"$loaded")"
+  wanted=$(printf '%s\n' "$wanted" | one_rule_a_line) && loaded=$(printf '%s\n' "$loaded" | one_rule_a_line) || return
+  compare rule - "$wanted" "$loaded"
 }

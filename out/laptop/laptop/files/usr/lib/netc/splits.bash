@@ -27,8 +27,9 @@ daemons_that_resolve() { # prints a sentence for each daemon that resolves names
   [[ ! -S /run/nscd/socket ]] || echo "nscd resolves names, and its queries do not use the tunnel: systemctl disable --now nscd"
 }
 look_at_names() { # only warns: the host needs its packet filter. `install` refuses
-  local line
-  while read -r line; do say "$line"; done < <(daemons_that_resolve)
+  local line lines
+  read_lines daemons_that_resolve
+  for line in "${lines[@]}"; do say "$line"; done
 }
 
 groups_are() { # FILE of sysusers.d(5)

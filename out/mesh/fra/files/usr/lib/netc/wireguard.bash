@@ -199,12 +199,12 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on th
 }
 
 follow_key() { # DEVICE KEY NEXT: the allowed IPs move to the one of both keys that made the last handshake
-  local device=$1 key value met nets from=$2 to=$3
+  local device=$1 line lines from=$2 to=$3
   local -A handshakes=() prefixes=()
-  met=$(wg show "$device" latest-handshakes) || { failed=1; return; }
-  nets=$(wg show "$device" allowed-ips) || { failed=1; return; }
-  while read -r key value; do handshakes[$key]=$value; done <<<"$met"
-  while read -r key value; do prefixes[$key]=${value/(none)/}; done <<<"$nets"
+  read_lines wg show "$device" latest-handshakes || { failed=1; return; }
+  for line in "${lines[@]}"; do handshakes[${line%%$'\t'*}]=${line#*$'\t'}; done
+  read_lines wg show "$device" allowed-ips || { failed=1; return; }
+  for line in "${lines[@]}"; do line=${line/(none)/} prefixes[${line%%$'\t'*}]=${line#*$'\t'}; done
   [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may use the first one again
   ((${handshakes[$to]:-0} > ${handshakes[$from]:-0})) || return 0
   wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }

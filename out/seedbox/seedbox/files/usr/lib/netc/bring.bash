@@ -112,7 +112,8 @@ keys() { # [--make FILE]…: also the key of a tunnel, if its peer accepts a pub
   [[ -e $secrets ]] || die "this tree has no secrets"
   if [[ ${1-} == --@(next|switch) ]]; then
     (($# == 2)) || usage "keys $1 takes a FILE"
-    read -r _ file whose public next < <(grep -F "identity $2 " "$secrets") || die "$2 is not a key of this host's own"
+    public=$(grep -F "identity $2 " "$secrets") || die "$2 is not a key of this host's own"
+    read -r _ file whose public next <<<"$public"
     "${1#--}_key"
     return
   fi
@@ -216,19 +217,27 @@ each_sshd() { # prints `PROCESS BEGAN`
     process=${process##*/}
     { read_process "$process"; } 2>/dev/null && is_sshd "$process" && echo "$process $began"
   done
+  true
 }
 sockets() { # STATE PROCESS…: prints `SERVER CLIENT` of TCP sockets that these have open, the lowest descriptors first
-  local server client rest inode
-  local -A lines=()
-  while read -r _ _ server client rest; do
-    [[ ! $rest =~ ino:([0-9]+) ]] || lines[${BASH_REMATCH[1]}]="$server $client"
-  done < <(ss -tneOH state "$1")
-  find "${@:2}" -lname 'socket:*' -printf '%f %l\n' 2>/dev/null | sort -n | while IFS='[ ]' read -r _ _ inode _; do
-    [[ ! ${lines[$inode]-} ]] || echo "${lines[$inode]}"
+  local line lines words found
+  local -A ends=()
+  read_lines ss -tneOH state "$1" || return
+  for line in "${lines[@]}"; do
+    read -ra words <<<"$line"
+    [[ ! $line =~ ino:([0-9]+) ]] || ends[${BASH_REMATCH[1]}]="${words[2]} ${words[3]}"
+  done
+  found=$(find "${@:2}" -lname 'socket:*' -printf '%f %l\n' 2>/dev/null) || true # a process may end meanwhile
+  found=$(printf '%s\n' "$found" | sort -n) || return
+  split_lines "$found"
+  for line in "${lines[@]}"; do
+    line=${line#*[} line=${line%]}
+    [[ ! ${ends[$line]-} ]] || echo "${ends[$line]}"
   done
 }
 connection_of() { # SSHD: sets `server` and `client`, with ports. Connections of port forwarding have higher descriptors
-  read -r server client < <(sockets established "/proc/$1/fd")
+  local lines
+  read_lines sockets established "/proc/$1/fd" && ((${#lines[@]})) && read -r server client <<<"${lines[0]}"
 }
 address() { # ADDRESS:PORT, as ss prints it
   local host=${1%:*}
@@ -290,31 +299,34 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
 }
 
 sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
-  local sshds=() process server
-  while read -r process _; do sshds+=("/proc/$process/fd"); done < <(each_sshd)
+  local sshds=() line lines
+  read_lines each_sshd || return
+  for line in "${lines[@]}"; do sshds+=("/proc/${line% *}/fd"); done
   ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket 2>/dev/null |
     sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
-  ((!${#sshds[@]})) || sockets listening "${sshds[@]}" | while read -r server _; do echo "${server##*:}"; done
+  ((!${#sshds[@]})) || read_lines sockets listening "${sshds[@]}" || return
+  ((!${#sshds[@]})) || for line in "${lines[@]}"; do line=${line% *} && echo "${line##*:}"; done
 }
 sshd_is_open() { # PORT that the filter opens, if it has one: sshd listens there, or there is no sshd
   local ports
   [[ $1 ]] || return 0
-  ports=$(sshd_ports | sort -nu)
+  ports=$(sshd_ports | sort -nu) || { report "ss does not say where sshd listens"; return 1; }
   [[ $ports && $'\n'$ports$'\n' != *$'\n'"$1"$'\n'* ]] || return 0
   report "sshd listens at ${ports//$'\n'/, }/tcp, and the packet filter opens $1/tcp: set \`ssh\` of this host in the topology, or the port of sshd"
   return 1
 }
 
 prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM
-  local server port client since entry process began words
+  local server port client since entry line lines words
   read -ra words <<<"$(sed 's/.*) //' "$pending/complete")" # what proc(5) said of a process that began then
   case $1 in
     console) return ;;
     '') find_connection ;;
     *)
-      while read -r process began; do
-        ((began < words[19])) || ! connection_of "$process" || [[ $(address "$client") != "${1,,}" ]] || return 0
-      done < <(each_sshd)
+      read_lines each_sshd || die "cannot read /proc"
+      for line in "${lines[@]}"; do
+        ((${line#* } < words[19])) || ! connection_of "${line% *}" || [[ $(address "$client") != "${1,,}" ]] || return 0
+      done
       die "sshd has no connection from $1 that is newer than the change: open one, and leave it open"
       ;;
   esac
