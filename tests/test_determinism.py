@@ -151,6 +151,7 @@ def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topolog
         # A firewall has an opening for the link, and who learns from the kernel knows what of it is netc's.
         # What forwards makes TCP segments fit into each tunnel.
         opened = FILTERS if topology["hosts"][host].get("firewall") or FORWARDS in one else set()
+        opened = opened | {FORWARDS}  # routes of the link may be of another family
         if any((path in one) != (path in other) for path in (FORWARDS, "files/etc/netc/parts/firewall/up")):
             # The link needs a part for the whole host, and other parts wait for it.
             opened = opened | {
