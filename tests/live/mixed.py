@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from live.delivered import INSTALL, deliver
+from live.delivered import INSTALL, as_if_run, deliver
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from mixed import Mixed
@@ -40,6 +40,7 @@ def _tried(lab: Lab, host: Host, made: Mixed, tree: Path) -> str:
     _image(host, settings)
     _secrets(host, tree, made)
     deliver(lab, host, tree)
+    as_if_run(host)
     before = without(host.state(), *STAYS)
     said = _run(host, "bash", INSTALL, "--commit", "--overwrite")
     if said.returncode:

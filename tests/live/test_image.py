@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import at_rest, deliver, install, netc_host
+from live.delivered import as_if_run, at_rest, deliver, install, netc_host
 from live.lab import Host, Lab
 from live.state import difference
 
@@ -86,6 +86,7 @@ def test_an_image_as_written_or_not_configured_yet_is_accepted(
     lab: Lab, tmp_path: Path, nets: dict[str, list[str]], gateways: list[str]
 ) -> None:
     edge = image(lab, tmp_path, nets, gateways)
+    as_if_run(edge)
     install(edge, "--commit")
     assert netc_host(edge, "check").stdout == ""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled, script
-from live.delivered import deliver, install, netc_host
+from live.delivered import as_if_run, deliver, install, netc_host
 from live.lab import Host, Lab
 from live.test_netc_keys import SSH, keys, public
 from live.traffic import Probe, reflect
@@ -58,6 +58,7 @@ class Fleet:
         lab.wire(self.edge, "eth0", self.node, "eth0", **to)
         for host in (self.edge, self.node):
             (folder / f"{host.name}.pid").write_text(f"{host.pid}\n")
+            as_if_run(host)
 
     def deploy(self, *hosts: Host) -> None:
         self.built += 1

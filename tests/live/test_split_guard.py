@@ -65,7 +65,7 @@ def test_replies_pass_while_the_filter_is_flushed_and_the_guard_returns_by_itsel
     echo(there.laptop, 7001, *LAPTOP)
     count_leaks(there.world)
     probe = Probe(there.laptop, ANYONE, "anyone", UNLISTED)
-    holder = ["bash", "-c", "source /usr/lib/netc/steps.bash guard none; source /usr/lib/netc/guard.bash; holders"]
+    holder = ["bash", "-c", "source /usr/lib/netc/steps.bash guard none; pids_of_tunnel netc:guard"]
     for pid in there.laptop.run(holder).stdout.split():
         if there.laptop.read(f"/proc/{pid}/comm").strip() == "nft":
             there.laptop.run(["bash", "-c", f"kill -9 {pid}"])

@@ -89,7 +89,7 @@ def removal(made: Made) -> str:
         case ["keep"] | ["instead"]:
             return shlex.join(["ip", up[1], "route", "delete", *up[2:]])
         case ["hold_guard"]:  # both processes, or the shell starts nft again
-            return "source /usr/lib/netc/steps.bash guard none; source /usr/lib/netc/guard.bash; kill -9 $(holders)"
+            return "source /usr/lib/netc/steps.bash guard none; kill -9 $(pids_of_tunnel netc:guard)"
         case ["nft"]:
             return "nft delete table inet netc"
         case ["ip", "netns", "exec", "nft"]:

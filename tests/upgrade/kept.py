@@ -13,7 +13,7 @@ import pytest
 
 from examples import netc
 from live import delivered
-from live.delivered import TREE, deliver, install, netc_host, token
+from live.delivered import TREE, as_if_run, deliver, install, netc_host, token
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, State, without
@@ -40,6 +40,8 @@ EXAMPLE_KEYS = ("edge1", "node")
 FATE = re.compile(r"(?m)^(leave|restart|reload|start|unit) +(\S+)$")
 STAYS = (FORWARDING, r"accept_ra |table ip6? (filter|mangle|nat|raw|security)")
 """What `down` leaves and says so: in a state (docs/explanation/parts.md), …"""
+HIDDEN = r"d /run/(systemd/resolve|nscd|avahi-daemon|dbus)\b"
+"""Folders of resolver daemons: they stay, since programs that still run have them hidden. /etc/netc/parts gets a mode."""
 KEPT = r"/var/lib/netc|  /run/netc/|/run/netns d |/etc/netc( |/keys)|/etc/g?(group|shadow)-?( |$)"
 """… and on the disk: keys, groups that others may be members of by now, and what is iproute2's."""
 
@@ -90,6 +92,7 @@ def wired(lab: Lab, name: str, made: Upgrade) -> Host:
     plug(lab, host, lab.host("world"), made)
     give_secrets(host, made.old / name / "files/etc/netc/secrets")
     host.run(["mount", "-n", "-t", "cgroup2", "none", "/sys/fs/cgroup"])
+    as_if_run(host)
     return host
 
 
@@ -135,12 +138,12 @@ def bring(lab: Lab, host: Host, trees: Path, *options: str) -> dict[str, str]:
 
 def at_rest(host: Host) -> tuple[State, str]:
     """All that a change could have changed, of a host of the lab."""
-    return delivered.at_rest(host, "/run/mount")
+    return delivered.at_rest(host, rf"/run/mount|{HIDDEN}", r"/var/lib/netc|  /run/netc/|/etc/netc/parts d ")
 
 
 def without_what_stays(host: Host) -> tuple[State, str]:
     """The same, as it should be with and without netc."""
-    state, places = delivered.at_rest(host, "/run/mount", KEPT)
+    state, places = delivered.at_rest(host, rf"/run/mount|{HIDDEN}", KEPT)
     return without(state, *STAYS), places
 
 

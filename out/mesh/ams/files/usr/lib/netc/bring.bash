@@ -361,7 +361,7 @@ uninstall() {
 # go on, and the next one finds them: /run/netc-run/PART has the process id, the seconds that it may take to end, the seconds
 # between two signs of life, and the script.
 jobs=/run/netc-run
-declare -A pid_of=() due=() ends_at=()
+declare -gA pid_of=() due=() ends_at=() # also where a function sources this
 
 run() {
   local now runner='' up='' ended='' job
