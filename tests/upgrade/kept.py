@@ -41,7 +41,7 @@ FATE = re.compile(r"(?m)^(leave|restart|reload|start|unit) +(\S+)$")
 STAYS = (FORWARDING, r"accept_ra |table ip6? (filter|mangle|nat|raw|security)")
 """What `down` leaves and says so: in a state (docs/explanation/parts.md), …"""
 HIDDEN = r"d /run/(systemd/resolve|nscd|avahi-daemon|dbus)\b"
-"""Folders of resolver daemons: they stay, since programs that still run have them hidden. /etc/netc/parts gets a mode."""
+"""Folders of resolver daemons: they stay, since programs that still run have them hidden."""
 KEPT = r"/var/lib/netc|  /run/netc/|/run/netns d |/etc/netc( |/keys)|/etc/g?(group|shadow)-?( |$)"
 """… and on the disk: keys, groups that others may be members of by now, and what is iproute2's."""
 
