@@ -38,7 +38,7 @@ holds_only_plain_files() { # ARCHIVE LIST: no links, no devices, no path that le
 }
 
 back_to() ( # [GENERATION] [OPTION of install]…: by default the generation before the current one
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  [[ ! -e $pending ]] || (take_lock 5 || busy change; no_change_waits) || exit
   if [[ ${1---} == --* ]]; then
     set -- "$(tac "$store/history" 2>/dev/null | awk -v now="$(current)" '$2 != now {print $2; exit}')" "$@"
     [[ $(current) != none ]] || die "nothing is installed"

@@ -29,7 +29,7 @@ stage() { # TREE GENERATION: copies the tree to $trees
   rm -rf "$half"
   return 1
 }
-unstage() { [[ $1 != "${staged-}" ]] || rm -rf "${trees:?}/$1"; } # GENERATION, if `stage` copied it
+unstage() { [[ $1 != "${staged-}" ]] || discard "$trees/$1"; } # GENERATION, if `stage` copied it
 
 paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody changed a file of OLD
   local found='' changed=''

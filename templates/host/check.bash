@@ -24,7 +24,7 @@ check() {
   (($# == 0)) || usage
   generation=$(current)
   [[ ! -e $pending ]] || generation=$(<"$pending/new")
-  [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way"
+  [[ ! -e $pending || $(<"$pending/phase") == complete ]] || die "a change is under way, or was interrupted: netc-host revert rolls it back"
   [[ $generation != none ]] || die "nothing is installed"
   found=$(altered_files "$generation"; unknown_files "$generation"; closed_folders; differing_parts)
   [[ $found ]] || return 0
@@ -68,10 +68,7 @@ unknown_files() { # GENERATION: files in /etc/netc that it does not have, except
   local -A known=()
   while read -r _ _ path _; do known[/${path#files/}]=1; done < <(manifest_of "$1")
   while read -r path; do
-    [[ ! ${known[$path]-} ]] || continue
-    case $path in
-      /etc/netc/anycast/*.disabled | *"$beside") continue ;;
-    esac
+    [[ ! ${known[$path]-} && $path != @(/etc/netc/anycast/*.disabled|*"$beside") ]] || continue
     grep -qsF -e "$path" -- /etc/netc/parts/*/up /etc/netc/bird.conf || echo "file $path is not from netc" # scripts name files of the host's own
   done < <(find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print)
 }

@@ -26,7 +26,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
   flock -n 8 || busy install
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
   old=$(current) new=$(sha256sum <"$tree/MANIFEST")
@@ -37,14 +37,8 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   plan_change "$old" "$new"
   report "$host: $old -> $new"
   print_plan "$old" "$new"
-  if [[ $dry ]]; then
-    unstage "$new"
-    exit 0
-  fi
-  if [[ $old == "$new" && ! $overwrite ]]; then
-    report "$new is installed already"
-    exit 0
-  fi
+  [[ ! $dry ]] || { unstage "$new"; exit 0; }
+  [[ $old != "$new" || $overwrite ]] || { report "$new is installed already"; exit 0; }
 
   # A process of its own makes the change, since it must outlive this connection.
   token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ')
@@ -58,9 +52,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   wait "$process" || { wait; exit 1; }
   wait
 
-  if [[ $commit ]]; then
-    exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
-  fi
+  [[ ! $commit ]] || exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
   report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
@@ -113,18 +105,29 @@ revert() {
   roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
 }
 
-uninstall() {
-  take_lock 5 || busy change
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
-  local old part order left
+no_change_waits() { # or this dies; the lock is held, so no change is under way
+  local netc_host=netc-host
+  [[ -e $pending ]] || return 0
+  ! is_complete || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  [[ -e /usr/local/sbin/netc-host ]] || netc_host=$trees/$(<"$pending/new")/files/usr/local/sbin/netc-host # not laid yet
+  die "a change was interrupted: $netc_host revert rolls it back$([[ $(<"$pending/new") != none ]] || echo ', netc-host uninstall completes it')"
+}
+uninstall() { # also completes one that was interrupted
+  local old part order left=''
+  [[ ! -e $store ]] || take_lock 5 || busy change
   old=$(current)
-  [[ $old != none ]] || die "nothing is installed"
-  begin_change "$old" none - || die "cannot write $store; nothing was changed"
-  run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
-  order_of "$old"
-  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
-  left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
-  rm -rf "$store"
+  if [[ -e $pending && $(<"$pending/new") == none ]]; then old=$(<"$pending/old"); else no_change_waits; fi
+  [[ $old != none || -e /usr/local/sbin/netc-host ]] || die "nothing is installed"
+  if [[ $old != none ]]; then
+    [[ -e $pending ]] || begin_change "$old" none - || die "cannot write $store; nothing was changed"
+    run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
+    order_of "$old"
+    for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+    left=$(ip -o link show group 77; { ip -N -4 rule show; ip -N -6 rule show; } | grep ' proto 77') # netc's group and protocol
+    end_change none uninstalled
+  fi
+  quietly discard "$trees"
+  rm -rf "$store" && remove_own_files || exit
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
   report "all parts are down and all files are gone, except /etc/netc/keys"
 }
@@ -134,7 +137,7 @@ require_idle() { # takes the lock; no change may be running or interrupted. Roll
   take_lock 5 || busy change
   [[ -e $pending ]] || return 0
   [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || roll_back "the host started before it was confirmed"
-  [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
+  [[ ! -e $pending ]] || is_complete || no_change_waits
 }
 find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`, `left` (rules and routes of no part) and `unasked`
   local part line up=()
@@ -186,6 +189,7 @@ down() {
 # shellcheck source=/dev/null
 use() { source "$root/usr/lib/netc/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
+[[ $root$* != uninstall || -e /usr/lib/netc/steps.bash ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end
 # shellcheck source=/dev/null
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e

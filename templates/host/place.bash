@@ -65,18 +65,20 @@ remove_folders() { # those that `make_folders` made and that are empty
 }
 
 put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files that only OLD has
-  local path
+  local path except=''
   while read -r _ _ path _; do
     path=/${path#files/}
     [[ ! -e $path$beside ]] || mv -fT "$path$beside" "$path" || return
   done < <(manifest_of "$2" | sed -n '/  files\//p')
+  [[ $2 != none ]] || except='\,^files/usr/\(lib/netc\|local/sbin\)/,d;'
   comm -23 <(manifest_of "$1" | awk '{print $3}' | sort) <(manifest_of "$2" | awk '{print $3}' | sort) |
-    sed -n 's,^files/,/,p' | xargs -r -d '\n' rm -f
+    sed -n "${except}s,^files/,/,p" | xargs -r -d '\n' rm -f
   remove_folders
   # Somebody else may have made these folders, with another umask.
   [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
   sync -f /etc /usr "$store"
 }
+remove_own_files() { rm -rf /usr/lib/netc /usr/local/sbin/netc-host && remove_folders; } # last: until then netc-host completes or takes back
 
 has_file() { manifest_of "$1" | awk -v path="$2" '$3 == path {found = 1} END {exit !found}'; } # GENERATION PATH
 

@@ -32,9 +32,9 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     return host, list(failed)
 
 
-def ready(lab: Lab, name: str, tree: Path) -> Host:
+def ready(lab: Lab, name: str, tree: Path, host: Host | None = None) -> Host:
     """With what the tree needs and somebody else brings: wires, secrets, and a stand-in for TunSafe."""
-    host, world = lab.host(name), lab.host("world")
+    host, world = host or lab.host(name), lab.host("world")
     for device, address in WIRES.items():
         lab.wire(host, device, world, device, a_addresses=[address])
     scripts = (path.read_text() for path in sorted((tree / "etc/netc/parts").glob("*/up")))
