@@ -47,7 +47,7 @@ differing_parts() { # prints parts that are not up, what checks of the others fi
   while IFS=$'\t' read -r part line; do stray "$part" "$line"; done < <(strays)
 }
 altered_files() { # GENERATION
-  local sum mode path place now
+  local sum mode path place
   manifest_of "$1" | not_in_place | while read -r sum mode path _; do
     place=/${path#files/}
     if [[ ! -e $place && ! -L $place ]]; then
@@ -55,8 +55,7 @@ altered_files() { # GENERATION
     elif [[ ! -f $place || $(sha256sum <"$place") != "$sum  -" ]]; then
       echo "file $place is not as it was installed"
     else
-      now=$(stat -c '%a of %U:%G' "$place")
-      echo "file $place has mode $now, not ${mode#0} of root:root"
+      echo "file $place has mode $(stat -c '%a of %U:%G' "$place"), not ${mode#0} of root:root"
     fi
   done
 }

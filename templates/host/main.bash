@@ -91,10 +91,7 @@ revert() {
   local reason="by netc-host revert"
   case ${1-} in
     --unconfirmed) reason="nobody confirmed it in time" ;;
-    --boot)
-      [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0
-      reason="the host started before it was confirmed"
-      ;;
+    --boot) [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0; reason="the host started before it was confirmed" ;;
   esac
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
@@ -109,7 +106,7 @@ no_change_waits() { # or this dies; the lock is held, so no change is under way
   local netc_host=netc-host
   [[ -e $pending ]] || return 0
   ! is_complete || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
-  [[ -e /usr/local/sbin/netc-host ]] || netc_host=$trees/$(<"$pending/new")/files/usr/local/sbin/netc-host # not laid yet
+  [[ -e /usr/local/sbin/netc-host ]] || netc_host=$trees/$(<"$pending/new")/files/usr/local/sbin/netc-host # not in place yet
   die "a change was interrupted: $netc_host revert rolls it back$([[ $(<"$pending/new") != none ]] || echo ', netc-host uninstall completes it')"
 }
 uninstall() { # also completes one that was interrupted

@@ -33,6 +33,15 @@ done
 """
 PLACE = "/tmp/killing.bash"
 PROGRAM = "/usr/local/sbin/netc-host"
+WATCHED = r"""
+[[ ! -d /run/systemd/system ]] || exit 0
+for script in /etc/netc/parts/*/watch; do
+    part=${script%/watch}
+    [[ -e $script && -e /run/netc/${part##*/} ]] || continue
+    bash -c 'source <(sed "s/^watch .*/again/" "$1")' watch "$script"
+done
+"""
+"""What the watch of each part does as soon as the devices of its routes are back: somebody runs it, as systemd does."""
 ANSWERING = r"""
 for namespace in '' $(ip netns list | cut -d ' ' -f 1); do
     in=(${namespace:+ip netns exec "$namespace"})
@@ -47,6 +56,8 @@ BEYOND = (
     *(("hosts", "lin", kind, name) for kind in ("tunnels", "uplinks") for name in ("he", "sixtofour")),
 )
 """What needs control groups, or kinds of tunnels that not every kernel has."""
+OF_BIRD = '"protocol": "12"'
+"""Routes that come and go with its neighbours, and at its pace."""
 OPERATIONS = ("first", "install", "confirm", "revert", "down", "up", "uninstall")
 Found = tuple[State, str]
 
@@ -72,11 +83,16 @@ class Killing:
         deliver(self.lab, self.host, tree)
 
     def put(self, tree: Path) -> None:
+        netc_host(self.host, "confirm", self.begun(tree), "--from", "console")
+
+    def begun(self, tree: Path) -> str:
         self.bring(tree)
-        install(self.host, "--commit")
+        said = install(self.host, "--detach")
+        self.host.run(["bash", "-c", WATCHED])
+        return token(said)
 
     def found(self) -> Found:
-        return at_rest(self.host, self.passing, kept="/var/lib/netc|  /run/netc/|^/run/netns d ")
+        return at_rest(self.host, f"{self.passing}|{OF_BIRD}", kept="/var/lib/netc|  /run/netc/|^/run/netns d ")
 
     def missing_devices(self) -> set[str]:
         """WireGuard devices of the plan that do not answer; both generations have the same."""
@@ -101,6 +117,8 @@ class Killing:
         self.done[operation] += 1
         print(f"{seed}: {operation}")  # shown if it fails
         moment, expected = getattr(self, f"_{operation}")(draw)
+        self.host.run(["bash", "-c", WATCHED])
+        within(5, lambda: not differs(expected, self.found()))  # systemd runs them when it comes to it
         wrong = differs(expected, self.found())
         if expected is not self.nothing:
             wrong += netc_host(self.host, "check", check=False).stdout
@@ -132,16 +150,12 @@ class Killing:
         assert said.returncode == 0 or "no change waits" in said.stderr, said
         return said.returncode == 0
 
-    def _begun(self) -> str:
-        self.bring(self.new)
-        return token(install(self.host, "--detach"))
-
     def _confirm(self, draw: random.Random) -> tuple[float, Found]:
-        moment = self.killed([PROGRAM, "confirm", self._begun()], "confirm", draw)
+        moment = self.killed([PROGRAM, "confirm", self.begun(self.new)], "confirm", draw)
         return moment, self.is_old if self._reverted() else self.is_new
 
     def _revert(self, draw: random.Random) -> tuple[float, Found]:
-        self._begun()
+        self.begun(self.new)
         moment = self.killed([PROGRAM, "revert"], "revert", draw)
         self._reverted()
         return moment, self.is_old
@@ -203,6 +217,8 @@ def generations(
         topology["hosts"][name]["namespaces"]["vpn"]["access"] = ["10.200.7.0/31", "fd00:207::/127"]
     elif "second" in topology["hosts"][name].get("uplinks", {}):
         topology["hosts"][name]["uplinks"]["second"]["gateway"] = "203.0.113.2"
+    elif topology["hosts"][name].get("netfilter") == "iptables":  # and here the tunnel's program
+        topology["hosts"][name]["splits"]["cavorite"]["direct"] = ["private"]
     else:
         for table in topology["hosts"].values():
             table["mtu"] = int(table.get("mtu", 1500)) - 60

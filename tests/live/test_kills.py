@@ -15,7 +15,7 @@ from live.lab import Lab
 pytestmark = pytest.mark.live
 
 HOSTS = (
-    *("start/server", "seedbox/seedbox", "slim-edge/edge1", "slim-edge/node", "uplinks/lin", "mesh/fra"),
+    *("start/server", "seedbox/seedbox", "slim-edge/edge1", "slim-edge/node", "uplinks/lin", "mesh/sfo"),
     *("dn42/hkg", "dn42-fake/hkg", "laptop/laptop", "laptop-iptables/laptop"),
 )
 KILLS = 27
