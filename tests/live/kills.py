@@ -44,13 +44,12 @@ done
 """What the watch of each part does as soon as the devices of its routes are back: somebody runs it, as systemd does."""
 ANSWERING = r"""
 for namespace in '' $(ip netns list | cut -d ' ' -f 1); do
-    in=(${namespace:+ip netns exec "$namespace"})
-    for device in $("${in[@]}" wg show interfaces); do
-        ! "${in[@]}" wg show "$device" public-key >/dev/null || echo "$device"
+    for device; do
+        ! ${namespace:+ip netns exec "$namespace"} timeout 10 wg show "$device" public-key >/dev/null || echo "$device"
     done
-done | sort -u
+done
 """
-"""Prints the WireGuard devices that exist and answer; one in userspace is a process, which may have ended."""
+"""Prints the WireGuard devices, of those given, that are there and answer; one in userspace is a process."""
 BEYOND = (
     ("hosts", "laptop", "splits", "torrents"),
     *(("hosts", "lin", kind, name) for kind in ("tunnels", "uplinks") for name in ("he", "sixtofour")),
@@ -98,7 +97,7 @@ class Killing:
         """WireGuard devices of the plan that do not answer; both generations have the same."""
         scripts = (path.read_text() for path in (self.old / "etc/netc/parts").glob("*/up"))
         planned = {name for text in scripts for name in re.findall(r"(?m)^step wireguard (\S+)", text)}
-        return planned - set(self.host.run(["bash", "-c", ANSWERING]).stdout.split())
+        return planned - set(self.host.run(["bash", "-c", ANSWERING, "answering", *planned]).stdout.split())
 
     def killed(self, argv: list[str], operation: str, draw: random.Random) -> float:
         """Returns the moment, in seconds: at most a little after the operation ended the last time."""
