@@ -29,7 +29,7 @@ stage() { # TREE GENERATION: copies the tree to $trees
   rm -rf "$half"
   return 1
 }
-unstage() { [[ $1 != "${staged-}" ]] || rm -rf "${trees:?}/$1"; } # GENERATION, if `stage` copied it
+unstage() { [[ $1 != "${staged-}" ]] || discard "$trees/$1"; } # GENERATION, if `stage` copied it
 
 preflight() { # GENERATION
   local tree=$trees/$1/files left=0 order found
@@ -57,9 +57,7 @@ needs_are_met() { # each program and secret that the parts of `order` need is th
       known[$word $what]=1
       case $word in
         need) command -v "$what" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package " ;;
-        secret)
-          [[ $what != /* || -s $what ]] || { report "the secret $what is missing: copy it to this host, or make it: $how"; left=1; }
-          ;;
+        secret) [[ $what != /* || -s $what ]] || { report "the secret $what is missing: copy it to this host, or make it: $how"; left=1; } ;;
       esac
     done
   done

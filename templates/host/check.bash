@@ -23,7 +23,7 @@ check() {
   local found generation
   (($# == 0)) || usage
   generation=$(current)
-  [[ ! -e $pending ]] || { is_complete && generation=$(<"$pending/new"); } || die "a change is under way"
+  [[ ! -e $pending ]] || { is_complete && generation=$(<"$pending/new"); } || die "a change is under way, or was interrupted: netc-host revert rolls it back"
   [[ $generation != none ]] || die "nothing is installed"
   found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; differing_image /etc/netc/image; differing_parts)
   (($? == 0)) || found+=$'\n'"the check did not finish"
@@ -54,7 +54,7 @@ needs_run() { # this host has no systemd, and nothing runs its `job`
   false
 }
 altered_files() { # GENERATION
-  local sum mode path place now line lines
+  local sum mode path place line lines
   not_in_place "$1" || return
   for line in "${lines[@]}"; do
     read -r sum mode path _ <<<"$line"
@@ -64,8 +64,7 @@ altered_files() { # GENERATION
     elif [[ ! -f $place || $(sha256sum <"$place") != "$sum  -" ]]; then
       echo "file $place is not as it was installed"
     else
-      now=$(stat -c '%a of %U:%G' "$place")
-      echo "file $place has mode $now, not ${mode#0} of root:root"
+      echo "file $place has mode $(stat -c '%a of %U:%G' "$place"), not ${mode#0} of root:root"
     fi
   done
 }
@@ -79,10 +78,7 @@ unknown_files() { # GENERATION: files in /etc/netc that it does not have, except
   for path in "${lines[@]}"; do known[/${path#files/}]=1; done
   read_lines find /etc/netc -path /etc/netc/keys -prune -o ! -type d -print || return
   for path in "${lines[@]}"; do
-    [[ ! ${known[$path]-} ]] || continue
-    case $path in
-      /etc/netc/anycast/*.disabled | *"$beside") continue ;;
-    esac
+    [[ ! ${known[$path]-} && $path != @(/etc/netc/anycast/*.disabled|*"$beside") ]] || continue
     # What a script names is the host's own.
     grep -qsF -e "$path" -- /etc/netc/parts/*/up /etc/netc/bird.conf || echo "file $path is not from netc"
   done

@@ -27,7 +27,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
   flock -n 8 || busy install
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
   old=$(current)
@@ -93,10 +93,7 @@ revert() {
   local reason="by netc-host revert"
   case ${1-} in
     --unconfirmed) reason="nobody confirmed it in time" ;;
-    --boot)
-      [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0
-      reason="the host started before it was confirmed"
-      ;;
+    --boot) [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0; reason="the host started before it was confirmed" ;;
   esac
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
@@ -107,12 +104,19 @@ revert() {
   roll_back "$reason" && [[ ! ${1-} ]] # only a rollback that the user asked for is a success
 }
 
+no_change_waits() { # or this dies; the lock is held, so no change is under way
+  local netc_host=netc-host
+  [[ -e $pending ]] || return 0
+  ! is_complete || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  [[ -e /usr/local/sbin/netc-host ]] || netc_host=$trees/$(<"$pending/new")/files/usr/local/sbin/netc-host # not in place yet
+  die "a change was interrupted: $netc_host revert rolls it back$([[ $(<"$pending/new") != none ]] || echo ', netc-host uninstall completes it')"
+}
 require_idle() { # takes the lock; no change may be running or interrupted. Rolls back a change that was not confirmed before a boot
   [[ $(current) != none || -e $pending ]] || die "nothing is installed"
   take_lock 5 || busy change
   [[ -e $pending ]] || return 0
   [[ $(<"$pending/boot") == "$(</proc/sys/kernel/random/boot_id)" ]] || roll_back "the host started before it was confirmed"
-  [[ ! -e $pending ]] || is_complete || die "a change was interrupted: netc-host revert rolls it back"
+  [[ ! -e $pending ]] || is_complete || no_change_waits
 }
 find_broken() { # sets `not_up` (parts that are down or broken), `broken_parts`, `left` (rules and routes of no part) and `unasked`
   local part line lines up=()
@@ -167,6 +171,7 @@ down() {
 # shellcheck source=/dev/null
 use() { source "$root/usr/lib/netc/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
+[[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end
 source "$root/usr/lib/netc/steps.bash" - none || exit 1
 set +e
 case ${1-} in

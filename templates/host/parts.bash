@@ -124,7 +124,7 @@ links_up_in_batch() { # PARTS…, all of them links: those that come up are in `
   check_secrets "$@"
   ! { command -v wg >/dev/null && { [[ -e /sys/module/wireguard ]] || modprobe -qn wireguard 2>/dev/null; }; } || has_wireguard=1
   for part in "$@"; do ! may_come_up "$part" || ready+=("$part"); done
-  trap 'undo_parts "${!coming_up[@]}"' EXIT
+  trap 'undo_parts "${!coming_up[@]}"' EXIT # of parts whose `up` was interrupted
   for part in "${ready[@]}"; do
     coming_up[$part]=1
     { printf '%s' "${all_steps[$part]}" >"/run/netc/$part"; } 2>/dev/null || batch_failed[$part]=1

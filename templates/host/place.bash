@@ -69,10 +69,11 @@ remove_folders() { # those that `make_folders` made and that are empty
 }
 
 put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files that only OLD has
-  local path lines places gone
+  local path lines places gone except=''
   places=$(manifest_of "$2" | sed -n 's,^[^/]*  files/\([^ ]*\).*,/\1,p') || return
+  [[ $2 != none ]] || except='\,^files/usr/\(lib/netc\|local/sbin\)/,d;'
   # NEW twice: what is there once is of OLD alone.
-  gone=$({ manifest_of "$1" && manifest_of "$2" && manifest_of "$2"; } | awk '{print $3}' | sort | uniq -u | sed -n 's,^files/,/,p') || return
+  gone=$({ manifest_of "$1" && manifest_of "$2" && manifest_of "$2"; } | awk '{print $3}' | sort | uniq -u | sed -n "${except}s,^files/,/,p") || return
   split_lines "$places"
   for path in "${lines[@]}"; do [[ ! -e $path$beside ]] || mv -fT "$path$beside" "$path" || return; done
   [[ ! $gone ]] || printf '%s\n' "$gone" | xargs -d '\n' rm -f || return
@@ -81,3 +82,4 @@ put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files tha
   [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
   sync -f /etc /usr "$store"
 }
+remove_own_files() { rm -rf /usr/lib/netc /usr/local/sbin/netc-host && remove_folders; } # last: until then netc-host completes or takes back

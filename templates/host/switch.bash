@@ -225,18 +225,22 @@ disarm_rollback() { # ends its timer and its processes, except the caller
   done
 }
 
+discard() { # FOLDER in $store [FILE…]: removes FOLDER so that nobody ever finds half of it
+  [[ ! -e $store/discarded ]] || rm -rf "$store/discarded"
+  mv -T "$1" "$store/discarded" && rm -rf "$store/discarded" "${@:2}"
+}
 end_change() { # CURRENT WORDS…: WORDS are for the history
   local to=$1
   printf '%(%FT%TZ)T %s %s\n' -1 "$to" "${*:2}" >>"$store/history"
   { if [[ $to == none ]]; then rm -f "$store/current"; else ln -sfn "generations/$to" "$store/current.new" && mv -fT "$store/current.new" "$store/current"; fi &&
-    rm -rf "$store/reserve" "$pending" && sync -f "$store"; } || { report "cannot write $store"; return 1; }
+    discard "$pending" "$store/reserve" && sync -f "$store"; } || { report "cannot write $store"; return 1; }
   remove_old_generations
 }
 remove_old_generations() { # except the last five and the current one
   local path lines
   path=$(find "$trees" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | tail -n +6) || return
   split_lines "$path"
-  for path in "${lines[@]#* }"; do [[ ${path##*/} == "$(current)" ]] || rm -rf "$path"; done
+  for path in "${lines[@]#* }"; do [[ ${path##*/} == "$(current)" ]] || discard "$path"; done
 }
 
 begin_change() { # OLD NEW WANTED: makes $pending, whole or not at all
@@ -254,7 +258,7 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
   begin_change "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
   if ! { reserve_space "$old" && prepare "$1" && echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until" && arm_rollback "$2"; }; then
     remove_prepared "$1"
-    rm -rf "$pending" "$store/reserve"
+    discard "$pending" "$store/reserve"
     die "no room for the files, or for a rollback; nothing was changed"
   fi
   # A connection is new if its sshd began after this process.
@@ -289,6 +293,7 @@ roll_back() { # REASON: from any phase
   disarm_rollback
   ((!failed)) || { report "rolled back to $old, but not all of it came up: see netc-host status"; }
   end_change "$old" "rolled back from $new: $1" || failed=1
+  [[ $old != none ]] || remove_own_files
   broadcast "netc rolled back from $new to $old: $1"
   return "$failed"
 }

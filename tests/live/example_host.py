@@ -33,15 +33,18 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     return host, list(failed)
 
 
-def ready(lab: Lab, name: str, tree: Path) -> Host:
-    """With what the tree needs and somebody else brings: wires, secrets, and a stand-in for TunSafe."""
-    host, world = lab.host(name), lab.host("world")
+def ready(lab: Lab, name: str, tree: Path, host: Host | None = None) -> Host:
+    """With what the tree needs and somebody else brings: wires, secrets, ROAs, and a stand-in for TunSafe."""
+    host, world = host or lab.host(name), lab.host("world")
     for device, address in WIRES.items():
         lab.wire(host, device, world, device, a_addresses=written(tree, device) or [address])
     scripts = (path.read_text() for path in sorted((tree / "etc/netc/parts").glob("*/up")))
     for secret in sorted({found for text in scripts for found in re.findall(r"(?m)^secret (.*)$", text)}):
         own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
         host.write(secret, TUNSAFE_CONFIG if secret.startswith("/etc/tunsafe/") else own, 0o600)
+    for config in tree.glob("etc/netc/bird.conf"):
+        for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text()):
+            host.write(included, "")
     host.write("/usr/local/bin/tunsafe", TUNSAFE.read_text(), 0o755)
     return host
 

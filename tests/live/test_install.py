@@ -10,6 +10,7 @@ import pytest
 from live import delivered
 from live.compiled import compiled
 from live.delivered import INSTALL, KILL, PLACE, TREE, deliver, forge, install, killed, netc_host, token, what_is_there
+from live.kills import PROGRAM, is_there, told
 from live.lab import Host, Lab
 from live.state import difference, without
 
@@ -130,6 +131,59 @@ def test_an_install_killed_at_any_moment_rolls_back_completely(lab: Lab, edge: H
     said = install(edge, "--detach")
     netc_host(edge, "confirm", token(said))
     assert difference(after[0], edge.state()) == ""
+
+
+def test_an_uninstall_killed_at_any_moment_completes_or_is_taken_back(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    nothing = edge.state(), what_is_there(edge)
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    before = at_rest(edge)
+    edge.write(PLACE, KILL)
+    most = killed(edge, [PROGRAM, "uninstall"], "uninstall", 0)
+    for number, at in enumerate([*points(most, 5), *range(most - 5, most)]):
+        install(edge, "--commit")
+        assert killed(edge, [PROGRAM, "uninstall"], "uninstall", at) < most
+        if is_there(edge):
+            said = install(edge, "--dry-run", check=False)
+            assert said.returncode == 0 or "netc-host uninstall completes it" in said.stderr
+            if said.returncode and number % 2:
+                netc_host(edge, "revert")
+                assert at_rest(edge) == before, at
+            netc_host(edge, "uninstall")
+        assert what_is_there(edge) == nothing[1], at
+        assert difference(nothing[0], edge.state()) == "", at
+
+
+def test_an_uninstall_can_be_killed_while_its_own_files_go(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    assert "nothing is installed" in edge.run([f"{TREE}/files{PROGRAM}", "uninstall"], check=False).stderr
+    install(edge, "--commit")
+    edge.run(["cp", "-a", PROGRAM, "/tmp"])
+    netc_host(edge, "uninstall")
+    nothing = what_is_there(edge)
+    edge.run(["mkdir", "/usr/lib/netc"])
+    edge.run(["mv", "/tmp/netc-host", PROGRAM])
+    netc_host(edge, "uninstall")
+    assert what_is_there(edge) == nothing
+
+
+def test_a_killed_first_install_says_where_netc_host_is(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    """It is not in its place yet, or not any more."""
+    before = at_rest(edge)
+    edge.write(PLACE, KILL)
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    most = killed(edge, ["bash", INSTALL, "--detach"], "switch", 0)
+    seen = set()
+    for at in points(most, 6):
+        edge.run(told(install(edge, "--dry-run", check=False).stderr))
+        assert difference(before[0], at_rest(edge)[0]) == ""
+        assert at_rest(edge)[1] == before[1]
+        killed(edge, ["bash", INSTALL, "--detach"], "switch", at)
+        said = install(edge, "--dry-run", check=False)
+        seen.add((said.returncode, told(said.stderr)[0] == "netc-host") if said.returncode else None)
+        if not said.returncode:
+            install(edge, "--detach")
+    assert {(1, True), (1, False)} <= seen
 
 
 def test_a_change_that_nobody_confirms_rolls_back(lab: Lab, edge: Host, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ holds_only_plain_files() { # ARCHIVE LIST: no links, no devices, no path that le
 }
 
 back_to() ( # [GENERATION] [OPTION of install]…: by default the generation before the current one
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
+  [[ ! -e $pending ]] || (take_lock 5 || busy change; no_change_waits) || exit
   if [[ ${1---} == --* ]]; then
     wanted=$(awk -v now="$(current)" '$2 != now {last = $2} END {print last}' "$store/history" 2>/dev/null) || wanted=none
     set -- "$wanted" "$@"
@@ -339,19 +339,23 @@ prove_new_connection() { # FROM: dies unless ssh was connected after the change:
 }
 
 # ---- the end
-uninstall() {
-  take_lock 5 || busy change
-  [[ ! -e $pending ]] || die "a change waits for its confirmation: netc-host confirm TOKEN, or netc-host revert"
-  local old part order left
+uninstall() { # also completes one that was interrupted
+  local old part order left=''
+  [[ ! -e $store ]] || take_lock 5 || busy change
   old=$(current)
-  [[ $old != none ]] || die "nothing is installed"
-  begin_change "$old" none - || die "cannot write $store; nothing was changed"
-  run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
-  order_of "$old"
-  for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
-  for part in "${order[@]}"; do [[ $part != split-* ]] || report "${part/-/ } is gone: what it chose now leaves by the host's own routes"; done
-  left=$(ip -o link show group 77 && { ip -N -4 rule show && ip -N -6 rule show; } | awk '/ proto 77/') || left+="(the kernel did not answer)" # netc's group and protocol
-  rm -rf "$store" "$advertised" || die "cannot remove $store"
+  if [[ -e $pending && $(<"$pending/new") == none ]]; then old=$(<"$pending/old"); else no_change_waits; fi
+  [[ $old != none || -e /usr/local/sbin/netc-host ]] || die "nothing is installed"
+  if [[ $old != none ]]; then
+    [[ -e $pending ]] || begin_change "$old" none - || die "cannot write $store; nothing was changed"
+    run_phases "$old" none || die "something is left: remove the cause, then run netc-host uninstall again"
+    order_of "$old"
+    for part in "${order[@]}"; do [[ ! -e /run/netc/$part ]] || die "$part is not down"; done
+    for part in "${order[@]}"; do [[ $part != split-* ]] || report "${part/-/ } is gone: what it chose now leaves by the host's own routes"; done
+    left=$(ip -o link show group 77 && { ip -N -4 rule show && ip -N -6 rule show; } | awk '/ proto 77/') || left+="(the kernel did not answer)" # netc's group and protocol
+    end_change none uninstalled || exit
+  fi
+  quietly discard "$trees"
+  rm -rf "$store" "$advertised" && remove_own_files || exit
   [[ ! $left ]] || die "all files are gone, but these are left, since no journal in /run/netc names them:"$'\n'"$left"
   report "all parts are down and all files are gone, except /etc/netc/keys"
 }
