@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled, script
+from live.compiled import compiled
 from live.delivered import as_if_run, deliver, install, netc_host
 from live.lab import Host, Lab
 from live.test_netc_keys import SSH, keys, public
@@ -146,7 +146,7 @@ def test_peers_follow_a_host_that_goes_back_to_its_old_key(fleet: Fleet) -> None
     follow.wait_for(f"uses the key {public(edge)} now")
 
     edge.run(["bash", "-c", "cd /etc/netc/keys && mv host.key host.key.next && cp -p host.key.old host.key"])
-    edge.run(script("link-one", "reload"))
+    netc_host(edge, "up")
     follow.wait_for(f"uses the key {old} now")
     probe.end()
     assert allowed(node, "wg-edge") == {old: "10.9.0.0/32"}

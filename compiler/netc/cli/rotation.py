@@ -97,7 +97,7 @@ def end(topo: Path, text: str, wanted: Sequence[Turn], network: Network, by: Car
             warn(f"{host}: {why}")
             waiting = True
     if waiting:
-        warn("nothing was changed: these peers need the next key before a host uses it. Build and deploy first")
+        warn("nothing was changed: each of these peers must say that it has the next key. Build and deploy first")
         raise typer.Exit(1)
     made = text
     failed = False

@@ -71,7 +71,7 @@ class Split(Table):
         (),
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
-            "All other new connections that arrive by the tunnel are dropped."
+            "All other new connections that arrive by the tunnel are dropped, except to ssh."
         ),
     )
     ipv6: Ipv6Policy | None = Field(

@@ -133,15 +133,15 @@ peers_are() { # DEVICE FILE [NAMESPACE]: compares with FILE, except endpoints, w
   for key in "${!names[@]}"; do [[ ${there[$key]-} ]] || differs "peer ${names[$key]} of $1 is not there"; done
 }
 
-key_is() { # DEVICE FILE NAMESPACE [PUBLIC [NEXT]]: the device has the key with one of these public halves, or else the key in FILE
+key_is() { # DEVICE FILE NAMESPACE [PUBLIC [NEXT]]: the device has the key with the public half PUBLIC; with NEXT, that of FILE
   local by words file=$2
   query_device "$1" public-key "${3#-}"
   [[ ${words[1]-} ]] || return 0
-  [[ ${4-} != "${words[1]}" && ${5-} != "${words[1]}" ]] || return 0
+  [[ ${5-} || ${4-} != "${words[1]}" ]] || return 0
   if [[ $file == /* && ! ${public_of[$file]-} ]]; then public_of[$file]=$(wg pubkey 2>/dev/null <"$file") || true; fi
   if [[ ${public_of[$file]-${words[1]}} != "${words[1]}" ]]; then
     differs "interface $1 has another key than $file"
-  elif [[ ${4-} ]]; then
+  elif [[ ${4-} && ${5-} != "${words[1]}" && $4 != "${words[1]}" ]]; then
     differs "interface $1 has another key than the topology"
   fi
 }
