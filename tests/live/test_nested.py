@@ -203,6 +203,7 @@ def test_a_peer_that_moved_is_not_followed_out_of_the_outer_tunnel(
     before = host.state()
     up(host)
     assert reaches(host, namespace)
+    met(host, "wg-exit", namespace)
     uplink = Capture(host, "eth0")
     peer = ["peer", KEYS["exit"], "endpoint", ELSEWHERE[moved]]
     host.run(["wg", "set", "wg-exit", *peer], namespace=namespace)
