@@ -67,10 +67,10 @@ PEERS = {4: ("203.0.113.9", "10.64.0.2"), 6: ("2001:db8:113::9", "fd64::2")}
 """The inner peer, and the box as that peer sees it through the outer tunnel."""
 
 
-def box(lab: Lab, folder: Path, inner: str, family: int) -> tuple[Host, Host]:
+def box(lab: Lab, folder: Path, inner: str, family: int, head: str = HEAD) -> tuple[Host, Host]:
     """And a machine that is the peer of both tunnels. The box could reach the inner one straight by its uplink."""
     peer, own = PEERS[family]
-    text = HEAD + inner.replace("PEER", f"[{peer}]" if family == 6 and "wireguard" in inner else peer)
+    text = head + inner.replace("PEER", f"[{peer}]" if family == 6 and "wireguard" in inner else peer)
     host = lab.host("box", compiled(text.replace("OWN", own), folder)["box"])
     far = lab.host("far")
     near = ("198.51.100.7/24", "2001:db8:7::7/64")
@@ -183,15 +183,39 @@ def test_the_inner_tunnel_leaves_by_the_outer_one_or_not_at_all(
     assert difference(before, host.state()) == ""
 
 
-def test_a_peer_that_moved_is_not_followed_out_of_the_outer_tunnel(lab: Lab, tmp_path: Path) -> None:
-    """WireGuard sends to where its peer was heard last: here an address that only the uplink leads to."""
-    host, _ = box(lab, tmp_path, WIREGUARD, 4)
+HEADS = {
+    "both": HEAD,
+    "4": HEAD.replace(', "fd64::2/128"', "").replace(', "2001:db8:113::/48"', ""),
+    "6": HEAD.replace('"10.64.0.2/32", ', "").replace('"203.0.113.0/24", ', ""),
+}
+"""By the families that the outer tunnel has."""
+ELSEWHERE = {4: f"198.51.100.1:{INNER}", 6: f"[2001:db8:7::1]:{INNER}"}
+"""The far machine at addresses that only the uplink leads to."""
+
+
+@pytest.mark.parametrize("namespace", [None, "vpn"])
+@pytest.mark.parametrize(("outer", "dialled", "moved"), [("both", 4, 4), ("4", 4, 6), ("6", 6, 4)])
+def test_a_peer_that_moved_is_not_followed_out_of_the_outer_tunnel(
+    lab: Lab, tmp_path: Path, outer: str, dialled: int, moved: int, namespace: str | None
+) -> None:
+    """WireGuard sends to where its peer was heard last, in a family that the outer tunnel has not as well."""
+    host, _ = box(lab, tmp_path, WIREGUARD + (INSIDE if namespace else ""), dialled, HEADS[outer])
+    before = host.state()
     up(host)
-    assert reaches(host, None)
-    met(host, "wg-exit")
+    assert reaches(host, namespace)
+    met(host, "wg-exit", namespace)
     uplink = Capture(host, "eth0")
-    moved = ["peer", KEYS["exit"], "endpoint", f"198.51.100.1:{INNER}"]
-    host.run(["wg", "set", "wg-exit", *moved])
-    assert not reaches(host, None, tries=2)
+    peer = ["peer", KEYS["exit"], "endpoint", ELSEWHERE[moved]]
+    host.run(["wg", "set", "wg-exit", *peer], namespace=namespace)
+    assert not reaches(host, namespace, tries=2)
     assert uplink.packets(f"udp port {INNER}") == []
+
+    # Or this test would be about something else.
+    for family in ("-4", "-6"):
+        host.run(["ip", family, "rule", "delete", "priority", "5110"], check=False)
+    wait(lambda: reaches(host, namespace, tries=1) or uplink.packets(f"udp port {INNER}"))
+    assert uplink.packets(f"udp port {INNER}")
     uplink.stop()
+    for part in reversed(parts(host)):
+        host.run(script(part, "down"), check=False)
+    assert difference(before, host.state()) == ""

@@ -1,15 +1,21 @@
-"""The outer packets of a tunnel: never routed into the tunnel itself, and not fragmented."""
+"""The outer packets of a tunnel: never routed into the tunnel itself, by the tunnel that leads there, and not
+fragmented."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.diagnostic import Diagnostic, KeyPath, Place, dotted
-from netc.language.names import DnsName, InterfaceName, TunnelName
+from netaddr import IPAddress, IPNetwork
+
+from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
+from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
 from netc.network.derive import DEFAULT_LENGTH
-from netc.network.interface import Interface, Mtu, Network, outer_ends
+from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
+from netc.network.lookup import Longest
+from netc.network.ranges import BITS
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
+from netc.network.uplinks import uplinks
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
@@ -21,7 +27,8 @@ IPV4_MINIMUM = 576
 def check(network: Network) -> Iterator[Diagnostic]:
     underlay = Underlay(network)
     looped: set[KeyPath] = set()  # their MTUs follow from the loop
-    for interfaces in network.interfaces.values():
+    for host, interfaces in network.interfaces.items():
+        yield from _past(host, interfaces, underlay)
         found = [*_rings(interfaces, underlay), *(each for i in interfaces for each in _swallowed(i, underlay))]
         yield from found
         places = [place for loop in found for place in (loop.where, *loop.also) if isinstance(place, tuple)]
@@ -75,6 +82,59 @@ def _ring(members: list[Interface]) -> Diagnostic:
     what = f"these tunnels of {interface.host} carry each other: {through}"
     hint = "give one of them a peer address that the uplink reaches"
     return Diagnostic("NC0702", interface.where, what, hint, tuple(each.where for each in others), on_key=True)
+
+
+def _past(host: HostName, interfaces: tuple[Interface, ...], underlay: Underlay) -> Iterator[Diagnostic]:
+    """Outer packets start among the host's own interfaces, so routes inside a namespace do not lead them. The table of
+    a tunnel is for packets from its addresses, and WireGuard's have no source yet when their route is chosen."""
+    aside = [(net, one) for one in interfaces for net in _led_aside(one)]
+    if not aside:
+        return
+    table = underlay.network.topology.hosts[host]
+    near = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
+    near += (net for uplink in uplinks(host, underlay.network) if not uplink.tunnel for net in uplink.prefixes)
+    own: list[tuple[IPNetwork, Interface | None]] = [(net, None) for net in near]
+    by_prefix = Longest([*own, *aside])
+    told: set[tuple[InterfaceName, InterfaceName]] = set()
+    for inner in interfaces:
+        ends = [end for end in outer_ends(inner) if isinstance(end, IPAddress)]
+        carried = {ip for ip, _, _ in underlay.carriers(inner)} if ends else set()
+        for ip in ends:
+            outer = by_prefix.of(ip)
+            pair = (inner.name, outer.name) if outer else None
+            if outer and outer != inner and not (ip in carried or pair in told or _is_from(outer, inner)):
+                told.add((inner.name, outer.name))
+                yield _goes_past(ip, inner, outer)
+
+
+def _is_from(outer: Interface, inner: Interface) -> bool:
+    """Whether the rule of a tunnel's table takes the outer packets."""
+    local = None if isinstance(inner, WireguardInterface | ProgramInterface) else inner.local
+    return outer.namespace is None and any(net.ip == local for net in outer.addresses)
+
+
+def _led_aside(interface: Interface) -> Iterator[IPNetwork]:
+    """What it leads to, but not for the host itself. Routes to (almost) everywhere are not meant for another tunnel."""
+    if interface.namespace is None and interface.table is None:
+        return
+    for version, bits in BITS.items():
+        nets = [net for net in interface.routes if net.version == version]
+        if sum(net.size for net in nets) < 2 ** (bits - DEFAULT_LENGTH[version]):
+            yield from nets
+    yield from (net for net in interface.addresses if interface.namespace and not net.ip.is_link_local())
+
+
+def _goes_past(ip: IPAddress, inner: Interface, outer: Interface) -> Diagnostic:
+    if outer.namespace:
+        where: KeyPath = ("hosts", outer.host, "namespaces", outer.namespace)
+        why = f"{outer.name} leads there in namespace `{outer.namespace}` alone"
+        hint = f"leave it out, so that {inner.name} goes through {outer.name}: both start on the host"
+    else:
+        where = (*outer.where, "table")
+        why = f"{outer.name} leads there in table {outer.table} alone"
+        hint = f"leave it out, so that {inner.name} goes through {outer.name}"
+    what = f"the outer packets of {inner.name} to {ip} leave by the uplink: {why}"
+    return Diagnostic("NC0706", where, what, hint, (inner.where, outer.where), Severity.WARNING, on_key=True)
 
 
 def _size(interface: Interface, network: Network) -> Iterator[Diagnostic]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
@@ -13,6 +13,9 @@ from netc.network.interface import Interface, Network, SixToFourInterface, Wireg
 from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
 from netc.network.uplinks import Uplink, uplinks
+
+SIX_TO_FOUR = IPNetwork("2002::/16")
+"""Addresses that hold the IPv4 address of their router (RFC 3056)."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -34,6 +37,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                     "write the `prefixes` that the provider routes to this host",
                     on_key=True,
                 )
+        yield from (each for one in network.interfaces[host] for each in _beyond(one))
         yield from _overlaps(resolved)
         yield from _preferred(resolved)
         yield from _stranded(host, resolved, network)
@@ -114,6 +118,27 @@ def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> I
         what = f"6to4 tunnel `{settings.tunnel}` reaches other 6to4 sites only: the uplink has no relay as `gateway`"
         hint = 'write `gateway = "::192.88.99.1"`, or the IPv4 address of another relay in this form'
         yield Diagnostic("NC1204", where, what, hint, severity=Severity.WARNING, on_key=True)
+
+
+def _beyond(tunnel: Interface) -> Iterator[Diagnostic]:
+    """Routes of a 6to4 tunnel have no relay as next hop. In a namespace it has the default route, if no other."""
+    if not isinstance(tunnel, SixToFourInterface):
+        return
+    name, near = tunnel.origin[-1], [net for net in tunnel.routes if net in SIX_TO_FOUR]
+    what = f"6to4 tunnel `{name}` reaches other 6to4 sites only, and has no relay for "
+    if tunnel.namespace and not near:
+        own = next((f"{net.ip}/48" for net in tunnel.addresses), "")
+        keys = f'kind = "6to4", local = "{tunnel.local}", address = "{own}", routes = "{SIX_TO_FOUR}"'
+        hint = f"write `tunnels.{name} = {{ {keys} }}` in hosts.{tunnel.host}: "
+        hint += f"namespace `{tunnel.namespace}` reaches no more"
+        what += "the default route" if not tunnel.routes else ", ".join(map(str, tunnel.routes))
+        yield Diagnostic("NC1204", tunnel.where, what, hint, severity=Severity.WARNING, on_key=True)
+    elif far := [net for net in tunnel.routes if net not in near]:
+        kept = ", ".join(f'"{net}"' for net in near)
+        hint = f"write `routes = [{kept}]`" if near else "leave `routes` out"
+        hint += f': only an uplink with `tunnel = "{name}"` has a relay, as its `gateway`'
+        where = (*tunnel.where, "routes")
+        yield Diagnostic("NC1204", where, what + ", ".join(map(str, far)), hint, severity=Severity.WARNING, on_key=True)
 
 
 def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:

@@ -47,8 +47,11 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 
 def _families(found: Nested) -> tuple[Family, ...]:
-    spoken = {net.version for nets in found.led.values() for net in nets}
+    """WireGuard answers a peer at the address where it was heard last, of either family."""
     families: tuple[Family, ...] = (4, 6)
+    if found.marked:
+        return families
+    spoken = {net.version for nets in found.led.values() for net in nets}
     return tuple(family for family in families if family in spoken)
 
 
