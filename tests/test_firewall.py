@@ -151,6 +151,35 @@ def test_a_target_behind_two_interfaces_leaves_by_either(netfilter: Netfilter) -
         assert found == [f"-A netc-leaves-by -d 10.7.0.2 {words}" for words in wanted]
 
 
+UPLINK = '[hosts.b.uplinks.two]\ninterface = "eth1"\nprefixes = "203.0.113.9/24"\ngateway = "203.0.113.1"\n'
+
+
+@pytest.mark.parametrize(
+    ("to", "addresses", "dropped"),
+    [
+        ("10.0.3.20", '"198.51.101.1/24"', '{ "eth0", "eth1", "wg-a" }'),
+        ("198.51.101.20", '"198.51.101.1/24"', '{ "eth1", "wg-a" }'),
+        ("203.0.113.20", '"198.51.101.1/24"', '{ "eth0", "wg-a" }'),
+        ("10.0.3.20", "[]", '{ "eth1", "wg-a" }'),  # eth0 may be the server's LAN
+    ],
+    ids=["no subnet", "of wan", "of an uplink", "wan without addresses"],
+)
+@pytest.mark.parametrize("netfilter", ["nftables", "iptables"])
+def test_a_target_that_netc_does_not_know_never_leaves_by_an_uplink_or_back_by_the_link(
+    netfilter: Netfilter, to: str, addresses: str, dropped: str
+) -> None:
+    text = (HEAD % {"a": "", "b": f'netfilter = "{netfilter}"\n{UPLINK}', "link": ""}) + FORWARD % ("a", f"b:{to}")
+    text = text.replace('["198.51.101.1/24", "2001:db8:2::1/64"]', f'{addresses}\nendpoint = "198.51.101.1"')
+    path = "nftables.nft" if netfilter == "nftables" else "iptables.rules"
+    (table,) = (file.text for file in compiled(text)["b"] if file.path.endswith(path))
+    found = [line.strip() for line in table.splitlines() if line.endswith((" drop", "-j DROP")) and to in line]
+
+    if netfilter == "nftables":
+        assert found == [f"ip daddr {to} oifname {dropped} drop"]
+    else:
+        assert found == [f"-A netc-leaves-by -d {to} -o {name} -j DROP" for name in re.findall(r"[\w-]+", dropped)]
+
+
 BRIDGE = 'bridges.br0 = { addresses = "10.0.3.1/24" }'
 PEER = f'peer = {{ public_key = "{key("x")}", endpoint = "192.0.2.1:99", allowed_ips = "0.0.0.0/0" }}'
 OUT = f'tunnels.t = {{ kind = "wireguard", address = "10.1.0.1/32", {PEER} }}'

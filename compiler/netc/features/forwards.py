@@ -27,11 +27,11 @@ from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_origin
 from netc.network.namespaces import host_end, inner_address
 from netc.network.passing import arrivals
-from netc.network.uplinks import arrives_by
+from netc.network.uplinks import arrives_by, uplinks
 from netc.plan.facts import Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
-from netc.plan.ruleset import LeavesBy, Masquerade, PortForward, ReturnMark
+from netc.plan.ruleset import LeavesBy, Masquerade, NeverLeavesBy, PortForward, ReturnMark
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -99,10 +99,16 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
             for fact in passed
             if (device := _device_behind(target_of(forward, fact.to.version), fact.to, near.host, network))
         )
+        unknown = [fact for fact in passed if _is_lan(forward, fact.to, near.host, network)]
+        never_by = tuple(
+            NeverLeavesBy(origin, fact.to, device) for fact in unknown for device in _elsewhere(fact.to, near, network)
+        )
         # To a machine of a LAN the edge's address is one of the internet, and its router may be another than this host.
-        lan = () if forward.keep_source else (fact for fact in passed if _is_lan(forward, fact.to, near.host, network))
+        lan = [] if forward.keep_source else unknown
         masquerades = tuple(Masquerade(origin, None, fact.on, fact.ports) for fact in lan)
-        ruleset = Ruleset(origin, forwards=passed, masquerades=masquerades, leaves_by=leaves_by, marks=marks)
+        ruleset = Ruleset(
+            origin, forwards=passed, masquerades=masquerades, leaves_by=leaves_by, never_by=never_by, marks=marks
+        )
         families = {fact.on.version for fact in passed}
         yield Share(ruleset=ruleset, forwarding=forwarding(families, _wan(near.host, network)))
 
@@ -127,6 +133,19 @@ def _device_behind(target: Target | None, to: IPAddress, host: HostName, network
         return host_end(target.namespace, space)
     bridged = ((name, bridge) for name, bridge in table.bridges.items() if any(to in net for net in bridge.addresses))
     return next((bridge_device(name, bridge) for name, bridge in bridged), None)
+
+
+def _elsewhere(to: IPAddress, near: Interface, network: Network) -> list[InterfaceName]:
+    """The interfaces that do not lead to a server whose interface netc does not know: the link that visitors come in
+    by, and uplinks without a subnet that it is in. A `wan` without `addresses` may have any subnet."""
+    table = network.topology.hosts[near.host]
+    subnets = {near.name: {net.cidr for net in near.addresses}}
+    if table.wan and table.addresses:
+        subnets.setdefault(table.wan, set()).update(net.cidr for net in table.addresses)
+    for uplink in uplinks(near.host, network):
+        if uplink.device != table.wan or table.addresses:
+            subnets.setdefault(uplink.device, set()).update(uplink.prefixes)
+    return sorted(device for device, nets in subnets.items() if not any(to in net for net in nets))
 
 
 def _wan(host: HostName, network: Network) -> InterfaceName | None:

@@ -15,13 +15,14 @@ from netaddr import IPNetwork
 
 from netc.language.names import InterfaceName
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import ForwardRule, InputRule, forward_rules, input_rules, leaving
+from netc.plan.filtering import ForwardRule, InputRule, forward_rules, input_rules, leads
 from netc.plan.ruleset import (
     ClampMss,
     DestinationNat,
     Hairpin,
     LeavesBy,
     Masquerade,
+    NeverLeavesBy,
     PortForward,
     Queries,
     RepliesOnly,
@@ -121,9 +122,10 @@ class Moved(Struct, frozen=True):
 
 
 class Leads(Struct, frozen=True):
-    """Each target of a DNAT, and all interfaces that lead to it. What was sent there leaves by one or is dropped."""
+    """Each target of a DNAT, and all interfaces that lead to it, or all that do not. What was sent there is dropped
+    at any other interface, or at one of these."""
 
-    targets: tuple[tuple[LeavesBy, tuple[InterfaceName, ...]], ...]
+    targets: tuple[tuple[LeavesBy | NeverLeavesBy, tuple[InterfaceName, ...]], ...]
 
 
 class Scrub(Struct, frozen=True):
@@ -265,8 +267,8 @@ def _choosing(ruleset: Ruleset) -> Iterator[Rule]:
 
 def _leaving(ruleset: Ruleset) -> Iterator[Rule]:
     """What must not leave is dropped before any mark is removed."""
-    if ruleset.leaves_by:
-        yield Leads(tuple(leaving(ruleset)))
+    if found := tuple(leads(ruleset)):
+        yield Leads(found)
     yield from _of(Stage.HELD, *ruleset.splits)
     yield from _of(Stage.LEAVING, *ruleset.splits)
     yield from (Scrub(mark) for mark in ruleset.marks if mark.scrub)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum, auto
+from typing import TypeVar
 
 from msgspec import Struct
 from netaddr import IPAddress
@@ -11,7 +12,7 @@ from netaddr import IPAddress
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import Denial, LeavesBy, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.ruleset import Denial, LeavesBy, NeverLeavesBy, Opening, Passage, RepliesOnly, Stranger, Transit
 
 
 class Always(Enum):
@@ -98,10 +99,19 @@ def _targets(ruleset: Ruleset) -> Iterator[tuple[InterfaceName | None, IPAddress
         yield forward.device, forward.to
 
 
-def leaving(ruleset: Ruleset) -> Iterator[tuple[LeavesBy, tuple[InterfaceName, ...]]]:
-    """Each target of a DNAT once, with all interfaces that lead to it: several tunnels may have one address."""
-    found: dict[IPAddress, dict[InterfaceName, LeavesBy]] = {}
-    for fact in ruleset.leaves_by:
+Lead = TypeVar("Lead", LeavesBy, NeverLeavesBy)
+
+
+def leads(ruleset: Ruleset) -> Iterator[tuple[LeavesBy | NeverLeavesBy, tuple[InterfaceName, ...]]]:
+    yield from _leads(ruleset.leaves_by)
+    yield from _leads(ruleset.never_by)
+
+
+def _leads(facts: Iterable[Lead]) -> Iterator[tuple[Lead, tuple[InterfaceName, ...]]]:
+    """Each target of a DNAT once, with all interfaces that lead to it: several tunnels may have one address. Or with
+    all that do not."""
+    found: dict[IPAddress, dict[InterfaceName, Lead]] = {}
+    for fact in facts:
         found.setdefault(fact.to, {}).setdefault(fact.device, fact)
     for by_device in found.values():
         yield next(iter(by_device.values())), tuple(by_device)

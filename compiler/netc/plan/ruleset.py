@@ -45,6 +45,15 @@ class LeavesBy(Struct, frozen=True):
     device: InterfaceName
 
 
+class NeverLeavesBy(Struct, frozen=True):
+    """The same, if netc does not know the interface that leads to `to`: connections are dropped at `device`, which
+    does not."""
+
+    origin: KeyPath
+    to: IPAddress
+    device: InterfaceName
+
+
 class Masquerade(Struct, frozen=True):
     """What was dialled at `on` and forwarded into `device`, or by whatever interface if it is None, has the host's own
     address there as its source."""

@@ -13,7 +13,16 @@ from netc.language.values import Family
 from netc.plan import filtering
 from netc.plan.chains import Forwarded, Leads, Moved, Published, QueryRule, Stage
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, Queries, SourceNat
+from netc.plan.ruleset import (
+    DestinationNat,
+    Hairpin,
+    LeavesBy,
+    Masquerade,
+    NeverLeavesBy,
+    PortForward,
+    Queries,
+    SourceNat,
+)
 
 PUBLISHED = "netc-published"
 LEAVES_BY = "netc-leaves-by"
@@ -30,7 +39,7 @@ def lines(
             why = "Published ports. The destination changes, the client's address stays."
             return [(f"-j {PUBLISHED}", why)] if any(one(family, fact.to) for fact in rule.nats) else []
         case Leads():
-            why = f"While an interface of {LEAVES_BY} is down, the route to its other end is the default route."
+            why = "While the interface that leads to a target is down, the route to the target is the default route."
             needed = any(one(family, fact.to) for fact, _ in rule.targets)
             return [(f"-m conntrack --ctstate DNAT -j {LEAVES_BY}", why)] if needed else []
         case Moved():
@@ -58,7 +67,7 @@ def chains(ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     for queries in ruleset.queries:
         yield from _queries(queries, family)
     yield from _published([fact for fact in ruleset.nats if one(family, fact.to)], family)
-    yield from _leaves_by([(fact, by) for fact, by in filtering.leaving(ruleset) if one(family, fact.to)])
+    yield from _leaves_by([(fact, by) for fact, by in filtering.leads(ruleset) if one(family, fact.to)])
 
 
 def _forwarded(facts: Sequence[PortForward]) -> Iterator[Line]:
@@ -112,10 +121,13 @@ def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule
                 why = ""
 
 
-def _leaves_by(facts: Sequence[tuple[LeavesBy, tuple[InterfaceName, ...]]]) -> Iterator[Rule]:
+def _leaves_by(facts: Sequence[tuple[LeavesBy | NeverLeavesBy, tuple[InterfaceName, ...]]]) -> Iterator[Rule]:
     for fact, by in facts:
         to, why = f"-d {token(fact.to)}", because(fact.origin)
-        if len(by) > 1:  # `! -o` takes one interface
+        if isinstance(fact, NeverLeavesBy):
+            why = because(fact.origin, "no interface of these leads to it.")
+            yield from (Rule("mangle", LEAVES_BY, f"{to} {leaving(device)} -j DROP", why) for device in by)
+        elif len(by) > 1:  # `! -o` takes one interface
             yield from (Rule("mangle", LEAVES_BY, f"{to} {leaving(device)} -j RETURN", why) for device in by)
             yield Rule("mangle", LEAVES_BY, f"{to} -j DROP", why)
         else:

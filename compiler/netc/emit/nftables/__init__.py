@@ -33,7 +33,7 @@ from netc.plan.facts import AddressSet, Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
 from netc.plan.facts.split_guard import GUARD_PATH
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, leaving, led
+from netc.plan.filtering import Always, ForwardRule, InputRule, Led, leads, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
@@ -76,7 +76,7 @@ def text(ruleset: Ruleset) -> str:
         sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
         maps=nat.maps(ruleset.forwards),
         nats=[nat.published(fact) for fact in ruleset.nats],
-        leaves_by=[nat.leaves_by(fact, by) for fact, by in leaving(ruleset)],
+        leaves_by=[nat.leaves_by(*lead) for lead in leads(ruleset)],
         guards=bool(ruleset.replies_only),
         chains=[_chain(chain, ruleset) for chain in base_chains(ruleset)],
         **splits.values(ruleset),

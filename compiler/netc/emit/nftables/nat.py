@@ -10,7 +10,16 @@ from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, token
 from netc.language.names import InterfaceName
 from netc.plan.chains import Forwarded, Leads, Moved, Published, QueryRule, Stage
-from netc.plan.ruleset import DestinationNat, Hairpin, LeavesBy, Masquerade, PortForward, Queries, SourceNat
+from netc.plan.ruleset import (
+    DestinationNat,
+    Hairpin,
+    LeavesBy,
+    Masquerade,
+    NeverLeavesBy,
+    PortForward,
+    Queries,
+    SourceNat,
+)
 
 
 def printed(rule: Forwarded | Published | Leads | Moved | Masquerade | Hairpin | SourceNat) -> Printed:
@@ -69,12 +78,14 @@ def _family(of: IPAddress | IPNetwork) -> str:
     return "ip" if of.version == 4 else "ip6"
 
 
-def leaves_by(fact: LeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
+def leaves_by(fact: LeavesBy | NeverLeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
+    never = isinstance(fact, NeverLeavesBy)
     return {
         "origin": origin(fact.origin),
+        "never": never,
         "family": Verbatim(FAMILIES[4 if fact.to.version == 4 else 6]),
         "to": fact.to,
-        "devices": devices(by),
+        "devices": devices(by) if never else Verbatim(f"!= {devices(by)}"),
     }
 
 

@@ -17,6 +17,7 @@ from netc.plan.ruleset import (
     Hairpin,
     LeavesBy,
     Masquerade,
+    NeverLeavesBy,
     Opening,
     Passage,
     PortForward,
@@ -45,6 +46,7 @@ class Ruleset(Fact, frozen=True):
     queries: tuple[Queries, ...] = ()
     forwards: tuple[PortForward, ...] = ()
     leaves_by: tuple[LeavesBy, ...] = ()
+    never_by: tuple[NeverLeavesBy, ...] = ()
     masquerades: tuple[Masquerade, ...] = ()
     sources: tuple[SourceNat, ...] = ()
     hairpins: tuple[Hairpin, ...] = ()
