@@ -20,6 +20,15 @@ RIGHT = {
         f'[hosts.a.namespaces.n{n}]\ntunnel = "t{n}"\ndns = "9.9.9.9"\n'
         for n in (1, 2)
     ),
+    "a provider gives the tunnel of a namespace and that of the host the same addresses": HEAD
+    + '[hosts.a]\nid = 1\nwan = "eth0"\naddresses = ["198.51.100.7/24", "2001:db8:7::2/64"]\n'
+    + "".join(
+        f'[hosts.a.tunnels.t{n}]\nkind = "wireguard"\naddress = ["10.2.0.2/32", "fd00:2::2/128"]\n{more}\n'
+        + PEER.replace("PEER", str(n)).replace('"0.0.0.0/0"', '["0.0.0.0/0", "::/0"]')
+        + "\n"
+        for n, more in ((1, 'routes = ["10.77.0.0/16", "fd00:77::/48"]'), (2, ""))
+    )
+    + '[hosts.a.namespaces.n]\ntunnel = "t2"\ndns = "9.9.9.9"\n',
     "a routed /64 on the bridge, and one address of it on the uplink": HEAD
     + """
 [hosts.a]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -70,6 +71,23 @@ def test_the_answer_of_a_host_is_validated(tmp_path: Path) -> None:
     assert ran.code == 1
     assert "not reached" in ran.out
     assert "\033" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(("platform", "kind"), [("linux", "/memfd:"), ("macos", "pipe:")])
+def test_what_a_host_is_given_is_in_no_file_on_the_disk(
+    platform: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if platform == "macos":
+        monkeypatch.delattr(os, "memfd_create")
+    ssh, _ = stand_in(tmp_path, "readlink /proc/self/fd/0; sha256sum")
+    given = bytes(range(256)) * 4096  # more than a pipe takes at once
+    said = Ssh((str(ssh),)).run("edge", "cat", given=given)
+    behind, digest = said.out.splitlines()
+    assert (said.status, behind.startswith(kind)) == (0, True), behind
+    assert digest.split()[0] == hashlib.sha256(given).hexdigest()
+
+    ssh, _ = stand_in(tmp_path, "exit 7")  # without reading it
+    assert Ssh((str(ssh),)).run("edge", "cat", given=given).status == 7
 
 
 def test_a_missing_ssh_command_counts_as_no_connection() -> None:

@@ -221,8 +221,9 @@ CHANCE = {"time", "datetime", "random", "secrets", "uuid", "getpass", "platform"
 
 
 def test_no_compiling_module_imports_clocks_or_random_numbers() -> None:
-    """`deploy` waits for hosts, and compiles nothing; a build is watched, which is not told to what compiles."""
-    watching = [PACKAGE / "cli" / name for name in ("build.py", "progress.py")]
+    """`deploy` waits for hosts, and compiles nothing; a build is watched, which is not told to what compiles, and waits
+    for another one that writes the same tree."""
+    watching = [PACKAGE / name for name in ("cli/build.py", "cli/progress.py", "exchange.py")]
     compiling = (module for module in all_but(("deploy",)) if module not in watching)
     chances = found(lambda module: (name for name in imported(module) if name.split(".")[0] in CHANCE), compiling)
 

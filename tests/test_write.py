@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import os
 import random
+import re
 import resource
 import shutil
 import signal
@@ -929,6 +930,42 @@ def test_a_build_holds_a_lock(out: Path) -> None:
     write(out, hosts(), complete=True)
 
     assert tried == ["locked"]
+
+
+@pytest.mark.parametrize("locks_folders", [True, False])
+def test_a_build_does_not_wait_for_ever_for_a_lock(
+    out: Path, monkeypatch: pytest.MonkeyPatch, locks_folders: bool
+) -> None:
+    """Every user who can read the folder can hold its lock."""
+    path = out.parent if locks_folders else out.parent / ".out.netc-lock"
+    if not locks_folders:
+        path.touch()
+        real = fcntl.flock
+
+        def like_nfs(lock: int, operation: int) -> None:
+            if stat.S_ISDIR(os.fstat(lock).st_mode):
+                raise OSError(errno.EBADF, "not open for writing")
+            real(lock, operation)
+
+        monkeypatch.setattr(fcntl, "flock", like_nfs)
+    monkeypatch.setattr(exchange, "PATIENCE", 0.1)
+    before = tree(out)
+    held = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        with pytest.raises(exchange.WriteRefused) as refused:
+            write(out, NEW, complete=True)
+    finally:
+        os.close(held)
+
+    assert re.fullmatch(
+        rf"(process {os.getpid()}|another process) has held the lock \(flock\) of `{re.escape(str(path))}` "
+        "for 0.1 seconds: end it, or build into a folder elsewhere",
+        str(refused.value),
+    )
+    assert tree(out) == before
+    write(out, NEW, complete=True)
+    assert tree(out) != before
 
 
 @pytest.mark.parametrize("locks_folders", [True, False])

@@ -11,8 +11,10 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +24,9 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
 _NO_LOCK_ON_FOLDERS = (errno.EBADF, errno.EINVAL, errno.ENOTSUP)
+
+PATIENCE = 60.0
+"""Seconds to wait for another build."""
 
 
 class WriteRefused(Exception):
@@ -47,12 +52,13 @@ def home(directory: Path) -> Path:
 
 @contextmanager
 def alone(root: Path) -> Iterator[None]:
-    """Among all builds of this tree. The kernel lets go of the lock when its holder dies."""
+    """Among all builds of this tree. The kernel lets go of the lock when its holder dies. Raises WriteRefused at the
+    end of PATIENCE: everybody who can read the folder can hold its lock."""
     root.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(root.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, root.parent)
         except OSError as error:
             if error.errno not in _NO_LOCK_ON_FOLDERS:
                 raise
@@ -60,10 +66,34 @@ def alone(root: Path) -> Iterator[None]:
             os.close(lock)
             beside = root.parent / f".{root.name}.netc-lock"
             lock = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            _wait_for(lock, beside)
         yield
     finally:
         os.close(lock)
+
+
+def _wait_for(lock: int, path: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                what = f"{_holder(lock)} has held the lock (flock) of `{path}` for {PATIENCE:g} seconds"
+                raise WriteRefused(f"{what}: end it, or build into a folder elsewhere") from None
+        time.sleep(0.05)
+
+
+def _holder(lock: int) -> str:
+    """By proc_locks(5), where Linux shows it."""
+    inode = os.fstat(lock).st_ino
+    with suppress(OSError):
+        for line in Path("/proc/locks").read_text().splitlines():
+            found = re.match(r"\d+: FLOCK +\w+ +\w+ +(\d+) \w+:\w+:(\d+) ", line)
+            if found and int(found[2]) == inode and int(found[1]) > 0:
+                return f"process {found[1]}"
+    return "another process"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ SUBJECTS = (
     "names",
     "ports",
     "peers",
+    "endpoints",
     "underlay",
     "namespaces",
     "bridges",

@@ -94,17 +94,13 @@ def _ids(network: Network) -> Iterator[Diagnostic]:
 
 
 def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
-    seen: dict[tuple[str, int], Held] = {}
+    seen: dict[tuple[str, int], list[Held]] = {}
     for one in held:
         for scope in ("", one.host) if one.shared else (one.host,):
-            key = (f"{scope} {one.net.version}", int(one.net.ip))
-            other = seen.setdefault(key, one)
-            if (
-                other is one
-                or (scope == "" and other.host == one.host)
-                or _unnumbered(one, other)
-                or _apart(one, other)
-            ):
+            before = seen.setdefault((f"{scope} {one.net.version}", int(one.net.ip)), [])
+            other = next((that for that in before if _same_place(one, that, everywhere=not scope)), None)
+            before.append(one)
+            if other is None:
                 continue
             if (other.host, other.device) == (one.host, one.device):
                 yield Diagnostic(
@@ -117,6 +113,12 @@ def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
                 yield Diagnostic("NC0402", one.where, what, "give one of the two another address", (other.where,))
 
 
+def _same_place(one: Held, other: Held, *, everywhere: bool) -> bool:
+    if everywhere and other.host == one.host:
+        return False
+    return not _unnumbered(one, other) and not _apart(one, other)
+
+
 def _unnumbered(one: Held, other: Held) -> bool:
     """An address alone may be that of several tunnels of one host, as neighbours over fe80 have it."""
     alone = one.net.size == other.net.size == 1
@@ -124,9 +126,10 @@ def _unnumbered(one: Held, other: Held) -> bool:
 
 
 def _apart(one: Held, other: Held) -> bool:
-    """A provider may give the same address to all of its customers' tunnels: two namespaces do not see each other."""
-    inside = all(held.namespace is not None and held.where[2] == "tunnels" for held in (one, other))
-    return one.host == other.host and inside and one.namespace != other.namespace
+    """A provider may give the same address to all of its customers' tunnels: two namespaces, and a namespace and the
+    host, do not see each other's."""
+    tunnels = all(held.where[2] == "tunnels" for held in (one, other))
+    return one.host == other.host and tunnels and one.namespace != other.namespace
 
 
 def _loopbacks(network: Network) -> Iterator[Diagnostic]:

@@ -143,7 +143,10 @@ def _announced(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> It
     elif outer is not None:
         what = f"all our routers always announce {outer}, "
         what += "even while the service is down" if outer == net.cidr else f"which is part of {net.cidr}"
-        hint = f"take {outer} out of `bgp.prefixes`, or give the service a smaller part of it, such as a /32 or a /128"
+        cures = [f"write `{net.ip}/{32 if net.version == 4 else 128}`"] if net.ip in outer and outer.size > 1 else []
+        if any(one.version == net.version for one in bgp.prefixes if one != outer):  # without one, NC2503
+            cures.append(f"take {outer} out of `bgp.prefixes`")
+        hint = ", or ".join(cures) or "write another address, with the length of the prefix that you announce for it"
         yield Diagnostic("NC2504", where, what, hint, (("bgp", "prefixes", bgp.prefixes.index(outer)),))
     elif not any(net in one for one in bgp.prefixes) and not is_taken(net.cidr, network.topology):
         what = f"other networks reject {net.cidr}: it is in none of `bgp.prefixes`"

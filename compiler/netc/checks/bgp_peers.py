@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPAddress
+from netaddr import IPAddress, spanning_cidr
 
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
-from netc.network.interface import Network, WireguardInterface
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
 from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
 from netc.network.profiles import WORLD
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
+
+SMALL = {4: 24, 6: 64}
+"""The shortest prefix length of a subnet that a hint offers for a tunnel."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -110,9 +113,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
     elif not peer.address.is_link_local() and not any(peer.address in net for net in tunnel.addresses):
-        what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
-        hint = f"write the address of {peer.tunnel} with the prefix length of a subnet that both ends are in"
-        yield Diagnostic("NC2202", (*where, "address"), what, f"{hint}, or use fe80 addresses", (tunnel.where,))
+        yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
         what = f"no peer of tunnel `{peer.tunnel}` has {peer.address} in `allowed_ips`"
@@ -123,6 +124,21 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             f"add `{peer.address}/{32 if peer.address.version == 4 else 128}` to `allowed_ips` of the peer",
             (tunnel.where,),
         )
+
+
+def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface, network: Network) -> Diagnostic:
+    """The cure is fe80: a large subnet with both ends in it would take addresses of others into the tunnel."""
+    what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
+    bgp = network.topology.hosts[host].bgp
+    for name, other in bgp.peers.items() if bgp else ():
+        if other.tunnel == peer.tunnel and other.asn == peer.asn and other.address.is_link_local():
+            hint = f"leave it out: the session of `{name}` carries the routes of both families"
+            return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
+    hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
+    own = next((net.ip for net in tunnel.addresses if net.version == peer.address.version), None)
+    if own and (subnet := spanning_cidr((own, peer.address))).prefixlen >= SMALL[subnet.version]:
+        hint += f", or write `{own}/{subnet.prefixlen}` there"
+    return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
 
 
 def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:

@@ -83,6 +83,8 @@ def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyP
             shown = key.rstrip("_")
             what = f"kind `{kind}` has no `{shown}`"
             hint = f"leave it out: `{shown}` belongs to {', '.join(sorted(known[key]))}"
+            if known is LINK and key == "port" and kind in WIREGUARD:
+                hint = "leave it out, or write `ends.HOST.port`: each end of a wireguard link has a port of its own"
             yield Diagnostic("NC0206", (*where, shown), what, hint, on_key=True)
 
 

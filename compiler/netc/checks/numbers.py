@@ -11,7 +11,7 @@ from netc.network.nested import NESTED, NESTED_MARK, nested
 from netc.network.routed import ROUTED
 from netc.network.splits import OUTER_MARK, Split, splits
 from netc.network.sums import both, of_replies
-from netc.network.uplinks import PREFERRED, Uplink, uplinks
+from netc.network.uplinks import PREFERENCE, PREFERRED, Uplink, uplinks
 
 TABLES = {253: "the kernel (`default`)", 254: "the kernel (`main`)", 255: "the kernel (`local`)"}
 """By number: rt_tables of iproute2."""
@@ -44,6 +44,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if interface.table == PREFERRED and any(uplink.preferred for uplink in uplinks(host, network)):
                 what = f"table {PREFERRED} belongs to the preferred uplinks"
                 yield Diagnostic("NC1003", (*interface.where, "table"), what, FREE)
+            if any(uplink.preferred for uplink in uplinks(host, network)):
+                yield from _of_preferred(interface, interface.priority, interfaces)
             yield from _of_replies(interface, interface.table, interface.priority, replies, network.topology)
             yield from _taken("NC1001", "table", interface.table, interface, tables)
             yield from _taken("NC1002", "priority", interface.priority, interface, priorities)
@@ -80,6 +82,18 @@ def _reserved(interface: Interface, table: int, priority: int) -> Iterator[Diagn
     if priority > 32765:
         what = f"priority {priority} (the number of the table) > 32766 (main): the kernel would look up `main` first"
         yield Diagnostic("NC1003", (*interface.where, "table"), what, "write a `priority` from 1 to 32765")
+
+
+def _of_preferred(interface: Interface, priority: int, interfaces: tuple[Interface, ...]) -> Iterator[Diagnostic]:
+    """With one of the same priority, or between the two, rules would count in the order in which they were added."""
+    used = (PREFERENCE, PREFERENCE + 1)
+    if interface.namespace is None and priority in used:
+        taken = {number for one in interfaces for number in (one.table, one.priority)}
+        free = next(number for number in range(20000, 30000) if number not in taken)
+        key = "priority" if priority != interface.table else "table"
+        what = f"priorities {used[0]} and {used[1]} belong to the preferred uplinks"
+        hint = f"write `{free}`, or another number from 20000 to 29999: netc uses none of them"
+        yield Diagnostic("NC1003", (*interface.where, key), what, hint)
 
 
 def _taken(code: str, key: str, number: int, interface: Interface, seen: dict[int, Interface]) -> Iterator[Diagnostic]:

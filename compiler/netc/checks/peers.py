@@ -10,11 +10,11 @@ from netaddr import IPNetwork
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import KINDS
 from netc.language.links import End, Link, Mesh
-from netc.language.names import DnsName, HostName, LinkName, MeshName, PublicKey, TunnelName
+from netc.language.names import HostName, LinkName, MeshName, PublicKey, TunnelName
 from netc.language.topology import Host
 from netc.language.values import Endpoint
-from netc.network.dialling import FAMILY, candidates, dial, families, public
-from netc.network.interface import Interface, Network, Peer, WireguardInterface
+from netc.network.dialling import FAMILY, candidates, dial, families
+from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.meshes import members
 from netc.network.spans import Spans
 
@@ -24,7 +24,6 @@ def check(network: Network) -> Iterator[Diagnostic]:
     yield from _keys(network)
     yield from _next_keys(network)
     yield from _key_files(network)
-    yield from _one_endpoint(network)
     for name, link in topology.links.items():
         if KINDS[link.kind].form == "wireguard":
             yield from _shared_key(name, link)
@@ -101,23 +100,6 @@ def _next_keys(network: Network) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0610", at, what, "leave `next_public_key` out, or write `private_key.file`")
 
 
-def _one_endpoint(network: Network) -> Iterator[Diagnostic]:
-    """A UDP port answers with one key. A private address may be another host in each network."""
-    seen: dict[Endpoint, tuple[Peer, WireguardInterface]] = {}
-    for interface in (one for interfaces in network.interfaces.values() for one in interfaces):
-        if not isinstance(interface, WireguardInterface) or interface.origin[0] != "links":
-            continue
-        for peer in interface.peers:
-            there = peer.endpoint
-            if there is None or there.port is None or not (isinstance(there.host, DnsName) or public(there.host)):
-                continue
-            other, first = seen.setdefault(there, (peer, interface))
-            if other.public_key != peer.public_key:
-                what = f"{there} is the endpoint of two peers with different keys, and a UDP port answers with one key"
-                hint = "give one of the two another `endpoint`, or another `port`"
-                yield Diagnostic("NC0609", interface.where, what, hint, (first.where,), on_key=True)
-
-
 def _key_files(network: Network) -> Iterator[Diagnostic]:
     """A key file that netc names, and that would have to hold two keys."""
     for host, interfaces in network.interfaces.items():
@@ -170,7 +152,6 @@ def _link_dials(name: LinkName, link: Link, network: Network) -> Iterator[Diagno
 
 def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:
     hosts = network.topology.hosts
-    yield from _same_endpoint(name, mesh, network)
     hidden = [host for host in members(mesh, network.topology) if not candidates(hosts[host])]
     if len(hidden) > 1:
         some = ", ".join(hidden[:3]) + (f" and {len(hidden) - 3} more" if len(hidden) > 3 else "")
@@ -179,18 +160,6 @@ def _mesh_dials(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagno
         yield Diagnostic("NC0603", ("meshes", name, "hosts"), what, hint)
     else:
         yield from _no_common_family(name, mesh, network)
-
-
-def _same_endpoint(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:
-    """For one peer, all members listen on the same port."""
-    seen: dict[Endpoint, HostName] = {}
-    for host in members(mesh, network.topology):
-        there = network.topology.hosts[host].endpoint
-        first = seen.setdefault(there, host) if isinstance(there, Endpoint) else host
-        if first != host:
-            what = f"{first} and {host} have the endpoint {there}: a peer dials one UDP port there for both"
-            hint = "give one of them another `endpoint`, or take one out of the mesh"
-            yield Diagnostic("NC0609", ("hosts", host, "endpoint"), what, hint, (("meshes", name),))
 
 
 def _no_common_family(name: MeshName, mesh: Mesh, network: Network) -> Iterator[Diagnostic]:

@@ -12,7 +12,7 @@ LOST = 255
 LIMIT = 600
 """Seconds that one script may take. A keepalive does not end it: a host that hangs may answer keepalives."""
 MOST = 4 * 2**20
-"""Bytes that one script may write. `netc-host` writes a few lines for each part."""
+"""Bytes that one script may write by ssh. `netc-host` writes a few lines for each part."""
 
 
 class Said(Struct, frozen=True):
@@ -38,7 +38,8 @@ class Carrier(Protocol):
         """Runs a bash script on `host` as root, with `given` on its standard input; `hear` gets each line of stderr.
 
         `fresh`: over a new connection. `limit`: seconds until netc gives up. Never raises: if the connection fails, if
-        the script does not end, or if it writes more than MOST, `status` is LOST and `last` the reason.
+        the script does not end, or if it writes more than MOST to ssh, `status` is LOST and `last` the reason. pyinfra
+        has no such bound: it returns the output only when the script has ended.
         """
         ...
 

@@ -6,9 +6,10 @@ import os
 import selectors
 import shlex
 import subprocess
-import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from msgspec import Struct
 
@@ -39,9 +40,7 @@ class Ssh(Struct, frozen=True):
     ) -> Said:
         there = (SUDO if self.sudo else "") + shlex.join(["bash", "-c", script, "netc", *words])
         argv = [*self.command, *OPTIONS, *(FRESH if fresh else ()), "--", host, there]
-        with tempfile.TemporaryFile() as stdin:
-            stdin.write(given)
-            stdin.seek(0)
+        with _in_memory(given) as stdin:
             try:
                 process = subprocess.Popen(argv, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             except OSError as error:
@@ -66,6 +65,31 @@ class Ssh(Struct, frozen=True):
             if key == "proxyjump" and value != "none":
                 return last_jump(value)
         return None
+
+
+@contextmanager
+def _in_memory(given: bytes) -> Iterator[int]:
+    """A descriptor that reads `given`. It may be a secret, so it is never in a file on the disk."""
+    create = getattr(os, "memfd_create", None)  # Linux
+    if create is not None:
+        with open(create("netc"), "w+b") as file:
+            file.write(given)
+            file.seek(0)
+            yield file.fileno()
+        return
+    reading, writing = os.pipe()
+    writer = threading.Thread(target=_write, args=(writing, given), daemon=True)
+    writer.start()
+    try:
+        yield reading
+    finally:
+        os.close(reading)  # ends the writer, if nobody has read all
+        writer.join()
+
+
+def _write(pipe: int, given: bytes) -> None:
+    with suppress(BrokenPipeError), open(pipe, "wb") as file:
+        file.write(given)
 
 
 class _Endless(Exception):

@@ -23,7 +23,7 @@ from netc.network.bridges import bridge_device, source_of, sources
 from netc.network.derive import EVERYTHING, MAIN
 from netc.network.interface import Network
 from netc.network.passing import families_passed_on
-from netc.network.uplinks import PREFERRED, Uplink, uplink_interfaces, uplinks
+from netc.network.uplinks import PREFERENCE, PREFERRED, Uplink, uplink_interfaces, uplinks
 from netc.plan.facts import Forwarding, KeptRoute, Loose, MovedSource, Route, Rule, Ruleset
 from netc.plan.host_plan import Part, Share
 from netc.plan.numbers import Number
@@ -34,9 +34,6 @@ NEAR = 11999
 
 OWN = 12000
 """And of those for the table of an uplink: no two uplinks have a prefix or a mark in common."""
-
-PREFERENCE = 32764
-"""And of those for all other packets, right before main (32766)."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:

@@ -23,6 +23,9 @@ TABLES = range(12000, 13000)
 PREFERRED = 11998
 """The table that holds the default routes of the preferred uplinks."""
 
+PREFERENCE = 32764
+"""The priority of the first of two rules for packets that no other rule took, right before main (32766)."""
+
 
 class DefaultRoute(Struct, frozen=True):
     """The default route of one family. `onlink`: the gateway is not in the uplink's own prefixes."""
