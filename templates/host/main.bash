@@ -86,7 +86,7 @@ confirm() { # TOKEN [--from ADDRESS|console]
   report "$new is confirmed"
 }
 
-is_place() { [[ $1 =~ ^(console|[0-9A-Fa-f.:]+)$ ]] || usage "--from takes an IP address, or \`console\`"; }
+is_place() { [[ $1 =~ ^(console|[0-9A-Fa-f.:]+(%[A-Za-z0-9_.-]+)?)$ ]] || usage "--from takes an IP address, or \`console\`"; }
 is_complete() { [[ -e $pending && $(<"$pending/phase") == complete ]]; }
 
 revert() {

@@ -221,7 +221,7 @@ disarm_rollback() { # ends its timer and its processes, except the caller
   ! has_systemd || quietly systemctl stop netc-revert.timer || true
   read_lines rollback_processes
   for process in "${lines[@]}"; do
-    [[ $process == "$$" ]] || kill "$process" 2>/dev/null || true
+    [[ $process == "$$" || ! -O /proc/$process ]] || kill "$process" 2>/dev/null || true
   done
 }
 

@@ -35,12 +35,14 @@ DIAL = 'until { exec 3<>"/dev/tcp/$1/$2"; } 2>/dev/null; do sleep 0.05; done; ec
 ADDRESS = "198.51.100.10"
 
 
-def serving(host: Host, argv: Sequence[str], address: str = ADDRESS, port: int = 22) -> list[str]:
+def serving(
+    host: Host, argv: Sequence[str], address: str = ADDRESS, port: int = 22, *, program: str = SERVE
+) -> list[str]:
     """The command that waits for a connection and then runs `argv` in its session."""
     python = os.path.realpath(sys.executable)
     host.run(["bash", "-c", '[[ -e $2 ]] || install "$1" "$2"', "copy", python, SSHD])
     home = f"PYTHONHOME={sys.base_prefix}"
-    return ["env", home, SSHD, "-c", SERVE, address, str(port), "env", "-u", "PYTHONHOME", *argv]
+    return ["env", home, SSHD, "-c", program, address, str(port), "env", "-u", "PYTHONHOME", *argv]
 
 
 def dial(client: Host, address: str = ADDRESS, port: int = 22) -> Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from live.compiled import compiled
 from live.delivered import INSTALL, TREE, deliver, forge, netc_host, token, what_is_there
 from live.lab import Host, Lab
-from live.sshd import ADDRESS, connected, over_ssh, serving
+from live.sshd import ADDRESS, connected, dial, over_ssh, serving
 
 pytestmark = pytest.mark.live
 
@@ -57,6 +58,47 @@ unset SSH_CONNECTION
 bash /usr/local/sbin/netc-host confirm "${{said##* }}" && echo taken
 export '{FORGED}'
 bash /usr/local/sbin/netc-host confirm "${{said##* }}"
+"""
+
+# sshd accepts, waits for a password, and makes a process for the session, which has the same connection open.
+LATE = """
+import os, socket, subprocess, sys, time
+address, port = sys.argv[1:3]
+connection, _ = socket.create_server((address, int(port))).accept()
+print("accepted", file=sys.stderr, flush=True)
+while not os.path.exists("/tmp/password"):
+    time.sleep(0.05)
+if not os.fork():
+    print("logged in", file=sys.stderr, flush=True)
+    time.sleep(1000)
+os.wait()
+"""
+OUTGOING = """
+import socket, sys, time
+connection = socket.create_connection((sys.argv[1], 7000))
+print("connected", file=sys.stderr, flush=True)
+time.sleep(1000)
+"""
+OF_NOBODY = """
+import os, socket, sys, time
+listening = socket.create_server((sys.argv[1], 22))
+os.setuid(65534)
+connection, _ = listening.accept()
+print("connected", file=sys.stderr, flush=True)
+time.sleep(1000)
+"""
+SCRIPT = f"""#!/bin/bash
+exec 3<>/dev/tcp/{CLIENT}/7000
+echo connected >&2
+read -r <&3
+"""
+ACCEPTING = f"""
+import socket
+listening = socket.create_server(("{CLIENT}", 7000))
+print("listening", flush=True)
+connections = []
+while True:
+    connections.append(listening.accept())
 """
 
 
@@ -189,3 +231,92 @@ def test_an_sshd_at_another_port_is_refused_before_anything_changes(
     both.stop()
     bring(lab, edge, HOST.replace("[hosts.edge]", "[hosts.edge]\nssh = 2222"), tmp_path / "b")
     edge.run(["bash", INSTALL, "--dry-run"])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", ADDRESS, "::1", "2001:db8:1::10"])
+def test_ssh_from_the_host_itself_proves_nothing(lab: Lab, edge: Host, tmp_path: Path, address: str) -> None:
+    bring(lab, edge, FIREWALL["nftables"], tmp_path / "a")
+    for said in (
+        over_ssh(edge, edge, DETACHED, address, check=False),
+        orphan(edge, *DETACHED, "--from", address, check=False),
+    ):
+        assert said.returncode == 1
+        assert f"{address} is an address of this host" in said.stderr
+        assert "/etc/netc/" not in what_is_there(edge)
+    said = orphan(edge, *DETACHED, "--from", "console")
+    confirm = [*CONFIRM, token(said)]
+    refused = over_ssh(edge, edge, confirm, address, check=False)
+    assert refused.returncode == 1
+    assert f"{address} is an address of this host" in refused.stderr
+    with connected(edge, edge, address):
+        refused = orphan(edge, *confirm, "--from", address, check=False)
+        assert refused.returncode == 1
+        assert f"{address} is an address of this host" in refused.stderr
+    assert pending(edge)
+
+
+def test_a_login_after_the_change_over_an_older_connection_proves_nothing(
+    lab: Lab, world: Host, edge: Host, tmp_path: Path
+) -> None:
+    bring(lab, edge, FIREWALL["nftables"], tmp_path / "a")
+    session = edge.start(serving(edge, [], program=LATE))
+    dial(world)
+    session.wait_for("accepted")
+    said = orphan(edge, *DETACHED, "--from", CLIENT)
+    edge.run(["touch", "/tmp/password"])
+    session.wait_for("logged in")
+    refused = orphan(edge, *CONFIRM, token(said), "--from", CLIENT, check=False)
+    assert refused.returncode == 1
+    assert "no connection from 198.51.100.1 that is newer" in refused.stderr
+    assert pending(edge)
+
+
+def test_only_what_an_sshd_of_root_accepted_counts(lab: Lab, world: Host, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, FIREWALL["nftables"], tmp_path / "a")
+    said = orphan(edge, *DETACHED, "--from", CLIENT)
+    confirm = [*CONFIRM, token(said), "--from", CLIENT]
+    world.start(["python3", "-c", ACCEPTING]).wait_for("listening")
+    listening = edge.start(serving(edge, ["true"], "127.0.0.1"))
+    listening.wait_for("listening")
+    edge.write("/tmp/sshd", SCRIPT, 0o755)
+    dial(world)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    outgoing = serving(edge, [], CLIENT, program=OUTGOING)
+    for argv in (
+        [*nobody, "/tmp/sshd"],
+        ["/tmp/sshd"],  # its program is bash
+        serving(edge, [], program=OF_NOBODY),  # at the port where sshd listens
+        outgoing,  # at a port where sshd does not listen
+    ):
+        forged = edge.start(argv)
+        forged.wait_for("connected")
+        refused = orphan(edge, *confirm, check=False)
+        assert refused.returncode == 1, argv
+        assert "no connection from 198.51.100.1 that is newer" in refused.stderr
+        forged.stop(signal.SIGKILL)
+    assert pending(edge)
+
+
+@pytest.mark.parametrize("spelling", ["2001:db8:1:0::1", "2001:0DB8:1::1", "2001:db8:1::1"])
+def test_an_address_counts_however_it_is_written(
+    lab: Lab, world: Host, edge: Host, tmp_path: Path, spelling: str
+) -> None:
+    bring(lab, edge, FIREWALL["nftables"], tmp_path / "a")
+    said = orphan(edge, *DETACHED, "--from", spelling)
+    with connected(world, edge, "2001:db8:1::10"):
+        orphan(edge, *CONFIRM, token(said), "--from", spelling)
+    assert not pending(edge)
+
+
+def test_a_link_local_address_has_its_interface(lab: Lab, world: Host, edge: Host, tmp_path: Path) -> None:
+    for host, device, address in ((edge, "eth0", "fe80::a"), (world, "edge", "fe80::b")):
+        host.run(["ip", "address", "flush", "dev", device, "scope", "link"])
+        host.run(["ip", "address", "add", f"{address}/64", "dev", device, "nodad"])
+    bring(lab, edge, FIREWALL["nftables"], tmp_path / "a")
+    said = orphan(edge, *DETACHED, "--from", "fe80::b%eth0")
+    session = edge.start(serving(edge, ["bash", "-c", "echo here >&2; sleep infinity"], "::"))
+    session.wait_for("listening")
+    dial(world, "fe80::a%edge")
+    session.wait_for("here")
+    orphan(edge, *CONFIRM, token(said), "--from", "fe80::0b%eth0")
+    assert not pending(edge)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,11 @@ def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: 
 def test_down_leaves_nothing_of_a_router_and_a_killed_bird_starts_again(lab: Lab, tmp_path: Path) -> None:
     pair = Pair(lab, tmp_path)
     before = pair.a.state()
+    pair.a.write("/tmp/bird", "#!/bin/bash\necho began >&2\nread -r < <(sleep infinity)\n", 0o755)
+    of_others = pair.a.start(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/tmp/bird"])
+    of_others.wait_for("began")  # a process with BIRD's name, whose program is bash, keeps nothing away
     pair.up()
+    of_others.stop(signal.SIGKILL)
     assert pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4)
     pair.a.run(["bash", "-c", "kill -9 $(</run/netc/bird.pid)"])
     for verb in ("down", "up"):  # what systemd does

@@ -313,6 +313,17 @@ def test_a_tunnel_of_the_same_name_in_another_namespace_is_not_ended(lab: Lab, t
     container.stop(signal.SIGKILL)
 
 
+def test_a_process_of_another_user_is_no_process_of_a_tunnel(lab: Lab, tmp_path: Path) -> None:
+    host = laptop(lab, tmp_path, EXTERNAL)
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "NETC_TUNNEL=tun0"]
+    stranger = host.start([*nobody, "bash", "-c", "echo began; sleep 600 & wait"])
+    stranger.wait_for("began")
+    up(host)
+    down(host)
+    assert stranger.alive
+    stranger.stop(signal.SIGKILL)
+
+
 def test_preconditions_are_checked_before_anything_is_touched(lab: Lab, tmp_path: Path) -> None:
     host = laptop(lab, tmp_path, TUNSAFE)
     start = settled(host)

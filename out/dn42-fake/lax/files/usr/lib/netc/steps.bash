@@ -64,12 +64,14 @@ secret() { # FILE
 }
 
 # ---- functions that steps call
-pids_of_tunnel() { # INTERFACE: processes that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
+pids_of_tunnel() { # INTERFACE: processes of root or of a unit of netc's that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
   local pid said lines
   said=$(grep -lszxF "NETC_TUNNEL=$1" /proc/[0-9]*/environ) || (($? <= 2)) || return # 2: a process has ended meanwhile
   split_lines "$said"
   for pid in "${lines[@]}"; do
     pid=${pid#/proc/} pid=${pid%%/*}
+    # Anybody can have it in his environment. A program that gave up being root is still in the unit's control group.
+    [[ -O /proc/$pid ]] || grep -qs ':/system\.slice/netc-' "/proc/$pid/cgroup" || continue
     [[ ! /proc/$pid/ns/net -ef /proc/self/ns/net ]] || printf '%s\n' "$pid"
   done
 }

@@ -7,11 +7,13 @@ keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
 running=/run/netc/bird.running # a copy of the configuration that BIRD has read
 
 processes() { # PROGRAM [WORD]: PIDs in this network namespace, with WORD in the command line
-  local process comm
+  local process comm program
   for process in /proc/[0-9]*; do
     { read -r comm <"$process/comm"; } 2>/dev/null || continue # it has ended
-    [[ $comm == "$1" && $process/ns/net -ef /proc/self/ns/net ]] || continue
+    # Everybody can give a script of his own this name; the file of its program is then that of a shell.
+    [[ $comm == "$1" && $process/ns/net -ef /proc/self/ns/net && -O $process/exe ]] || continue
     (($# == 1)) || grep -qszxF "$2" "$process/cmdline" || continue
+    program=$(readlink "$process/exe") && program=${program% (deleted)} && [[ ${program##*/} == "$1" ]] || continue
     printf '%s\n' "${process##*/}"
   done
 }

@@ -203,14 +203,20 @@ switch_key() { # of `file`, to the one with the public half `next`. If it was in
 # ancestors of this process has open. SSH_CONNECTION proves nothing: sudo removes it, tmux keeps that of an earlier login,
 # and everybody can set it.
 read_process() { # PROCESS: sets `parent`, `name`, `terminal` (its major number) and `began` (in ticks since the boot), see proc(5)
-  local stat words
+  local stat='' words # a process that has ended leaves it empty
   IFS= read -rd '' stat 2>/dev/null <"/proc/$1/stat"
   [[ $stat ]] || return
   name=${stat#*(} name=${name%) *}
   read -ra words <<<"${stat##*) }"
   parent=${words[1]} terminal=$((words[4] >> 8 & 0xfff)) began=${words[19]}
 }
-is_sshd() { [[ $name == @(sshd|sshd-*|dropbear|tinysshd) && -O /proc/$1/exe ]]; } # PROCESS, which was read: the file of its program is root's
+is_sshd() { # PROCESS, which was read: it is root's, and so is the file of its program, which has that name
+  local program status
+  # Everybody can choose `name`: that of a script is the script's. The owner of /proc/PROCESS is root also if it hides its memory.
+  [[ $name == @(sshd|sshd-*|dropbear|tinysshd) && -O /proc/$1/exe ]] && program=$(readlink "/proc/$1/exe") &&
+    program=${program% (deleted)} && [[ ${program##*/} == @(sshd|sshd-session|sshd-auth|dropbear|tinysshd) ]] &&
+    status=$(<"/proc/$1/status") && [[ $status == *$'\nUid:\t0\t'* ]]
+}
 each_sshd() { # prints `PROCESS BEGAN`
   local process parent name terminal began
   for process in /proc/[0-9]*; do
@@ -236,8 +242,11 @@ sockets() { # STATE PROCESS…: prints `SERVER CLIENT` of TCP sockets that these
   done
 }
 connection_of() { # SSHD: sets `server` and `client`, with ports. Connections of port forwarding have higher descriptors
-  local lines
-  read_lines sockets established "/proc/$1/fd" && ((${#lines[@]})) && read -r server client <<<"${lines[0]}"
+  local lines device
+  read_lines sockets established "/proc/$1/fd" && ((${#lines[@]})) && read -r server client <<<"${lines[0]}" || return
+  # ss prints the interface of a link-local connection only at the address of this end.
+  [[ $server != *%* || $client != '[fe'[89ab]?:*']:'* ]] || { device=${server#*%}; client=${client%:*}%${device%:*}:${client##*:}; }
+  [[ ! $ports || $'\n'$ports$'\n' == *$'\n'"${server##*:}"$'\n'* ]] # those at which sshd listens; inetd may listen for it
 }
 address() { # ADDRESS:PORT, as ss prints it
   local host=${1%:*}
@@ -245,8 +254,20 @@ address() { # ADDRESS:PORT, as ss prints it
   echo "${host#::ffff:}"
 }
 
+find_route() { # ADDRESS [SERVER]: sets `client`, as ss prints it, and `route`; fails if it is an address of this host
+  local device=''
+  [[ $1 != *%* ]] || device=${1#*%}
+  client=${1%%%*} client=${client#::[fF][fF][fF][fF]:}
+  route=$(ip -o route get "$client" ${2:+from "${2%%%*}"} ${device:+oif "$device"} 2>/dev/null) || { report "there is no route to $1"; return 1; }
+  if [[ $route == 'local '* || $route == *' dev lo '* ]]; then
+    report "$1 is an address of this host, and ssh from there proves nothing: add --from ADDRESS, that of another machine that you come from, or --from console if you need no ssh"
+    return 1
+  fi
+  client=${route%% *}${device:+%$device}
+}
+
 find_connection() { # sets `server`, `port`, `client` and `since` of this process, and `entry`: ssh, or how else it was started
-  local process=$$ parent name terminal began pair='' sshds=()
+  local process=$$ parent name terminal began pair='' ports='' sshds=()
   entry='' since=''
   while read_process "$process"; do
     ! is_sshd "$process" || sshds+=("$process" "$began")
@@ -257,6 +278,7 @@ find_connection() { # sets `server`, `port`, `client` and `since` of this proces
   done
   ((process == 1)) || entry=container # it was started by the machine that runs this container
   set -- "${sshds[@]}"
+  (($# == 0)) || ports=$(sshd_ports) || die "ss does not say where sshd listens"
   while (($#)); do # the outermost sshd that has it open accepted it; those inside began after the login
     connection_of "$1" && [[ ! $pair || $pair == "$server $client" ]] && pair="$server $client" since=$2 entry=ssh
     shift 2
@@ -268,7 +290,7 @@ find_connection() { # sets `server`, `port`, `client` and `since` of this proces
 nobody_here="no ssh connection leads to this process (in tmux, screen and mosh none does)"
 
 find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for the trial, and `by`, how the change is made
-  local server port client since entry device opened
+  local server port client since entry device opened route
   connection=()
   opened=$(grep -v '^#' "$1/etc/netc/sshd_port" 2>/dev/null)
   sshd_is_open "$opened" || return
@@ -282,11 +304,10 @@ find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for th
     ssh) ;;
     *) client=$by server='' port=${opened:-22} ;;
   esac
-  device=$(ip -o route get "${client%%%*}" ${server:+from "${server%%%*}"} 2>/dev/null) || [[ $client == *%* ]] || { report "there is no route to $client"; return 1; }
-  [[ $server ]] || { server=${device##* src }; server=${server%% *}; }
-  device=${device##* dev } device=${device%% *}
-  [[ $client != *%* ]] || device=${client#*%}
-  [[ $device == lo ]] || connection=("${server%%%*}" "$port" "${client%%%*}" "$device")
+  find_route "$client" "$server" || return
+  [[ $server ]] || { server=${route##* src }; server=${server%% *}; }
+  device=${route##* dev } device=${device%% *}
+  connection=("${server%%%*}" "$port" "${client%%%*}" "$device")
 }
 
 run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
@@ -302,7 +323,7 @@ sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
   local sshds=() line lines
   read_lines each_sshd || return
   for line in "${lines[@]}"; do sshds+=("/proc/${line% *}/fd"); done
-  ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket 2>/dev/null |
+  ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket tinysshd.socket 2>/dev/null |
     sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
   ((!${#sshds[@]})) || read_lines sockets listening "${sshds[@]}" || return
   ((!${#sshds[@]})) || for line in "${lines[@]}"; do line=${line% *} && echo "${line##*:}"; done
@@ -317,20 +338,28 @@ sshd_is_open() { # PORT that the filter opens, if it has one: sshd listens there
 }
 
 prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM
-  local server port client since entry line lines words
+  local server port client since entry line lines words route from ports pair
+  local -A oldest=()
   read -ra words <<<"$(sed 's/.*) //' "$pending/complete")" # what proc(5) said of a process that began then
   case $1 in
     console) return ;;
     '') find_connection ;;
     *)
+      find_route "$1" || exit
+      from=$client
+      ports=$(sshd_ports) || die "ss does not say where sshd listens"
       read_lines each_sshd || die "cannot read /proc"
-      for line in "${lines[@]}"; do
-        ((${line#* } < words[19])) || ! connection_of "${line% *}" || [[ $(address "$client") != "${1,,}" ]] || return 0
+      for line in "${lines[@]}"; do # the oldest that has it open accepted it; others begin at the login
+        connection_of "${line% *}" && [[ $(address "$client") == "$from" ]] || continue
+        pair="$server $client" since=${line#* }
+        if [[ ! ${oldest[$pair]-} ]] || ((since < ${oldest[$pair]})); then oldest[$pair]=$since; fi
       done
+      for since in "${oldest[@]}"; do ((since < words[19])) || return 0; done
       die "sshd has no connection from $1 that is newer than the change: open one, and leave it open"
       ;;
   esac
   if [[ $entry == ssh ]]; then
+    find_route "$client" "$server" || exit
     ((since >= words[19])) || die "this connection is older than the change and proves nothing: confirm over a new one"
   else
     [[ $(<"$pending/by") == @(console|container) ]] ||
