@@ -199,15 +199,15 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on th
 }
 
 follow_key() { # DEVICE KEY NEXT: the allowed IPs move to the one of both keys that made the last handshake
-  local device=$1 line lines from=$2 to=$3
-  local -A handshakes=() prefixes=()
-  read_lines wg show "$device" latest-handshakes || { failed=1; return; }
-  for line in "${lines[@]}"; do handshakes[${line%%$'\t'*}]=${line#*$'\t'}; done
-  read_lines wg show "$device" allowed-ips || { failed=1; return; }
-  for line in "${lines[@]}"; do line=${line/(none)/} prefixes[${line%%$'\t'*}]=${line#*$'\t'}; done
-  [[ ${prefixes[$from]-} ]] || from=$3 to=$2 # the peer uses the next key already, and may use the first one again
-  ((${handshakes[$to]:-0} > ${handshakes[$from]:-0})) || return 0
-  wg set "$device" peer "$to" allowed-ips "${prefixes[$from]// /,}" || { failed=1; return; }
+  local device=$1 from=$2 to=$3 nets line='' before after
+  nets=$(wg show "$device" allowed-ips) || { failed=1; return; }
+  # The peer may use the next key already, and use the first one again.
+  [[ $'\n'$nets != *$'\n'"$from"$'\t(none)'* ]] || from=$3 to=$2
+  before=$(value_of "$from" wg show "$device" latest-handshakes) || { failed=1; return; }
+  after=$(value_of "$to" wg show "$device" latest-handshakes) || { failed=1; return; }
+  ((${after:-0} > ${before:-0})) || return 0
+  line=${nets#*"$from"$'\t'} line=${line%%$'\n'*}
+  wg set "$device" peer "$to" allowed-ips "${line// /,}" || { failed=1; return; }
   printf 'netc: %s: the peer uses the key %s now\n' "$device" "$to" >&2
 }
 
