@@ -101,6 +101,20 @@ def back(host: Host) -> None:
     netc_host(host, "back", "--commit")
 
 
+def anew(fates: dict[str, str]) -> set[str]:
+    """Parts that restart, start or go, which CHANGELOG.md says of each."""
+    told = set(re.findall(r"(?m)^\| [0-9.]+ \| ((?:leave|restart|start) `\S+`) \|", CHANGELOG.split("\n## [")[1]))
+    found = {part: fate for part, fate in fates.items() if fate in ("leave", "restart", "start")}
+    assert {f"{fate} `{named(part)}`" for part, fate in found.items()} <= told, fates
+    return set(found)
+
+
+def untouched(host: Host, parts: set[str], devices: dict[str, str]) -> dict[str, str]:
+    """The interfaces that none of these parts makes."""
+    scripts = "".join(host.run(["cat", f"/etc/netc/parts/{part}/up"], check=False).stdout for part in parts)
+    return {device: number for device, number in devices.items() if f" {device.split()[-1]} " not in scripts}
+
+
 @each_release
 @each_host
 def test_parts_that_did_not_change_stay_up(lab: Lab, tmp_path: Path, release: str, where: str) -> None:
@@ -113,13 +127,9 @@ def test_parts_that_did_not_change_stay_up(lab: Lab, tmp_path: Path, release: st
     drift = netc_host(host, "check", check=False).stdout.splitlines()
 
     fates = bring(lab, host, made.new)
-    told = set(re.findall(r"(?m)^\| [0-9.]+ \| ((?:leave|restart|start) `\S+`) \|", CHANGELOG.split("\n## [")[1]))
     new = generation(host)
     assert new == delivered_generation(host) != old
-    anew = {part: fate for part, fate in fates.items() if fate in ("leave", "restart", "start")}
-    assert {f"{fate} `{named(part)}`" for part, fate in anew.items()} <= told, fates
-    scripts = "".join(host.read(f"/etc/netc/parts/{part}/up") for part, fate in anew.items() if fate != "leave")
-    kept = {device: number for device, number in there.items() if f" {device.split()[-1]} " not in scripts}
+    kept = untouched(host, anew(fates), there)
     assert kept.items() <= indexes(host).items()
     assert set(netc_host(host, "check", check=False).stdout.splitlines()) <= set(drift)
     for wanted in (old, new):

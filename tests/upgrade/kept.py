@@ -42,6 +42,8 @@ STAYS = (FORWARDING, r"accept_ra |table ip6? (filter|mangle|nat|raw|security)")
 """What `down` leaves and says so: in a state (docs/explanation/parts.md), …"""
 HIDDEN = r"d /run/(systemd/resolve|nscd|avahi-daemon|dbus)\b"
 """Folders of resolver daemons: they stay, since programs that still run have them hidden."""
+MEMORY = r"/var/lib/netc|  /run/netc/|/etc/netc/parts d "
+"""netc's own, and a folder that has another mode since."""
 KEPT = r"/var/lib/netc|  /run/netc/|/run/netns d |/etc/netc( |/keys)|/etc/g?(group|shadow)-?( |$)"
 """… and on the disk: keys, groups that others may be members of by now, and what is iproute2's."""
 
@@ -138,7 +140,7 @@ def bring(lab: Lab, host: Host, trees: Path, *options: str) -> dict[str, str]:
 
 def at_rest(host: Host) -> tuple[State, str]:
     """All that a change could have changed, of a host of the lab."""
-    return delivered.at_rest(host, rf"/run/mount|{HIDDEN}", r"/var/lib/netc|  /run/netc/|/etc/netc/parts d ")
+    return delivered.at_rest(host, rf"/run/mount|{HIDDEN}", MEMORY)
 
 
 def without_what_stays(host: Host) -> tuple[State, str]:
