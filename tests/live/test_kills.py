@@ -8,6 +8,7 @@ import pytest
 
 import night
 from live.compiled import EXAMPLES
+from live.delivered import as_if_run
 from live.example_host import ready
 from live.kills import Killing, generations
 from live.lab import Lab
@@ -31,7 +32,9 @@ def test_a_killed_operation_leaves_the_old_generation_or_the_new(which: str, lab
     """The seed of one that fails is told."""
     topology, name = which.split("/")
     old, new = generations(EXAMPLES / f"{topology}.toml", name, tmp_path)
-    killing = Killing(lab, ready(lab, name, old), old, new)
+    host = ready(lab, name, old)
+    as_if_run(host)
+    killing = Killing(lab, host, old, new)
     kills = KILLS if night.is_night() else 2
     wrong = [said for n in range(kills) if (said := killing.once(f"{night.seed()} {which} {n}"))]
     print(f"{which}: {dict(killing.done)}")

@@ -386,7 +386,8 @@ lock() { # FILE DESCRIPTOR [OPTION]: waits for a minute at most, and then names 
 holders() { # FILE: the processes that have a lock on it
   local pid file words command line lines
   local -A seen=()
-  read_lines grep -ls FLOCK /proc/[0-9]*/fdinfo/* 2>/dev/null || true # processes end meanwhile
+  line=$(grep -ls FLOCK /proc/[0-9]*/fdinfo/* 2>/dev/null) || true # processes end meanwhile
+  split_lines "$line"
   for line in "${lines[@]}"; do
     IFS=/ read -r _ _ pid _ file <<<"$line"
     [[ ! ${seen[$pid]-} && /proc/$pid/fd/$file -ef $1 ]] || continue
