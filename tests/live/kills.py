@@ -26,7 +26,9 @@ sleep "$1"
 while found=''; do
     for process in /proc/[0-9]*; do
         name=$(tr '\0' ' ' <"$process/cmdline") || continue
-        [[ $name == */stand-in/* || ($name != *netc-host* && $name != */etc/netc/parts/*) ]] || { found=1; kill -9 "${process#/proc/}"; }
+        [[ $name != */stand-in/* && ($name == *netc-host* || $name == */etc/netc/parts/*) ]] || continue
+        found=1
+        kill -9 "${process#/proc/}"
     done 2>/dev/null
     [[ $found ]] || break
 done
