@@ -11,7 +11,7 @@ HEAD = 'version = 1\nnetwork.name = "grown"\n'
 HOST = '[hosts.h]\nid = 1\nwan = "eth0"\naddresses = ["198.18.0.1/24", "2001:db8::1/64"]\n'
 SIMPLE = HEAD + HOST
 WIREGUARD = """kind = "wireguard"
-peer = {{ public_key = "{key}", endpoint = "192.0.2.66:51820", allowed_ips = "{to}" }}
+peer = {{ public_key = "{key}", endpoint = "192.0.2.66:{port}", allowed_ips = "{to}" }}
 """
 SPLIT = '[hosts.h.splits.s{m}]\ntunnel = "t{m}"\ngroup = "g{m}"\nipv6 = "block"\ndns = "9.9.9.9"\n'
 UPLINK = '[hosts.h.uplinks.u{m}]\ninterface = "eth{m}"\nprefixes = "10.64.{m}.2/24"\ngateway = "10.64.{m}.1"\n'
@@ -62,7 +62,7 @@ def system(prefixes: Iterable[str] = ("10.0.0.0/8",)) -> str:
 
 
 def tunnel(n: int, to: str = "0.0.0.0/0", more: str = "") -> str:
-    wireguard = WIREGUARD.format(key=key(n), to=to)
+    wireguard = WIREGUARD.format(key=key(n), to=to, port=1 + n % 65535)
     return f'[hosts.h.tunnels.t{n}]\n{wireguard}address = "{inner(n)}/32"\n{more}'
 
 

@@ -31,20 +31,23 @@ class Dialled(Struct, frozen=True):
 def check(network: Network) -> Iterator[Diagnostic]:
     for name, mesh in network.topology.meshes.items():
         yield from _in_a_mesh(name, mesh, network)
-    before: dict[Endpoint, list[Dialled]] = {}
+    first: dict[tuple[Endpoint, HostName | None], dict[PublicKey, Dialled]] = {}
     told: set[tuple[Endpoint, PublicKey]] = set()
     for one in (*_by_interfaces(network), *_by_meshes(network)):
         at = same(one.there)
-        for other in before.setdefault(at, []):
-            known = other.host == one.host or (other.everywhere and one.everywhere)
-            # Two hosts of one mesh: _in_a_mesh.
-            if known and other.key != one.key and other.where != one.where and (at, one.key) not in told:
-                told.add((at, one.key))
-                what = f"{one.there} is the endpoint of two peers with different keys"
-                what += ", and a UDP port answers with one key"
-                hint, on_key = _cure(one, network), one.where[0] != "hosts"
-                yield Diagnostic("NC0609", one.where, what, hint, (other.where,), on_key=on_key)
-        before[at].append(one)
+        places = (one.host, None) if one.everywhere else (one.host,)
+        others = (first.setdefault((at, place), {}) for place in places)
+        # Two hosts of one mesh: _in_a_mesh.
+        known = (other for found in others for other in found.values())
+        other = next((o for o in known if o.key != one.key and o.where != one.where), None)
+        if other and (at, one.key) not in told:
+            told.add((at, one.key))
+            what = f"{one.there} is the endpoint of two peers with different keys"
+            what += ", and a UDP port answers with one key"
+            hint, on_key = _cure(one, network), one.where[0] != "hosts"
+            yield Diagnostic("NC0609", one.where, what, hint, (other.where,), on_key=on_key)
+        for place in places:
+            first[at, place].setdefault(one.key, one)
 
 
 def same(there: Endpoint) -> Endpoint:
