@@ -261,7 +261,7 @@ def texts() -> dict[str, str]:
     "pattern",
     [
         r"\b20\d\d-[01]\d-[0-3]\d\b",
-        r"\b[0-2]\d:[0-5]\d:[0-5]\d\b",
+        r"(?<![\w:])[0-2]\d:[0-5]\d:[0-5]\d(?![\w:])",
         r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun),? ",
         r"(?<!/var)/tmp\b|/home/|/root/",
         rf"(?<![\d.]){re.escape(version('netc'))}(?![\d.])",
