@@ -89,7 +89,7 @@ def _holder(lock: int) -> str:
     """By proc_locks(5), where Linux shows it."""
     inode = os.fstat(lock).st_ino
     with suppress(OSError):
-        for line in Path("/proc/locks").read_text().splitlines():
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             found = re.match(r"\d+: FLOCK +\w+ +\w+ +(\d+) \w+:\w+:(\d+) ", line)
             if found and int(found[2]) == inode and int(found[1]) > 0:
                 return f"process {found[1]}"
