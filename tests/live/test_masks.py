@@ -3,13 +3,14 @@ daemons."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from live.compiled import up
 from live.delivered import deliver, install
-from live.lab import Lab
+from live.lab import Host, Lab
 from live.test_splits import scene, topology
 from live.waiting import wait
 
@@ -44,7 +45,7 @@ def test_the_command_hides_resolver_daemons_also_those_that_start_later(lab: Lab
         process.wait_for("ready")
     for socket in SOCKETS:
         there.laptop.start(["bash", "-c", DAEMON, "daemon", socket])
-        wait(lambda: there.laptop.run(["test", "-S", f"/run/{socket}"], check=False).returncode == 0)  # noqa: B023
+        wait(partial(is_socket, there.laptop, f"/run/{socket}"))
     there.laptop.write("/var/tmp/all-are-there", "")
     for name, process in started.items():
         process.wait()
@@ -53,6 +54,10 @@ def test_the_command_hides_resolver_daemons_also_those_that_start_later(lab: Lab
         bus_alone = {socket for socket in SOCKETS if bus and socket.startswith("dbus")}
         assert reached == (set(SOCKETS) if name == "others" else bus_alone), f"{name}: {said}"
         assert said.count("nameserver 10.66.0.1") == (0 if name == "others" else 2), name
+
+
+def is_socket(host: Host, path: str) -> bool:
+    return host.run(["test", "-S", path], check=False).returncode == 0
 
 
 def test_with_mode_except_the_command_runs_programs_as_ever(lab: Lab, tmp_path: Path) -> None:

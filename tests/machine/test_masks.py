@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -88,12 +89,16 @@ class Asking:
         said = self.laptop.run(["cat", f"/var/tmp/{name}.said"], check=False).stdout.split()
         return int(said[0]) if said else -1, said[1] if len(said) > 1 else ""
 
+    def is_answered(self, name: str, number: int) -> bool:
+        """The query of this number or a later one, by the tunnel."""
+        asked, answer = self.number(name)
+        return asked >= number and answer == TUNNELS_ANSWER
+
     def goes_on(self, after: str) -> None:
         """All of them are answered through the tunnel three times from now on, and nothing of theirs is in clear."""
         for name in self.names:
             first = self.number(name)[0]
-            assert within(60, lambda: self.number(name)[0] >= first + 3), f"{name}, after {after}"  # noqa: B023
-            assert within(60, lambda: self.number(name)[1] == TUNNELS_ANSWER), f"{name}, after {after}"  # noqa: B023
+            assert within(60, partial(self.is_answered, name, first + 3)), f"{name}, after {after}"
         assert self.in_clear("secret") == [], after
 
     def in_clear(self, name: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -191,7 +192,7 @@ def test_no_change_of_generation_lets_a_packet_of_a_split_out(lab: Lab, tmp_path
         netc_host(there.laptop, "revert")
 
     for what, text in GENERATIONS.items():
-        found[what] = there.leaks_of(lambda text=text: there.bring(text))  # type: ignore[misc]
+        found[what] = there.leaks_of(partial(there.bring, text))
         assert active(there.laptop, "seeds.service") == ["active"], what
     found["a rollback"] = there.leaks_of(rolled_back)
     for what, leaks in found.items():
