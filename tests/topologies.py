@@ -869,7 +869,7 @@ def drawn(make: Maker, machines: list[Machine]) -> Table:
             hosts[machine.name]["namespaces"] |= spaces
     named = {f"l{number}": link for number, link in enumerate(links)}
     system, ways = routing(make, machines, hosts)
-    return {
+    return without_empty({
         "version": 1,
         "network": {"name": "drawn"},
         "hosts": hosts,
@@ -885,7 +885,18 @@ def drawn(make: Maker, machines: list[Machine]) -> Table:
                 **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
             },
         },
-    }
+    })
+
+
+def without_empty(table: Table) -> Table:
+    """Lists of which nothing was drawn are left out: an empty list is an error."""
+    return {key: _without_empty(value) for key, value in table.items() if value != []}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return without_empty(value) if isinstance(value, dict) else value
 
 
 def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, Table]:
