@@ -25,6 +25,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             where: KeyPath = ("hosts", host, "splits", name)
             yield from _who(settings, where)
             yield from _command(settings, where)
+            yield from _bus(settings, where)
             yield from _direct(settings, where, network)
         resolved = splits(host, network)
         for split in resolved:
@@ -60,6 +61,22 @@ def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     if settings.command and not settings.group:
         what = "`command` runs programs under a `group`, and the split has none"
         yield Diagnostic("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
+
+
+def _bus(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+    """The bus is hidden by a drop-in of each service, and by the command, from programs that ask the split's resolver."""
+    if "dbus" not in settings.model_fields_set:
+        return
+    why = ""
+    if not (settings.service or settings.command):
+        why = "has neither `service` nor `command`"
+    elif not settings.dns:
+        why = "has no `dns`"
+    elif settings.mode == "except":
+        why = 'has `mode = "except"`'
+    if why:
+        what = f"`dbus` has no effect: the split {why}, so the system bus is not hidden from any program"
+        yield Diagnostic("NC1712", (*where, "dbus"), what, "leave it out", on_key=True)
 
 
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:
