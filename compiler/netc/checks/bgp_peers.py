@@ -17,7 +17,7 @@ from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 
 SMALL = {4: 24, 6: 64}
-"""The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route that says where a neighbour is."""
+"""The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route to a neighbour."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:

@@ -49,7 +49,8 @@ def _masked(service: ServiceName, where: KeyPath) -> Iterator[Diagnostic]:
         what = f"`{service}` resolves names for the whole host, and a split with `dns` hides its sockets"
         yield Diagnostic("NC1711", where, what, "leave it out: the split has a resolver of its own")
     elif stem(service) in CONTAINERS:
-        what = f"`{service}` starts containers that are not in the split, and a split with `dns` hides the system bus from it"
+        what = f"`{service}` starts containers that are not in the split"
+        what += ", and a split with `dns` hides the system bus from it"
         yield Diagnostic("NC1711", where, what, "leave it out")
 
 

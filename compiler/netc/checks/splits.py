@@ -64,7 +64,7 @@ def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
 
 
 def _bus(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
-    """The bus is hidden by a drop-in of each service, and by the command, from programs that ask the split's resolver."""
+    """A drop-in of each service hides it, and so does the command, from programs that ask the split's resolver."""
     if "dbus" not in settings.model_fields_set:
         return
     why = ""

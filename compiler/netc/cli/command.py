@@ -13,7 +13,6 @@ import netc
 from netc.cli import VERBS
 from netc.cli.printer import say
 
-
 PYDANTIC = {
     "Value error, ": "",
     "Input should be greater than or equal to ": "it must be at least ",

@@ -43,7 +43,7 @@ class Change(Struct, frozen=True):
     """What CHANGELOG.md says of it, in one sentence."""
 
     beside: tuple[str, ...] = ()
-    """What the table has where the default matters: keys, `a|b` for one of the two, `!mode=except` for no such value."""
+    """What the table has where the default matters: keys, `a|b` for one of two, `!mode=except` for no such value."""
 
     before: str = ""
     """What to write for what it meant before, as TOML; empty where there is no such value."""
