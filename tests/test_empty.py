@@ -17,7 +17,7 @@ from netc.language.schema import Schema, inside, schema
 from topologies import FULL, document
 
 NONE = {"hosts/*/tunnels/*/dns"}
-"""Lists that may be empty: beside `import`, none of the resolvers that the provider's file names. No other way says it."""
+"""Lists that may be empty: beside `import`, none of the resolvers that the file of the provider names."""
 
 JUDGED = {
     *("anycast/*/addresses", "anycast/*/check/command", "anycast/*/hosts", "hosts/*/firewall/allow/from"),
