@@ -171,10 +171,17 @@ down() {
   take_down_parts "${order[@]}"
 }
 # shellcheck source=/dev/null
-use() { source "$root/usr/lib/netc/$1.bash"; } # LIBRARY that not every verb needs
+libraries=$root/usr/lib/netc
+if [[ ! $root && -e $pending/new ]]; then # a change that was cut off leaves this netc-host beside libraries of another one
+  for of in old new; do
+    of=$trees/$(<"$pending/$of")/files
+    ! cmp -s "$0" "$of/usr/local/sbin/netc-host" || libraries=$of/usr/lib/netc
+  done
+fi
+use() { source "$libraries/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 [[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end
-source "$root/usr/lib/netc/steps.bash" - none || exit 1
+source "$libraries/steps.bash" - none || exit 1
 set +e
 case ${1-} in
   confirm) [[ ${2-} != - ]] || { read -r token && set -- confirm "$token" "${@:3}"; }; "$@" ;;
