@@ -25,10 +25,8 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   use bring || exit 1
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
-  [[ -e $store ]] || made=1
-  { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
-  flock -n 8 || busy install
-  [[ ! $dry || ! $made ]] || trap 'rm -rf "$store"' EXIT # a host that had nothing has nothing again
+  { { [[ -e $store ]] || made=1; } && mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
+  { flock -n 8 || busy install; } && [[ ! $dry || ! $made ]] || trap 'rm -rf "$store"' EXIT # a host that had nothing has nothing again
   no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"

@@ -11,10 +11,8 @@ found() {
   found_failed
   :
 }
-reverts_at() { # by the wall clock, which may have been set since. The rollback comes by the clock that counts from the boot
-  local now due
-  { read -r due <"$pending/due" && read -r now _ </proc/uptime; } 2>/dev/null && echo $(($(printf '%(%s)T' -1) + due - ${now%.*})) || cat "$pending/until" 2>/dev/null || echo -
-}
+# By the wall clock, which may have been set since. The rollback comes by the clock that counts from the boot.
+reverts_at() { { local now due; read -r due <"$pending/due" && read -r now _ </proc/uptime; } 2>/dev/null && echo $(($(printf '%(%s)T' -1) + due - ${now%.*})) || cat "$pending/until" 2>/dev/null || echo -; }
 found_generation() {
   row generation "$(current)"
   [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(reverts_at)" "$(sed 's/\blaying/placing/' "$pending/phase" 2>/dev/null || echo preparing)"
