@@ -4,6 +4,7 @@ whole network: in a large one, most hosts have nothing to do with the line."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import TypeVar
 
 from netc.checks import references
 from netc.diagnostic import Severity
@@ -11,6 +12,8 @@ from netc.language.names import HostName
 from netc.language.topology import Topology
 from netc.network.resolve import resolve
 from netc.provenance.lines import Compiled, Place, compiled
+
+Host = TypeVar("Host", bound=str)
 
 TRIALS = 300
 """A line that hangs on more hosts than this many trials find is explained in what is left."""
@@ -57,10 +60,10 @@ def _moved(old: str, new: str, number: int) -> int | None:
 def without_hosts(topology: Topology, gone: Set[HostName]) -> Topology:
     """And without what connects them to others."""
 
-    def kept(names: Sequence[HostName]) -> tuple[HostName, ...]:
+    def kept(names: Sequence[Host]) -> tuple[Host, ...]:
         return tuple(name for name in names if name not in gone)
 
-    links = {name: link for name, link in topology.links.items() if not gone.intersection(link.between)}
+    links = {name: link for name, link in topology.links.items() if gone.isdisjoint(link.between)}
     meshes = {name: mesh.model_copy(update={"hosts": kept(mesh.hosts)}) for name, mesh in topology.meshes.items()}
     forwards = {
         name: one
@@ -69,10 +72,10 @@ def without_hosts(topology: Topology, gone: Set[HostName]) -> Topology:
     }
     anycast = {
         name: one.model_copy(
-            update={"hosts": hosts, "unicast": {host: net for host, net in one.unicast.items() if host not in gone}}
+            update={"hosts": left, "unicast": {host: net for host, net in one.unicast.items() if host not in gone}}
         )
         for name, one in topology.anycast.items()
-        if (hosts := kept(one.hosts))
+        if (left := kept(one.hosts))
     }
     sets = {name: one.model_copy(update={"ipset": kept(one.ipset)}) for name, one in topology.sets.items()}
     carried: Mapping[str, object] = {
