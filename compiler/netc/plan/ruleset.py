@@ -221,6 +221,12 @@ class SplitTunnel(Struct, frozen=True):
     """At most one for each family. It gets all DNS queries, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None
+    serves: tuple[Ports, ...]
+    """Where its programs answer clients that came in by another interface, though one forged packet could begin that."""
+    near: tuple[InterfaceName, ...]
+    """Interfaces to the author's own hosts and containers: replies to them are not chosen."""
+    takes_root: bool
+    """Whether it chooses what root sends: WireGuard in user space marks its packets too, and runs as root."""
 
     @property
     def of_programs(self) -> bool:

@@ -15,6 +15,7 @@ from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.network.ranges import prefixes
 from netc.plan.chains import (
+    Answers,
     Chain,
     Forwarded,
     Leads,
@@ -133,7 +134,7 @@ def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
             return mangling.scrub(rule.mark)
         case ClampMss():
             return mangling.clamp(rule)
-        case SplitRule() | Passed():
+        case SplitRule() | Passed() | Answers():
             return splits.line(rule, chain.hook)
         case Visited():
             return splits.visited(rule)
