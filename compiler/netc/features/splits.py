@@ -17,24 +17,21 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork, cidr_merge
 
-from netc.diagnostic import KeyPath
 from netc.language.kinds import KINDS
 from netc.language.names import HostName, InterfaceName, PartName, SetName
-from netc.language.values import Family, Ports
+from netc.language.values import Family
 from netc.network.bridges import bridge_device
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network, PlainInterface
 from netc.network.namespaces import host_end
-from netc.network.routing import router_interfaces
 from netc.network.splits import LINK_LOCAL, Split, splits
-from netc.network.uplinks import uplink_interfaces
 from netc.plan.facts import Fact, HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.lists import address_set
 from netc.plan.numbers import Number
-from netc.plan.opened import merged, opened
-from netc.plan.ruleset import Opening, Outer, Passage, Sources, SplitTunnel, Stranger
+from netc.plan.opened import merged
+from netc.plan.ruleset import Outer, Passage, Sources, SplitTunnel
 
 PRIORITY = 5100
 """Of the rules for marks: before Tailscale's (5210) and netc's own for addresses (7000 and up), which would choose
@@ -43,7 +40,6 @@ another table for the same packets."""
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     wan = network.topology.hosts[host].wan
-    yield Share(ruleset=_strangers(host, network))
     near = tuple(_near(host, network))
     for split in splits(host, network):
         passed_on = () if split.is_local else _passed_on(split)
@@ -53,31 +49,6 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             ruleset=Ruleset(split.origin, splits=(_fact(split, near),), sets=sets, passages=tuple(_passages(split))),
             forwarding=forwarding(passed_on, wan),
         )
-
-
-def _strangers(host: HostName, network: Network) -> Ruleset | None:
-    """The tunnels of splits, as far as no firewall drops what it does not know. Not those that are uplinks or that a
-    BGP peer is behind, where others are meant to begin: such a host is for its `firewall` to guard."""
-    table = network.topology.hosts[host]
-    wall = table.firewall
-    meant = {*uplink_interfaces(host, network), *router_interfaces(host, network)}
-    by_tunnel: dict[InterfaceName, list[Split]] = {}
-    for split in splits(host, network):
-        if split.tunnel.name not in meant:
-            by_tunnel.setdefault(split.tunnel.name, []).append(split)
-    origin: KeyPath = ("hosts", host)
-    openings: list[Opening] = []
-    strangers: list[Stranger] = []
-    for device, several in by_tunnel.items():
-        if wall is not None and wall.input == "drop":
-            openings += (one for split in several for one in opened(split.settings.open, split.origin, (device,)))
-            named: tuple[Opening, ...] = ()
-        else:
-            ssh = Opening((*origin, "ssh"), ports=(Ports(table.ssh, table.ssh, "tcp"),))
-            named = (ssh, *(one for split in several for one in opened(split.settings.open, split.origin)))
-        if named or (wall is not None and wall.forward == "accept"):
-            strangers.append(Stranger(several[0].origin, device, named))
-    return Ruleset(origin, strangers=tuple(strangers), openings=tuple(openings)) if strangers or openings else None
 
 
 def _passed_on(split: Split) -> Iterator[Family]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from netc.diagnostic import KeyPath
-from netc.language.names import InterfaceName
 from netc.language.openings import Open
 from netc.language.values import Ports
 from netc.plan.ruleset import Opening, Sources
 
 
-def opened(table: Iterable[Open], origin: KeyPath, devices: tuple[InterfaceName, ...] = ()) -> tuple[Opening, ...]:
+def opened(table: Iterable[Open], origin: KeyPath) -> tuple[Opening, ...]:
     return tuple(
-        Opening((*origin, "open", index), Sources(one.from_) if one.from_ else None, devices, ports=merged(one.ports))
+        Opening((*origin, "open", index), Sources(one.from_) if one.from_ else None, ports=merged(one.ports))
         for index, one in enumerate(table)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
@@ -152,6 +153,10 @@ class Opening(Struct, frozen=True):
     ports: tuple[Ports, ...] = ()
     protocol: int | None = None
 
+    def by(self, device: InterfaceName) -> Opening:
+        """By this interface alone."""
+        return replace(self, devices=(device,))
+
 
 class Stranger(Struct, frozen=True):
     """An interface whose other end is somebody else's: connections begin there only by one of `openings` (which name no
@@ -160,6 +165,14 @@ class Stranger(Struct, frozen=True):
     origin: KeyPath
     device: InterfaceName
     openings: tuple[Opening, ...] = ()
+    shut: tuple[Ports, ...] = ()
+    """What is dropped of new connections. Empty: everything."""
+
+    def about(self, port: int) -> Stranger:
+        """The same, for a TCP port alone."""
+        ports = (Ports(port, port, "tcp"),)
+        named = (one for one in self.openings if any(it.protocol == "tcp" and it.first <= port <= it.last for it in one.ports))
+        return replace(self, openings=tuple(replace(one, ports=ports) for one in named), shut=ports)
 
 
 class Denial(Struct, frozen=True):
