@@ -43,7 +43,7 @@ class Change(Struct, frozen=True):
     """What CHANGELOG.md says of it, in one sentence."""
 
     beside: str = ""
-    """A key that the table has where the default matters; empty: any table."""
+    """Keys, by spaces, of which the table has one where the default matters; empty: any table."""
 
     before: str = ""
     """What to write for what it meant before, as TOML; empty where there is no such value."""
@@ -64,10 +64,28 @@ CHANGES: tuple[Change, ...] = (
         "0.2.0",
         ("hosts", "*", "splits", "*"),
         "open",
-        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to ssh "
-        "and to the ports of `open`.",
+        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to the "
+        "ports of `open`. With `firewall`, those to ssh are.",
         beside="tunnel",
         before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "tunnels", "*"),
+        "open",
+        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, except "
+        "to the ports of `open`. With `firewall`, those to ssh are.",
+        beside="routes",
+        before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "splits", "*"),
+        "serve",
+        "On a host without `firewall`, programs of a split answer clients of UDP that come by an uplink only in `direct` "
+        "and at the ports of `serve`.",
+        beside="group user service slice",
+        before='serve = "1-65535/udp"',
     ),
     Change(
         "0.2.0",
@@ -98,7 +116,7 @@ def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
         _reported(change, where, said=compiler.said)
         for change in later
         for where, table in _tables(document, change.table)
-        if change.key not in table and (not change.beside or change.beside in table)
+        if change.key not in table and (not change.beside or any(key in table for key in change.beside.split()))
     )
 
 
