@@ -32,7 +32,9 @@ def _open(host: HostName, network: Network) -> Iterator[Diagnostic]:
             hint = f"write `open` in hosts.{host}.namespaces.{interface.namespace}"
             yield Diagnostic("NC1412", (*where, "open"), what, hint, on_key=True)
         else:
-            what = f"netc does not filter what begins at the other end of `{name}`, an uplink or the tunnel of a neighbour"
+            what = (
+                f"netc does not filter what begins at the other end of `{name}`, an uplink or the tunnel of a neighbour"
+            )
             hint = f"leave it out, and write the ports into `allow` of hosts.{host}.firewall"
             yield Diagnostic("NC1412", (*where, "open"), what, hint, on_key=True)
 

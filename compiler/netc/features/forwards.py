@@ -175,7 +175,7 @@ def _device_behind(target: Target | None, to: IPAddress, host: HostName, network
 
 def _elsewhere(to: IPAddress, near: Interface, network: Network) -> list[InterfaceName]:
     """The interfaces that do not lead to a server whose interface netc does not know: the link that visitors come in
-    by, and uplinks without a subnet that it is in. `wan` needs `addresses` for this, else it may have any subnet (see `_targets`)."""
+    by, and uplinks without a subnet that it is in. A `wan` without `addresses` may have any: `_targets` is for that."""
     table = network.topology.hosts[near.host]
     subnets = {near.name: {net.cidr for net in near.addresses}}
     if table.wan and table.addresses:

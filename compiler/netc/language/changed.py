@@ -73,8 +73,8 @@ CHANGES: tuple[Change, ...] = (
         "0.2.0",
         ("hosts", "*", "tunnels", "*"),
         "open",
-        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, except "
-        "to the ports of `open`. With `firewall`, those to ssh are.",
+        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, "
+        "except to the ports of `open`. With `firewall`, those to ssh are.",
         beside="routes",
         before=_ALL,
     ),
@@ -82,8 +82,8 @@ CHANGES: tuple[Change, ...] = (
         "0.2.0",
         ("hosts", "*", "splits", "*"),
         "serve",
-        "On a host without `firewall`, programs of a split answer clients of UDP that come by an uplink only in `direct` "
-        "and at the ports of `serve`.",
+        "On a host without `firewall`, programs of a split answer clients of UDP that come by an uplink only in "
+        "`direct` and at the ports of `serve`.",
         beside="group user service slice",
         before='serve = "1-65535/udp"',
     ),

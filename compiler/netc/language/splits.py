@@ -75,12 +75,14 @@ class Split(Table):
         ),
     )
     serve: Annotated[
-        OneOrMany[ServicePorts], Some("serve", "no client is answered", left_out("serve", "TCP, and clients in `direct`"))
+        OneOrMany[ServicePorts],
+        Some("serve", "no client is answered", left_out("serve", "TCP, and clients in `direct`")),
     ] = Field(
         (),
         description=(
             "On a host without `firewall`: UDP ports at which programs of the split answer clients that dial another "
-            "address of the host than that of the tunnel: `53/udp`. TCP clients and those in `direct` are answered anyway."
+            "address of the host than that of the tunnel: `53/udp`. TCP clients and those in `direct` are answered "
+            "anyway."
         ),
     )
     ipv6: Ipv6Policy | None = Field(

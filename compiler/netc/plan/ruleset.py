@@ -171,8 +171,12 @@ class Stranger(Struct, frozen=True):
     def about(self, port: int) -> Stranger:
         """The same, for a TCP port alone."""
         ports = (Ports(port, port, "tcp"),)
-        named = (one for one in self.openings if any(it.protocol == "tcp" and it.first <= port <= it.last for it in one.ports))
+        named = (one for one in self.openings if any(_holds(it, port) for it in one.ports))
         return replace(self, openings=tuple(replace(one, ports=ports) for one in named), shut=ports)
+
+
+def _holds(ports: Ports, port: int) -> bool:
+    return ports.protocol == "tcp" and ports.first <= port <= ports.last
 
 
 class Denial(Struct, frozen=True):
@@ -235,7 +239,7 @@ class SplitTunnel(Struct, frozen=True):
     ipv6: Ipv6Policy
     outer: Outer | None
     serves: tuple[Ports, ...]
-    """Where its programs answer clients that came in by another interface, though one forged packet could begin that."""
+    """Where its programs answer clients that came in by another interface, though a forged packet could begin that."""
     near: tuple[InterfaceName, ...]
     """Interfaces to the author's own hosts and containers: replies to them are not chosen."""
     takes_root: bool

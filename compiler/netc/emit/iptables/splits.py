@@ -61,8 +61,8 @@ def lines(rule: SplitRule | Passed | Answers, hook: Hook, family: Family) -> Ite
             return [(f"{REPLY} -g {DIRECT}", "Replies to other incoming connections are not chosen.")]
         case Answers(near=near):
             why = (
-                "Replies to other incoming connections are not chosen. But a packet with a forged source makes a reply of "
-                "what a program sends there, so only TCP counts, and what leaves to hosts and bridges of netc."
+                "Replies to other incoming connections are not chosen. But a packet with a forged source makes a reply "
+                "of what a program sends there, so only TCP counts, and what leaves to hosts and bridges of netc."
             )
             words = [f"-p tcp ! --tcp-flags SYN,ACK SYN {REPLY} -j RETURN"]
             words += [f"{leaving(device)} {REPLY} -g {DIRECT}" for device in near]

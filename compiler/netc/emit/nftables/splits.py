@@ -125,7 +125,9 @@ def line(rule: SplitRule | Passed | Answers, hook: Hook) -> Printed:
 
 
 WHY = {
-    Stage.FORGED: ["Programs of a split may not set these bits of a mark themselves (SO_MARK), and leave by the uplink."],
+    Stage.FORGED: [
+        "Programs of a split may not set these bits of a mark themselves (SO_MARK), and leave by the uplink."
+    ],
     Stage.CLAIMED: ["New connections by the tunnel of a split get its mark, so replies leave by it."],
     Stage.HELD: ["Marked packets leave by the tunnel or are dropped."],
     Stage.LEAVING: ["TCP segments are made to fit through the tunnel."],
