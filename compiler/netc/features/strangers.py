@@ -15,22 +15,37 @@ from typing import cast
 
 from netc.language.names import HostName, TunnelName
 from netc.network.interface import Interface, Network
+from netc.network.nested import nested
 from netc.network.splits import splits
 from netc.network.strangers import strangers
 from netc.plan.facts import Ruleset
 from netc.plan.host_plan import Share
-from netc.plan.opened import opened
+from netc.plan.opened import opened, outer_openings
 from netc.plan.ruleset import Opening, Stranger
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     table = network.topology.hosts[host]
-    found = tuple(Stranger(one.origin, one.name, tuple(_opened(one, network))) for one in strangers(host, network))
+    wall = table.firewall
+    shut = wall is not None and wall.input == "drop"
+    found: list[Stranger] = []
+    openings: list[Opening] = []
+    for tunnel in strangers(host, network):
+        own = tuple(_opened(tunnel, network))
+        # Such a firewall lets in the outer packets of every tunnel by itself.
+        inner = () if shut else outer_openings(_inner(tunnel, network))
+        found.append(Stranger(tunnel.origin, tunnel.name, (*own, *inner)))
+        openings += (one.by(tunnel.name) for one in own if shut)
     if found:
-        wall = table.firewall
-        shut = wall is not None and wall.input == "drop"
-        openings = tuple(opening.by(one.device) for one in found for opening in one.openings) if shut else ()
-        yield Share(ruleset=Ruleset(("hosts", host), strangers=found, openings=openings))
+        yield Share(ruleset=Ruleset(("hosts", host), strangers=tuple(found), openings=tuple(openings)))
+
+
+def _inner(tunnel: Interface, network: Network) -> Iterator[Interface]:
+    """The tunnels whose peers are behind this one, or may be."""
+    within = nested(tunnel.host, network)
+    for interface in network.interfaces[tunnel.host]:
+        if tunnel.part in within.outer.get(interface.name, ()) or interface.name in within.unsure - {tunnel.name}:
+            yield interface
 
 
 def _opened(tunnel: Interface, network: Network) -> Iterator[Opening]:
