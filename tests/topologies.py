@@ -872,23 +872,36 @@ def drawn(make: Maker, machines: list[Machine]) -> Table:
             hosts[machine.name]["namespaces"] |= spaces
     named = {f"l{number}": link for number, link in enumerate(links)}
     system, ways = routing(make, machines, hosts)
-    return {
-        "version": 1,
-        "network": {"name": "drawn"},
-        "hosts": hosts,
-        **system,
-        "links": named | ways,
-        "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
-        "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
-        "sets": {
-            "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
-            "bad": {
-                "prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"]),
-                **make.table({}, {"sets": ["linklocal", "office"]}, {"minus": ["private", "198.19.7.1/32"]}),
-                **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
+    return without_empty(
+        {
+            "version": 1,
+            "network": {"name": "drawn"},
+            "hosts": hosts,
+            **system,
+            "links": named | ways,
+            "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
+            "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
+            "sets": {
+                "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
+                "bad": {
+                    "prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"]),
+                    **make.table({}, {"sets": ["linklocal", "office"]}, {"minus": ["private", "198.19.7.1/32"]}),
+                    **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
+                },
             },
-        },
-    }
+        }
+    )
+
+
+def without_empty(table: Table) -> Table:
+    """Lists of which nothing was drawn are left out: an empty list is an error."""
+    return {key: _without_empty(value) for key, value in table.items() if value != []}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return without_empty(value) if isinstance(value, dict) else value
 
 
 def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, Table]:

@@ -45,7 +45,7 @@ def test_the_command_hides_resolver_daemons_also_those_that_start_later(lab: Lab
         process.wait_for("ready")
     for socket in SOCKETS:
         there.laptop.start(["bash", "-c", DAEMON, "daemon", socket])
-        wait(partial(is_socket, there.laptop, f"/run/{socket}"))
+        wait(partial(answers, there.laptop, f"/run/{socket}"))
     there.laptop.write("/var/tmp/all-are-there", "")
     for name, process in started.items():
         process.wait()
@@ -56,8 +56,9 @@ def test_the_command_hides_resolver_daemons_also_those_that_start_later(lab: Lab
         assert said.count("nameserver 10.66.0.1") == (0 if name == "others" else 2), name
 
 
-def is_socket(host: Host, path: str) -> bool:
-    return host.run(["test", "-S", path], check=False).returncode == 0
+def answers(host: Host, path: str) -> bool:
+    """It is there before anybody listens."""
+    return "reached" in host.run(["socat", "-u", f"UNIX-CONNECT:{path}", "-"], check=False).stdout
 
 
 def test_with_mode_except_the_command_runs_programs_as_ever(lab: Lab, tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_with_mode_except_the_command_runs_programs_as_ever(lab: Lab, tmp_path: 
     there = scene(lab, tmp_path, topology('group = "outside"\nmode = "except"\ncommand = "o"'))
     up(there.laptop)
     there.laptop.start(["bash", "-c", DAEMON, "daemon", SOCKETS[1]])
-    wait(lambda: there.laptop.run(["test", "-S", f"/run/{SOCKETS[1]}"], check=False).returncode == 0)
+    wait(partial(answers, there.laptop, f"/run/{SOCKETS[1]}"))
     there.laptop.write("/var/tmp/all-are-there", "")
     assert (
         "nscd/socket reached"

@@ -244,11 +244,12 @@ def assert_same(before: tuple[object, str], look: Callable[[], tuple[object, str
 
 
 def settled(host: Host) -> tuple[object, str]:
-    """All that a change could have changed, as it stays for three seconds where a router runs."""
-    found = at_rest(host)
-    for _ in range(10 if "bird" in parts(host) else 0):
+    """All that a change could have changed, as it stays for nine seconds where a router runs: it has timers of five."""
+    found, same = at_rest(host), 0
+    for _ in range(12 if "bird" in parts(host) else 0):
         time.sleep(3)
         before, found = found, at_rest(host)
-        if before == found:
+        same = same + 1 if before == found else 0
+        if same == 3:
             break
     return found

@@ -40,8 +40,9 @@ EXAMPLE_KEYS = ("edge1", "node")
 FATE = re.compile(r"(?m)^(leave|restart|reload|start|unit) +(\S+)$")
 STAYS = (FORWARDING, r"accept_ra |table ip6? (filter|mangle|nat|raw|security)")
 """What `down` leaves and says so: in a state (docs/explanation/parts.md), …"""
-HIDDEN = r"d /run/(systemd/resolve|nscd|avahi-daemon|dbus)\b"
-"""Folders of resolver daemons: they stay, since programs that still run have them hidden."""
+STILL = r"/run/mount|d /run/(systemd(/resolve)?|nscd|avahi-daemon|dbus)\b|/accept_ra = "
+"""What stays when a host goes back, too: folders of resolver daemons, since programs that still run have them hidden,
+and router advertisements, which an interface goes on accepting."""
 MEMORY = r"/var/lib/netc|  /run/netc/|/etc/netc/parts d "
 """netc's own, and a folder that has another mode since."""
 KEPT = r"/var/lib/netc|  /run/netc/|/run/netns d |/etc/netc( |/keys)|/etc/g?(group|shadow)-?( |$)"
@@ -140,12 +141,12 @@ def bring(lab: Lab, host: Host, trees: Path, *options: str) -> dict[str, str]:
 
 def at_rest(host: Host) -> tuple[State, str]:
     """All that a change could have changed, of a host of the lab."""
-    return delivered.at_rest(host, rf"/run/mount|{HIDDEN}", MEMORY)
+    return delivered.at_rest(host, STILL, MEMORY)
 
 
 def without_what_stays(host: Host) -> tuple[State, str]:
     """The same, as it should be with and without netc."""
-    state, places = delivered.at_rest(host, rf"/run/mount|{HIDDEN}", KEPT)
+    state, places = delivered.at_rest(host, STILL, KEPT)
     return without(state, *STAYS), places
 
 

@@ -31,6 +31,7 @@ SUBJECTS = (
     "uplinks",
     "firewall",
     "strangers",
+    "devices",
     "coexistence",
     "sets",
     "splits",

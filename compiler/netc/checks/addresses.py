@@ -94,12 +94,13 @@ def _ids(network: Network) -> Iterator[Diagnostic]:
 
 
 def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
-    seen: dict[tuple[str, int], list[Held]] = {}
+    seen: dict[tuple[str, int], dict[tuple[object, ...], Held]] = {}
     for one in held:
         for scope in ("", one.host) if one.shared else (one.host,):
-            before = seen.setdefault((f"{scope} {one.net.version}", int(one.net.ip)), [])
-            other = next((that for that in before if _same_place(one, that, everywhere=not scope)), None)
-            before.append(one)
+            before = seen.setdefault((f"{scope} {one.net.version}", int(one.net.ip)), {})
+            other = next((that for that in before.values() if _same_place(one, that, everywhere=not scope)), None)
+            # One of each sort is enough: a long list of one address is compared with its first.
+            before.setdefault((one.host, one.device, one.namespace, one.where[2], one.net.size == 1), one)
             if other is None:
                 continue
             if (other.host, other.device) == (one.host, one.device):

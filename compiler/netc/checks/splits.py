@@ -26,6 +26,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _who(settings, where)
             yield from _command(settings, where)
             yield from _serve(settings, where)
+            yield from _bus(settings, where)
             yield from _direct(settings, where, network)
         resolved = splits(host, network)
         for split in resolved:
@@ -67,12 +68,28 @@ def _serve(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     at = (*where, "serve")
     if settings.serve and (settings.source or settings.interface):
         what = "`serve` is for programs of the host, and the split selects packets that the host passes on"
-        yield Diagnostic("NC1712", at, what, "leave `serve` out", on_key=True)
+        yield Diagnostic("NC1713", at, what, "leave `serve` out", on_key=True)
         return
     for index, ports in enumerate(settings.serve):
         if ports.protocol == "tcp":
             what = f"programs answer TCP clients anyway, so `{ports}` has no effect in `serve`"
-            yield Diagnostic("NC1712", (*at, index), what, "leave it out, or write a UDP port: `53/udp`")
+            yield Diagnostic("NC1713", (*at, index), what, "leave it out, or write a UDP port: `53/udp`")
+
+
+def _bus(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+    """A drop-in of each service hides it, and so does the command, from programs that ask the split's resolver."""
+    if "dbus" not in settings.model_fields_set:
+        return
+    why = ""
+    if not (settings.service or settings.command):
+        why = "has neither `service` nor `command`"
+    elif not settings.dns:
+        why = "has no `dns`"
+    elif settings.mode == "except":
+        why = 'has `mode = "except"`'
+    if why:
+        what = f"`dbus` has no effect: the split {why}, so the system bus is not hidden from any program"
+        yield Diagnostic("NC1712", (*where, "dbus"), what, "leave it out", on_key=True)
 
 
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:

@@ -26,6 +26,7 @@ from netc.language.openings import Opens
 from netc.language.tables import Secret, Table
 from netc.language.values import (
     Address,
+    AnyNumber,
     Dialled,
     InterfaceAddress,
     Mtu,
@@ -58,7 +59,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
     return words
 
 
-Command = Annotated[OneOrMany[Argument], AfterValidator(_program)]
+Command = Annotated[AnyNumber[Argument], AfterValidator(_program)]
 WaitSeconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 """Well under the 90 s that a unit has to start in."""
 
@@ -106,7 +107,10 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
-    dns: OneOrMany[Address] = Field((), description="Resolvers that the host reaches through the tunnel.")
+    dns: AnyNumber[Address] = Field(
+        (),
+        description="Resolvers that the host reaches through the tunnel. `[]`: none of those that the `import` names.",
+    )
     mtu: Mtu | None = Field(None, description="The MTU. Default: the uplink's, minus what the kind adds.")
     port: PortNumber | None = Field(
         None,
@@ -154,7 +158,10 @@ class Tunnel(Table):
             "the tunnel uses UDP or TCP."
         ),
     )
-    start: Command = Field(
+    start: Annotated[
+        Command,
+        Some("start", "no program makes the interface", "write the program and its arguments, each in quotes"),
+    ] = Field(
         (),
         description=(
             "external: the program that makes the interface, and its arguments, run without a shell: "
