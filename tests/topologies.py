@@ -170,6 +170,7 @@ FULL: Table = {
                     "kind": "wireguard",
                     "address": ["10.15.0.2/24", "fd15::2/64"],
                     "private_key": {"credential": "esc.key"},
+                    "open": ["7002/tcp", {"ports": "7002-7003/udp", "from": "2001:db8::/32"}],
                     "peer": {
                         "public_key": key("escape"),
                         "endpoint": "192.0.2.12:443",
@@ -213,6 +214,7 @@ FULL: Table = {
                     "dns": ["10.15.0.1", "fd15::1"],
                     "command": "t",
                     "open": [{"ports": "7001/tcp", "from": ["192.0.2.0/24"]}],
+                    "serve": ["53/udp", "7000-7010/udp"],
                 },
                 "i": {"tunnel": "grey", "interface": "eth5", "ipv6": "direct"},
                 "o": {"tunnel": "grey", "user": "nobody", "mode": "except", "mark": 200},
@@ -437,7 +439,8 @@ class Maker:
         ipv6 = self.table({}, {"ipv6": "block"}, {"ipv6": "direct"}, *([{"ipv6": "tunnel"}] if six else []))
         there = ["10.64.0.1", "fd64::1"] if six and ipv6.get("ipv6", "tunnel") == "tunnel" else ["10.64.0.1"]
         direct = self.some(["private", "office", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"])
-        said = self.table({}, {"dns": there}) | self.open(tunnel) | {"direct": direct}
+        serve = self.table({}, {} if "interface" in who or "source" in who else {"serve": ["53/udp", "5000-5010/udp"]})
+        said = self.table({}, {"dns": there}) | self.open(tunnel) | {"direct": direct} | serve
         return {"tunnel": name, "mark": 249} | who | ipv6 | said
 
     def open(self, tunnel: Table) -> Table:

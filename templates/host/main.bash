@@ -161,12 +161,14 @@ up() { # repeats, since parts that depend on a broken one may break when that go
   ((!${#not_up[@]})) || die "${not_up[*]}: not up or broken; netc-host check prints what is missing"
 }
 down() {
-  local order failed=()
+  local order failed=() part
   require_idle
   installed_order
   reversed order
   ! has_systemd || stop_units "${order[@]}"
   take_down_parts "${order[@]}"
+  for part in "${order[@]}"; do [[ $part != split-* || -e /run/netc/$part ]] || report "${part/-/ } is down: what it chose now leaves by the host's own routes"; done
+  ((!${#failed[@]}))
 }
 # shellcheck source=/dev/null
 libraries=$root/usr/lib/netc

@@ -30,6 +30,7 @@ SUBJECTS = (
     "forward_rings",
     "uplinks",
     "firewall",
+    "strangers",
     "devices",
     "coexistence",
     "sets",

@@ -25,6 +25,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             where: KeyPath = ("hosts", host, "splits", name)
             yield from _who(settings, where)
             yield from _command(settings, where)
+            yield from _serve(settings, where)
             yield from _bus(settings, where)
             yield from _direct(settings, where, network)
         resolved = splits(host, network)
@@ -61,6 +62,18 @@ def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
     if settings.command and not settings.group:
         what = "`command` runs programs under a `group`, and the split has none"
         yield Diagnostic("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
+
+
+def _serve(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+    at = (*where, "serve")
+    if settings.serve and (settings.source or settings.interface):
+        what = "`serve` is for programs of the host, and the split selects packets that the host passes on"
+        yield Diagnostic("NC1713", at, what, "leave `serve` out", on_key=True)
+        return
+    for index, ports in enumerate(settings.serve):
+        if ports.protocol == "tcp":
+            what = f"programs answer TCP clients anyway, so `{ports}` has no effect in `serve`"
+            yield Diagnostic("NC1713", (*at, index), what, "leave it out, or write a UDP port: `53/udp`")
 
 
 def _bus(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
@@ -109,7 +122,7 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     elif tunnel.kind not in SUITABLE:
         what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry an IPv4 default route"
         yield Diagnostic("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
-    elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
+    elif isinstance(tunnel, ProgramInterface) and split.takes_root:
         what = f"the program of `{name}` runs as root, so the split would send its packets into its own tunnel"
         yield Diagnostic(
             "NC1702",
@@ -166,17 +179,11 @@ def _dns(split: Split) -> Iterator[Diagnostic]:
             yield Diagnostic("NC1703", where, what, "write a resolver that is reached through the tunnel")
 
 
-def _takes_root(split: Split) -> bool:
-    return split.is_local and ("root" in (split.settings.group, split.settings.user)) != (
-        split.settings.mode == "except"
-    )
-
-
 def _name_of_the_peer(split: Split) -> Iterator[Diagnostic]:
     """netc resolves the name as root, and the query would need the tunnel that waits for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
-    if far and _takes_root(split) and split.resolvers:
+    if far and split.takes_root and split.resolvers:
         what = f"root must resolve {far}, the peer of `{name}`, and the split sends the queries into the same tunnel"
         at = (*split.origin, "dns")
         yield Diagnostic(

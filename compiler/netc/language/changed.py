@@ -64,10 +64,28 @@ CHANGES: tuple[Change, ...] = (
         "0.2.0",
         ("hosts", "*", "splits", "*"),
         "open",
-        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to ssh "
-        "and to the ports of `open`.",
+        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to the "
+        "ports of `open`. With `firewall`, those to ssh are.",
         beside=("tunnel",),
         before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "tunnels", "*"),
+        "open",
+        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, "
+        "except to the ports of `open`. With `firewall`, those to ssh are.",
+        beside=("routes",),
+        before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "splits", "*"),
+        "serve",
+        "On a host without `firewall`, programs of a split answer clients of UDP that come by an uplink only in "
+        "`direct` and at the ports of `serve`.",
+        beside=("group|user|service|slice",),
+        before='serve = "1-65535/udp"',
     ),
     Change(
         "0.2.0",

@@ -22,6 +22,7 @@ from netc.language.links import (
     Vni,
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
+from netc.language.openings import Opens
 from netc.language.tables import Secret, Table
 from netc.language.values import (
     Address,
@@ -126,6 +127,14 @@ class Tunnel(Table):
         (),
         description=(
             "Prefixes that the host reaches through the tunnel. Inside a namespace the tunnel is the default route."
+        ),
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
+            "All other new connections that arrive by it are dropped, also those to ssh. In a namespace, the namespace "
+            "has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
         ),
     )
     table: TableNumber | None = Field(
