@@ -172,12 +172,9 @@ down() {
 }
 # shellcheck source=/dev/null
 libraries=$root/usr/lib/netc
-if [[ ! $root && -e $pending/new ]]; then # a change that was cut off leaves this netc-host beside libraries of another one
-  for of in old new; do
-    of=$trees/$(<"$pending/$of")/files
-    ! cmp -s "$0" "$of/usr/local/sbin/netc-host" || libraries=$of/usr/lib/netc
-  done
-fi
+for of in old new; do # a change that was cut off leaves this netc-host beside libraries of another one
+  [[ ! $root && -e $pending/new ]] && of=$trees/$(<"$pending/$of")/files && cmp -s "$0" "$of/usr/local/sbin/netc-host" && libraries=$of/usr/lib/netc
+done
 use() { source "$libraries/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 [[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end
