@@ -151,7 +151,8 @@ def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topolog
         touched = {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
         # A firewall has an opening for the link, and who learns from the kernel knows what of it is netc's.
         # What forwards makes TCP segments fit into each tunnel.
-        opened = FILTERS if topology["hosts"][host].get("firewall") or FORWARDS in one else set()
+        has_filter = FORWARDS in one or {"firewall", "tunnels"} & topology["hosts"][host].keys()
+        opened = FILTERS if has_filter else set()
         opened = opened | {FORWARDS}  # routes of the link may be of another family
         if any((path in one) != (path in other) for path in (FORWARDS, "files/etc/netc/parts/firewall/up")):
             # The link needs a part for the whole host, and other parts wait for it.
@@ -248,7 +249,8 @@ def test_adding_a_link_changes_its_two_hosts_and_no_other_part_of_them(example: 
 
     assert changed == {"zzz-new", old}
     assert old_files.keys() <= new_files.keys()
-    opened = FILTERS if "firewall" in topology["hosts"][old] or FORWARDS in old_files else set()
+    has_filter = FORWARDS in old_files or {"firewall", "tunnels"} & topology["hosts"][old].keys()
+    opened = FILTERS if has_filter else set()
     opened = opened | {"files/etc/netc/secrets"}  # its first key may be for this link
     assert {path for path in old_files if old_files[path] != new_files[path]} - opened == lists
 

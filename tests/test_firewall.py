@@ -157,10 +157,10 @@ UPLINK = '[hosts.b.uplinks.two]\ninterface = "eth1"\nprefixes = "203.0.113.9/24"
 @pytest.mark.parametrize(
     ("to", "addresses", "dropped"),
     [
-        ("10.0.3.20", '"198.51.101.1/24"', '{ "eth0", "eth1", "wg-a" }'),
-        ("198.51.101.20", '"198.51.101.1/24"', '{ "eth1", "wg-a" }'),
-        ("203.0.113.20", '"198.51.101.1/24"', '{ "eth0", "wg-a" }'),
-        ("10.0.3.20", "[]", '{ "eth1", "wg-a" }'),  # eth0 may be the server's LAN
+        ("10.0.3.20", 'addresses = "198.51.101.1/24"', '{ "eth0", "eth1", "wg-a" }'),
+        ("198.51.101.20", 'addresses = "198.51.101.1/24"', '{ "eth1", "wg-a" }'),
+        ("203.0.113.20", 'addresses = "198.51.101.1/24"', '{ "eth0", "wg-a" }'),
+        ("10.0.3.20", "", '{ "eth1", "wg-a" }'),  # eth0 may be the server's LAN
     ],
     ids=["no subnet", "of wan", "of an uplink", "wan without addresses"],
 )
@@ -169,7 +169,9 @@ def test_a_target_that_netc_does_not_know_never_leaves_by_an_uplink_or_back_by_t
     netfilter: Netfilter, to: str, addresses: str, dropped: str
 ) -> None:
     text = (HEAD % {"a": "", "b": f'netfilter = "{netfilter}"\n{UPLINK}', "link": ""}) + FORWARD % ("a", f"b:{to}")
-    text = text.replace('["198.51.101.1/24", "2001:db8:2::1/64"]', f'{addresses}\nendpoint = "198.51.101.1"')
+    text = text.replace(
+        'addresses = ["198.51.101.1/24", "2001:db8:2::1/64"]', f'{addresses}\nendpoint = "198.51.101.1"'
+    )
     path = "nftables.nft" if netfilter == "nftables" else "iptables.rules"
     (table,) = (file.text for file in compiled(text)["b"] if file.path.endswith(path))
     found = [line.strip() for line in table.splitlines() if line.endswith((" drop", "-j DROP")) and to in line]

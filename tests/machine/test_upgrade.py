@@ -15,11 +15,11 @@ from live.test_upgrade import LINKS, anew, untouched
 from machine.machine import MOMENTARY, Machine, machine, within
 from machine.test_install import pending, what_is_placed
 from upgrade.kept import (
-    HIDDEN,
     KEPT,
     MEMORY,
     PHASES,
     STAYS,
+    STILL,
     Upgrade,
     bring,
     delivered_generation,
@@ -52,7 +52,7 @@ class Server:
 
 
 def bare(host: Host) -> tuple[State, str]:
-    state, places = delivered.at_rest(host, rf"{MOMENTARY}|{HIDDEN}", KEPT)
+    state, places = delivered.at_rest(host, rf"{MOMENTARY}|{STILL}", KEPT)
     return without(state, *STAYS), places
 
 
@@ -110,7 +110,7 @@ def test_an_unconfirmed_upgrade_rolls_back_after_a_kill_or_a_power_loss(lab: Lab
     host.power_off()
     server.boot()
     assert within(60, lambda: is_up(host))
-    old, there, before = generation(host), indexes(host), delivered.at_rest(host, rf"{MOMENTARY}|{HIDDEN}", MEMORY)
+    old, there, before = generation(host), indexes(host), delivered.at_rest(host, rf"{MOMENTARY}|{STILL}", MEMORY)
 
     # By the timer: whole, and cut off in the middle.
     deliver(lab, host, made.new / "one")
@@ -144,6 +144,6 @@ def assert_rolls_back(host: Host, old: str, before: tuple[State, str]) -> None:
     """By itself."""
     assert within(60, lambda: not pending(host))
     assert generation(host) == old
-    after = delivered.at_rest(host, rf"{MOMENTARY}|{HIDDEN}", MEMORY)
+    after = delivered.at_rest(host, rf"{MOMENTARY}|{STILL}", MEMORY)
     assert difference(before[0], after[0]) == ""
     assert difference({"disk": before[1].splitlines()}, {"disk": after[1].splitlines()}) == ""

@@ -29,7 +29,7 @@ def _open(host: HostName, network: Network) -> Iterator[Diagnostic]:
             yield from families(tunnel.open, interface, where)
         elif interface.namespace:
             what = f"tunnel `{name}` is in namespace `{interface.namespace}`, which has a filter of its own"
-            hint = f"write `open` in hosts.{host}.namespaces.{interface.namespace}"
+            hint = f"leave it out, and write `open` in hosts.{host}.namespaces.{interface.namespace}"
             yield Diagnostic("NC1412", (*where, "open"), what, hint, on_key=True)
         else:
             what = (

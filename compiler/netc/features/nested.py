@@ -33,7 +33,6 @@ PRIORITY = 5110
 
 NUMBERS = (
     Number("table", NESTED, "the routes to peers of tunnels in tunnels", NESTED_PART),
-    Number("mark", NESTED_MARK, "packets that a WireGuard device sends itself, into another tunnel alone"),
     Number("priority", PRIORITY, f"outer packets of tunnels in tunnels use table {NESTED}"),
 )
 

@@ -10,10 +10,10 @@ what it does not know, it keeps its own rules, and only ssh is shut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import cast
 
-from netc.language.names import HostName, TunnelName
+from netc.language.names import HostName, InterfaceName, PartName, TunnelName
 from netc.network.interface import Interface, Network
 from netc.network.nested import nested
 from netc.network.splits import splits
@@ -30,27 +30,32 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     shut = wall is not None and wall.input == "drop"
     found: list[Stranger] = []
     openings: list[Opening] = []
+    inside = _inside(host, network)
+    opens: dict[InterfaceName, list[Opening]] = {}
+    for split in splits(host, network):
+        opens.setdefault(split.tunnel.name, []).extend(opened(split.settings.open, split.origin))
     for tunnel in strangers(host, network):
-        own = tuple(_opened(tunnel, network))
+        settings = table.tunnels[cast(TunnelName, tunnel.origin[-1])]
+        own = (*opened(settings.open, tunnel.origin), *opens.get(tunnel.name, ()))
         # Such a firewall lets in the outer packets of every tunnel by itself.
-        inner = () if shut else outer_openings(_inner(tunnel, network))
+        inner = () if shut else outer_openings(one for one in inside(tunnel.part) if one.name != tunnel.name)
         found.append(Stranger(tunnel.origin, tunnel.name, (*own, *inner)))
         openings += (one.by(tunnel.name) for one in own if shut)
     if found:
         yield Share(ruleset=Ruleset(("hosts", host), strangers=tuple(found), openings=tuple(openings)))
 
 
-def _inner(tunnel: Interface, network: Network) -> Iterator[Interface]:
-    """The tunnels whose peers are behind this one, or may be."""
-    within = nested(tunnel.host, network)
-    for interface in network.interfaces[tunnel.host]:
-        if tunnel.part in within.outer.get(interface.name, ()) or interface.name in within.unsure - {tunnel.name}:
-            yield interface
+def _inside(host: HostName, network: Network) -> Callable[[PartName], Iterator[Interface]]:
+    """By the part of a tunnel: the interfaces whose peers are behind it, or may be."""
+    within = nested(host, network)
+    order = {one.name: (number, one) for number, one in enumerate(network.interfaces[host])}
+    behind: dict[PartName, set[InterfaceName]] = {}
+    for name, parts in within.outer.items():
+        for part in parts:
+            behind.setdefault(part, set()).add(name)
 
+    def inside(part: PartName) -> Iterator[Interface]:
+        names = behind.get(part, frozenset()) | within.unsure
+        return (one for _, one in sorted((order[name] for name in names), key=lambda found: found[0]))
 
-def _opened(tunnel: Interface, network: Network) -> Iterator[Opening]:
-    settings = network.topology.hosts[tunnel.host].tunnels[cast(TunnelName, tunnel.origin[-1])]
-    yield from opened(settings.open, tunnel.origin)
-    for split in splits(tunnel.host, network):
-        if split.tunnel.name == tunnel.name:
-            yield from opened(split.settings.open, split.origin)
+    return inside

@@ -73,7 +73,7 @@ CHANGES: tuple[Change, ...] = (
         "0.2.0",
         ("hosts", "*", "tunnels", "*"),
         "open",
-        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, "
+        "On a host without `firewall`, new connections that arrive by a tunnel that is in no namespace are dropped, "
         "except to the ports of `open`. With `firewall`, those to ssh are.",
         beside=("routes",),
         before=_ALL,

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any
 
 from netaddr import IPNetwork
-from pydantic import BeforeValidator, Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidatorFunctionWrapHandler, WrapValidator
 
 from netc.language.lists import AddressList
 from netc.language.names import Member, SetName
@@ -38,7 +38,11 @@ Source = Annotated[IPNetwork | SetName, FromText(source, f"({ADDRESS}){LENGTH}|{
 
 
 def _every_host(value: Any) -> Any:
-    return {True: ["all"], False: []}[value] if isinstance(value, bool) else value
+    return ["all"] if value is True else value
+
+
+def _no_host(value: Any, listed: ValidatorFunctionWrapHandler) -> Any:
+    return () if value is False else listed(value)
 
 
 class AddressSet(Table):
@@ -62,7 +66,9 @@ class AddressSet(Table):
         ),
     )
     ipset: Annotated[
-        OneOrMany[Member], BeforeValidator(_every_host, json_schema_input_type=bool | OneOrMany[Member])
+        OneOrMany[Member],
+        BeforeValidator(_every_host),
+        WrapValidator(_no_host, json_schema_input_type=bool | OneOrMany[Member]),
     ] = Field((), description="Hosts that also keep it as an ipset for other software. `true`: all hosts.")
     _lists: tuple[AddressList, ...] = PrivateAttr(default=())
 

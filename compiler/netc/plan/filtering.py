@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress
 
 from netc.language.names import InterfaceName
@@ -38,7 +39,20 @@ class Led(Struct, frozen=True):
     targets: tuple[tuple[InterfaceName | None, IPAddress], ...]
 
 
-InputRule = RepliesOnly | Always | Denial | Opening | Stranger
+class Closed(Struct, frozen=True):
+    """A port of the host for a stranger, who reaches it only by `openings`. Other rules decide about all else of it."""
+
+    stranger: Stranger
+    port: Ports
+
+    @property
+    def openings(self) -> Iterator[Opening]:
+        for one in self.stranger.openings:
+            if any(_holds(ports, self.port) for ports in one.ports):
+                yield replace(one, ports=(self.port,)).by(self.stranger.device)
+
+
+InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed
 ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger
 
 
@@ -51,8 +65,9 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
         yield from ruleset.strangers
         return
     yield from (Always.ESTABLISHED, Always.LOOPBACK, Always.NEIGHBOURS)
-    yield from (stranger.about(wall.ssh) for stranger in ruleset.strangers)
-    yield Opening((*wall.origin[:2], "ssh"), ports=(Ports(wall.ssh, wall.ssh, "tcp"),))
+    ssh = Ports(wall.ssh, wall.ssh, "tcp")
+    yield from (Closed(stranger, ssh) for stranger in ruleset.strangers)
+    yield Opening((*wall.origin[:2], "ssh"), ports=(ssh,))
     if wall.input == "drop":
         yield Always.INVALID
     if wall.input == "drop" or ruleset.denials:
@@ -63,6 +78,10 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
         yield from ruleset.openings
     else:
         yield from ruleset.strangers
+
+
+def _holds(ports: Ports, one: Ports) -> bool:
+    return ports.protocol == one.protocol and ports.first <= one.first and one.last <= ports.last
 
 
 def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from netc.language.names import PartName
 from netc.network.derive import MAIN
 from netc.network.forwards import MARK_MASK
+from netc.network.nested import NESTED_MARK
 from netc.plan.facts.route import WORST
 from netc.plan.step import PROTOCOL
 
@@ -37,7 +38,11 @@ class Number(Struct, frozen=True):
 
 
 MAIN_TABLE = Number("table", MAIN, "main")
-KERNELS = (MAIN_TABLE,)
+KERNELS = (
+    MAIN_TABLE,
+    Number("mark", NESTED_MARK, "packets that a WireGuard device sends itself, into another tunnel alone"),
+)
+"""What is the same on every host. A filter has the mark where no tunnel is in another, too."""
 
 TABLES = re.compile(r"\b(?:table|lookup) (\d+)\b")
 MARKS = re.compile(r"(?<!and )(?<!/)\b0x([0-9a-f]{7,8})\b")

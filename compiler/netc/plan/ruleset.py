@@ -165,18 +165,6 @@ class Stranger(Struct, frozen=True):
     origin: KeyPath
     device: InterfaceName
     openings: tuple[Opening, ...] = ()
-    shut: tuple[Ports, ...] = ()
-    """What is dropped of new connections. Empty: everything."""
-
-    def about(self, port: int) -> Stranger:
-        """The same, for a TCP port alone."""
-        ports = (Ports(port, port, "tcp"),)
-        named = (one for one in self.openings if any(_holds(it, port) for it in one.ports))
-        return replace(self, openings=tuple(replace(one, ports=ports) for one in named), shut=ports)
-
-
-def _holds(ports: Ports, port: int) -> bool:
-    return ports.protocol == "tcp" and ports.first <= port <= ports.last
 
 
 class Denial(Struct, frozen=True):

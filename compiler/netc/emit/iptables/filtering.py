@@ -8,10 +8,10 @@ from netc.emit.iptables.words import Rule, Table, because, dialled, entering, le
 from netc.language.values import Family
 from netc.plan.chains import Chain, Hook
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, Led, led
+from netc.plan.filtering import Always, Closed, Led, led
 from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
 
-Judged = RepliesOnly | Stranger | Always | Denial | Opening | Led | Passage
+Judged = RepliesOnly | Stranger | Closed | Always | Denial | Opening | Led | Passage
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
@@ -73,6 +73,10 @@ def _words(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> tuple[
         case Stranger():
             what = "the tunnel leads to strangers. Only replies and the ports of `open` come in."
             return because(rule.origin, what if ruleset.namespace else ""), _stranger(rule, hook, family, ruleset)
+        case Closed(stranger=stranger, port=port):
+            openings = [said(words, "-j RETURN") for it in rule.openings for words in _opening(it, family, ruleset)]
+            drops = [f"{entering(stranger.device)} {ports} -j DROP" for ports in dialled((port,))]
+            return because(stranger.origin), [*openings, *drops]
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():
@@ -103,8 +107,6 @@ def _stranger(stranger: Stranger, hook: Hook, family: Family, ruleset: Ruleset) 
     device = entering(stranger.device)
     own = (opening.by(stranger.device) for opening in stranger.openings)
     openings = [said(words, "-j RETURN") for one in own for words in _opening(one, family, ruleset)]
-    if stranger.shut:
-        return [*openings, *(f"{device} {ports} -j DROP" for ports in dialled(stranger.shut))]
     lines = [f"{device} {ESTABLISHED} -j RETURN"]
     if hook == "input":
         found = _icmp(6, "neighbour-solicitation", "neighbour-advertisement") if family == 6 else []

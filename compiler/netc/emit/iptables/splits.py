@@ -53,8 +53,9 @@ def refusing(split: SplitTunnel) -> str:
 def lines(rule: SplitRule | Passed | Answers, hook: Hook, family: Family) -> Iterable[Line]:
     match rule:
         case Passed.MARKED:
-            why = "WireGuard's own packets are not chosen."
-            return [(f"-p udp -m mark --mark {masked(mark)} -j RETURN", why) for mark in (NESTED_MARK, OUTER_MARK)]
+            marks = (NESTED_MARK, OUTER_MARK)
+            why = f"WireGuard's own packets ({marks[0]:#010x}, {marks[1]:#010x}) are not chosen."
+            return [(f"-p udp -m mark --mark {masked(mark)} -j RETURN", why) for mark in marks]
         case Passed.REPLIES:
             return [(f"{REPLY} -j RETURN", "Replies to other incoming connections are not chosen.")]
         case Answers(judged=True):

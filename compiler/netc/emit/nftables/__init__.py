@@ -34,7 +34,7 @@ from netc.plan.facts import AddressSet, Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import ruleset_path
 from netc.plan.facts.split_guard import GUARD_PATH
-from netc.plan.filtering import Always, ForwardRule, InputRule, Led, leads, led
+from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, leads, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import elements_path, is_short, named_sets
 from netc.plan.ruleset import (
@@ -187,6 +187,10 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
             return [origin(rule.origin)], _guard(rule, hook, ruleset)
         case Stranger():
             return _why_stranger(rule, ruleset), _stranger(rule, hook, ruleset)
+        case Closed(stranger=stranger, port=port):
+            openings = [line for opening in rule.openings for line in _opening(opening, ruleset)]
+            drops = [f"iifname {quoted(stranger.device)} {what} drop" for what in _ports((port,))]
+            return [origin(stranger.origin)], [*openings, *drops]
         case Denial():
             return [origin(rule.origin)], [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
@@ -228,8 +232,6 @@ def _stranger(stranger: Stranger, hook: str, ruleset: Ruleset) -> list[str]:
     replies = f"{entering} ct state established,related accept"
     own = (opening.by(stranger.device) for opening in stranger.openings)
     openings = [line for opening in own for line in _opening(opening, ruleset)]
-    if stranger.shut:
-        return [*openings, *(f"{entering} {what} drop" for what in _ports(stranger.shut))]
     if hook == "input":
         found = f"{entering} icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept"
         return [replies, found, *openings, f"{entering} drop"]

@@ -30,6 +30,7 @@ from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
 
+OWN = f"WireGuard's own packets ({mark_value(NESTED_MARK)}, {mark_value(OUTER_MARK)})"
 OUTER = f"meta mark and {MARK} {{ {mark_value(NESTED_MARK)}, {mark_value(OUTER_MARK)} }} meta l4proto udp"
 """What WireGuard devices send. The kernel keeps the socket of the inner packet, so no rule can ask whose it is."""
 
@@ -54,6 +55,7 @@ def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
         "splits": printed,
         "masks": MASKS,
         "outer": Verbatim(OUTER),
+        "own": Verbatim(OWN),
         "answer": Verbatim(ANSWER),
         "forged": [Verbatim(line) for split in splits if split.of_programs for line in _forged(split)],
         "programs": [one for one in printed if one["of_programs"]],
@@ -105,8 +107,9 @@ def line(rule: SplitRule | Passed | Answers, hook: Hook) -> Printed:
     match rule:
         case Passed.MARKED:
             why = [
-                "WireGuard's own packets are not chosen. Packets of a chosen connection get its mark again, also those",
-                "that the kernel sends itself. ICMP errors to the program or client that opened the connection do not.",
+                f"{OWN} are not chosen. Packets of a",
+                "chosen connection get its mark again, also those that the kernel sends itself. ICMP errors to the program",
+                "or client that opened the connection do not.",
             ]
             return why, [f"{OUTER} accept"]
         case Passed.REPLIES:

@@ -21,15 +21,15 @@ read_places() { # ROOT: of each service that its drop-ins confine, the namespace
   done
 }
 ask_services() { # those of `place_of`. Fails if systemd does not answer
-  local key value name names='' group='' pid='' commands='' services=("${!place_of[@]}")
+  local key value name names='' group='' pid='' commands='' known=("${!place_of[@]}")
   triggers=()
-  [[ -d /run/systemd/system ]] && ((${#services[@]})) || return 0
+  [[ -d /run/systemd/system ]] && ((${#known[@]})) || return 0
   while IFS='=' read -r -t 10 key value; do
     case $key in
       Names) names=$value ;;
       ControlGroup) group=$value ;;
       MainPID) pid=$value ;;
-      TriggeredBy) triggers+=($value) ;;
+      TriggeredBy) for name in $value; do triggers+=("$name"); done ;;
       Exec*)
         value=${value#*argv\[\]=}
         commands+=${value%% ; ignore_errors=*}$'\n'
@@ -40,7 +40,7 @@ ask_services() { # those of `place_of`. Fails if systemd does not answer
         ;;
       end) ask_sockets; return ;;
     esac
-  done < <(systemctl show -p Names,ControlGroup,MainPID,TriggeredBy,ExecStartPre,ExecStart,ExecStartPost -- "${services[@]/@./@*.}" 2>/dev/null && printf '\nend\n')
+  done < <(systemctl show -p Names,ControlGroup,MainPID,TriggeredBy,ExecStartPre,ExecStart,ExecStartPost -- "${known[@]/@./@*.}" 2>/dev/null && printf '\nend\n')
   kill "$!" 2>/dev/null
   return 1
 }
