@@ -158,6 +158,20 @@ def test_run_ends_when_netc_is_uninstalled(lab: Lab, edge: Host, tmp_path: Path)
     assert difference(before, edge.state()) == ""
 
 
+def test_uninstall_leaves_nothing_of_a_run_that_was_killed(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    before = edge.state()
+    deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    running = run(edge)
+    wait(lambda: pid_of(edge, "/etc/netc/parts/uplink-main/watch"))
+    edge.run(["kill", "-KILL", edge.read("/run/netc-run/pid").strip()])
+    wait(lambda: not running.alive)
+    netc_host(edge, "uninstall")
+    assert pid_of(edge, "/etc/netc/parts/uplink-main/watch") == ""
+    assert edge.run(["ls", "/run/netc-run"], check=False).returncode != 0
+    assert difference(before, edge.state()) == ""
+
+
 def test_run_is_refused_where_systemd_runs_and_where_nothing_is_installed(lab: Lab, edge: Host, tmp_path: Path) -> None:
     deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
     there = ["bash", "/tmp/tree/files/usr/local/sbin/netc-host", "run"]
