@@ -125,6 +125,24 @@ def test_run_takes_back_a_change_that_nobody_confirmed_before_the_boot(lab: Lab,
     assert "started before it was confirmed" in edge.read("/var/lib/netc/history")
 
 
+def test_a_rollback_that_waits_for_the_lock_kills_no_process_but_the_change(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    """`netc-host run` may hold the lock while it brings parts up. The change has ended, and its number is another's."""
+    deliver(lab, edge, compiled(test_install.TOPOLOGY, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
+    install(edge, "--detach")
+    bystander = edge.start(["bash", "-c", "echo $BASHPID; exec setsid sleep 1000"])
+    wait(lambda: edge.run(["pgrep", "-f", "sleep 1000"], check=False).stdout)
+    number = edge.run(["pgrep", "-f", "^sleep 1000"]).stdout.strip()
+    edge.write("/var/lib/netc/pending/process", f"{number}\n")
+    edge.start(["flock", "/var/lib/netc/lock", "sleep", "7"])
+    netc_host(edge, "revert")
+    assert bystander.alive
+    assert test_install.links(edge) == {"vx-node"}
+
+
 def test_run_goes_on_in_a_new_version_of_itself(lab: Lab, edge: Host, tmp_path: Path) -> None:
     deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
     install(edge, "--commit")
