@@ -48,6 +48,8 @@ VOLATILE_SYSCTL = re.compile(
 FALLBACK = re.compile(r"\b(gre0|gretap0|erspan0|ip6gre0|tunl0|ip6tnl0|sit0|ip_vti0|ip6_vti0)\b")
 # What turning forwarding on changes, on every link: the kernel refuses redirects, and is any router of a prefix.
 FORWARDING = r"/(ip_forward|forwarding|mc_forwarding|accept_redirects) |\"protocol\": \"2\".*\"type\": \"4\""
+# Folders that are hidden from programs of splits stay, since those may still have them hidden.
+HIDDEN = "^. /run/(avahi-daemon|dbus|nscd|systemd(/resolve)?)$"
 
 
 def parsed(said: str) -> State:

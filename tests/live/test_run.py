@@ -15,7 +15,7 @@ from live.lab import Host, Lab
 from live.needs import require
 from live.process import Process
 from live.routers import NETWORK, birdc, link, router
-from live.service import SPACE, serve, service, state
+from live.service import SPACE, WORLD4, knows, serve, service, state
 from live.state import difference
 from live.waiting import wait
 
@@ -239,6 +239,31 @@ def test_run_checks_an_anycast_service_and_drains_it_before_the_end(lab: Lab, tm
     assert running.wait() == 0
     assert state(host) == ""
     assert host.run(["ip", "netns"]).stdout == ""
+
+
+def test_an_anycast_service_whose_checker_was_killed_with_run_is_withdrawn_when_it_goes_down(
+    lab: Lab, tmp_path: Path
+) -> None:
+    text = NETWORK + MEMBERS + service("a") + link("a", "b", "cost = 5") + router("a", 1) + router("b", 2)
+    host = lab.host("a")
+    lab.wire(host, "eth0", lab.host("world"), "a", a_addresses=["198.51.100.1/24"])
+    deliver(lab, host, compiled(text, tmp_path)["a"])
+    give_key(host, "host", "a")
+    host.write("/run/asked", "", 0o666)
+    install(host, "--commit")
+    running = run(host)
+    wait(lambda: state(host) == "down")
+    serve(host)
+    wait(lambda: state(host) == "up")
+    wait(lambda: not host.run(["pgrep", "-f", "netc-host up"], check=False).stdout)
+    assert knows(host, WORLD4)
+    host.run(["kill", "-KILL", host.read("/run/netc-run/pid").strip(), pid_of(host, f"/etc/netc/parts/{SPACE}/health")])
+    wait(lambda: not running.alive)
+    host.run([f"/etc/netc/parts/{SPACE}/down"])
+    assert state(host) == ""
+    assert not knows(host, WORLD4)
+    netc_host(host, "down")
+    assert host.run(["ls", "/run/netc"], check=False).returncode != 0
 
 
 def test_run_looks_up_endpoints(lab: Lab, tmp_path: Path) -> None:
