@@ -111,6 +111,23 @@ def test_invalid_arguments_are_wrong_use(words: list[str]) -> None:
     assert netc(*words).code == 2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "--format", "xml"],
+        ["deploy", "--through", "tin"],
+        ["deploy", "--limit", "0"],
+        ["deploy", "--limit", "x"],
+    ],
+)
+def test_an_option_with_a_wrong_value_is_reported_without_the_words_of_a_library(words: list[str]) -> None:
+    ran = netc(*words, str(MESH))
+
+    assert ran.code == 2
+    assert f"'{words[1]}'" in ran.err
+    assert not re.search("Value error|Input should|unable to parse", ran.err)
+
+
 def test_help_names_every_verb() -> None:
     ran = netc("--help")
 

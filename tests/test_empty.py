@@ -1,4 +1,4 @@
-"""An empty list never means everyone: it is none, as if its key were not there, or it is a mistake."""
+"""An empty list is an error at its place, since it may be read as everyone, as none, or as a key that is left out."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ from netc.diagnostic import InvalidTopology, KeyPath
 from netc.language.schema import Schema, inside, schema
 from topologies import FULL, document
 
-NONE = {
-    *("acknowledge", "anycast/*/services", "anycast/*/unicast/*", "bgp/flaps", "bgp/reflectors", "bgp/refuse"),
-    *("bgp/roa", "hosts/*/addresses", "hosts/*/loopback", "hosts/*/bgp/learn", "hosts/*/bgp/prefixes"),
-    *("hosts/*/firewall/allow", "hosts/*/firewall/deny", "hosts/*/firewall/pass"),
-    *("hosts/*/bridges/*/publish", "hosts/*/bridges/*/snat"),
-    *("hosts/*/namespaces/*/access", "hosts/*/namespaces/*/address", "hosts/*/namespaces/*/publish"),
-    *("hosts/*/namespaces/*/services", "hosts/*/tunnels/*/start"),
-    *("hosts/*/splits/*/direct", "hosts/*/splits/*/dns"),
-    *("hosts/*/tunnels/*/address", "hosts/*/tunnels/*/dns", "hosts/*/tunnels/*/peer"),
-    *("hosts/*/tunnels/*/routes", "hosts/*/uplinks/*/prefixes"),
-    *("links/*/ends/*/routes", "meshes/*/subnet"),
-    *("sets/*/files", "sets/*/ipset", "sets/*/minus", "sets/*/prefixes", "sets/*/sets"),
+NONE = {"hosts/*/tunnels/*/dns"}
+"""Lists that may be empty: beside `import`, none of the resolvers that the file of the provider names."""
+
+JUDGED = {
+    *("anycast/*/addresses", "anycast/*/check/command", "anycast/*/hosts", "hosts/*/firewall/allow/from"),
+    *("hosts/*/firewall/allow/interface", "hosts/*/firewall/allow/ports", "meshes/*/hosts"),
 }
-"""Lists that may be empty: netc takes it as if the key were not there, which is none, or a mistake that is told of."""
+"""Lists for which a check, or a type of their own, has other words than NC0126."""
 
 UNSEEN = {"acknowledge", "forwards/*/on", "hosts/*/bridges/*/publish/on", "links/*/ends/*/allowed_ips"}
 """Lists that no topology of these has: tests/diagnostics/NC0126-empty.toml has the last three."""
 
 
-def lists(node: Schema, form: str = "") -> Iterator[str]:
+def lists(node: Schema) -> Iterator[str]:
     """Every key of the language that takes a list."""
+    yield from (form for form, _ in nodes(node))
+
+
+def nodes(node: Schema, form: str = "") -> Iterator[tuple[str, Schema]]:
+    """The same, each with its place in the schema."""
     if form and "array" in node.get("type", ()):
-        yield form
+        yield form, node
     items = node.get("items")
     for table in (node, items if isinstance(items, dict) else {}):
         named = (*table.get("patternProperties", {}).values(), table.get("additionalProperties"))
@@ -46,7 +45,7 @@ def lists(node: Schema, form: str = "") -> Iterator[str]:
             *table.get("properties", {}).items(),
             *(("*", one) for one in named if isinstance(one, dict)),
         ):
-            yield from lists(inner, f"{form}/{key}" if form else key)
+            yield from nodes(inner, f"{form}/{key}" if form else key)
 
 
 def written(value: Any, node: Schema, path: KeyPath = (), form: str = "") -> Iterator[tuple[KeyPath, str]]:
@@ -78,6 +77,14 @@ def changed(topology: dict[str, Any], path: KeyPath, *, empty: bool) -> str:
     return document(document_)
 
 
+def has_import(topology: dict[str, Any], path: KeyPath) -> bool:
+    """Whether the table of that list imports a provider's file."""
+    table: Any = topology
+    for key in path[:-1]:
+        table = table[key]
+    return "import" in table
+
+
 def outcome(text: str, folder: Path) -> object:
     """What is compiled, or the codes of the mistakes with their places."""
     try:
@@ -94,21 +101,33 @@ def known() -> tuple[tuple[dict[str, Any], Path], ...]:
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES) + 1))
-def test_an_empty_list_means_none_or_is_an_error(number: int) -> None:
+def test_an_empty_list_is_an_error(number: int) -> None:
     topology, folder = known()[number]
     opened: list[str] = []
     for path, form in written(topology, schema()):
         said = outcome(changed(topology, path, empty=True), folder)
-        if form in NONE:
-            expected = outcome(changed(topology, path, empty=False), folder)
-            # What a mistake follows from may be told at the key, or at the table that lacks it.
-            same = said == expected or (isinstance(said, set) and isinstance(expected, set))
-            opened += [] if same else [f"{form}: is not the same as none"]
+        if form in NONE and has_import(topology, path):
+            opened += [] if not isinstance(said, set) else [f"{form}: is refused beside `import`"]
         elif not isinstance(said, set) or not any(where[: len(path)] == path for _, where in said):
             told = sorted(said) if isinstance(said, set) else "compiled"
             opened.append(f"{form}: is no mistake at its place: {told}")
 
     assert sorted(set(opened)) == []
+
+
+def test_lists_that_no_topology_of_these_has_are_refused_too() -> None:
+    path = ROOT / "tests" / "diagnostics" / "NC0126-empty.toml"
+    said = outcome(path.read_text("utf-8"), path.parent)
+    assert isinstance(said, set)
+    forms = dict(written(tomllib.loads(path.read_text("utf-8")), schema()))
+
+    assert {forms.get(where) for code, where in said if code == "NC0126"} >= UNSEEN - {"acknowledge"}
+
+
+def test_editors_refuse_an_empty_list_too() -> None:
+    open_ends = {form for form, node in nodes(schema()) if "array" in node["type"] and not node.get("minItems")}
+
+    assert open_ends == JUDGED | NONE
 
 
 def test_every_list_of_the_language_is_in_some_topology_of_the_tests() -> None:

@@ -275,3 +275,22 @@ def test_a_changed_default_of_an_unknown_key_is_found(table: tuple[str, ...], ke
     assert not astray(CHANGE)
     assert not astray(Change("0.2.1", ALLOW, "ports", ""))
     assert not astray(Change("0.2.1", ("network",), "name", ""))
+
+
+SPLIT = 'version = 1\n[hosts.a.splits.s]\ntunnel = "t"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "matters"),
+    [
+        ('service = "web.service"\ndns = "10.66.0.1"', True),
+        ('group = "g"\ncommand = "t"\ndns = "10.66.0.1"', True),
+        ('user = "ann"\ndns = "10.66.0.1"', False),
+        ('service = "web.service"', False),
+        ('service = "web.service"\ndns = "10.66.0.1"\nmode = "except"', False),
+    ],
+)
+def test_the_bus_is_named_only_where_a_split_hides_it(keys: str, matters: bool) -> None:
+    told = changed(SPLIT + keys, Compiler("0.1.0"))
+
+    assert any("D-Bus" in one.what for one in told) is matters

@@ -170,6 +170,7 @@ FULL: Table = {
                     "kind": "wireguard",
                     "address": ["10.15.0.2/24", "fd15::2/64"],
                     "private_key": {"credential": "esc.key"},
+                    "open": ["7002/tcp", {"ports": "7002-7003/udp", "from": "2001:db8::/32"}],
                     "peer": {
                         "public_key": key("escape"),
                         "endpoint": "192.0.2.12:443",
@@ -213,6 +214,7 @@ FULL: Table = {
                     "dns": ["10.15.0.1", "fd15::1"],
                     "command": "t",
                     "open": [{"ports": "7001/tcp", "from": ["192.0.2.0/24"]}],
+                    "serve": ["53/udp", "7000-7010/udp"],
                 },
                 "i": {"tunnel": "grey", "interface": "eth5", "ipv6": "direct"},
                 "o": {"tunnel": "grey", "user": "nobody", "mode": "except", "mark": 200},
@@ -437,7 +439,8 @@ class Maker:
         ipv6 = self.table({}, {"ipv6": "block"}, {"ipv6": "direct"}, *([{"ipv6": "tunnel"}] if six else []))
         there = ["10.64.0.1", "fd64::1"] if six and ipv6.get("ipv6", "tunnel") == "tunnel" else ["10.64.0.1"]
         direct = self.some(["private", "office", "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"])
-        said = self.table({}, {"dns": there}) | self.open(tunnel) | {"direct": direct}
+        serve = self.table({}, {} if "interface" in who or "source" in who else {"serve": ["53/udp", "5000-5010/udp"]})
+        said = self.table({}, {"dns": there}) | self.open(tunnel) | {"direct": direct} | serve
         return {"tunnel": name, "mark": 249} | who | ipv6 | said
 
     def open(self, tunnel: Table) -> Table:
@@ -869,23 +872,36 @@ def drawn(make: Maker, machines: list[Machine]) -> Table:
             hosts[machine.name]["namespaces"] |= spaces
     named = {f"l{number}": link for number, link in enumerate(links)}
     system, ways = routing(make, machines, hosts)
-    return {
-        "version": 1,
-        "network": {"name": "drawn"},
-        "hosts": hosts,
-        **system,
-        "links": named | ways,
-        "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
-        "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
-        "sets": {
-            "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
-            "bad": {
-                "prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"]),
-                **make.table({}, {"sets": ["linklocal", "office"]}, {"minus": ["private", "198.19.7.1/32"]}),
-                **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
+    return without_empty(
+        {
+            "version": 1,
+            "network": {"name": "drawn"},
+            "hosts": hosts,
+            **system,
+            "links": named | ways,
+            "meshes": {f"m{number}": mesh for number, mesh in enumerate(meshes)},
+            "forwards": forwards(make, {machine.name: machine for machine in machines}, hosts, named),
+            "sets": {
+                "office": {"prefixes": ["198.18.0.0/16", "2001:db8:1ce::/48", "198.18.7.0/24"]},
+                "bad": {
+                    "prefixes": make.one("198.19.0.0/16", ["2001:db8:bad::/48"], ["0.0.0.0/0", "::/0"]),
+                    **make.table({}, {"sets": ["linklocal", "office"]}, {"minus": ["private", "198.19.7.1/32"]}),
+                    **make.table({}, {"ipset": True}, {"ipset": machines[0].name} if machines else {}),
+                },
             },
-        },
-    }
+        }
+    )
+
+
+def without_empty(table: Table) -> Table:
+    """Lists of which nothing was drawn are left out: an empty list is an error."""
+    return {key: _without_empty(value) for key, value in table.items() if value != []}
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return without_empty(value) if isinstance(value, dict) else value
 
 
 def routing(make: Maker, machines: list[Machine], hosts: Table) -> tuple[Table, Table]:

@@ -57,7 +57,7 @@ needs_are_met() { # each program and secret that the parts of `order` need is th
       known[$word $what]=1
       case $word in
         need) command -v "$what" >/dev/null || [[ " $missing" == *" $package "* ]] || missing+="$package " ;;
-        secret) [[ $what != /* || -s $what ]] || { report "the secret $what is missing: copy it to this host, or make it: $how"; left=1; } ;;
+        secret) [[ $what != /* || -s $what ]] || { report "the secret $what is missing: copy it to this host; this makes keys of its own and lists the others: $how"; left=1; } ;;
       esac
     done
   done

@@ -3,7 +3,7 @@ take_lock() { exec 8>"$store/lock" && flock -w "$1" 8; } # SECONDS to wait: only
 busy() { die "another $1 is under way: $(holders "$store/lock")"; } # WHAT
 
 install_from() { # TREE HOST [OPTION…], called by `install` in TREE
-  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' any_host='' within=180 from='' old new token process by connection
+  local tree=$1 host=$2 dry='' commit='' detach='' overwrite='' any_host='' within=180 from='' made='' old new token process by connection
   shift 2
   while (($#)); do
     case $1 in
@@ -23,8 +23,8 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   use bring || exit 1
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
-  { mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
-  flock -n 8 || busy install
+  { { [[ -e $store ]] || made=1; } && mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
+  { flock -n 8 || busy install; } && [[ ! $dry || ! $made ]] || trap 'rm -rf "$store"' EXIT # a host that had nothing has nothing again
   no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
@@ -52,7 +52,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   wait
 
   [[ ! $commit ]] || exec "$trees/$new/files/usr/local/sbin/netc-host" confirm "$token" --from console
-  report "rolls back in $(($(<"$pending/until") - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
+  report "rolls back in $(($(reverts_at) - $(printf '%(%s)T' -1))) s unless it is confirmed over a new connection:"
   echo "netc-host confirm $token"
   [[ ! $detach ]] || exit 0
   while [[ -e $pending ]]; do sleep 0.5; done
@@ -161,21 +161,20 @@ up() { # repeats, since parts that depend on a broken one may break when that go
   ((!${#not_up[@]})) || die "${not_up[*]}: not up or broken; netc-host check prints what is missing"
 }
 down() {
-  local order failed=()
+  local order failed=() part
   require_idle
   installed_order
   reversed order
   ! has_systemd || stop_units "${order[@]}"
   take_down_parts "${order[@]}"
+  for part in "${order[@]}"; do [[ $part != split-* || -e /run/netc/$part ]] || report "${part/-/ } is down: what it chose now leaves by the host's own routes"; done
+  ((!${#failed[@]}))
 }
 # shellcheck source=/dev/null
 libraries=$root/usr/lib/netc
-if [[ ! $root && -e $pending/new ]]; then # a change that was cut off leaves this netc-host beside libraries of another one
-  for of in old new; do
-    of=$trees/$(<"$pending/$of")/files
-    ! cmp -s "$0" "$of/usr/local/sbin/netc-host" || libraries=$of/usr/lib/netc
-  done
-fi
+for of in old new; do # a change that was cut off leaves this netc-host beside libraries of another one
+  [[ ! $root && -e $pending/new ]] && of=$trees/$(<"$pending/$of")/files && cmp -s "$0" "$of/usr/local/sbin/netc-host" && libraries=$of/usr/lib/netc
+done
 use() { source "$libraries/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 [[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end

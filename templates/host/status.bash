@@ -11,9 +11,11 @@ found() {
   found_failed
   :
 }
+# By the wall clock, which may have been set since. The rollback comes by the clock that counts from the boot.
+reverts_at() { { local now due; read -r due <"$pending/due" && read -r now _ </proc/uptime; } 2>/dev/null && echo $(($(printf '%(%s)T' -1) + due - ${now%.*})) || cat "$pending/until" 2>/dev/null || echo -; }
 found_generation() {
   row generation "$(current)"
-  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(cat "$pending/until" 2>/dev/null || echo -)" "$(sed 's/\blaying/placing/' "$pending/phase" 2>/dev/null || echo preparing)"
+  [[ ! -e $pending ]] || row pending "$(cat "$pending/new" 2>/dev/null || echo none)" "$(reverts_at)" "$(sed 's/\blaying/placing/' "$pending/phase" 2>/dev/null || echo preparing)"
 }
 found_parts() { # half: an `up` or `down` is running or was interrupted; broken: something of it is missing
   local part state order up=() difference

@@ -113,7 +113,10 @@ def test_a_connection_to_a_target_that_is_down_is_dropped(lab: Lab, tmp_path: Pa
 SERVER = ("10.0.3.20", "fd00:3::20")
 
 
-def served_behind(keep: str, firewall: str) -> str:
+FIXED = 'addresses = ["192.168.1.30/24", "fd01::30/64"]'
+
+
+def served_behind(keep: str, firewall: str, addresses: str = FIXED) -> str:
     edge, node = (public_key(private_key(name)) for name in ("edge", "node"))
     return f"""
 version = 1
@@ -128,7 +131,7 @@ public_key = "{edge}"
 [hosts.node]
 id = 2
 wan = "eth0"
-addresses = ["192.168.1.30/24", "fd01::30/64"]
+{addresses}
 endpoint = false
 public_key = "{node}"
 {firewall}
@@ -148,10 +151,16 @@ keep_source = {keep}
 """
 
 
-@pytest.mark.parametrize(("keep", "firewall"), [("true", ""), ("false", "firewall = {}")], ids=["kept", "masqueraded"])
-def test_a_server_behind_a_bridge_that_netc_does_not_know(lab: Lab, tmp_path: Path, keep: str, firewall: str) -> None:
+@pytest.mark.parametrize(
+    ("keep", "firewall", "addresses"),
+    [("true", "", FIXED), ("false", "firewall = {}", FIXED), ("true", "", ""), ("true", "firewall = {}", "")],
+    ids=["kept", "masqueraded", "dhcp", "dhcp-firewall"],
+)
+def test_a_server_behind_a_bridge_that_netc_does_not_know(
+    lab: Lab, tmp_path: Path, keep: str, firewall: str, addresses: str
+) -> None:
     """Of the image, LXC or Docker. While it is down, the route to the server is the serving host's default route."""
-    trees = compiled(served_behind(keep, firewall), tmp_path)
+    trees = compiled(served_behind(keep, firewall, addresses), tmp_path)
     edge, node = (install(lab, name, trees) for name in ("edge", "node"))
     world, server = lab.host("world"), lab.host("server")
     world.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
@@ -181,10 +190,35 @@ def test_a_server_behind_a_bridge_that_netc_does_not_know(lab: Lab, tmp_path: Pa
     targets = f"dst host {SERVER[0]} or dst host {SERVER[1]}"
     assert left.packets(targets) == []
 
-    # Without the rule they leave, or the test above would show nothing.
+    # Without the rules they leave, or the test above would show nothing.
+    if not addresses:
+        node.run(script("targets", "down"))
     for program in ("iptables", "ip6tables"):
         node.run([program, "-t", "mangle", "-F", "netc-leaves-by"], check=False)
     node.run(["nft", "flush", "chain", "inet", "netc", "leaves_by"], check=False)
     for proto, at in tries:
         client(world, proto, at, 80, timeout=SILENCE)
     assert all(left.packets(f"dst host {address}") != [] for address in SERVER)
+
+
+def test_a_server_in_the_subnet_of_an_uplink_with_dhcp_is_reached(lab: Lab, tmp_path: Path) -> None:
+    there = served_behind("true", "", "").replace(SERVER[0], "192.168.1.20").replace(SERVER[1], "fd01::20")
+    trees = compiled(there, tmp_path)
+    edge, node = (install(lab, name, trees) for name in ("edge", "node"))
+    world = lab.host("world")
+    ends = [f"{EDGE[0]}/24", f"{EDGE[1]}/64"], [f"{VISITOR[0]}/24", f"{VISITOR[1]}/64"]
+    lab.wire(edge, "eth0", world, "edge", a_addresses=ends[0], b_addresses=ends[1])
+    ends = ["192.168.1.30/24", "fd01::30/64"], ["192.168.1.1/24", "fd01::1/64", "192.168.1.20/24", "fd01::20/64"]
+    lab.wire(node, "eth0", world, "node", a_addresses=ends[0], b_addresses=ends[1])
+    world.run(["sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"])
+    for host, routers in ((edge, VISITOR), (node, ("192.168.1.1", "fd01::1"))):
+        for router in routers:
+            host.run(["ip", "route", "add", "default", "via", router])
+    up(edge)
+    up(node)
+    met(node, "wg-edge")
+    left = Capture(node, "eth0")
+    for at in EDGE:
+        client(world, "tcp", at, 80, timeout=SILENCE)
+    for server in ("192.168.1.20", "fd01::20"):
+        assert left.packets(f"dst host {server} and tcp port 80") != []

@@ -477,3 +477,11 @@ def test_bird_judges_its_configuration_as_the_user_that_it_is(lab: Lab, edge: Ho
     assert said.returncode == 1
     assert "BIRD refuses bird.conf" in said.stderr
     assert "/etc/netc " not in what_is_there(edge)
+
+
+def test_a_trial_run_leaves_nothing_on_a_host_that_had_nothing(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    places = ["/var/lib/netc", "/etc/netc", "/run/netc", "/usr/lib/netc"]
+    assert install(edge, "--dry-run").returncode == 0
+
+    assert [place for place in places if edge.run(["test", "-e", place], check=False).returncode == 0] == []

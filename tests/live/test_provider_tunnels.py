@@ -43,16 +43,30 @@ EXIT = ("10.66.0.1", "fd66::1")
 BEHIND = ("10.99.0.2", "fd99::2")
 """A machine that the laptop forwards to."""
 
-SPLIT = 'group = "cavorite"\ncommand = "t"\nopen = ["7001/tcp", { ports = "7002/udp", from = ["10.66.0.1/32"] }]'
+OPENED = 'open = ["7001/tcp", { ports = "7002/udp", from = ["10.66.0.1/32"] }]'
+SPLIT = 'group = "cavorite"\ncommand = "t"\n'
 SHUT_FORWARDING = "[hosts.laptop.firewall]\n"
 OPEN_INPUT = '[hosts.laptop.firewall]\ninput = "accept"\nforward = "accept"\n'
 
 
+def of_split(opened: str) -> str:
+    return test_splits.topology(SPLIT + opened) + "\n"
+
+
+def with_routes(opened: str) -> str:
+    tunnel = test_splits.topology().partition("[hosts.laptop.splits.cavorite]")[0]
+    return f'{tunnel}routes = ["203.0.113.201/32", "fd99:9::/64"]\n{opened}\n'
+
+
+TUNNELS = {"split": of_split, "routes": with_routes}
+
+
+@pytest.mark.parametrize("tunnel", TUNNELS)
 @pytest.mark.parametrize("firewall", ["", SHUT_FORWARDING, OPEN_INPUT], ids=["none", "firewall", "accept"])
-def test_a_host_is_closed_to_the_tunnel_of_a_split_except_to_ssh_and_open_ports(
-    lab: Lab, tmp_path: Path, firewall: str
+def test_a_host_is_closed_to_the_other_end_of_a_tunnel_except_to_open_ports(
+    lab: Lab, tmp_path: Path, firewall: str, tunnel: str
 ) -> None:
-    there = test_splits.scene(lab, tmp_path, test_splits.topology(SPLIT) + firewall)
+    there = test_splits.scene(lab, tmp_path, TUNNELS[tunnel](OPENED) + firewall)
     laptop, behind = there.laptop, lab.host("behind")
     lab.wire(laptop, "lan0", behind, "eth0", a_addresses=("10.99.0.1/24", "fd99::1/64"), b_addresses=("10.99.0.2/24",))
     behind.run(["ip", "address", "add", "fd99::2/64", "dev", "eth0", "nodad"])
@@ -65,26 +79,40 @@ def test_a_host_is_closed_to_the_tunnel_of_a_split_except_to_ssh_and_open_ports(
     for port in (22, 7001, 7002, 7003):
         echo(laptop, port)
     echo(behind, 7001)
+    echo(there.exit, 7004)
 
     def seen(protocol: Proto, address: str, port: int, timeout: float = SILENCE) -> str | None:
         return client(there.exit, protocol, address, port, timeout=timeout)
 
     for address, peer in zip(LAPTOP, EXIT, strict=True):
-        assert client(there.exit, "tcp", address, 22) == peer
         assert client(there.exit, "tcp", address, 7001) == peer
         assert seen("udp", address, 7001) is None
         for protocol in PROTOCOLS:
             assert seen(protocol, address, 7003) is None, f"{protocol} to {address}"
+        assert seen("tcp", address, 22) is None, "ssh is not for strangers"
+        assert client(laptop, "tcp", peer, 7004, source=address) == address, "replies come in"
     assert client(there.exit, "udp", LAPTOP[0], 7002) == EXIT[0]
     assert seen("udp", LAPTOP[1], 7002) is None, "`from` names one address"
     for address in BEHIND:
         assert seen("tcp", address, 7001) is None, "nothing passes through"
-    assert test_splits.sees(there, test_splits.MEMBER) == test_splits.OF_MEMBER
+    assert client(there.world, "tcp", test_splits.LAPTOP[0], 22) == test_splits.ROUTER[0], "by the uplink it is open"
+    if tunnel == "split":
+        assert test_splits.sees(there, test_splits.MEMBER) == test_splits.OF_MEMBER
+
+
+@pytest.mark.parametrize("firewall", ["", SHUT_FORWARDING, OPEN_INPUT], ids=["none", "firewall", "accept"])
+def test_ssh_by_the_tunnel_is_open_where_the_author_says_so(lab: Lab, tmp_path: Path, firewall: str) -> None:
+    opened = 'open = { ports = "20-25/tcp", from = "10.66.0.1/32" }'
+    there = test_splits.scene(lab, tmp_path, with_routes(opened) + firewall)
+    test_splits.start(there)
+    echo(there.laptop, 22)
+    assert client(there.exit, "tcp", LAPTOP[0], 22) == EXIT[0]
+    assert client(there.exit, "tcp", LAPTOP[1], 22, timeout=SILENCE) is None, "`from` names one address"
 
 
 def test_without_the_rules_the_provider_reaches_the_host(lab: Lab, tmp_path: Path) -> None:
     """Or the tests above would be about something else."""
-    there = test_splits.scene(lab, tmp_path, test_splits.topology(SPLIT))
+    there = test_splits.scene(lab, tmp_path, of_split(OPENED))
     test_splits.start(there)
     echo(there.laptop, 7003)
     assert client(there.exit, "tcp", LAPTOP[0], 7003, timeout=SILENCE) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,22 @@ def test_run_starts_what_ended_and_takes_all_down_at_sigterm(lab: Lab, edge: Hos
     assert edge.run(["ls", "/run/netc-run"], check=False).returncode != 0
     netc_host(edge, "uninstall")
     assert difference(before, edge.state()) == ""
+
+
+def test_run_bounds_the_logs_of_programs(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    log = "/run/netc/tunnel-x.log"
+    # As `exec_detached` starts a program.
+    writer = edge.start(["bash", "-c", f"while :; do printf '%01000d\\n' $((n++)); sleep 0.0005; done >>{log}"])
+    edge.run(["bash", "-c", f"head -c 2000000 /dev/zero >>{log}"])
+    running = run(edge)
+    wait(lambda: int(edge.run(["stat", "-c", "%s", log]).stdout) < 1_000_000)
+    last = int(edge.run(["tail", "-n", "1", log]).stdout)
+    time.sleep(1)
+    assert int(edge.run(["tail", "-n", "1", log]).stdout) > last
+    writer.stop()
+    running.stop()
 
 
 def test_run_takes_back_a_change_that_nobody_confirmed_before_the_boot(lab: Lab, edge: Host, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -492,3 +493,24 @@ def test_a_userspace_device_that_hangs_is_reported_and_replaced(edge: Host) -> N
     assert drift(edge) == []
     assert edge.run(["kill", "-0", *programs], check=False).returncode != 0
     edge.run(["ping", "-qc1", "-W20", "10.77.1.1"])
+
+
+def test_the_time_left_does_not_follow_a_clock_that_is_set(lab: Lab, tmp_path: Path) -> None:
+    edge = lab.host("edge")
+    deliver(lab, edge, compiled(ALONE, tmp_path / "a")["edge"])
+    install(edge, "--detach", "--within", "80")
+    # The clock of all hosts here is that of this machine: what the host has noted of it goes wrong instead.
+    for noted in ("1", "99999999999"):
+        edge.run(["bash", "-c", f"echo {noted} >/var/lib/netc/pending/until"])
+        said = [netc_host(edge, "status", *form, check=False).stdout for form in ((), ("--json",))]
+        assert re.search(r"(?m)^pending .*, rolls back in [5-8]\d s unless confirmed$", said[0])
+        assert 40 < json.loads(said[1])["pending"]["reverts_at"] - time.time() < 82
+
+
+ALONE = """
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+"""

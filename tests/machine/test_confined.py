@@ -225,3 +225,38 @@ def test_a_client_of_docker_is_refused_before_anything_changes(lab: Lab, box: Ma
         if refused:
             assert f"netc: late.service runs `{refused}`, whose programs are not in vpn: " in said.stderr
             assert "nothing was changed" in said.stderr
+
+
+SOCKET = "[Socket]\nListenStream={at}\n\n[Install]\nWantedBy=sockets.target\n"
+
+
+def test_a_socket_in_the_network_of_the_host_is_refused_and_seen(lab: Lab, box: Machine, tmp_path: Path) -> None:
+    """systemd itself listens for the service, wherever that runs."""
+    assert netc_host(box, "check").stdout == ""
+    units = {"late": "late.service", "visits": "visits.service"}
+    for name, at in {"stays": "/run/stays", "late": "7005", "visits": "7006", "many": "/run/many"}.items():
+        accepts = "Accept=yes\n" if name == "many" else ""
+        text = SOCKET.format(at=at).replace("[Install]", f"{accepts}[Install]")
+        box.write(f"/etc/systemd/system/{name}.socket", text)
+    box.run(["systemctl", "daemon-reload"])
+    box.run(["systemctl", "enable", "stays.socket", "late.socket", "visits.socket", "many.socket"])
+    deliver(lab, box, compiled(NEW, tmp_path / "new")["box"])
+    said = install(box, "--dry-run", check=False)
+    assert said.returncode == 1
+    for name, service in units.items():
+        assert f"netc: {name}.socket listens for {service}, in the host's network and not in " in said.stderr
+    assert said.stderr.count("listens for") == 2
+    assert "systemctl disable --now late.socket, or list it in `services` of the namespace" in said.stderr
+
+    box.run(["systemctl", "disable", "late.socket", "visits.socket"])
+    assert "listens for" not in install(box, "--dry-run").stderr
+    listed = NEW.replace('"late.service"', '"late.service", "late.socket"')
+    box.run(["systemctl", "enable", "late.socket"])
+    deliver(lab, box, compiled(listed, tmp_path / "listed")["box"])
+    assert "listens for" not in install(box, "--dry-run").stderr
+
+    box.run(["systemctl", "stop", "visits.service"])
+    box.run(["systemctl", "start", "visits.socket"])
+    found = netc_host(box, "check", check=False).stdout
+    assert "split-seeding: visits.socket listens for service visits.service in the host's network: " in found
+    assert netc_host(box, "status", check=False).returncode == 1

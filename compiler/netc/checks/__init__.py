@@ -30,6 +30,8 @@ SUBJECTS = (
     "forward_rings",
     "uplinks",
     "firewall",
+    "strangers",
+    "devices",
     "coexistence",
     "sets",
     "splits",

@@ -17,7 +17,7 @@ from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 
 SMALL = {4: 24, 6: 64}
-"""The shortest prefix length of a subnet that a hint offers for a tunnel."""
+"""The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route to a neighbour."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -102,6 +102,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             "write the address of the neighbour",
         )
     if tunnel is None:
+        yield from _by_route_alone(host, peer, where, network)
         return
     if tunnel.namespace:
         what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, where BIRD does not run"
@@ -124,6 +125,29 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             f"add `{peer.address}/{32 if peer.address.version == 4 else 128}` to `allowed_ips` of the peer",
             (tunnel.where,),
         )
+
+
+def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+    """A neighbour without `tunnel` and `interface` that the host reaches through a tunnel or link, by its `routes`.
+    An interface of the image may be in part of a larger one, and lead to the neighbour."""
+    if peer.multihop or peer.interface:
+        return
+    table = network.topology.hosts[host]
+    interfaces = [one for one in network.interfaces[host] if not one.namespace]
+    subnets = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
+    subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
+    subnets += [net for one in interfaces for net in one.addresses]
+    small = [(one, net) for one in interfaces for net in one.routes if net.prefixlen >= SMALL[net.version]]
+    by = next((one for one, net in small if peer.address in net), None)
+    if by is None or any(peer.address in net for net in subnets):
+        return
+    is_tunnel = by.origin[0] == "hosts"
+    what = f"only `routes` of {'tunnel' if is_tunnel else 'link'} `{by.origin[-1]}` reach {peer.address}"
+    what += ", and BIRD does not find a neighbour by a route"
+    hint = "write `multihop = 2`: it is behind another router"
+    if is_tunnel:
+        hint = f'use fe80 addresses, here and in `address` of {by.origin[-1]}, with `tunnel = "{by.origin[-1]}"`'
+    yield Diagnostic("NC2202", (*where, "address"), what, hint, (by.where,))
 
 
 def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface, network: Network) -> Diagnostic:

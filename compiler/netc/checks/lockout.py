@@ -17,12 +17,13 @@ from netc.language.values import Family, Ports
 from netc.network.interface import Network
 from netc.network.ranges import BITS, Ranges, holds, of_prefixes
 from netc.network.sets import Members, members
+from netc.network.strangers import strangers
 from netc.network.uplinks import own_addresses, uplink_interfaces
 from netc.plan.facts import Address, Ruleset
 from netc.plan.filtering import InputRule, input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources, Stranger
+from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
 
 UPLINK = InterfaceName("uplink")
 """The uplink of a host without `wan`. No rule can name it."""
@@ -69,9 +70,11 @@ def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
 def _arrivals(
     host: HostName, held: tuple[Address, ...], network: Network, rules: Rules
 ) -> Iterator[tuple[InterfaceName, IPAddress]]:
-    """Every address of the host by each uplink; those of a tunnel and of the uplinks also by that tunnel. Without
-    addresses that no rule can keep ssh from."""
-    tunnels = [i for i in network.interfaces[host] if i.namespace is None]
+    """Every address of the host by each uplink; those of a tunnel and of the uplinks also by that tunnel, unless
+    strangers are behind it, who reach ssh only if the author opens it. Without addresses that no rule can keep ssh
+    from."""
+    closed = {interface.name for interface in strangers(host, network)}
+    tunnels = [i for i in network.interfaces[host] if i.namespace is None and i.name not in closed]
     declared = own_addresses(host, network)
     made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
     everywhere = tuple(dict.fromkeys((*declared, *(ip for ip in made if not ip.is_link_local()))))
@@ -145,7 +148,7 @@ class Rules:
                 and self._lets_in(rule, Syn(device, to, to, self.port))
             ):
                 break
-            if not isinstance(rule, Stranger) and rule.sources:
+            if rule.sources:
                 edges |= {edge for first, last in self.members(rule.sources).of(family) for edge in (first, last + 1)}
         return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
 
@@ -176,9 +179,6 @@ class Rules:
                 case Denial():
                     if syn.source in self.members(rule.sources):
                         return rule.origin
-                case Stranger():
-                    if syn.device == rule.device:
-                        return rule.origin
                 case Opening():
                     if self._lets_in(rule, syn):
                         return None
@@ -195,17 +195,13 @@ class Rules:
         )
 
 
-def _deciding(order: Iterable[InputRule]) -> Iterator[Denial | Opening | Stranger]:
-    """What decides of a new connection: what a stranger may open comes before what shuts the rest out."""
-    for rule in order:
-        if isinstance(rule, Stranger):
-            yield from rule.openings
-        if isinstance(rule, (Denial, Opening, Stranger)):
-            yield rule
+def _deciding(order: Iterable[InputRule]) -> Iterator[Denial | Opening]:
+    """What decides of a new connection. Rules about strangers are not among them: `_arrivals` has none of theirs."""
+    yield from (rule for rule in order if isinstance(rule, (Denial, Opening)))
 
 
-def _is_for_all(rule: Denial | Opening | Stranger, port: int) -> bool:
-    if isinstance(rule, (Denial, Stranger)) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
+def _is_for_all(rule: Denial | Opening, port: int) -> bool:
+    if isinstance(rule, Denial) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
         return False
     return not rule.ports or any(_holds(ports, port) for ports in rule.ports)
 

@@ -58,7 +58,13 @@ NETWORK = frozenset(
 )
 """Services that give the host its network and its rules, or that it cannot do without."""
 
-OF_THE_HOST = NETWORK | {"systemd-resolved", "nscd", "fail2ban", "docker", "containerd", "libvirtd", "lxc-net"}
+RESOLVERS = frozenset(("systemd-resolved", "nscd", "unscd", "avahi-daemon"))
+"""Daemons that resolve names for the whole host. Their folders are hidden where queries go into a tunnel."""
+
+CONTAINERS = frozenset(("docker", "containerd"))
+"""Daemons that start containers, which run in the host's network and not in the control group of the daemon."""
+
+OF_THE_HOST = NETWORK | RESOLVERS | CONTAINERS | {"fail2ban", "libvirtd", "lxc-net"}
 """Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
 
 

@@ -47,7 +47,9 @@ def _keys(network: Network) -> Iterator[Diagnostic]:
         owner = seen.setdefault(key, (host, where))
         if owner[0] != host:
             what = f"{host} and {owner[0]} have the same public key"
-            yield Diagnostic("NC0602", where, what, "make a key pair on each host with `netc keys`", (owner[1],))
+            rotates = where[-1] == "next_public_key"
+            hint = "leave it out and rotate again" if rotates else "make a key pair on each host with `netc keys`"
+            yield Diagnostic("NC0602", where, what, hint, (owner[1],))
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if interface.origin[0] != "hosts" or not isinstance(interface, WireguardInterface):

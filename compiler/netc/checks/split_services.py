@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.checks.namespaces import NETWORK, REMOTE, stem
+from netc.checks.namespaces import CONTAINERS, NETWORK, REMOTE, RESOLVERS, stem
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName
 from netc.language.units import ServiceName, SliceName
@@ -21,6 +21,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 where = (*at, "service", index)
                 yield from _service(service, where, services)
                 yield from _confined(service, where, host, network)
+                if settings.dns and settings.mode == "only":
+                    yield from _masked(service, where)
             if settings.slice:
                 yield from _slice(settings.slice, (*at, "slice"), slices)
 
@@ -38,6 +40,17 @@ def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPa
         what = (
             f"`{service}` starts before the packet filter, and the services of a split start after it and stop with it"
         )
+        yield Diagnostic("NC1711", where, what, "leave it out")
+
+
+def _masked(service: ServiceName, where: KeyPath) -> Iterator[Diagnostic]:
+    """What a split with `dns` hides from its services, these need."""
+    if stem(service) in RESOLVERS:
+        what = f"`{service}` resolves names for the whole host, and a split with `dns` hides its sockets"
+        yield Diagnostic("NC1711", where, what, "leave it out: the split has a resolver of its own")
+    elif stem(service) in CONTAINERS:
+        what = f"`{service}` starts containers that are not in the split"
+        what += ", and a split with `dns` hides the system bus from it"
         yield Diagnostic("NC1711", where, what, "leave it out")
 
 

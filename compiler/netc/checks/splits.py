@@ -25,6 +25,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             where: KeyPath = ("hosts", host, "splits", name)
             yield from _who(settings, where)
             yield from _command(settings, where)
+            yield from _serve(settings, where)
+            yield from _bus(settings, where)
             yield from _direct(settings, where, network)
         resolved = splits(host, network)
         for split in resolved:
@@ -62,6 +64,34 @@ def _command(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
         yield Diagnostic("NC1706", (*where, "command"), what, "leave `command` out, or write a `group`")
 
 
+def _serve(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+    at = (*where, "serve")
+    if settings.serve and (settings.source or settings.interface):
+        what = "`serve` is for programs of the host, and the split selects packets that the host passes on"
+        yield Diagnostic("NC1713", at, what, "leave `serve` out", on_key=True)
+        return
+    for index, ports in enumerate(settings.serve):
+        if ports.protocol == "tcp":
+            what = f"programs answer TCP clients anyway, so `{ports}` has no effect in `serve`"
+            yield Diagnostic("NC1713", (*at, index), what, "leave it out, or write a UDP port: `53/udp`")
+
+
+def _bus(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+    """A drop-in of each service hides it, and so does the command, from programs that ask the split's resolver."""
+    if "dbus" not in settings.model_fields_set:
+        return
+    why = ""
+    if not (settings.service or settings.command):
+        why = "has neither `service` nor `command`"
+    elif not settings.dns:
+        why = "has no `dns`"
+    elif settings.mode == "except":
+        why = 'has `mode = "except"`'
+    if why:
+        what = f"`dbus` has no effect: the split {why}, so the system bus is not hidden from any program"
+        yield Diagnostic("NC1712", (*where, "dbus"), what, "leave it out", on_key=True)
+
+
 def named_directs(host: HostName, table: Mapping[SplitName, Settings]) -> Iterator[tuple[KeyPath, Source]]:
     """Every destination that does not use the tunnel, and where it is written."""
     for name, settings in table.items():
@@ -92,7 +122,7 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     elif tunnel.kind not in SUITABLE:
         what = f"tunnel `{name}` has kind `{tunnel.kind}`, which cannot carry an IPv4 default route"
         yield Diagnostic("NC1702", where, what, f"use a tunnel of kind {', '.join(SUITABLE)}", (tunnel.where,))
-    elif isinstance(tunnel, ProgramInterface) and _takes_root(split):
+    elif isinstance(tunnel, ProgramInterface) and split.takes_root:
         what = f"the program of `{name}` runs as root, so the split would send its packets into its own tunnel"
         yield Diagnostic(
             "NC1702",
@@ -149,17 +179,11 @@ def _dns(split: Split) -> Iterator[Diagnostic]:
             yield Diagnostic("NC1703", where, what, "write a resolver that is reached through the tunnel")
 
 
-def _takes_root(split: Split) -> bool:
-    return split.is_local and ("root" in (split.settings.group, split.settings.user)) != (
-        split.settings.mode == "except"
-    )
-
-
 def _name_of_the_peer(split: Split) -> Iterator[Diagnostic]:
     """netc resolves the name as root, and the query would need the tunnel that waits for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
-    if far and _takes_root(split) and split.resolvers:
+    if far and split.takes_root and split.resolvers:
         what = f"root must resolve {far}, the peer of `{name}`, and the split sends the queries into the same tunnel"
         at = (*split.origin, "dns")
         yield Diagnostic(

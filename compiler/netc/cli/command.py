@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import netc
 from netc.cli import VERBS
 from netc.cli.printer import say
 
+PYDANTIC = {
+    "Value error, ": "",
+    "Input should be greater than or equal to ": "it must be at least ",
+    "Input should be less than or equal to ": "it must be at most ",
+    "Input should be a valid integer, unable to parse string as an integer": "it must be a whole number",
+}
+"""What typer passes on of pydantic's words, and what netc says instead."""
+
+
+class _Group(TyperGroup):
+    """Verbs whose wrong options are reported in netc's words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as wrong:
+            for theirs, ours in PYDANTIC.items():
+                wrong.message = wrong.message.replace(theirs, ours)
+            raise
+
 
 def command(words: Sequence[str]) -> typer.Typer:
     """With the verb that `words` begin with, or with all verbs if help or an error may name them."""
     made = typer.Typer(
+        cls=_Group,
         add_completion=False,
         no_args_is_help=True,
         rich_markup_mode=None,

@@ -75,7 +75,8 @@ def _page(code: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _compiled(topo: Path) -> tuple[Compiled, Source]:
+def _compiled(topo: Path, file: Path | None = None) -> tuple[Compiled, Source]:
+    """`file`: of one host, which is compiled alone."""
     from netc.language.read import read
     from netc.provenance.lines import compiled
     from netc.provenance.text import Source
@@ -84,7 +85,8 @@ def _compiled(topo: Path) -> tuple[Compiled, Source]:
     text = text_of(topo)
     topology = read(text, str(topo), beside(topo)).topology
     assert topology is not None
-    base = compiled(topology, topology.hosts.keys())
+    named = {host for host in topology.hosts if file and host in file.parts}
+    base = compiled(topology, named or topology.hosts.keys())
     assert base is not None
     return base, Source(str(topo), text)
 
@@ -130,7 +132,7 @@ def _line(file: Path, number: int, topo: Path) -> str:
     from netc.provenance.meaning import explain_effects
     from netc.provenance.text import explain_line
 
-    base, source = _compiled(topo)
+    base, source = _compiled(topo, file)
     place = _place(file, base)
     is_manifest = place[1] == "MANIFEST"
     text = manifest(base, place[0]) if is_manifest else base.texts[place]

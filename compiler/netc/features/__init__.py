@@ -23,6 +23,7 @@ from netc.features import (
     routed,
     sets,
     splits,
+    strangers,
     tcp,
     uplinks,
 )
@@ -47,6 +48,7 @@ FEATURES: tuple[Feature, ...] = (
     bridged_namespaces,
     forwards,
     splits,
+    strangers,
     clamps,
     firewall,
     offload,

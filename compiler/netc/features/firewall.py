@@ -16,20 +16,18 @@ from netaddr import IPAddress, IPNetwork, cidr_merge
 
 from netc.diagnostic import KeyPath
 from netc.language.firewall import Firewall
-from netc.language.kinds import KINDS
 from netc.language.names import HostName, SetName
 from netc.language.sets import Source
 from netc.language.values import Ports
 from netc.network.forwards import forwards_to, target_of
-from netc.network.interface import Interface, Network, listens_at
+from netc.network.interface import Network
 from netc.network.lookup import by_origin
-from netc.network.outer_sources import outer_sources
 from netc.network.passing import turned
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
-from netc.plan.opened import merged
+from netc.plan.opened import merged, outer_openings
 from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
 
 
@@ -48,7 +46,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             sets=tuple(_sets(wall, network)),
             denials=(Denial((*origin, "deny"), denied),) if denied else (),
             openings=(
-                *_tunnels(network.interfaces[host]),
+                *outer_openings(network.interfaces[host]),
                 *_served(host, network),
                 *_allowed(wall, origin),
             ),
@@ -60,17 +58,6 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 
 # ---- what compiled parts need --------------------------------------------------------------------------------
-
-
-def _tunnels(interfaces: Iterable[Interface]) -> Iterator[Opening]:
-    """Outer packets arrive in the namespace where the tunnel was made: the host's, even if it was moved."""
-    for interface in interfaces:
-        port, protocol = listens_at(interface), KINDS[interface.kind].protocol
-        ports = (Ports(port, port, "udp"),) if port else ()
-        if ports or protocol:
-            known = outer_sources(interface)
-            sources = Sources((known,)) if known else None
-            yield Opening(interface.origin, sources, ports=ports, protocol=protocol)
 
 
 def _served(host: HostName, network: Network) -> Iterator[Opening]:

@@ -14,24 +14,30 @@ Docker, podman and libvirt lead ports to containers by rules that netc does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
 from netc.language.forwards import Forward, Target
-from netc.language.names import ForwardName, HostName, InterfaceName, LinkName
+from netc.language.names import ForwardName, HostName, InterfaceName, LinkName, PartName
+from netc.language.values import Family
 from netc.network.bridges import bridge_device
+from netc.network.derive import MAIN
 from netc.network.forwards import forwards_at, forwards_to, target_of
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_origin
 from netc.network.namespaces import host_end, inner_address
 from netc.network.passing import arrivals
 from netc.network.uplinks import arrives_by, uplinks
-from netc.plan.facts import Ruleset
+from netc.plan.facts import Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
-from netc.plan.host_plan import Share
+from netc.plan.host_plan import Part, Share
+from netc.plan.numbers import Number
 from netc.plan.ruleset import LeavesBy, Masquerade, NeverLeavesBy, PortForward, ReturnMark
+
+LAN = 12020
+"""The priority of rules about servers in a LAN: after all that lead a packet to a table of its own, BIRD's too."""
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
@@ -43,6 +49,38 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             yield _edge(name, forward, near, network)
         elif near:
             yield from _serving(name, forward, near, network)
+    places = sorted(set(_in_a_lan(host, network)))
+    if places and not topology.hosts[host].addresses:
+        yield Share(parts=(_targets(host, places),))
+
+
+def _in_a_lan(host: HostName, network: Network) -> Iterator[IPAddress]:
+    """Servers behind the host whose interface netc does not know."""
+    for _, forward in forwards_to(host, network.topology):
+        for target in forward.to:
+            to = target.address if target.host == host else None
+            if to and _device_behind(target, to, host, network) is None:
+                yield to
+
+
+def _targets(host: HostName, places: Sequence[IPAddress]) -> Part:
+    """Where `wan` has its address by DHCP, any server may be in its subnet, so no rule can name the interfaces that do
+    not lead there. But no default route does."""
+    families: dict[IPAddress, Family] = {to: 4 if to.version == 4 else 6 for to in places}
+    rules = (
+        rule
+        for to, family in families.items()
+        for rule in (
+            Rule(family, LAN, MAIN, specific=True, to=IPNetwork(to)),
+            Rule(family, LAN + 1, None, to=IPNetwork(to)),
+        )
+    )
+    numbers = (
+        Number("priority", LAN, "packets to the servers of forwards in a LAN use main, without its default route"),
+        Number("priority", LAN + 1, "they never use a default route, while the LAN is down"),
+    )
+    about = f"servers of forwards in LANs of {host}"
+    return Part(PartName("targets"), ("hosts", host), about, facts=tuple(rules), numbers=numbers)
 
 
 def _end(link: LinkName, host: HostName, network: Network) -> Interface | None:
@@ -137,7 +175,7 @@ def _device_behind(target: Target | None, to: IPAddress, host: HostName, network
 
 def _elsewhere(to: IPAddress, near: Interface, network: Network) -> list[InterfaceName]:
     """The interfaces that do not lead to a server whose interface netc does not know: the link that visitors come in
-    by, and uplinks without a subnet that it is in. A `wan` without `addresses` may have any subnet."""
+    by, and uplinks without a subnet that it is in. A `wan` without `addresses` may have any: `_targets` is for that."""
     table = network.topology.hosts[near.host]
     subnets = {near.name: {net.cidr for net in near.addresses}}
     if table.wan and table.addresses:

@@ -17,22 +17,21 @@ from collections.abc import Iterator
 
 from netaddr import IPNetwork, cidr_merge
 
-from netc.diagnostic import KeyPath
 from netc.language.kinds import KINDS
 from netc.language.names import HostName, InterfaceName, PartName, SetName
-from netc.language.values import Family, Ports
+from netc.language.values import Family
+from netc.network.bridges import bridge_device
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Network, PlainInterface
-from netc.network.routing import router_interfaces
+from netc.network.namespaces import host_end
 from netc.network.splits import LINK_LOCAL, Split, splits
-from netc.network.uplinks import uplink_interfaces
 from netc.plan.facts import Fact, HeldSlice, KeptRoute, Launcher, Route, Rule, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.lists import address_set
 from netc.plan.numbers import Number
-from netc.plan.opened import opened
-from netc.plan.ruleset import Opening, Outer, Passage, Sources, SplitTunnel, Stranger
+from netc.plan.opened import merged
+from netc.plan.ruleset import Outer, Passage, Sources, SplitTunnel
 
 PRIORITY = 5100
 """Of the rules for marks: before Tailscale's (5210) and netc's own for addresses (7000 and up), which would choose
@@ -41,40 +40,15 @@ another table for the same packets."""
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     wan = network.topology.hosts[host].wan
-    yield Share(ruleset=_strangers(host, network))
+    near = tuple(_near(host, network))
     for split in splits(host, network):
         passed_on = () if split.is_local else _passed_on(split)
         sets = tuple(address_set(name, network.sets) for name in _direct(split).sets)
         yield Share(
             parts=(_part(split),),
-            ruleset=Ruleset(split.origin, splits=(_fact(split),), sets=sets, passages=tuple(_passages(split))),
+            ruleset=Ruleset(split.origin, splits=(_fact(split, near),), sets=sets, passages=tuple(_passages(split))),
             forwarding=forwarding(passed_on, wan),
         )
-
-
-def _strangers(host: HostName, network: Network) -> Ruleset | None:
-    """The tunnels of splits, as far as no firewall drops what it does not know. Not those that are uplinks or that a
-    BGP peer is behind, where others are meant to begin: such a host is for its `firewall` to guard."""
-    table = network.topology.hosts[host]
-    wall = table.firewall
-    meant = {*uplink_interfaces(host, network), *router_interfaces(host, network)}
-    by_tunnel: dict[InterfaceName, list[Split]] = {}
-    for split in splits(host, network):
-        if split.tunnel.name not in meant:
-            by_tunnel.setdefault(split.tunnel.name, []).append(split)
-    origin: KeyPath = ("hosts", host)
-    openings: list[Opening] = []
-    strangers: list[Stranger] = []
-    for device, several in by_tunnel.items():
-        if wall is not None and wall.input == "drop":
-            openings += (one for split in several for one in opened(split.settings.open, split.origin, (device,)))
-            named: tuple[Opening, ...] = ()
-        else:
-            ssh = Opening((*origin, "ssh"), ports=(Ports(table.ssh, table.ssh, "tcp"),))
-            named = (ssh, *(one for split in several for one in opened(split.settings.open, split.origin)))
-        if named or (wall is not None and wall.forward == "accept"):
-            strangers.append(Stranger(several[0].origin, device, named))
-    return Ruleset(origin, strangers=tuple(strangers), openings=tuple(openings)) if strangers or openings else None
 
 
 def _passed_on(split: Split) -> Iterator[Family]:
@@ -125,11 +99,20 @@ def _direct(split: Split) -> Sources:
     return Sources(tuple(prefixes), tuple(sorted({one for one in named if isinstance(one, SetName)})))
 
 
+def _near(host: HostName, network: Network) -> Iterator[InterfaceName]:
+    """To the author's own hosts, containers and namespaces."""
+    table = network.topology.hosts[host]
+    links = (i.name for i in network.interfaces[host] if i.origin[0] != "hosts" and i.namespace is None)
+    bridges = (bridge_device(name, bridge) for name, bridge in table.bridges.items())
+    pairs = (host_end(name, space) for name, space in table.namespaces.items() if space.access)
+    yield from sorted({*links, *bridges, *pairs})
+
+
 def _is_of(net: IPNetwork, family: Family) -> bool:
     return bool(net.version == family and not net.ip.is_link_local())
 
 
-def _fact(split: Split) -> SplitTunnel:
+def _fact(split: Split, near: tuple[InterfaceName, ...]) -> SplitTunnel:
     settings, tunnel = split.settings, split.tunnel
     protocol = KINDS[tunnel.kind].protocol
     return SplitTunnel(
@@ -150,4 +133,7 @@ def _fact(split: Split) -> SplitTunnel:
         resolvers=split.resolvers,
         ipv6=split.ipv6,
         outer=Outer(protocol, tunnel.remote) if protocol and isinstance(tunnel, PlainInterface) else None,
+        serves=merged(ports for ports in settings.serve if ports.protocol == "udp"),
+        near=near,
+        takes_root=split.takes_root,
     )

@@ -10,7 +10,7 @@ from netc.language.names import HostName, Wrong, quoted
 from netc.language.tables import Table
 from netc.language.tunnels import Command
 from netc.language.units import UnitName
-from netc.language.values import FromText, InterfaceAddress, OneOrMany
+from netc.language.values import AnyNumber, FromText, InterfaceAddress, OneOrMany
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000}
 LONGEST = 600_000
@@ -80,13 +80,13 @@ class Check(Table):
 class Anycast(Table):
     """A service on several hosts, on each in a network namespace of its own."""
 
-    addresses: OneOrMany[InterfaceAddress] = Field(
+    addresses: AnyNumber[InterfaceAddress] = Field(
         description=(
             "Addresses of the service, which no host has. A host announces the prefix of each while its "
             "service answers."
         )
     )
-    hosts: OneOrMany[HostName] = Field(description="Routers of the `[bgp]` on which it runs.")
+    hosts: AnyNumber[HostName] = Field(description="Routers of the `[bgp]` on which it runs.")
     unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
         default_factory=dict,
         description=(

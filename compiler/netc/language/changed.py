@@ -42,8 +42,8 @@ class Change(Struct, frozen=True):
     entry: str
     """What CHANGELOG.md says of it, in one sentence."""
 
-    beside: str = ""
-    """A key that the table has where the default matters; empty: any table."""
+    beside: tuple[str, ...] = ()
+    """What the table has where the default matters: keys, `a|b` for one of two, `!mode=except` for no such value."""
 
     before: str = ""
     """What to write for what it meant before, as TOML; empty where there is no such value."""
@@ -57,24 +57,42 @@ CHANGES: tuple[Change, ...] = (
         ("hosts", "*", "namespaces", "*"),
         "open",
         "New connections that arrive by the tunnel of a namespace are dropped, except to the ports of `open`.",
-        beside="tunnel",
+        beside=("tunnel",),
         before=_ALL,
     ),
     Change(
         "0.2.0",
         ("hosts", "*", "splits", "*"),
         "open",
-        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to ssh "
-        "and to the ports of `open`.",
-        beside="tunnel",
+        "On a host without `firewall`, new connections that arrive by the tunnel of a split are dropped, except to the "
+        "ports of `open`. With `firewall`, those to ssh are.",
+        beside=("tunnel",),
         before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "tunnels", "*"),
+        "open",
+        "On a host without `firewall`, new connections that arrive by a tunnel outside of a namespace are dropped, "
+        "except to the ports of `open`. With `firewall`, those to ssh are.",
+        beside=("routes",),
+        before=_ALL,
+    ),
+    Change(
+        "0.2.0",
+        ("hosts", "*", "splits", "*"),
+        "serve",
+        "On a host without `firewall`, programs of a split answer clients of UDP that come by an uplink only in "
+        "`direct` and at the ports of `serve`.",
+        beside=("group|user|service|slice",),
+        before='serve = "1-65535/udp"',
     ),
     Change(
         "0.2.0",
         ("hosts", "*", "namespaces", "*"),
         "dbus",
         "Services in the namespace of a tunnel do not reach the system bus (D-Bus).",
-        beside="tunnel",
+        beside=("tunnel",),
         before="dbus = true",
     ),
     Change(
@@ -82,7 +100,7 @@ CHANGES: tuple[Change, ...] = (
         ("hosts", "*", "splits", "*"),
         "dbus",
         "Services and the command of a split with `dns` do not reach the system bus (D-Bus).",
-        beside="dns",
+        beside=("dns", "service|command", "!mode=except"),
         before="dbus = true",
     ),
 )
@@ -98,8 +116,15 @@ def changed(text: str, compiler: Compiler) -> tuple[Diagnostic, ...]:
         _reported(change, where, said=compiler.said)
         for change in later
         for where, table in _tables(document, change.table)
-        if change.key not in table and (not change.beside or change.beside in table)
+        if change.key not in table and all(_has(table, each) for each in change.beside)
     )
+
+
+def _has(table: dict[str, Any], said: str) -> bool:
+    if said.startswith("!"):
+        key, _, value = said[1:].partition("=")
+        return table.get(key) != value
+    return any(key in table for key in said.split("|"))
 
 
 def _reported(change: Change, where: KeyPath, *, said: bool) -> Diagnostic:

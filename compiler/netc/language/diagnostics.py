@@ -19,6 +19,7 @@ from netc.language.names import Wrong, quoted
 from netc.language.nearest import Names, did_you_mean
 from netc.language.secrets import is_place, is_secret_key, is_wireguard_key, without_keys
 from netc.language.topology import Topology
+from netc.language.values import EMPTY
 
 MOST = 1000
 """Errors in the form of a topology that netc reports. Nobody reads more, and each takes time."""
@@ -124,7 +125,9 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         hint = f"write `[{listed}]`" if isinstance(path[-1], str) else f"write each in quotes of its own: `{listed}`"
     elif isinstance(value, str):
         what, hint = refused.of_value(wrong, path, value, data)
-    elif wrong.code == "NC0126" and path == ("igp", "over") and refused.is_alone(data):
+    elif wrong.code == "NC0126":
+        what = what.replace(f"`{EMPTY}`", f"`{_name(path)}`")
+    if wrong.code == "NC0126" and path == ("igp", "over") and refused.is_alone(data):
         hint = "leave [igp] out: a single router needs none"
     if any(map(is_secret_key, path[:-1])) and isinstance(value, str) and not is_place(path[-1], value):
         what = what.replace(quoted(value), f"the value of `{_name(path)}`")  # it may be the secret itself

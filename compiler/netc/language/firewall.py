@@ -7,7 +7,7 @@ from pydantic import Field
 from netc.language.names import InterfaceName
 from netc.language.sets import Source
 from netc.language.tables import Table
-from netc.language.values import OneOrMany, ServicePorts
+from netc.language.values import AnyNumber, OneOrMany, ServicePorts
 
 Policy = Literal["drop", "accept"]
 
@@ -15,11 +15,11 @@ Policy = Literal["drop", "accept"]
 class Allow(Table):
     """Packets that the host accepts. All keys that you write must match."""
 
-    ports: OneOrMany[ServicePorts] = Field(
+    ports: AnyNumber[ServicePorts] = Field(
         (), description="Ports with their protocol. Default: all ports of every protocol."
     )
-    from_: OneOrMany[Source] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
-    interface: OneOrMany[InterfaceName] = Field((), description="Interfaces where the packets arrive. Default: any.")
+    from_: AnyNumber[Source] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
+    interface: AnyNumber[InterfaceName] = Field((), description="Interfaces where the packets arrive. Default: any.")
 
 
 class Pass(Table):

@@ -57,7 +57,7 @@ def with_imports(
 def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, read_file: Callable[[str], str]) -> Result:
     """A tunnel with its import merged. None, and why, if netc cannot read the import."""
     if tunnel.import_ is None:
-        return tunnel, []
+        return tunnel, list(_without_file(tunnel, where))
     here = (*where, "import")
     if KINDS[tunnel.kind].form != "wireguard":
         what = f'`import` needs `kind = "wireguard"`, and the kind is `{tunnel.kind}`'
@@ -78,6 +78,12 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
     lines = {key: _line(tunnel.import_, whole, line) for key, line in quick.lines.items() if key not in own}
     notes = list(_notes(quick, text, tunnel, name, host, here))
     return _under(tunnel, name, quick).with_places(lines), notes
+
+
+def _without_file(tunnel: Tunnel, where: KeyPath) -> Iterator[Diagnostic]:
+    """`dns = []` declines the resolvers of a provider's file, and here is no file."""
+    if "dns" in tunnel.model_fields_set and not tunnel.dns:
+        yield Diagnostic("NC0126", (*where, "dns"), "`dns` is empty, so it has no effect", "leave it out, or name some")
 
 
 def _line(file: str, lines: Sequence[str], number: int) -> Place:

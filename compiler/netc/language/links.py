@@ -11,6 +11,7 @@ from netc.language.names import HostName, InterfaceName, Member, PublicKey
 from netc.language.tables import Secret, Table
 from netc.language.values import (
     Address,
+    AnyNumber,
     DialledOrNot,
     InterfaceAddress,
     Mtu,
@@ -128,7 +129,7 @@ class Mesh(Table):
     """A WireGuard tunnel between every two of its hosts."""
 
     kind: Literal["wireguard"] = Field("wireguard", description="Always WireGuard.")
-    hosts: OneOrMany[Member] = Field(description='Host names, or "all".')
+    hosts: AnyNumber[Member] = Field(description='Host names, or "all".')
     interfaces: Literal["per-peer", "shared"] = Field(
         description=(
             "per-peer: one interface for each peer, with fe80 addresses, for routing daemons. shared: one "

@@ -10,7 +10,7 @@ from netc.language.openings import Opens
 from netc.language.sets import Source
 from netc.language.tables import Table
 from netc.language.units import ServiceName, ServicesSlice
-from netc.language.values import Address, OneOrMany, Prefix, Some
+from netc.language.values import Address, OneOrMany, Prefix, ServicePorts, Some, left_out
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=254)]
 """255 is on what tunnels themselves send."""
@@ -71,7 +71,18 @@ class Split(Table):
         (),
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
-            "All other new connections that arrive by the tunnel are dropped, except to ssh."
+            "All other new connections that arrive by the tunnel are dropped, also those to ssh."
+        ),
+    )
+    serve: Annotated[
+        OneOrMany[ServicePorts],
+        Some("serve", "no client is answered", left_out("serve", "TCP, and clients in `direct`")),
+    ] = Field(
+        (),
+        description=(
+            "On a host without `firewall`: UDP ports at which programs of the split answer clients that dial another "
+            "address of the host than that of the tunnel: `53/udp`. TCP clients and those in `direct` are answered "
+            "anyway."
         ),
     )
     ipv6: Ipv6Policy | None = Field(

@@ -22,9 +22,11 @@ from netc.language.links import (
     Vni,
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
+from netc.language.openings import Opens
 from netc.language.tables import Secret, Table
 from netc.language.values import (
     Address,
+    AnyNumber,
     Dialled,
     InterfaceAddress,
     Mtu,
@@ -57,7 +59,7 @@ def _program(words: tuple[Argument, ...]) -> tuple[Argument, ...]:
     return words
 
 
-Command = Annotated[OneOrMany[Argument], AfterValidator(_program)]
+Command = Annotated[AnyNumber[Argument], AfterValidator(_program)]
 WaitSeconds = Annotated[int, Field(strict=True, ge=1, le=60)]
 """Well under the 90 s that a unit has to start in."""
 
@@ -105,7 +107,10 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
-    dns: OneOrMany[Address] = Field((), description="Resolvers that the host reaches through the tunnel.")
+    dns: AnyNumber[Address] = Field(
+        (),
+        description="Resolvers that the host reaches through the tunnel. `[]`: none of those that the `import` names.",
+    )
     mtu: Mtu | None = Field(None, description="The MTU. Default: the uplink's, minus what the kind adds.")
     port: PortNumber | None = Field(
         None,
@@ -122,6 +127,14 @@ class Tunnel(Table):
         (),
         description=(
             "Prefixes that the host reaches through the tunnel. Inside a namespace the tunnel is the default route."
+        ),
+    )
+    open: Opens = Field(
+        (),
+        description=(
+            "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
+            "All other new connections that arrive by it are dropped, also those to ssh. In a namespace, the namespace "
+            "has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
         ),
     )
     table: TableNumber | None = Field(
@@ -145,7 +158,10 @@ class Tunnel(Table):
             "the tunnel uses UDP or TCP."
         ),
     )
-    start: Command = Field(
+    start: Annotated[
+        Command,
+        Some("start", "no program makes the interface", "write the program and its arguments, each in quotes"),
+    ] = Field(
         (),
         description=(
             "external: the program that makes the interface, and its arguments, run without a shell: "

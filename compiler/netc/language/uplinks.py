@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from netc.language.links import TableNumber
 from netc.language.names import InterfaceName, TunnelName, Wrong
 from netc.language.tables import Table
-from netc.language.values import Address, OneOrMany, UplinkPrefix
+from netc.language.values import Address, AnyNumber, OneOrMany, UplinkPrefix
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=255)]
 
@@ -20,7 +20,7 @@ def _none(value: Any) -> Any:
 
 
 Gateways = Annotated[
-    OneOrMany[Address], BeforeValidator(_none, json_schema_input_type=Literal[False] | OneOrMany[Address])
+    AnyNumber[Address], BeforeValidator(_none, json_schema_input_type=Literal[False] | OneOrMany[Address])
 ]
 """`false` is said of a point-to-point interface, which needs none."""
 

@@ -245,8 +245,8 @@ class OrAlone:
         return {"anyOf": [listed["items"], listed]} if "items" in listed else listed  # a validator around says more
 
 
-OneOrMany = Annotated[tuple[T, ...], BeforeValidator(_listed), OrAlone()]
-"""A value alone or a list of them."""
+EMPTY = "KEY"
+"""In a message, for the key of the list: `OneOrMany` does not know it, and `diagnostics` puts it in."""
 
 
 class Some:
@@ -258,7 +258,7 @@ class Some:
         self.key, self.so, self.cure = key, so, cure
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._some, handler(source))
+        return core_schema.no_info_before_validator_function(self._some, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         made = handler(schema)
@@ -267,10 +267,18 @@ class Some:
                 way["minItems"] = 1
         return made
 
-    def _some(self, values: tuple[T, ...]) -> tuple[T, ...]:
-        if not values:
+    def _some(self, value: Any) -> Any:
+        """Before the list is read: the outermost `Some` has the words for this key."""
+        if value in ([], ()):
             raise Wrong("NC0126", f"`{self.key}` is empty, so {self.so}", self.cure)
-        return values
+        return value
+
+
+AnyNumber = Annotated[tuple[T, ...], BeforeValidator(_listed), OrAlone()]
+"""A value alone or a list of them. A check of its own says what is wrong with an empty list, if it is."""
+
+OneOrMany = Annotated[AnyNumber[T], Some(EMPTY, "it has no effect", "leave it out, or name some")]
+"""A value alone or a list of them, which is not empty."""
 
 
 def left_out(key: str, means: str) -> str:

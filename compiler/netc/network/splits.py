@@ -52,6 +52,12 @@ class Split(Struct, frozen=True):
         return self.settings.group is not None or self.settings.user is not None or self.slice is not None
 
     @property
+    def takes_root(self) -> bool:
+        """Whether it selects programs of root, and so those that make tunnels."""
+        named = "root" in (self.settings.group, self.settings.user)
+        return self.is_local and named != (self.settings.mode == "except")
+
+    @property
     def slice(self) -> SliceName | None:
         """Where its services are: a slice of netc's own, or the author's."""
         if self.settings.service:

@@ -51,9 +51,18 @@ class Passed(Enum):
     """Packets that no split chooses."""
 
     MARKED = auto()
-    """Those that have a mark of netc, or of a program, already."""
+    """Those that WireGuard devices of netc send themselves."""
     REPLIES = auto()
-    """Replies to incoming connections."""
+    """Replies to connections that the host passes on."""
+
+
+class Answers(Struct, frozen=True):
+    """Replies to incoming connections, which no split chooses. A packet with a forged source makes a reply of whatever
+    a program sends to that address. So these are replies alone: all, if the filter has `judged` the first packet, else
+    TCP that opens no connection, and what leaves by one of `near`."""
+
+    judged: bool
+    near: tuple[InterfaceName, ...]
 
 
 class Stage(Enum):
@@ -63,6 +72,8 @@ class Stage(Enum):
     """By the tunnel: nothing from or to 127.0.0.0/8 where DNAT leads queries for 127.0.0.53 into it; small segments."""
     CLAIMED = auto()
     """New connections by the tunnel that no ReturnMark claims get the split's mark, so replies leave by it."""
+    FORGED = auto()
+    """Programs that are chosen may not set netc's bits of a mark themselves. nftables alone can tell."""
     OUTER = auto()
     """The tunnel's own outer packets are not chosen."""
     ERRORS = auto()
@@ -141,6 +152,7 @@ Rule = (
     | ReturnMark
     | Scrub
     | Passed
+    | Answers
     | SplitRule
     | Visited
     | QueryRule
@@ -256,13 +268,17 @@ def _choosing(ruleset: Ruleset) -> Iterator[Rule]:
     """Which packets of the host itself go by a tunnel, also those that the kernel sends without a program."""
     if not ruleset.splits:
         return
+    programs = [split for split in ruleset.splits if split.of_programs]
+    yield from _of(Stage.FORGED, *programs)
     yield Passed.MARKED
     for split in ruleset.splits:
         if split.outer:
             yield SplitRule(Stage.OUTER, split)
         yield from (SplitRule(Stage.ERRORS, split), SplitRule(Stage.RESUMED, split))
-    yield Passed.REPLIES
-    yield from _of(Stage.CHOSEN, *(split for split in ruleset.splits if split.of_programs))
+    if programs:
+        wall = ruleset.filter
+        yield Answers(wall is not None and wall.input == "drop", programs[0].near)
+    yield from _of(Stage.CHOSEN, *programs)
 
 
 def _leaving(ruleset: Ruleset) -> Iterator[Rule]:

@@ -44,13 +44,14 @@ ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     """The host's input chain. The first rule that matches decides, else the policy of the filter. No rule of the author
-    comes before ssh."""
+    comes before ssh, which strangers reach only where it is opened to them."""
     wall = ruleset.filter
     yield from ruleset.replies_only
     if wall is None:
         yield from ruleset.strangers
         return
     yield from (Always.ESTABLISHED, Always.LOOPBACK, Always.NEIGHBOURS)
+    yield from (stranger.about(wall.ssh) for stranger in ruleset.strangers)
     yield Opening((*wall.origin[:2], "ssh"), ports=(Ports(wall.ssh, wall.ssh, "tcp"),))
     if wall.input == "drop":
         yield Always.INVALID

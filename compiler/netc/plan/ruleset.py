@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
@@ -152,6 +153,10 @@ class Opening(Struct, frozen=True):
     ports: tuple[Ports, ...] = ()
     protocol: int | None = None
 
+    def by(self, device: InterfaceName) -> Opening:
+        """By this interface alone."""
+        return replace(self, devices=(device,))
+
 
 class Stranger(Struct, frozen=True):
     """An interface whose other end is somebody else's: connections begin there only by one of `openings` (which name no
@@ -160,6 +165,18 @@ class Stranger(Struct, frozen=True):
     origin: KeyPath
     device: InterfaceName
     openings: tuple[Opening, ...] = ()
+    shut: tuple[Ports, ...] = ()
+    """What is dropped of new connections. Empty: everything."""
+
+    def about(self, port: int) -> Stranger:
+        """The same, for a TCP port alone."""
+        ports = (Ports(port, port, "tcp"),)
+        named = (one for one in self.openings if any(_holds(it, port) for it in one.ports))
+        return replace(self, openings=tuple(replace(one, ports=ports) for one in named), shut=ports)
+
+
+def _holds(ports: Ports, port: int) -> bool:
+    return ports.protocol == "tcp" and ports.first <= port <= ports.last
 
 
 class Denial(Struct, frozen=True):
@@ -221,6 +238,12 @@ class SplitTunnel(Struct, frozen=True):
     """At most one for each family. It gets all DNS queries, at port 53."""
     ipv6: Ipv6Policy
     outer: Outer | None
+    serves: tuple[Ports, ...]
+    """Where its programs answer clients that came in by another interface, though a forged packet could begin that."""
+    near: tuple[InterfaceName, ...]
+    """Interfaces to the author's own hosts and containers: replies to them are not chosen."""
+    takes_root: bool
+    """Whether it chooses what root sends: WireGuard in user space marks its packets too, and runs as root."""
 
     @property
     def of_programs(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import reduce
 from itertools import groupby
 from typing import Any
@@ -22,6 +22,7 @@ from netc.provenance.alter import at, leaves, tables
 from netc.provenance.constants import meanings as of_constants
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
 from netc.provenance.meaning import meanings
+from netc.provenance.reduce import reduced
 from netc.provenance.sums import of_key, of_line
 
 MANY, FEW = 60, 10
@@ -66,10 +67,16 @@ def explain_line(base: Compiled, place: Place, number: int, source: Source) -> s
     """The keys without which, or with which otherwise, this line would not be what it is; the most exact ones first.
     Then what its numbers mean."""
     one, line = base.of(place), (*place, number)
-    leaf = {path: len(found) for path in leaves(one.topology) if line in (found := from_leaf(path, one))}
-    table = {path: len(found) for path in tables(one.topology) if line in (found := from_table(path, one))}
+    small, there = reduced(one, place, number)
+
+    def bring(paths: Iterable[KeyPath], lines: Callable[[KeyPath, Compiled], Lines]) -> dict[KeyPath, int]:
+        """Those that the line comes from, with all lines that do. The whole network has the last word."""
+        likely = [path for path in paths if small is one or (*place, there) in lines(path, small)]
+        return {path: len(found) for path in likely if line in (found := lines(path, one))}
+
+    leaf, table = bring(leaves(small.topology), from_leaf), bring(tables(small.topology), from_table)
     around = {("hosts", place[0]), *table, *(path[:-1] for path in leaf)}
-    silent = {path: len(found) for path in _silent(around, one.topology) if line in (found := from_leaf(path, one))}
+    silent = bring(_silent(around, small.topology), from_leaf)
     outer = {path: count for path, count in table.items() if not any(_in(inner, path) for inner in {**leaf, **silent})}
     found_in = {**leaf, **silent, **outer} or dict.fromkeys(_part(one, place), 0)
     ordered = sorted(found_in.items(), key=lambda row: row[1])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from netc.emit.iptables.words import Rule, Table, because, dialled, entering, leaving, one, places, said, sources
 from netc.language.values import Family
 from netc.plan.chains import Chain, Hook
@@ -103,13 +101,15 @@ def _guard(guard: RepliesOnly, hook: Hook, ruleset: Ruleset) -> list[str]:
 
 def _stranger(stranger: Stranger, hook: Hook, family: Family, ruleset: Ruleset) -> list[str]:
     device = entering(stranger.device)
+    own = (opening.by(stranger.device) for opening in stranger.openings)
+    openings = [said(words, "-j RETURN") for one in own for words in _opening(one, family, ruleset)]
+    if stranger.shut:
+        return [*openings, *(f"{device} {ports} -j DROP" for ports in dialled(stranger.shut))]
     lines = [f"{device} {ESTABLISHED} -j RETURN"]
     if hook == "input":
         found = _icmp(6, "neighbour-solicitation", "neighbour-advertisement") if family == 6 else []
         lines += [f"{device} {words}" for words in found]
-        own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)
-        openings = (words for opening in own for words in _opening(opening, family, ruleset))
-        lines += [said(words, "-j RETURN") for words in openings]
+        lines += openings
     else:
         places = (to for name, to in led(ruleset) if name in (None, stranger.device) and one(family, to))
         lines += [f"{device} -d {to} -m conntrack --ctstate DNAT -j RETURN" for to in places]

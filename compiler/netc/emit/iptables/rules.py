@@ -9,6 +9,7 @@ from netc.emit.iptables.words import HOOKS, TABLES, Line, Rule, Table
 from netc.emit.render import Verbatim, origin, render
 from netc.language.values import Family
 from netc.plan.chains import (
+    Answers,
     Chain,
     Forwarded,
     Leads,
@@ -71,7 +72,7 @@ def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
             return mangling.scrub(rule.mark)
         case ClampMss():
             return mangling.clamp(rule, family)
-        case SplitRule() | Passed():
+        case SplitRule() | Passed() | Answers():
             return splits.lines(rule, chain.hook, family)
         case Visited():
             return splits.visited(rule, family)

@@ -21,12 +21,14 @@ from netc.emit.iptables.words import (
 )
 from netc.emit.render import token
 from netc.language.values import Family
-from netc.network.splits import DIRECT_MARK
-from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
+from netc.network.nested import NESTED_MARK
+from netc.network.splits import DIRECT_MARK, OUTER_MARK
+from netc.plan.chains import Answers, Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import Ruleset
 from netc.plan.ruleset import SplitTunnel
 
 DIRECT = "netc-direct"
+REPLY = "-m conntrack --ctdir REPLY"
 
 
 def carries(split: SplitTunnel) -> str:
@@ -48,12 +50,23 @@ def refusing(split: SplitTunnel) -> str:
 # ---- in base chains ------------------------------------------------------------------------------------------
 
 
-def lines(rule: SplitRule | Passed, hook: Hook, family: Family) -> Iterable[Line]:
+def lines(rule: SplitRule | Passed | Answers, hook: Hook, family: Family) -> Iterable[Line]:
     match rule:
         case Passed.MARKED:
-            return [(f"-m mark ! --mark {masked(0)} -j RETURN", "Marked packets keep their mark.")]
+            why = "WireGuard's own packets are not chosen."
+            return [(f"-p udp -m mark --mark {masked(mark)} -j RETURN", why) for mark in (NESTED_MARK, OUTER_MARK)]
         case Passed.REPLIES:
-            return [("-m conntrack --ctdir REPLY -j RETURN", "Replies to other incoming connections are not chosen.")]
+            return [(f"{REPLY} -j RETURN", "Replies to other incoming connections are not chosen.")]
+        case Answers(judged=True):
+            return [(f"{REPLY} -g {DIRECT}", "Replies to other incoming connections are not chosen.")]
+        case Answers(near=near):
+            why = (
+                "Replies to other incoming connections are not chosen. But a packet with a forged source makes a reply "
+                "of what a program sends there, so only TCP counts, and what leaves to hosts and bridges of netc."
+            )
+            words = [f"-p tcp ! --tcp-flags SYN,ACK SYN {REPLY} -j RETURN"]
+            words += [f"{leaving(device)} {REPLY} -g {DIRECT}" for device in near]
+            return [(line, why) for line in words]
         case SplitRule(stage, split):
             why = because(
                 split.origin, WHY.get(stage, "").format(mark=f"{split.mark:#010x}", device=token(split.device))
@@ -85,6 +98,8 @@ WHY = {
 def _lines(stage: Stage, split: SplitTunnel, hook: Hook, family: Family) -> Iterator[str]:
     device, marked = leaving(split.device), masked(split.mark)
     match stage:
+        case Stage.FORGED:
+            pass  # iptables does not match the mark of a socket. The guard does
         case Stage.ARRIVING:
             yield from _arriving(split, family)
         case Stage.CLAIMED:
@@ -175,6 +190,9 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
     chain = chain_of(split)
     marked = f"get mark {split.mark:#010x} and leave by {token(split.device)}"
     why = because(split.origin, f"chosen packets {marked}, except those that do not get to the end of this chain.")
+    for ports in split.serves:
+        yield Rule("mangle", chain, f"-p udp --sport {span(ports)} {REPLY} -g {DIRECT}", why)
+        why = ""
     if split.resolvers:
         for protocol in ("udp", "tcp"):
             yield Rule("mangle", chain, f"-p {protocol} -m multiport --dports 53,853 -g {into(split)}", why)
@@ -187,6 +205,10 @@ def _split(split: SplitTunnel, family: Family, ruleset: Ruleset) -> Iterator[Rul
         yield Rule("mangle", chain, f"-g {DIRECT}")
     else:
         yield Rule("mangle", chain, f"-g {into(split)}")
+    if split.of_programs:
+        why = "To a client of the host, with an address that is not the tunnel's."
+        other = f"{REPLY} -m connmark ! --mark {masked(split.mark)}"
+        yield Rule("mangle", into(split), f"{other} -j DROP", why)
     yield Rule("mangle", into(split), f"-j CONNMARK --set-xmark {masked(split.mark)}")
     yield Rule("mangle", into(split), f"-j MARK --set-xmark {masked(split.mark)}")
 

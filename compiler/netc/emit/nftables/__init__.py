@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
 from netaddr import IPAddress
 
 from netc.emit.file import File, reload
@@ -13,8 +12,10 @@ from netc.emit.nftables.splits import set_name
 from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
+from netc.language.values import Ports
 from netc.network.ranges import prefixes
 from netc.plan.chains import (
+    Answers,
     Chain,
     Forwarded,
     Leads,
@@ -133,7 +134,7 @@ def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
             return mangling.scrub(rule.mark)
         case ClampMss():
             return mangling.clamp(rule)
-        case SplitRule() | Passed():
+        case SplitRule() | Passed() | Answers():
             return splits.line(rule, chain.hook)
         case Visited():
             return splits.visited(rule)
@@ -225,10 +226,12 @@ def _why_stranger(stranger: Stranger, ruleset: Ruleset) -> list[str]:
 def _stranger(stranger: Stranger, hook: str, ruleset: Ruleset) -> list[str]:
     entering = f"iifname {quoted(stranger.device)}"
     replies = f"{entering} ct state established,related accept"
+    own = (opening.by(stranger.device) for opening in stranger.openings)
+    openings = [line for opening in own for line in _opening(opening, ruleset)]
+    if stranger.shut:
+        return [*openings, *(f"{entering} {what} drop" for what in _ports(stranger.shut))]
     if hook == "input":
         found = f"{entering} icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept"
-        own = (replace(opening, devices=(stranger.device,)) for opening in stranger.openings)
-        openings = (line for opening in own for line in _opening(opening, ruleset))
         return [replies, found, *openings, f"{entering} drop"]
     places = (to for device, to in led(ruleset) if device in (None, stranger.device))
     return [replies, *(_led(stranger.device, to) for to in places), f"{entering} drop"]
@@ -236,10 +239,11 @@ def _stranger(stranger: Stranger, hook: str, ruleset: Ruleset) -> list[str]:
 
 def _opening(opening: Opening, ruleset: Ruleset) -> Iterator[str]:
     entering = f"iifname {_any([quoted(name) for name in opening.devices])}" if opening.devices else ""
+    whats = _ports(opening.ports) if opening.protocol is None else [f"meta l4proto {token(opening.protocol)}"]
     for source_family, source in _from(opening.sources, ruleset):
         for family, to in _to(opening.on):
             if None in (source_family, family) or source_family == family:
-                for what in _ports(opening):
+                for what in whats:
                     yield " ".join(filter(None, (entering, source, to, what, "accept")))
 
 
@@ -248,11 +252,9 @@ def _to(on: Sequence[IPAddress]) -> list[tuple[int | None, str]]:
     return [(family, f"{FAMILIES[family]} daddr {members(ips)}") for family, ips in of.items() if ips] or [(None, "")]
 
 
-def _ports(opening: Opening) -> list[str]:
-    if opening.protocol is not None:
-        return [f"meta l4proto {token(opening.protocol)}"]
-    protocols = dict.fromkeys(ports.protocol for ports in opening.ports)
-    spans = {protocol: [ports.span for ports in opening.ports if ports.protocol == protocol] for protocol in protocols}
+def _ports(named: Sequence[Ports]) -> list[str]:
+    protocols = dict.fromkeys(ports.protocol for ports in named)
+    spans = {protocol: [ports.span for ports in named if ports.protocol == protocol] for protocol in protocols}
     return [f"{protocol} dport {_any(spans[protocol])}" for protocol in protocols] or [""]
 
 

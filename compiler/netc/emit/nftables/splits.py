@@ -12,6 +12,7 @@ from netc.emit.nftables.words import (
     SYN,
     UNMARKED,
     Printed,
+    devices,
     has_mark,
     mark_value,
     quoted,
@@ -21,12 +22,18 @@ from netc.emit.nftables.words import (
 from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
 from netc.language.values import Family
-from netc.network.splits import DIRECT_MARK
-from netc.plan.chains import Hook, Passed, SplitRule, Stage, Visited
+from netc.network.nested import NESTED_MARK
+from netc.network.splits import DIRECT_MARK, OUTER_MARK
+from netc.plan.chains import Answers, Hook, Passed, SplitRule, Stage, Visited
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
+
+OUTER = f"meta mark and {MARK} {{ {mark_value(NESTED_MARK)}, {mark_value(OUTER_MARK)} }} meta l4proto udp"
+"""What WireGuard devices send. The kernel keeps the socket of the inner packet, so no rule can ask whose it is."""
+
+ANSWER = "ct direction reply tcp flags & (syn | ack) != syn"
 
 ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
 """No user has the id -1. Packets without a socket, such as those that the kernel sends, do not match."""
@@ -46,6 +53,9 @@ def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
         "passes": list(dict.fromkeys((*outer, *back))),
         "splits": printed,
         "masks": MASKS,
+        "outer": Verbatim(OUTER),
+        "answer": Verbatim(ANSWER),
+        "forged": [Verbatim(line) for split in splits if split.of_programs for line in _forged(split)],
         "programs": [one for one in printed if one["of_programs"]],
         "passing": [one for one in printed if not one["of_programs"]],
     }
@@ -74,6 +84,8 @@ def _chains(split: SplitTunnel, ruleset: Ruleset) -> dict[str, object]:
         "resolvers": [{"family": _nfproto(ip.version), "ip": _ip(ip.version), "at": ip} for ip in split.resolvers],
         "refused": list(_refused(split)),
         "value": mark_value(split.mark),
+        "of_programs": split.of_programs,
+        "serves": _set([ports.span for ports in split.serves]) if split.serves else None,
     }
 
 
@@ -89,22 +101,33 @@ def visited(rule: Visited) -> Printed:
     return why, [f"{words} accept" for words in sorted(ports)]
 
 
-def line(rule: SplitRule | Passed, hook: Hook) -> Printed:
+def line(rule: SplitRule | Passed | Answers, hook: Hook) -> Printed:
     match rule:
         case Passed.MARKED:
             why = [
-                "Packets of a chosen connection get its mark again, also those that the kernel sends itself. ICMP",
-                "errors to the program or client that opened the connection do not. Replies to other incoming",
-                "connections are not chosen.",
+                "WireGuard's own packets are not chosen. Packets of a chosen connection get its mark again, also those",
+                "that the kernel sends itself. ICMP errors to the program or client that opened the connection do not.",
             ]
-            return why, [f"meta mark and {MARK} != 0 accept"]
+            return why, [f"{OUTER} accept"]
         case Passed.REPLIES:
             return [], ["ct direction reply accept"]
+        case Answers(judged=True):
+            return ["Replies to other incoming connections are not chosen."], ["ct direction reply jump split_direct"]
+        case Answers(near=near):
+            why = [
+                "Replies to other incoming connections are not chosen. But a packet with a forged source makes a reply",
+                "of what a program sends there, so only TCP counts, and what leaves to hosts and bridges of netc.",
+            ]
+            leaving = [f"ct direction reply oifname {devices(near)} jump split_direct"] if near else []
+            return why, [f"{ANSWER} accept", *leaving]
         case SplitRule(stage, split):
             return _why(stage, split), list(_lines(stage, split, hook))
 
 
 WHY = {
+    Stage.FORGED: [
+        "Programs of a split may not set these bits of a mark themselves (SO_MARK), and leave by the uplink."
+    ],
     Stage.CLAIMED: ["New connections by the tunnel of a split get its mark, so replies leave by it."],
     Stage.HELD: ["Marked packets leave by the tunnel or are dropped."],
     Stage.LEAVING: ["TCP segments are made to fit through the tunnel."],
@@ -136,6 +159,8 @@ def _lines(stage: Stage, split: SplitTunnel, hook: Hook) -> Iterator[str]:
         case Stage.RESUMED:
             entering = f"iifname != {device} " if hook == "prerouting" else ""
             yield f"{entering}{has_mark(split.mark, 'ct')} {into}"
+        case Stage.FORGED:
+            yield from _forged(split)
         case Stage.OUTER:
             yield from (f"{_ip(to.version)} daddr {to} meta l4proto {number} accept" for number, to in _outer(split))
         case Stage.ERRORS:
@@ -178,6 +203,13 @@ def _arriving(split: SplitTunnel) -> Iterator[str]:
 def _chosen(split: SplitTunnel) -> Iterator[str]:
     yield from (f"{spared} accept" for spared in _spared(split))
     yield from (f"{who} jump split-{token(split.name)}" for who in _who(split))
+
+
+def _forged(split: SplitTunnel) -> Iterator[str]:
+    """Not where the slice has the programs that are not chosen: no rule matches all others."""
+    if not (split.slice and split.others):
+        others = "meta skuid != 0 " if split.takes_root else ""
+        yield from (f"{who} {others}socket mark and {MARK} != 0 drop" for who in _who(split))
 
 
 def _spared(split: SplitTunnel) -> list[str]:

@@ -1,14 +1,17 @@
 # shellcheck shell=bash
 # The same on every host: reviewed once for each release of netc.
 # Sourced where services run in a namespace or in the slice of a split: by `check`, and by `install` before anything changes.
-# One `systemctl show` asks for the control groups and commands of all such services. /proc says where processes are.
+# One `systemctl show` asks for the control groups and commands of all such services, another for their sockets.
+# /proc says where processes are.
 # A service may be the client of a daemon, such as dockerd. The daemon starts the containers elsewhere.
-declare -gA place_of=() group_of=() pid_of=() commands_of=()
+# A socket unit may start a service: systemd itself then listens, in the host's network.
+declare -gA place_of=() group_of=() pid_of=() commands_of=() socket_of=()
+declare -ga triggers=()
 
 read_places() { # ROOT: of each service that its drop-ins confine, the namespace or slice
   local path line
   place_of=()
-  for path in "$1"/etc/systemd/system/*.service.d/50-netc{,-split}.conf; do
+  for path in "$1"/etc/systemd/system/*.{service,socket}.d/50-netc{,-split}.conf; do
     [[ -r $path && $path != */netc-* ]] || continue
     while read -r line; do
       [[ $line == NetworkNamespacePath=* || $line == Slice=* ]] || continue
@@ -19,12 +22,14 @@ read_places() { # ROOT: of each service that its drop-ins confine, the namespace
 }
 ask_services() { # those of `place_of`. Fails if systemd does not answer
   local key value name names='' group='' pid='' commands='' services=("${!place_of[@]}")
+  triggers=()
   [[ -d /run/systemd/system ]] && ((${#services[@]})) || return 0
   while IFS='=' read -r -t 10 key value; do
     case $key in
       Names) names=$value ;;
       ControlGroup) group=$value ;;
       MainPID) pid=$value ;;
+      TriggeredBy) triggers+=($value) ;;
       Exec*)
         value=${value#*argv\[\]=}
         commands+=${value%% ; ignore_errors=*}$'\n'
@@ -33,9 +38,37 @@ ask_services() { # those of `place_of`. Fails if systemd does not answer
         for name in $names; do group_of[$name]=$group pid_of[$name]=$pid commands_of[$name]=$commands; done
         names='' group='' pid='' commands=''
         ;;
+      end) ask_sockets; return ;;
+    esac
+  done < <(systemctl show -p Names,ControlGroup,MainPID,TriggeredBy,ExecStartPre,ExecStart,ExecStartPost -- "${services[@]/@./@*.}" 2>/dev/null && printf '\nend\n')
+  kill "$!" 2>/dev/null
+  return 1
+}
+ask_sockets() { # sets `socket_of`: for a service, the unit by which systemd listens for it, if that is in the host's network
+  local key value name listens='' active='' enabled='' services='' units=()
+  socket_of=()
+  for name in "${!place_of[@]}" "${triggers[@]}"; do
+    name=${name%.*} name=${name%%@*}.socket
+    [[ ${place_of[$name]-} ]] || units+=("$name")
+  done
+  ((${#units[@]})) || return 0
+  name=''
+  while IFS='=' read -r -t 10 key value; do
+    case $key in
+      Id) name=$value ;;
+      Triggers) services=$value ;;
+      Listen) [[ ! $value =~ :[0-9]+\ \( ]] || listens=1 ;; # not a path
+      ActiveState) active=$value ;;
+      UnitFileState) enabled=$value ;;
+      '')
+        if [[ $listens && ($active == active || $enabled == enabled*) ]]; then
+          for value in ${services:-"${name%.socket}@.service"}; do socket_of[${value/@*./@.}]="$name $active"; done
+        fi
+        name='' listens='' active='' enabled='' services=''
+        ;;
       end) return 0 ;;
     esac
-  done < <(systemctl show -p Names,ControlGroup,MainPID,ExecStartPre,ExecStart,ExecStartPost -- "${services[@]/@./@*.}" 2>/dev/null && printf '\nend\n')
+  done < <(systemctl show -p Id,Triggers,Listen,ActiveState,UnitFileState -- "${units[@]}" 2>/dev/null && printf '\nend\n')
   kill "$!" 2>/dev/null
   return 1
 }
@@ -92,6 +125,8 @@ services_stay_inside() { # ROOT: before its drop-ins are in place, as far as the
   read_places "$1"
   ask_services || { report "systemctl show does not answer"; return 1; }
   for service in "${!place_of[@]}"; do
+    [[ ! ${socket_of[$service]-} ]] ||
+      { report "${socket_of[$service]% *} listens for $service, in the host's network and not in ${place_of[$service]}: systemctl disable --now ${socket_of[$service]% *}$(may_list "$service")"; left=1; }
     instances_of "$service"
     for one in "${instances[@]}"; do
       ! has_command_elsewhere "$one" "${place_of[$service]}" ||
@@ -100,6 +135,8 @@ services_stay_inside() { # ROOT: before its drop-ins are in place, as far as the
   done
   return "$left"
 }
+
+may_list() { [[ ${place_of[$1]} == *.slice ]] || echo ", or list it in \`services\` of the namespace"; } # SERVICE
 
 # ---- questions of `check`
 know_services() {
@@ -116,6 +153,7 @@ read_group() { # DIRECTORY: adds the processes of a control group and of those i
 runs_inside() { # PLACE SERVICE QUESTION: asks QUESTION for each of its instances that runs, as `one`, with its `processes`
   local instances one client='' word='' root=/sys/fs/cgroup process words
   know_services
+  [[ ${socket_of[$2]-} != *' active' ]] || differs "${socket_of[$2]% *} listens for service $2 in the host's network: systemctl disable --now ${socket_of[$2]% *}"
   [[ -e $root/cgroup.controllers ]] || root=$root/unified
   instances_of "$2"
   for one in "${instances[@]}"; do

@@ -163,7 +163,8 @@ exec_detached() { # COMMAND…: replaces this shell; output goes to systemd's jo
   if [[ ${JOURNAL_STREAM-} == "$(stat -L -c %d:%i /proc/self/fd/2)" ]]; then
     exec "$@" </dev/null >&2
   else
-    exec "$@" </dev/null >"$journal.log" 2>&1
+    rm -f "$journal.log"
+    exec "$@" </dev/null >>"$journal.log" 2>&1 # appended: `netc-host run` makes it shorter while the program runs
   fi
 }
 print_log_tail() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }

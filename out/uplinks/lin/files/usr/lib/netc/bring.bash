@@ -417,6 +417,7 @@ run() {
     for job in "$parts"/*/{watch,health,endpoints,hold} "$parts/bird/up" "${!pid_of[@]}"; do
       [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
     done
+    ((now < ${due[logs]-0})) || shorten_logs
     become_present_version
     read -r -t 1 -u 6
   done
@@ -428,6 +429,16 @@ find_jobs() { # those that an earlier process has started and that run the scrip
   for record in "$jobs"/*; do
     { read -r pid _ _ script <"$record" && [[ $script ]] && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || continue
     [[ ${words[1]-} != "$script" ]] || pid_of[$script]=$pid
+  done
+}
+
+shorten_logs() { # of programs: what is longer than 1 MiB keeps its last 256 KiB
+  local log
+  due[logs]=$((now + 30))
+  for log in /run/netc/*.log; do
+    [[ -f $log && ! -L $log && $(stat -c %s "$log" 2>/dev/null) -gt 1048576 ]] || continue
+    tail -c 262144 "$log" >"$log.new" && cat "$log.new" >"$log"
+    rm -f "$log.new"
   done
 }
 
