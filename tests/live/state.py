@@ -138,6 +138,8 @@ def _ruleset(text: str) -> list[str]:
     for kind, content in sorted(entries, key=lambda entry: () if entry[0] == "metainfo" else place(entry[1], entry[0])):
         if kind == "metainfo" or (of_iptables(content) and place(content, kind) not in used):
             continue  # of iptables' tables stay empty chains of the kernel's, which accept everything
+        if kind == "table" and content.get("flags") != "dormant":
+            content.pop("flags", None)  # nft 1.0.6 prints random memory for `owner`
         if kind in ("set", "map") and "dynamic" in content.get("flags", []):
             content.pop("elem", None)
         lines.append(f"{kind} {_line(_still(content))}")
