@@ -160,6 +160,20 @@ def test_a_rollback_that_waits_for_the_lock_kills_no_process_but_the_change(
     assert test_install.links(edge) == {"vx-node"}
 
 
+def test_the_rollback_of_a_confirmation_that_was_cut_off_takes_back_no_later_change(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    deliver(lab, edge, compiled(test_install.TOPOLOGY, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    late = ["bash", "-c", "sleep 15; unset NETC_REVERT; exec /usr/local/sbin/netc-host revert --unconfirmed"]
+    waiting = edge.start(late, env={"NETC_REVERT": "/var/lib/netc/pending"})
+    deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
+    said = install(edge, "--detach")
+    waiting.wait()
+    netc_host(edge, "confirm", token(said))
+    assert test_install.links(edge) == {"vx-node", "vx-two"}
+
+
 def test_run_goes_on_in_a_new_version_of_itself(lab: Lab, edge: Host, tmp_path: Path) -> None:
     deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
     install(edge, "--commit")
