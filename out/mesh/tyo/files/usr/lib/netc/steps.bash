@@ -154,7 +154,7 @@ end_job() { # of `netc-host run`: the script of this part that runs all the time
     for ((seconds *= 10; seconds > 0; seconds--)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -KILL -- "-$pid" 2>/dev/null || true
   fi
-  # A checker that was killed together with `netc-host run` has withdrawn nothing.
+  # A checker that was killed, as `netc-host run` was, has withdrawn nothing.
   [[ ! -x $here/withdraw ]] || timeout -k 1 30 "$here/withdraw" || true
 }
 
