@@ -1,7 +1,5 @@
 # ---- verbs
-take_lock() { # SECONDS to wait: only one change runs at a time
-  exec 8>"$store/lock" && flock -w "$1" 8
-}
+take_lock() { exec 8>"$store/lock" && flock -w "$1" 8; } # SECONDS to wait: only one change runs at a time
 busy() { die "another $1 is under way: $(holders "$store/lock")"; } # WHAT
 
 install_from() { # TREE HOST [OPTION…], called by `install` in TREE
@@ -90,14 +88,16 @@ is_place() { [[ $1 =~ ^(console|[0-9A-Fa-f.:]+(%[A-Za-z0-9_.-]+)?)$ ]] || usage 
 is_complete() { [[ -e $pending && $(<"$pending/phase") == complete ]]; }
 
 revert() {
-  local reason="by netc-host revert"
+  local reason="by netc-host revert" process
   case ${1-} in
     --unconfirmed) reason="nobody confirmed it in time" ;;
     --boot) [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0; reason="the host started before it was confirmed" ;;
   esac
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process
-    [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || kill -9 -- "-$(<"$pending/process")" 2>/dev/null || true
+    process=$(<"$pending/process") # by now perhaps the number of another one
+    [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" || -e /proc/$process && $(tr '\0' ' ' <"/proc/$process/cmdline") != *' switch '* ]] ||
+      kill -9 -- "-$process" 2>/dev/null || true
     until take_lock 5; do [[ $reason == nobody* ]] || busy change; done
   fi
   [[ -e $pending ]] || die "no change waits for a confirmation any more: the generation is $(current)"

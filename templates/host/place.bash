@@ -82,4 +82,4 @@ put_files() { # OLD NEW: renames what `prepare NEW` wrote, and removes files tha
   [[ $2 == none ]] || { find /etc/netc \( -path "$parts" -o -path /etc/netc/keys \) -prune -o -type d ! -perm 755 -exec chmod 755 {} + && chmod 700 "$parts"; }
   sync -f /etc /usr "$store"
 }
-remove_own_files() { rm -rf /usr/lib/netc /usr/local/sbin/netc-host && remove_folders; } # last: until then netc-host completes or takes back
+remove_own_files() { runs || rm -rf /run/netc-run; rm -rf /usr/lib/netc /usr/local/sbin/netc-host && remove_folders; } # last: until then netc-host completes or takes back

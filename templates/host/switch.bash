@@ -254,9 +254,8 @@ begin_change() { # OLD NEW WANTED: makes $pending, whole or not at all
 
 switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirms
   local now old
-  old=$(current)
-  begin_change "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
-  if ! { reserve_space "$old" && prepare "$1" && read -r now _ </proc/uptime && echo $((${now%.*} + $2)) >"$pending/due" && echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until" && arm_rollback "$2"; }; then
+  old=$(current); begin_change "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
+  if ! { reserve_space "$old" && prepare "$1" && read -r now _ </proc/uptime && echo $((${now%.*} + $2)) >"$pending/due" && echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until" && disarm_rollback && arm_rollback "$2"; }; then # the timer may be that of a confirmation that was cut off
     remove_prepared "$1"
     discard "$pending" "$store/reserve"
     die "no room for the files, or for a rollback; nothing was changed"

@@ -1,5 +1,5 @@
 """Operations on hosts that somebody kills at any moment: netc's processes, all at once. What they started to stay
-(WireGuard programs, BIRD) stays."""
+(WireGuard programs, BIRD) stays, and where systemd does not run, `netc-host run` comes back by itself."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from signal import SIGKILL
+from subprocess import CompletedProcess
 from typing import Any
 
 import tomlkit
 
 from live.compiled import compiled
-from live.delivered import INSTALL, at_rest, deliver, install, netc_host, token
+from live.delivered import INSTALL, at_rest, deliver, netc_host, token
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import State, difference
-from live.waiting import LONG, within
+from live.waiting import wait, within
 
 KILL = r"""
 sleep "$1"
 while found=''; do
     for process in /proc/[0-9]*; do
         name=$(tr '\0' ' ' <"$process/cmdline") || continue
-        [[ $name != */stand-in/* && ($name == *netc-host* || $name == */etc/netc/parts/*) ]] || continue
+        [[ $name == *netc-host* || $name == */etc/netc/parts/* ]] || continue
         found=1
         kill -9 "${process#/proc/}"
     done 2>/dev/null
@@ -35,15 +36,35 @@ done
 """
 PLACE = "/tmp/killing.bash"
 PROGRAM = "/usr/local/sbin/netc-host"
-WATCHED = r"""
-[[ ! -d /run/systemd/system ]] || exit 0
-for script in /etc/netc/parts/*/watch; do
-    part=${script%/watch}
-    [[ -e $script && -e /run/netc/${part##*/} ]] || continue
-    bash -c 'source <(sed "s/^watch .*/again/" "$1")' watch "$script"
+RESPAWN = """
+while :; do
+    [[ ! -x /usr/local/sbin/netc-host ]] || /usr/local/sbin/netc-host run >>/var/log/netc.log 2>&1
+    sleep 1
 done
 """
-"""What the watch of each part does as soon as the devices of its routes are back: somebody runs it, as systemd does."""
+RECORDS = "^[df] /run/netc-run"
+"""A `run` that was killed after everything was gone has left them."""
+INITTAB = "/tmp/respawn.bash"
+"""As an inittab has it, where systemd does not run: `netc-host run` starts again whenever it ended or was killed."""
+RUN_IS_IDLE = """
+[[ ! -d /run/systemd/system && -e /var/lib/netc/current ]] || exit 0
+read -r pid </run/netc-run/pid && [[ -e /proc/$pid ]] && ! pgrep -f 'netc-host (up|revert)'
+"""
+"""It has started, and brings nothing up any more."""
+END_OF_RUN = """
+read -r pid </run/netc-run/pid
+kill "$pid"
+while [[ -e /proc/$pid ]]; do sleep 0.1; done
+"""
+BOOT = """
+read -r pid </run/netc-run/pid
+echo other >/var/lib/netc/pending/boot
+kill -KILL "$pid"
+while [[ -e /var/lib/netc/pending ]]; do sleep 0.1; done
+"""
+"""As if the host had started since the change: the next `netc-host run` takes it back."""
+RUN_STARTS = 60
+"""Seconds in which `netc-host run` is there again and has brought up what is down."""
 ANSWERING = r"""
 for namespace in '' $(ip netns list | cut -d ' ' -f 1); do
     for device; do
@@ -60,6 +81,8 @@ BEYOND = (
 OF_BIRD = '"protocol": "12"'
 """Routes that come and go with its neighbours, and at its pace."""
 OPERATIONS = ("first", "install", "confirm", "revert", "down", "up", "uninstall")
+OF_RUN = ("run", "boot")
+"""More, where systemd does not run."""
 Found = tuple[State, str]
 
 
@@ -71,35 +94,83 @@ class Killing:
         self.lab, self.host, self.old, self.new, self.passing = lab, host, old, new, passing
         self.done: Counter[str] = Counter()
         self.lasts: dict[str, float] = {}
+        self.operations = OPERATIONS
         host.write(PLACE, KILL)
+        if host.run(["test", "-d", "/run/systemd/system"], check=False).returncode:
+            self.operations += OF_RUN
+            host.write(INITTAB, RESPAWN)
+            host.start(["bash", INITTAB])
         self.put(new)
-        self.is_new = self.found()
-        netc_host(host, "uninstall")
-        self.nothing = self.found()
+        self.is_new = self.settled()
+        self.netc_host("uninstall")
+        self.nothing = self.settled()
         self.put(old)
-        self.is_old = self.found()
+        self.is_old = self.settled()
         assert differs(self.is_old, self.is_new), "the generations are the same"
 
     def bring(self, tree: Path) -> None:
         deliver(self.lab, self.host, tree)
 
     def put(self, tree: Path) -> None:
-        netc_host(self.host, "confirm", self.begun(tree), "--from", "console")
+        self.netc_host("confirm", self.begun(tree), "--from", "console")
+        self.idle()
 
     def begun(self, tree: Path) -> str:
         self.bring(tree)
-        said = install(self.host, "--detach")
-        self.host.run(["bash", "-c", WATCHED])
-        return token(said)
+        return token(self.patiently(["bash", INSTALL, "--detach"]))
+
+    def netc_host(self, *words: str, check: bool = True) -> CompletedProcess[str]:
+        return self.patiently([PROGRAM, *words], check=check)
+
+    def patiently(self, argv: Sequence[str], *, check: bool = True) -> CompletedProcess[str]:
+        """Again, as long as `netc-host run` still brings parts up or takes a change back."""
+        said = [self.host.run(argv, check=False)]
+
+        def passed() -> bool:
+            busy = said[-1].returncode and re.search("under way: |netc-host up repairs it", said[-1].stderr)
+            if busy:
+                said.append(self.host.run(argv, check=False))
+            return not busy
+
+        within(RUN_STARTS, passed)
+        assert not check or said[-1].returncode == 0, said[-1]
+        return said[-1]
+
+    def idle(self) -> None:
+        wait(lambda: self.host.run(["bash", "-c", RUN_IS_IDLE], check=False).returncode == 0)
+
+    def settled(self) -> Found:
+        """As soon as it no longer changes."""
+        self.idle()
+        looks = [self.found()]
+
+        def still() -> bool:
+            time.sleep(2)
+            looks.append(self.found())
+            return not differs(*looks[-2:])
+
+        wait(still)
+        return looks[-1]
 
     def found(self) -> Found:
-        return at_rest(self.host, f"{self.passing}|{OF_BIRD}", kept="/var/lib/netc|  /run/netc/|^/run/netns d ")
+        passing = f"{self.passing}|{OF_BIRD}|{RECORDS}"
+        return at_rest(self.host, passing, kept="/var/lib/netc|  /run/netc/|^/run/netns d ")
 
     def missing_devices(self) -> set[str]:
         """WireGuard devices of the plan that do not answer; both generations have the same."""
         scripts = (path.read_text() for path in (self.old / "etc/netc/parts").glob("*/up"))
         planned = {name for text in scripts for name in re.findall(r"(?m)^step wireguard (\S+)", text)}
         return planned - set(self.host.run(["bash", "-c", ANSWERING, "answering", *planned]).stdout.split())
+
+    def wrong(self, expected: Found) -> str:
+        """What is neither old nor new."""
+        wrong = differs(expected, self.found())
+        if expected is self.nothing:
+            return wrong
+        said = netc_host(self.host, "check", check=False)
+        if said.returncode:
+            wrong += said.stdout or said.stderr
+        return wrong + " ".join(f"{device} does not answer" for device in sorted(self.missing_devices()))
 
     def killed(self, argv: list[str], operation: str, draw: random.Random) -> float:
         """Returns the moment, in seconds: at most a little after the operation ended the last time."""
@@ -114,29 +185,33 @@ class Killing:
     def once(self, seed: str) -> str:
         """Kills one operation, does what an operator would, and returns what is neither old nor new then."""
         draw = random.Random(seed)
-        operation = draw.choice(OPERATIONS)
+        operation = draw.choice(self.operations)
         self.done[operation] += 1
-        print(f"{seed}: {operation}")  # shown if it fails
+        self.idle()
+        began = time.monotonic()
         moment, expected = getattr(self, f"_{operation}")(draw)
-        self.host.run(["bash", "-c", WATCHED])
-        within(5, lambda: not differs(expected, self.found()))  # systemd runs them when it comes to it
-        wrong = differs(expected, self.found())
-        if expected is not self.nothing:
-            wrong += netc_host(self.host, "check", check=False).stdout
-            wrong += " ".join(f"{device} does not answer" for device in sorted(self.missing_devices()))
+        ended = time.monotonic()
+        # systemd, or run, does what is missing when it comes to it
+        while (wrong := self.wrong(expected)) and time.monotonic() < ended + RUN_STARTS:
+            time.sleep(1)
+        result = "new" if expected is self.is_new else "old" if expected is self.is_old else "nothing"
+        print(
+            f"{seed}: {operation} killed after {moment:.3f} s: {result}, {time.monotonic() - began:.1f} s", flush=True
+        )
+        if wrong:
+            print(wrong, flush=True)
+            wrong += "\n" + self.host.run(["tail", "-n", "30", "/var/log/netc.log"], check=False).stdout
         if expected is not self.is_old:
             self.put(self.old)
         return f"{seed}: {operation} killed after {moment:.3f} s: {wrong}" if wrong else ""
 
     def _first(self, draw: random.Random) -> tuple[float, Found]:
         """Nothing was installed before."""
-        netc_host(self.host, "uninstall")
+        self.netc_host("uninstall")
         moment = self.killed(["bash", INSTALL, "--detach"], "first", draw)
-        busy = "another install is under way"  # a program that it started, such as systemctl, is at its end
-        assert within(LONG, lambda: busy not in install(self.host, "--dry-run", check=False).stderr)
-        said = install(self.host, "--dry-run", check=False)
+        said = self.patiently(["bash", INSTALL, "--dry-run"], check=False)
         if said.returncode:
-            self.host.run(told(said.stderr))
+            self.patiently(told(said.stderr))
         return moment, self.nothing
 
     def _install(self, draw: random.Random) -> tuple[float, Found]:
@@ -147,7 +222,7 @@ class Killing:
 
     def _reverted(self) -> bool:
         """Whether there was something to revert: the operation may have ended, or not begun, when it was killed."""
-        said = netc_host(self.host, "revert", check=False)
+        said = self.netc_host("revert", check=False)
         assert said.returncode == 0 or "no change waits" in said.stderr, said
         return said.returncode == 0
 
@@ -163,13 +238,13 @@ class Killing:
 
     def _down(self, draw: random.Random) -> tuple[float, Found]:
         moment = self.killed([PROGRAM, "down"], "down", draw)
-        netc_host(self.host, "up")
+        self.netc_host("up")
         return moment, self.is_old
 
     def _up(self, draw: random.Random) -> tuple[float, Found]:
-        netc_host(self.host, "down")
+        self.netc_host("down")
         moment = self.killed([PROGRAM, "up"], "up", draw)
-        netc_host(self.host, "up")
+        self.netc_host("up")
         return moment, self.is_old
 
     def _uninstall(self, draw: random.Random) -> tuple[float, Found]:
@@ -177,10 +252,18 @@ class Killing:
         if draw.random() < 0.5 and is_there(self.host) and self._reverted():
             return moment, self.is_old
         if is_there(self.host):
-            netc_host(self.host, "uninstall")
+            self.netc_host("uninstall")
         left = self.host.run(["find", "/var/lib/netc", "/usr/lib/netc", PROGRAM], check=False).stdout
         assert not left, left
         return moment, self.nothing
+
+    def _run(self, draw: random.Random) -> tuple[float, Found]:
+        """It ends, and takes all parts down; when it is there again, it brings them up."""
+        return self.killed(["bash", "-c", END_OF_RUN, "netc-host"], "run", draw), self.is_old
+
+    def _boot(self, draw: random.Random) -> tuple[float, Found]:
+        self.begun(self.new)
+        return self.killed(["bash", "-c", BOOT, "netc-host"], "boot", draw), self.is_old
 
 
 def is_there(host: Host) -> bool:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from live.delivered import INSTALL, as_if_run, deliver
 from live.lab import Host, Lab
-from live.state import FORWARDING, difference, without
+from live.state import FORWARDING, HIDDEN, difference, without
 from mixed import Mixed
 from netc.pipeline import compile_hosts
 from topologies import Table, key
@@ -17,8 +17,9 @@ from topologies import Table, key
 PROGRAM = Path(__file__).with_name("tun.py")
 CREDENTIALS = "/run/credentials"
 NETC_HOST = "/usr/local/sbin/netc-host"
-STAYS = (FORWARDING, r"/accept_ra = ")
-"""Forwarding stays on when it was turned on, with what keeps a forwarding host's own default route alive."""
+STAYS = (FORWARDING, r"/accept_ra = ", HIDDEN)
+"""Forwarding stays on when it was turned on, with what keeps a forwarding host's own default route alive. So do folders
+that were hidden from programs."""
 
 
 def tried(made: Mixed) -> dict[str, str]:

@@ -48,6 +48,8 @@ VOLATILE_SYSCTL = re.compile(
 FALLBACK = re.compile(r"\b(gre0|gretap0|erspan0|ip6gre0|tunl0|ip6tnl0|sit0|ip_vti0|ip6_vti0)\b")
 # What turning forwarding on changes, on every link: the kernel refuses redirects, and is any router of a prefix.
 FORWARDING = r"/(ip_forward|forwarding|mc_forwarding|accept_redirects) |\"protocol\": \"2\".*\"type\": \"4\""
+# Folders that are hidden from programs of splits stay, since those may still have them hidden.
+HIDDEN = "^. /run/(avahi-daemon|dbus|nscd|systemd(/resolve)?)$"
 
 
 def parsed(said: str) -> State:
@@ -136,6 +138,8 @@ def _ruleset(text: str) -> list[str]:
     for kind, content in sorted(entries, key=lambda entry: () if entry[0] == "metainfo" else place(entry[1], entry[0])):
         if kind == "metainfo" or (of_iptables(content) and place(content, kind) not in used):
             continue  # of iptables' tables stay empty chains of the kernel's, which accept everything
+        if kind == "table" and content.get("flags") != "dormant":
+            content.pop("flags", None)  # nft 1.0.6 prints random memory for `owner`
         if kind in ("set", "map") and "dynamic" in content.get("flags", []):
             content.pop("elem", None)
         lines.append(f"{kind} {_line(_still(content))}")

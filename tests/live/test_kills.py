@@ -8,7 +8,6 @@ import pytest
 
 import night
 from live.compiled import EXAMPLES
-from live.delivered import as_if_run
 from live.example_host import ready
 from live.kills import Killing, generations
 from live.lab import Lab
@@ -33,7 +32,6 @@ def test_a_killed_operation_leaves_the_old_generation_or_the_new(which: str, lab
     topology, name = which.split("/")
     old, new = generations(EXAMPLES / f"{topology}.toml", name, tmp_path)
     host = ready(lab, name, old)
-    as_if_run(host)
     killing = Killing(lab, host, old, new)
     kills = KILLS if night.is_night() else 2
     wrong = [said for n in range(kills) if (said := killing.once(f"{night.seed()} {which} {n}"))]

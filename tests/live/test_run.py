@@ -16,7 +16,7 @@ from live.lab import Host, Lab
 from live.needs import require
 from live.process import Process
 from live.routers import NETWORK, birdc, link, router
-from live.service import SPACE, serve, service, state
+from live.service import SPACE, WORLD4, knows, serve, service, state
 from live.state import difference
 from live.waiting import wait
 
@@ -142,6 +142,38 @@ def test_run_takes_back_a_change_that_nobody_confirmed_before_the_boot(lab: Lab,
     assert "started before it was confirmed" in edge.read("/var/lib/netc/history")
 
 
+def test_a_rollback_that_waits_for_the_lock_kills_no_process_but_the_change(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    """`netc-host run` may hold the lock while it brings parts up. The change has ended, and its number is another's."""
+    deliver(lab, edge, compiled(test_install.TOPOLOGY, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
+    install(edge, "--detach")
+    bystander = edge.start(["bash", "-c", "echo $BASHPID; exec setsid sleep 1000"])
+    wait(lambda: edge.run(["pgrep", "-f", "sleep 1000"], check=False).stdout)
+    number = edge.run(["pgrep", "-f", "^sleep 1000"]).stdout.strip()
+    edge.write("/var/lib/netc/pending/process", f"{number}\n")
+    edge.start(["flock", "/var/lib/netc/lock", "sleep", "7"])
+    netc_host(edge, "revert")
+    assert bystander.alive
+    assert test_install.links(edge) == {"vx-node"}
+
+
+def test_the_rollback_of_a_confirmation_that_was_cut_off_takes_back_no_later_change(
+    lab: Lab, edge: Host, tmp_path: Path
+) -> None:
+    deliver(lab, edge, compiled(test_install.TOPOLOGY, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    late = ["bash", "-c", "sleep 15; unset NETC_REVERT; exec /usr/local/sbin/netc-host revert --unconfirmed"]
+    waiting = edge.start(late, env={"NETC_REVERT": "/var/lib/netc/pending"})
+    deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
+    said = install(edge, "--detach")
+    waiting.wait()
+    netc_host(edge, "confirm", token(said))
+    assert test_install.links(edge) == {"vx-node", "vx-two"}
+
+
 def test_run_goes_on_in_a_new_version_of_itself(lab: Lab, edge: Host, tmp_path: Path) -> None:
     deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
     install(edge, "--commit")
@@ -172,6 +204,20 @@ def test_run_ends_when_netc_is_uninstalled(lab: Lab, edge: Host, tmp_path: Path)
     netc_host(edge, "uninstall")
     assert running.wait() == 0
     assert pid_of(edge, "/etc/netc/parts/uplink-main/watch") == ""
+    assert difference(before, edge.state()) == ""
+
+
+def test_uninstall_leaves_nothing_of_a_run_that_was_killed(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    before = edge.state()
+    deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    running = run(edge)
+    wait(lambda: pid_of(edge, "/etc/netc/parts/uplink-main/watch"))
+    edge.run(["kill", "-KILL", edge.read("/run/netc-run/pid").strip()])
+    wait(lambda: not running.alive)
+    netc_host(edge, "uninstall")
+    assert pid_of(edge, "/etc/netc/parts/uplink-main/watch") == ""
+    assert edge.run(["ls", "/run/netc-run"], check=False).returncode != 0
     assert difference(before, edge.state()) == ""
 
 
@@ -224,6 +270,31 @@ def test_run_checks_an_anycast_service_and_drains_it_before_the_end(lab: Lab, tm
     assert running.wait() == 0
     assert state(host) == ""
     assert host.run(["ip", "netns"]).stdout == ""
+
+
+def test_an_anycast_service_whose_checker_was_killed_with_run_is_withdrawn_when_it_goes_down(
+    lab: Lab, tmp_path: Path
+) -> None:
+    text = NETWORK + MEMBERS + service("a") + link("a", "b", "cost = 5") + router("a", 1) + router("b", 2)
+    host = lab.host("a")
+    lab.wire(host, "eth0", lab.host("world"), "a", a_addresses=["198.51.100.1/24"])
+    deliver(lab, host, compiled(text, tmp_path)["a"])
+    give_key(host, "host", "a")
+    host.write("/run/asked", "", 0o666)
+    install(host, "--commit")
+    running = run(host)
+    wait(lambda: state(host) == "down")
+    serve(host)
+    wait(lambda: state(host) == "up")
+    wait(lambda: not host.run(["pgrep", "-f", "netc-host up"], check=False).stdout)
+    assert knows(host, WORLD4)
+    host.run(["kill", "-KILL", host.read("/run/netc-run/pid").strip(), pid_of(host, f"/etc/netc/parts/{SPACE}/health")])
+    wait(lambda: not running.alive)
+    host.run([f"/etc/netc/parts/{SPACE}/down"])
+    assert state(host) == ""
+    assert not knows(host, WORLD4)
+    netc_host(host, "down")
+    assert host.run(["ls", "/run/netc"], check=False).returncode != 0
 
 
 def test_run_looks_up_endpoints(lab: Lab, tmp_path: Path) -> None:

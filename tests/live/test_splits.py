@@ -13,7 +13,7 @@ import pytest
 from live.compiled import compiled, down, filter_up, give_key, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.state import FORWARDING, difference, without
+from live.state import FORWARDING, HIDDEN, difference, without
 from live.traffic import ANSWER, SILENCE, Capture, Proto, client, dns, echo, lookup, refused
 from live.waiting import wait
 
@@ -563,9 +563,6 @@ def test_nothing_leaks_while_rules_are_reloaded_or_the_part_is_down(lab: Lab, tm
     named = OF_MEMBER_ALONE | {"name": TUNNELS_ANSWER}
     assert sees(there, MEMBER, timeout=SILENCE) == named, "its subnet is still there"
     assert leaked(capture) == []
-
-
-HIDDEN = "^. /run/(avahi-daemon|dbus|nscd|systemd(/resolve)?)$"
 
 
 def test_down_leaves_nothing_but_the_group(lab: Lab, tmp_path: Path) -> None:

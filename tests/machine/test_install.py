@@ -120,6 +120,18 @@ def test_the_timer_rolls_back_an_install_that_was_killed(lab: Lab, edge: Machine
         assert as_before(edge, before), at
 
 
+def test_the_timer_of_a_confirmation_that_was_cut_off_is_in_nobodys_way(
+    lab: Lab, edge: Machine, tmp_path: Path
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    edge.run(["systemd-run", "--quiet", "--collect", "--unit=netc-revert", "--on-active=1000", "true"])
+    bring(lab, edge, MORE, tmp_path / "b")
+    install(edge, "--commit")
+    assert links(edge) == {"vx-node", "vx-two"}
+    assert edge.run(["systemctl", "is-active", "netc-revert.timer"], check=False).stdout == "inactive\n"
+
+
 def test_a_power_loss_before_the_confirmation_rolls_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     confirmed(lab, edge, tmp_path)
     places = what_is_placed(edge)

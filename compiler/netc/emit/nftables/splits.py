@@ -107,9 +107,9 @@ def line(rule: SplitRule | Passed | Answers, hook: Hook) -> Printed:
     match rule:
         case Passed.MARKED:
             why = [
-                f"{OWN} are not chosen. Packets of a",
-                "chosen connection get its mark again, also those that the kernel sends itself. ICMP errors to the program",
-                "or client that opened the connection do not.",
+                f"{OWN} are not chosen. Packets of a chosen",
+                "connection get its mark again, also those that the kernel sends itself. ICMP errors to the program or",
+                "client that opened the connection do not.",
             ]
             return why, [f"{OUTER} accept"]
         case Passed.REPLIES:

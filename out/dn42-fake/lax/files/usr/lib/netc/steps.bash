@@ -149,11 +149,13 @@ keep_sysctls() { say "the sysctls of $1 keep their values, because other softwar
 
 end_job() { # of `netc-host run`: the script of this part that runs all the time ends before its part. A checker drains first
   local pid seconds script words=()
-  { read -r pid seconds _ script <"/run/netc-run/$part" && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || return 0
-  [[ ${words[1]-} == "$script" ]] || return 0
-  kill "$pid" 2>/dev/null || return 0
-  for ((seconds *= 10; seconds > 0; seconds--)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-  kill -KILL -- "-$pid" 2>/dev/null || true
+  if { read -r pid seconds _ script <"/run/netc-run/$part" && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null &&
+    [[ ${words[1]-} == "$script" ]] && kill "$pid" 2>/dev/null; then
+    for ((seconds *= 10; seconds > 0; seconds--)); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+    kill -KILL -- "-$pid" 2>/dev/null || true
+  fi
+  # A checker that was killed, as `netc-host run` was, has withdrawn nothing.
+  [[ ! -x $here/withdraw ]] || timeout -k 1 30 "$here/withdraw" || true
 }
 
 # ---- programs that outlive the script
