@@ -35,6 +35,7 @@ network.name = "others"
 [hosts.east]
 id = 1
 addresses = "{EAST}/24"
+firewall.allow = {{ ports = ["179/tcp", "3784/udp", "33434-33534/udp"] }}
 [hosts.east.tunnels.us]
 kind = "wireguard"
 address = "fe80::2601/64"
@@ -44,6 +45,7 @@ peer = {{ public_key = "{hkg}", endpoint = "198.51.100.10:22601", allowed_ips = 
 [hosts.west]
 id = 2
 addresses = "{WEST}/24"
+firewall.allow = {{ ports = ["179/tcp", "3784/udp", "33434-33534/udp"] }}
 [hosts.west.tunnels.us]
 kind = "wireguard"
 address = "fe80::207/64"
@@ -53,6 +55,7 @@ peer = {{ public_key = "{lax}", endpoint = "203.0.113.20:20207", allowed_ips = [
 [hosts.friend]
 id = 3
 addresses = "{FRIEND}/24"
+firewall.allow = {{ ports = ["179/tcp", "3784/udp", "33434-33534/udp"] }}
 [hosts.friend.tunnels.us]
 kind = "gre"
 remote = "192.0.2.50"

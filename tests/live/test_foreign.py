@@ -177,6 +177,8 @@ def test_a_program_that_does_not_end_by_its_own_command_is_ended_by_a_signal(lab
     done = host.run(script(PART, "down"))
 
     assert "the stop command did not end the program" in done.stderr
+    assert processes(host) == []
+    down(host)
     assert difference(start, settled(host)) == ""
 
 
@@ -186,6 +188,8 @@ def test_a_program_that_hangs_is_killed(lab: Lab, tmp_path: Path) -> None:
     up(host)
     host.run(["kill", "-STOP", *processes(host)])
     host.run(script(PART, "down"))
+    assert processes(host) == []
+    down(host)
     assert difference(start, settled(host)) == ""
 
 

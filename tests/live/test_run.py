@@ -151,7 +151,7 @@ def test_a_rollback_that_waits_for_the_lock_kills_no_process_but_the_change(
     deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
     install(edge, "--detach")
     bystander = edge.start(["bash", "-c", "echo $BASHPID; exec setsid sleep 1000"])
-    wait(lambda: edge.run(["pgrep", "-f", "sleep 1000"], check=False).stdout)
+    wait(lambda: edge.run(["pgrep", "-f", "^sleep 1000"], check=False).stdout)
     number = edge.run(["pgrep", "-f", "^sleep 1000"]).stdout.strip()
     edge.write("/var/lib/netc/pending/process", f"{number}\n")
     edge.start(["flock", "/var/lib/netc/lock", "sleep", "7"])

@@ -121,7 +121,7 @@ def test_a_fleet_is_deployed_in_two_halves(old: tuple[Fleet, str, dict[str, str]
 def test_revert_all_rolls_back_a_fleet_that_is_not_all_confirmed(old: tuple[Fleet, str, dict[str, str]]) -> None:
     fleet, text, before = old
     fleet.fail("three confirm")
-    said = fleet.deploy(text.replace("vni = 8", "vni = 9"), "--revert-all", within=8)
+    said = fleet.deploy(text.replace("vni = 8", "vni = 9"), "--revert-all", within=15)
     assert said.returncode == 1
     assert outcomes(said) == {"one": "reverted", "two": "reverted", "three": "rolled back"}, said.stderr
     assert generations(fleet) == before
