@@ -16,6 +16,7 @@ from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName
 from netc.language.units import UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
+from netc.plan.image import Image
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ClampMss
 
@@ -94,6 +95,7 @@ class Share(Struct, frozen=True):
     """Needed only if anything is forwarded."""
     confined: tuple[Confined, ...] = ()
     image: tuple[OfImage, ...] = ()
+    around: Image | None = None
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
@@ -108,3 +110,5 @@ class HostPlan(Struct, frozen=True):
     parts: tuple[Part, ...]
     confined: tuple[Confined, ...]
     image: tuple[OfImage, ...] = ()
+    around: Image = Image()
+    """For `netc.walk`. No file of the host is made of it."""

@@ -16,6 +16,7 @@ from netc.plan.facts import AddressSet, Docker, Flowtable, Forwarding, Ruleset, 
 from netc.plan.facts.device import Device
 from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
+from netc.plan.image import Image
 
 One = TypeVar("One")
 
@@ -51,7 +52,9 @@ def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[
     confined = (unit for share in shares for unit in share.confined)
     parts = (*named.values(), *shared, *own, *_last(shares, own, host))
     image = tuple(sorted({one for share in shares for one in share.image}))
-    return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)), image)
+    around = next((share.around for share in shares if share.around), Image())
+    ordered = tuple(sorted(confined, key=lambda confined: confined.unit))
+    return HostPlan(network, host, parts, ordered, image, around)
 
 
 def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:

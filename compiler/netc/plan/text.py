@@ -23,6 +23,10 @@ def as_text(plan: HostPlan) -> str:
         lines += ["", f"part {part.name}: {part.about}", *_part(part)]
     if plan.image:
         lines += ["", "image", *(f"  {one.device} {one.what} {one.ip}" for one in plan.image)]
+    around = [*plan.around.wires, *plan.around.brought]
+    if around or plan.around.behind:
+        lines += ["", "around", *(line for one in around for line in _fact(one, 1))]
+        lines += [f"  behind {ip}" for ip in plan.around.behind]
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"
