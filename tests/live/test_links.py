@@ -203,6 +203,9 @@ def test_every_host_of_the_mesh_reaches_every_other_in_both_families(lab: Lab, t
 @pytest.mark.stock_kernel
 def test_other_links_of_the_mesh_and_6to4_carry_packets(lab: Lab, tmp_path: Path) -> None:
     text = """
+[hosts.a.firewall]
+[hosts.b.firewall]
+
 [hosts.a.tunnels.out]
 kind = "6to4"
 
