@@ -9,7 +9,7 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client strace git socat
 
-.PHONY: demo test beside machines check stock night random vm bench clean packages
+.PHONY: least demo test beside machines check stock night random matrix vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
@@ -37,6 +37,19 @@ machines:
 stock: packages $(VENV)/.tested
 	$(PYTEST) -m vm
 
+# What needs no root, with the least versions of the libraries that pyproject.toml names, beside the newest of others.
+LEAST := .cache/least
+least: $(LEAST)/.ready
+	$(LEAST)/bin/python -m pytest -W ignore::DeprecationWarning -p no:cacheprovider -q \
+		tests/test_cli.py tests/test_fmt.py tests/test_schema.py tests/test_sets.py
+
+$(LEAST)/.ready: pyproject.toml
+	rm -rf $(LEAST)
+	python3 -m venv $(LEAST)
+	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check pytest hypothesis --editable . \
+		$$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)",/\1==\2.*/p' pyproject.toml)
+	@touch $@
+
 check: $(VENV)/.tested
 	$(VENV)/bin/ruff check compiler tests
 	$(VENV)/bin/mypy
@@ -54,9 +67,18 @@ night:
 random: packages $(VENV)/.tested
 	PYTHONPATH=tests $(PYTHON) -m mixed $(or $(N),1000) $(or $(UP),200) $(or $(SEED),$(shell date +%s))
 
-# Every live test on the stock kernel, emulated: the better part of an hour.
+# What hosts may have in place of this machine's: each Debian boots all machine tests, and BIRD of each series runs the
+# suites of BGP, in a root of its release.
+RELEASES := debian-12 debian-13
+BIRDS := 2.17 3.1
+ROUTING := tests/live/test_bgp*.py tests/live/test_dn42.py tests/live/test_anycast.py tests/live/test_as_sets.py
+matrix: packages $(VENV)/.tested
+	for release in $(RELEASES); do NETC_RELEASE="$$release" $(MACHINES) || exit; done
+	for bird in $(BIRDS); do NETC_BIRD="$$bird" $(BESIDE) $(ROUTING) || exit; done
+
+# Every live test on the stock kernel of each release (6.1, 6.12), emulated: the better part of an hour each.
 vm: packages $(VENV)/.tested
-	PYTHONPATH=tests $(PYTHON) tests/vm/boot.py
+	for release in $(RELEASES); do NETC_RELEASE="$$release" PYTHONPATH=tests $(PYTHON) tests/vm/boot.py || exit; done
 
 # Every figure beside a peer's on the same work: .cache/bench/report.md. `make bench ONLY="mesh sets"` takes some subjects.
 # It installs the peers (tests/bench/peers.py): Python's into .cache/bench/peers, and, as root, Debian's.

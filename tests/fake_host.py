@@ -107,6 +107,8 @@ class Host:
                 self._read("/etc/netc/forwarded")
             case ("nft", "-f", path):
                 self._load(path, place)
+            case ("load_rules", path) if place is None:
+                self._load(path, place)
             case ("load_tables", "iptables" | "ip6tables" as program, path, *inside) if len(inside) < 2:
                 self._load_tables(program, path, *inside)
             case ("remove_tables", "iptables" | "ip6tables" as program):
@@ -163,7 +165,7 @@ class Host:
             case ("start_bird", path) if place is None:
                 self._read(path)
                 self._gain("daemon", None, "bird")
-            case ("bird_password", name, path) if path:
+            case ("bird_password", name, path, *_) if path:
                 if not self._seek("password", None, name):
                     self._gain("password", None, name)
             case ("remove_address", net):

@@ -280,10 +280,11 @@ def test_a_missing_file_is_found() -> None:
         "MANIFEST",
         "POLICY.md",
         "install",
-        "files/etc/netc/image",
+        "files/etc/netc/expected",
         "files/etc/netc/order",
         "files/etc/netc/secrets",
-        "files/etc/netc/sshd_port",
+        "files/etc/netc/target",
+        "files/etc/netc/walks",
         "files/etc/iproute2/rt_protos.d/netc.conf",
         "files/etc/iproute2/rt_tables.d/netc.conf",
         "files/etc/systemd/network/10-netc.network",
@@ -307,7 +308,7 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        of_netc = r"netc/(image|order|secrets|sshd_port|wireguard/.*|parts/[^/]+/check)"
+        of_netc = r"netc/(expected|order|secrets|target|walks|wireguard/.*|parts/[^/]+/check)"
         apart = rf"files/(etc/({of_netc}|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
         orphans = [
             path
@@ -322,7 +323,8 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
 # ---- parts and files -----------------------------------------------------------------------------------------
 
 SHARED = re.compile(
-    r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/netc/(image|order|secrets|sshd_port)|etc/iproute2/.*"
+    r"MANIFEST|install|files/(usr/(lib/netc|local/sbin)/.*|etc/iproute2/.*"
+    r"|etc/netc/(expected|order|secrets|target|walks)"
     r"|etc/systemd/(system/netc(\.target|-back\.service|-(check-)?\.service\.d/.*)|network/.*|networkd\.conf\.d/.*))"
 )
 

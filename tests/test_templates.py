@@ -234,6 +234,8 @@ CHECKED_OTHERWISE = {
     "uplinks.bash": ("done < <(exec ip -o monitor link address route)",),
     # For `status`, which only shows them. The addresses of one name.
     "wireguard.bash": ('<(exec "${wg[@]}"', '<<<"$found"'),
+    # Both end with a line that says that they are whole.
+    "sets.bash": ("said=$(comm -3 <(",),
     # A table of eight lines.
     "slices.bash": ("nft -f - <<<",),
     # A stream on which nothing ever comes. A token.

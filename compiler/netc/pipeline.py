@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from netc.checks import check, check_plan, tidy
 from netc.checks.acknowledgements import acknowledge
@@ -15,6 +16,7 @@ from netc.features import FEATURES
 from netc.language.changed import BEFORE_ALL, CODE, Compiler, changed
 from netc.language.names import HostName
 from netc.language.read import read
+from netc.language.targets import tools_of
 from netc.language.topology import Topology
 from netc.network.interface import Network
 from netc.network.resolve import resolve
@@ -72,7 +74,9 @@ def _from_plans(network: Network) -> Iterator[Diagnostic]:
 
 def plan(host: HostName, network: Network) -> HostPlan:
     shares = (share for feature in FEATURES for share in feature.plan(host, network))
-    return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
+    table = network.topology.hosts[host]
+    joined = join(network.topology.network.name, host, table.netfilter, shares)
+    return replace(joined, target=table.target.name if table.target else "", tools=tools_of(table.target))
 
 
 def each_host(

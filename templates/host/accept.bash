@@ -1,15 +1,4 @@
 # ---- preflight: checks of the tree and of this host, before anything changes
-require_right_host() { # HOST of the tree: the name that this host remembers, or at first its hostname
-  local known
-  if [[ -e $store/host ]]; then
-    known=$(<"$store/host")
-    [[ $known == "$1" ]] || die "this host is $known, and this tree is for $1: to install it nevertheless, add --host"
-  else
-    known=$(uname -n)
-    [[ ${known%%.*} == "$1" ]] || die "this host is called $known, and this tree is for $1: if this is the right host, add --host"
-  fi
-}
-
 matches_manifest() { # TREE: it has every file of its MANIFEST, and no other
   local wrong
   wrong=$(cd "$1" && awk '{print $1 "  " $3}' MANIFEST | sha256sum --check --quiet --strict 2>&1) || { report "$wrong"; return 1; }
@@ -32,12 +21,11 @@ stage() { # TREE GENERATION: copies the tree to $trees
 unstage() { [[ $1 != "${staged-}" ]] || discard "$trees/$1"; } # GENERATION, if `stage` copied it
 
 preflight() { # GENERATION
-  local tree=$trees/$1/files left=0 order found
+  local tree=$trees/$1/files left=0 order
   order_of "$1"
   read_scripts up "$tree/etc/netc/parts" "${order[@]}" || return
   needs_are_met || left=1
-  found=$(differing_image "$tree/etc/netc/image") && [[ ! $found ]] || { report "$found"; left=1; }
-  scripts_parse "$tree" || left=1
+  tools_suffice "$tree/etc/netc/target" && scripts_parse "$tree" || left=1
   find_admin "$tree" "$from" || left=1
   ((!left)) || return
   run_trial "$tree" || left=1

@@ -25,7 +25,7 @@ check() {
   generation=$(current)
   [[ ! -e $pending ]] || { is_complete && generation=$(<"$pending/new"); } || die "a change is under way, or was interrupted: netc-host revert rolls it back"
   [[ $generation != none ]] || die "nothing is installed"
-  found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; differing_image /etc/netc/image; differing_parts)
+  found=$(altered_files "$generation" && unknown_files "$generation" && closed_folders || exit; (ask check_host); differing_parts)
   (($? == 0)) || found+=$'\n'"the check did not finish"
   [[ $found ]] || return 0
   printf '%s\n' "$found"

@@ -28,6 +28,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
+  use asked && host_agrees "$tree/files" || die "this host is not as the topology says; nothing was changed"
   old=$(current)
   new=$(sha256sum <"$tree/MANIFEST") || die "cannot read $tree/MANIFEST"
   new=${new:0:16}
@@ -175,6 +176,7 @@ libraries=$root/usr/lib/netc
 for of in old new; do # a change that was cut off leaves this netc-host beside libraries of another one
   [[ ! $root && -e $pending/new ]] && of=$trees/$(<"$pending/$of")/files && cmp -s "$0" "$of/usr/local/sbin/netc-host" && libraries=$of/usr/lib/netc
 done
+ask() { [[ ! -e $libraries/asked.bash ]] || { use asked && use bring && "$1"; }; } # FUNCTION of asked.bash
 use() { source "$libraries/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 [[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end

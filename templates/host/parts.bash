@@ -42,7 +42,7 @@ is_link() { # PART, whose `up` was read: it has only such steps. Sets `all_steps
   for line in "${lines[@]}"; do
     case $line in
       finish | "source /usr/lib/netc/steps.bash $1 up" | 'source /usr/lib/netc/wireguard.bash') ;;
-      need_wireguard | 'unused_link '* | 'secret '*) conditions+=$line$'\n' ;;
+      need_* | 'unused_link '* | 'secret '*) conditions+=$line$'\n' ;;
       'step '*)
         line=${line#step }
         is_literal "$line" && kind_of "$line" && ((kind >= last)) || return
@@ -77,6 +77,7 @@ may_come_up() { # PART: it is down, and its preconditions hold
   for line in "${lines[@]}"; do
     case $line in
       need_wireguard) [[ $has_wireguard ]] || return ;;
+      need_filter) is_up firewall || return ;;
       unused_link*) [[ ! -e /sys/class/net/${line#* } ]] || return ;;
       secret*) [[ ${good_secrets[${line#* }]-} ]] || return ;;
     esac
@@ -102,7 +103,7 @@ run_kind() { # KIND PARTS…: runs their steps of this kind
       case ${words[0]} in
         wireguard) commands+=("link add dev ${words[1]} group 77 type wireguard") owners+=("$part") ;;
         ip) commands+=("${words[*]:1+${#flags[@]}}") owners+=("$part") ;;
-        setting) { printf '%s\n' "${words[2]}" >"/proc/sys/${words[1]}"; } 2>/dev/null || batch_failed[$part]=1 ;;
+        setting) [[ ${words[1]} == net/ipv6/* && ! -e /proc/sys/net/ipv6 ]] || { printf '%s\n' "${words[2]}" >"/proc/sys/${words[1]}"; } 2>/dev/null || batch_failed[$part]=1 ;;
         *) "${words[@]}" </dev/null 2>/dev/null || batch_failed[$part]=1 ;;
       esac
     done

@@ -4,12 +4,13 @@ row() { local IFS=$'\t'; printf '%s\n' "$*"; }
 found() {
   local what
   found_generation
+  (ask found_host)
   found_parts
   # Functions of the libraries that the `check` scripts have sourced.
   for what in found_peers found_sessions; do [[ $(type -t "$what") != function ]] || "$what"; done
   found_anycast
   found_failed
-  :
+  [[ ! -e /etc/netc/walks ]] || { builtin source "$libraries/walk.bash" && dropped_by_others; } || :
 }
 # By the wall clock, which may have been set since. The rollback comes by the clock that counts from the boot.
 reverts_at() { { local now due; read -r due <"$pending/due" && read -r now _ </proc/uptime; } 2>/dev/null && echo $(($(printf '%(%s)T' -1) + due - ${now%.*})) || cat "$pending/until" 2>/dev/null || echo -; }
@@ -53,7 +54,7 @@ found_failed() {
 
 is_healthy() { # reads rows. A silent peer is not a failure, nor is a session or an anycast service that somebody turned off
   awk -F '\t' '
-    $1 == "generation" && $2 == "none" || $1 == "part" && $3 != "up" || $1 ~ /^(broken|failed)$/ { bad = 1 }
+    $1 == "generation" && $2 == "none" || $1 == "host" && $5 ~ /^refused/ || $1 == "part" && $3 != "up" || $1 ~ /^(broken|failed)$/ { bad = 1 }
     $1 == "session" && $4 !~ /^(Established|disabled)$/ || $1 == "anycast" && $3 !~ /^(up|disabled)$/ { bad = 1 }
     END { exit bad }'
 }
@@ -62,11 +63,8 @@ is_healthy() { # reads rows. A silent peer is not a failure, nor is a session or
 status() {
   local all how=as_text
   (($# <= 1)) || usage
-  case ${1-} in
-    '') ;;
-    --json | --metrics) how=as_${1#--} ;;
-    *) usage ;;
-  esac
+  [[ ${1-} == @(|--json|--metrics) ]] || usage
+  [[ ! ${1-} ]] || how=as_${1#--}
   all=$(found) || all+=$'\n'$(row failed "check (did not finish)")
   "$how" <<<"$all"
   is_healthy <<<"$all"
@@ -91,14 +89,15 @@ as_text() {
         (f[3] == "-" ? "" : ", in " f[3]))
     }
     { rows[NR] = $0; name = $1 == "peer" ? $2 " " ($4 == "-" ? "12345678.." : $4) : $2 }
-    $1 != "failed" && $1 != "broken" && length(name) > width { width = length(name) }
+    $1 !~ /^(failed|broken|host)$/ && length(name) > width { width = length(name) }
     END {
       for (i = 1; i <= NR; i++) {
         split(rows[i], f, "\t")
         if (f[1] == "pending") line("pending", f[2], f[4] (f[3] == "-" ? "" : ", rolls back in " span(f[3] > now ? f[3] - now : 0) " unless confirmed"))
         else if (f[1] == "peer") peer(rows[i])
         else if (f[1] == "session") line("session", f[2], f[4])
-        else line(f[1], f[2], f[3])
+        else if (f[1] == "host") line("host", f[2], f[4] ", topology " f[3] " (" f[5] ")")
+        else line(f[1], f[2], f[3] (f[4] == "" ? "" : ": " f[4]))
       }
     }' | sed 's/ *$//'
 }
@@ -111,7 +110,7 @@ escaping='function escaped(text, out, i, c) {
   return out
 }'
 as_json() { # `kinds`: for each kind of row, its list in JSON and the names of its values. Names that end in # are numbers or null
-  local kinds='part parts name state|broken broken part what|session sessions name kind state|anycast anycast service state|failed failed'
+  local kinds='part parts name state|broken broken part what|session sessions name kind state|anycast anycast service state|failed failed|host host what topology host then|dropped dropped table packets by|unasked unasked what why'
   kinds+='|peer wireguard interface namespace peer public_key endpoint handshake_at# handshake_age# received# sent#'
   awk -F '\t' -v kinds="$kinds" "$escaping"'
     function quoted(text) { return text == "-" ? "null" : "\"" escaped(text) "\"" }
@@ -158,8 +157,9 @@ as_metrics() { # prometheus.io, "Text-based format"
       metric("netc_bgp_session_up", "gauge", "Whether the BGP session is established.")
       metric("netc_rpki_session_up", "gauge", "Whether the source of ROAs answers.")
       metric("netc_anycast_announced", "gauge", "1 if the anycast service is up or falling, 0 otherwise, also while it drains.")
+      metric("netc_host_differs", "gauge", "1 for each difference between the host and the topology, 0 if it is only odd.")
       metric("netc_unit_failed", "gauge", "1 for each unit that failed.")
-      waits = 0
+      metric("netc_dropped_by_others", "gauge", "1 for each table of the topology whose packets another packet filter drops.")
     }
     $1 == "generation" { add("netc_generation_info", "generation=" quoted($2), 1) }
     $1 == "pending" { waits = 1 }
@@ -172,9 +172,11 @@ as_metrics() { # prometheus.io, "Text-based format"
     }
     $1 == "session" { add("netc_" tolower($3) "_session_up", "session=" quoted($2), $4 == "Established") }
     $1 == "anycast" { add("netc_anycast_announced", "service=" quoted($2), $3 == "up" || $3 == "falling") }
+    $1 == "host" { add("netc_host_differs", "what=" quoted($2), $5 ~ /^refused/) }
     $1 == "failed" { add("netc_unit_failed", "unit=" quoted($2), 1) }
+    $1 == "dropped" { add("netc_dropped_by_others", "table=" quoted($2) ",by=" quoted($4), 1) }
     END {
-      add("netc_pending", "", waits)
+      add("netc_pending", "", waits + 0)
       for (i = 1; i <= count; i++) if (order[i] in body) printf "%s%s", head[order[i]], body[order[i]]
     }'
 }

@@ -47,11 +47,7 @@ start_parts() { # PARTS…, in this order: those that are not up at the end are 
   failed=()
   (($#)) || return 0
   for part in "$@"; do is_up "$part" || { to_start+=("$part"); report "up       $part"; }; done
-  if has_systemd; then
-    bring_up start_units "$@" || true
-  else
-    bring_up up_by_scripts "${to_start[@]}" || true
-  fi
+  if has_systemd; then bring_up start_units "$@" || true; else bring_up up_by_scripts "${to_start[@]}" || true; fi
   failed=()
   for part in "$@"; do is_up "$part" || { show_unit_log "$part"; failed+=("$part"); }; done
   ((!${#failed[@]}))

@@ -6,6 +6,7 @@ import re
 from contextvars import ContextVar
 from pathlib import Path
 
+from live.birds import with_targets
 from live.keys import private_key
 from live.lab import Host, Lab
 from live.waiting import wait
@@ -24,7 +25,7 @@ def compiled(topology: Path | str, folder: Path) -> dict[str, Path]:
     if netfilter.get() != "nftables":
         text, hosts = re.subn(r"(?m)^(\[hosts\.[a-z0-9-]+\])$", rf'\1\nnetfilter = "{netfilter.get()}"', text)
         assert hosts, "a topology without hosts is printed in no language"
-    checked = understand(text, "topology.toml", lambda name: (beside / name).read_text())
+    checked = understand(with_targets(text), "topology.toml", lambda name: (beside / name).read_text())
     trees = {}
     for host, files in compile_hosts(checked.network):
         for file in files:

@@ -37,7 +37,8 @@ def ready(lab: Lab, name: str, tree: Path, host: Host | None = None) -> Host:
     """With what the tree needs and somebody else brings: wires, secrets, ROAs, and a stand-in for TunSafe."""
     host, world = host or lab.host(name), lab.host("world")
     for device, address in WIRES.items():
-        lab.wire(host, device, world, device, a_addresses=written(tree, device) or [address])
+        addresses, mtu = written(tree, device)
+        lab.wire(host, device, world, device, a_addresses=addresses or [address], mtu=mtu)
     scripts = (path.read_text() for path in sorted((tree / "etc/netc/parts").glob("*/up")))
     for secret in sorted({found for text in scripts for found in re.findall(r"(?m)^secret (.*)$", text)}):
         own = private_key(name if secret.endswith("/host.key") else secret) + "\n"
@@ -49,8 +50,9 @@ def ready(lab: Lab, name: str, tree: Path, host: Host | None = None) -> Host:
     return host
 
 
-def written(tree: Path, device: str) -> list[str]:
-    """The IPv4 addresses that the topology says the image has."""
-    image = tree / "etc/netc/image"
-    lines = [line.split() for line in image.read_text().splitlines()[1:]] if image.exists() else []
-    return [f"{ip}/24" for of, what, ip in lines if (of, what) == (device, "address") and ":" not in ip]
+def written(tree: Path, device: str) -> tuple[list[str], int]:
+    """The addresses and the MTU that the topology says the image has."""
+    lines = (line.split() for line in (tree / "etc/netc/expected").read_text().splitlines())
+    said = [(line[0], line[2]) for line in lines if line[1:2] == [device] and line[0] in ("address", "mtu")]
+    addresses = [f"{value}/{64 if ':' in value else 24}" for what, value in said if what == "address"]
+    return addresses, next((int(value) for what, value in said if what == "mtu"), 1500)

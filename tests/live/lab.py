@@ -18,6 +18,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
+from live.birds import give_bird
 from live.process import Process
 from live.state import PROBE, State, parsed
 from live.waiting import LONG
@@ -88,6 +89,7 @@ class Lab:
         host = Host(name, self)
         self._hosts.append(host)
         host.boot()
+        give_bird(host)
         if files is not None:
             host.lay(files)
         return host

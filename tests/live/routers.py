@@ -217,10 +217,17 @@ def begin(*hosts: Host) -> dict[str, Process]:
     return {host.name: start_bird(host) for host in hosts}
 
 
+def best(host: Host, prefix: str) -> str:
+    """What BIRD prints of the best route: of the longest prefix that covers it, since BIRD 3 prints all of these."""
+    said = birdc(host, f"show route all primary for {prefix}")
+    routes = re.findall(r"(?m)^\S+/(\d+)( .*\n(?:[ \t].*\n?)*)", said)
+    return str(max(routes, key=lambda route: int(route[0]), default=("", ""))[1])
+
+
 def path(host: Host, prefix: str) -> str | None:
     """The AS path of the best route, as BIRD prints it; None when there is no route."""
-    said = birdc(host, f"show route all primary for {prefix}")
-    if re.search(r"Network not found|unreachable \[own", said):
+    said = best(host, prefix)
+    if not said or "unreachable [own" in said:
         return None
     found = re.search(r"(?:BGP\.as_path|bgp_path):(.*)", said)
     return found[1].strip() if found else ""
@@ -228,8 +235,7 @@ def path(host: Host, prefix: str) -> str | None:
 
 def attributes(host: Host, prefix: str) -> dict[str, str]:
     """Of the best route: `local_pref`, `med`, `community`, …"""
-    said = birdc(host, f"show route all primary for {prefix}")
-    return {name: value.strip() for name, value in re.findall(r"BGP\.(\w+):(.*)", said)}
+    return {name: value.strip() for name, value in re.findall(r"(?:BGP\.|bgp_)(\w+):(.*)", best(host, prefix))}
 
 
 def reached(host: Host, source: str, address: str) -> bool:

@@ -1,4 +1,7 @@
-"""A cache that speaks RTR (RFC 8210, version 1): `rtr.py PORT PREFIX,MAX,ASN…`, for BIRD in the lab. Runs alone."""
+"""A cache that speaks RTR (RFC 8210, version 1), for BIRD in the lab. Runs alone.
+
+rtr.py PORT [--password=WORD@CLIENT] PREFIX,MAX,ASN…
+"""
 
 import ipaddress
 import socket
@@ -6,7 +9,10 @@ import struct
 import sys
 import threading
 
-PORT, LISTED = int(sys.argv[1]), sys.argv[2:]
+PORT, LISTED = int(sys.argv[1]), [word for word in sys.argv[2:] if not word.startswith("--password=")]
+SECRETS = [word.partition("=")[2] for word in sys.argv[2:] if word.startswith("--password=")]
+TCP_MD5SIG = 14
+"""tcp(7); Python has no name for it."""
 SESSION, SERIAL = 7, 1
 
 
@@ -33,6 +39,11 @@ def serve(client: socket.socket) -> None:
 
 
 server = socket.create_server(("::", PORT), family=socket.AF_INET6, dualstack_ipv6=True)
+for secret in SECRETS:
+    word, _, client = secret.partition("@")
+    mapped = ipaddress.ip_address(f"::ffff:{client}").packed
+    peer = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0, mapped, 0).ljust(128, b"\0")
+    server.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, peer + struct.pack("=BBHI80s", 0, 0, len(word), 0, word.encode()))
 print("listens", flush=True)
 while True:
     threading.Thread(target=serve, args=server.accept()[:1], daemon=True).start()

@@ -223,7 +223,7 @@ def test_an_sshd_at_another_port_is_refused_before_anything_changes(
     for words in ((), ("--commit",), ("--from", "console"), ("--dry-run",)):
         said = edge.run(["bash", INSTALL, *words], check=False)
         assert said.returncode == 1
-        assert "sshd listens at 22/tcp, and the packet filter opens 2222/tcp" in said.stderr
+        assert "refused: the packet filter opens 2222/tcp: write hosts.edge.ssh = 22" in said.stderr
     assert [line for line in what_is_there(edge).splitlines() if "/var/lib/netc" not in line] == before.splitlines()
     # It listens at both, or no firewall of netc's closes anything.
     both = edge.start(serving(edge, ["true"], address, port=2222))

@@ -119,11 +119,11 @@ def test_the_role_of_a_neighbour_decides_which_routes_it_gets(lab: Lab, tmp_path
         assert received(far.host) == wanted, f"{role} at {near}"
 
         said = birdc(far.host, "show route protocol s1 all")
-        paths = re.findall(r"BGP\.as_path: (.*)", said)
+        paths = re.findall(r"(?:BGP\.as_path|bgp_path): (.*)", said)
         assert len(paths) == len(wanted)
         assert [path for path in paths if not re.fullmatch(rf"{ASN}( 42424200\d\d)?", path.strip())] == []
         assert f"({ASN}, " not in said
-        assert "BGP.med" not in said
+        assert not re.search(r"BGP\.med|bgp_med", said)
 
     # With a service goes what the world is told of it.
     assert path(net.around["b", "peer"].host, WORLD4) == str(ASN)

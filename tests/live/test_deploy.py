@@ -220,3 +220,14 @@ def test_hosts_with_allowed_signers_accept_signed_bundles(fleet: Fleet, tmp_path
     assert "is not signed" in said.stderr
     said = fleet.deploy(OLD, "--host", "one", "--key", str(key))
     assert (said.returncode, outcomes(said)) == (0, {"one": "confirmed"}), said.stderr
+
+
+def test_how_a_host_differs_from_the_topology_is_shown_and_refused(fleet: Fleet) -> None:
+    fleet.hosts["one"].run(["ip", "link", "set", "dev", "eth0", "mtu", "9000"])  # odd
+    fleet.hosts["two"].run(["ip", "link", "set", "dev", "eth0", "mtu", "1450"])
+    said = fleet.deploy(OLD)
+    assert (said.returncode, outcomes(said)) == (1, {"one": "confirmed", "two": "refused", "three": "not begun"})
+    rows = re.findall(r"(?m)^(\w+): \|   MTU of eth0 +1500 +(\d+) +(\w+): .*hosts\.(\w+)\.mtu = (\d+)$", said.stderr)
+    assert rows == [("one", "9000", "odd", "one", "9000"), ("two", "1450", "refused", "two", "1450")]
+    assert "this host is not as the topology says" in said.stdout
+    assert fleet.links()["two"] == 0

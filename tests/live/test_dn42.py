@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
 
+from live.birds import with_birds
 from live.compiled import EXAMPLES, compiled, give_key, install, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -206,9 +208,15 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("example", FORMS)
+MIXED = {"hkg": "3.1", "lax": "2.17", "nyc": "2.17", "fra": "3.1", "east": "2.17", "west": "3.1"}
+"""The BIRD of each host; the others have that of Debian 12."""
+
+
+@pytest.mark.parametrize("example", [*FORMS, "dn42 of many BIRDs"])
 def test_the_network_of_an_example_works(lab: Lab, tmp_path: Path, example: str) -> None:
-    net = Net(lab, tmp_path, example)
+    example, _, mixed = example.partition(" ")
+    with with_birds(MIXED) if mixed else nullcontext():
+        net = Net(lab, tmp_path, example)
     form, ours, east, west, friend = FORMS[example], net.ours, net.east, net.west, net.friend
     neighbours_see_one_as(net, east, west, friend)
     assert [fault for log in net.logs.values() for fault in faults(log.said())] == []

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from live import test_splits
-from live.compiled import filter_up, up
+from live.compiled import compiled, filter_up, give_key, up
+from live.delivered import deliver, install, netc_host
+from live.keys import private_key, public_key
 from live.lab import Lab
 from live.test_seedbox import Scene, dial, scene
 from live.traffic import SILENCE, Proto, client, echo
@@ -121,3 +123,44 @@ def test_without_the_rules_the_provider_reaches_the_host(lab: Lab, tmp_path: Pat
     there.laptop.run(["nft", "flush", "ruleset"])
     assert client(there.exit, "tcp", LAPTOP[0], 7003) == EXIT[0]
     filter_up(there.laptop)
+
+
+ANOTHER = f"""
+[hosts.laptop.tunnels.another]
+kind = "wireguard"
+address = "10.68.0.2/32"
+
+[hosts.laptop.tunnels.another.peer]
+public_key = "{public_key(private_key("another"))}"
+endpoint = "203.0.113.7:51820"
+allowed_ips = "10.68.0.0/24"
+"""
+
+
+@pytest.mark.parametrize("tunnel", TUNNELS)
+def test_a_tunnel_does_not_come_up_before_the_filter(lab: Lab, tmp_path: Path, tunnel: str) -> None:
+    """By its script, and by the batch of several tunnels. Once up, it stays while the filter goes down and reloads."""
+    (tmp_path / "country.txt").write_text("\n".join(test_splits.COUNTRY))
+    laptop, world = lab.host("laptop"), lab.host("world")
+    lab.wire(laptop, "eth0", world, "laptop", a_addresses=[f"{test_splits.LAPTOP[0]}/24"])
+    for key in ("escape", "another"):
+        give_key(laptop, key, "laptop")
+    deliver(lab, laptop, compiled(TUNNELS[tunnel]("") + ANOTHER, tmp_path)["laptop"])
+    install(laptop, "--commit")
+    netc_host(laptop, "down")
+    there = laptop.run(["ls", "/etc/netc"]).stdout.split()
+    rules = next(f"/etc/netc/{file}" for file in ("nftables.nft", "iptables.rules") if file in there)
+    good = laptop.read(rules)
+    laptop.write(rules, f"{good}nonsense\n")
+    said = netc_host(laptop, "up", check=False)
+    assert said.returncode == 1
+    for name in ("escape", "another"):
+        assert f"tunnel-{name}: the packet filter, which keeps strangers out, is not up" in said.stderr
+    assert "wg-" not in laptop.run(["ip", "link", "show"]).stdout
+
+    laptop.write(rules, good)
+    netc_host(laptop, "up")
+    laptop.run(["bash", "/etc/netc/parts/firewall/reload"])
+    laptop.run(["bash", "/etc/netc/parts/firewall/down"])
+    links = laptop.run(["ip", "link", "show"]).stdout
+    assert all(f"wg-{name}" in links for name in ("escape", "another"))

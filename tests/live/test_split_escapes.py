@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from live.compiled import script, up
 from live.lab import Host, Lab
 from live.test_splits import ANYONE, LAPTOP, MEMBER, PRIVATE, UNLISTED, Wrapper, scene, start, topology
 from live.traffic import SILENCE, Capture, client, echo
@@ -50,6 +51,26 @@ def test_a_mark_that_a_program_sets_leads_nowhere(lab: Lab, tmp_path: Path) -> N
     send_marked(there.laptop, ANYONE, MARKS[0])
     for address in UNLISTED:
         assert capture.packets(f"host {address} and port {PORT}") != [], "or nothing is captured"
+
+
+WITHOUT_NFT = 'install -m 644 /dev/null /run/no-nft; mount --bind /run/no-nft "$(readlink -f "$(type -P nft)")"'
+
+
+def test_a_guard_that_iptables_lacks_is_reported(lab: Lab, tmp_path: Path) -> None:
+    """Once nft is there, `up` holds it."""
+    laptop = scene(lab, tmp_path, topology()).laptop
+    if "nftables.nft" in laptop.run(["ls", "/etc/netc"]).stdout.split():
+        return  # whose filter needs nft itself
+    laptop.run(["bash", "-c", WITHOUT_NFT])
+    up(laptop)
+    found = laptop.run(script("guard", "check"), check=False)
+    assert found.returncode == 1
+    assert "guard: no guard is there, so programs of splits that set marks use the host's own routes: " in found.stdout
+
+    laptop.run(["bash", "-c", 'umount "$(readlink -f "$(type -P nft)")"'])
+    laptop.run(script("guard", "down"))
+    laptop.run(script("guard", "up"))
+    assert laptop.run(script("guard", "check")).stdout == ""
 
 
 ANSWERS = """

@@ -163,7 +163,8 @@ def drift(host: Host) -> list[str]:
     said = netc_host(host, "check", check=False)
     assert said.stderr == ""
     assert said.returncode == bool(said.stdout)
-    return said.stdout.splitlines()
+    # The kernel of a machine may lack a type of link: the part that needs it is down, too.
+    return [line for line in said.stdout.splitlines() if not line.startswith("kernel: ")]
 
 
 CHANGES = [
@@ -288,6 +289,7 @@ CHANGES = [
     (
         "cp -p /etc/netc/keys/host.key /run/k; wg genkey >/etc/netc/keys/host.key; reload link-one",
         "cp -p /run/k /etc/netc/keys/host.key; reload link-one",
+        "hosts.edge.public_key: .* by the topology, here .*",
         "link-one: interface wg-node has another key than the topology",
     ),
     (

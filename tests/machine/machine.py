@@ -23,16 +23,20 @@ mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/
 # Control groups of version 2 alone, as Debian has them, whatever this machine has.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --directory="$2/root" --hostname="$3" --boot --register=no --keep-unit \
-    --private-network --bind=/dev/net/tun --link-journal=no --console=pipe
+    --private-network --bind=/dev/net/tun --link-journal=no --console=pipe --system-call-filter="$5"
 """
+CONTAINERS = "add_key keyctl bpf"
+"""System calls of runc(8): a session keyring, and the devices of a control group."""
 MOMENTARY = " /run/(?!netc)"
 """What systemd and its programs leave in /run, in lines of a state."""
 
 
 class Machine(Host):
-    def __init__(self, name: str, lab: Lab, packages: tuple[str, ...] = PACKAGES) -> None:
+    def __init__(self, name: str, lab: Lab, packages: tuple[str, ...] = PACKAGES, calls: str = "") -> None:
+        """`calls`: system calls that systemd-nspawn allows beside its own."""
         super().__init__(name, lab)
-        self._packages = packages
+        self._root = debian_root(packages)
+        self._calls = calls
         self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
         for folder in ("upper", "work", "root"):
             (self._disk / folder).mkdir()
@@ -44,8 +48,8 @@ class Machine(Host):
     def boot(self, plug: Callable[[], object] = bool) -> None:
         """Until systemd has started all that it wants to start; `plug` is called as soon as there is something to plug
         a wire into."""
-        script = ["bash", "-ec", BOOT, "boot", str(debian_root(self._packages)), str(self._disk), self.name]
-        script.append(str(self._groups))
+        script = ["bash", "-ec", BOOT, "boot", str(self._root), str(self._disk), self.name, str(self._groups)]
+        script.append(self._calls)
         with self._lab.file(".console").open("wb") as console:
             self._runner = subprocess.Popen(
                 ["unshare", "--mount", "--propagation=private", *script],
@@ -117,9 +121,9 @@ def _control_groups() -> str:
     return next(place for _, place, kind, *_ in mounts if kind == "cgroup2")
 
 
-def machine(lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES) -> Machine:
+def machine(lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES, calls: str = "") -> Machine:
     """A machine that has booted; it ends with the lab."""
-    made = Machine(name, lab, packages)
+    made = Machine(name, lab, packages, calls)
     lab.adopt(made)
     made.boot()
     return made

@@ -129,6 +129,7 @@ def failed(edge: Machine) -> tuple[list[str], list[str], list[str]]:
     return re.findall(r"(?m)^failed +(.+)$", text), told["failed"], counted
 
 
+@pytest.mark.releases
 def test_a_machine_boots_in_order_and_reports_its_state(lab: Lab, tmp_path: Path) -> None:
     edge, _ = prepared(lab, tmp_path)
 

@@ -260,3 +260,27 @@ def test_a_socket_in_the_network_of_the_host_is_refused_and_seen(lab: Lab, box: 
     found = netc_host(box, "check", check=False).stdout
     assert "split-seeding: visits.socket listens for service visits.service in the host's network: " in found
     assert netc_host(box, "status", check=False).returncode == 1
+
+
+def test_an_instance_of_a_socket_in_the_network_of_the_host_is_seen(lab: Lab, box: Machine, tmp_path: Path) -> None:
+    """Of its own service, and of one that it names."""
+    for name, at in {"many": "ListenStream=7007", "front": "ListenStream=7008\nService=seeds.service"}.items():
+        wanted = f"[Socket]\n{at}\n\n[Install]\nWantedBy=sockets.target\n"
+        box.write(f"/etc/systemd/system/{name}@.socket", wanted)
+    box.run(["systemctl", "daemon-reload"])
+    box.run(["systemctl", "stop", "many@one.service", "seeds.service"])
+    box.run(["systemctl", "enable", "many@one.socket", "front@x.socket"])
+    sockets = {"many@one.socket": "many@.service", "front@x.socket": "seeds.service"}
+    said = install(box, "--dry-run", check=False)
+    assert said.returncode == 1
+    for socket, service in sockets.items():
+        assert f"netc: {socket} listens for {service}, in the host's network and not in vpn: " in said.stderr
+
+    box.run(["systemctl", "start", "many@one.socket", "front@x.socket"])
+    found = netc_host(box, "check", check=False).stdout
+    for socket, service in sockets.items():
+        assert f"namespace-vpn: {socket} listens for service {service} in the host's network: " in found
+
+    listed = OLD.replace('"many@.service"', '"many@.service", "many@.socket", "front@x.socket"')
+    deliver(lab, box, compiled(listed, tmp_path / "listed")["box"])
+    assert "listens for" not in install(box, "--dry-run", check=False).stderr

@@ -66,6 +66,7 @@ def bring(lab: Lab, host: Machine, text: str, folder: Path) -> None:
     deliver(lab, host, compiled(text, folder)[host.name])
 
 
+@pytest.mark.releases
 def test_a_tree_is_installed_changed_and_uninstalled(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = edge.state(), what_is_there(edge)
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
@@ -81,6 +82,17 @@ def test_a_tree_is_installed_changed_and_uninstalled(lab: Lab, edge: Machine, tm
     netc_host(edge, "uninstall")
     assert without(edge.state(), "run") == without(before[0], "run")
     assert what_is_there(edge) == before[1]
+
+
+def test_systemd_finds_nothing_wrong_with_the_units_of_an_installed_host(
+    lab: Lab, edge: Machine, tmp_path: Path
+) -> None:
+    bring(lab, edge, MORE, tmp_path)
+    assert install(edge, "--commit").returncode == 0
+    verify = "shopt -s nullglob; systemd-analyze verify /etc/systemd/system/netc*.{service,target,timer} 2>&1"
+    done = edge.run(["bash", "-c", verify], check=False)
+
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def confirmed(lab: Lab, edge: Machine, tmp_path: Path) -> tuple[object, str]:
@@ -99,6 +111,7 @@ def as_before(edge: Machine, before: tuple[object, str]) -> bool:
     return at_rest(edge) == before
 
 
+@pytest.mark.releases
 def test_a_change_that_nobody_confirms_rolls_back(lab: Lab, edge: Machine, tmp_path: Path) -> None:
     before = confirmed(lab, edge, tmp_path)
     install(edge, "--detach", "--within", "6")

@@ -134,6 +134,8 @@ def through_all_that_replaces_files(asking: Asking) -> None:
     laptop.write("/etc/resolv.conf", "nameserver 192.0.2.99\n")
     asking.install("isc-dhcp-common")
     asking.install("isc-dhcp-client")
+    # On Debian 13, dhclient would tell resolved, and leave the file as it is.
+    laptop.run(["rm", "-f", "/etc/dhcp/dhclient-enter-hooks.d/resolved-enter"])
     laptop.run(["env", *RENEWED, "/sbin/dhclient-script"])
     assert re.search(rf"^nameserver {ROUTER[0]}$", laptop.read("/etc/resolv.conf"), re.MULTILINE)
     asking.goes_on("dhclient replaced resolv.conf")

@@ -36,8 +36,8 @@ all+=" $(grep ^nameserver /etc/resolv.conf) $(grep ^hosts /etc/nsswitch.conf)"
 printf '%s\\n' "${all//$'\\n'/ }"
 """
 SERVICES = {
-    "transmission-daemon.service": SERVICE.format(listen="TCP6-LISTEN:9091"),
-    "shadowsocks-libev@.service": SERVICE.format(listen="TCP6-LISTEN:8388"),
+    "transmission-daemon.service": SERVICE.format(listen="TCP6-LISTEN:9091,ipv6only=0"),
+    "shadowsocks-libev@.service": SERVICE.format(listen="TCP6-LISTEN:8388,ipv6only=0"),
 }
 ASKED = "nameserver 91.231.153.2 nameserver 192.211.0.2 nameserver 2001:67c:15ec:1337::2 hosts: files dns"
 PARTS = ["netc-namespace-vpn.service", "netc-tunnel-azire.service"]

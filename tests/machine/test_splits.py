@@ -142,6 +142,7 @@ class Scene:
         return within(60, lambda: all(f"{file} <==\n{answer}\n" in said() for file, answer in files.items()))
 
 
+@pytest.mark.releases
 def test_a_split_by_group_service_or_slice_never_leaves_by_the_uplink(lab: Lab, tmp_path: Path) -> None:
     there = Scene(lab, tmp_path)
     laptop, systemctl = there.laptop, there.systemctl

@@ -19,7 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-KERNELS = Path("/boot")
+from machine.root import debian_root, release
+
+OWN = "debian-12"
+"""The release of this machine's own kernel, in /boot. That of another one lies in a root of it."""
 GUEST = Path(__file__).with_name("guest.bash")
 REPOSITORY = Path(__file__).parents[2]
 VNG = Path(sys.executable).parent / "vng"
@@ -38,7 +41,9 @@ class Guest:
 
 
 def newest_kernel() -> Path | None:
-    kernels = KERNELS.glob("vmlinuz-*-amd64")
+    """Of the release that NETC_RELEASE names."""
+    folder = Path("/boot") if release.get() == OWN else debian_root(("linux-image-amd64",)) / "boot"
+    kernels = folder.glob("vmlinuz-*-amd64")
     return max(kernels, key=lambda path: [int(number) for number in re.findall(r"\d+", path.name)], default=None)
 
 

@@ -17,6 +17,13 @@ if [[ ! ${PIVOTED-} ]]; then
     mkdir -p /run/layer/{upper,work}
     chmod 1777 /run/layer/upper
     mount -t overlay -o lowerdir=/mnt/tmp,upperdir=/run/layer/upper,workdir=/run/layer/work tmp /mnt/tmp
+    # Of a kernel from another root, virtme has linked the modules here, and the second view has none.
+    modules=$(readlink -f "/lib/modules/$(uname -r)")
+    if [[ ! -d /mnt/lib/modules/$(uname -r) ]]; then
+        mount -t tmpfs modules /mnt/lib/modules
+        mkdir "/mnt/lib/modules/$(uname -r)"
+        mount --bind "/mnt$modules" "/mnt/lib/modules/$(uname -r)"
+    fi
     for place in /dev /proc /run /sys "$results" ${NETC_TAKEN:+"$NETC_TAKEN"}; do
         mount --rbind "$place" "/mnt$place"
     done

@@ -33,6 +33,7 @@ SUBJECTS = (
     "strangers",
     "devices",
     "coexistence",
+    "targets",
     "sets",
     "splits",
     "iptables",

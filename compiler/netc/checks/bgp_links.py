@@ -17,6 +17,11 @@ from netc.network.speakers import families, has_members, is_recursive
 
 def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
+    if topology.igp and topology.igp.kind != "babel":
+        for key in ("extended_next_hop", "rtt_cost", "password"):
+            if getattr(topology.igp, key):
+                what = f"`{key}` is a key of Babel, and the [igp] is {topology.igp.kind}"
+                yield Diagnostic("NC2110", ("igp", key), what, 'leave it out, or write `kind = "babel"`', on_key=True)
     for interfaces in network.interfaces.values():
         for interface in interfaces:
             if carries_routing(interface.origin, topology):
@@ -51,7 +56,8 @@ def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
         return
     known = families(topology.bgp)
     if interface.origin[1] in igp_links(topology):
-        lacking = [version for version in known if not joined(interface, other, version)]
+        extended = topology.igp is not None and topology.igp.extended_next_hop
+        lacking = [version for version in known if not joined(interface, other, 6 if extended else version)]
     else:
         four, six = joined(interface, other, 4), joined(interface, other, 6)
         lacking = [version for version in known if not six and (version == 6 or not four)]

@@ -33,6 +33,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _reach(host, peer, where, network)
             yield from _near(host, peer, where, network)
             yield from _says(peer, bgp, where)
+            yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
                 yield Diagnostic("NC2205", (*where, "dn42"), what, "leave it out", on_key=True)
@@ -59,6 +60,20 @@ def _number(peer: BgpPeer, bgp: Bgp, where: KeyPath, network: Network) -> Iterat
             f"give {holders[0]} another `member`, or the confederation another `members.base`",
             (("hosts", holders[0], "bgp"),),
         )
+
+
+def _required(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
+    """BIRD cannot require what the session does not offer."""
+    over_six = peer.address.version == 6 and 4 in peer_families(peer, bgp)
+    missing = {
+        "roles": "a collector has no role" if peer.role == "collector" else "",
+        "graceful-restart": "a session with `bfd` has none: BFD dies with BIRD" if peer.bfd else "",
+        "extended-next-hop": "" if over_six else "the session carries no IPv4 routes over IPv6",
+    }
+    for index, one in enumerate(peer.require):
+        if why := missing.get(one):
+            what = f"the session cannot require `{one}`: {why}"
+            yield Diagnostic("NC2206", (*where, "require", index), what, "leave it out")
 
 
 def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:

@@ -264,6 +264,9 @@ def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
                     f"`{source.rtr}` has no port",
                     f"write `{Endpoint(source.rtr.host, 8282)}`, with the port of the server",
                 )
+            if source.password and source.rtr is None:
+                what = "`password` is for the session with an RTR server, and the source has no `rtr`"
+                yield Diagnostic("NC2008", (*where, "password"), what, "leave it out", on_key=True)
             for name in files:
                 if (4 if name == "ipv4" else 6) not in families(bgp):
                     what = f"`bgp.prefixes` has no IPv{name[-1]} prefix, so this file has no effect"

@@ -1,4 +1,4 @@
-"""`offload` and `docker` on hosts that forward no packets; and `target`."""
+"""`offload` and `docker` on hosts that forward no packets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
-from netc.language.topology import TRIED, Topology
+from netc.language.topology import Topology
 from netc.network.interface import Network
 
 
@@ -21,16 +21,13 @@ def check(network: Network) -> Iterator[Diagnostic]:
             what = f"`offload` has no effect on {name}: netc forwards no packets there"
             hint = "leave `offload` out: netc does not offload replies that carry a mark"
             yield Diagnostic("NC1501", (*where, "offload"), what, hint, on_key=True)
-        if host.docker and not _forwards(name, topology, with_marks=True):
+        filtered = host.firewall is not None and host.firewall.forward == "drop"
+        if host.docker and not filtered and not _forwards(name, topology, with_marks=True):
             what = f"`docker` has no effect on {name}: netc forwards no packets there that Docker's rules could drop"
             hint = "leave `docker` out: Docker accepts the ports that it publishes"
             if any(target.host == name for f in topology.forwards.values() if f.keep_source for target in f.to):
                 hint += ", and netc sends their replies to visitors of a forward by its link"
             yield Diagnostic("NC1503", (*where, "docker"), what, hint, severity=Severity.NOTE, on_key=True)
-        if host.target != TRIED:
-            what = f"the files of netc are tested on {TRIED} only, and {name} runs {host.target}"
-            hint = "leave `target` out: `install` still checks the files with the host's own `nft -c` and `bird -p`"
-            yield Diagnostic("NC2108", (*where, "target"), what, hint, severity=Severity.WARNING)
 
 
 def _forwards(host: HostName, topology: Topology, *, with_marks: bool) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from netc.cli import import_host
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
 from netc.cli.options import Topo
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from netc.language.tunnels import Tunnel, TunnelPeer
     from netc.network.interface import Network
 
-app = typer.Typer(no_args_is_help=True, help="Import the file of another program.")
+app = typer.Typer(no_args_is_help=True, help="Import a host, or the file of another program.")
+app.command("host")(import_host.host)
 
 Keys = Annotated[
     Path | None, typer.Option(metavar="DIR", help="The folder for private keys. Default: keys, beside TOPO.")

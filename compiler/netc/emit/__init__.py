@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from netc.emit import (
     bash,
     bird,
+    expected,
     forwarded,
     host,
-    image,
     iproute2,
     iptables,
     networkd,
@@ -20,6 +20,8 @@ from netc.emit import (
     sets,
     sysctl,
     systemd,
+    target,
+    walks,
     wireguard,
 )
 from netc.emit.file import File
@@ -29,9 +31,9 @@ from netc.plan.host_plan import HostPlan
 EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     bash.emit,
     bird.emit,
+    expected.emit,
     forwarded.emit,
     host.emit,
-    image.emit,
     iproute2.emit,
     iptables.emit,
     networkd.emit,
@@ -42,6 +44,8 @@ EMITTERS: tuple[Callable[[HostPlan], Iterator[File]], ...] = (
     sets.emit,
     sysctl.emit,
     systemd.emit,
+    target.emit,
+    walks.emit,
     wireguard.emit,
 )
 

@@ -34,6 +34,8 @@ def emit(plan: HostPlan) -> Iterator[File]:
     yield File("files/etc/netc/order", head + order)
     yield File(f"{LIBRARY}/steps.bash", plain("bash/steps.bash"))
     named = {library.name for part in plan.parts for fact in part.facts for library in fact.libraries()}
+    if plan.walks:
+        named |= {"trial.bash", "walk.bash"}  # `install` asks the packet filters of others
     for library in sorted(named):
         yield File(f"{LIBRARY}/{library}", plain(f"bash/{library}"))
     for part in plan.parts:
@@ -140,7 +142,7 @@ def _explained_once(done: tuple[Step, ...]) -> tuple[Step, ...]:
 def _paragraph(step: Step) -> str:
     if step.up[0] in ("foreign", "instead"):  # the words of a program's command may include nouns of `ip`
         return "device" if step.up[0] == "foreign" else "route"
-    nouns = ("address", "link", "route", "keep", "rule", "nft", "load_tables")
+    nouns = ("address", "link", "route", "keep", "rule", "nft", "load_rules", "load_tables")
     found = next((noun for noun in nouns if noun in step.up), "device")
     return "device" if found == "link" else found
 

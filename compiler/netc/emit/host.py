@@ -6,22 +6,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netc.emit.file import File
-from netc.emit.render import plain, render, token
-from netc.plan.facts import Ruleset
+from netc.emit.render import plain, render
 from netc.plan.host_plan import HostPlan
 
 FILES = ("head", "plan", "accept", "place", "parts", "check", "switch", "status", "main")
 SCRIPT = 0o755
 NETC_HOST = "files/usr/local/sbin/netc-host"
 BRING = "files/usr/lib/netc/bring.bash"
-SAME_ON_EVERY_HOST = (NETC_HOST, BRING, "files/usr/lib/netc/trial.bash")
+ASKED = "files/usr/lib/netc/asked.bash"
+SAME_ON_EVERY_HOST = (NETC_HOST, BRING, ASKED, *(f"files/usr/lib/netc/{name}.bash" for name in ("trial", "walk")))
 """The program and what it reads: whatever the plan, and so they name more than a host has."""
-
-SSHD_PORT = """\
-# hosts.{host}. Compiled by netc: change the topology, not this file.
-# The TCP port that the packet filter opens for ssh. `install` refuses this tree if sshd listens at other ports only.
-{port}
-"""
 
 
 def netc_host() -> str:
@@ -35,13 +29,14 @@ def carried() -> dict[str, bytes]:
     return {NETC_HOST.removeprefix("files/"): netc_host().encode(), **libraries}
 
 
+def asking() -> dict[str, bytes]:
+    """What asks a host that has nothing of netc yet, by its place."""
+    names = ("steps.bash", "bring.bash", "asked.bash")
+    return {f"usr/lib/netc/{name}": plain(f"bash/{name}").encode() for name in names}
+
+
 def emit(plan: HostPlan) -> Iterator[File]:
     yield File("install", render("host", "install.j2", host=plan.host), SCRIPT)
     yield File(NETC_HOST, netc_host(), SCRIPT)
     yield File(BRING, plain("bash/bring.bash"))
-    for part in plan.parts:
-        for ruleset in part.every(Ruleset):
-            if ruleset.filter and not ruleset.namespace:
-                yield File(
-                    "files/etc/netc/sshd_port", SSHD_PORT.format(host=token(plan.host), port=token(ruleset.filter.ssh))
-                )
+    yield File(ASKED, plain("bash/asked.bash"))

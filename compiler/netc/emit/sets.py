@@ -1,4 +1,4 @@
-"""Lists of addresses in files of their own: elements that a ruleset includes, and what `ipset restore` loads.
+"""Lists of addresses for `ipset restore`.
 
 One prefix a line, so that a list that changes by a prefix changes by a line.
 """
@@ -12,10 +12,9 @@ from netc.emit.file import File, reload
 from netc.emit.render import token
 from netc.language.values import Family
 from netc.network.ranges import Ranges, prefixes
-from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts import AddressSet
 from netc.plan.facts.address_set import FAMILIES, ipset_names, ipset_path
-from netc.plan.host_plan import HostPlan, Part
-from netc.plan.lists import elements_path, is_short
+from netc.plan.host_plan import HostPlan
 
 MAXELEM = 16777077
 """The maximum of elements in an ipset. All ipsets of netc have the same, because `create -exist` fails if an ipset has
@@ -24,21 +23,9 @@ another. It also marks an ipset as netc's."""
 
 def emit(plan: HostPlan) -> Iterator[File]:
     for part in plan.parts:
-        for ruleset in part.every(Ruleset):
-            if ruleset.namespace is None and ruleset.netfilter == "nftables":
-                for found in ruleset.sets:
-                    yield from _elements(found, part)
         for found in part.every(AddressSet):
             text = "\n".join(_restore(found)) + "\n"
             yield File(f"files{ipset_path(found)}", text, takings=reload(part.name))
-
-
-def _elements(found: AddressSet, part: Part) -> Iterator[File]:
-    for family in FAMILIES:
-        if not is_short(found, family):
-            lines = ",\n".join(_lines(found.of(family), family))
-            text = f"# {_origin(found)}\nelements = {{\n{lines}\n}}\n"
-            yield File(f"files{elements_path(found, family)}", text, takings=reload(part.name))
 
 
 def _restore(found: AddressSet) -> Iterator[str]:
@@ -62,7 +49,7 @@ def _restore(found: AddressSet) -> Iterator[str]:
 
 @lru_cache(maxsize=4)
 def _lines(ranges: Ranges, family: Family) -> tuple[str, ...]:
-    """A list is printed once for nft and ipset, and for all hosts that have it."""
+    """A list is printed once for all hosts that have it."""
     return tuple(prefixes(ranges, family))
 
 

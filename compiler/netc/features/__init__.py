@@ -12,9 +12,9 @@ from netc.features import (
     bridges,
     clamps,
     docker,
+    expected,
     firewall,
     forwards,
-    image,
     interfaces,
     loopback,
     namespaces,
@@ -59,5 +59,5 @@ FEATURES: tuple[Feature, ...] = (
     routed,
     bgp,
     anycast,
-    image,
+    expected,
 )

@@ -31,6 +31,7 @@ from netaddr import IPNetwork
 from netc.diagnostic import KeyPath
 from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
+from netc.language.targets import Capability, can, tools_of
 from netc.language.topology import Topology
 from netc.language.values import Family, Ports
 from netc.network.anycast import (
@@ -137,7 +138,8 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     number, kernel = router_id(host, topology), table_of(host, topology)
     learned = learned_at(host, topology)
     learning = Learning(learned, own_devices(host, network)) if learned else None
-    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning)
+    bird = tools_of(table.target).bird
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, bird)
 
 
 @once
@@ -161,9 +163,9 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],
-        roa=tuple(_roas(bgp.roa, families(bgp))),
+        roa=tuple(_roas("roa", bgp.roa, families(bgp))),
         roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
-        flaps=tuple(_roas(bgp.flaps, families(bgp))),
+        flaps=tuple(_roas("flaps", bgp.flaps, families(bgp))),
         drained=here.drain if here else False,
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         anycast=announced_externally(topology),
@@ -171,10 +173,10 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     )
 
 
-def _roas(sources: tuple[RoaSource, ...], known: tuple[Family, ...]) -> Iterator[RoaServer | RoaFile]:
+def _roas(key: str, sources: tuple[RoaSource, ...], known: tuple[Family, ...]) -> Iterator[RoaServer | RoaFile]:
     for source in sources:
         if source.rtr:
-            yield RoaServer(source.rtr)
+            yield RoaServer(source.rtr, secret(source.password), ("bgp", key))
         files: tuple[tuple[Family, HostPath | None], ...] = ((4, source.ipv4), (6, source.ipv6))
         yield from (RoaFile(family, path) for family, path in files if path and family in known)
 
@@ -243,6 +245,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         password=secret(peer.password),
         gtsm=peer.gtsm,
         bfd=peer.bfd,
+        send_hold=peer.send_hold,
+        requires=tuple(sorted(peer.require)),
     )
 
 
@@ -270,9 +274,19 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
         if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(topology):
             continue
         other = peer_end(interface, network)
-        spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and joined(interface, other, f))
+        spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and _carries(interface, other, f, topology))
         if other and spoken:
             yield _igp_interface(interface, other, spoken, topology)
+
+
+def _can(host: HostName, capability: Capability, topology: Topology) -> bool:
+    return can(tools_of(topology.hosts[host].target).bird, capability)
+
+
+def _carries(near: Interface, far: Interface, family: Family, topology: Topology) -> bool:
+    """With extended next hops, IPv4 needs no more of a link than IPv6 does."""
+    extended = topology.igp is not None and topology.igp.extended_next_hop
+    return joined(near, far, 6 if extended else family) is not None or joined(near, far, family) is not None
 
 
 def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], topology: Topology) -> IgpInterface:
@@ -280,7 +294,18 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
     kind, cost = topology.igp.kind, cost_of(near, topology)
     if kind == "babel":
         four = joined(near, far, 4)
-        return IgpInterface(kind, near.name, spoken, cost, bfd=False, next_hop=four[0] if four else None)
+        igp = topology.igp
+        return IgpInterface(
+            kind,
+            near.name,
+            spoken,
+            cost,
+            bfd=False,
+            next_hop=four[0] if four else None,
+            extended_next_hop=igp.extended_next_hop if _can(near.host, "babel-extended", topology) else None,
+            rtt_cost=igp.rtt_cost,
+            password=secret(igp.password),
+        )
     return IgpInterface(kind, near.name, spoken, cost, topology.bgp.bfd if topology.bgp else True)
 
 

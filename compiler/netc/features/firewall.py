@@ -5,7 +5,8 @@
     deny = "203.0.113.0/24"
     pass = [{ from = "docker0", to = "eth0" }]
 
-Openings follow from what is compiled for the host: each link adds its own.
+Openings follow from what is compiled for the host: each link adds its own. Also without the table, they are what the
+packet filters of others must not drop.
 """
 
 from __future__ import annotations
@@ -23,19 +24,26 @@ from netc.network.forwards import forwards_to, target_of
 from netc.network.interface import Network
 from netc.network.lookup import by_origin
 from netc.network.passing import turned
+from netc.network.uplinks import held_addresses
 from netc.plan.facts import AddressSet, Ruleset
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Share
 from netc.plan.lists import address_set
 from netc.plan.opened import merged, outer_openings
 from netc.plan.ruleset import Denial, Filter, Opening, Passage, Sources
+from netc.plan.walks import to_host
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
     table = network.topology.hosts[host]
+    origin: KeyPath = ("hosts", host, "firewall")
+    openings = (*outer_openings(network.interfaces[host]), *_served(host, network))
+    if table.firewall:
+        openings += tuple(_allowed(table.firewall, origin))
+    held = held_addresses(host, network)
+    yield Share(walks=tuple(walk for one in openings for walk in to_host(one, table.wan, network.sets, held)))
     if table.firewall is None:
         return
-    origin: KeyPath = ("hosts", host, "firewall")
     wall = table.firewall
     denied = sources_of(wall.deny)
     yield Share(
@@ -45,11 +53,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
             filter=Filter(origin, wall.input, wall.forward, table.ssh, wall.log),
             sets=tuple(_sets(wall, network)),
             denials=(Denial((*origin, "deny"), denied),) if denied else (),
-            openings=(
-                *outer_openings(network.interfaces[host]),
-                *_served(host, network),
-                *_allowed(wall, origin),
-            ),
+            openings=openings,
             passages=tuple(
                 Passage((*origin, "pass", index), one.from_, one.to) for index, one in enumerate(wall.pass_)
             ),

@@ -174,10 +174,16 @@ def _device_behind(target: Target | None, to: IPAddress, host: HostName, network
 
 
 def _elsewhere(to: IPAddress, near: Interface, network: Network) -> list[InterfaceName]:
-    """The interfaces that do not lead to a server whose interface netc does not know: the link that visitors come in
-    by, and uplinks without a subnet that it is in. A `wan` without `addresses` may have any: `_targets` is for that."""
+    """The interfaces that do not lead to a server whose interface netc does not know: links and tunnels, whose routes
+    may cover the LAN and take over while it is down, and uplinks; of both, those without a subnet that it is in. A
+    tunnel leads to it too if `routes` name the server alone. A `wan` without `addresses` may have any subnet:
+    `_targets` is for that."""
     table = network.topology.hosts[near.host]
-    subnets = {near.name: {net.cidr for net in near.addresses}}
+    subnets = {
+        one.name: {*(net.cidr for net in one.addresses), *(net for net in one.routes if net.size == 1)}
+        for one in network.interfaces[near.host]
+        if one.namespace is None
+    }
     if table.wan and table.addresses:
         subnets.setdefault(table.wan, set()).update(net.cidr for net in table.addresses)
     for uplink in uplinks(near.host, network):

@@ -32,10 +32,12 @@ from netc.network.namespaces import part_name
 from netc.network.nested import NESTED, NESTED_MARK, NESTED_PART, Nested, nested
 from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
+from netc.network.strangers import strangers
 from netc.network.uplinks import held_addresses
 from netc.plan.facts import (
     Address,
     Carrier,
+    Filtered,
     Foreign,
     LinkSetting,
     NamedEndpoint,
@@ -59,8 +61,9 @@ IN6_ADDR_GEN_MODE_NONE = 1
 
 
 def plan(host: HostName, network: Network) -> Iterator[Share]:
+    shut = {interface.name for interface in strangers(host, network)}
     yield Share(
-        parts=tuple(_part(interface, network) for interface in network.interfaces[host]),
+        parts=tuple(_part(interface, network, interface.name in shut) for interface in network.interfaces[host]),
         forwarding=forwarding(_passed_on(host, network), network.topology.hosts[host].wan),
     )
 
@@ -73,7 +76,7 @@ def _passed_on(host: HostName, network: Network) -> Iterator[int]:
         yield from (net.version for net in (other.routes if other else ()) if net.size > 1 or net.ip not in own)
 
 
-def _part(interface: Interface, network: Network) -> Part:
+def _part(interface: Interface, network: Network, shut: bool) -> Part:
     inside = interface.namespace
     holder = (part_name(inside),) if inside else ()
     peers = interface.peers if isinstance(interface, WireguardInterface) else ()
@@ -88,6 +91,7 @@ def _part(interface: Interface, network: Network) -> Part:
         after=(*holder, *guard, *within.outer.get(interface.name, ())),
         bound=(*holder, *guard),
         facts=(
+            *((Filtered(),) if shut else ()),
             _device(interface, _mark(interface, network)),
             *_settings(interface, network),
             *(
@@ -208,6 +212,10 @@ def _settings(interface: Interface, network: Network) -> Iterator[LinkSetting]:
     routed = interface.name in passing_interfaces(interface.host, network)
     if interface.back or carries_split(interface, network) or routed:
         yield LinkSetting(interface.name, "ipv4", "rp_filter", 2)
+    if interface.origin[0] == "hosts" or not isinstance(interface, WireguardInterface):
+        # A stranger, or anybody who forges the outer address of a tunnel without keys, would become the default router
+        # (RFC 4861). Only the author's own hosts have the keys of WireGuard links.
+        yield LinkSetting(interface.name, "ipv6", "accept_ra", 0, interface.namespace)
     if routed and any(net.ip.is_link_local() and net.version == 6 for net in interface.addresses):
         # With several fe80 addresses, BIRD may use one for OSPF, and BFD would expect packets from the other.
         yield LinkSetting(interface.name, "ipv6", "addr_gen_mode", IN6_ADDR_GEN_MODE_NONE)

@@ -86,9 +86,13 @@ def _part(
             Namespace(name, resolvers, settings.services),
             ruleset,
             Veth(outer, INNER, name),
-            # No other host is on the pair. Duplicate address detection would delay the first packets.
-            LinkSetting(outer, "ipv6", "accept_dad", 0),
-            LinkSetting(INNER, "ipv6", "accept_dad", 0, name),
+            # No other host is on the pair. Duplicate address detection would delay the first packets, and a program
+            # inside could send router advertisements.
+            *(
+                LinkSetting(end, "ipv6", key, 0, where)
+                for end, where in ((outer, None), (INNER, name))
+                for key in ("accept_dad", "accept_ra")
+            ),
             *(Address(pair.host, outer, nodad=pair.family == 6) for pair in ends),
             *(Address(pair.inner, INNER, name, nodad=pair.family == 6) for pair in ends),
             Carrier(outer, None),

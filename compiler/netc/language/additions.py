@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +16,16 @@ class NotAdded(Exception):
     """The text has something else in the place of the table, or a form to which netc cannot add it."""
 
 
-def added(text: str, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
-    """`text`, which is TOML, with the table at `path`, at the end. If the table around it is an inline table or has
-    dotted keys, netc inserts it there. Raises NotAdded."""
+def added(text: str, path: tuple[str, ...], table: Mapping[str, Any], comments: tuple[str, ...] = ()) -> str:
+    """`text`, which is TOML, with the table at `path`, at the end, and with `comments` below it. If the table around it
+    is an inline table or has dotted keys, netc inserts it there. Raises NotAdded."""
     wanted = _with(tomllib.loads(text), path, table)
     for way in (_appended, _inserted):
         try:
             made = way(text, path, table)
+            if comments:
+                lines = "".join(f"{tomlkit.comment(comment).as_string().strip()}\n" for comment in comments)
+                made = made.rstrip("\n") + "\n" + lines
             if tomllib.loads(made) == wanted:
                 return made
         except (TOMLKitError, tomllib.TOMLDecodeError, ValueError, KeyError, TypeError):
@@ -107,4 +109,5 @@ def _written(value: Any, lines: bool = False) -> str:
         if lines and len(value) > 1 and all(isinstance(item, Mapping) for item in value):
             return "[\n" + "".join(f"  {_written(item)},\n" for item in value) + "]"
         return "[" + ", ".join(map(_written, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    written: str = tomlkit.item(value).as_string()
+    return written

@@ -27,6 +27,7 @@ LocalPref = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 InternalBgp = Literal["confederation", "fake-confederation", "mesh", "reflectors"]
 Role = Literal["upstream", "peer", "downstream", "collector", "route-server"]
+Required = Literal["as4", "route-refresh", "enhanced-route-refresh", "graceful-restart", "roles", "extended-next-hop"]
 Profile = Literal["dn42", "internet", "private"]
 
 
@@ -65,6 +66,9 @@ class RoaSource(Table):
     """ROAs (RFC 9582): an RTR server, or files on the host in BIRD's syntax."""
 
     rtr: Dialled | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
+    password: Secret | None = Field(
+        None, description="Where the host keeps the password of the RTR session (TCP MD5). BIRD 2.16."
+    )
     ipv4: HostPath | None = Field(
         None,
         description=(
@@ -124,6 +128,16 @@ class BgpPeer(Table):
         ),
     )
     password: Secret | None = Field(None, description="Where the host keeps the session's password (TCP MD5).")
+    send_hold: Annotated[int, Field(strict=True, ge=240, le=65535)] | None = Field(
+        None,
+        description=(
+            "Seconds, 240 and more, after which BIRD ends a session whose neighbour reads nothing (RFC 9687). Default: "
+            "480 from BIRD 2.15 on, which this key needs."
+        ),
+    )
+    require: Annotated[
+        OneOrMany[Required], Some("require", "it requires nothing", left_out("require", "no requirement"))
+    ] = Field((), description="Capabilities without which the session does not come up (RFC 5492). BIRD 2.15.")
     dn42: Measured | None = Field(
         None, description="The quality of the link, for DN42's communities. A route keeps the worst values of its path."
     )

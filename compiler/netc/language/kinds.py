@@ -67,6 +67,11 @@ class Properties(Struct, frozen=True, kw_only=True):
         return word in self.ip_link.split()
 
     @property
+    def link_type(self) -> str:
+        """As `ip link add` and the kernel call it."""
+        return self.ip_link.split()[1]
+
+    @property
     def chooses_family(self) -> bool:
         return self.outer is None and self.form != "program"
 

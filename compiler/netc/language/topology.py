@@ -23,7 +23,6 @@ from netc.language.names import (
     Label,
     LinkName,
     MeshName,
-    Name,
     NamespaceName,
     PublicKey,
     SetName,
@@ -36,6 +35,7 @@ from netc.language.namespaces import Namespace
 from netc.language.sets import AddressSet
 from netc.language.splits import Split
 from netc.language.tables import Secret, Table
+from netc.language.targets import HostTarget
 from netc.language.tunnels import Tunnel
 from netc.language.uplinks import Uplink
 from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, Netfilter, OneOrMany, PortNumber
@@ -49,19 +49,6 @@ def _version(value: object) -> object:
     if value != 1:
         raise Wrong("NC0104", f"this netc does not know version {value} of the language", "write `version = 1`")
     return value
-
-
-class TargetName(Name):
-    """A system that a host runs, with its version."""
-
-    pattern = r"(debian|ubuntu|alpine|fedora|rocky|alma|nixos)-[0-9][0-9.]{0,9}|arch"
-    code = "NC0104"
-    noun = "a system that netc knows"
-    cure = "write `debian-12`, or leave `target` out"
-
-
-TRIED = TargetName("debian-12")
-"""The system whose tools read everything that netc writes, in its tests."""
 
 
 class Network(Table):
@@ -101,8 +88,12 @@ class Host(Table):
     tcp_congestion: Literal["bbr"] | None = Field(
         None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: what the image sets."
     )
-    target: TargetName = Field(
-        TRIED, description="The system that the host runs. Systems other than debian-12 are untested."
+    target: HostTarget | None = Field(
+        None,
+        description=(
+            'The system that the host runs: `debian-12`, `debian-13`, `ubuntu-24.04`, or `{ base = "debian-13", bird = '
+            '"3.1" }`. netc then uses what its tools can. Default: what the tools of all these can.'
+        ),
     )
     netfilter: Netfilter = Field(
         "nftables",
@@ -115,7 +106,10 @@ class Host(Table):
         False, description="Established flows that the host forwards bypass the packet filter."
     )
     docker: Annotated[bool, Field(strict=True)] = Field(
-        False, description="Docker runs on the host too, and must not drop what netc forwards."
+        False,
+        description=(
+            "Docker runs here too. It must not drop what netc forwards. A firewall leaves Docker's ports alone."
+        ),
     )
     tunnels: Mapping[TunnelName, Tunnel] = Field(
         default_factory=dict, description="Tunnels to peers that are not in the topology."

@@ -133,8 +133,9 @@ class Tunnel(Table):
         (),
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
-            "All other new connections that arrive by it are dropped, also those to ssh. In a namespace, the namespace "
-            "has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
+            "All other new connections that arrive by it are dropped, also those to ssh, but not those to ports that "
+            "`publish` forwards, or that an `allow` of the `firewall` without `from` opens. In a namespace, the "
+            "namespace has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
         ),
     )
     table: TableNumber | None = Field(

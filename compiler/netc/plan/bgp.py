@@ -8,7 +8,7 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
-from netc.language.bgp import Role
+from netc.language.bgp import Required, Role
 from netc.language.igp import IgpKind
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
@@ -32,6 +32,8 @@ class RoaServer(Struct, frozen=True):
     """A server of ROAs, by RTR (RFC 8210)."""
 
     endpoint: Endpoint
+    password: Key | None = None
+    origin: KeyPath = ()
 
 
 class RoaFile(Struct, frozen=True):
@@ -112,6 +114,10 @@ class Session(Struct, frozen=True):
     password: Key | None = None
     gtsm: bool = False
     bfd: bool = False
+    send_hold: int | None = None
+    """Seconds; None: BIRD's own."""
+    requires: tuple[Required, ...] = ()
+    """Capabilities without which it does not come up."""
 
 
 class IgpInterface(Struct, frozen=True):
@@ -125,6 +131,12 @@ class IgpInterface(Struct, frozen=True):
     bfd: bool
     next_hop: IPAddress | None = None
     """Babel: our IPv4 address on the link, if IPv4 uses it."""
+    extended_next_hop: bool | None = None
+    """Babel: whether IPv4 routes may have IPv6 next hops. None: BIRD does not know the word."""
+    rtt_cost: int | None = None
+    """Babel: what a round trip of 120 ms adds to the cost."""
+    password: Key | None = None
+    """Babel: what all routers share."""
 
 
 class Anycast(Struct, frozen=True):

@@ -13,7 +13,17 @@ from netaddr import IPAddress
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
 from netc.plan.facts import Ruleset
-from netc.plan.ruleset import Denial, LeavesBy, NeverLeavesBy, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.ruleset import (
+    Denial,
+    DockerBridges,
+    LeavesBy,
+    NeverLeavesBy,
+    Opening,
+    Passage,
+    RepliesOnly,
+    Stranger,
+    Transit,
+)
 
 
 class Always(Enum):
@@ -52,8 +62,14 @@ class Closed(Struct, frozen=True):
                 yield replace(one, ports=(self.port,)).by(self.stranger.device)
 
 
-InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed
-ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger
+class NoRouters(Struct, frozen=True):
+    """Router discovery (RFC 4861), dropped: nobody who is at the other end of such an interface routes for the host."""
+
+    strangers: tuple[Stranger, ...]
+
+
+InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed | NoRouters
+ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger | DockerBridges
 
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
@@ -64,7 +80,10 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     if wall is None:
         yield from ruleset.strangers
         return
-    yield from (Always.ESTABLISHED, Always.LOOPBACK, Always.NEIGHBOURS)
+    yield from (Always.ESTABLISHED, Always.LOOPBACK)
+    if ruleset.strangers:
+        yield NoRouters(ruleset.strangers)
+    yield Always.NEIGHBOURS
     ssh = Ports(wall.ssh, wall.ssh, "tcp")
     yield from (Closed(stranger, ssh) for stranger in ruleset.strangers)
     yield Opening((*wall.origin[:2], "ssh"), ports=(ssh,))
@@ -103,6 +122,7 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
         if targets := led(ruleset):
             yield Led(targets)
         yield from ruleset.passages
+        yield from ruleset.docker
     else:
         yield from ruleset.strangers
 

@@ -14,10 +14,12 @@ from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, Label, NamespaceName, PartName
+from netc.language.targets import FLOOR, Tools
 from netc.language.units import UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ClampMss
+from netc.plan.walks import Walk
 
 Kind = TypeVar("Kind", bound=Fact)
 
@@ -75,12 +77,18 @@ class Part(Struct, frozen=True):
         return tuple(fact for fact in self.facts if isinstance(fact, kind))
 
 
-class OfImage(Struct, frozen=True, order=True):
-    """What an interface has that netc did not make: an address of the host, or the router of a default route."""
+class Expected(Struct, frozen=True):
+    """What the host should have that netc does not configure, such as an address of an interface. `key` is where the
+    topology says it."""
 
-    device: InterfaceName
-    what: Literal["address", "gateway"]
-    ip: IPAddress
+    what: Literal["interface", "mtu", "address", "gateway", "default", "ssh"]
+    words: tuple[InterfaceName | IPAddress | int, ...]
+    """An interface and its MTU, and the largest packet that tunnels send by it; an interface and an address or a router
+    of it; all interfaces by which the host's default route may leave; a TCP port."""
+    key: KeyPath
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (self.what, *self.words)))
 
 
 class Share(Struct, frozen=True):
@@ -93,18 +101,25 @@ class Share(Struct, frozen=True):
     clamps: tuple[ClampMss, ...] = ()
     """Needed only if anything is forwarded."""
     confined: tuple[Confined, ...] = ()
-    image: tuple[OfImage, ...] = ()
+    expected: tuple[Expected, ...] = ()
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
     """Docker has to accept what is forwarded."""
+    walks: tuple[Walk, ...] = ()
+    """Packets to the host that no other packet filter may drop."""
 
 
 class HostPlan(Struct, frozen=True):
-    """`parts` in the order in which they come up."""
+    """`parts` in the order in which they come up. `target` is the system that the host runs, if the topology says it,
+    and `tools` are the versions that the files are for."""
 
     network: Label
     host: HostName
     parts: tuple[Part, ...]
     confined: tuple[Confined, ...]
-    image: tuple[OfImage, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    walks: tuple[Walk, ...] = ()
+    """In the order of the features; those that pass through the host come last."""
+    target: str = ""
+    tools: Tools = FLOOR

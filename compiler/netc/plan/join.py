@@ -16,6 +16,7 @@ from netc.plan.facts import AddressSet, Docker, Flowtable, Forwarding, Ruleset, 
 from netc.plan.facts.device import Device
 from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
+from netc.plan.walks import through_host
 
 One = TypeVar("One")
 
@@ -50,8 +51,13 @@ def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[
     )
     confined = (unit for share in shares for unit in share.confined)
     parts = (*named.values(), *shared, *own, *_last(shares, own, host))
-    image = tuple(sorted({one for share in shares for one in share.image}))
-    return HostPlan(network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)), image)
+    asked = {str(one): one for share in reversed(shares) for one in reversed(share.expected)}  # the first says where
+    expected = tuple(asked[words] for words in sorted(asked))
+    passing = tuple(walk for part in shared for ruleset in part.every(Ruleset) for walk in through_host(ruleset))
+    walks = _each((*(share.walks for share in shares), passing))
+    return HostPlan(
+        network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)), expected, walks
+    )
 
 
 def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:

@@ -190,6 +190,18 @@ class Transit(Struct, frozen=True):
     devices: tuple[InterfaceName, ...]
 
 
+class DockerBridges(Struct, frozen=True):
+    """Docker's own rules decide what passes between its bridges and `uplinks`: connections to ports that it publishes,
+    those of its containers to the internet, and those of containers on one bridge, which br_netfilter shows."""
+
+    origin: KeyPath
+    uplinks: tuple[InterfaceName, ...]
+
+
+DOCKER_BRIDGES = ("docker0", "docker_gwbridge", "br-*")
+"""The names that Docker gives to bridges of its own, if its user gives no other."""
+
+
 class Outer(Struct, frozen=True):
     """What a tunnel without keys sends by the uplink: IP's `protocol` number (IANA), to `remote`."""
 

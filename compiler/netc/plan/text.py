@@ -7,8 +7,10 @@ from itertools import islice
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from netc.diagnostic import KeyPath, dotted
+from netc.language.targets import shown
 from netc.language.values import Endpoint, Family, Port, Ports
 from netc.network.ranges import Ranges, prefixes
 from netc.plan.host_plan import HostPlan, Part
@@ -21,8 +23,11 @@ def as_text(plan: HostPlan) -> str:
     lines = [f"host {plan.host} of {plan.network}"]
     for part in plan.parts:
         lines += ["", f"part {part.name}: {part.about}", *_part(part)]
-    if plan.image:
-        lines += ["", "image", *(f"  {one.device} {one.what} {one.ip}" for one in plan.image)]
+    if plan.target:
+        tools = (f"  {tool} {shown(version)}" for tool, version in asdict(plan.tools).items())
+        lines += ["", f"target {plan.target}", *tools]
+    if plan.expected:
+        lines += ["", "expected of the host", *(f"  {one} from {dotted(one.key)}" for one in plan.expected)]
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"

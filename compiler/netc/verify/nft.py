@@ -24,6 +24,8 @@ JUDGE = "nft -c"
 SETS = "files/etc/netc/sets/"
 
 _INCLUDE = re.compile(r'^(\s*include\s+")(/[^"]*)"', re.MULTILINE)
+_DECLARED = re.compile(r"^\s*(?:set|map)\s+([\w.-]+)\s*\{", re.MULTILINE)
+_NAMED = re.compile(r"@(set[46]_[\w.-]+)")
 _OWNER = re.compile(r'(\bsk[ug]id\s+(?:[!=]=\s*)?)(?!v?map\b)"?[a-z_][\w-]*"?', re.IGNORECASE)
 _CONTROL_GROUP = re.compile(r'(\bsocket\s+cgroupv2\s+level\s+\d+\s+(?:[!=]=\s*)?)"[^"]*"')
 _DEVICES = re.compile(r"\bdevices?\s*=?\s*(\{[^}]*\}|\S+)")
@@ -40,7 +42,7 @@ _SCRIPT = """
 for device in "${@:3}"; do
     ip link add "$device" type dummy || ip link add "$device" type bridge
 done >/dev/null 2>&1
-if [[ $2 ]]; then nft -I files/etc -f "./$2" || exit; fi
+for beneath in $2; do nft -I files/etc -f "./$beneath" || exit; done
 exec nft -c -I files/etc -f "./$1"
 """
 
@@ -89,11 +91,15 @@ def _as_here(file: File) -> File:
 
 
 def _beneath(file: File, rulesets: Sequence[File]) -> str:
-    """The ruleset to load into the namespace first: for the elements of a set alone, the one that has the set."""
+    """The files to load into the namespace first: for the elements of a set alone, the one that has the set; for rules,
+    those of the sets that they name. No path of netc's has a space."""
+    others = [other for other in rulesets if other is not file]
     if not file.path.startswith(SETS):
-        return ""
-    declares = re.compile(rf"^\s*(?:set|map)\s+{re.escape(Path(file.path).stem)}\s*\{{", re.MULTILINE)
-    return next((other.path for other in rulesets if other is not file and declares.search(other.text)), "")
+        named = {*_NAMED.findall(file.text)}
+        sets = (other for other in others if other.path.startswith(SETS) and named & {*_DECLARED.findall(other.text)})
+        return " ".join(other.path for other in sets)
+    name = Path(file.path).stem
+    return next((other.path for other in others if name in _DECLARED.findall(other.text)), "")
 
 
 def _devices(rulesets: Sequence[File]) -> tuple[str, ...]:

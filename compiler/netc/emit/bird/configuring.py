@@ -39,7 +39,7 @@ from netc.language.values import Family
 from netc.network.derive import MAIN
 from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
 from netc.plan.facts import Router
-from netc.plan.facts.router import BIRD_PASSWORDS, BIRD_SWITCHES
+from netc.plan.facts.router import BABEL, BIRD_PASSWORDS, BIRD_SWITCHES
 
 ROLE: dict[SessionKind, BgpRole] = {
     "upstream": "customer",
@@ -154,8 +154,17 @@ def _babel(router: Router) -> Iterator[Protocol]:
             yield Static(ProtocolName(f"loopback{family}"), LOOPBACK, family, here)
     if spoken:
         channels = tuple(Channel(family, True, policy.export_babel(router, family)) for family in families)
-        interfaces = tuple(BabelInterface(i.device, i.cost, i.next_hop) for i in spoken)
-        yield Babel(ProtocolName("babel1"), channels, interfaces)
+        interfaces = tuple(
+            BabelInterface(
+                i.device, i.cost, i.next_hop, i.extended_next_hop, i.rtt_cost, _secret(BABEL) if i.password else None
+            )
+            for i in spoken
+        )
+        yield Babel(BABEL, channels, interfaces)
+
+
+def _secret(name: ProtocolName) -> HostPath:
+    return HostPath(f"{BIRD_PASSWORDS}/{name}")
 
 
 def _roas(router: Router) -> Iterator[Protocol]:
@@ -164,7 +173,8 @@ def _roas(router: Router) -> Iterator[Protocol]:
         for number, source in enumerate(sources, 1):
             mine = tuple(table for table in tables if table.kind == kind)
             if isinstance(source, RoaServer):
-                yield Rpki(ProtocolName(f"{kind}-rtr{number}"), mine, source.endpoint)
+                name = ProtocolName(f"{kind}-rtr{number}")
+                yield Rpki(name, mine, source.endpoint, _secret(name) if source.password else None)
             elif (table := RoaTable(kind, source.family)) in tables:
                 yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
 
@@ -201,7 +211,7 @@ def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
         device=session.device,
         neighbor_asn=session.remote_asn,
         terms=terms,
-        secret=HostPath(f"{BIRD_PASSWORDS}/{session.name}") if session.password else None,
+        secret=_secret(session.name) if session.password else None,
     )
 
 
@@ -224,6 +234,8 @@ def _terms(session: Session, router: Router, system: System) -> BgpTerms:
         gtsm=session.gtsm,
         # BFD dies with BIRD, so a neighbour with BFD would not wait.
         graceful=outer and not session.bfd,
+        send_hold=session.send_hold,
+        requires=tuple(one for one in session.requires if one != "extended-next-hop"),
     )
 
 
@@ -236,6 +248,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             policy.export_external(session, router, family),
             next_hop_self=True,
             extended_next_hop=over_six,
+            requires_extended_next_hop=over_six and "extended-next-hop" in session.requires,
             receive_limit=_limit(session.limits, family),
             export_limit=_limit(session.export_limits, family),
             add_paths=session.kind == "collector",

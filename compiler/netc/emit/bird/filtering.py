@@ -17,6 +17,8 @@ Attribute = Literal[
     "dest",
     "bgp_path",
     "bgp_path.len",
+    "bgp_path.last",
+    "bgp_path.last_nonaggregated",
     "bgp_next_hop",
     "bgp_local_pref",
     "bgp_med",
@@ -113,6 +115,11 @@ class Is(Struct, frozen=True):
     value: Word | int
 
 
+class Differs(Struct, frozen=True):
+    left: Attribute
+    right: Attribute
+
+
 class Longer(Struct, frozen=True):
     left: Attribute
     than: int
@@ -137,7 +144,7 @@ class All(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Has | Is | Longer | Defined | Roa | Not | All
+Condition = In | Has | Is | Differs | Longer | Defined | Roa | Not | All
 
 
 class Accept(Struct, frozen=True):

@@ -29,6 +29,7 @@ from netc.emit.bird.filtering import (
     Assign,
     Call,
     Defined,
+    Differs,
     Filter,
     Forget,
     Function,
@@ -128,10 +129,16 @@ def _reject_path(system: System) -> Function:
     own = tuple((asn, asn) for asn in sorted({system.asn, *system.members}))
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Reject(),)),
+        # The last ASN is 0 if the path ends in a set, and another one than the last before a set inside.
+        When(All((Is("bgp_path.last", 0), Longer("bgp_path.len", 0))), (Reject(),)),
+        When(Differs("bgp_path.last", "bgp_path.last_nonaggregated"), (Reject(),)),
         When(In("bgp_path", Numbers(own)), (Reject(),)),
         When(In("bgp_path", Numbers(system.refused_asns)), (Reject(),)),
     )
-    about = f"Rejects AS paths of more than {LONGEST_PATH} ASNs, with an ASN of ours (a loop), or with a refused ASN."
+    about = (
+        f"Rejects AS paths of more than {LONGEST_PATH} ASNs, with an AS_SET (RFC 9774), an ASN of ours (a loop), or a "
+        "refused ASN."
+    )
     return Function("reject_path", about, body)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import get_args
 
 from netc.emit.bird.filtering import Filter, RoaTable
 from netc.emit.bird.tree import (
@@ -30,6 +31,7 @@ from netc.emit.bird.tree import (
 )
 from netc.emit.bird.words import Lines, block, body, define, one_of, roa_table, symbol
 from netc.emit.render import about, comment, token
+from netc.language.bgp import Required
 from netc.language.names import InterfaceName, ProtocolName
 from netc.plan.communities import Community
 
@@ -101,10 +103,11 @@ def _protocol(protocol: Protocol) -> Lines:
             far = block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
             yield "# A session is down when 5 packets in a row are lost."
             yield from block(f"protocol bfd {_name(name)}", [*every, *far])
-        case Rpki(name, tables, server):
+        case Rpki(name, tables, server, secret):
             host = f'"{token(server.host)}"' if server.family is None else token(server.host)
             inner = [f"roa{token(t.family)} {{ table {roa_table(t)}; }};" for t in tables]
             inner += [f"remote {host} port {token(server.port)};", "retry keep 30;", "expire keep 172800;"]
+            inner += block("transport tcp", [f'include "{token(secret)}";'], ";") if secret else []
             yield f"# {_roas(tables[0])} from a server. Without it they expire after 172800 s (2 days)."
             yield from block(f"protocol rpki {_name(name)}", inner)
         case RoaStatic(name, table, file):
@@ -166,6 +169,14 @@ def _babel(interface: BabelInterface) -> Lines:
     # The link is down when 5 hellos of 16 are lost: BIRD's Babel does not use BFD.
     inner = ["type wired;", f"rxcost {token(interface.cost)};", "hello interval 1 s;", "update interval 4 s;"]
     inner += [f"next hop ipv4 {token(interface.next_hop)};"] if interface.next_hop else []
+    if interface.extended_next_hop is not None:
+        inner.append(f"extended next hop {'on' if interface.extended_next_hop else 'off'};")
+    if interface.extended_next_hop:
+        inner.append("next hop prefer ipv6;")
+    if interface.rtt_cost:
+        inner += [f"rtt cost {token(interface.rtt_cost)};", "rtt min 10 ms;", "rtt max 120 ms;"]
+    if interface.secret:
+        inner.append(f'include "{token(interface.secret)}";')
     yield from block(f"interface {_device(interface.device)}", inner, ";")
 
 
@@ -196,6 +207,8 @@ def _inner_channel(channel: Channel) -> Lines:
             yield "gateway recursive;"
         if channel.extended_next_hop:
             yield "extended next hop on;"
+        if channel.requires_extended_next_hop:
+            yield "require extended next hop on;"
 
 
 def _policy(verb: str, policy: Filter) -> Lines:
@@ -240,6 +253,10 @@ def _terms(terms: BgpTerms) -> Lines:
     yield from (line for line, wanted in switches.items() if wanted)
     if terms.quick:
         yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
+    if terms.send_hold:
+        yield f"send hold time {token(terms.send_hold)};"
+    for one in terms.requires:
+        yield f"require {one_of(one, get_args(Required)).replace('-', ' ')} on;"
     if terms.rr_cluster:
         yield f"rr cluster id {token(terms.rr_cluster)};"
     for channel in terms.channels:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.filtering import Constant, Filter, Function, RoaTable, Statement
+from netc.language.bgp import Required
 from netc.language.names import HostPath, InterfaceName, ProtocolName
 from netc.language.values import Endpoint, Family
 
@@ -39,6 +40,7 @@ class BgpChannel(Channel, frozen=True):
     export_limit: Limit | None = None
     add_paths: bool = False
     """All routes are exported, and not only the best, to a neighbour that supports it (RFC 7911)."""
+    requires_extended_next_hop: bool = False
     import_table: bool = False
     """BIRD keeps routes as they came, and filters them again when ROAs change."""
 
@@ -129,6 +131,9 @@ class BgpTerms(Struct, frozen=True):
     graceful: bool = False
     """The neighbour keeps our routes for a while after BIRD has died, and we keep its routes (RFC 4724). A new BIRD
     waits for these sessions alone. The default, `aware`, would make it wait for the others too."""
+    send_hold: int | None = None
+    requires: tuple[Required, ...] = ()
+    """Capabilities of the session as a whole."""
 
 
 class BgpTemplate(Struct, frozen=True):
@@ -150,7 +155,7 @@ class Bgp(Struct, frozen=True):
     terms: BgpTerms | BgpTemplate
     """Its own, or those of many."""
     secret: HostPath | None = None
-    """A file with one line, `password "…";`."""
+    """A file with one line, `password "…";`, from 2.17 on after `authentication md5;`."""
 
 
 class OspfInterface(Struct, frozen=True):
@@ -173,7 +178,12 @@ class BabelInterface(Struct, frozen=True):
     device: InterfaceName
     cost: int
     next_hop: IPAddress | None
-    """Of IPv4: BIRD 2.0.12 has no IPv4 routes with IPv6 next hops in Babel."""
+    """Of IPv4, if it has one on the link."""
+    extended_next_hop: bool | None = None
+    """IPv4 routes may have IPv6 next hops (RFC 9229). None: BIRD before 2.13 does not know the word."""
+    rtt_cost: int | None = None
+    secret: HostPath | None = None
+    """A file with the words of its authentication."""
 
 
 class Babel(Struct, frozen=True):
@@ -191,6 +201,7 @@ class Rpki(Struct, frozen=True):
     name: ProtocolName
     tables: tuple[RoaTable, ...]
     server: Endpoint
+    secret: HostPath | None = None
 
 
 class RoaStatic(Struct, frozen=True):

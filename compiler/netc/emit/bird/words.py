@@ -16,6 +16,7 @@ from netc.emit.bird.filtering import (
     Condition,
     Constant,
     Defined,
+    Differs,
     Forget,
     Has,
     In,
@@ -130,6 +131,8 @@ def _condition(condition: Condition) -> str:
             return f"{name(community)} ~ {_list(community)}"
         case Is(left, value):
             return f"{left} = {token(value) if isinstance(value, int) else value}"
+        case Differs(left, right):
+            return f"{left} != {right}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):

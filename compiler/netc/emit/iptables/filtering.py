@@ -8,10 +8,11 @@ from netc.emit.iptables.words import Rule, Table, because, dialled, entering, le
 from netc.language.values import Family
 from netc.plan.chains import Chain, Hook
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, Closed, Led, led
-from netc.plan.ruleset import Denial, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.filtering import Always, Closed, Led, NoRouters, led
+from netc.plan.ruleset import DOCKER_BRIDGES, Denial, DockerBridges, Opening, Passage, RepliesOnly, Stranger, Transit
+from netc.plan.step import PROTOCOL
 
-Judged = RepliesOnly | Stranger | Closed | Always | Denial | Opening | Led | Passage
+Judged = RepliesOnly | Stranger | Closed | NoRouters | Always | Denial | Opening | Led | Passage | DockerBridges
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
@@ -77,18 +78,36 @@ def _words(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> tuple[
             openings = [said(words, "-j RETURN") for it in rule.openings for words in _opening(it, family, ruleset)]
             drops = [f"{entering(stranger.device)} {ports} -j DROP" for ports in dialled((port,))]
             return because(stranger.origin), [*openings, *drops]
+        case NoRouters(strangers=strangers):
+            kinds = _icmp(6, "router-solicitation", "router-advertisement", verdict="DROP") if family == 6 else []
+            drops = [f"{entering(stranger.device)} {words}" for stranger in strangers for words in kinds]
+            return "No tunnel to strangers has a router.", drops
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():
             return because(rule.origin), [said(words, "-j RETURN") for words in _opening(rule, family, ruleset)]
         case Passage():
             return because(rule.origin), [f"{entering(rule.entering)} {leaving(rule.leaving)} -j RETURN"]
+        case DockerBridges():
+            why = "ports that Docker publishes, and its containers' own connections. Docker's rules decide."
+            return because(rule.origin, why), [f"{words} -j RETURN" for words in _docker(rule)]
         case Led():
             why = "Forwarded and published ports, by the address that DNAT gave them."
             targets = [(device, to) for device, to in rule.targets if one(family, to)]
             return why, [
                 said(entering(device), f"-d {to} -m conntrack --ctstate DNAT -j RETURN") for device, to in targets
             ]
+
+
+def _docker(rule: DockerBridges) -> Iterator[str]:
+    for name in DOCKER_BRIDGES:
+        came, goes = f"-i {name}", f"-o {name}"
+        if name.endswith("*"):  # but for what netc made
+            came = f"-i {name[:-1]}+ -m devgroup ! --src-group {PROTOCOL}"
+            goes = f"-o {name[:-1]}+ -m devgroup ! --dst-group {PROTOCOL}"
+        yield f"{goes} -m conntrack --ctstate DNAT"
+        yield f"{came} {goes}"
+        yield from (f"{came} {leaving(uplink)}" for uplink in rule.uplinks)
 
 
 def _guard(guard: RepliesOnly, hook: Hook, ruleset: Ruleset) -> list[str]:
@@ -128,9 +147,9 @@ def _opening(opening: Opening, family: Family, ruleset: Ruleset) -> Iterator[str
                     yield said(entering(device), source, to, what)
 
 
-def _icmp(family: Family, *kinds: int | str) -> list[str]:
+def _icmp(family: Family, *kinds: int | str, verdict: str = "RETURN") -> list[str]:
     spelled = "-p icmp --icmp-type" if family == 4 else "-p icmpv6 --icmpv6-type"
-    return [f"{spelled} {kind} -j RETURN" for kind in kinds]
+    return [f"{spelled} {kind} -j {verdict}" for kind in kinds]
 
 
 ERRORS = ("time-exceeded", "parameter-problem", "echo-request")

@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 from netaddr import IPAddress
 
 from netc.emit.file import File, reload
-from netc.emit.nftables import mangling, nat, splits
-from netc.emit.nftables.splits import set_name
+from netc.emit.nftables import mangling, nat, sets, splits
 from netc.emit.nftables.words import FAMILIES, Printed, devices, members, quoted
 from netc.emit.render import Verbatim, origin, render, token
 from netc.language.names import InterfaceName
 from netc.language.values import Ports
-from netc.network.ranges import prefixes
 from netc.plan.chains import (
     Answers,
     Chain,
@@ -30,16 +28,18 @@ from netc.plan.chains import (
     base_chains,
 )
 from netc.plan.chains import Rule as AnyRule
-from netc.plan.facts import AddressSet, Flowtable, Ruleset, SplitGuard
+from netc.plan.facts import Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
-from netc.plan.facts.ruleset import ruleset_path
+from netc.plan.facts.ruleset import has_pieces, ruleset_path
 from netc.plan.facts.split_guard import GUARD_PATH
-from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, leads, led
+from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, NoRouters, leads, led
 from netc.plan.host_plan import HostPlan
-from netc.plan.lists import elements_path, is_short, named_sets
+from netc.plan.lists import named_sets
 from netc.plan.ruleset import (
+    DOCKER_BRIDGES,
     ClampMss,
     Denial,
+    DockerBridges,
     Hairpin,
     Masquerade,
     Opening,
@@ -51,6 +51,7 @@ from netc.plan.ruleset import (
     Stranger,
     Transit,
 )
+from netc.plan.step import PROTOCOL
 
 
 def emit(plan: HostPlan) -> Iterator[File]:
@@ -58,6 +59,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
         for ruleset in part.every(Ruleset):
             if ruleset.netfilter == "nftables":
                 yield File(f"files{ruleset_path(ruleset)}", text(ruleset), takings=reload(part.name))
+                yield from (File(path, piece, takings=reload(part.name)) for path, piece in sets.files(ruleset))
         for table in part.every(Flowtable):
             devices = Verbatim(", ".join(map(quoted, table.devices)))
             values = {"devices": devices, **splits.MASKS, "direct": table.splits and splits.MASKS["direct"]}
@@ -74,7 +76,8 @@ def text(ruleset: Ruleset) -> str:
         "ruleset.j2",
         origin=origin(ruleset.origin),
         marked=bool(ruleset.marks or ruleset.splits),
-        sets=[printed for found in ruleset.sets for printed in _sets(found, ruleset)],
+        sets=list(sets.declared(ruleset)),
+        pieces=has_pieces(ruleset),
         maps=nat.maps(ruleset.forwards),
         nats=[nat.published(fact) for fact in ruleset.nats],
         leaves_by=[nat.leaves_by(*lead) for lead in leads(ruleset)],
@@ -191,6 +194,10 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
             openings = [line for opening in rule.openings for line in _opening(opening, ruleset)]
             drops = [f"iifname {quoted(stranger.device)} {what} drop" for what in _ports((port,))]
             return [origin(stranger.origin)], [*openings, *drops]
+        case NoRouters(strangers=strangers):
+            kinds = "{ nd-router-solicit, nd-router-advert }"
+            entering = _any([quoted(one.device) for one in strangers])
+            return ["No tunnel to strangers has a router."], [f"iifname {entering} icmpv6 type {kinds} drop"]
         case Denial():
             return [origin(rule.origin)], [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
@@ -200,6 +207,8 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
         case Transit():
             ways = devices(rule.devices)
             return [origin(rule.origin)], [f"iifname {ways} oifname {ways} accept"]
+        case DockerBridges():
+            return [f"{origin(rule.origin)}: {WHY_DOCKER}"], list(_docker(rule))
         case Led():
             why = ["Forwarded and published ports, by the address that DNAT gave them."]
             return why, [_led(*target) for target in rule.targets]
@@ -208,6 +217,20 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
 def _led(device: InterfaceName | None, to: IPAddress) -> str:
     entering = f"iifname {quoted(device)} " if device else ""
     return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
+
+
+WHY_DOCKER = "ports that Docker publishes, and its containers' own connections. Docker's rules decide."
+
+
+def _docker(rule: DockerBridges) -> Iterator[str]:
+    for name in DOCKER_BRIDGES:
+        entering, leaving = f'iifname "{name}"', f'oifname "{name}"'
+        if name.endswith("*"):  # but for what netc made
+            entering, leaving = f"{entering} iifgroup != {PROTOCOL}", f"{leaving} oifgroup != {PROTOCOL}"
+        yield f"{leaving} ct status dnat accept"
+        yield f"{entering} {leaving} accept"
+        if rule.uplinks:
+            yield f"{entering} oifname {devices(rule.uplinks)} accept"
 
 
 def _guard(guard: RepliesOnly, hook: str, ruleset: Ruleset) -> list[str]:
@@ -260,31 +283,17 @@ def _ports(named: Sequence[Ports]) -> list[str]:
     return [f"{protocol} dport {_any(spans[protocol])}" for protocol in protocols] or [""]
 
 
-def _from(sources: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | None, str]]:
+def _from(named: Sources | None, ruleset: Ruleset) -> Iterator[tuple[int | None, str]]:
     """A match for each family and set, with its family."""
-    if sources is None:
+    if named is None:
         yield None, ""
         return
     for family, spelling in FAMILIES.items():
-        nets = [net for net in sources.prefixes if net.version == family]
+        nets = [net for net in named.prefixes if net.version == family]
         if nets:
             yield family, f"{spelling} saddr {members([net.ip if net.size == 1 else net for net in nets])}"
-        for found in named_sets(sources, ruleset):
-            if found.of(family):
-                yield family, f"{spelling} saddr @{set_name(found, family)}"
-
-
-def _sets(found: AddressSet, ruleset: Ruleset) -> Iterator[dict[str, object]]:
-    """Never auto-merge, which takes ten times as long: what the compiler worked out does not overlap."""
-    for family in FAMILIES:
-        if ranges := found.of(family):
-            inline = ruleset.namespace is not None or is_short(found, family)
-            yield {
-                "name": set_name(found, family),
-                "type": Verbatim(f"ipv{family}_addr"),
-                "elements": list(map(Verbatim, prefixes(ranges, family))) if inline else [],
-                "path": Verbatim(f'"{elements_path(found, family)}"'),
-            }
+        for found in named_sets(named, ruleset):
+            yield from ((family, match) for match in sets.matches(found, family, "saddr", ruleset))
 
 
 def _any(spellings: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.emit.nftables import sets
 from netc.emit.nftables.words import (
     MARK,
     REST,
@@ -21,11 +22,10 @@ from netc.emit.nftables.words import (
 )
 from netc.emit.render import Verbatim, origin, token
 from netc.language.units import SliceName
-from netc.language.values import Family
 from netc.network.nested import NESTED_MARK
 from netc.network.splits import DIRECT_MARK, OUTER_MARK
 from netc.plan.chains import Answers, Hook, Passed, SplitRule, Stage, Visited
-from netc.plan.facts import AddressSet, Ruleset
+from netc.plan.facts import Ruleset
 from netc.plan.facts.address_set import FAMILIES
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import Sources, SplitTunnel
@@ -234,11 +234,6 @@ def _who(split: SplitTunnel) -> list[str]:
     return [f"{_ip(family)} saddr {nets}" for family, nets in _by_family(split.sources)]
 
 
-def set_name(found: AddressSet, family: Family) -> Verbatim:
-    """No keyword of nft's begins so."""
-    return Verbatim(f"set{family}_{token(found.name)}")
-
-
 MASKS = {"mask": Verbatim(MARK), "rest": Verbatim(REST), "direct": mark_value(DIRECT_MARK)}
 
 
@@ -260,8 +255,7 @@ def _direct(direct: Sources, ruleset: Ruleset) -> Iterator[Verbatim]:
         yield Verbatim(f"{_ip(family)} daddr {found}")
     for found_set in named_sets(direct, ruleset):
         for family in FAMILIES:
-            if found_set.of(family):
-                yield Verbatim(f"{_ip(family)} daddr @{set_name(found_set, family)}")
+            yield from map(Verbatim, sets.matches(found_set, family, "daddr", ruleset))
 
 
 def _back(split: SplitTunnel) -> list[str]:

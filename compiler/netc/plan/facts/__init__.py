@@ -10,6 +10,7 @@ from netc.plan.facts.checker import Checker
 from netc.plan.facts.congestion import Congestion
 from netc.plan.facts.docker import Docker
 from netc.plan.facts.fact import Fact
+from netc.plan.facts.filtered import Filtered
 from netc.plan.facts.flowtable import Flowtable
 from netc.plan.facts.foreign import Foreign
 from netc.plan.facts.forwarding import Forwarding
@@ -39,6 +40,7 @@ FACTS: tuple[type[Fact], ...] = (
     AddressSet,
     Ruleset,
     SplitGuard,
+    Filtered,
     Wireguard,
     PlainTunnel,
     Foreign,

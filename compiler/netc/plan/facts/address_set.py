@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from netc.language.names import SetName
 from netc.language.values import Family
-from netc.network.ranges import Ranges
+from netc.network.ranges import Ranges, blocks
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Command, Step
 
 FAMILIES: tuple[Family, Family] = (4, 6)
+
+SHORT = 50
+"""Prefixes of a family that stand in an nft ruleset itself, which reviewers read. Long lists are files of their own."""
 
 
 class AddressSet(Fact, frozen=True):
@@ -25,6 +29,9 @@ class AddressSet(Fact, frozen=True):
 
     def of(self, family: Family) -> Ranges:
         return self.v4 if family == 4 else self.v6
+
+    def is_short(self, family: Family) -> bool:
+        return len(list(islice(blocks(self.of(family), family), SHORT + 1))) <= SHORT
 
     def steps(self) -> Iterator[Step]:
         for command in self.reload():
@@ -46,6 +53,9 @@ class AddressSet(Fact, frozen=True):
     def libraries(self) -> Iterator[Library]:
         yield Library("sets.bash")
         yield Library("trial.bash", ())
+
+    def kernel(self) -> tuple[str, ...]:
+        return ("ipset",)
 
 
 def ipset_names(found: AddressSet) -> tuple[str, ...]:

@@ -26,3 +26,6 @@ class Bridge(Device, frozen=True):
             holds=(ask_link(None, self.name, NETCS, self.hardware_address, *shown),),
             why="Without spanning tree a new port forwards at once. A fixed MAC address stays when ports change.",
         )
+
+    def kernel(self) -> tuple[str, ...]:
+        return ("bridge",)

@@ -29,3 +29,6 @@ class Congestion(Fact, frozen=True):
     def capabilities(self) -> tuple[str, ...]:
         """tcp_bbr and sch_fq are loaded by modprobe(8)."""
         return ("SYS_MODULE",)
+
+    def kernel(self) -> tuple[str, ...]:
+        return (self.control,)

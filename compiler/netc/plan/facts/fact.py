@@ -89,6 +89,10 @@ class Fact(Struct, frozen=True):
         """What a watcher of the part's device does again, whenever the device was away."""
         return ()
 
+    def kernel(self) -> Iterable[str]:
+        """What the kernel must have: types of links (ip-link(8)), `nft`, `ipset`, or `bbr`. `install` asks first."""
+        return ()
+
     def libraries(self) -> Iterable[Library]:
         """Where the functions are that its commands call, if not in steps.bash."""
         return ()

@@ -35,6 +35,9 @@ class PlainTunnel(Device, frozen=True):
         )
         yield from moved(self.name, self.namespace)
 
+    def kernel(self) -> tuple[str, ...]:
+        return (KINDS[self.kind].link_type,)
+
 
 def _answer(device: PlainTunnel) -> Iterator[str]:
     """As `ip -d link show` prints it: `gre`, `remote 192.0.2.1`, `ttl 64`; of IPv6 and of a key otherwise."""

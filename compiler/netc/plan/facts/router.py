@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import ProtocolName
-from netc.plan.bgp import Anycast, IgpInterface, Learning, Session, System
+from netc.language.targets import FLOOR, Number, can
+from netc.network.interface import Key
+from netc.plan.bgp import Anycast, IgpInterface, Inner, Learning, RoaServer, Session, System
 from netc.plan.facts.fact import CHANGING, Fact, Library, Secret
 from netc.plan.step import Command, Step
 
@@ -16,6 +19,17 @@ BIRD_PASSWORDS = "/run/netc/bird.passwords"
 BIRD_SWITCHES = "/run/netc/bird.switches"
 BIRD_PID = "/run/netc/bird-keeper.pid"
 """The file with the id of the process that keeps BIRD running."""
+
+
+BABEL = ProtocolName("babel1")
+
+
+def _password(name: ProtocolName, file: Key, *word: str) -> Step:
+    return Step(
+        up=("bird_password", name, file, *word),
+        down=("no_bird_password", name),
+        holds=(("exists", f"{BIRD_PASSWORDS}/{name}"),),
+    )
 
 
 class Router(Fact, frozen=True):
@@ -31,6 +45,8 @@ class Router(Fact, frozen=True):
     igp: tuple[IgpInterface, ...] = ()
     anycast: tuple[Anycast, ...] = ()
     learning: Learning | None = None
+    bird: Number = FLOOR.bird
+    """The version that the host has, or an earlier one."""
 
     change = "retire"
     pid_file = BIRD_PID
@@ -51,20 +67,35 @@ class Router(Fact, frozen=True):
         )
 
     def _passwords(self) -> Iterator[Step]:
+        # Later BIRDs assume the word, and log a warning. Earlier ones do not know it.
+        word = ("md5",) if can(self.bird, "authentication") else ()
         for session in self.sessions:
             if session.password:
-                yield Step(
-                    up=("bird_password", session.name, session.password),
-                    down=("no_bird_password", session.name),
-                    holds=(("exists", f"{BIRD_PASSWORDS}/{session.name}"),),
-                )
+                yield _password(session.name, session.password, *word)
+        if password := self._igp_password():
+            yield _password(BABEL, password, "mac")
+        for name, server in self.roa_servers():
+            if server.password:
+                yield _password(name, server.password, "md5")
+
+    def _igp_password(self) -> Key | None:
+        return next((one.password for one in self.igp if one.password), None)
+
+    def roa_servers(self) -> Iterator[tuple[ProtocolName, RoaServer]]:
+        """Those that the router asks, and what BIRD calls them."""
+        if not self.system or all(session.kind in get_args(Inner) for session in self.sessions):
+            return  # it gets routes that another router has checked
+        for kind, sources in (("roa", self.system.roa), ("flap", self.system.flaps)):
+            for number, source in enumerate(sources, 1):
+                if isinstance(source, RoaServer):
+                    yield ProtocolName(f"{kind}-rtr{number}"), source
 
     def _switches(self) -> tuple[ProtocolName, ...]:
         """Protocols that checks of anycast services enable and disable while BIRD runs."""
         return tuple(name for one in self.anycast for name in (one.name, one.draining) if name)
 
     def needs(self) -> Iterator[Command]:
-        yield ("need", "bird", "bird2")
+        yield ("need", "bird", "bird3" if self.bird >= (3,) else "bird2")
 
     def asks(self) -> Iterator[Command]:
         yield ("only_bird",)
@@ -73,6 +104,11 @@ class Router(Fact, frozen=True):
         for session in self.sessions:
             if session.password:
                 yield Secret("password", session.password, session.origin)
+        if password := self._igp_password():
+            yield Secret("password", password, ("igp",))
+        for _, server in self.roa_servers():
+            if server.password:
+                yield Secret("password", server.password, server.origin)
 
     def reload(self) -> Iterator[Command]:
         """BIRD does not touch sessions that stay the same."""

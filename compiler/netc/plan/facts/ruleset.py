@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from netc.diagnostic import KeyPath
 from netc.language.names import NamespaceName
 from netc.language.values import Family, Netfilter
-from netc.plan.facts.address_set import AddressSet, ipset_names
+from netc.plan.facts.address_set import FAMILIES, AddressSet, ipset_names
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.ruleset import (
     ClampMss,
     Denial,
     DestinationNat,
+    DockerBridges,
     Filter,
     Hairpin,
     LeavesBy,
@@ -58,6 +59,7 @@ class Ruleset(Fact, frozen=True):
     openings: tuple[Opening, ...] = ()
     passages: tuple[Passage, ...] = ()
     transits: tuple[Transit, ...] = ()
+    docker: tuple[DockerBridges, ...] = ()
     splits: tuple[SplitTunnel, ...] = ()
 
     @property
@@ -113,11 +115,13 @@ class Ruleset(Fact, frozen=True):
         if self.netfilter == "iptables":
             yield from (("tables_are", name, rules_path(self, family), *place) for family, name in PROGRAMS.items())
         else:
-            yield ("rules_are", ruleset_path(self), *place)
+            yield ("pieces_and_rules_are" if has_pieces(self) else "rules_are", ruleset_path(self), *place)
 
     def needs(self) -> Iterator[Command]:
         if self.netfilter == "nftables":
             yield ("need", "nft", "nftables")
+            if has_pieces(self):
+                yield ("need", "awk", "mawk")
         else:
             yield ("need", "iptables-restore", "iptables")
             yield ("need", "awk", "mawk")
@@ -151,6 +155,8 @@ class Ruleset(Fact, frozen=True):
         yield Library("trial.bash", ())
         if self.netfilter == "nftables":
             yield Library("nftables.bash", ("check",))
+            if has_pieces(self):
+                yield Library("pieces.bash")
         else:
             yield Library("iptables.bash")
         if self.sends_ports_elsewhere:
@@ -167,6 +173,9 @@ class Ruleset(Fact, frozen=True):
         if groups_path(self):
             yield "CHOWN"  # /etc/gshadow belongs to the group shadow
 
+    def kernel(self) -> tuple[str, ...]:
+        return ("nft",) if self.netfilter == "nftables" else ()
+
 
 def asks_daemons(split: SplitTunnel) -> bool:
     """Programs of the tunnel reach the host's resolver daemons, whose queries it does not choose."""
@@ -176,6 +185,13 @@ def asks_daemons(split: SplitTunnel) -> bool:
 
 def ruleset_path(ruleset: Ruleset) -> str:
     return f"/etc/netc/namespaces/{ruleset.namespace}.nft" if ruleset.namespace else "/etc/netc/nftables.nft"
+
+
+def has_pieces(ruleset: Ruleset) -> bool:
+    """Whether it names lists in files of their own. In a namespace they stand in the ruleset."""
+    if ruleset.namespace or ruleset.netfilter == "iptables":
+        return False
+    return not all(found.is_short(family) for found in ruleset.sets for family in FAMILIES)
 
 
 PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}
@@ -203,5 +219,7 @@ def loading(ruleset: Ruleset) -> tuple[Command, ...]:
     if ruleset.netfilter == "iptables":
         families = ((program, rules_path(ruleset, family)) for family, program in PROGRAMS.items())
         return tuple(("load_tables", program, path, *((place,) if place else ())) for program, path in families)
+    if has_pieces(ruleset):
+        return (("load_rules", ruleset_path(ruleset)),)
     enter: Command = ("ip", "netns", "exec", place) if place else ()
     return ((*enter, "nft", "-f", ruleset_path(ruleset)),)

@@ -34,3 +34,6 @@ class Veth(Device, frozen=True):
     @property
     def is_on_host(self) -> bool:
         return True
+
+    def kernel(self) -> tuple[str, ...]:
+        return ("veth",)

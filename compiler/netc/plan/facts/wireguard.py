@@ -83,6 +83,9 @@ class Wireguard(Device, frozen=True):
         """A key can be in a folder that is not root's. A userspace implementation may bind to any port."""
         return ("DAC_READ_SEARCH", "NET_BIND_SERVICE")
 
+    def kernel(self) -> tuple[str, ...]:
+        return ("wireguard",)
+
 
 def successor(peer: Peer) -> Peer | None:
     """The peer with its next key, which has no allowed IPs until the peer uses that key."""

@@ -22,14 +22,7 @@ bird_processes() { processes bash "$keeper"; processes bird "$socket"; } # of ne
 only_bird() { # two BIRDs on one table delete each other's routes
   local others
   others=$(processes bird)
-  warn_about_version
   [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
-}
-
-warn_about_version() { # another version may understand the configuration differently
-  local said
-  said=$(bird --version 2>&1) || true
-  [[ $said == *' 2.0.12'* ]] || say "netc is tested with BIRD 2.0.12, and this is ${said:-another version}"
 }
 
 ask_bird() { timeout 30 birdc -s "$socket" "$@"; } # birdc waits forever if BIRD hangs
@@ -38,14 +31,15 @@ refuse_password() {
   say "the password in $1 must be one line of 1 to 80 characters, without spaces, double quotes and backslashes"
   [[ ${verb:?} != reload ]] || note up # BIRD runs as before
 }
-bird_password() { # PROTOCOL FILE: writes the file that bird.conf includes; only root and BIRD can read it
-  local word group=root
+bird_password() { # PROTOCOL FILE [md5 | mac]: writes the file that bird.conf includes, with that authentication; only root and BIRD can read it
+  local word group=root how=${3:+authentication $3; } with=''
+  [[ ${3-} != mac ]] || with=' { algorithm hmac sha256; }'
   word=$(<"$2")
   [[ ${#word} -le 80 && $word =~ ^[[:graph:]]+$ && $word != *[\"\\]* ]] ||
     { refuse_password "$2"; return 1; }
   ! getent group bird >/dev/null || group=bird
   mkdir -p "$passwords" && chown "root:$group" "$passwords" && chmod 750 "$passwords" || return
-  (umask 027 && printf 'password "%s";\n' "$word" >"$passwords/$1") && chown "root:$group" "$passwords/$1"
+  (umask 027 && printf '%spassword "%s"%s;\n' "$how" "$word" "$with" >"$passwords/$1") && chown "root:$group" "$passwords/$1"
 }
 no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir --ignore-fail-on-non-empty "$passwords"; }; }
 
@@ -126,6 +120,10 @@ over_limit() { # sessions that have hit their receive limit: BIRD has discarded 
   done
 }
 
+ask_again() { # SESSION: for its routes. BIRD 3 has other words than BIRD 2
+  ask_bird reload in "'$1'" >/dev/null || ask_bird reload bgp in "'$1'" >/dev/null || say "BIRD does not ask $1 for its routes again"
+}
+
 up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds since the boot, because somebody may set the clock
 unchanged() { say "$*"; note up; } # BIRD runs as before
 
@@ -146,7 +144,7 @@ reload_bird() { # FILE: if this script is killed before it confirms, BIRD restor
     sleep 0.5
   done
   ask_bird configure confirm >/dev/null && keep_copy || return
-  for name in $hit; do ask_bird reload in "'$name'" >/dev/null || true; done # the new limit may be higher
+  for name in $hit; do ask_again "$name"; done # the new limit may be higher
 }
 
 bird_runs() { # FILE: compares the copy, not times, because somebody may set the clock

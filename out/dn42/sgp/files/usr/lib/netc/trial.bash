@@ -3,7 +3,7 @@
 # Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace and a network namespace of
 # their own, which end with the trial, nft, iptables, ipset and BIRD read the files of TREE at their final paths. If the admin
 # is connected over ssh, a packet from the admin's address, on the same interface, must reach the ssh port through the new
-# rules.
+# rules. Then packet filters of others are asked (walk.bash).
 
 trial() { # TREE [SERVER PORT CLIENT DEVICE]
   local as_bird=()
@@ -15,6 +15,7 @@ trial() { # TREE [SERVER PORT CLIENT DEVICE]
   ! getent passwd bird >/dev/null || as_bird=(-u bird -g bird)
   [[ ! -e /etc/netc/bird.conf ]] || bird -p -c /etc/netc/bird.conf "${as_bird[@]}" || refused "BIRD refuses bird.conf"
   (($# == 1)) || [[ ! -e /etc/netc/nftables.nft && ! -e /etc/netc/iptables.rules ]] || try_ssh "${@:2}"
+  [[ ! ${NETC_FILTERS-} ]] || ask_filters "$NETC_FILTERS"
   remove_made_groups
   return "$wrong"
 }
@@ -64,7 +65,12 @@ ask_names() { # TREE: programs of a split with `dns` must not reach daemons whos
 load_rules() { # of the host itself, into this network namespace
   local file word
   for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || refused "ipset refuses $file"; done
-  [[ ! -e /etc/netc/nftables.nft ]] || nft -f /etc/netc/nftables.nft || refused "nft refuses nftables.nft"
+  if compgen -G '/etc/netc/sets/*/*.nft' >/dev/null; then
+    source "$root/usr/lib/netc/pieces.bash"
+    load_rules /etc/netc/nftables.nft || refused "nft refuses nftables.nft and the sets that it names"
+  elif [[ -e /etc/netc/nftables.nft ]]; then
+    nft -f /etc/netc/nftables.nft || refused "nft refuses nftables.nft"
+  fi
   for word in iptables ip6tables; do
     [[ -e /etc/netc/$word.rules ]] || continue
     # With the jumps from the built-in chains: without them no packet would meet a rule.
@@ -121,4 +127,22 @@ accepted() { # PORT BITS: prints that counter
   else
     "$iptables" -nvxL INPUT | awk -v port="dpt:$1" '$NF == port {print $1}'
   fi
+}
+
+ask_filters() { # FOLDER with copies of the packet filters of others: what they drop is reported, and not refused
+  local kind what packets chain
+  use walk
+  walk_apart "$1" >>"$1/rows"
+  while IFS=$'\t' read -r kind what packets chain; do
+    case $kind in
+      dropped) report "$chain, which is not netc's, drops $packets ($what)" ;;
+      unasked) report "not asked: $what: $packets" ;;
+    esac
+  done <"$1/rows"
+  own_filter_closes_docker
+}
+own_filter_closes_docker() { # the firewall drops what is forwarded, Docker is here, and the topology does not say so
+  [[ -d /sys/class/net/docker0 ]] && ! grep -qs docker0 /etc/netc/nftables.nft /etc/netc/iptables.rules || return 0
+  ! grep -qsE 'hook forward priority filter; policy drop|^-A netc-FORWARD -j DROP' /etc/netc/nftables.nft /etc/netc/iptables.rules ||
+    report "this firewall closes ports that Docker publishes and what containers send: set \`docker = true\` if that is not meant"
 }

@@ -64,12 +64,12 @@ replacing_old() { # FILE: reads the present rules (iptables-save) and prints FIL
   ' there=1 - there=0 "$1"
 }
 
-tables_are() { # iptables|ip6tables FILE [NAMESPACE]: compares with FILE as loaded into a network namespace of its own
+tables_are() { # iptables|ip6tables FILE [NAMESPACE]: compares with FILE as loaded into a network namespace of its own, where ipsets are empty
   local wanted loaded other lines
   # shellcheck disable=SC2016 # for the shell in there
   wanted=$(unshare --net bash -c '
-    for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || ipset restore -file "$file" || exit; done
     . /usr/lib/netc/iptables.bash && set -o pipefail
+    for file in /etc/netc/sets/*.ipset; do [[ ! -e $file ]] || sed -n "/^create /p" "$file" | ipset restore || exit; done
     replacing_old "$2" </dev/null | "$1-restore" -w --noflush && "$1-save"' rules "$1" "$2" 2>&1) ||
     { differs "rules of $2 cannot be checked: ${wanted%%$'\n'*}"; return 0; }
   { wanted=$(printf '%s\n' "$wanted" | one_a_line) && loaded=$(saved "$1" "${3--}" | one_a_line) &&

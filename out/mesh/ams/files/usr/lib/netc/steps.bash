@@ -52,6 +52,11 @@ note() { # another part that goes down may remove the directory between mkdir an
 
 # ---- checks that `up` makes before it changes anything
 need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
+need_filter() {
+  local last
+  last_of /run/netc/firewall
+  [[ $last == up ]] || refuse "the packet filter, which keeps strangers out, is not up: /etc/netc/parts/firewall/up"
+}
 unused_link() {
   [[ -e /sys/class/net/$1 ]] || return 0
   [[ -z $(ip -o link show dev "$1" group 77 2>/dev/null) ]] || refuse "an interface $1 of an earlier netc exists (group 77), and no journal knows it: ip link delete dev $1"
@@ -113,10 +118,13 @@ remove_link() { # NAME [NAMESPACE]: deletes the link if netc made it (group 77)
   ip "${in[@]}" link delete dev "$1" || return
   [[ ! -d /run/wireguard ]] || stop_userspace "$1"
 }
-setting() { # PATH VALUE [NAMESPACE]
-  local in=()
-  [[ $# == 2 ]] || in=(ip netns exec "$3")
-  "${in[@]}" tee "/proc/sys/$1" <<<"$2" >/dev/null
+setting() { # PATH VALUE [NAMESPACE]. Without IPv6, as with an MTU below 1280, a device has no file of it and needs none
+  if [[ $# == 2 ]]; then
+    [[ $1 == net/ipv6/* && ! -e /proc/sys/$1 ]] || printf '%s\n' "$2" >"/proc/sys/$1"
+  elif [[ $1 != net/ipv6/* || -e /proc/sys/net/ipv6 ]]; then
+    ip netns exec "$3" tee "/proc/sys/$1" <<<"$2" >/dev/null ||
+      { [[ $1 == net/ipv6/* ]] && ! ip netns exec "$3" test -e "/proc/sys/$1"; }
+  fi
 }
 advertised=/etc/sysctl.d/61-netc-ra.conf # accept_ra of interfaces that the topology does not name; `uninstall` removes it
 keep_advertised() { # interfaces that live by router advertisements: without 2, the kernel ignores these once it forwards
@@ -341,43 +349,27 @@ sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
     done <"$each"
   done
 }
-differing_image() { # FILE: prints addresses and routers that interfaces have in place of those in FILE; one that has none yet may get it later
-  local device what value lines line like there
-  [[ -e $1 ]] || return 0
-  read_lines eval 'ip -o address show scope global && ip -4 route show default && ip -6 route show default' || { echo "ip does not answer"; return; }
-  while read -r device what value; do
-    there=''
-    case $what-$value in # a router may have an address of each of these kinds
-      address-*:*) like='^[0-9]+: +([^ ]+) +inet6 ([^ /]+)' ;;
-      address-*) like='^[0-9]+: +([^ ]+) +inet ([^ /]+)' ;;
-      gateway-fe80:*) like='^default via fe80:.* dev ([^ ]+)' ;;
-      gateway-*:*) like='^default via [^f. ]+:.* dev ([^ ]+)' ;;
-      gateway-*) like='^default via [0-9.]+ dev ([^ ]+)' ;;
-      *) continue ;;
-    esac
-    for line in "${lines[@]}"; do
-      [[ $line =~ $like && ${BASH_REMATCH[1]} == "$device" && $line != *" proto ra "* ]] || continue
-      line=${line#default via }
-      if [[ $what == address ]]; then there+=" ${BASH_REMATCH[2]}"; else there+=" ${line%% *}"; fi
-    done
-    [[ ! $there || " $there " == *" $value "* ]] || echo "interface $device has $what$there, and the topology says $value"
-  done <"$1"
-}
 in_namespace() { # NAMESPACE COMMAND…; NAMESPACE `-` is the host itself
   if [[ $1 == - ]]; then "${@:2}"; else ip netns exec "$1" "${@:2}"; fi
 }
 compare() { # WHAT NAMESPACE WANTED THERE: two texts, one object a line, in the same order
+  local said
+  [[ $3 != "$4" ]] || return 0
+  said=$(diff --unchanged-line-format= --old-line-format="-$1 %L" --new-line-format="+$1 %L" \
+    <(printf '%s\n' "$3") <(printf '%s\n' "$4") | first_few) || (($? == 1)) || differs "$1 cannot be checked: diff failed"
+  differ "$1" "$2" "$said"
+}
+first_few() { sed -n -e 1,20p -e '$='; } # 20 lines, then how many there are: a long list may differ in all of them
+differ() { # WHAT NAMESPACE SAID: of `first_few`, with - for what is missing and + for what is too much
   local line lines where=''
   [[ $2 == - ]] || where=" in $2"
-  [[ $3 != "$4" ]] || return 0
-  line=$(diff --unchanged-line-format= --old-line-format="-$1 %L" --new-line-format="+$1 %L" \
-    <(printf '%s\n' "$3") <(printf '%s\n' "$4")) || (($? == 1)) || differs "$1 cannot be checked: diff failed"
-  split_lines "$line"
+  split_lines "$3"
   for line in "${lines[@]}"; do
     case $line in
       [-+]"$1 ") ;; # of an empty text
       -*) differs "${line#-}$where is not there" ;;
       +*) differs "${line#+}$where is not from netc" ;;
+      *) ((line <= 20)) || differs "and $((line - 20)) more differ$where: $1" ;;
     esac
   done
 }

@@ -48,8 +48,12 @@ ask_sockets() { # sets `socket_of`: for a service, the unit by which systemd lis
   local key value name listens='' active='' enabled='' services='' units=()
   socket_of=()
   for name in "${!place_of[@]}" "${triggers[@]}"; do
-    name=${name%.*} name=${name%%@*}.socket
-    [[ ${place_of[$name]-} ]] || units+=("$name")
+    case $name in # an instance is the service of its own socket, or of a connection that its template accepted
+      *.socket) units+=("$name") ;;
+      *@.service) units+=("${name%@*}.socket" "${name%.*}*.socket") ;;
+      *@*.service) units+=("${name%%@*}.socket" "${name%.*}.socket") ;;
+      *.service) units+=("${name%.*}.socket") ;;
+    esac
   done
   ((${#units[@]})) || return 0
   name=''
@@ -61,14 +65,14 @@ ask_sockets() { # sets `socket_of`: for a service, the unit by which systemd lis
       ActiveState) active=$value ;;
       UnitFileState) enabled=$value ;;
       '')
-        if [[ $listens && ($active == active || $enabled == enabled*) ]]; then
-          for value in ${services:-"${name%.socket}@.service"}; do socket_of[${value/@*./@.}]="$name $active"; done
+        if [[ $listens && ($active == active || $enabled == enabled*) && ! ${place_of[$name]-}${place_of[${name/@*./@.}]-} ]]; then
+          for value in ${services:-"${name%.socket}@.service"}; do socket_of[$value]="$name $active" socket_of[${value/@*./@.}]="$name $active"; done
         fi
         name='' listens='' active='' enabled='' services=''
         ;;
       end) return 0 ;;
     esac
-  done < <(systemctl show -p Id,Triggers,Listen,ActiveState,UnitFileState -- "${units[@]}" 2>/dev/null && printf '\nend\n')
+  done < <(systemctl show --all -p Id,Triggers,Listen,ActiveState,UnitFileState -- "${units[@]}" 2>/dev/null && printf '\nend\n')
   kill "$!" 2>/dev/null
   return 1
 }

@@ -16,6 +16,17 @@ bring() { # VERB [OPTION…]
 # ---- trees
 signers=/etc/netc/allowed_signers
 
+require_right_host() { # HOST of the tree: the name that this host remembers, or at first its hostname
+  local known
+  if [[ -e $store/host ]]; then
+    known=$(<"$store/host")
+    [[ $known == "$1" ]] || die "this host is $known, and this tree is for $1: to install it nevertheless, add --host"
+  else
+    known=$(uname -n)
+    [[ ${known%%.*} == "$1" ]] || die "this host is called $known, and this tree is for $1: if this is the right host, add --host"
+  fi
+}
+
 print_plan() { # OLD NEW
   local what part order before=()
   local -A printed=()
@@ -50,6 +61,47 @@ paths_are_free() { # OLD NEW: no file of others would be replaced, and nobody ch
   [[ ! $found ]] || report "not installed by netc, at paths that it needs (--overwrite replaces them): $found"
   [[ ! $changed ]] || report "changed by hand since the install (--overwrite replaces them): $changed"
   [[ ! $found$changed ]]
+}
+
+version_of() { # TOOL: prints what it says of its version
+  case $1 in
+    nft | ipset) "$1" --version ;;
+    iproute2) ip -V ;;
+    systemd) systemctl --version ;;
+    bird) bird --version 2>&1 ;;
+    bash) echo "$BASH_VERSION" ;;
+  esac 2>/dev/null
+}
+is_older() { # VERSION THAN: 2.17.6 is not older than 2.17
+  local one two i
+  IFS=. read -ra one <<<"$1"
+  IFS=. read -ra two <<<"$2"
+  for i in "${!two[@]}"; do
+    ((${one[i]:-0} == two[i])) || { ((${one[i]:-0} < two[i])); return; }
+  done
+  false
+}
+tools_suffice() { # FILE: no tool of this host is older than FILE says. What else differs is reported if FILE is for one target
+  local tool wanted there said target='' left=0
+  [[ -e $1 ]] || return 0
+  while read -r tool wanted; do
+    case $tool in
+      '#') continue ;;
+      target) target=$wanted; continue ;;
+      systemd) has_systemd || continue ;;
+    esac
+    said=$(version_of "$tool")
+    said=${said##*iproute2-}
+    [[ $said =~ [0-9]+(\.[0-9]+)* ]] || { report "cannot read the version of $tool here: ${said:-it prints nothing}"; continue; }
+    there=${BASH_REMATCH[0]}
+    if is_older "$there" "$wanted"; then
+      report "$tool is $there here, and this tree needs $wanted or later${target:+, as on $target}"
+      left=1
+    elif [[ $target && $there. != "$wanted".* ]]; then
+      report "$tool is $there here, and $wanted on $target: set \`target\` to what this host runs"
+    fi
+  done <"$1"
+  return "$left"
 }
 
 install_bundle() ( # FILE.tar.gz [OPTION of install]…
@@ -292,8 +344,7 @@ nobody_here="no ssh connection leads to this process (in tmux, screen and mosh n
 find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for the trial, and `by`, how the change is made
   local server port client since entry device opened route
   connection=()
-  opened=$(grep -v '^#' "$1/etc/netc/sshd_port" 2>/dev/null)
-  sshd_is_open "$opened" || return
+  opened=$(sed -n 's/^ssh \([0-9]*\) .*/\1/p' "$1/etc/netc/expected")
   find_connection
   by=$entry
   [[ ! $2 ]] || by=$2
@@ -311,10 +362,16 @@ find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for th
 }
 
 run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
-  local left=0
+  local left=0 folder=''
   [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
-  unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
+  if [[ -e $1/etc/netc/walks ]]; then
+    folder=$(mktemp -d /run/netc-walk.XXXXXX) || return
+    # shellcheck source=/dev/null
+    source "$1/usr/lib/netc/walk.bash" && copy_filters "$folder" "$1/etc/netc/walks" >"$folder/rows"
+  fi
+  NETC_FILTERS=$folder unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
+  [[ ! $folder ]] || rm -rf "$folder"
   remove_folders
   return "$left"
 }
@@ -327,14 +384,6 @@ sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
     sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
   ((!${#sshds[@]})) || read_lines sockets listening "${sshds[@]}" || return
   ((!${#sshds[@]})) || for line in "${lines[@]}"; do line=${line% *} && echo "${line##*:}"; done
-}
-sshd_is_open() { # PORT that the filter opens, if it has one: sshd listens there, or there is no sshd
-  local ports
-  [[ $1 ]] || return 0
-  ports=$(sshd_ports | sort -nu) || { report "ss does not say where sshd listens"; return 1; }
-  [[ $ports && $'\n'$ports$'\n' != *$'\n'"$1"$'\n'* ]] || return 0
-  report "sshd listens at ${ports//$'\n'/, }/tcp, and the packet filter opens $1/tcp: set \`ssh\` of this host in the topology, or the port of sshd"
-  return 1
 }
 
 prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM

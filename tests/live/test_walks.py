@@ -1,0 +1,223 @@
+"""Packet filters of others: what they drop of what a topology opens, forwards and publishes is named, before anything
+changes and later. Nothing is asked of the host itself."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from live.compiled import compiled
+from live.delivered import as_if_run, deliver, install, netc_host
+from live.keys import private_key, public_key
+from live.lab import Host, Lab
+
+pytestmark = [pytest.mark.live]
+
+TOPOLOGY = f"""
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.10/24", "2001:db8:1::10/64"]
+public_key = "{public_key(private_key("edge"))}"
+firewall.allow = [
+  {{ ports = "9100/tcp", from = "203.0.113.0/24" }},
+  {{ ports = "9200/tcp", from = "100.100.0.0/16" }},
+]
+bridges.br0 = {{ addresses = "10.0.3.1/24", publish = [{{ port = "8080/tcp", to = "10.0.3.5" }}] }}
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+public_key = "{public_key(private_key("node"))}"
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge.address = ["10.77.1.0/31", "fd77:1::/127"]
+ends.node.address = ["10.77.1.1/31", "fd77:1::1/127"]
+
+[links.two]
+kind = "gre"
+between = ["edge", "node"]
+ends.edge.address = "10.77.2.0/31"
+ends.node.address = "10.77.2.1/31"
+
+[forwards.web]
+at = "edge"
+ports = ["80/tcp", "5000-5010/udp"]
+to = "node"
+via = "one"
+bound = true
+"""
+
+
+NODE = """
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.10/24"
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+
+[links.one]
+kind = "vxlan"
+between = ["edge", "node"]
+ends.edge.address = "10.77.1.0/31"
+ends.node.address = "10.77.1.1/31"
+
+[forwards.docker]
+at = "edge"
+ports = "80/tcp"
+to = "node:172.17.0.2"
+via = "one"
+
+[forwards.libvirt]
+at = "edge"
+ports = "81/tcp"
+to = "node:192.168.122.5"
+via = "one"
+"""
+
+FILTERS = Path(__file__).with_name("filters")
+"""As other software loads them: NAME.nft for nft, NAME.iptables for iptables-nft-restore, NAME.ipset."""
+
+EVERY = ("forwards.web", "hosts.edge.bridges.br0")
+"""What edge passes on."""
+
+
+def edge(lab: Lab, folder: Path, topology: str = TOPOLOGY, name: str = "edge", last: int = 10) -> Host:
+    host, world = lab.host(name), lab.host("world")
+    addresses = [f"198.51.100.{last}/24", f"2001:db8:1::{last}/64"]
+    lab.wire(host, "eth0", world, name, a_addresses=addresses, b_addresses=["198.51.100.1/24", "2001:db8:1::1/64"])
+    host.run(["ip", "-4", "route", "add", "default", "via", "198.51.100.1"])
+    host.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:1::1"])
+    host.write("/etc/netc/keys/host.key", private_key(name) + "\n", 0o600)
+    deliver(lab, host, compiled(topology, folder)[name])
+    return host
+
+
+def load(host: Host, name: str) -> None:
+    """The ruleset NAME of FILTERS, and no other."""
+    host.run(["nft", "flush", "ruleset"])
+    host.run(["ipset", "destroy"])
+    for kind, command in (("ipset", "ipset restore"), ("iptables", "iptables-nft-restore"), ("nft", "nft -f -")):
+        file = FILTERS / f"{name}.{kind}"
+        if file.exists():
+            rules = (line for line in file.read_text().splitlines(True) if line[0] != "#")
+            host.run(command.split(), input="".join(rules))
+
+
+def told(host: Host) -> list[str]:
+    """What `install` says of other packet filters."""
+    lines = install(host, "--dry-run", "--from", "console").stderr.splitlines()
+    return [line.removeprefix("netc: ") for line in lines if "not netc's" in line or "not asked" in line]
+
+
+def dropped(host: Host) -> set[tuple[str, str]]:
+    """Tables of the topology and the chains that drop their packets."""
+    found = re.compile(r"chain (\S+) of table (\S+ \S+), which is not netc's, drops .* \((.*)\)")
+    lines = told(host)
+    matches = [one for one in map(found.fullmatch, lines) if one]
+    assert len(matches) == len(lines), lines
+    return {(one[3], f"{one[2]} {one[1]}") for one in matches}
+
+
+CASES: dict[str, set[tuple[str, str]]] = {
+    "oracle": {
+        *((table, "ip filter FORWARD") for table in EVERY),
+        *((f"links.{link}", "ip filter INPUT") for link in ("one", "two")),
+        *((f"hosts.edge.firewall.allow[{n}]", "ip filter INPUT") for n in (0, 1)),
+    },
+    "docker-28": {(table, "ip filter FORWARD") for table in EVERY},
+    "docker-29": {(table, "ip filter FORWARD") for table in EVERY},
+    "tailscale": {("hosts.edge.firewall.allow[1]", "ip filter ts-input")},
+    "fail2ban": {("hosts.edge.firewall.allow[0]", "inet f2b-table f2b-chain")},
+    "libvirt": set(),
+    "incus": set(),
+    "networkmanager": set(),
+    "docker-29-nftables": set(),
+    "kube-proxy-nftables": {("hosts.edge.firewall.allow[0]", "ip kube-proxy reject-chain")},
+    "kube-proxy": {("hosts.edge.firewall.allow[0]", "ip filter KUBE-EXTERNAL-SERVICES")},
+}
+
+
+def test_the_chain_that_drops_is_named(lab: Lab, tmp_path: Path) -> None:
+    host = edge(lab, tmp_path)
+    host.run(["ip", "link", "add", "virbr0", "type", "bridge"])
+    assert told(host) == []
+    for name, wanted in CASES.items():
+        load(host, name)
+        assert dropped(host) == wanted, name
+
+
+def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Path) -> None:
+    """`install` knows the rules that the part `docker` will add. A server in a container is reached by its address."""
+    host = edge(lab, tmp_path / "edge", TOPOLOGY.replace('wan = "eth0"', 'wan = "eth0"\ndocker = true', 1))
+    for name in ("docker-28", "docker-29", "docker-29-nftables"):
+        load(host, name)
+        assert dropped(host) == set(), name
+
+    node = edge(lab, tmp_path / "node", NODE, "node", last=20)
+    for device, address in (("docker0", "172.17.0.1/16"), ("virbr0", "192.168.122.1/24")):
+        node.run(["ip", "link", "add", device, "type", "bridge"])
+        node.run(["ip", "address", "add", address, "dev", device])
+        node.run(["ip", "link", "set", device, "up"])
+    load(node, "docker-28")
+    assert dropped(node) == {("forwards.libvirt", "ip filter FORWARD")}
+    load(node, "libvirt")
+    assert dropped(node) == {("forwards.libvirt", "ip libvirt_network guest_input")}
+
+
+def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
+    """Also when a ruleset changes without netc. It asks again only if something has changed."""
+    text = re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY)  # not every kernel here has GRE
+    host = edge(lab, tmp_path, text)
+    install(host, "--commit", "--from", "console")
+    as_if_run(host)
+    assert "dropped" not in netc_host(host, "status").stdout
+
+    host.run(["iptables-nft-restore", "--noflush"], input=(FILTERS / "fail2ban-multiport.iptables").read_text())
+    shown = [line.split(maxsplit=2) for line in netc_host(host, "status").stdout.splitlines()]
+    by = "chain f2b-web of table ip filter"
+    assert [["dropped", "hosts.edge.firewall.allow[0]", f"tcp 9100 of 198.51.100.10: {by}"]] == [
+        line for line in shown if line[0] == "dropped"
+    ]
+    document = json.loads(netc_host(host, "status", "--json").stdout)
+    table = {"table": "hosts.edge.firewall.allow[0]", "packets": "tcp 9100 of 198.51.100.10", "by": by}
+    assert (document["dropped"], document["unasked"]) == ([table], [])
+    labels = f'{{table="hosts.edge.firewall.allow[0]",by="{by}"}}'
+    assert f"netc_dropped_by_others{labels} 1\n" in netc_host(host, "status", "--metrics").stdout
+
+    # The answer is kept until something changes. Counters do.
+    kept = "/var/lib/netc/walked"
+    answered = host.run(["stat", "-c", "%i %y", kept]).stdout
+    netc_host(host, "status")
+    assert host.run(["stat", "-c", "%i %y", kept]).stdout == answered
+    host.run(["iptables-nft", "-F", "f2b-web"])
+    assert "dropped" not in netc_host(host, "status").stdout
+    assert host.run(["sh", "-c", "ls -d /run/netc-walk.*"], check=False).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("ruleset", "said"),
+    [
+        ("table bridge mine { chain c { type filter hook forward priority 0; policy drop; }; }", "table bridge mine"),
+    ],
+)
+def test_what_cannot_be_asked_is_told(lab: Lab, tmp_path: Path, ruleset: str, said: str) -> None:
+    host = edge(lab, tmp_path)
+    host.run(["nft", ruleset])
+    assert [line for line in told(host) if line.startswith(f"not asked: {said}: ")]
