@@ -39,6 +39,8 @@ for topo in sys.argv[2:]:
 FORWARDS = "files/etc/sysctl.d/60-netc.conf"
 FILTERS = {f"files/etc/netc/{name}" for name in ("nftables.nft", "iptables.rules", "ip6tables.rules")}
 """A link's opening is one of the host's own rules."""
+OF_THE_HOST = {f"files/etc/netc/{name}" for name in ("secrets", "expected", "walks")}
+"""The first key or link of a kind, and what it asks of the host and of the filters of others."""
 
 
 def built(folder: Path, topologies: list[Path], umask: int, **environment: str) -> Tree:
@@ -153,7 +155,7 @@ def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topolog
         # What forwards makes TCP segments fit into each tunnel.
         has_filter = FORWARDS in one or {"firewall", "tunnels"} & topology["hosts"][host].keys()
         opened = FILTERS if has_filter else set()
-        opened = opened | {FORWARDS}  # routes of the link may be of another family
+        opened = opened | {FORWARDS} | OF_THE_HOST  # routes of the link may be of another family
         if any((path in one) != (path in other) for path in (FORWARDS, "files/etc/netc/parts/firewall/up")):
             # The link needs a part for the whole host, and other parts wait for it.
             opened = opened | {
@@ -251,7 +253,7 @@ def test_adding_a_link_changes_its_two_hosts_and_no_other_part_of_them(example: 
     assert old_files.keys() <= new_files.keys()
     has_filter = FORWARDS in old_files or {"firewall", "tunnels"} & topology["hosts"][old].keys()
     opened = FILTERS if has_filter else set()
-    opened = opened | {"files/etc/netc/secrets", "files/etc/netc/expected"}  # its first key or link of this kind
+    opened = opened | OF_THE_HOST
     assert {path for path in old_files if old_files[path] != new_files[path]} - opened == lists
 
 

@@ -18,7 +18,7 @@ from netc.emit import emit
 from netc.emit.file import File
 from netc.emit.host import SAME_ON_EVERY_HOST
 from netc.language.kinds import Kind
-from netc.language.names import HostName, Label, Name, PartName
+from netc.language.names import HostName, HostPath, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
 from netc.plan import bgp, host_plan, ruleset
@@ -34,16 +34,23 @@ Files = dict[str, File]
 
 
 def full() -> HostPlan:
-    """FULL's first host. A topology has one IGP; the plan has both."""
+    """FULL's first host. A topology has one IGP; the plan has both, and what only a BIRD of later has."""
     plan = drawn_plans(FULL)[0]
-    return replace(plan, parts=tuple(replace(p, facts=tuple(map(with_babel, p.facts))) for p in plan.parts))
+    parts = tuple(replace(part, facts=tuple(map(with_all_of_bird, part.facts))) for part in plan.parts)
+    return replace(plan, parts=parts, target="debian-13")
 
 
-def with_babel(router: Fact) -> Fact:
+def with_all_of_bird(router: Fact) -> Fact:
     if not isinstance(router, Router):
         return router
-    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1")) for way in router.igp)
-    return replace(router, igp=(*router.igp, *babel))
+    assert router.system
+    (server, *files) = router.system.roa
+    roa = (replace(server, password=HostPath("/etc/netc/keys/rtr")), *files)
+    sessions = (replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions)
+    keys: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
+    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **keys) for way in router.igp)
+    system = replace(router.system, roa=roa)
+    return replace(router, system=system, sessions=tuple(sessions), igp=(*router.igp, *babel))
 
 
 def files_of(plan: HostPlan) -> Files:
@@ -218,7 +225,7 @@ def named_files(files: Files) -> Iterator[str]:
         if path in SAME_ON_EVERY_HOST:  # names what may be there
             continue
         for line in file.text.splitlines():
-            if not line.startswith("#"):
+            if not line.startswith("#") and "[[ -e /" not in line:  # to ask for a file is not to need it
                 yield from (path for path in NAMED.findall(line) if not path.startswith(ON_THE_HOST))
 
 
@@ -297,7 +304,8 @@ def test_a_missing_file_is_found() -> None:
         if missing_files(rest := {p: f for p, f in files.items() if p != path}) or missing_units(rest)
     }
     drop_ins = {path for path in files if re.search(r"\.(service|socket|slice)\.d/50-netc", path)}
-    read_by_netc_host = {path for path in files if re.fullmatch(r"files/etc/netc/parts/[^/]+/check", path)}
+    of_netc_host = r"files/etc/netc/(parts/[^/]+/check|sets/[^/]+/[^/]+\.nft)"
+    read_by_netc_host = {path for path in files if re.fullmatch(of_netc_host, path)}
 
     assert files.keys() - lost == for_nobody | drop_ins | read_by_netc_host
 
@@ -308,7 +316,7 @@ def test_every_file_is_used_by_another(hosts: tuple[HostPlan, ...]) -> None:
     for plan in filter(lambda plan: plan.parts, hosts):
         files = files_of(plan)
         named = set(named_files(files))
-        of_netc = r"netc/(expected|order|secrets|target|walks|wireguard/.*|parts/[^/]+/check)"
+        of_netc = r"netc/(expected|order|secrets|target|walks|wireguard/.*|parts/[^/]+/check|sets/[^/]+/[^/]+\.nft)"
         apart = rf"files/(etc/({of_netc}|(systemd|iproute2|sysctl\.d|netns)/.*)|usr/local/b.*)"
         orphans = [
             path

@@ -80,5 +80,7 @@ def _one_of(forms: list[Schema]) -> Schema:
         types += form["type"] if isinstance(form["type"], list) else [form["type"]]
         only_false = form.get("enum") == [False] and len(forms) > 1
         others = {key: value for key, value in form.items() if key != "type"}
+        if form["type"] == "string" and "enum" in others and len(forms) > 1:  # `enum` is about every type
+            others["pattern"] = f"^({'|'.join(others.pop('enum'))})$"
         merged |= {"not": {"enum": [True]}} if only_false else others
     return merged | {"type": types[0] if len(types) == 1 else types}

@@ -28,6 +28,8 @@ def as_text(plan: HostPlan) -> str:
         lines += ["", f"target {plan.target}", *tools]
     if plan.expected:
         lines += ["", "expected of the host", *(f"  {one} from {dotted(one.key)}" for one in plan.expected)]
+    if plan.walks:
+        lines += ["", "passes filters of others", *(line for walk in plan.walks for line in _fact(walk, 1))]
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"

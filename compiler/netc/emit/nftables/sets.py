@@ -12,7 +12,7 @@ from netc.emit.render import Verbatim, token
 from netc.language.values import Family
 from netc.network.ranges import BITS, prefixes
 from netc.plan.facts import AddressSet, Ruleset
-from netc.plan.facts.ruleset import has_pieces
+from netc.plan.facts.ruleset import may_have_pieces
 from netc.plan.pieces import Piece, pieces
 
 Side = Literal["saddr", "daddr"]
@@ -68,7 +68,7 @@ def _place(piece: Piece, family: Family) -> str:
 
 
 def _in_pieces(found: AddressSet, family: Family, ruleset: Ruleset) -> bool:
-    return has_pieces(ruleset) and not found.is_short(family)
+    return not found.is_short(family) and may_have_pieces(ruleset)
 
 
 def _name(found: AddressSet, family: Family) -> Verbatim:

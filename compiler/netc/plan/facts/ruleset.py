@@ -188,10 +188,13 @@ def ruleset_path(ruleset: Ruleset) -> str:
 
 
 def has_pieces(ruleset: Ruleset) -> bool:
-    """Whether it names lists in files of their own. In a namespace they stand in the ruleset."""
-    if ruleset.namespace or ruleset.netfilter == "iptables":
-        return False
-    return not all(found.is_short(family) for found in ruleset.sets for family in FAMILIES)
+    """Whether it names lists in files of their own."""
+    return may_have_pieces(ruleset) and not all(found.is_short(f) for found in ruleset.sets for f in FAMILIES)
+
+
+def may_have_pieces(ruleset: Ruleset) -> bool:
+    """In a namespace, lists stand in the ruleset, however long."""
+    return not ruleset.namespace and ruleset.netfilter == "nftables"
 
 
 PROGRAMS: dict[Family, str] = {4: "iptables", 6: "ip6tables"}

@@ -60,7 +60,7 @@ copy_filters() { # FOLDER WALKS
       "$word-legacy-save" >"$1/100.$word-legacy" 2>/dev/null || not_asked "tables of $word-legacy" "$word-legacy-save fails"
     fi
   done
-  ! grep -qse '--match-set ' "$1"/*tables* || ipset save >"$1/sets" 2>/dev/null
+  ! grep -qs -e '--match-set ' "$1"/*tables* || ipset save >"$1/sets" 2>/dev/null
   ip -o address show >"$1/addresses"
   ip -o -4 route show default >"$1/default4" 2>/dev/null
   ip -o -6 route show default >"$1/default6" 2>/dev/null
@@ -186,6 +186,7 @@ load_filters() { # FOLDER
   load_own
 }
 load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
+  # shellcheck disable=SC2034 # say prints it
   local word lines line words part=walk
   if [[ -e /etc/netc/nftables.nft ]]; then nft -f /etc/netc/nftables.nft; fi
   for word in iptables ip6tables; do
@@ -249,9 +250,9 @@ shape_packets() { # prints the client's rules
   echo '}; }'
 }
 find_missing() { # puts the numbers of packets that did not arrive into `missing`
-  local said number try
+  local said number
   local -A there=()
-  for try in {1..10}; do # a packet takes no time, and a busy host some
+  for _ in {1..10}; do # a packet takes no time, and a busy host some
     sleep 0.05
     said=$(nft -n list set inet netc_walk arrived) && said=${said#*elements} || return
     for number in ${said//[!0-9]/ }; do there[$number]=1; done
@@ -275,7 +276,7 @@ trace_missing() { # CLIENT FOLDER: sends them again, and puts the chain that dro
     ($3 in port) && / policy drop| \(verdict (drop|queue)/ { print port[$3], $4, $5, $6 }' "$2/trace" >"$2/drops"
   while read -r port chain; do
     [[ $port != 0x* ]] || port=$((port))
-    ((port < first)) || dropper[$((port - first))]=$chain
+    ((port < first)) || dropper[port - first]=$chain
   done <"$2/drops"
 }
 
@@ -293,7 +294,10 @@ walk() { # FOLDER
     ip -force -batch "$1/batch" >/dev/null 2>&1
     for number in "${!end_of[@]}"; do echo "link set dev ${end_of[$number]} up"; done | in_client "$client" ip -force -batch - >/dev/null 2>&1
     load_filters "$1"
-    count_arrivals && shape_packets | in_client "$client" nft -f - || { kill "$client"; return 1; }
+    if ! { count_arrivals && shape_packets | in_client "$client" nft -f -; }; then
+      kill "$client"
+      return 1
+    fi
     open_kernel
     send "$client" "${!walks[@]}"
     find_missing

@@ -55,7 +55,7 @@ need() { command -v "$1" >/dev/null || refuse "needs $1: apt-get install $2"; }
 need_filter() {
   local last
   last_of /run/netc/firewall
-  [[ $last == up ]] || refuse "the packet filter, which keeps strangers out, is not up: /etc/netc/parts/firewall/up"
+  [[ $last == up ]] || refuse "the packet filter, which keeps strangers out, is not up: netc-host up starts it"
 }
 unused_link() {
   [[ -e /sys/class/net/$1 ]] || return 0
