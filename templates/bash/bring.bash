@@ -446,7 +446,7 @@ jobs=/run/netc-run
 declare -gA pid_of=() due=() ends_at=() # also where a function sources this
 
 run() {
-  local now runner='' up='' ended='' job
+  local now runner='' up='' back='' ended='' job
   ! has_systemd || die "systemd runs on this host, and its units do what \`netc-host run\` does: systemctl start netc.target"
   [[ -e $store/current || -e $pending ]] || die "nothing is installed"
   [[ -d $jobs ]] || mkdir -m 700 "$jobs" || exit 1
@@ -467,6 +467,7 @@ run() {
       [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
     done
     ((now < ${due[logs]-0})) || shorten_logs
+    ((now < ${due[back]-0})) || take_back
     become_present_version
     read -r -t 1 -u 6
   done
@@ -479,6 +480,20 @@ find_jobs() { # those that an earlier process has started and that run the scrip
     { read -r pid _ _ script <"$record" && [[ $script ]] && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null || continue
     [[ ${words[1]-} != "$script" ]] || pid_of[$script]=$pid
   done
+}
+
+take_back() { # an unconfirmed change whose own rollback was killed: nobody else would. It may also have been killed half-way
+  local until verb=--unconfirmed
+  due[back]=$((now + 2))
+  [[ -x $pending/netc-host ]] && { read -r until <"$pending/due"; } 2>/dev/null || return 0
+  if [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]]; then verb=--boot; else ((now >= until + 10)) || return 0; fi
+  # Who has the lock takes it back already, or confirms it.
+  [[ ! $back ]] || ! kill -0 "$back" 2>/dev/null || return 0
+  (take_lock 0) || return 0
+  due[back]=$((now + 30))
+  report "nobody has taken back the change that was not confirmed: it is taken back now"
+  setsid "$pending/netc-host" revert "$verb" </dev/null 6>&- &
+  back=$!
 }
 
 shorten_logs() { # of programs: what is longer than 1 MiB keeps its last 256 KiB

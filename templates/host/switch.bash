@@ -200,7 +200,7 @@ arm_rollback() { # SECONDS: starts its timer, which does not end with the connec
   ln -sfn "$netc_host" "$pending/netc-host" || return
   if has_systemd; then
     # The first of the two timers counts: daemon-reload restarts --on-active, and somebody may set the clock back.
-    systemd-run --quiet --collect --unit=netc-revert --timer-property=AccuracySec=100ms --on-active="$1" \
+    systemd-run --quiet --collect --unit=netc-revert --property=Restart=on-abnormal --timer-property=AccuracySec=100ms --on-active="$1" \
       --on-calendar="@$(($(printf '%(%s)T' -1) + $1))" \
       "$netc_host" revert --unconfirmed 8>&-
   else

@@ -10,7 +10,7 @@ import pytest
 
 from live import test_endpoints, test_foreign, test_install
 from live.compiled import compiled, give_key
-from live.delivered import INSTALL, deliver, install, netc_host, token
+from live.delivered import INSTALL, KILL, PLACE, deliver, install, netc_host, token
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.needs import require
@@ -140,6 +140,30 @@ def test_run_takes_back_a_change_that_nobody_confirmed_before_the_boot(lab: Lab,
     running.wait_for("rolled back from", timeout=30)
     wait(lambda: test_install.links(edge) == {"vx-node"})
     assert "started before it was confirmed" in edge.read("/var/lib/netc/history")
+
+
+@pytest.mark.parametrize("at", [0, 50, 300], ids=["while it waits", "as it begins", "half-way"])
+def test_run_takes_back_a_change_whose_own_rollback_was_killed(lab: Lab, edge: Host, tmp_path: Path, at: int) -> None:
+    deliver(lab, edge, compiled(test_install.TOPOLOGY, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    running = run(edge)
+    wait(lambda: edge.run(["cat", "/run/netc-run/pid"], check=False).stdout)
+    wait(lambda: not edge.run(["pgrep", "-f", "netc-host up"], check=False).stdout)
+    deliver(lab, edge, compiled(test_install.MORE, tmp_path / "b")["edge"])
+    edge.write(PLACE, KILL)
+    within = "2" if at else "20"
+    killing = {"BASH_ENV": PLACE, "VERB": "revert", "AT": str(at)} if at else {}
+    edge.run(["bash", INSTALL, "--detach", "--within", within], env=killing)
+    assert test_install.links(edge) == {"vx-node", "vx-two"}
+    if not at:
+        edge.run(["bash", "-c", BOOT.splitlines()[1]])
+    else:
+        wait(lambda: str(at - 1) in edge.run(["cat", "/tmp/commands"], check=False).stdout.split())
+    assert edge.run(["ls", "/var/lib/netc/pending"], check=False).returncode == 0
+    running.wait_for("rolled back from", timeout=60)
+    wait(lambda: test_install.links(edge) == {"vx-node"})
+    assert "nobody confirmed it in time" in edge.read("/var/lib/netc/history")
+    assert netc_host(edge, "check").stdout == ""
 
 
 def test_a_rollback_that_waits_for_the_lock_kills_no_process_but_the_change(

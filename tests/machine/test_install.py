@@ -133,6 +133,20 @@ def test_the_timer_rolls_back_an_install_that_was_killed(lab: Lab, edge: Machine
         assert as_before(edge, before), at
 
 
+def test_a_rollback_that_was_killed_is_started_again(lab: Lab, edge: Machine, tmp_path: Path) -> None:
+    before = confirmed(lab, edge, tmp_path)
+    install(edge, "--detach", "--within", "2")
+    edge.start(["flock", "/var/lib/netc/lock", "sleep", "10"])
+    assert within(60, lambda: main_process(edge, "netc-revert") != "0")
+    edge.run(["kill", "-KILL", main_process(edge, "netc-revert")])
+    assert within(60, lambda: not pending(edge))
+    assert as_before(edge, before)
+
+
+def main_process(edge: Machine, unit: str) -> str:
+    return edge.run(["systemctl", "show", "-P", "MainPID", f"{unit}.service"]).stdout.strip()
+
+
 def test_the_timer_of_a_confirmation_that_was_cut_off_is_in_nobodys_way(
     lab: Lab, edge: Machine, tmp_path: Path
 ) -> None:
