@@ -38,7 +38,7 @@ print_plan() { # OLD NEW
       [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || { printf '%-8s %s\n' "$what" "$part"; printed[$part]=1; }
     done
   done
-  ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
+  ! has_systemd || ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
   printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
 }
 
@@ -371,6 +371,7 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
     source "$1/usr/lib/netc/walk.bash" && copy_filters "$folder" "$1/etc/netc/walks" >"$folder/rows"
   fi
   NETC_FILTERS=$folder unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
+  ((!left)) || quietly unshare --mount --net true || report "rules and configurations cannot be tried here: unshare makes no mount and network namespace"
   [[ ! $folder ]] || rm -rf "$folder"
   remove_folders
   return "$left"

@@ -22,7 +22,7 @@ past_docker() { # add|remove PROTOCOL ADDRESS PORTS TARGET: accepts a forward in
 in_docker_user() { # add|remove PROGRAM WHAT RULE…: PROGRAM is iptables or ip6tables; WHAT is for the message
   local filter=$2 lines rule=("${@:4}" -m comment --comment netc -j ACCEPT)
   if ! command -v "$filter" >/dev/null || ! "$filter" -w -n -L DOCKER-USER >/dev/null 2>&1; then
-    [[ $1 == remove ]] || say "$filter has no chain DOCKER-USER yet: the rule for $3 is added when netc-docker reloads, after Docker has started"
+    [[ $1 == remove ]] || say "$filter has no chain DOCKER-USER yet: the rule for $3 is added when the part docker reloads, after Docker has started"
     return 0
   fi
   case $1 in

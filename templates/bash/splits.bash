@@ -24,7 +24,7 @@ daemons_that_resolve() { # prints a sentence for each daemon that resolves names
     [[ ! $line =~ ^hosts:.*[[:space:]]resolve([[:space:]]|$) ]] ||
       echo "systemd-resolved resolves names, and its queries do not use the tunnel: remove \`resolve\` from the line hosts: of /etc/nsswitch.conf"
   done </etc/nsswitch.conf
-  [[ ! -S /run/nscd/socket ]] || echo "nscd resolves names, and its queries do not use the tunnel: systemctl disable --now nscd"
+  [[ ! -S /run/nscd/socket ]] || echo "nscd resolves names, and its queries do not use the tunnel: $(disabling nscd)"
 }
 look_at_names() { # only warns: the host needs its packet filter. `install` refuses
   local line lines

@@ -68,6 +68,8 @@ secret() { # FILE
   [[ $(stat -L -c '%a %u' "$1") == *'00 0' ]] || refuse "only root may have access to the secret $1: chown root $1 && chmod 600 $1"
 }
 
+disabling() { if [[ -d /run/systemd/system ]]; then echo "systemctl disable --now $1"; else echo "stop $1, and let your init not start it"; fi; } # DAEMON: the cure
+
 # ---- functions that steps call
 pids_of_tunnel() { # INTERFACE: processes of root or of a unit of netc's that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
   local pid said lines

@@ -24,7 +24,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { { [[ -e $store ]] || made=1; } && mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
-  { flock -n 8 || busy install; } && [[ ! $dry || ! $made ]] || trap 'rm -rf "$store"' EXIT # a host that had nothing has nothing again
+  { flock -n 8 || busy install; } && [[ ! $made ]] || trap 'rm -rf "$store"' EXIT # a host that had nothing has nothing again
   no_change_waits
   [[ $any_host ]] || require_right_host "$host"
   matches_manifest "$tree" || die "this tree is not as it was compiled; nothing was changed"
@@ -42,7 +42,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   [[ $old != "$new" || $overwrite ]] || { report "$new is installed already"; exit 0; }
 
   # A process of its own makes the change, since it must outlive this connection.
-  token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ') && printf '%s\n' "$host" >"$store/host" && : >"$store/log" ||
+  token=$(od -An -N8 -tx8 /dev/urandom | tr -d ' ') && printf '%s\n' "$host" >"$store/host" && : >"$store/log" && trap - EXIT ||
     die "cannot write $store; nothing was changed"
   NETC_BY=$by setsid "$trees/$new/files/usr/local/sbin/netc-host" switch "$new" "$within" "$(sha256sum <<<"$token" | cut -c1-64)" \
     </dev/null >>"$store/log" 2>&1 &

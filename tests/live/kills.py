@@ -296,6 +296,9 @@ def generations(
         for key in path[:-1]:
             table = table.get(key, {})
         table.pop(path[-1], None)
+    if beyond:  # drop-ins of services, without systemd
+        for space in (*topology["hosts"][name].get("namespaces", {}).values(), *topology.get("anycast", {}).values()):
+            space.pop("services", None)
     (folder / example.name).write_text(tomlkit.dumps(topology))
     if "namespaces" in topology["hosts"][name]:  # the provider says the size of packets
         topology["hosts"][name]["namespaces"]["vpn"]["access"] = ["10.200.7.0/31", "fd00:207::/127"]

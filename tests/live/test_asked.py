@@ -386,8 +386,11 @@ def test_a_kernel_without_a_type_of_link_is_refused(lab: Lab, tmp_path: Path, ki
         assert rows_again(edge) == []  # a program does it
     edge.write("/usr/local/sbin/unshare", "#!/bin/sh\nexit 1\n", 0o755)
     edge.run(["bash", "-c", "rmdir /sys/module/* || :"])
-    (row,) = rows_again(edge)
+    said = install(edge, "--dry-run", check=False)
+    (row,) = table(said.stderr)
     assert row[:3] == ("kernel", kind, "not known")
+    assert said.returncode == 1
+    assert "rules and configurations cannot be tried here" in said.stderr
 
 
 def test_a_kernel_without_bbr_is_told(lab: Lab, tmp_path: Path) -> None:
@@ -491,3 +494,89 @@ def test_a_host_that_does_not_answer_is_refused(lab: Lab, tmp_path: Path) -> Non
     edge.write("/usr/local/sbin/ip", "#!/bin/sh\nexit 1\n", 0o755)
     said = edge.run(["bash", INSTALL, "--dry-run"], check=False)
     assert (said.returncode, table(said.stderr)[0][2]) == (1, "ip does not answer")
+
+
+# ---- what only systemd does
+
+SYSTEMS = """
+version = 1
+network.name = "asked"
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.10/24"
+[hosts.edge.tunnels.office]
+kind = "wireguard"
+address = "10.66.0.2/24"
+dns = "10.66.0.1"
+private_key = {key}
+peer = {{ public_key = "{far}", endpoint = "192.0.2.77:51820", allowed_ips = "0.0.0.0/0" }}
+"""
+INSIDE = '[hosts.edge.namespaces.vpn]\ntunnel = "office"\nservices = ["app.service", "web@one.service", "app.socket"]\n'
+PLACED = "refused: only systemd puts it there: "
+TAKEN_OUT = f"{PLACED}take it out of `services`, and start it by ip netns exec vpn"
+SPLIT = f"{PLACED}let the split match a `group` or `user`"
+
+
+@pytest.mark.parametrize(
+    ("more", "key", "rows"),
+    [
+        (
+            INSIDE,
+            '{ file = "/etc/netc/keys/office.key" }',
+            [(unit, "in namespace vpn", TAKEN_OUT) for unit in ("app.service", "app.socket", "web@one.service")],
+        ),
+        (
+            '[hosts.edge.splits.one]\ntunnel = "office"\nservice = "app.service"\n'
+            '[hosts.edge.splits.two]\ntunnel = "office"\nslice = "media.slice"\n',
+            '{ file = "/etc/netc/keys/office.key" }',
+            [("app.service", "in a split", SPLIT), ("media.slice", "in a split", SPLIT)],
+        ),
+        (
+            "",
+            '{ credential = "office" }',
+            [
+                (
+                    "secret office",
+                    "a credential",
+                    'refused: only systemd loads credentials: write { file = "/etc/netc/keys/office.key" }',
+                )
+            ],
+        ),
+    ],
+    ids=["services", "splits", "credential"],
+)
+def test_without_systemd_what_it_alone_does_is_refused_before_anything_is_touched(
+    lab: Lab, tmp_path: Path, more: str, key: str, rows: list[tuple[str, str, str]]
+) -> None:
+    edge = wired(lab, {"eth0": ["198.51.100.10/24"]})
+    text = SYSTEMS.format(key=key, far=PUBLIC["other"]) + more
+    deliver(lab, edge, compiled(text, tmp_path)["edge"])
+    edge.write("/etc/netc/keys/office.key", private_key("office") + "\n", 0o600)
+    before = at_rest(edge, r"^$", r"^$")
+    for option in ("--dry-run", "--commit"):
+        said = install(edge, option, check=False)
+        assert said.returncode == 1
+        found = sorted((what, topology, then) for what, topology, host, then in table(said.stderr) if "systemd" in host)
+        assert found == rows
+        left = at_rest(edge, r"^$", r"^$")
+        assert difference(before[0], left[0]) == ""
+        assert left[1] == before[1]
+    # Where systemd runs, none of it is a row.
+    edge.run(["mkdir", "-p", "/run/systemd/system"])
+    assert "only systemd" not in install(edge, "--dry-run", check=False).stderr
+    edge.run(["rmdir", "/run/systemd/system"])
+
+
+def test_status_and_check_name_a_service_that_only_systemd_would_confine(lab: Lab, tmp_path: Path) -> None:
+    edge = wired(lab, {"eth0": ["198.51.100.10/24"]})
+    text = SYSTEMS.format(key='{ file = "/etc/netc/keys/office.key" }', far=PUBLIC["other"])
+    edge.write("/etc/netc/keys/office.key", private_key("office") + "\n", 0o600)
+    deliver(lab, edge, compiled(text, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    # Of an earlier release, which installed it.
+    edge.write("/etc/systemd/system/app.service.d/50-netc.conf", "[Service]\nNetworkNamespacePath=/run/netns/vpn\n")
+    assert "app.service: in namespace vpn by the topology, here no systemd" in netc_host(edge, "check", check=False).stdout
+    said = netc_host(edge, "status", check=False)
+    assert said.returncode == 1
+    assert "app.service" in said.stdout

@@ -251,7 +251,7 @@ def test_without_its_ipsets_the_filter_names_the_unit_to_start(there: Scene) -> 
     refused = there.a.run(script("firewall", "up"), check=False)
 
     assert refused.returncode == 1
-    assert "needs the ipset office4: start netc-set-office.service" in refused.stderr
+    assert "needs the ipset office4: netc-host up loads it" in refused.stderr
     assert difference(before, there.a.state()) == ""
 
 
