@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import up
+from live.compiled import script, up
 from live.delivered import deliver, install
 from live.lab import Host, Lab
 from live.test_splits import scene, topology
@@ -55,6 +55,39 @@ def test_the_command_hides_resolver_daemons_also_those_that_start_later(lab: Lab
         bus_alone = {socket for socket in SOCKETS if bus and socket.startswith("dbus")}
         assert reached == (set(SOCKETS) if name == "others" else bus_alone), f"{name}: {said}"
         assert said.count("nameserver 10.66.0.1") == (0 if name == "others" else 2), name
+
+
+def test_the_command_and_check_notice_a_folder_that_was_purged(lab: Lab, tmp_path: Path) -> None:
+    """With its package. The mounts over it are gone from programs that run, also when the folder is there again."""
+    there = scene(lab, tmp_path, topology('group = "cavorite"\ncommand = "t"'))
+    laptop = there.laptop
+    up(laptop)
+    laptop.run(["useradd", "--groups", "cavorite", "ann"])
+    ann = ["setpriv", "--reuid", "ann", "--regid", "ann", "--init-groups"]
+    check = script("split-cavorite", "check")
+    others = laptop.start(["setpriv", "--regid", "cavorite", "--keep-groups", "bash", "-c", "echo ready; exec sleep 1000"])
+    running = laptop.start(["t", "bash", "-c", "echo ready; exec sleep 1000"])
+    for process in (others, running):
+        process.wait_for("ready")
+    assert laptop.run(check).stdout == ""
+
+    folder = "/run/avahi-daemon"
+    laptop.run(["rmdir", folder])
+    assert f"{folder} was deleted, and is no longer hidden from process" in laptop.run(check, check=False).stdout
+    refused = laptop.run([*ann, "t", "echo", "ran"], check=False)
+    assert (refused.returncode, refused.stdout) == (125, "")
+    assert f"t: the folder {folder} is gone, and resolver daemons cannot be hidden from" in refused.stderr
+    cure = refused.stderr.partition("As root: ")[2].split()
+    assert cure == ["mkdir", "-m", "755", folder]
+    laptop.run(cure)
+    assert laptop.run([*ann, "t", "echo", "ran"]).stdout == "ran\n"
+    assert laptop.run(check, check=False).stdout.count("start it again") == 1
+    running.stop()
+    wait(lambda: laptop.run(check, check=False).stdout == "")
+
+    laptop.run(["rmdir", folder])
+    assert laptop.run(["t", "echo", "ran"]).stdout == "ran\n"
+    assert laptop.run(["stat", "-c", "%a %U", folder]).stdout == "755 root\n"
 
 
 def answers(host: Host, path: str) -> bool:

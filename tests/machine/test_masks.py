@@ -15,6 +15,7 @@ from live.keys import private_key, public_key
 from live.lab import Lab
 from live.test_splits import ROUTER, ROUTERS_ANSWER, TUNNELS_ANSWER
 from live.waiting import within
+from machine.machine import Machine
 from machine.root import debian_packages
 from machine.test_splits import Scene
 
@@ -151,6 +152,28 @@ def through_all_that_replaces_files(asking: Asking) -> None:
     asking.goes_on("they were installed again")
     assert asking.host_asks("open-again.example") == ROUTERS_ANSWER
     assert within(60, lambda: len(asking.in_clear("open-")) >= 3), "or nothing is counted"
+
+
+@pytest.mark.parametrize("confined", [NAMESPACE, SPLITS], ids=["namespace", "split"])
+def test_check_names_a_service_from_which_a_folder_is_no_longer_hidden(
+    lab: Lab, tmp_path: Path, confined: str
+) -> None:
+    """Somebody purged avahi while the service ran: the mount over its folder went too."""
+    laptop = Asking(lab, tmp_path, confined).laptop
+    assert within(60, lambda: not differing(laptop))
+    laptop.run(["rmdir", "/run/avahi-daemon"])
+    said = "/run/avahi-daemon was deleted, and is no longer hidden from service app.service: systemctl restart app.service"
+    assert said in differing(laptop)
+    laptop.run(["mkdir", "/run/avahi-daemon"])  # as when it is installed again
+    assert said in differing(laptop)
+    laptop.run(["systemctl", "restart", "app.service"])
+    assert differing(laptop) == ""
+
+
+def differing(laptop: Machine) -> str:
+    """What `check` of the part of the service finds."""
+    part = "namespace-vpn" if laptop.run(["ls", "/etc/netc/parts/namespace-vpn"], check=False).stdout else "split-apps"
+    return laptop.run([f"/etc/netc/parts/{part}/check"], check=False).stdout
 
 
 def test_a_service_in_a_namespace_never_asks_by_the_uplink(lab: Lab, tmp_path: Path) -> None:

@@ -30,9 +30,9 @@ class Launcher(Fact, frozen=True):
         if self.resolvers:
             hidden = folders(dbus=self.dbus)
             why = f"`{self.command}` hides these folders from programs, also where no daemon uses them yet."
-            asked = tuple(("exists", one) for one in hidden)
+            asked = (*(("exists", one) for one in hidden), ("masks_stay", self.group, *hidden))
             yield Step(("make_hidden_folders", *hidden), Implicit("/run"), asked, why)
 
     def libraries(self) -> Iterator[Library]:
         if self.resolvers:
-            yield Library("splits.bash", ("up",))
+            yield Library("splits.bash", ("up", "check"))
