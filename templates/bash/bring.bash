@@ -524,13 +524,16 @@ keep_job() { # SCRIPT: starts it, leaves it or ends it
     [[ $kind != health || ! -x ${1%/*}/withdraw ]] || timeout -k 1 30 "${1%/*}/withdraw" 6>&-
     [[ $kind != @(watch|health) ]] || rm -f "$jobs/$part" "$jobs/$part.alive"
     unset "pid_of[$1]" "ends_at[$1]"
-  elif ((now >= ${due[$1]-0})) && [[ -x $1 ]] && is_up "$part" && { [[ $kind != up ]] || keeper_is_gone; }; then
-    start_job "$1"
+  elif ((now >= ${due[$1]-0})) && [[ -x $1 ]] && is_up "$part" && { [[ $kind != up ]] || keeper_is_gone && no_change_runs; }; then
+    # Under the part's lock: a `down` that begins now waits, and then ends the job. One that runs already comes first.
+    exec 9<"$parts/$part" && flock -n -s 9 && is_up "$part" && start_job "$1"
+    exec 9<&-
   fi
 }
+no_change_runs() { [[ ! -e $pending ]] || is_complete; } # or `up` could bring up the part of the old generation between its `down` and its `up`
 
 start_job() { # SCRIPT
-  local kind=${1##*/} part=${1%/*} command=("$1") stop=10 watchdog=0 key value
+  local kind=${1##*/} part=${1%/*} command=("$1") stop=10 watchdog=0 key value words
   part=${part##*/}
   case $kind in
     health)
@@ -540,11 +543,18 @@ start_job() { # SCRIPT
       printf '%s\n' "${now}000" >"$jobs/$part.alive"
       command=(env NETC_ALIVE="$jobs/$part.alive" "$1")
       ;;
-    endpoints | hold | up) command=(timeout -k 5 90 "$1") ;;
+    endpoints | hold) command=(timeout -k 5 90 "$1") ;;
+    up) command=(timeout -k 5 90 flock -n -o -E 0 "$store/lock" "$1") ;; # `netc-host` has this lock while it changes parts
   esac
-  setsid "${command[@]}" </dev/null 6>&- &
+  setsid "${command[@]}" </dev/null 6>&- 9<&- &
   pid_of[$1]=$!
-  [[ $kind != @(watch|health) ]] || printf '%s\n' "$! $stop $watchdog $1" >"$jobs/$part"
+  [[ $kind == @(watch|health) ]] || return 0
+  printf '%s\n' "$! $stop $watchdog $1" >"$jobs/$part"
+  for _ in {1..100}; do # `down` knows it by its command
+    { mapfile -d '' -t words <"/proc/$!/cmdline"; } 2>/dev/null || break
+    [[ ${words[1]-} != "$1" ]] || break
+    read -r -t 0.02 -u 6
+  done
 }
 
 look_after() { # SCRIPT, which runs: ends it if its part goes down, if it was replaced, or if it gives no sign of life

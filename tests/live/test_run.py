@@ -18,7 +18,7 @@ from live.process import Process
 from live.routers import NETWORK, birdc, link, router
 from live.service import SPACE, WORLD4, knows, serve, service, state
 from live.state import difference
-from live.waiting import wait
+from live.waiting import wait, within
 
 pytestmark = pytest.mark.live
 
@@ -111,6 +111,34 @@ def test_run_starts_what_ended_and_takes_all_down_at_sigterm(lab: Lab, edge: Hos
     assert edge.run(["ls", "/run/netc-run"], check=False).returncode != 0
     netc_host(edge, "uninstall")
     assert difference(before, edge.state()) == ""
+
+
+PAUSE = r"""# bash reads this first (BASH_ENV): `netc-host run` waits just before it starts a script
+if [[ ${0##*/} == netc-host && ${1-} == run ]]; then
+    unset BASH_ENV
+    set -o functrace # netc-host removes functions of its caller, so the trap has none
+    trap '[[ $BASH_COMMAND != "setsid \"\${command"* || -e /tmp/go ]] || { : >/tmp/paused; until [[ -e /tmp/go ]]; do read -rt 0.1 <> <(:); done; }' DEBUG
+fi
+"""
+
+
+def test_run_starts_no_script_of_a_part_that_goes_down(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    """As in the middle of an install: its routes would be there again."""
+    deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
+    install(edge, "--commit")
+    assert kept(edge) != ""
+    edge.write(PLACE, PAUSE)
+    edge.start(["/usr/local/sbin/netc-host", "run"], env={"BASH_ENV": PLACE})
+    wait(lambda: edge.run(["ls", "/tmp/paused"], check=False).returncode == 0)
+    going = edge.start(["/etc/netc/parts/uplink-main/down"])
+    within(2, lambda: not going.alive)
+    edge.write("/tmp/go", "")
+    assert going.wait() == 0
+    time.sleep(3)
+    assert kept(edge) == ""
+    assert pid_of(edge, "/etc/netc/parts/uplink-main/watch") == ""
+    edge.run(["/etc/netc/parts/uplink-main/up"])
+    wait(lambda: pid_of(edge, "/etc/netc/parts/uplink-main/watch"))
 
 
 def test_run_bounds_the_logs_of_programs(lab: Lab, edge: Host, tmp_path: Path) -> None:
@@ -285,6 +313,17 @@ def test_run_checks_an_anycast_service_and_drains_it_before_the_end(lab: Lab, tm
     # BIRD that does not stay up is brought up again.
     keeper = host.read("/run/netc/bird-keeper.pid").strip()
     host.run(["bash", "-c", f"kill -KILL {keeper} $(</run/netc/bird.pid)"])
+    wait(lambda: host.run(["cat", "/run/netc/bird-keeper.pid"], check=False).stdout.strip() not in ("", keeper))
+    wait(lambda: "up" in birdc(host, "show protocols"))
+
+    # But not in the middle of a change, which takes the part down and up itself.
+    changing = host.start(["bash", "-c", "exec 8>>/var/lib/netc/lock; flock 8; echo ready; exec sleep 1000"])
+    changing.wait_for("ready")
+    keeper = host.read("/run/netc/bird-keeper.pid").strip()
+    host.run(["bash", "-c", f"kill -KILL {keeper} $(</run/netc/bird.pid)"])
+    time.sleep(5)
+    assert host.read("/run/netc/bird-keeper.pid").strip() == keeper
+    changing.stop()
     wait(lambda: host.run(["cat", "/run/netc/bird-keeper.pid"], check=False).stdout.strip() not in ("", keeper))
     wait(lambda: "up" in birdc(host, "show protocols"))
 

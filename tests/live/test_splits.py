@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from live import delivered
 from live.compiled import compiled, down, filter_up, give_key, install, met, parts, script, up
+from live.delivered import deliver, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, HIDDEN, difference, without
@@ -589,3 +591,17 @@ def test_down_leaves_nothing_but_the_group(lab: Lab, tmp_path: Path) -> None:
 
 def soon(there: Scene, wrapper: Wrapper, address: str) -> str | None:
     return wait(lambda: seen(there, wrapper, address, timeout=SILENCE))
+
+
+def test_down_says_which_splits_are_in_clear(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, tmp_path, topology())
+    deliver(lab, there.laptop, tmp_path / "laptop")
+    delivered.install(there.laptop, "--commit", "--host", "--overwrite", "--from", "console")
+    clear = "netc: split cavorite is down: what it chose now leaves by the host's own routes"
+    assert clear in netc_host(there.laptop, "down").stderr
+    netc_host(there.laptop, "up")
+    # Nothing is in clear if the part did not go down.
+    there.laptop.write("/etc/netc/parts/split-cavorite/down", "#!/bin/bash\nexit 1\n", 0o755)
+    refused = netc_host(there.laptop, "down", check=False)
+    assert refused.returncode == 1
+    assert clear not in refused.stderr

@@ -284,3 +284,34 @@ def test_an_instance_of_a_socket_in_the_network_of_the_host_is_seen(lab: Lab, bo
     listed = OLD.replace('"many@.service"', '"many@.service", "many@.socket", "front@x.socket"')
     deliver(lab, box, compiled(listed, tmp_path / "listed")["box"])
     assert "listens for" not in install(box, "--dry-run", check=False).stderr
+
+
+DIAL = ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/7009 && sleep 1"]
+
+
+def test_a_socket_that_accepts_connections_for_a_service_is_refused_or_in_the_namespace(
+    lab: Lab, box: Machine, tmp_path: Path
+) -> None:
+    """systemd accepts each connection, and gives it to an instance of the template (Accept=yes)."""
+    wanted = SOCKET.format(at="7009").replace("[Install]", "Accept=yes\n[Install]")
+    box.write("/etc/systemd/system/many.socket", wanted)
+    box.run(["systemctl", "daemon-reload"])
+    box.run(["systemctl", "enable", "--now", "many.socket"])
+    said = install(box, "--dry-run", check=False)
+    assert said.returncode == 1
+    assert "netc: many.socket listens for many@.service, in the host's network and not in vpn: " in said.stderr
+    box.run(DIAL)
+    found = netc_host(box, "check", check=False).stdout
+    assert "namespace-vpn: many.socket listens for service many@.service in the host's network: " in found
+
+    box.run(["systemctl", "stop", "many.socket", "many@*.service"])
+    listed = OLD.replace('"many@.service"', '"many@.service", "many.socket"')
+    deliver(lab, box, compiled(listed, tmp_path / "listed")["box"])
+    install(box, "--commit")
+    box.run(["systemctl", "start", "many.socket"])
+    assert box.run(DIAL, check=False).returncode != 0
+    box.run(["ip", "netns", "exec", "vpn", *DIAL])
+    (instance,) = re.findall(r"many@\d\S*\.service", box.run(["systemctl", "list-units", "--plain"]).stdout)
+    place = box.run(["stat", "-L", "-c", "%i", f"/proc/{shown(box, instance, 'MainPID')}/ns/net", "/run/netns/vpn"])
+    assert len(set(place.stdout.split())) == 1
+    assert netc_host(box, "check").stdout == ""
