@@ -467,7 +467,6 @@ run() {
     for job in "$parts"/*/{watch,health,endpoints,hold} "$parts/bird/up" "${!pid_of[@]}"; do
       [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
     done
-    ((now < ${due[logs]-0})) || shorten_logs
     ((now < ${due[back]-0})) || take_back
     become_present_version
     read -r -t 1 -u 6
@@ -495,16 +494,6 @@ take_back() { # an unconfirmed change whose own rollback was killed: nobody else
   report "nobody has taken back the change that was not confirmed: it is taken back now"
   setsid "$pending/netc-host" revert "$verb" </dev/null 6>&- &
   back=$!
-}
-
-shorten_logs() { # of programs: what is longer than 1 MiB keeps its last 256 KiB
-  local log
-  due[logs]=$((now + 30))
-  for log in /run/netc/*.log; do
-    [[ -f $log && ! -L $log && $(stat -c %s "$log" 2>/dev/null) -gt 1048576 ]] || continue
-    tail -c 262144 "$log" >"$log.new" && cat "$log.new" >"$log"
-    rm -f "$log.new"
-  done
 }
 
 keep_job() { # SCRIPT: starts it, leaves it or ends it

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from live import test_endpoints, test_foreign, test_install
-from live.compiled import compiled, give_key
+from live.compiled import compiled, filter_up, give_key, script
 from live.delivered import INSTALL, KILL, PLACE, deliver, install, netc_host, token
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -141,20 +141,29 @@ def test_run_starts_no_script_of_a_part_that_goes_down(lab: Lab, edge: Host, tmp
     wait(lambda: pid_of(edge, "/etc/netc/parts/uplink-main/watch"))
 
 
-def test_run_bounds_the_logs_of_programs(lab: Lab, edge: Host, tmp_path: Path) -> None:
-    deliver(lab, edge, compiled(UPLINK, tmp_path / "a")["edge"])
-    install(edge, "--commit")
-    log = "/run/netc/tunnel-x.log"
-    # As `exec_detached` starts a program.
-    writer = edge.start(["bash", "-c", f"while :; do printf '%01000d\\n' $((n++)); sleep 0.0005; done >>{log}"])
-    edge.run(["bash", "-c", f"head -c 2000000 /dev/zero >>{log}"])
-    running = run(edge)
-    wait(lambda: int(edge.run(["stat", "-c", "%s", log]).stdout) < 1_000_000)
-    last = int(edge.run(["tail", "-n", "1", log]).stdout)
+TALKS = """#!/bin/bash
+[[ $1 == start ]] || exit 0
+ip tuntap add dev tun0 mode tun && ip link set tun0 up || exit 1
+head -c 2000000 /dev/zero
+while :; do printf '%01000d\\n' $((n++)); sleep 0.0005; done
+"""
+
+
+def test_the_logs_of_programs_are_bounded_also_where_run_does_not_run(lab: Lab, tmp_path: Path) -> None:
+    host = lab.host("laptop", compiled(test_foreign.HEAD + test_foreign.TUNSAFE, tmp_path)["laptop"])
+    host.write(test_foreign.PROGRAM, TALKS, 0o755)
+    host.write(test_foreign.CONFIG, "talks", 0o600)
+    filter_up(host)
+    host.run(script(test_foreign.PART, "up"))
+    log = f"/run/netc/{test_foreign.PART}.log"
+    assert int(host.run(["stat", "-c", "%s", log]).stdout) > 2_000_000
+    wait(lambda: int(host.run(["stat", "-c", "%s", log]).stdout) < 1_000_000)
+    last = int(host.run(["tail", "-n", "1", log]).stdout)
     time.sleep(1)
-    assert int(edge.run(["tail", "-n", "1", log]).stdout) > last
-    writer.stop()
-    running.stop()
+    assert int(host.run(["tail", "-n", "1", log]).stdout) > last
+    host.run(script(test_foreign.PART, "down"))
+    wait(lambda: not host.run(["pgrep", "-f", log], check=False).stdout)
+    assert "tunnel" not in host.run(["ls", "/run/netc"]).stdout
 
 
 def test_run_takes_back_a_change_that_nobody_confirmed_before_the_boot(lab: Lab, edge: Host, tmp_path: Path) -> None:
