@@ -386,11 +386,8 @@ def test_a_kernel_without_a_type_of_link_is_refused(lab: Lab, tmp_path: Path, ki
         assert rows_again(edge) == []  # a program does it
     edge.write("/usr/local/sbin/unshare", "#!/bin/sh\nexit 1\n", 0o755)
     edge.run(["bash", "-c", "rmdir /sys/module/* || :"])
-    said = install(edge, "--dry-run", check=False)
-    (row,) = table(said.stderr)
+    (row,) = rows_again(edge)
     assert row[:3] == ("kernel", kind, "not known")
-    assert said.returncode == 1
-    assert "rules and configurations cannot be tried here" in said.stderr
 
 
 def test_a_kernel_without_bbr_is_told(lab: Lab, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ bird_processes() { processes bash "$keeper"; processes bird "$socket"; } # of ne
 only_bird() { # two BIRDs on one table delete each other's routes
   local others
   others=$(processes bird)
-  [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): systemctl disable --now bird"
+  [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): $(disabling bird)"
 }
 
 ask_bird() { timeout 30 birdc -s "$socket" "$@"; } # birdc waits forever if BIRD hangs

@@ -5,18 +5,20 @@
 # /proc says where processes are.
 # A service may be the client of a daemon, such as dockerd. The daemon starts the containers elsewhere.
 # A socket unit may start a service: systemd itself then listens, in the host's network.
-declare -gA place_of=() group_of=() pid_of=() commands_of=() socket_of=()
+declare -gA place_of=() masks_of=() group_of=() pid_of=() commands_of=() socket_of=()
 declare -ga triggers=()
 
-read_places() { # ROOT: of each service that its drop-ins confine, the namespace or slice
-  local path line
-  place_of=()
+read_places() { # ROOT: of each service that its drop-ins confine, the namespace or slice, and the folders that they hide
+  local path line unit
+  place_of=() masks_of=()
   for path in "$1"/etc/systemd/system/*.{service,socket}.d/50-netc{,-split}.conf; do
     [[ -r $path && $path != */netc-* ]] || continue
     while read -r line; do
-      [[ $line == NetworkNamespacePath=* || $line == Slice=* ]] || continue
-      path=${path%.d/*} line=${line#*=}
-      place_of[${path##*/}]=${line##*/}
+      unit=${path%.d/*} unit=${unit##*/}
+      case $line in
+        NetworkNamespacePath=* | Slice=*) line=${line#*=} && place_of[$unit]=${line##*/} ;;
+        TemporaryFileSystem=* | InaccessiblePaths=*) line=${line#*=} && masks_of[$unit]+=" ${line%:ro}" ;;
+      esac
     done <"$path"
   done
 }
@@ -155,7 +157,7 @@ read_group() { # DIRECTORY: adds the processes of a control group and of those i
   for inner in "$1"/*/; do [[ ! -d $inner ]] || read_group "${inner%/}"; done
 }
 runs_inside() { # PLACE SERVICE QUESTION: asks QUESTION for each of its instances that runs, as `one`, with its `processes`
-  local instances one client='' word='' root=/sys/fs/cgroup process words
+  local instances one known client='' word='' root=/sys/fs/cgroup process words
   know_services
   [[ ${socket_of[$2]-} != *' active' ]] || differs "${socket_of[$2]% *} listens for service $2 in the host's network: systemctl disable --now ${socket_of[$2]% *}"
   [[ -e $root/cgroup.controllers ]] || root=$root/unified
@@ -163,7 +165,8 @@ runs_inside() { # PLACE SERVICE QUESTION: asks QUESTION for each of its instance
   for one in "${instances[@]}"; do
     local processes=()
     [[ ! ${group_of[$one]-} ]] || read_group "$root${group_of[$one]}"
-    ((!${#processes[@]})) || "$3" "$1"
+    known=${#differences[@]}
+    ((!${#processes[@]})) || { "$3" "$1"; ((${#differences[@]} > known)) || folders_stay_hidden "$2"; }
     if has_command_elsewhere "$one" "$1"; then
       differs "service $one runs \`$client${word:+ $word}\`, whose programs are not in $1"
       continue
@@ -172,6 +175,14 @@ runs_inside() { # PLACE SERVICE QUESTION: asks QUESTION for each of its instance
       { mapfile -d '' -t words <"/proc/$process/cmdline"; } 2>/dev/null || continue
       ! starts_elsewhere "$1" "${words[@]}" || { differs "service $one runs \`$client${word:+ $word}\` (process $process), whose programs are not in $1"; break; }
     done
+  done
+}
+folders_stay_hidden() { # SERVICE: of `one`. If somebody deletes a folder, for instance with a package, the mount over it goes with it
+  local folder mounts process=${pid_of[$one]:-0}
+  ((process)) || process=${processes[0]}
+  { mounts=$(<"/proc/$process/mountinfo"); } 2>/dev/null || return 0
+  for folder in ${masks_of[$1]-}; do
+    [[ $mounts == *" $folder "* ]] || differs "$folder was deleted, and is no longer hidden from service $one: systemctl restart $one"
   done
 }
 is_in_namespace() { # NAMESPACE

@@ -77,6 +77,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
     esac
   done
   compare_addresses_beside
+  compare_systemd
   compare_kernel
   compare_keys
   compare_clock
@@ -203,6 +204,25 @@ compare_memory() { # KIB RANGES
   differs_here memory "$(($1 / 1024)) MiB for sets of $2 ranges" "$((free / 1024)) MiB free" "$verdict: free some, or make the sets smaller"
 }
 
+compare_systemd() { # without it nobody follows a drop-in: a service that should be confined would use the host's own routes
+  local line lines unit only="refused: only systemd"
+  ! has_systemd || return 0
+  read_lines for_systemd_alone || { differs_here systemd - "grep does not answer" "refused: nothing can be compared"; return; }
+  for line in "${lines[@]}"; do
+    unit=${line%%:*} line=${line#*:}
+    unit=${unit%/50-netc*} unit=${unit%.d} unit=${unit##*/}
+    case $unit:$line in
+      netc-*:LoadCredential=*) differs_here "secret ${line#*=}" "a credential" "no systemd" "$only loads credentials: write { file = \"/etc/netc/keys/${line#*=}.key\" }" ;;
+      netc[-_]*) ;;
+      *:NetworkNamespacePath=*) differs_here "$unit" "in namespace ${line##*/}" "no systemd" "$only puts it there: take it out of \`services\`, and start it by ip netns exec ${line##*/}" ;;
+      *.slice:Requires=* | *:Slice=*) differs_here "$unit" "in a split" "no systemd" "$only puts it there: let the split match a \`group\` or \`user\`" ;;
+    esac
+  done
+}
+for_systemd_alone() { # prints `FILE:KEY=VALUE`. grep has status 2 if there is no file of one of the kinds
+  grep -sHE '^(NetworkNamespacePath|Slice|LoadCredential|Requires)=' \
+    "$tree"/etc/systemd/system/{{*.service,*.socket,*.slice}.d/50-netc{,-split}.conf,netc-*.service} || (($? <= 2))
+}
 compare_kernel() { # a container has no modules of its own, and a kernel may have them built in: the last question is whether it works
   local line lines words word missing=() instead=''
   local -A alias=([nft]=nf_tables [ipset]=ip_set [bbr]=tcp_bbr)

@@ -6,7 +6,7 @@
 
 need_sets() { # NAME…: ipsets, which other parts create
   local name
-  for name; do ipset list -terse "$name" >/dev/null 2>&1 || refuse "needs the ipset $name: start netc-set-${name%?}.service"; done
+  for name; do ipset list -terse "$name" >/dev/null 2>&1 || refuse "needs the ipset $name: netc-host up loads it"; done
 }
 
 load_tables() { # iptables|ip6tables FILE [NAMESPACE]

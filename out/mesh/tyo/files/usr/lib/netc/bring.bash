@@ -38,7 +38,7 @@ print_plan() { # OLD NEW
       [[ ${action[$part]} != "$what" || ${printed[$part]-} ]] || { printf '%-8s %s\n' "$what" "$part"; printed[$part]=1; }
     done
   done
-  ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
+  ! has_systemd || ((!${#changed_units[@]})) || printf 'unit     %s\n' "${!changed_units[@]}" | sort
   printf '%s\n' "$differing" | awk '$3 ~ /^files\// && !seen[$3]++ {n++} END {printf "files    %d differ\n", n}'
 }
 
@@ -450,7 +450,7 @@ jobs=/run/netc-run
 declare -gA pid_of=() due=() ends_at=() # also where a function sources this
 
 run() {
-  local now runner='' up='' ended='' job
+  local now runner='' up='' back='' ended='' job
   ! has_systemd || die "systemd runs on this host, and its units do what \`netc-host run\` does: systemctl start netc.target"
   [[ -e $store/current || -e $pending ]] || die "nothing is installed"
   [[ -d $jobs ]] || mkdir -m 700 "$jobs" || exit 1
@@ -470,7 +470,7 @@ run() {
     for job in "$parts"/*/{watch,health,endpoints,hold} "$parts/bird/up" "${!pid_of[@]}"; do
       [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
     done
-    ((now < ${due[logs]-0})) || shorten_logs
+    ((now < ${due[back]-0})) || take_back
     become_present_version
     read -r -t 1 -u 6
   done
@@ -485,14 +485,18 @@ find_jobs() { # those that an earlier process has started and that run the scrip
   done
 }
 
-shorten_logs() { # of programs: what is longer than 1 MiB keeps its last 256 KiB
-  local log
-  due[logs]=$((now + 30))
-  for log in /run/netc/*.log; do
-    [[ -f $log && ! -L $log && $(stat -c %s "$log" 2>/dev/null) -gt 1048576 ]] || continue
-    tail -c 262144 "$log" >"$log.new" && cat "$log.new" >"$log"
-    rm -f "$log.new"
-  done
+take_back() { # an unconfirmed change whose own rollback was killed: nobody else would. It may also have been killed half-way
+  local until verb=--unconfirmed
+  due[back]=$((now + 2))
+  [[ -x $pending/netc-host ]] && { read -r until <"$pending/due"; } 2>/dev/null || return 0
+  if [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]]; then verb=--boot; else ((now >= until + 10)) || return 0; fi
+  # Who has the lock takes it back already, or confirms it.
+  [[ ! $back ]] || ! kill -0 "$back" 2>/dev/null || return 0
+  (take_lock 0) || return 0
+  due[back]=$((now + 30))
+  report "nobody has taken back the change that was not confirmed: it is taken back now"
+  setsid "$pending/netc-host" revert "$verb" </dev/null 6>&- &
+  back=$!
 }
 
 keep_job() { # SCRIPT: starts it, leaves it or ends it
@@ -512,13 +516,16 @@ keep_job() { # SCRIPT: starts it, leaves it or ends it
     [[ $kind != health || ! -x ${1%/*}/withdraw ]] || timeout -k 1 30 "${1%/*}/withdraw" 6>&-
     [[ $kind != @(watch|health) ]] || rm -f "$jobs/$part" "$jobs/$part.alive"
     unset "pid_of[$1]" "ends_at[$1]"
-  elif ((now >= ${due[$1]-0})) && [[ -x $1 ]] && is_up "$part" && { [[ $kind != up ]] || keeper_is_gone; }; then
-    start_job "$1"
+  elif ((now >= ${due[$1]-0})) && [[ -x $1 ]] && is_up "$part" && { [[ $kind != up ]] || keeper_is_gone && no_change_runs; }; then
+    # Under the part's lock: a `down` that begins now waits, and then ends the job. One that runs already comes first.
+    exec 9<"$parts/$part" && flock -n -s 9 && is_up "$part" && start_job "$1"
+    exec 9<&-
   fi
 }
+no_change_runs() { [[ ! -e $pending ]] || is_complete; } # or `up` could bring up the part of the old generation between its `down` and its `up`
 
 start_job() { # SCRIPT
-  local kind=${1##*/} part=${1%/*} command=("$1") stop=10 watchdog=0 key value
+  local kind=${1##*/} part=${1%/*} command=("$1") stop=10 watchdog=0 key value words
   part=${part##*/}
   case $kind in
     health)
@@ -528,11 +535,18 @@ start_job() { # SCRIPT
       printf '%s\n' "${now}000" >"$jobs/$part.alive"
       command=(env NETC_ALIVE="$jobs/$part.alive" "$1")
       ;;
-    endpoints | hold | up) command=(timeout -k 5 90 "$1") ;;
+    endpoints | hold) command=(timeout -k 5 90 "$1") ;;
+    up) command=(timeout -k 5 90 flock -n -o -E 0 "$store/lock" "$1") ;; # `netc-host` has this lock while it changes parts
   esac
-  setsid "${command[@]}" </dev/null 6>&- &
+  setsid "${command[@]}" </dev/null 6>&- 9<&- &
   pid_of[$1]=$!
-  [[ $kind != @(watch|health) ]] || printf '%s\n' "$! $stop $watchdog $1" >"$jobs/$part"
+  [[ $kind == @(watch|health) ]] || return 0
+  printf '%s\n' "$! $stop $watchdog $1" >"$jobs/$part"
+  for _ in {1..100}; do # `down` knows it by its command
+    { mapfile -d '' -t words <"/proc/$!/cmdline"; } 2>/dev/null || break
+    [[ ${words[1]-} != "$1" ]] || break
+    read -r -t 0.02 -u 6
+  done
 }
 
 look_after() { # SCRIPT, which runs: ends it if its part goes down, if it was replaced, or if it gives no sign of life

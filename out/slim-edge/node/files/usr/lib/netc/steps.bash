@@ -68,6 +68,8 @@ secret() { # FILE
   [[ $(stat -L -c '%a %u' "$1") == *'00 0' ]] || refuse "only root may have access to the secret $1: chown root $1 && chmod 600 $1"
 }
 
+disabling() { if [[ -d /run/systemd/system ]]; then echo "systemctl disable --now $1"; else echo "stop $1, and let your init not start it"; fi; } # DAEMON: the cure
+
 # ---- functions that steps call
 pids_of_tunnel() { # INTERFACE: processes of root or of a unit of netc's that have NETC_TUNNEL=INTERFACE in their environment, in this network namespace
   local pid said lines
@@ -172,9 +174,17 @@ exec_detached() { # COMMAND…: replaces this shell; output goes to systemd's jo
     exec "$@" </dev/null >&2
   else
     rm -f "$journal.log"
-    exec "$@" </dev/null >>"$journal.log" 2>&1 # appended: `netc-host run` makes it shorter while the program runs
+    : >"$journal.log"
+    setsid -f bash -c "$shorten_log" netc "$journal.log" </dev/null >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&-
+    exec "$@" </dev/null >>"$journal.log" 2>&1 # appended: it is made shorter while the program runs
   fi
 }
+# shellcheck disable=SC2016 # a bash of its own expands it
+shorten_log=' # FILE: as long as it is there. What is longer than 1 MiB keeps its last 256 KiB
+  exec 3<>"$1"
+  while sleep 10 3>&-; [[ $1 -ef /proc/self/fd/3 ]]; do
+    (($(stat -L -c %s "$1") <= 1048576)) || { tail -c 262144 "$1" >"$1.new" && cat "$1.new" >/proc/self/fd/3; rm -f "$1.new"; }
+  done 2>/dev/null'
 print_log_tail() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }
 
 # ---- steps
