@@ -573,7 +573,8 @@ def test_status_and_check_name_a_service_that_only_systemd_would_confine(lab: La
     install(edge, "--commit")
     # Of an earlier release, which installed it.
     edge.write("/etc/systemd/system/app.service.d/50-netc.conf", "[Service]\nNetworkNamespacePath=/run/netns/vpn\n")
-    assert "app.service: in namespace vpn by the topology, here no systemd" in netc_host(edge, "check", check=False).stdout
+    found = netc_host(edge, "check", check=False).stdout
+    assert "app.service: in namespace vpn by the topology, here no systemd" in found
     said = netc_host(edge, "status", check=False)
     assert said.returncode == 1
     assert "app.service" in said.stdout

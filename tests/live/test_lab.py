@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -479,3 +480,11 @@ def test_a_fault_at_a_missing_step_is_an_error_and_the_script_completes(sample: 
 
     assert journal(sample) == [*LINES, "finished"]
     assert done(sample) == LINES
+
+
+def test_looks_that_wait_themselves_do_not_make_a_wait_endless() -> None:
+    """As `lookup` does where nobody answers: 1200 looks of two seconds are 40 minutes."""
+    began = time.monotonic()
+    with pytest.raises(Late):
+        wait(lambda: time.sleep(0.5), 1)
+    assert time.monotonic() - began < 4.5

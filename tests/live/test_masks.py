@@ -65,8 +65,9 @@ def test_the_command_and_check_notice_a_folder_that_was_purged(lab: Lab, tmp_pat
     laptop.run(["useradd", "--groups", "cavorite", "ann"])
     ann = ["setpriv", "--reuid", "ann", "--regid", "ann", "--init-groups"]
     check = script("split-cavorite", "check")
-    others = laptop.start(["setpriv", "--regid", "cavorite", "--keep-groups", "bash", "-c", "echo ready; exec sleep 1000"])
-    running = laptop.start(["t", "bash", "-c", "echo ready; exec sleep 1000"])
+    stays = ["bash", "-c", "echo ready; exec sleep 1000"]
+    others = laptop.start(["setpriv", "--regid", "cavorite", "--keep-groups", *stays])
+    running = laptop.start(["t", *stays])
     for process in (others, running):
         process.wait_for("ready")
     assert laptop.run(check).stdout == ""

@@ -117,7 +117,10 @@ PAUSE = r"""# bash reads this first (BASH_ENV): `netc-host run` waits just befor
 if [[ ${0##*/} == netc-host && ${1-} == run ]]; then
     unset BASH_ENV
     set -o functrace # netc-host removes functions of its caller, so the trap has none
-    trap '[[ $BASH_COMMAND != "setsid \"\${command"* || -e /tmp/go ]] || { : >/tmp/paused; until [[ -e /tmp/go ]]; do read -rt 0.1 <> <(:); done; }' DEBUG
+    trap '[[ $BASH_COMMAND != "setsid \"\${command"* || -e /tmp/go ]] || {
+        : >/tmp/paused
+        until [[ -e /tmp/go ]]; do read -rt 0.1 <> <(:); done
+    }' DEBUG
 fi
 """
 

@@ -10,6 +10,8 @@ T = TypeVar("T")
 
 LOOK = 0.1
 """Seconds between two looks."""
+PATIENCE = 3
+"""A look may wait itself, such as for an answer that never comes: after so many times the seconds, nothing will."""
 LONG = 600
 """Seconds after which a program that has not ended never will."""
 
@@ -21,11 +23,15 @@ class Late(RuntimeError):
 def within(seconds: float, true: Callable[[], T]) -> T:
     """What it is as soon as it is true, or at the last look.
 
-    The time is counted in looks, ten a second: on a busy machine each takes longer, and so does what is waited for.
+    The time is counted in looks, ten a second: on a busy machine each takes longer, and so does what is waited for,
+    up to PATIENCE.
     """
+    end = time.monotonic() + PATIENCE * seconds
     for _ in range(max(1, round(seconds / LOOK))):
         if found := true():
             return found
+        if time.monotonic() > end:
+            break
         time.sleep(LOOK)
     return true()
 
