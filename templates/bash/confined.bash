@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced where services run in a namespace or in the slice of a split: by `check`, and by `install` before anything changes.
 # One `systemctl show` asks for the control groups and commands of all such services, another for their sockets.

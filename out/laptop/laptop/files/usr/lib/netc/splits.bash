@@ -20,7 +20,7 @@ masks_stay() { # GROUP FOLDER…: hidden from programs of the command. If a fold
   local gid file folder mounts gone lines said
   gid=$(getent group "$1") || return 0 # another question reports that
   gid=${gid#*:*:} gid=${gid%%:*}
-  said=$(grep -lsE "^Gid:[[:space:]]+$gid[[:space:]]" /proc/[0-9]*/status) || (($? <= 2)) || { differs "programs of group $1 cannot be checked"; return 0; }
+  said=$(grep -lsE "^Gid:[[:space:]]+${gid}[[:space:]]" /proc/[0-9]*/status) || (($? <= 2)) || { differs "programs of group $1 cannot be checked"; return 0; }
   split_lines "$said"
   for file in "${lines[@]}"; do
     { mounts=$(<"${file%status}mountinfo"); } 2>/dev/null || continue # it has ended
