@@ -23,6 +23,7 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     TunSafe gets its stand-in."""
     topology, name = which.split("/")
     tree = compiled(EXAMPLES / f"{topology}.toml", folder, NO_GROUPS)[name]
+    only_systemd_places(tree)
     host = ready(lab, name, tree)
     host.lay(tree)
     deliver(lab, host, tree, f"{STORE}/generations/0123456789abcdef")
@@ -33,6 +34,17 @@ def example(lab: Lab, which: str, folder: Path) -> tuple[Host, list[str]]:
     for complaint in failed.values():
         assert re.search("Unknown device type|not supported|Cannot find device|control group", complaint)
     return host, list(failed)
+
+
+def only_systemd_places(tree: Path) -> None:
+    """Takes the services of namespaces out, which systemd alone confines: it does not run in the lab."""
+    manifest = tree.parent / "MANIFEST"
+    for unit in sorted(tree.glob("etc/systemd/system/*.service.d/50-netc.conf")):
+        if not unit.parent.name.startswith("netc-"):
+            unit.unlink()
+            path = unit.relative_to(tree.parent)
+            kept = [line for line in manifest.read_text().splitlines(True) if f"  {path}" not in line]
+            manifest.write_text("".join(kept))
 
 
 def ready(lab: Lab, name: str, tree: Path, host: Host | None = None) -> Host:
