@@ -12,8 +12,8 @@ state=down good=0 bad=0 drained=0 child=''
 state_file=/run/netc/anycast-$service.state disabled_file=/etc/netc/anycast/$service.disabled switches=/run/netc/bird.switches
 
 say() { printf 'netc: anycast %s: %s\n' "$service" "$*" >&2; }
-# A check of an idle service makes four processes: what limits its time, that and `birdc`, and what tells systemd. So results
-# are in variables, and nothing waits by `sleep`.
+# A check of an idle service makes four processes: what limits its time, the same for `birdc`, `birdc`, and systemd-notify.
+# So results are in variables, and nothing waits by `sleep`.
 exec {never}<> <(:) # nobody writes there
 read_clock() { # puts milliseconds since the boot into `now`, because somebody may set the clock
   local up _
