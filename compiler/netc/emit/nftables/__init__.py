@@ -105,7 +105,12 @@ def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
         priority = f"{int(chain.priority)}"  # nft has the name for `prerouting` alone
     rules: list[dict[str, object]] = []
     before: Sequence[str] = ()
-    for comment, lines in (printed(rule, chain, ruleset) for rule in chain.rules):
+    of_splits: set[str] = set()
+    for rule in chain.rules:
+        comment, lines = printed(rule, chain, ruleset)
+        if isinstance(rule, SplitRule):  # splits of one tunnel have some rules in common
+            lines = [line for line in lines if line not in of_splits]
+            of_splits.update(lines)
         if lines:  # of a set that may be empty, there are none
             new = [line for line in comment if line not in before]
             rules.append({"comment": list(map(Verbatim, new)), "lines": list(map(Verbatim, lines))})
