@@ -13,7 +13,7 @@ from netc.language.names import AnycastName, HostName
 from netc.network.anycast import anycast_namespace, is_taken, services_at
 from netc.network.interface import Network
 from netc.network.speakers import families
-from netc.network.uplinks import held_addresses
+from netc.network.uplinks import every_address
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -88,9 +88,8 @@ def _times(service: Anycast, where: KeyPath) -> Iterator[Diagnostic]:
 
 def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A host answers at its own addresses, whether the service is up or not."""
-    for host, table in sorted(network.topology.hosts.items()):
-        own = {one.ip for one in table.loopback} | set(held_addresses(host, network))
-        if net.ip in own:
+    for host in sorted(network.topology.hosts):
+        if net.ip in every_address(host, network):
             what = f"{host} itself has {net.ip}, and attracts its packets even while the service is down"
             yield Diagnostic("NC2505", where, what, "write another address")
             return

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress
 
+from netc.checks.words import lacks, unlike
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
@@ -14,7 +15,7 @@ from netc.language.units import UnitName
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
-from netc.network.uplinks import held_addresses
+from netc.network.uplinks import every_address
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -123,11 +124,11 @@ def _publish(
         what = f"netc cannot publish {publish.port}: the namespace has no `access`"
         yield Diagnostic("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
         return
-    held = held_addresses(host, network)
+    held = every_address(host, network)
     for index, address in enumerate(publish.on):
         at = (*where, "on", index)
         if address not in held and address not in set(_ends(settings)):
-            what, own = f"{host} does not have {address}", {*held, *_ends(settings)}
+            what, own = lacks(host, address), {*held, *_ends(settings)}
             yield Diagnostic("NC0905", at, what, "write one of " + ", ".join(map(str, sorted(own))))
         elif address.version not in inside:
             what = f"{address} is IPv{address.version}, and `access` has no IPv{address.version} prefix"
@@ -141,6 +142,9 @@ def _publish(
         if prefix.version not in ({address.version for address in publish.on} or inside):
             what = f"no client of {prefix} can connect: the port is not published for IPv{prefix.version}"
             yield Diagnostic("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
+    for index, what in unlike(publish.on, publish.allow):
+        hint = f"leave it out, or add an IPv{publish.on[index].version} prefix to `allow`"
+        yield Diagnostic("NC0906", (*where, "on", index), what, hint, severity=Severity.WARNING)
 
 
 def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:

@@ -1,4 +1,4 @@
-"""Routes: a prefix has one in a table, and no routes together take a subnet away from its interface."""
+"""Routes: a prefix has one in a table, and no pieces of a subnet take it away from its interface."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _covered(host: HostName, interfaces: tuple[Interface, ...], direct: tuple[Di
     for one in direct:
         inside = [piece for piece in _inside(one.net, pieces.get(one.namespace, [])) if piece.device != one.device]
         if len(inside) > 1 and one.net in cidr_merge([piece.net for piece in inside]):
-            what = f"on {host}, {len(inside)} routes together cover {one.net}: nothing for it leaves by {one.device}"
+            what = f"on {host}, {len(inside)} routes cover all of {one.net}: nothing for it leaves by {one.device}"
             also = (one.where, *(piece.where for piece in inside[:-1][:MOST]))
             yield Diagnostic("NC0407", inside[-1].where, what, "leave it out", also)
 
