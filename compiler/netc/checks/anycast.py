@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.namespaces import of_the_host
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.anycast import Anycast, said
 from netc.language.bgp import Bgp
@@ -31,6 +32,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if topology.bgp:
                 yield from _announced(net, at, topology.bgp, network)
         yield from _unicast(service, where, network, seen)
+        for index, unit in enumerate(service.services):
+            yield from of_the_host(unit, (*where, "services", index))
     for host in topology.hosts:
         yield from _services(host, network)
         yield from _namespaces(host, network)

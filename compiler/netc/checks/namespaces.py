@@ -11,7 +11,7 @@ from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.openings import Open
-from netc.language.units import UnitName
+from netc.language.units import OF_THE_HOST, REMOTE, UnitName, stem
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
@@ -28,7 +28,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
-                yield from _of_the_host(unit, (*where, "services", index))
+                yield from of_the_host(unit, (*where, "services", index))
             if settings.bridge:
                 continue
             yield from _access(settings, where)
@@ -46,36 +46,7 @@ def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: 
         )
 
 
-REMOTE = frozenset(("ssh", "sshd", "dropbear", "tinysshd"))
-"""Units by which you log in, without instance and suffix."""
-
-NETWORK = frozenset(
-    (
-        *("dbus", "dbus-broker", "systemd-journald", "systemd-logind", "systemd-udevd"),
-        *("networking", "ifup", "NetworkManager", "network-manager", "NetworkManager-dispatcher", "systemd-networkd"),
-        *("wpa_supplicant", "iwd", "ModemManager", "dhcpcd", "connman"),
-        *("nftables", "netfilter-persistent", "iptables", "ip6tables", "ipset", "ufw", "firewalld", "shorewall"),
-    )
-)
-"""Services that give the host its network and its rules, or that it cannot do without."""
-
-RESOLVERS = frozenset(("systemd-resolved", "nscd", "unscd", "avahi-daemon"))
-"""Daemons that resolve names for the whole host. Their folders are hidden where queries go into a tunnel."""
-
-CONTAINERS = frozenset(("docker", "containerd"))
-"""Daemons that start containers, which run in the host's network and not in the control group of the daemon."""
-
-OF_THE_HOST = NETWORK | RESOLVERS | CONTAINERS | {"fail2ban", "libvirtd", "lxc-net"}
-"""Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
-
-
-def stem(unit: UnitName) -> str:
-    """`ssh` of ssh.service, ssh.socket and ssh@1.service; `dbus` of names that D-Bus starts units by."""
-    name = unit.rpartition(".")[0].partition("@")[0]
-    return "dbus" if name.startswith(("dbus-org.", "dbus-fi.")) else name
-
-
-def _of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
+def of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
     if stem(unit) in REMOTE:
         what = f"`{unit}` would answer in the namespace only, and you could not log in to the host"
         yield Diagnostic("NC1711", where, what, "leave it out")
