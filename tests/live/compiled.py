@@ -18,9 +18,10 @@ netfilter: ContextVar[str] = ContextVar("netfilter", default="nftables")
 """What the hosts of a topology have that does not say it."""
 
 
-def compiled(topology: Path | str, folder: Path) -> dict[str, Path]:
-    """Compiles an example by its path, or a text that imports nothing; `files` by host."""
-    text = topology.read_text() if isinstance(topology, Path) else topology
+def compiled(topology: Path | str, folder: Path, instead: tuple[str, str] = ("$^", "")) -> dict[str, Path]:
+    """Compiles an example by its path, or a text that imports nothing; `files` by host. `instead`: what is written
+    otherwise, and how."""
+    text = re.sub(*instead, topology.read_text() if isinstance(topology, Path) else topology)
     beside = topology.parent if isinstance(topology, Path) else folder
     if netfilter.get() != "nftables":
         text, hosts = re.subn(r"(?m)^(\[hosts\.[a-z0-9-]+\])$", rf'\1\nnetfilter = "{netfilter.get()}"', text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import HostName
+from netc.language.names import HostName, InterfaceName
 from netc.network.interface import Network
 from netc.network.uplinks import uplinks
 from netc.plan.host_plan import Expected, Share
@@ -18,7 +18,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 def _expected(host: HostName, network: Network) -> Iterator[Expected]:
     table, where = network.topology.hosts[host], ("hosts", host)
     yield Expected("ssh", (table.ssh,), (*where, "ssh"))
-    leaving = []
+    leaving: list[InterfaceName] = []
     if table.wan:
         leaving.append(table.wan)
         yield Expected("interface", (table.wan,), (*where, "wan"))
@@ -34,7 +34,7 @@ def _expected(host: HostName, network: Network) -> Iterator[Expected]:
         own = (net.ip for net in settings.prefixes if net.ip != net.network)
         yield from (Expected("address", (uplink.device, ip), (*its, "prefixes")) for ip in own)
         yield from (Expected("gateway", (uplink.device, ip), (*its, "gateway")) for ip in settings.gateway or ())
-    if leaving:
+    if table.wan:
         yield Expected("default", tuple(dict.fromkeys(leaving)), (*where, "wan"))
 
 
