@@ -36,8 +36,9 @@ forget_moved() { # FAMILY BRIDGE CONTAINER DEVICE ADDRESS: once what comes from 
   [[ $way == "$4" ]] || conntrack -D -f "$family" --src-nat "$5" >/dev/null 2>&1 || true
 }
 
-watch() { # DEVICE: runs `again` after each event of DEVICE, and every 30 seconds
+watch() { # DEVICE [once]: runs `again` after each event of DEVICE, and every 30 seconds
   local line status
+  [[ ${2-} != once ]] || { again 2>/dev/null; return; }
   while :; do
     again 2>/dev/null
     while :; do

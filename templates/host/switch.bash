@@ -188,10 +188,21 @@ run_phases() { # OLD NEW [back-]: fails at the first part that does not come up;
     [[ ! $part ]] || { reload_part "$part" && retire "$1" "$2" "$part"; } ||
       { report "$part does not come up"; left=1; [[ $back ]] || return 1; }
   done
+  has_systemd || put_back_routes
   retire_sets "$1"
   ! has_systemd || [[ $2 == none ]] || systemctl start netc.target 8>&- || left=1
   resume_units "$2" || left=1
   return "$left"
+}
+
+put_back_routes() { # that went with an interface which has restarted: the watchers that do it are units of systemd
+  local part watcher
+  for watcher in "$parts"/*/watch; do
+    part=${watcher%/watch} part=${part##*/}
+    [[ -x $watcher ]] && is_up "$part" || continue
+    # That of an older release knows no `once`: it begins with what is wanted, and does not end.
+    if grep -qF '"$@"' "$watcher"; then "$watcher" once || left=1; else timeout 5 "$watcher" || true; fi
+  done
 }
 
 arm_rollback() { # SECONDS: starts its timer, which does not end with the connection or with this process

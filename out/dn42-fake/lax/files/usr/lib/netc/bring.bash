@@ -443,7 +443,7 @@ uninstall() { # also completes one that was interrupted
 }
 
 # ---- `run`: on a host without systemd, one process does what netc's units do. Its jobs are scripts of parts. While a part is
-# up, `watch` and `health` run all the time, and `endpoints` and `hold` every 30 seconds. If this process is killed, its jobs
+# up, `watch` and `health` run all the time, `endpoints` every 75 seconds, `hold` every 30. If this process is killed, its jobs
 # go on, and the next one finds them: /run/netc-run/PART has the process id, the seconds that it may take to end, the seconds
 # between two signs of life, and the script.
 jobs=/run/netc-run
@@ -505,6 +505,8 @@ keep_job() { # SCRIPT: starts it, leaves it or ends it
     if [[ $kind == @(watch|health) ]]; then
       [[ ${ends_at[$1]-} ]] || ! is_up "$part" || report "$kind of $part has ended, and is started again"
       due[$1]=$((now + 1))
+    elif [[ $kind == endpoints ]]; then
+      due[$1]=$((now + 75))
     else
       due[$1]=$((now + 30))
     fi
