@@ -81,7 +81,8 @@ def test_an_edge_is_deployed_visited_changed_and_uninstalled(old: Fleet) -> None
     for name in old.machines:
         assert old.there(name, "netc-host", "check").stdout == ""
 
-    assert old.there("edge1", "netc-host", "back", "--commit").returncode == 0
+    for name in ("edge1", "node"):
+        assert old.there(name, "netc-host", "back", "--commit").returncode == 0
     assert {name: installed(server) for name, server in old.machines.items()} == was
 
     for name, server in old.machines.items():
