@@ -101,8 +101,7 @@ def assert_one_order(ruleset: Ruleset) -> None:
 
 
 def of_nft(chain: Chain, ruleset: Ruleset) -> Iterator[str]:
-    for rule in chain.rules:
-        yield from nftables.printed(rule, chain, ruleset)[1]
+    return (line for _, lines in nftables.of_chain(chain, ruleset) for line in lines)
 
 
 def run_by_nft(ruleset: Ruleset, hook: str) -> list[str]:

@@ -16,6 +16,7 @@ from netc.features import FEATURES
 from netc.language.changed import BEFORE_ALL, CODE, Compiler, changed
 from netc.language.names import HostName
 from netc.language.read import read
+from netc.language.stand_ins import follows
 from netc.language.targets import tools_of
 from netc.language.topology import Topology
 from netc.network.interface import Network
@@ -44,7 +45,8 @@ def understand(text: str, file: str, read_file: Callable[[str], str], compiler: 
     if reading.topology is None:
         raise InvalidTopology(reading.diagnostics)
     network, underived = resolve(reading.topology)
-    found = (*reading.diagnostics, *underived, *check(network, reading.broken))
+    checked = (one for one in check(network, reading.broken) if not follows(one, reading.empty))
+    found = (*reading.diagnostics, *underived, *checked)
     if not _has_errors(found):
         reported = changed(text, compiler) if compiler else ()
         found = (*reported, *found, *tidy(network), *_from_plans(network))

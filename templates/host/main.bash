@@ -20,7 +20,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   done
 
   # Before anything changes.
-  use bring || exit 1
+  use bring && has_real_programs || exit 1
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { { [[ -e $store ]] || made=1; } && mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 
+from bench.processes import STRACE, TRACE, made
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
+from live.needs import require
 from live.process import Process
 from live.routers import (
     ASN,
@@ -30,6 +33,7 @@ from live.routers import (
     start_bird,
 )
 from live.service import (
+    ASKED,
     DRAIN,
     FALL,
     INSIDE4,
@@ -111,6 +115,23 @@ def test_down_removes_everything_that_up_added(lab: Lab, tmp_path: Path) -> None
     assert difference(before, once) != ""
     host.run(script(SPACE, "down"))
     assert difference(before, host.state()) == ""
+
+
+def test_a_check_makes_four_processes_beside_those_of_its_command(lab: Lab, tmp_path: Path) -> None:
+    """Two that limit a time, `birdc`, and what tells systemd. The command makes two: bash and cat."""
+    require("" if shutil.which("strace") else "could not run: apt-get install strace")
+    host = install(lab, "a", trees_of(tmp_path))
+    lab.wire(host, "eth0", lab.host("world"), "a", a_addresses=["198.51.100.1/24"])
+    begin(host)
+    serve(host)
+    host.write(ASKED, "", 0o666)
+    host.start(["env", "NOTIFY_SOCKET=/run/none", "strace", *STRACE, f"/etc/netc/parts/{SPACE}/health"])
+    wait(lambda: state(host) == "up")
+
+    checks, processes = len(asked(host)), made(host.read(TRACE).splitlines())
+    wait(lambda: len(asked(host)) >= checks + 5)
+    most = len(asked(host)) - checks + 1  # one may be under way
+    assert made(host.read(TRACE).splitlines()) - processes <= (4 + 2) * most
 
 
 def test_a_prefix_is_announced_while_its_service_answers(lab: Lab, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 
 HERE = ("198.51.100.7", "2001:db8:7::7")
 CHOSEN = ("198.51.100.8", "2001:db8:7::8")
+LOOPBACK = ("203.0.113.1", "2001:db8:203::1")
 WORLD = ("192.0.2.9", "2001:db8:113::9")
 PROTOCOLS: tuple[Proto, ...] = ("tcp", "udp")
 
@@ -29,6 +30,7 @@ network.name = "lab"
 id = 1
 wan = "eth0"
 addresses = ["198.51.100.7/24", "198.51.100.8/24", "2001:db8:7::7/64", "2001:db8:7::8/64"]
+loopback = ["203.0.113.1/32", "2001:db8:203::1/128"]
 
 [hosts.lin.bridges.br0]
 addresses = ["10.0.3.1/24", "fd00:3::1/64"]
@@ -47,6 +49,11 @@ port = "81/tcp"
 to = "web:8080"
 on = ["198.51.100.7", "2001:db8:7::7"]
 allow = ["192.0.2.0/24", "2001:db8:113::/48"]
+
+[[hosts.lin.bridges.br0.publish]]
+port = "82/tcp"
+to = ["10.0.3.30:8080", "[fd00:3::30]:8080"]
+on = ["203.0.113.1", "2001:db8:203::1"]
 
 [hosts.lin.bridges.br1]
 addresses = ["10.0.4.1/24", "fd00:4::1/64"]
@@ -84,6 +91,8 @@ def scene(lab: Lab, tmp_path: Path) -> Scene:
     lin.run(["ip", "-4", "route", "add", "default", "via", "198.51.100.1"])
     lin.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:7::1"])
     world.run(["ip", "-6", "route", "add", "2001:db8:5::/64", "via", "2001:db8:7::7"])
+    world.run(["ip", "-4", "route", "add", f"{LOOPBACK[0]}/32", "via", "198.51.100.7"])
+    world.run(["ip", "-6", "route", "add", f"{LOOPBACK[1]}/128", "via", "2001:db8:7::7"])
     for scope in ("all", "default", "eth0"):
         lin.run(["sysctl", "-qw", f"net.ipv4.conf.{scope}.rp_filter=1"])
     return Scene(world, lin, {})
@@ -139,6 +148,13 @@ def test_a_published_port_is_reached_from_the_internet_and_from_the_host(living:
         for protocol in PROTOCOLS:
             assert client(living.world, protocol, at, 80, source=visitor) == visitor
             assert client(living.lin, protocol, at, 80) in (*HERE, *CHOSEN)
+
+
+def test_a_port_is_published_at_the_loopback_of_a_router(living: Scene) -> None:
+    echo(living.containers["server"], 8080)
+
+    for at, visitor in zip(LOOPBACK, WORLD, strict=True):
+        assert client(living.world, "tcp", at, 82, source=visitor) == visitor
 
 
 def bridged_packets_are_filtered(host: Host, wanted: int) -> bool:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from bench.processes import counted
 from live.compiled import compiled, down, install, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.needs import require
 from live.traffic import Capture
 
 pytestmark = pytest.mark.live
@@ -121,6 +124,16 @@ def test_after_135_s_without_handshake_a_peer_is_looked_up_in_the_same_family(sc
 
     assert scene.near.run(script("link-x", "endpoints"), env={"BASH_ENV": later}).returncode == 0
     assert scene.endpoint() == f"198.51.100.3:{PORT}"
+
+
+def test_a_look_at_a_peer_that_is_heard_of_makes_two_processes(scene: Scene) -> None:
+    """The script itself, and what asks for the last handshakes: of all peers of its device."""
+    require("" if shutil.which("strace") else "could not run: apt-get install strace")
+    up(scene.near)
+    scene.knows("198.51.100.2")
+    scene.look()
+    assert scene.reaches()
+    assert counted(scene.near, script("link-x", "endpoints")) <= 2
 
 
 def test_a_peer_that_never_answered_is_tried_at_its_next_address(scene: Scene) -> None:

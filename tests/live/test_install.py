@@ -485,3 +485,44 @@ def test_a_trial_run_leaves_nothing_on_a_host_that_had_nothing(lab: Lab, edge: H
     assert install(edge, "--dry-run").returncode == 0
 
     assert [place for place in places if edge.run(["test", "-e", place], check=False).returncode == 0] == []
+
+
+def of_busybox(host: Host, *programs: str) -> None:
+    for program in programs:
+        host.run(["ln", "-s", "/bin/busybox", f"/usr/local/sbin/{program}"])
+
+
+@pytest.mark.parametrize("program", ["find", "flock", "ip", "setsid", "sha256sum", "xargs"])
+def test_programs_of_busybox_that_lack_something_are_refused_by_name(
+    lab: Lab, edge: Host, tmp_path: Path, program: str
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    of_busybox(edge, program)
+    before = edge.state()
+    said = install(edge, "--commit", check=False)
+    assert said.returncode == 1
+    assert f"this host has these programs of busybox, which lack what netc needs: {program} (apt-get" in said.stderr
+    assert difference(before, edge.state()) == ""
+
+
+OTHERS = "awk cat chmod chown cmp cp cut diff du env grep head id kill ln mkdir mkfifo mktemp mount mv nsenter od"
+OTHERS += " readlink realpath rm rmdir sed seq setpriv sleep sort stat sync tail tee timeout touch tr uname uniq"
+OTHERS += " unshare wc"
+
+
+def test_all_other_programs_may_be_of_busybox(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    before = edge.state()
+    of_busybox(edge, *OTHERS.split())
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    install(edge, "--commit")
+    assert netc_host(edge, "check").stdout == ""
+    bring(lab, edge, MORE, tmp_path / "b")
+    netc_host(edge, "confirm", token(install(edge, "--detach")))
+    assert links(edge) == {"vx-node", "vx-two"}
+    assert netc_host(edge, "check").stdout == ""
+    netc_host(edge, "status")
+    netc_host(edge, "back", "--commit")
+    assert links(edge) == {"vx-node"}
+    netc_host(edge, "uninstall")
+    edge.run(["bash", "-c", "rm -f /usr/local/sbin/*"])
+    assert difference(before, edge.state()) == ""

@@ -73,6 +73,7 @@ def test_hosts_make_keys_and_the_topology_gets_the_public_halves(lab: Lab, folde
     (folder / "edge.pid").write_text(f"{hosts['edge'].pid}\n")
     one = keys(folder)
     assert one.returncode == 1
+    assert "put the printed line" not in one.stdout + one.stderr  # netc writes it
     assert "node: some keys are missing: ssh: connect to host node port 22: Connection refused" in one.stderr
     assert said(folder) == {"edge": public(hosts["edge"])}
 
@@ -98,8 +99,15 @@ def test_hosts_make_keys_and_the_topology_gets_the_public_halves(lab: Lab, folde
 
 
 def test_keys_can_be_made_locally_and_copied_by_hand(folder: Path) -> None:
-    ran = keys(folder, "--local", str(folder / "made"))
+    refused = keys(folder, "--local", str(folder / "made"))
+    assert refused.returncode == 2
+    assert "already has links.two.ends.edge.public_key. --local would replace" in refused.stderr
+    assert "`--host node` makes the keys of node alone, `--rotate edge` replaces a key" in refused.stderr
+    assert not (folder / "made").exists()
+    assert (folder / "topo.toml").read_text() == TOPOLOGY
+    ran = keys(folder, "--local", str(folder / "made"), "--replace")
     assert ran.returncode == 0
+    assert "Until then peers have the old links.two.ends.edge.public_key, and their tunnels are" in ran.stdout
     assert f"{folder}/made/edge/two.key belongs in /etc/netc/keys/two.key on edge, mode 0600" in ran.stdout
     files = sorted(path for path in (folder / "made").rglob("*.key"))
     assert [str(path.relative_to(folder / "made")) for path in files] == [
@@ -111,3 +119,26 @@ def test_keys_can_be_made_locally_and_copied_by_hand(folder: Path) -> None:
     for path in files:
         known = subprocess.run(["wg", "pubkey"], input=path.read_text(), capture_output=True, text=True, check=True)
         assert known.stdout.strip() in (folder / "topo.toml").read_text()
+
+
+def test_keys_made_locally_replace_no_key_unasked(folder: Path) -> None:
+    """Of a topology with keys: those in DIR stay. A next key goes with the key that it was to follow."""
+    assert keys(folder, "--local", str(folder / "made"), "--replace").returncode == 0
+    before = (folder / "topo.toml").read_text()
+    again = keys(folder, "--local", str(folder / "made"))
+    assert again.returncode == 0
+    assert "no public key is missing" in again.stdout
+
+    following = "gGmJqDPVOaQhd7qGKjrMxvvjTLMkDHAmlq0kuvQWJwM="
+    rotated = before.replace("id = 1\n", f'id = 1\nnext_public_key = "{following}"\n')
+    (folder / "topo.toml").write_text(rotated)
+    for options in ((), ("--host", "edge")):
+        other = keys(folder, "--local", str(folder / "other"), *options)
+        assert other.returncode == 2
+        assert "hosts.edge.public_key" in other.stderr
+        assert (folder / "topo.toml").read_text() == rotated
+        assert not (folder / "other").exists()
+    assert keys(folder, "--replace").returncode == 2
+    assert keys(folder, "--local", str(folder / "other"), "--replace").returncode == 0
+    assert following not in (folder / "topo.toml").read_text()
+    assert said(folder) != {name: host["public_key"] for name, host in tomllib.loads(before)["hosts"].items()}

@@ -59,6 +59,7 @@ peer = {{ public_key = "{public_key(private_key("exit"))}", endpoint = "192.0.2.
 SERVICE = """
 [Unit]
 DefaultDependencies=no
+StartLimitIntervalSec=0
 [Service]
 {where}
 ExecStart=/usr/local/bin/visits {name}

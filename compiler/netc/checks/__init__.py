@@ -15,6 +15,7 @@ Check = Callable[[Network], Iterator[Diagnostic]]
 SUBJECTS = (
     "kinds",
     "addresses",
+    "routes",
     "names",
     "ports",
     "peers",

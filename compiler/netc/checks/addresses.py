@@ -44,7 +44,6 @@ def check(network: Network) -> Iterator[Diagnostic]:
     yield from _subnets(held)
     yield from map(_unusable, (one for one in held if _is_edge(one.net)))
     yield from _never(network, held)
-    yield from _routed_twice(network)
     yield from _no_gateway(network)
     for name, link in network.topology.links.items():
         yield from one_subnet(name, link)
@@ -242,45 +241,6 @@ def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[Fal
     for forward_name, forward in network.topology.forwards.items():
         for index, target in enumerate(forward.to):
             yield ("forwards", forward_name, "to", index), Endpoint(target.address) if target.address else None
-
-
-def _routed_twice(network: Network) -> Iterator[Diagnostic]:
-    """The kernel refuses the second of two equal routes of one table."""
-    for host, interfaces in network.interfaces.items():
-        seen: dict[object, tuple[str, KeyPath]] = {}
-        for connected, device, key in _connected(host, network):
-            seen.setdefault((None, None, connected), (device, key))
-        for name, bridge in network.topology.hosts[host].bridges.items():
-            for index, net in enumerate(bridge.addresses):
-                end: KeyPath = ("hosts", host, "bridges", name, "addresses", index)
-                seen.setdefault((None, None, net.cidr), (f"the bridge {name}", end))
-        for interface in interfaces:
-            for index, net in enumerate(interface.addresses):
-                if interface.table is None and not net.ip.is_link_local():
-                    place = (interface.name, (*interface.where, "address", index))
-                    seen.setdefault((interface.namespace, None, net.cidr), place)
-        for interface in interfaces:
-            for index, net in enumerate(interface.routes):
-                at: KeyPath = (*interface.where, "routes", index)
-                device, there = seen.setdefault((interface.namespace, interface.table, net), (interface.name, at))
-                if there != at:
-                    what = f"{host} already has a route to {net} through {device}"
-                    yield Diagnostic("NC0407", at, what, "leave it out", (there,))
-
-
-def _connected(host: HostName, network: Network) -> Iterator[tuple[IPNetwork, str, KeyPath]]:
-    """The prefixes to which the kernel has a route by an address that is not of a link, tunnel or bridge."""
-    table = network.topology.hosts[host]
-    for index, net in enumerate(table.addresses):
-        if net.size > 1:
-            yield net.cidr, "the uplink", ("hosts", host, "addresses", index)
-    for name, uplink in table.uplinks.items():
-        for index, net in enumerate(uplink.prefixes):
-            if uplink.interface and net.size > 1 and net.ip != net.network:
-                yield net.cidr, f"uplink `{name}`", ("hosts", host, "uplinks", name, "prefixes", index)
-    for space, settings in table.namespaces.items():
-        for index, prefix in enumerate(settings.access):
-            yield prefix.cidr, f"the veth pair of {space}", ("hosts", host, "namespaces", space, "access", index)
 
 
 def _no_gateway(network: Network) -> Iterator[Diagnostic]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.namespaces import of_the_host
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.anycast import Anycast, said
 from netc.language.bgp import Bgp
@@ -13,7 +14,7 @@ from netc.language.names import AnycastName, HostName
 from netc.network.anycast import anycast_namespace, is_taken, services_at
 from netc.network.interface import Network
 from netc.network.speakers import families
-from netc.network.uplinks import held_addresses
+from netc.network.uplinks import every_address
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -31,6 +32,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if topology.bgp:
                 yield from _announced(net, at, topology.bgp, network)
         yield from _unicast(service, where, network, seen)
+        for index, unit in enumerate(service.services):
+            yield from of_the_host(unit, (*where, "services", index))
     for host in topology.hosts:
         yield from _services(host, network)
         yield from _namespaces(host, network)
@@ -88,9 +91,8 @@ def _times(service: Anycast, where: KeyPath) -> Iterator[Diagnostic]:
 
 def _not_of_a_host(net: IPNetwork, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A host answers at its own addresses, whether the service is up or not."""
-    for host, table in sorted(network.topology.hosts.items()):
-        own = {one.ip for one in table.loopback} | set(held_addresses(host, network))
-        if net.ip in own:
+    for host in sorted(network.topology.hosts):
+        if net.ip in every_address(host, network):
             what = f"{host} itself has {net.ip}, and attracts its packets even while the service is down"
             yield Diagnostic("NC2505", where, what, "write another address")
             return

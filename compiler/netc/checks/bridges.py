@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.checks.words import has
+from netc.checks.words import has, lacks, unlike
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.bridges import Bridge, PublishedContainer
 from netc.language.names import BridgeName, HostName
@@ -14,7 +14,7 @@ from netc.language.topology import Host
 from netc.network.bridges import arrivals, hidden, places
 from netc.network.interface import Network
 from netc.network.once import once
-from netc.network.uplinks import held_addresses, own_addresses, uplink_interfaces
+from netc.network.uplinks import every_address, own_addresses, uplink_interfaces
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -135,8 +135,8 @@ def _on_the_bridge(
 
 @once
 def _held(host: HostName, network: Network) -> frozenset[IPAddress]:
-    """Addresses that visitors may dial: those of the host's interfaces and bridges."""
-    own = {ip for ip in held_addresses(host, network) if not ip.is_link_local()}
+    """Addresses that visitors may dial: those of the host's interfaces and bridges, and its `loopback`."""
+    own = {ip for ip in every_address(host, network) if not ip.is_link_local()}
     bridges = network.topology.hosts[host].bridges.values()
     return frozenset(own | {net.ip for bridge in bridges for net in bridge.addresses})
 
@@ -148,7 +148,7 @@ def _arrivals(
     for index, ip in enumerate(publish.on):
         at: KeyPath = (*where, "on", index)
         if ip not in own:
-            yield Diagnostic("NC1305", at, f"{host} does not have {ip}", has(host, own))
+            yield Diagnostic("NC1305", at, lacks(host, ip), has(host, own))
         elif served and ip.version not in served:
             what = f"{ip} is IPv{ip.version}, and `to` has no IPv{ip.version} target"
             yield Diagnostic("NC1305", at, what, f"leave it out, or add an IPv{ip.version} target to `to`")
@@ -167,3 +167,8 @@ def _allowed(
             what = f"no client of {net} can connect: the port is not published for IPv{net.version}"
             hint = f"leave it out, or add IPv{net.version} addresses to `to` and `on`"
             yield Diagnostic("NC1305", (*where, "allow", index), what, hint)
+    for index, what in unlike(publish.on, publish.allow):
+        family = publish.on[index].version
+        if family in served:  # else `_arrivals` reports it
+            hint = f"add an IPv{family} prefix to `allow`, or leave out the IPv{family} entries of `on` and `to`"
+            yield Diagnostic("NC1305", (*where, "on", index), what, hint, severity=Severity.WARNING)

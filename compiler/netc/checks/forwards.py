@@ -8,7 +8,7 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
-from netc.checks.words import has, some
+from netc.checks.words import has, lacks, some
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
@@ -20,7 +20,7 @@ from netc.network.lookup import Longest, by_origin, link_of
 from netc.network.once import once
 from netc.network.passing import arrivals, turned
 from netc.network.sums import of_mark
-from netc.network.uplinks import arrives_by, held_addresses
+from netc.network.uplinks import arrives_by, every_address, held_addresses
 
 
 class LinkedForward(Struct, frozen=True):
@@ -144,7 +144,7 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagno
     if ip.is_link_local():
         what = f"{ip} is link-local, so it does not identify a link of {target.host}"
         yield Diagnostic("NC1102", where, what, "write an address of the server that is not link-local")
-    if ip in held_addresses(target.host, network) or ip in _bridged(target.host, network):
+    if ip in every_address(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
         yield Diagnostic("NC1102", where, what, f'write `to = "{target.host}{port}"`')
@@ -182,7 +182,10 @@ def _arrivals(name: ForwardName, forward: Forward, network: Network) -> Iterator
         if address not in own:
             at: KeyPath = ("forwards", name, "on", index)
             hint = has(forward.at, _reached_at(forward.at, network))
-            yield Diagnostic("NC1106", at, f"{forward.at} does not have {address}", hint)
+            what = lacks(forward.at, address)
+            if address in every_address(forward.at, network):
+                what = f"{address} is in `loopback` of {forward.at}, and a forward takes visitors of one interface"
+            yield Diagnostic("NC1106", at, what, hint)
     if not arrivals(forward, network):
         what = f"{forward.at} has no public address that visitors can dial"
         hint = "write `on` with the address of the uplink that visitors dial"

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 
 from netaddr import IPAddress
 
+from netc.checks.words import lacks, unlike
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.openings import Open
-from netc.language.units import UnitName
+from netc.language.units import OF_THE_HOST, REMOTE, UnitName, stem
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
-from netc.network.uplinks import held_addresses
+from netc.network.uplinks import every_address
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -27,7 +28,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 yield from _once(settings.tunnel, (*where, "tunnel"), tunnels, "NC0901", "the tunnel")
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
-                yield from _of_the_host(unit, (*where, "services", index))
+                yield from of_the_host(unit, (*where, "services", index))
             if settings.bridge:
                 continue
             yield from _access(settings, where)
@@ -45,36 +46,7 @@ def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: 
         )
 
 
-REMOTE = frozenset(("ssh", "sshd", "dropbear", "tinysshd"))
-"""Units by which you log in, without instance and suffix."""
-
-NETWORK = frozenset(
-    (
-        *("dbus", "dbus-broker", "systemd-journald", "systemd-logind", "systemd-udevd"),
-        *("networking", "ifup", "NetworkManager", "network-manager", "NetworkManager-dispatcher", "systemd-networkd"),
-        *("wpa_supplicant", "iwd", "ModemManager", "dhcpcd", "connman"),
-        *("nftables", "netfilter-persistent", "iptables", "ip6tables", "ipset", "ufw", "firewalld", "shorewall"),
-    )
-)
-"""Services that give the host its network and its rules, or that it cannot do without."""
-
-RESOLVERS = frozenset(("systemd-resolved", "nscd", "unscd", "avahi-daemon"))
-"""Daemons that resolve names for the whole host. Their folders are hidden where queries go into a tunnel."""
-
-CONTAINERS = frozenset(("docker", "containerd"))
-"""Daemons that start containers, which run in the host's network and not in the control group of the daemon."""
-
-OF_THE_HOST = NETWORK | RESOLVERS | CONTAINERS | {"fail2ban", "libvirtd", "lxc-net"}
-"""Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
-
-
-def stem(unit: UnitName) -> str:
-    """`ssh` of ssh.service, ssh.socket and ssh@1.service; `dbus` of names that D-Bus starts units by."""
-    name = unit.rpartition(".")[0].partition("@")[0]
-    return "dbus" if name.startswith(("dbus-org.", "dbus-fi.")) else name
-
-
-def _of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
+def of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
     if stem(unit) in REMOTE:
         what = f"`{unit}` would answer in the namespace only, and you could not log in to the host"
         yield Diagnostic("NC1711", where, what, "leave it out")
@@ -123,11 +95,11 @@ def _publish(
         what = f"netc cannot publish {publish.port}: the namespace has no `access`"
         yield Diagnostic("NC0904", where, what, f'write `access = ["10.200.0.0/31"]` in {dotted(where[:4])}')
         return
-    held = held_addresses(host, network)
+    held = every_address(host, network)
     for index, address in enumerate(publish.on):
         at = (*where, "on", index)
         if address not in held and address not in set(_ends(settings)):
-            what, own = f"{host} does not have {address}", {*held, *_ends(settings)}
+            what, own = lacks(host, address), {*held, *_ends(settings)}
             yield Diagnostic("NC0905", at, what, "write one of " + ", ".join(map(str, sorted(own))))
         elif address.version not in inside:
             what = f"{address} is IPv{address.version}, and `access` has no IPv{address.version} prefix"
@@ -141,6 +113,9 @@ def _publish(
         if prefix.version not in ({address.version for address in publish.on} or inside):
             what = f"no client of {prefix} can connect: the port is not published for IPv{prefix.version}"
             yield Diagnostic("NC0906", (*where, "allow", index), what, f"add an IPv{prefix.version} address to `on`")
+    for index, what in unlike(publish.on, publish.allow):
+        hint = f"leave it out, or add an IPv{publish.on[index].version} prefix to `allow`"
+        yield Diagnostic("NC0906", (*where, "on", index), what, hint, severity=Severity.WARNING)
 
 
 def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[Diagnostic]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.checks.namespaces import CONTAINERS, NETWORK, REMOTE, RESOLVERS, stem
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName
-from netc.language.units import ServiceName, SliceName
+from netc.language.units import CONTAINERS, NETWORK, REMOTE, RESOLVERS, ServiceName, SliceName, stem
 from netc.network.interface import Network
 
 

@@ -179,15 +179,19 @@ def _in_one_subnet(host: HostName, resolved: tuple[Uplink, ...], network: Networ
     for uplink in (u for u in resolved if u.tunnel is None and u.device != table.wan):
         inside = (*uplink.addresses, *(table.uplinks[uplink.name].gateway or ()))
         wide = [net for net in uplink.prefixes if net.size > 1]
+        found: dict[IPAddress, int] = {}
         for index, net in enumerate(table.addresses):
             ip = next((ip for ip in inside if ip in net and net.size > 1), None)
             if ip and not any(one in net.cidr or net.cidr in one for one in wide):  # else NC1203 or NC1211
-                what = f"{ip} of `{uplink.name}` is in {net.cidr}, the subnet of {table.wan}"
-                what += ": replies to neighbours there would leave by either interface, whatever their source"
-                hint = f"write all addresses of the subnet on {table.wan}, or move {uplink.device} to another subnet"
-                also = (("hosts", host, "addresses", index),)
-                yield Diagnostic("NC1212", uplink.origin, what, hint, also, on_key=True)
-                break
+                found.setdefault(ip, index)
+        if found:
+            subnets = [str(table.addresses[index].cidr) for index in found.values()]
+            what = f"{' and '.join(map(str, found))} of `{uplink.name}` {'is' if len(found) == 1 else 'are'} in "
+            what += f"{' and '.join(subnets)}, {'the subnet' if len(found) == 1 else 'subnets'} of {table.wan}"
+            what += ": replies to neighbours there would leave by either interface, whatever their source"
+            hint = f"leave it out, and give {table.wan} its addresses, or move {uplink.device} to another subnet"
+            also = tuple(("hosts", host, "addresses", index) for index in found.values())
+            yield Diagnostic("NC1212", uplink.origin, what, hint, also, on_key=True)
 
 
 def _overlaps(resolved: tuple[Uplink, ...]) -> Iterator[Diagnostic]:

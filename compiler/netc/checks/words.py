@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from heapq import nsmallest
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import HostName
 
@@ -17,6 +17,26 @@ MOST = 12
 def some(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+
+
+def lacks(host: HostName, ip: IPAddress) -> str:
+    """Why visitors cannot dial an address at a host."""
+    if ip.is_loopback():
+        return f"{ip} is a loopback address: only programs on {host} itself can dial it"
+    if ip.is_link_local():
+        return f"{ip} is link-local: visitors can dial it on one link of {host} only"
+    return f"{host} does not have {ip}"
+
+
+def unlike(on: Sequence[IPAddress], allow: Sequence[IPNetwork]) -> Iterator[tuple[int, str]]:
+    """Of a published port, the addresses that nobody may dial: `allow` has none of their family. Index, and what is
+    wrong."""
+    allowed = {net.version for net in allow}
+    if not any(ip.version in allowed for ip in on):
+        return  # then each prefix of `allow` is reported, if there are any
+    for index, ip in enumerate(on):
+        if ip.version not in allowed:
+            yield index, f"no client can connect to {ip}: `allow` has no IPv{ip.version} prefix"
 
 
 @lru_cache(maxsize=8)  # every such diagnostic of a host shows it

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+import tomllib
 from base64 import b64encode
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -39,6 +41,9 @@ def keys(
     local: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Make the keys in DIR here. You copy them to the hosts.")
     ] = None,
+    replace_keys: Annotated[
+        bool, typer.Option("--replace", help="With --local: also make new keys in place of those that TOPO has.")
+    ] = False,
     rotate: Annotated[
         str | None,
         typer.Option("--rotate", metavar="H|LINK", help="Replace the key of a host, or of a link's ends, in two runs."),
@@ -50,11 +55,15 @@ def keys(
     names = [host_of(name, network) for name in host or network.topology.hosts]
     files = {name: text for name, text in _secrets(network).items() if name in names}
     if rotate:
-        if local or host:
-            raise wrong_use("--rotate goes with neither --host nor --local")
+        if local or host or replace_keys:
+            raise wrong_use("--rotate goes with none of --host, --local and --replace")
         _rotate(rotate, topo, text, network, files, carrier(through, ssh, inventory, network.topology.hosts, sudo=sudo))
         return
+    if replace_keys and not local:
+        raise wrong_use("--replace goes with --local", "without --local, hosts keep the keys that they have")
     if local:
+        if not replace_keys:
+            _replaces_none(topo, text, files, local)
         made, failed = _here(files, local), False
         _share_here(network, files, local)
     else:
@@ -103,6 +112,12 @@ def _identities(text: str) -> dict[str, str]:
     return {whose: place for _, place, whose, *_ in rows}
 
 
+def _not_compared(text: str) -> str:
+    """Without public keys: netc writes those of the host into the topology, whatever is there, and some stand in for
+    keys that are still to be made."""
+    return "".join(re.sub(r"^(identity \S+ \S+).*", r"\1", line) for line in text.splitlines(keepends=True))
+
+
 def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str], bool]:
     from netc.deploy.keys import Made, make
     from netc.emit.host import carried
@@ -111,7 +126,7 @@ def _there(files: Mapping[str, str], connection: Carrier) -> tuple[dict[str, str
 
     def ask(host: str) -> Made:
         wanted = frozenset(_identities(files[host]))
-        given = {**program, "etc/netc/secrets": files[host].encode()}
+        given = {**program, "etc/netc/secrets": _not_compared(files[host]).encode()}
         return make(connection, host, given, wanted, lambda line: warn(f"{host}: {line}"))
 
     with ThreadPoolExecutor(8) as pool:
@@ -163,6 +178,34 @@ def _share(network: Network, files: Mapping[str, str], connection: Carrier) -> b
     return failed
 
 
+def _replaces_none(topo: Path, text: str, files: Mapping[str, str], folder: Path) -> None:
+    """Refuses to make a key in place of one whose public half the topology has: the host uses that one, perhaps."""
+    from netc.checks.words import some
+
+    replaced: dict[str, str] = {}
+    for host, listed in files.items():
+        for whose, place in _identities(listed).items():
+            known, file = _written(text, whose), folder / host / place.rpartition("/")[2]
+            if known and not (file.exists() and _wg("pubkey", file.read_text(encoding="utf-8").strip()) == known):
+                replaced[whose] = host
+    if replaced:
+        hosts = list(dict.fromkeys(replaced.values()))
+        what = f"{topo} already has {some(list(replaced))}. --local would replace what is there, and tunnels of"
+        what += f" {some(hosts)} would be down until you have copied the new keys and deployed all hosts"
+        new = [host for host in files if host not in hosts]
+        hint = f"`--host {new[0]}` makes the keys of {new[0]} alone, " if new else ""
+        hint += f"`--rotate {hosts[0]}` replaces a key while its tunnels stay up, and `--replace` does it all the same"
+        raise wrong_use(what, hint)
+
+
+def _written(text: str, whose: str) -> str:
+    """The value in the topology as its author wrote it; empty for none."""
+    found: Any = tomllib.loads(text)
+    for key in whose.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def _here(files: Mapping[str, str], folder: Path) -> dict[str, str]:
     """By `wg` (wg(8)), each once: what is there already stays."""
     public: dict[str, str] = {}
@@ -201,12 +244,18 @@ def _wg(verb: str, given: str = "") -> str:
 
 
 def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
-    from netc.language.additions import NotAdded, with_text
+    from netc.checks.words import some
+    from netc.language.additions import NotAdded, with_text, without
 
     new = text
     for whose, key in made.items():
+        path = tuple(whose.split("."))
+        following = (*path[:-1], f"next_{path[-1]}")
+        before = _written(text, whose)
         try:
-            new = with_text(new, tuple(whose.split(".")), key)
+            new = with_text(new, path, key)
+            if before != key and _written(text, ".".join(following)):
+                new = without(new, following)  # the next key of one that is no longer used
         except NotAdded as error:
             warn(f'{topo}: {error}; write {whose} = "{key}"')
     if new == text:
@@ -214,3 +263,5 @@ def _write(topo: Path, text: str, made: Mapping[str, str]) -> None:
         return
     replace(topo, new)
     say(f"{topo}: public keys written")
+    if gone := [whose for whose, key in made.items() if _written(text, whose) not in ("", key)]:
+        say(f"Next: build and deploy all hosts. Until then peers have the old {some(gone)}, and their tunnels are down")

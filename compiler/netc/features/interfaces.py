@@ -33,7 +33,7 @@ from netc.network.nested import NESTED, NESTED_MARK, NESTED_PART, Nested, nested
 from netc.network.routing import passing_interfaces
 from netc.network.splits import OUTER_MARK, answers_loopback, carries_split
 from netc.network.strangers import strangers
-from netc.network.uplinks import held_addresses
+from netc.network.uplinks import every_address
 from netc.plan.facts import (
     Address,
     Carrier,
@@ -70,7 +70,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
 
 def _passed_on(host: HostName, network: Network) -> Iterator[int]:
     """The families in which the other end of a link has `routes` to more than this host itself: it passes them on."""
-    own = held_addresses(host, network) | {net.ip for net in network.topology.hosts[host].loopback}
+    own = every_address(host, network)
     for interface in network.interfaces[host]:
         other = by_peer(interface.far, network).get((interface.origin, host)) if interface.far else None
         yield from (net.version for net in (other.routes if other else ()) if net.size > 1 or net.ip not in own)

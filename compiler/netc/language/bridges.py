@@ -40,7 +40,9 @@ def container(text: str) -> Container:
     """`10.0.3.20`, `10.0.3.20:80`, `fd00:3::20`, `[fd00:3::20]:80`, `web`, `web:80`."""
     match = CONTAINER.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
-        hint = "write `10.0.3.20`, `10.0.3.20:80`, `[fd00:3::20]:80`, or the name of a namespace on the bridge"
+        hint = (
+            "write the address of a container, as in `10.0.3.20:80` or `[fd00:3::20]:80`, or a namespace on the bridge"
+        )
         raise Wrong("NC0118", f"{quoted(text)} is not a server on a bridge", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Container(
@@ -59,7 +61,7 @@ class PublishedContainer(Table):
         Some(
             "to",
             "no container serves",
-            "write the server: `10.0.3.20`, `[fd00:3::20]:8080`, or a namespace on the bridge",
+            "write the address of a container, or the name of a namespace on the bridge",
         ),
     ] = Field(
         description=(

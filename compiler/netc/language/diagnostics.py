@@ -127,8 +127,7 @@ def _wrong(wrong: Wrong, path: KeyPath, loc: KeyPath, value: Any, data: dict[str
         what, hint = refused.of_value(wrong, path, value, data)
     elif wrong.code == "NC0126":
         what = what.replace(f"`{EMPTY}`", f"`{_name(path)}`")
-    if wrong.code == "NC0126" and path == ("igp", "over") and refused.is_alone(data):
-        hint = "leave [igp] out: a single router needs none"
+        hint = refused.of_empty(path, data) or hint
     if any(map(is_secret_key, path[:-1])) and isinstance(value, str) and not is_place(path[-1], value):
         what = what.replace(quoted(value), f"the value of `{_name(path)}`")  # it may be the secret itself
     return Diagnostic(wrong.code, path, what, hint, on_key=loc[-1] == "[key]")

@@ -37,7 +37,7 @@ def target(text: str) -> Target:
     """`home`, `home:8080`, `home/vpn`, `home:10.0.3.20`, `home:10.0.3.20:80`, `home:[fd00:3::20]:80`."""
     match = TARGET.fullmatch(text)
     if not match or not 1 <= int(match["port"] or 1) <= 65535:
-        hint = "write `home`, `home/vpn`, `home:10.0.3.20`, each with `:8080` for another port"
+        hint = "name the host that serves, at the other end of `via`, and after it `/NAMESPACE`, `:ADDRESS` or `:PORT`"
         raise Wrong("NC0117", f"{quoted(text)} is not the server of a forward", hint)
     there = match["four"] or match["six"] or match["bare"]
     return Target(
@@ -64,7 +64,7 @@ class Forward(Table):
     ] = Field(description="The ports that visitors dial: `443/tcp`, `30000-30100/udp`.")
     to: Annotated[
         OneOrMany[Annotated[Target, FromText(target, TARGET.pattern)]],
-        Some("to", "no host serves", "write the server: `home`, `home/vpn` or `home:10.0.3.20`"),
+        Some("to", "no host serves", "name the host that serves, at the other end of `via`"),
     ] = Field(
         description=(
             "The server: `home`, a namespace on it (`home/vpn`) or an address behind it (`home:10.0.3.20`), "

@@ -1,7 +1,8 @@
 """Reads a topology: text in, a Topology and everything that is wrong with it out.
 
 What is wrong in one table does not hide what is wrong in another: a table that cannot be read is left out, noted in
-`broken`, and the rest goes on to the checks.
+`broken`, and the rest goes on to the checks. If only an empty list or the name of a unit is wrong in it, the
+rest of the table does too.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any
 
 from msgspec import Struct
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from netc.diagnostic import Diagnostic, KeyPath
+from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.diagnostics import diagnostics_of
 from netc.language.imports import with_imports
 from netc.language.set_files import with_lists
+from netc.language.stand_ins import can_stand_in, emptied, with_stand_ins
 from netc.language.syntax import loads
 from netc.language.topology import Topology
 
@@ -30,6 +33,8 @@ class Reading(Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[KeyPath]
     """Tables that were left out, such as `("hosts", "edge")`."""
+    empty: frozenset[KeyPath] = frozenset()
+    """Lists that were empty, in tables that were not left out."""
 
 
 def read(text: str, file: str, read_file: ReadFile) -> Reading:
@@ -37,25 +42,35 @@ def read(text: str, file: str, read_file: ReadFile) -> Reading:
     data = loads(text, file)
     if isinstance(data, tuple):
         return Reading(None, data, frozenset())
-    topology, diagnostics, broken = _validate(data)
+    topology, diagnostics, broken, empty = _validate(data)
     topology, import_problems, bad_imports = with_imports(topology, read_file)
     topology, list_problems, bad_lists = with_lists(topology, read_file)
-    return Reading(topology, (*diagnostics, *import_problems, *list_problems), broken | bad_imports | bad_lists)
+    found = (*diagnostics, *import_problems, *list_problems)
+    return Reading(topology, found, broken | bad_imports | bad_lists, empty)
 
 
-def _validate(data: dict[str, Any]) -> tuple[Topology, list[Diagnostic], frozenset[KeyPath]]:
-    """Takes out what cannot be read until the rest can."""
+def _validate(data: dict[str, Any]) -> tuple[Topology, list[Diagnostic], frozenset[KeyPath], frozenset[KeyPath]]:
+    """Takes out what cannot be read until the rest can. Returns what of it is in Reading."""
     diagnostics: list[Diagnostic] = []
     broken: set[KeyPath] = set()
+    mended: set[KeyPath] = set()
+    empty: set[KeyPath] = set()
     while True:
         try:
-            return Topology.model_validate(data), diagnostics, frozenset(broken)
+            return Topology.model_validate(data), diagnostics, frozenset(broken), frozenset(empty)
         except ValidationError as error:
             diagnostics += diagnostics_of(error, data)
-            owners = {_owner(detail["loc"]) for detail in error.errors(include_url=False)}
-            assert not owners <= broken, "what was taken out came back"
-            data = _readable(data, owners)
-            broken |= owners
+            places: defaultdict[KeyPath, list[ErrorDetails]] = defaultdict(list)
+            for detail in error.errors(include_url=False):
+                places[_owner(detail["loc"])].append(detail)
+            assert not places.keys() <= broken, "what was taken out came back"
+            kept = {owner for owner, details in places.items() if owner not in mended and can_stand_in(details)}
+            stood_in = [detail for owner in sorted(kept, key=dotted) for detail in places[owner]]
+            data = with_stand_ins(data, stood_in)
+            empty |= emptied(stood_in)
+            data = _readable(data, places.keys() - kept)
+            broken |= places.keys() - kept
+            mended |= kept
 
 
 INNER_TABLES = ("tunnels", "namespaces", "uplinks", "bridges")

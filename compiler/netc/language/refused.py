@@ -8,6 +8,7 @@ from typing import Any
 from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
+from netc.language import servers
 from netc.language.kinds import KINDS
 from netc.language.misplaced import at
 from netc.language.names import Wrong, as_label, quoted
@@ -43,11 +44,20 @@ def of_value(wrong: Wrong, path: KeyPath, value: str, data: Any) -> tuple[str, s
         return what, f"write `{first}`: hosts have their names in the topology here"
     if wrong.code == "NC0106" and key in SOURCES and is_domain(value):
         return what, f"write the addresses of {value}: netc does not look up names here"
+    if wrong.code in ("NC0117", "NC0118") or (path[2:3] == ("bridges",) and key == "to"):
+        return what, servers.hint(path, data, value) or hint
     if wrong.code == "NC0106" and wrong.hint.startswith("use 1 to"):
         label = as_label(value) if re.fullmatch(r"[A-Za-z0-9 ._/-]+", value) else ""
         if re.fullmatch(r"[a-z][a-z0-9-]*", label) and label not in (value, "all", "internet") and len(value) <= 32:
             hint = f"write `{label}`: {wrong.hint.removeprefix('use ')}"
     return what, hint
+
+
+def of_empty(path: KeyPath, data: Any) -> str:
+    """What to write in place of an empty list, where the rest of the topology says it."""
+    if path == ("igp", "over") and is_alone(data):
+        return "leave [igp] out: a single router needs none"
+    return servers.hint(path, data) if path[-1] == "to" else ""
 
 
 def _of_port(value: str, alone: bool) -> str:

@@ -142,6 +142,12 @@ def held_addresses(host: HostName, network: Network) -> frozenset[IPAddress]:
 
 
 @once
+def every_address(host: HostName, network: Network) -> frozenset[IPAddress]:
+    """The same, with the `loopback` of a router: packets to these arrive by any of its interfaces."""
+    return held_addresses(host, network) | {net.ip for net in network.topology.hosts[host].loopback}
+
+
+@once
 def public_addresses(host: HostName, network: Network) -> tuple[IPAddress, ...]:
     return tuple(ip for ip in own_addresses(host, network) if public(ip))
 

@@ -59,9 +59,14 @@ def of_chain(chain: Chain, ruleset: Ruleset, family: Family) -> Iterator[Rule]:
     if chain.priority == Priority.FILTER:
         yield from filtering.rules(chain, table, name, ruleset, family)
         return
+    of_splits: set[str] = set()
     for rule in chain.rules:
         for words, why in _lines(rule, chain, family):
+            if isinstance(rule, SplitRule) and words in of_splits:
+                continue  # splits of one tunnel have some rules in common
             yield Rule(table, name, words, why)
+            if isinstance(rule, SplitRule):
+                of_splits.add(words)
 
 
 def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:

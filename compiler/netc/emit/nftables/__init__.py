@@ -105,7 +105,7 @@ def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
         priority = f"{int(chain.priority)}"  # nft has the name for `prerouting` alone
     rules: list[dict[str, object]] = []
     before: Sequence[str] = ()
-    for comment, lines in (printed(rule, chain, ruleset) for rule in chain.rules):
+    for comment, lines in of_chain(chain, ruleset):
         if lines:  # of a set that may be empty, there are none
             new = [line for line in comment if line not in before]
             rules.append({"comment": list(map(Verbatim, new)), "lines": list(map(Verbatim, lines))})
@@ -121,6 +121,17 @@ def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
         "policy": Verbatim(chain.policy),
         "rules": rules,
     }
+
+
+def of_chain(chain: Chain, ruleset: Ruleset) -> Iterator[Printed]:
+    """Splits of one tunnel have some rules in common. The chain has these once."""
+    of_splits: set[str] = set()
+    for rule in chain.rules:
+        comment, lines = printed(rule, chain, ruleset)
+        if isinstance(rule, SplitRule):
+            lines = [line for line in lines if line not in of_splits]
+            of_splits.update(lines)
+        yield comment, lines
 
 
 def _type(chain: Chain) -> str:

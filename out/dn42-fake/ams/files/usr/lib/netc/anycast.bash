@@ -12,16 +12,27 @@ state=down good=0 bad=0 drained=0 child=''
 state_file=/run/netc/anycast-$service.state disabled_file=/etc/netc/anycast/$service.disabled switches=/run/netc/bird.switches
 
 say() { printf 'netc: anycast %s: %s\n' "$service" "$*" >&2; }
-now() { local up _; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/./} * 10)); } # milliseconds since the boot, because somebody may set the clock
-seconds() { printf '%d.%03d\n' $(($1 / 1000)) $(($1 % 1000)); }
-ask_bird() { timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; }
+# A check of an idle service makes four processes: what limits its time, the same for `birdc`, `birdc`, and systemd-notify.
+# So results are in variables, and nothing waits by `sleep`.
+exec {never}<> <(:) # nobody writes there
+read_clock() { # puts milliseconds since the boot into `now`, because somebody may set the clock
+  local up _
+  read -r up _ </proc/uptime && now=$((10#${up/./} * 10))
+}
+sleep_for() { local seconds; printf -v seconds '%d.%03d' $(($1 / 1000)) $(($1 % 1000)); read -r -t "$seconds" -u "$never" _ || true; } # MILLISECONDS
+ask_bird() { exec timeout 5 birdc -s /run/netc/bird.ctl "$@" 2>/dev/null; } # in a process of its own
 
-write_line() { # FILE LINE: replaces FILE atomically
+write_line() { # FILE LINE: replaces FILE atomically, unless LINE is what it says
+  local said=''
+  { read -r said <"$1"; } 2>/dev/null
+  [[ $said != "$2" ]] || return 0
   [[ -d ${1%/*} ]] && printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"
 }
 
 answers() { # runs the check as nobody; the checker does not wait for processes that the check leaves behind
-  timeout --signal=KILL "$(seconds "$timeout")" ip netns exec "$namespace" \
+  local limit
+  printf -v limit '%d.%03d' $((timeout / 1000)) $((timeout % 1000))
+  timeout --signal=KILL "$limit" ip netns exec "$namespace" \
     setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \
     "${check[@]}" </dev/null >/dev/null 2>&1 &
   child=$!
@@ -33,20 +44,17 @@ set_protocols() { # on|off PROTOCOL…
   [[ $1 == off ]] || line='disabled no;' verb=enable wanted=up
   for name in "${@:2}"; do
     [[ -e $switches/$name ]] || continue # the part `bird` is down, or has no such protocol
-    [[ $(<"$switches/$name") == "$line" ]] || write_line "$switches/$name" "$line"
-    [[ ${running[$name]-$wanted} == "$wanted" ]] || ask_bird "$verb" "\"$name\"" >/dev/null
+    write_line "$switches/$name" "$line"
+    [[ ${running[$name]-$wanted} == "$wanted" ]] || (ask_bird "$verb" "\"$name\"" >/dev/null)
   done
 }
 
 read_protocols() { # their states now, because BIRD may have been restarted
-  local said line name kind at _
+  local name kind at _
   running=()
-  said=$(ask_bird show protocols "\"any-$service*\"") || return 0
-  while [[ $said ]]; do
-    line=${said%%$'\n'*} said=${said#"$line"} said=${said#$'\n'}
-    read -r name kind _ at _ <<<"$line"
+  while read -r name kind _ at _; do
     [[ $kind != Static ]] || running[$name]=$at
-  done
+  done < <(ask_bird show protocols "\"any-$service*\"")
 }
 
 announce() { # as the state requires; on before off, so that the route is replaced and never withdrawn in between
@@ -62,7 +70,7 @@ announce() { # as the state requires; on before off, so that the route is replac
   for _ in {1..20}; do
     for name in "${on[@]}"; do [[ ${running[$name]-up} == up ]] || break; done
     [[ ${name-} && ${running[$name]-up} != up ]] || break
-    sleep 0.05
+    sleep_for 50
     read_protocols
   done
   set_protocols off "${off[@]}"
@@ -79,7 +87,7 @@ run_check() { # and set the state that follows from it
   if [[ -e $disabled_file ]]; then
     case $state in
       up | falling) start_to_drain ;;
-      draining) if ((bad >= fall || $(now) >= drained)); then set_state disabled; fi ;;
+      draining) if read_clock && ((bad >= fall || now >= drained)); then set_state disabled; fi ;;
       *) set_state disabled ;;
     esac
     return
@@ -95,31 +103,30 @@ run_check() { # and set the state that follows from it
 }
 
 start_to_drain() {
-  drained=$(($(now) + drain))
+  read_clock
+  drained=$((now + drain))
   if ((${#draining[@]})); then set_state draining; else set_state disabled; fi
 }
 
 run_checks() {
-  local next
+  local next now
   trap stop TERM INT
   set_state down
   announce
   while :; do
-    next=$(($(now) + interval))
+    read_clock
+    next=$((now + interval))
     run_check
     announce
     [[ ! ${NOTIFY_SOCKET-} ]] || systemd-notify WATCHDOG=1
-    [[ ! ${NETC_ALIVE-} ]] || now >"$NETC_ALIVE" # for `netc-host run`
+    [[ ! ${NETC_ALIVE-} ]] || { read_clock && echo "$now" >"$NETC_ALIVE"; } # for `netc-host run`
     wait_until "$next"
   done
 }
 
 wait_until() { # MILLISECONDS since the boot
-  local left=$(($1 - $(now)))
-  ((left > 0)) || return 0
-  sleep "$(seconds "$left")" &
-  child=$!
-  wait "$child"
+  read_clock
+  ((now >= $1)) || sleep_for $(($1 - now))
 }
 
 stop() { # drains first if the service is up

@@ -179,12 +179,13 @@ found_peers() { # of netc's own devices; `wg show … dump` is not used, because
   done
 }
 
-# ---- endpoints that are DNS names. The script `endpoints` of a part looks them up every 30 seconds, so `up` never waits for
+# ---- endpoints that are DNS names. The script `endpoints` of a part looks them up every 75 seconds, so `up` never waits for
 # DNS. A live peer makes a handshake at least every 120 s. If the last one is less than 135 s ago, the endpoint stays.
 endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on the host, not in the namespace
   local device=$1 key=$2 name=$3 port=$4 in=() handshake now current found address
   [[ $# == 4 ]] || in=(ip netns exec "$5")
-  handshake=$(value_of "$key" "${in[@]}" wg show "$device" latest-handshakes) || { failed=1; return; }
+  [[ ${met[$device]-} ]] || read_handshakes "$device" "${in[@]}" || { failed=1; return; }
+  handshake=${met[$device $key]-}
   printf -v now '%(%s)T' -1
   ((now - ${handshake:-0} >= 135 || ${handshake:-0} > now)) || return 0 # a handshake in the future: the clock was set back
   if ! found=$(timeout 5 getent ahosts "$name"); then
@@ -196,6 +197,13 @@ endpoint() { # DEVICE PUBLIC-KEY NAME PORT [NAMESPACE]: the lookup is made on th
   address=$(choose_address "$current" "${handshake:-0}" <<<"$found")
   [[ $address != *:* ]] || address=[$address]
   [[ $current == "$address:$port" ]] || "${in[@]}" wg set "$device" peer "$key" endpoint "$address:$port" || failed=1
+}
+
+declare -A met=() # devices that were asked, and when their peers made the last handshake
+read_handshakes() { # DEVICE COMMAND…: one process for all peers of DEVICE
+  local key at
+  while read -r key at; do met[$1 $key]=$at; done < <("${@:2}" wg show "$1" latest-handshakes)
+  wait "$!" && met[$1]=1
 }
 
 follow_key() { # DEVICE KEY NEXT: the allowed IPs move to the one of both keys that made the last handshake
