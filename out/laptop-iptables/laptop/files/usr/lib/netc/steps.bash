@@ -181,8 +181,8 @@ exec_detached() { # COMMAND…: replaces this shell; output goes to systemd's jo
 }
 # shellcheck disable=SC2016 # a bash of its own expands it
 shorten_log=' # FILE: as long as it is there. What is longer than 1 MiB keeps its last 256 KiB
-  exec 3<>"$1"
-  while sleep 10 3>&-; [[ $1 -ef /proc/self/fd/3 ]]; do
+  exec 3<>"$1" 4<> <(:) # nobody writes to 4: to wait takes no process
+  while read -r -t 30 -u 4; [[ $1 -ef /proc/self/fd/3 ]]; do
     (($(stat -L -c %s "$1") <= 1048576)) || { tail -c 262144 "$1" >"$1.new" && cat "$1.new" >/proc/self/fd/3; rm -f "$1.new"; }
   done 2>/dev/null'
 print_log_tail() { [[ ! -s $journal.log ]] || tail -n 5 "$journal.log" >&2; }
