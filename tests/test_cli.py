@@ -357,7 +357,7 @@ def test_a_folder_without_permission_is_wrong_use(out: Path, closed: str, check:
 
     assert (ran.returncode, ran.stdout) == (2, "")
     told = rf"netc: {re.escape(str(path))}\S*: Permission denied\n"
-    of_typer = rf"Usage: (?s:.)*path '{re.escape(str(out))}' is not readable.\n"
+    of_typer = rf"Usage: (?s:.)*[Pp]ath '{re.escape(str(out))}' is not readable.\n"
     assert re.fullmatch(f"{told}|{of_typer}", ran.stderr)
 
 
