@@ -204,17 +204,17 @@ compare_memory() { # KIB RANGES
   differs_here memory "$(($1 / 1024)) MiB for sets of $2 ranges" "$((free / 1024)) MiB free" "$verdict: free some, or make the sets smaller"
 }
 
-compare_systemd() { # without it nobody follows a drop-in: a service that should be confined would use the host's own routes
-  local line lines unit only="refused: only systemd"
+compare_systemd() { # without it nobody follows a drop-in: what should be confined is not, if somebody starts it as it is
+  local line lines unit only="odd: only systemd"
   ! has_systemd || return 0
   read_lines for_systemd_alone || { differs_here systemd - "grep does not answer" "refused: nothing can be compared"; return; }
   for line in "${lines[@]}"; do
     unit=${line%%:*} line=${line#*:}
     unit=${unit%/50-netc*} unit=${unit%.d} unit=${unit##*/}
     case $unit:$line in
-      netc-*:LoadCredential=*) differs_here "secret ${line#*=}" "a credential" "no systemd" "$only loads credentials: write { file = \"/etc/netc/keys/${line#*=}.key\" }" ;;
+      netc-*:LoadCredential=*) [[ ${CREDENTIALS_DIRECTORY-} ]] || differs_here "secret ${line#*=}" "a credential" "no systemd" "refused: only systemd loads credentials: write { file = \"/etc/netc/keys/${line#*=}.key\" }" ;;
       netc[-_]*) ;;
-      *:NetworkNamespacePath=*) differs_here "$unit" "in namespace ${line##*/}" "no systemd" "$only puts it there: take it out of \`services\`, and start it by ip netns exec ${line##*/}" ;;
+      *:NetworkNamespacePath=*) differs_here "$unit" "in namespace ${line##*/}" "no systemd" "$only puts it there: start it by ip netns exec ${line##*/}" ;;
       *.slice:Requires=* | *:Slice=*) differs_here "$unit" "in a split" "no systemd" "$only puts it there: let the split match a \`group\` or \`user\`" ;;
     esac
   done

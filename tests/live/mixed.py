@@ -47,7 +47,8 @@ def _tried(lab: Lab, host: Host, made: Mixed, tree: Path) -> str:
     if said.returncode:
         return f"install ended with {said.returncode}: {said.stdout}{said.stderr}"
     asked = _run(host, NETC_HOST, "check")
-    if asked.returncode or asked.stdout or asked.stderr:
+    told = [line for line in asked.stderr.splitlines() if ", here no systemd (" not in line]
+    if asked.returncode or asked.stdout or told:
         return f"check ended with {asked.returncode}: {asked.stdout}{asked.stderr}"
     ended = _run(host, NETC_HOST, "down")
     if ended.returncode:

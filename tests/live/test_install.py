@@ -224,7 +224,7 @@ def test_a_modified_tree_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> Non
     deliver(lab, edge, compiled(TOPOLOGY, tmp_path / "a")["node"])
     assert "this host is called edge, and this tree is for node" in install(edge, check=False).stderr
     assert what_is_there(edge).replace("/var/lib/netc", "") != ""
-    edge.run(["rm", "-r", "/var/lib/netc"])
+    edge.run(["rm", "-rf", "/var/lib/netc"])
     assert what_is_there(edge) == before
 
 
