@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from live.compiled import script, up
 from live.lab import Host, Lab
-from live.test_splits import ANYONE, LAPTOP, MEMBER, PRIVATE, UNLISTED, Wrapper, scene, start, topology
+from live.process import Process
+from live.test_splits import ANYONE, LAPTOP, MEMBER, PRIVATE, UNLISTED, Scene, Wrapper, scene, start, topology
 from live.traffic import SILENCE, Capture, client, echo
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
@@ -140,3 +143,68 @@ def test_a_program_answers_clients_of_udp_where_the_topology_says_so(
         assert client(there.world, "udp", address, 7001, source=near) == near, "it is in `direct`"
         seen = client(there.world, "udp", address, 7001, source=stranger, timeout=SILENCE)
         assert seen == (stranger if answers else None)
+
+
+GREETER = """
+import socket, sys
+listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(sys.argv[2]))
+listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listening.bind(("0.0.0.0", int(sys.argv[1])))
+listening.listen(5)
+print("ready", flush=True)
+while True:
+    one, _ = listening.accept()
+    one.recv(10)
+    one.send(b"hello")
+    one.recv(10)
+"""
+VISITOR = """
+import socket, sys, time
+one = socket.socket(socket.AF_INET, socket.SOCK_STREAM, int(sys.argv[2]))
+one.connect((sys.argv[3], int(sys.argv[1])))
+one.send(b"x")
+print(one.recv(10), flush=True)
+sys.stdin.readline()
+"""
+TCP, MPTCP = "0", "262"
+
+
+def visit(there: Scene, protocol: str) -> Process:
+    """A program of the split that is connected to a server behind the tunnel, until it reads a line."""
+    there.world.start(["python3", "-c", GREETER, str(PORT), protocol]).wait_for("ready")
+    visitor = there.laptop.start([*MEMBER, "python3", "-c", VISITOR, str(PORT), protocol, UNLISTED[0]])
+    visitor.wait_for("hello")
+    return visitor
+
+
+def test_what_a_closed_connection_repeats_never_leaves_by_the_uplink(lab: Lab, tmp_path: Path) -> None:
+    """Its socket is of no program any more, and here its flow was forgotten: after a restart of the tunnel, or because
+    the other end does not acknowledge."""
+    there = scene(lab, tmp_path, topology())
+    start(there)
+    visitor = visit(there, TCP)
+    there.exit.run(["ip", "link", "set", "dev", "wg0", "down"])
+    capture = Capture(there.laptop, "eth0")
+    visitor.stop(signal.SIGKILL)
+    for _ in range(6):
+        there.laptop.run(["conntrack", "-D", "-p", "tcp", "--dport", str(PORT)], check=False)
+        time.sleep(1)
+    assert capture.packets(f"tcp port {PORT}") == []
+    sockets = there.laptop.run(["ss", "-Htan", "dport", f":{PORT}"]).stdout
+    assert "FIN-WAIT-1" in sockets, "or nothing is repeated"
+
+
+def test_another_path_of_mptcp_never_leaves_by_the_uplink(lab: Lab, tmp_path: Path) -> None:
+    """The kernel opens it: from an address that the host has for that, or to one that the server tells."""
+    there = scene(lab, tmp_path, topology())
+    start(there)
+    there.laptop.run(["ip", "address", "add", "192.168.1.9/24", "dev", "eth0"])
+    there.laptop.run(["ip", "mptcp", "limits", "set", "add_addr_accepted", "2", "subflow", "2"])
+    there.laptop.run(["ip", "mptcp", "endpoint", "add", "192.168.1.9", "dev", "eth0", "subflow"])
+    there.world.run(["ip", "address", "add", "198.51.100.81", "dev", "lo"])
+    there.world.run(["ip", "mptcp", "endpoint", "add", "198.51.100.81", "signal"])
+    capture = Capture(there.laptop, "eth0")
+    visit(there, MPTCP)
+    time.sleep(5)
+    tried = there.laptop.run(["nstat", "-asz", "MPTcpExtAddAddr", "MPTcpExtMPJoinSynTx"], check=False).stdout
+    assert capture.packets(f"tcp port {PORT}") == [], tried

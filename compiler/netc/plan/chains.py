@@ -54,6 +54,9 @@ class Passed(Enum):
     """Those that WireGuard devices of netc send themselves."""
     REPLIES = auto()
     """Replies to connections that the host passes on."""
+    OWNERLESS = auto()
+    """TCP that is of no program any more, or not yet, so that no owner says who sent it: what a closed connection
+    repeats after its flow was forgotten, and further paths of MPTCP. It is dropped."""
 
 
 class Answers(Struct, frozen=True):
@@ -275,6 +278,8 @@ def _choosing(ruleset: Ruleset) -> Iterator[Rule]:
         if split.outer:
             yield SplitRule(Stage.OUTER, split)
         yield from (SplitRule(Stage.ERRORS, split), SplitRule(Stage.RESUMED, split))
+    if any(split.by_owner for split in programs):
+        yield Passed.OWNERLESS
     if programs:
         wall = ruleset.filter
         yield Answers(wall is not None and wall.input == "drop", programs[0].near)

@@ -251,6 +251,11 @@ class SplitTunnel(Struct, frozen=True):
         return bool(self.group or self.user or self.slice)
 
     @property
+    def by_owner(self) -> bool:
+        """Whether it asks who has a packet's socket open. The control group is the socket's own, also without one."""
+        return bool(self.group or self.user or (self.slice and self.others))
+
+    @property
     def refuses(self) -> bool:
         """Whether it rejects IPv6, or DNS queries of a family without a resolver."""
         return self.ipv6 == "block" or len({ip.version for ip in self.resolvers}) == 1

@@ -29,6 +29,8 @@ from netc.plan.ruleset import SplitTunnel
 
 DIRECT = "netc-direct"
 REPLY = "-m conntrack --ctdir REPLY"
+OWNERLESS = ("! --syn -m conntrack --ctstate NEW,INVALID", "--syn --tcp-option 30")
+"""What a closed connection repeats after its flow was forgotten, and another path of a connection (MPTCP)."""
 
 
 def carries(split: SplitTunnel) -> str:
@@ -56,6 +58,9 @@ def lines(rule: SplitRule | Passed | Answers, hook: Hook, family: Family) -> Ite
             marks = (NESTED_MARK, OUTER_MARK)
             why = f"WireGuard's own packets ({marks[0]:#010x}, {marks[1]:#010x}) are not chosen."
             return [(f"-p udp -m mark --mark {masked(mark)} -j RETURN", why) for mark in marks]
+        case Passed.OWNERLESS:
+            why = "TCP that is of no program is dropped: nothing says whether a split chooses it."
+            return [(f"! -o lo -p tcp {words} -m owner ! --socket-exists -j DROP", why) for words in OWNERLESS]
         case Passed.REPLIES:
             return [(f"{REPLY} -j RETURN", "Replies to other incoming connections are not chosen.")]
         case Answers(judged=True):

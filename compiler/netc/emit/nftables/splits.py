@@ -36,13 +36,25 @@ OUTER = f"meta mark and {MARK} {{ {mark_value(NESTED_MARK)}, {mark_value(OUTER_M
 
 ANSWER = "ct direction reply tcp flags & (syn | ack) != syn"
 
+OWNERLESS = (
+    'oifname != "lo" ct state { new, invalid } tcp flags & syn == 0',
+    'oifname != "lo" tcp flags & (syn | ack) == syn tcp option 30 exists',
+)
+"""A connection goes on without a flow; another path of a connection begins (MPTCP, RFC 8684). A program itself may do
+both; if none has the socket, the kernel repeats what a closed one had to say, or follows the other end."""
+
 ANY_PROGRAM = Verbatim("meta skuid != 4294967295")
 """No user has the id -1. Packets without a socket, such as those that the kernel sends, do not match."""
 
 
 def values(ruleset: Ruleset) -> dict[str, object]:
     """All that `split.j2` prints."""
-    return {"splits": [_chains(split, ruleset) for split in ruleset.splits], "masks": MASKS}
+    return {
+        "splits": [_chains(split, ruleset) for split in ruleset.splits],
+        "masks": MASKS,
+        "ownerless": any(split.by_owner for split in ruleset.splits),
+        "any_program": ANY_PROGRAM,
+    }
 
 
 def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
@@ -57,6 +69,8 @@ def guarded(splits: Sequence[SplitTunnel]) -> dict[str, object]:
         "outer": Verbatim(OUTER),
         "own": Verbatim(OWN),
         "answer": Verbatim(ANSWER),
+        "ownerless": [Verbatim(one) for one in OWNERLESS if any(split.by_owner for split in splits)],
+        "any_program": ANY_PROGRAM,
         "forged": [Verbatim(line) for split in splits if split.of_programs for line in _forged(split)],
         "programs": [one for one in printed if one["of_programs"]],
         "passing": [one for one in printed if not one["of_programs"]],
@@ -114,6 +128,9 @@ def line(rule: SplitRule | Passed | Answers, hook: Hook) -> Printed:
             return why, [f"{OUTER} accept"]
         case Passed.REPLIES:
             return [], ["ct direction reply accept"]
+        case Passed.OWNERLESS:
+            why = ["TCP that is of no program is dropped: nothing says whether a split chooses it."]
+            return why, [f"{words} jump split_ownerless" for words in OWNERLESS]
         case Answers(judged=True):
             return ["Replies to other incoming connections are not chosen."], ["ct direction reply jump split_direct"]
         case Answers(near=near):
