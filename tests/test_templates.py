@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +18,7 @@ import night
 from examples import ROOT
 from netc.emit.host import FILES, netc_host
 from netc.emit.render import Verbatim, about, argv, listed, origin, token, units, word
-from netc.language.names import CredentialName, DnsName, HostPath, InterfaceName, PartName
+from netc.language.names import COMMON_COMMANDS, CredentialName, DnsName, HostPath, InterfaceName, PartName
 from netc.language.values import Endpoint
 
 TEMPLATES = tuple(sorted((ROOT / "templates").rglob("*.j2")))
@@ -283,3 +284,22 @@ def test_no_list_in_a_script_is_read_from_what_may_fail_unseen() -> None:
 )
 def test_a_list_that_may_fail_unseen_is_found(line: str) -> None:
     assert any(form.search(line) for form in UNCHECKED_LISTS.values())
+
+
+COMMAND = re.compile(r"(?:^|[|;&({!] *|\$\(|exec |then |do |else )([a-z][a-z0-9-]*)(?= [^)=]| *$|\))")
+
+
+def test_no_command_of_a_split_hides_a_program_that_scripts_run() -> None:
+    """/usr/local/bin comes first in PATH: what `t` itself runs, or netc-host, must not be `t`."""
+    lines = [
+        line.strip()
+        for path in sorted((ROOT / "templates").rglob("*"))
+        if path.suffix in (".bash", ".j2") and path.parent.name in ("bash", "host")
+        for line in path.read_text().splitlines()
+        if not line.lstrip().startswith("#")
+    ]
+    words = {word for line in lines for word in COMMAND.findall(line)}
+    run = {word for word in words if shutil.which(word, path="/usr/sbin:/usr/bin")}
+
+    assert {"flock", "timeout", "unshare", "setpriv", "install"} <= run
+    assert sorted(run - set(COMMON_COMMANDS.split())) == []

@@ -17,6 +17,8 @@ from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
 from netc.network.uplinks import every_address
 
+STUB = IPAddress("127.0.0.53")
+
 
 def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
@@ -132,6 +134,11 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
     if tunnel.table is not None:
         what = "a tunnel in a namespace uses the main table there, and this one has a `table`"
         yield Diagnostic("NC0908", (*tunnel.where, "table"), what, "leave it out", ((*where, "tunnel"),), on_key=True)
+    for index, ip in enumerate(settings.dns or ()):
+        if ip == STUB:
+            what = f"{ip} is systemd-resolved on the host, and nothing listens there in a namespace"
+            hint = 'write `dns = ["9.9.9.9"]`, or another resolver that the tunnel leads to'
+            yield Diagnostic("NC0909", (*where, "dns", index), what, hint, severity=Severity.WARNING)
     if settings.services and not (settings.dns or tunnel.dns):
         what = "the namespace has no resolver, so its services cannot resolve names"
         yield Diagnostic(

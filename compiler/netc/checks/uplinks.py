@@ -23,7 +23,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
         for name, settings in table.uplinks.items():
             where: KeyPath = ("hosts", host, "uplinks", name)
             yield from _uplink(host, settings, where, network)
-            yield from _gateways(settings, where)
+            yield from _gateways(settings, _tunnel(host, settings, network), where)
             yield from _nowhere(settings, where)
             yield from _no_relay(settings, _tunnel(host, settings, network), where)
         resolved = uplinks(host, network)
@@ -85,15 +85,24 @@ def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface |
     return by_origin(host, network).get(("hosts", host, "tunnels", settings.tunnel))
 
 
-def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
+def _gateways(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Diagnostic]:
     given = settings.gateway or ()
     prefixes = {net.version for net in settings.prefixes}
+    inside = {net.version for net in tunnel.addresses} if tunnel else set()
     for index, ip in enumerate(given):
         at: KeyPath = (*where, "gateway", index)
         earlier = [other for other in given[:index] if other.version == ip.version]
         if earlier:
             hint = "leave it out, or write a second uplink with it"
             yield Diagnostic("NC1204", at, f"`gateway` has two IPv{ip.version} routers, {earlier[0]} and {ip}", hint)
+        elif isinstance(tunnel, SixToFourInterface):
+            if not _is_relay(ip):
+                what = f"{ip} is no relay: a 6to4 tunnel reaches a router by the public IPv4 address in `::192.88.99.1`"
+                hint = f'write `gateway = "::{ip}"`' if ip.version == 4 else 'write `gateway = "::192.88.99.1"`'
+                yield Diagnostic("NC1204", at, what, hint)
+        elif inside and ip.version not in inside | prefixes:
+            what = f"`gateway` has the IPv{ip.version} router {ip}, and tunnel `{settings.tunnel}` has no such address"
+            yield Diagnostic("NC1204", at, what, f"leave it out, or give the tunnel an IPv{ip.version} `address`")
         elif settings.interface and ip.version not in prefixes:
             what = f"`gateway` has the IPv{ip.version} router {ip}, and `prefixes` has no IPv{ip.version} prefix"
             yield Diagnostic("NC1204", at, what, f"leave it out, or add an IPv{ip.version} prefix")
@@ -110,6 +119,14 @@ def _gateways(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
             "write the address of the router as `gateway`, or `gateway = false` on a point-to-point link",
             on_key=True,
         )
+
+
+def _is_relay(ip: IPAddress) -> bool:
+    """An IPv4 address of the internet, as IPv6 writes it (RFC 4291 section 2.5.5.1). The kernel sends to no other."""
+    if ip.version == 4 or int(ip) >> 32:
+        return False
+    inner = IPAddress(int(ip), 4)
+    return inner.is_unicast() and not (inner.is_ipv4_private_use() or inner.is_loopback() or inner.is_link_local())
 
 
 def _no_relay(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Diagnostic]:
