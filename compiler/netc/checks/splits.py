@@ -163,15 +163,25 @@ def _ipv6(split: Split) -> Iterator[Diagnostic]:
         yield Diagnostic("NC1704", (*split.origin, "ipv6"), what, hint, (split.tunnel.where,))
 
 
+def _is_sent(family: int, split: Split) -> bool:
+    return family in split.families and (family == 4 or split.ipv6 == "tunnel")
+
+
 def _dns(split: Split) -> Iterator[Diagnostic]:
     seen: dict[int, KeyPath] = {}
+    usable = {ip.version: ip for ip in reversed(split.tunnel.dns) if _is_sent(ip.version, split)}
+    if split.is_local and usable and not split.resolvers:
+        what = f"tunnel `{split.settings.tunnel}` has resolvers, and the split uses those of the host"
+        listed = ", ".join(f'"{ip}"' for _, ip in sorted(usable.items()))
+        hint = f"write `dns = [{listed}]`, or queries for names may leave by the uplink"
+        yield Diagnostic("NC1703", split.origin, what, hint, (split.tunnel.where,), Severity.WARNING, on_key=True)
     for index, ip in enumerate(split.resolvers):
         where: KeyPath = (*split.origin, "dns", index)
         first = seen.setdefault(ip.version, where)
         if first != where:
             what = f"`dns` has two IPv{ip.version} resolvers, and a split takes one for each family"
             yield Diagnostic("NC1703", where, what, "leave it out", (first,))
-        elif ip.version not in split.families or (ip.version == 6 and split.ipv6 != "tunnel"):
+        elif not _is_sent(ip.version, split):
             what = f"the split sends no IPv{ip.version} into the tunnel, so programs do not reach resolver {ip}"
             yield Diagnostic("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
         elif ip.is_loopback() or ip.is_link_local():
