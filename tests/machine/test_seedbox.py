@@ -111,7 +111,7 @@ def test_a_seedbox_runs_stops_without_a_trace_and_survives_a_reboot(lab: Lab, tm
     endpoints = ["ip", "netns", "exec", "vpn", "wg", "show", "wg-azire", "endpoints"]
     assert server.run(endpoints).stdout.split()[1] == "(none)"
     dns(world, "192.0.2.77", "198.51.100.1")
-    assert within(60, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
+    assert within(120, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
 
     # A tunnel that restarts does not take the services with it.
     mains = server.run(["systemctl", "show", "-p", "MainPID", *NAMES]).stdout
@@ -135,7 +135,7 @@ def test_a_seedbox_runs_stops_without_a_trace_and_survives_a_reboot(lab: Lab, tm
     plug(lab, server, world)
     assert active(server, "netc.target", *PARTS, *NAMES) == ["active"] * 5
     published(server, world)
-    assert within(60, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
+    assert within(120, lambda: server.run(endpoints).stdout.split()[1] == "192.0.2.77:51820")
 
     server.power_cut()
     server.boot()
