@@ -16,7 +16,7 @@ not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
 dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
   local folder sum last='' known=$store/walked
   [[ -s /etc/netc/walks ]] || return 0
-  folder=$(mktemp -d /run/netc-walk.XXXXXX) || return
+  folder=$(mktemp -d /run/netc-walk.XXXXXX) || return # as for `install` (bring.bash)
   copy_filters "$folder" /etc/netc/walks >"$folder/rows"
   sum=$(summed "$folder")
   { read -r last <"$known"; } 2>/dev/null
