@@ -46,7 +46,7 @@ least: $(LEAST)/.ready
 $(LEAST)/.ready: pyproject.toml
 	rm -rf $(LEAST)
 	python3 -m venv $(LEAST)
-	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check pytest hypothesis --editable . \
+	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check pytest hypothesis taplo tombi --editable . \
 		$$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)",/\1==\2.*/p' pyproject.toml)
 	@touch $@
 
