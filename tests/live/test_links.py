@@ -234,7 +234,7 @@ address = "fd66::2/64"
 
 
 def test_a_vxlan_end_that_restarts_answers_its_peer_at_once(lab: Lab, tmp_path: Path) -> None:
-    """Its peer has the MAC address of before in its cache, and would send there for 20 seconds."""
+    """Its peer has the MAC address of before in its cache, and would send there for up to a minute."""
     one, other = ("".join(f'"{family[side]}", ' for family in (FOUR, SIX)) for side in (0, 1))
     a, b = pair(lab, tmp_path, BOTH.format(kind="vxlan", more="", one=one, other=other))
     up(a)
