@@ -11,8 +11,8 @@ from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
-from netc.network.profiles import WORLD
+from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel
+from netc.network.profiles import WORLD, is_refused
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 
@@ -81,10 +81,10 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
         yield Diagnostic(
             "NC2202", where, "the neighbour has both `tunnel` and `interface`", "leave one of the two out", on_key=True
         )
-    if peer.multihop and (peer.tunnel or peer.interface or peer.address.is_link_local()):
+    if peer.multihop and (peer.tunnel or peer.interface or is_fe80(peer.address)):
         what = "`multihop` is for a neighbour behind other routers, and this one is on a link of the host"
         yield Diagnostic("NC2202", (*where, "multihop"), what, "leave it out")
-    elif peer.address.is_link_local() and not (peer.tunnel or peer.interface):
+    elif is_fe80(peer.address) and not (peer.tunnel or peer.interface):
         what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
         yield Diagnostic(
             "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that leads to the neighbour"
@@ -123,12 +123,12 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, where BIRD does not run"
         yield Diagnostic("NC2202", (*where, "tunnel"), what, "make a second tunnel that is in no namespace")
     if local is None:
-        kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
+        kind = "fe80" if is_fe80(peer.address) else f"IPv{peer.address.version}"
         what = f"tunnel `{peer.tunnel}` has no {kind} address for our end of the session"
         yield Diagnostic(
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
-    elif not peer.address.is_link_local() and not any(peer.address in net for net in tunnel.addresses):
+    elif not is_fe80(peer.address) and not any(peer.address in net for net in tunnel.addresses):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
@@ -170,7 +170,7 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
     bgp = network.topology.hosts[host].bgp
     for name, other in bgp.peers.items() if bgp else ():
-        if other.tunnel == peer.tunnel and other.asn == peer.asn and other.address.is_link_local():
+        if other.tunnel == peer.tunnel and other.asn == peer.asn and is_fe80(other.address):
             hint = f"leave it out: the session of `{name}` carries the routes of both families"
             return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
@@ -193,6 +193,12 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
         )
+    for index, asn in enumerate(peer.private_asns):
+        if peer.role == "collector" or not is_refused(asn, bgp.profile):
+            what = f"profile `{bgp.profile}` does not refuse {asn}, so `private_asns` need not name it"
+            if peer.role == "collector":
+                what = "we import no routes from a collector, so `private_asns` has no effect"
+            yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
     for index, net in enumerate(peer.prefixes):
         at: KeyPath = (*where, "prefixes", index)
         own = [i for i, one in enumerate(bgp.prefixes) if net in one or one in net]

@@ -49,8 +49,8 @@ from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
-from netc.network.peers import peer_device, peer_families, peer_local
-from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
+from netc.network.peers import all_private_asns, peer_device, peer_families, peer_local, private_asns
+from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
@@ -163,6 +163,8 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
         refused_asns=REFUSED_ASNS[bgp.profile],
+        public_asns=public_asns(bgp.profile),
+        private_asns=all_private_asns(topology),
         roa=tuple(_roas("roa", bgp.roa, families(bgp))),
         roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
         flaps=tuple(_roas("flaps", bgp.flaps, families(bgp))),
@@ -246,6 +248,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         gtsm=peer.gtsm,
         bfd=peer.bfd,
         send_hold=peer.send_hold,
+        private_asns=private_asns(peer, bgp),
         requires=tuple(sorted(peer.require)),
     )
 

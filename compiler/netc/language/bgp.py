@@ -92,6 +92,13 @@ class BgpPeer(Table):
         ),
     )
     local: Address | None = Field(None, description="Our own address. Default: the tunnel's in the same family.")
+    private_asns: OneOrMany[Asn] = Field(
+        (),
+        description=(
+            "ASNs that the profile refuses and the neighbour's paths may begin with, after its own: providers have "
+            "such between themselves and the internet. Routers remove them from paths that other ASes get."
+        ),
+    )
     tunnel: TunnelName | None = Field(None, description="The tunnel of this host that leads to the neighbour.")
     interface: InterfaceName | None = Field(None, description="Or an interface of the image that leads to it.")
     multihop: Hops | None = Field(
@@ -190,9 +197,10 @@ class Bgp(Table):
 
     asn: Asn = Field(description="The AS number that other ASes see.")
     internal: InternalBgp = Field(
+        "mesh",
         description=(
             "How our own routers exchange routes: a confederation (RFC 5065), a fake one, a full mesh, or "
-            "route reflectors."
+            "route reflectors. Default: mesh. A single router has nobody to exchange routes with."
         ),
     )
     next_hop: Literal["recursive", "med"] | None = Field(

@@ -6,10 +6,12 @@ from netaddr import IPAddress
 
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName, InterfaceName
+from netc.language.topology import Topology
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
-from netc.network.speakers import families, loopback
+from netc.network.profiles import is_refused
+from netc.network.speakers import families, loopback, speakers
 
 
 def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:
@@ -30,8 +32,26 @@ def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | N
         return loopback(host, peer.address.version, network.topology)
     tunnel = peer_tunnel(host, peer, network)
     held = [net.ip for net in tunnel.addresses] if tunnel else []
-    is_near = peer.address.is_link_local()
-    return next((ip for ip in held if ip.version == peer.address.version and ip.is_link_local() == is_near), None)
+    is_near = is_fe80(peer.address)
+    return next((ip for ip in held if ip.version == peer.address.version and is_fe80(ip) == is_near), None)
+
+
+def is_fe80(address: IPAddress) -> bool:
+    """Every interface has this subnet. Of IPv4's 169.254.0.0/16, providers route single addresses."""
+    return bool(address.version == 6 and address.is_link_local())
+
+
+def private_asns(peer: BgpPeer, bgp: Bgp) -> tuple[int, ...]:
+    """ASNs that the profile refuses, and that paths of this neighbour may begin with."""
+    return tuple(sorted({asn for asn in (peer.asn, *peer.private_asns) if is_refused(asn, bgp.profile)}))
+
+
+def all_private_asns(topology: Topology) -> tuple[int, ...]:
+    """Those of all neighbours of the AS."""
+    bgp = topology.bgp
+    tables = (topology.hosts[host].bgp for host in speakers(topology))
+    peers = (peer for table in tables if table for peer in table.peers.values())
+    return tuple(sorted({asn for peer in peers for asn in private_asns(peer, bgp)})) if bgp else ()
 
 
 def peer_families(peer: BgpPeer, bgp: Bgp) -> tuple[Family, ...]:

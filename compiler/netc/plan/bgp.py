@@ -60,6 +60,10 @@ class System(Struct, frozen=True):
     """Ranges of which no part is imported."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of the ASNs that no AS path may contain."""
+    public_asns: tuple[tuple[int, int], ...]
+    """All others."""
+    private_asns: tuple[int, ...]
+    """Refused ASNs that neighbours have. Other ASes do not see them."""
     roa: tuple[RoaServer | RoaFile, ...]
     """Sources of ROAs."""
     roa_strict: bool
@@ -116,6 +120,8 @@ class Session(Struct, frozen=True):
     bfd: bool = False
     send_hold: int | None = None
     """Seconds; None: BIRD's own."""
+    private_asns: tuple[int, ...] = ()
+    """Refused ASNs that paths of the neighbour may begin with."""
     requires: tuple[Required, ...] = ()
     """Capabilities without which it does not come up."""
 

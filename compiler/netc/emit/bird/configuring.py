@@ -62,6 +62,9 @@ NEIGHBOUR: dict[SessionKind, str] = {
 
 OWN = "Prefixes that this router announces."
 LOOPBACK = "Our loopback addresses, for Babel."
+OTHERS = "Connected networks of interfaces that others made."
+HOPS = "The host's routes, which resolve next hops of multihop sessions."
+IGP_HOPS = "Routes of the IGP, which resolve next hops of our own routers."
 ANYCAST = "Anycast: the check of the service enables and disables this protocol. The file keeps its state."
 DRAINING = "The same while the service drains: the last resort (RFC 8326)."
 
@@ -76,18 +79,38 @@ def config(router: Router, about: str) -> Config:
 
 
 def _beside(router: Router) -> Iterator[Table]:
+    hops = policy.hop_families(router)
     if router.table != MAIN:
-        yield from (Table(f"learned{family}", family) for family in policy.learned_families(router))
+        only = (family for family in policy.learned_families(router) if family not in hops)
+        yield from (Table(f"learned{family}", family) for family in only)
+    yield from (Table(_hops(family), family) for family in hops)
+    yield from (Table(_igp_table(family), family) for family in hops if _is_igp_apart(router))
+
+
+def _hops(family: Family) -> str:
+    return f"nexthops{family}"
+
+
+def _igp_table(family: Family) -> str:
+    return f"igp{family}"
+
+
+def _is_igp_apart(router: Router) -> bool:
+    """The kernel's default route would resolve next hops of our own routers too, if it were in their table."""
+    return router.table == MAIN and router.system is not None and router.system.recursive
 
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
-    for family in _families(router):
+    for family in sorted({*_families(router), *policy.hop_families(router)}):
         yield from _kernel(router, family)
+    if hops := policy.hop_families(router):
+        channels = tuple(Channel(family, True, False, _hops(family)) for family in hops)
+        yield Connected(ProtocolName("nexthops"), HOPS, channels, ())
     if router.learning:
         learned = policy.learned_families(router)
         channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
-        yield Connected(ProtocolName("connected"), channels, router.learning.excluded)
+        yield Connected(ProtocolName("connected"), OTHERS, channels, router.learning.excluded)
     for family in _families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.internal) if net.version == family} if system else set()
@@ -106,16 +129,29 @@ def _protocols(router: Router) -> Iterator[Protocol]:
 
 def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
     """Two kernel protocols cannot share a table of BIRD's or of the kernel's."""
+    learns, hops = family in policy.learned_families(router), family in policy.hop_families(router)
+    heard = kernel.import_kernel(router, family) if learns or hops else False
+    master = f"master{family}"
+    if family not in _families(router):
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, _hops(family)), None, learns=True)
+        return
     name, said = ProtocolName(f"kernel{family}"), kernel.export_kernel(router, family)
-    learns = family in policy.learned_families(router)
-    heard = kernel.import_kernel(router, family) if learns else False
     if router.table == MAIN:
-        yield Kernel(name, Channel(family, heard, said), None, learns)
+        yield Kernel(name, Channel(family, heard, said), None, learns or hops)
+        if hops:
+            yield Pipe(ProtocolName(f"nexthops-pipe{family}"), HOPS, master, _hops(family), kernel.of_kernel())
+        if hops and _is_igp_apart(router):
+            igp = _igp_table(family)
+            yield Pipe(ProtocolName(f"igp-pipe{family}"), IGP_HOPS, master, igp, kernel.of_igp(router))
         return
     yield Kernel(name, Channel(family, False, said), router.table)
-    if learns:
-        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, f"learned{family}"), None, learns)
-        yield Pipe(ProtocolName(f"learned-pipe{family}"), family, f"learned{family}")
+    if learns or hops:
+        table = _hops(family) if hops else f"learned{family}"
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, table), None, learns=True)
+        if learns:
+            about = f"Copies routes of {table} into {master}."
+            announced = kernel.to_announce() if hops else True
+            yield Pipe(ProtocolName(f"learned-pipe{family}"), about, table, master, announced)
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
@@ -241,6 +277,7 @@ def _terms(session: Session, router: Router, system: System) -> BgpTerms:
 
 def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
     over_six = session.remote.version == 6 and family == 4
+    hops: tuple[Family, ...] = (4, 6) if over_six else (family,)
     if policy.is_outer(session):
         return BgpChannel(
             family,
@@ -252,7 +289,10 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             receive_limit=_limit(session.limits, family),
             export_limit=_limit(session.export_limits, family),
             add_paths=session.kind == "collector",
-            import_table=bool(system.roa or system.flaps) and session.kind != "collector",
+            # Next hops of routes in an import table are not looked up again when routes change.
+            import_table=bool(system.roa or system.flaps) and session.kind != "collector" and session.direct,
+            recursive=policy.is_multihop(session),
+            igp_tables=tuple(map(_hops, hops)) if policy.is_multihop(session) else (),
         )
     return BgpChannel(
         family,
@@ -261,6 +301,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         next_hop_self=not system.recursive,
         recursive=system.recursive,
         extended_next_hop=over_six and not system.recursive,
+        igp_tables=(_igp_table(family),) if _is_igp_apart(router) and family in policy.hop_families(router) else (),
     )
 
 

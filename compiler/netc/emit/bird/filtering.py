@@ -104,6 +104,13 @@ class In(Struct, frozen=True):
     of: Set
 
 
+class Begins(Struct, frozen=True):
+    """An AS path of ASNs of `first` alone, or, with `then`, one that goes on with ASNs of `then` alone."""
+
+    first: Numbers
+    then: Numbers | None = None
+
+
 class Has(Struct, frozen=True):
     """The route carries the community."""
 
@@ -130,10 +137,11 @@ class Defined(Struct, frozen=True):
 
 
 class Roa(Struct, frozen=True):
-    """What the table says about the route and the last AS of its path."""
+    """What the table says about the route and the last AS of its path, or about the route and `origin`."""
 
     table: RoaTable
     verdict: Literal["ROA_VALID", "ROA_INVALID"]
+    origin: int | None = None
 
 
 class Not(Struct, frozen=True):
@@ -144,7 +152,7 @@ class All(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Has | Is | Differs | Longer | Defined | Roa | Not | All
+Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All
 
 
 class Accept(Struct, frozen=True):

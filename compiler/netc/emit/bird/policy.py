@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, get_args
 
+from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.communities import (
     CLASS,
     DN42,
     NO_ADVERTISE,
+    NO_EXPORT,
     NO_EXPORT_SUBCONFED,
     from_external,
     learned_from,
@@ -27,6 +29,7 @@ from netc.emit.bird.filtering import (
     Again,
     All,
     Assign,
+    Begins,
     Call,
     Defined,
     Differs,
@@ -94,7 +97,7 @@ def functions(router: Router) -> tuple[Function, ...]:
         return ()
     spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
     measured = (_keep_worst(),) if any(session.measures for session in router.sessions) else ()
-    rejecting = (_reject_path(system), *(_reject_prefix(router, family) for family in spoken))
+    rejecting = (*(_reject_path(router, private) for private in _begun(router)), *(_reject_prefix(router, family) for family in spoken))
     return (*rejecting, *measured, _import_external(system), _export_external(system))
 
 
@@ -125,7 +128,33 @@ def is_outer(session: Session) -> bool:
     return found
 
 
-def _reject_path(system: System) -> Function:
+def is_multihop(session: Session) -> bool:
+    """An external neighbour behind other routers. The kernel's own routes say how packets reach its next hops."""
+    return is_outer(session) and not session.direct and session.kind != "collector"
+
+
+def hop_families(router: Router) -> tuple[Family, ...]:
+    """The families of next hops that multihop neighbours may announce."""
+    found: set[Family] = set()
+    for session in filter(is_multihop, router.sessions):
+        found |= {*session.families, 4 if session.remote.version == 4 else 6}
+    return tuple(sorted(found))
+
+
+def some_are_unresolved(router: Router) -> bool:
+    """Whether BIRD looks next hops up, and may find nothing."""
+    return bool((router.system and router.system.recursive) or hop_families(router))
+
+
+def _begun(router: Router) -> tuple[tuple[int, ...], ...]:
+    external = [session for session in router.sessions if is_outer(session) and session.kind != "collector"]
+    return tuple(sorted({session.private_asns for session in external}))
+
+
+def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
+    """`private` are refused ASNs that the neighbour's paths may begin with."""
+    system = router.system
+    assert system is not None
     own = tuple((asn, asn) for asn in sorted({system.asn, *system.members}))
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Reject(),)),
@@ -133,13 +162,23 @@ def _reject_path(system: System) -> Function:
         When(All((Is("bgp_path.last", 0), Longer("bgp_path.len", 0))), (Reject(),)),
         When(Differs("bgp_path.last", "bgp_path.last_nonaggregated"), (Reject(),)),
         When(In("bgp_path", Numbers(own)), (Reject(),)),
-        When(In("bgp_path", Numbers(system.refused_asns)), (Reject(),)),
+        *(_begins(system, private) if private else (When(In("bgp_path", Numbers(system.refused_asns)), (Reject(),)),)),
     )
     about = (
         f"Rejects AS paths of more than {LONGEST_PATH} ASNs, with an AS_SET (RFC 9774), an ASN of ours (a loop), or a "
-        "refused ASN."
+        "refused ASN"
     )
-    return Function("reject_path", about, body)
+    if not private:
+        return Function("reject_path", f"{about}.", body)
+    twin = [other for other in _begun(router) if other[:1] == private[:1]].index(private)
+    name = f"reject_path_{private[0]}" + (f"_{twin + 1}" if twin else "")
+    return Function(name, f"{about} after {', '.join(map(str, private))}.", body)
+
+
+def _begins(system: System, private: tuple[int, ...]) -> Iterator[Statement]:
+    first = Numbers(tuple((asn, asn) for asn in private))
+    neither = All((Not(Begins(first)), Not(Begins(first, Numbers(system.public_asns)))))
+    yield When(neither, (Reject(),))
 
 
 def _reject_prefix(router: Router, family: Family) -> Function:
@@ -206,15 +245,14 @@ def import_external(session: Session, router: Router, family: Family) -> Filter:
 
 
 def _import(session: Session, system: System, router: Router, family: Family) -> Iterator[Statement]:
-    yield Call(_reject_path(system))
+    yield Call(_reject_path(router, session.private_asns))
     yield Call(_reject_prefix(router, family))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Reject(),))
     if system.roa:
         verdict: Literal["ROA_VALID", "ROA_INVALID"] = "ROA_VALID" if system.roa_strict else "ROA_INVALID"
-        said = Roa(RoaTable("roa", family), verdict)
-        yield When(Not(said) if system.roa_strict else said, (Reject(),))
+        yield from _judged(Roa(RoaTable("roa", family), verdict), session, system)
     if system.flaps:
         yield When(Roa(RoaTable("flap", family), "ROA_INVALID"), (Reject(),))
     yield Call(_import_external(system))
@@ -226,6 +264,17 @@ def _import(session: Session, system: System, router: Router, family: Family) ->
     if system.recursive:
         yield Assign("bgp_next_hop", source(router, family))
     yield Accept()
+
+
+def _judged(said: Roa, session: Session, system: System) -> Iterator[Statement]:
+    judge = When(Not(said) if system.roa_strict else said, (Reject(),))
+    if session.kind != "downstream" or not session.private_asns:
+        yield judge
+        return
+    ours = replace(said, origin=system.asn)
+    yield Note("Other ASes see our AS as the origin of routes from a private ASN.")
+    private = In("bgp_path.last", Numbers(tuple((asn, asn) for asn in session.private_asns)))
+    yield When(private, (When(Not(ours) if system.roa_strict else ours, (Reject(),)),), (judge,))
 
 
 def source(router: Router, family: Family) -> IPAddress:
@@ -240,17 +289,24 @@ def export_external(session: Session, router: Router, family: Family) -> Filter:
     return tuple(_export(session, router, family))
 
 
+def _without_private(session: Session, system: System) -> Iterator[Statement]:
+    """The neighbour itself has to see its own ASN: it rejects what comes back to it."""
+    others = tuple((asn, asn) for asn in system.private_asns if asn not in session.private_asns)
+    if others:
+        yield Forget("bgp_path", Numbers(others))
+
+
 def _export(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     system = router.system
     assert system is not None
     last = (Add(GRACEFUL_SHUTDOWN),) if system.drained else ()
-    go = (*_measured(session), *last, Call(_export_external(system)), Accept())
+    go = (*_measured(session), *last, *_without_private(session, system), Call(_export_external(system)), Accept())
     tags = tuple(Add(dn42(number)) for number in system.tags)
     anycast = tuple(net for net in system.anycast if net.version == family)
     here = (*of(router, family), *(net for net in served(router, family) if net in anycast))
     yield When(All((Is("source", "RTS_STATIC"), In("net", exactly(here)))), (*tags, *go))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
-    if system.recursive:
+    if some_are_unresolved(router):
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
     if anycast:
         ours = Not(In("bgp_large_community", from_external(system)))
@@ -288,9 +344,12 @@ def _export_internal(session: Session, router: Router, family: Family) -> Iterat
         here = All((Is("source", "RTS_STATIC"), In("net", exactly(internal))))
         yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
     if family in learned_families(router):
-        yield When(In("source", Words(("RTS_DEVICE", "RTS_INHERIT"))), (*own, Accept()))
+        learned = In("source", Words(("RTS_DEVICE", "RTS_INHERIT")))
+        # Kernel routes that resolve next hops, and nothing else, do not carry it.
+        only = All((learned, Has(NO_EXPORT))) if family in hop_families(router) else learned
+        yield When(only, (*own, Accept()))
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
-    if system.recursive:
+    if some_are_unresolved(router):
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
     if system.drained:
         yield Assign("bgp_local_pref", 0)
