@@ -16,6 +16,7 @@ SUBJECTS = (
     "kinds",
     "addresses",
     "routes",
+    "point_to_point",
     "names",
     "ports",
     "peers",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPAddress, spanning_cidr
+from netaddr import IPAddress, IPNetwork, spanning_cidr
 
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.bgp import Bgp, BgpPeer
 from netc.language.names import HostName
+from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
 from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel
@@ -128,7 +129,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         yield Diagnostic(
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
-    elif not is_fe80(peer.address) and not any(peer.address in net for net in tunnel.addresses):
+    elif not is_fe80(peer.address) and not _is_on(peer.address, tunnel):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
@@ -145,38 +146,58 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
 def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A neighbour without `tunnel` and `interface` that the host reaches through a tunnel or link, by its `routes`.
     An interface of the image may be in part of a larger one, and lead to the neighbour."""
-    if peer.multihop or peer.interface:
+    if peer.multihop or peer.interface or is_fe80(peer.address):
         return
     table = network.topology.hosts[host]
     interfaces = [one for one in network.interfaces[host] if not one.namespace]
     subnets = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
     subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
     subnets += [net for one in interfaces for net in one.addresses]
+    subnets += [IPNetwork(ip) for one in interfaces for ip in one.peer_addresses]
     small = [(one, net) for one in interfaces for net in one.routes if net.prefixlen >= SMALL[net.version]]
     by = next((one for one, net in small if peer.address in net), None)
-    if by is None or any(peer.address in net for net in subnets):
+    if any(peer.address in net for net in subnets):
+        return
+    if by is None:
+        yield from _in_no_subnet(host, peer, where, subnets)
         return
     is_tunnel = by.origin[0] == "hosts"
     what = f"only `routes` of {'tunnel' if is_tunnel else 'link'} `{by.origin[-1]}` reach {peer.address}"
     what += ", and BIRD does not find a neighbour by a route"
     hint = "write `multihop = 2`: it is behind another router"
     if is_tunnel:
-        hint = f'use fe80 addresses, here and in `address` of {by.origin[-1]}, with `tunnel = "{by.origin[-1]}"`'
+        hint = f'write `tunnel = "{by.origin[-1]}"`, and `peer_address = "{peer.address}"` there in place of the route'
     yield Diagnostic("NC2202", (*where, "address"), what, hint, (by.where,))
 
 
+def _in_no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, subnets: list[IPNetwork]) -> Iterator[Diagnostic]:
+    """With a `local` that the topology does not know, the neighbour is on an interface that it does not know either."""
+    known = [net for net in subnets if net.version == peer.address.version]
+    if not known or (peer.local and not any(peer.local == net.ip for net in known)):
+        return
+    what = f"{peer.address} is in no subnet of {host}, so BIRD does not find the neighbour"
+    hint = "write `multihop = 2` if it is behind a router, else the `interface` that leads to it"
+    yield Diagnostic("NC2202", (*where, "address"), what, hint, (("hosts", host, "addresses"),))
+
+
+def _is_on(ip: IPAddress, tunnel: Interface) -> bool:
+    return ip in tunnel.peer_addresses or any(ip in net for net in tunnel.addresses)
+
+
 def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface, network: Network) -> Diagnostic:
-    """The cure is fe80: a large subnet with both ends in it would take addresses of others into the tunnel."""
+    """A large subnet with both ends in it would take addresses of others into the tunnel."""
     what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
     bgp = network.topology.hosts[host].bgp
     for name, other in bgp.peers.items() if bgp else ():
         if other.tunnel == peer.tunnel and other.asn == peer.asn and is_fe80(other.address):
             hint = f"leave it out: the session of `{name}` carries the routes of both families"
             return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
+    own = next((net for net in tunnel.addresses if net.version == peer.address.version), None)
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
-    own = next((net.ip for net in tunnel.addresses if net.version == peer.address.version), None)
-    if own and (subnet := spanning_cidr((own, peer.address))).prefixlen >= SMALL[subnet.version]:
-        hint += f", or write `{own}/{subnet.prefixlen}` there"
+    if own and is_alone(own) and not tunnel.peer_addresses:
+        hint = f'write `peer_address = "{peer.address}"` in {peer.tunnel}'
+    elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
+        hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
 
 

@@ -107,6 +107,13 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
+    peer_address: OneOrMany[Address] = Field(
+        (),
+        description=(
+            "The far end's address, at most one of each family, if our own is alone in its subnet (/32 or /128). The "
+            "host has a route to it, as by `ip address add OURS peer THEIRS`."
+        ),
+    )
     dns: AnyNumber[Address] = Field(
         (),
         description="Resolvers that the host reaches through the tunnel. `[]`: none of those that the `import` names.",
