@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
 from netaddr import IPAddress, IPNetwork, spanning_cidr
 
-from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.bgp import Bgp, BgpPeer
+from netc.diagnostic import Diagnostic, KeyPath, dotted
+from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel
+from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel, role_of
 from netc.network.profiles import WORLD, is_refused
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 
 SMALL = {4: 24, 6: 64}
 """The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route to a neighbour."""
+
+
+ROLES = tuple(f"`{role}`" for role in get_args(Role))
+
+ROLELESS = {"collector": "a collector has no role", "mutual-transit": "with mutual transit, a session has no role"}
+"""Of RFC 9234."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -33,6 +40,9 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _number(peer, bgp, where, network)
             yield from _reach(host, peer, where, network)
             yield from _near(host, peer, where, network)
+            if role_of(peer, bgp) is None:
+                what = f"`role` is missing in {dotted(where)}"
+                yield Diagnostic("NC0102", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
             yield from _says(peer, bgp, where)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
@@ -67,7 +77,7 @@ def _required(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
     """BIRD cannot require what the session does not offer."""
     over_six = peer.address.version == 6 and 4 in peer_families(peer, bgp)
     missing = {
-        "roles": "a collector has no role" if peer.role == "collector" else "",
+        "roles": ROLELESS.get(role_of(peer, bgp) or "peer", ""),
         "graceful-restart": "a session with `bfd` has none: BFD dies with BIRD" if peer.bfd else "",
         "extended-next-hop": "" if over_six else "the session carries no IPv4 routes over IPv6",
     }

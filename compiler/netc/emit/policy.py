@@ -19,6 +19,7 @@ RELATION = {
     "upstream": "upstream",
     "peer": "peer",
     "downstream": "downstream",
+    "mutual-transit": "mutual transit",
     "route-server": "route server",
     "collector": "collector",
 }
@@ -114,9 +115,9 @@ def _exports(session: Session, router: Router) -> str:
     if session.kind in INTERNAL:
         return f"prefixes of this router, {_passed(session, router)}"
     most = "".join(f", at most {token(one.routes)} IPv{token(one.family)} routes" for one in session.export_limits)
-    if session.kind in ("downstream", "collector"):
+    if session.kind in ("downstream", "mutual-transit", "collector"):
         return f"our prefixes, routes from all external neighbours{most}"
-    return f"our prefixes, routes from downstreams{most}"
+    return f"our prefixes, routes from downstreams and neighbours with mutual transit{most}"
 
 
 def _passed(session: Session, router: Router) -> str:

@@ -29,7 +29,7 @@ from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.diagnostic import KeyPath
-from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource
+from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource, Role
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.targets import Capability, can, tools_of
 from netc.language.topology import Topology
@@ -49,7 +49,7 @@ from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
-from netc.network.peers import all_private_asns, peer_device, peer_families, peer_local, private_asns
+from netc.network.peers import all_private_asns, peer_device, peer_families, peer_local, private_asns, role_of
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
@@ -72,7 +72,13 @@ from netc.plan.host_plan import Part, Share
 from netc.plan.ruleset import Opening, Sources, Transit
 
 BIRD = PartName("bird")
-LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
+LOCAL_PREF: dict[Role, int] = {
+    "downstream": 300,
+    "peer": 200,
+    "route-server": 200,
+    "mutual-transit": 200,
+    "upstream": 100,
+}
 """Neighbours that pay us are preferred, then those that cost nothing."""
 
 FORM: dict[str, Literal["confederation", "fake", "one"]] = {
@@ -224,13 +230,15 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     local_asn = member(host, topology)
     assert bgp is not None
     assert local_asn is not None
+    role = role_of(peer, bgp)
+    assert role is not None
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
     link = peer.dn42
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName(f"peer-{name}"),
-        kind=peer.role,
+        kind=role,
         families=known,
         local=peer_local(host, peer, network),
         local_asn=bgp.asn if fake else local_asn,
@@ -239,8 +247,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         device=peer_device(host, peer, network),
         direct=peer.multihop is None,
         hops=peer.multihop,
-        local_pref=peer.local_pref or LOCAL_PREF.get(peer.role),
-        limits=tuple(_limits(peer, bgp, known)),
+        local_pref=peer.local_pref or LOCAL_PREF.get(role),
+        limits=tuple(_limits(peer, role, bgp, known)),
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),
         only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
         measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
@@ -259,9 +267,9 @@ def _longest(net: IPNetwork, bgp: Bgp) -> int:
     return max([net.prefixlen, *spans])
 
 
-def _limits(peer: BgpPeer, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
-    defaults = limits(bgp.profile, peer.role)
-    for family in known if peer.role != "collector" else ():
+def _limits(peer: BgpPeer, role: Role, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
+    defaults = limits(bgp.profile, role)
+    for family in known if role != "collector" else ():
         default = defaults[0 if family == 4 else 1]
         yield _limit(peer.limit, family) or RouteLimit(family, default, (peer.limit and peer.limit.action) or "block")
 

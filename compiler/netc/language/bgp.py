@@ -26,7 +26,7 @@ Hops = Annotated[int, Field(strict=True, ge=2, le=255)]
 LocalPref = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 InternalBgp = Literal["confederation", "fake-confederation", "mesh", "reflectors"]
-Role = Literal["upstream", "peer", "downstream", "collector", "route-server"]
+Role = Literal["upstream", "peer", "downstream", "mutual-transit", "collector", "route-server"]
 Required = Literal["as4", "route-refresh", "enhanced-route-refresh", "graceful-restart", "roles", "extended-next-hop"]
 Profile = Literal["dn42", "internet", "private"]
 
@@ -82,8 +82,13 @@ class BgpPeer(Table):
     """A neighbour in another AS."""
 
     asn: Asn = Field(description="The neighbour's AS number.")
-    role: Role = Field(
-        description="What the neighbour is to our AS. It decides what we import from it and export to it."
+    role: Role | None = Field(
+        None,
+        description=(
+            "What the neighbour is to our AS. It decides what we import from it and export to it. With mutual-transit, "
+            "each of the two exports all its routes to the other. Default: mutual-transit for dn42; other profiles "
+            "need it."
+        ),
     )
     address: Address = Field(
         description=(
@@ -131,7 +136,8 @@ class BgpPeer(Table):
     local_pref: LocalPref | None = Field(
         None,
         description=(
-            "The local preference. Default: 300 for a downstream, 200 for a peer or route server, 100 for an upstream."
+            "The local preference. Default: 300 for a downstream, 200 for a peer, route server or mutual transit, 100 "
+            "for an upstream."
         ),
     )
     password: Secret | None = Field(None, description="Where the host keeps the session's password (TCP MD5).")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netaddr import IPAddress
 
-from netc.language.bgp import Bgp, BgpPeer
+from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
 from netc.language.topology import Topology
 from netc.language.values import Family
@@ -52,6 +52,11 @@ def all_private_asns(topology: Topology) -> tuple[int, ...]:
     tables = (topology.hosts[host].bgp for host in speakers(topology))
     peers = (peer for table in tables if table for peer in table.peers.values())
     return tuple(sorted({asn for peer in peers for asn in private_asns(peer, bgp)})) if bgp else ()
+
+
+def role_of(peer: BgpPeer, bgp: Bgp) -> Role | None:
+    """In DN42, everybody carries everybody's packets."""
+    return peer.role or ("mutual-transit" if bgp.profile == "dn42" else None)
 
 
 def peer_families(peer: BgpPeer, bgp: Bgp) -> tuple[Family, ...]:

@@ -8,7 +8,15 @@ from netc.emit.bird.filtering import Communities, Constant, Number
 from netc.plan.bgp import System
 from netc.plan.communities import DN42_AS, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
-from netc.plan.route_class import FROM_DOWNSTREAM, FROM_PEER, FROM_UPSTREAM, LEARNED_FROM, ROUTE_CLASSES, RouteClass
+from netc.plan.route_class import (
+    FROM_DOWNSTREAM,
+    FROM_MUTUAL_TRANSIT,
+    FROM_PEER,
+    FROM_UPSTREAM,
+    LEARNED_FROM,
+    ROUTE_CLASSES,
+    RouteClass,
+)
 
 NO_EXPORT = Community("NO_EXPORT", (65535, 65281), "not to other ASes (RFC 1997)")
 NO_ADVERTISE = Community("NO_ADVERTISE", (65535, 65282), "not to any neighbour (RFC 1997)")
@@ -22,6 +30,7 @@ CLASS = {
     "peer": FROM_PEER,
     "route-server": FROM_PEER,
     "downstream": FROM_DOWNSTREAM,
+    "mutual-transit": FROM_MUTUAL_TRANSIT,
 }
 """By the role of a neighbour."""
 

@@ -47,7 +47,8 @@ ROLE: dict[SessionKind, BgpRole] = {
     "peer": "peer",
     "route-server": "rs_client",
 }
-"""Our role to a neighbour (RFC 9234, section 4.1)."""
+"""Our role to a neighbour (RFC 9234, section 4.1). None where each is the other's provider: routes that this RFC calls
+leaks are what both want there."""
 
 NEIGHBOUR: dict[SessionKind, str] = {
     "ibgp": "a router of the same AS",
@@ -56,6 +57,7 @@ NEIGHBOUR: dict[SessionKind, str] = {
     "upstream": "an upstream",
     "peer": "a peer",
     "downstream": "a downstream",
+    "mutual-transit": "a neighbour with mutual transit",
     "route-server": "a route server",
     "collector": "a collector",
 }

@@ -1,8 +1,8 @@
 """Which routes a router imports and exports, as BIRD's filters.
 
 The router that imports a route from another AS sets a large community of our own on it, (ASN, 1, class), and deletes
-those that the neighbour set. Upstreams and peers get our own prefixes and routes from downstreams: no route of one of
-them reaches another.
+those that the neighbour set. Upstreams and peers get our own prefixes and routes from neighbours that we carry packets
+for, which are downstreams and those with mutual transit: no route of an upstream or peer reaches another.
 """
 
 from __future__ import annotations
@@ -57,13 +57,16 @@ from netc.language.values import Family
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
 from netc.plan.communities import GRACEFUL_SHUTDOWN, dn42
 from netc.plan.facts import Router
-from netc.plan.route_class import FROM_DOWNSTREAM
+from netc.plan.route_class import FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT
 
 LONGEST_PATH = 64
 """A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
 
 IS_OUTER: dict[str, bool] = {**dict.fromkeys(get_args(Inner), False), **dict.fromkeys(get_args(Role), True)}
 """By the kind of a session."""
+
+GETS_ALL = ("downstream", "mutual-transit", "collector")
+"""Neighbours that we export the routes of all external neighbours to."""
 
 LAST = (Add(GRACEFUL_SHUTDOWN), Assign("bgp_local_pref", 0))
 """Of a route that is about to be withdrawn: our own routers prefer others by local pref, other ASes by RFC 8326."""
@@ -311,11 +314,12 @@ def _export(session: Session, router: Router, family: Family) -> Iterator[Statem
     if anycast:
         ours = Not(In("bgp_large_community", from_external(system)))
         yield When(All((In("net", exactly(anycast)), ours)), go)
-    if session.kind in ("downstream", "collector"):
+    if session.kind in GETS_ALL:
         # A route from no external neighbour is our own, and stays in the AS.
         yield When(Not(In("bgp_large_community", from_external(system))), (Reject(),))
     else:
-        yield When(Not(Has(learned_from(FROM_DOWNSTREAM, system))), (Reject(),))
+        paying = (Not(Has(learned_from(one, system))) for one in (FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT))
+        yield When(All(tuple(paying)), (Reject(),))
     yield from go
 
 
