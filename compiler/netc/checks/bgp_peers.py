@@ -206,6 +206,8 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
     if own and is_alone(own) and not tunnel.peer_addresses:
         hint = f'write `peer_address = "{peer.address}"` in {peer.tunnel}'
+        if IPNetwork(peer.address) in tunnel.routes:
+            hint += " in place of the route"
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
         hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
