@@ -234,11 +234,14 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
             yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
     for index, net in enumerate(peer.prefixes):
         at: KeyPath = (*where, "prefixes", index)
-        own = [i for i, one in enumerate(bgp.prefixes) if net in one or one in net]
+        own = [i for i, one in enumerate(bgp.prefixes) if net in one]
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if own:
-            what = f"{net} overlaps our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
+            what = f"{net} is in our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
             yield Diagnostic("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
+        elif net.prefixlen == 0:
+            what = f"{net} limits nothing, and routers import no default route"
+            yield Diagnostic("NC2204", at, what, "leave it out, or write the prefixes that it may announce")
         elif all(net.prefixlen > most for _, _, most in spans):
             longest = max((most for _, _, most in spans), default=0)
             why = (
