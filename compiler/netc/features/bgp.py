@@ -44,7 +44,7 @@ from netc.network.anycast import (
     services_at,
     unicast,
 )
-from netc.network.bgp import LOOPBACK_PART, End, ends, peer_end
+from netc.network.bgp import LOOPBACK_PART, End, ends, four_over_six, peer_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
@@ -158,7 +158,8 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     topology = network.topology
     here = topology.hosts[host].bgp
     # With an IGP, the IGP announces loopbacks.
-    alone = () if is_recursive(topology) else topology.hosts[host].loopback
+    by_bgp = (4, 6) if not is_recursive(topology) else (4,) if four_over_six(network) else ()
+    alone = tuple(net for net in topology.hosts[host].loopback if net.version in by_bgp)
     served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
     return System(
         asn=bgp.asn,
@@ -178,6 +179,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         anycast=announced_externally(topology),
         recursive=is_recursive(topology),
+        four_over_six=four_over_six(network),
     )
 
 
@@ -285,7 +287,8 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
         if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(topology):
             continue
         other = peer_end(interface, network)
-        spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and _carries(interface, other, f, topology))
+        carried: tuple[Family, ...] = (6,) if four_over_six(network) else (4, 6)
+        spoken: tuple[Family, ...] = tuple(f for f in carried if other and _carries(interface, other, f, topology))
         if other and spoken:
             yield _igp_interface(interface, other, spoken, topology)
 

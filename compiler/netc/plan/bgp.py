@@ -78,6 +78,8 @@ class System(Struct, frozen=True):
     """Exported to external neighbours while one of our routers announces it to the others."""
     recursive: bool
     """Next hops are loopbacks, which the IGP resolves. Otherwise each router is the next hop of what it exports."""
+    four_over_six: bool
+    """Next hops of IPv4 routes are IPv6 loopbacks (RFC 8950)."""
 
 
 class RouteLimit(Struct, frozen=True):

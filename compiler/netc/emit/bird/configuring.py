@@ -302,9 +302,17 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         policy.export_internal(session, router, family),
         next_hop_self=not system.recursive,
         recursive=system.recursive,
-        extended_next_hop=over_six and not system.recursive,
-        igp_tables=(_igp_table(family),) if _is_igp_apart(router) and family in policy.hop_families(router) else (),
+        extended_next_hop=over_six and (not system.recursive or system.four_over_six),
+        igp_tables=_resolving(router, system, family),
     )
+
+
+def _resolving(router: Router, system: System, family: Family) -> tuple[str, ...]:
+    """Tables that resolve next hops of our own routers."""
+    of_hops: Family = 6 if system.four_over_six else family
+    if _is_igp_apart(router) and of_hops in policy.hop_families(router):
+        return (_igp_table(of_hops),)
+    return (f"master{of_hops}",) if of_hops != family else ()
 
 
 def _limit(limits: tuple[RouteLimit, ...], family: Family) -> Limit | None:

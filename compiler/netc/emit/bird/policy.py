@@ -265,7 +265,7 @@ def _import(session: Session, system: System, router: Router, family: Family) ->
         yield Assign("bgp_local_pref", session.local_pref)
     yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
     if system.recursive:
-        yield Assign("bgp_next_hop", source(router, family))
+        yield Assign("bgp_next_hop", next_hop(router, family))
     yield Accept()
 
 
@@ -280,8 +280,14 @@ def _judged(said: Roa, session: Session, system: System) -> Iterator[Statement]:
     yield When(private, (When(Not(ours) if system.roa_strict else ours, (Reject(),)),), (judge,))
 
 
+def next_hop(router: Router, family: Family) -> IPAddress:
+    """Of routes that it exports to our other routers."""
+    over_six = router.system is not None and router.system.four_over_six
+    return source(router, 6 if over_six else family)
+
+
 def source(router: Router, family: Family) -> IPAddress:
-    """The next hop of routes that it exports, and the source of its own packets."""
+    """The source of its own packets."""
     found = next((ip for ip in router.sources if ip.version == family), None)
     if found is None:
         raise TypeError(f"a router without an IPv{family} address of its own is no next hop")
@@ -343,7 +349,7 @@ def _export_internal(session: Session, router: Router, family: Family) -> Iterat
     system = router.system
     assert system is not None
     internal = (*(net for net in system.internal if net.version == family), *served(router, family))
-    own: list[Statement] = [Assign("bgp_next_hop", source(router, family))] if system.recursive else []
+    own: list[Statement] = [Assign("bgp_next_hop", next_hop(router, family))] if system.recursive else []
     if internal:
         here = All((Is("source", "RTS_STATIC"), In("net", exactly(internal))))
         yield When(here, (*own, *_last_of(served(router, family), system), Accept()))
