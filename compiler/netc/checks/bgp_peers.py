@@ -118,8 +118,11 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     tunnel = peer_tunnel(host, peer, network)
     local = peer_local(host, peer, network)
     if peer.local and peer.local.version != peer.address.version:
-        what = f"`local` {peer.local} and `address` {peer.address} are of different families"
+        what = f"`local` {peer.local.ip} and `address` {peer.address} are of different families"
         yield Diagnostic("NC2202", (*where, "local"), what, f"write an IPv{peer.address.version} address")
+    elif peer.local and peer.local.size > 1 and peer.address not in peer.local and not is_fe80(peer.address):
+        what = f"{peer.address} is not in {peer.local.cidr}, the subnet of `local`"
+        yield Diagnostic("NC2202", (*where, "local"), what, f"write the length of the subnet, or `{peer.local.ip}`")
     if local == peer.address:
         yield Diagnostic(
             "NC2202",
@@ -183,7 +186,7 @@ def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Netw
 def _in_no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, subnets: list[IPNetwork]) -> Iterator[Diagnostic]:
     """With a `local` that the topology does not know, the neighbour is on an interface that it does not know either."""
     known = [net for net in subnets if net.version == peer.address.version]
-    if not known or (peer.local and not any(peer.local == net.ip for net in known)):
+    if not known or (peer.local and not any(peer.local.ip == net.ip for net in known)):
         return
     what = f"{peer.address} is in no subnet of {host}, so BIRD does not find the neighbour"
     hint = "write `multihop = 2` if it is behind a router, else the `interface` that leads to it"

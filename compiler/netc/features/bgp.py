@@ -49,7 +49,15 @@ from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
-from netc.network.peers import all_private_asns, peer_device, peer_families, peer_local, private_asns, role_of
+from netc.network.peers import (
+    all_private_asns,
+    connected,
+    peer_device,
+    peer_families,
+    peer_local,
+    private_asns,
+    role_of,
+)
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
@@ -169,6 +177,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
+        connected=tuple(connected(host, network)),
         refused_asns=REFUSED_ASNS[bgp.profile],
         public_asns=public_asns(bgp.profile),
         private_asns=all_private_asns(topology),
@@ -249,6 +258,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         device=peer_device(host, peer, network),
         direct=peer.multihop is None,
         hops=peer.multihop,
+        shared=not peer.tunnel,
         local_pref=peer.local_pref or LOCAL_PREF.get(role),
         limits=tuple(_limits(peer, role, bgp, known)),
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),

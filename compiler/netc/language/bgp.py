@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
 from netc.language.tables import Secret, Table
-from netc.language.values import Address, Dialled, OneOrMany, Prefix, Some, left_out
+from netc.language.values import Address, Dialled, OneOrMany, OwnAddress, Prefix, Some, left_out
 
 RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 """Nobody's (RFC 7607, 6793, 7300)."""
@@ -96,7 +96,13 @@ class BgpPeer(Table):
             "carries IPv4 routes too (RFC 8950)."
         ),
     )
-    local: Address | None = Field(None, description="Our own address. Default: the tunnel's in the same family.")
+    local: OwnAddress | None = Field(
+        None,
+        description=(
+            "Our own address. Default: the tunnel's in the same family. With a length, such as `192.0.2.7/24`, routers "
+            "refuse this subnet from everybody: write it for the LAN of an internet exchange."
+        ),
+    )
     private_asns: OneOrMany[Asn] = Field(
         (),
         description=(

@@ -83,6 +83,11 @@ _COMMON = {4: 24, 6: 64}
 """The usual length of a subnet, by family."""
 
 
+def own_address(text: str) -> IPNetwork:
+    """`45.99.0.10`, which is read as /32, or `45.99.0.10/24` with the length of its subnet."""
+    return interface_address(text) if "/" in text else IPNetwork(address(text))
+
+
 def with_length(text: str) -> IPNetwork:
     """An address or a prefix, with its length."""
     bare, slash, length = text.partition("/")
@@ -287,6 +292,7 @@ def left_out(key: str, means: str) -> str:
 
 
 Address = Annotated[IPAddress, FromText(address, ADDRESS)]
+OwnAddress = Annotated[IPNetwork, FromText(own_address, f"({ADDRESS})({LENGTH})?")]
 UplinkPrefix = Annotated[IPNetwork, FromText(with_length, f"({ADDRESS}){LENGTH}")]
 """`checks.uplinks` says why a default route is none."""
 InterfaceAddress = Annotated[IPNetwork, FromText(interface_address, f"({ADDRESS}){LENGTH}")]

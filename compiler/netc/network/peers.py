@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from netaddr import IPAddress
+from collections.abc import Iterator
+
+from netaddr import IPAddress, IPNetwork
 
 from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
@@ -10,7 +12,7 @@ from netc.language.topology import Topology
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
-from netc.network.profiles import is_refused
+from netc.network.profiles import REFUSED, WORLD, is_refused
 from netc.network.speakers import families, loopback, speakers
 
 
@@ -27,7 +29,7 @@ def peer_device(host: HostName, peer: BgpPeer, network: Network) -> InterfaceNam
 def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | None:
     """Our own address of the session; None where BIRD takes that of the interface."""
     if peer.local:
-        return peer.local
+        return peer.local.ip
     if peer.multihop:
         return loopback(host, peer.address.version, network.topology)
     tunnel = peer_tunnel(host, peer, network)
@@ -52,6 +54,22 @@ def all_private_asns(topology: Topology) -> tuple[int, ...]:
     tables = (topology.hosts[host].bgp for host in speakers(topology))
     peers = (peer for table in tables if table for peer in table.peers.values())
     return tuple(sorted({asn for peer in peers for asn in private_asns(peer, bgp)})) if bgp else ()
+
+
+def connected(host: HostName, network: Network) -> Iterator[IPNetwork]:
+    """Subnets of the router's interfaces that the profile would accept, and that are not ours anyway."""
+    bgp, table = network.topology.bgp, network.topology.hosts[host]
+    if bgp is None:
+        return
+    held = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
+    held += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
+    held += [net for interface in network.interfaces[host] for net in interface.addresses]
+    held += [peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local]
+    for net in sorted({net.cidr for net in held if net.size > 1}):
+        is_accepted = any(net in span or span in net for span, _, _ in WORLD[bgp.profile])
+        refused = (*REFUSED[bgp.profile], *bgp.refuse, *bgp.prefixes)
+        if is_accepted and net.prefixlen > 0 and not any(net in one for one in refused):
+            yield net
 
 
 def role_of(peer: BgpPeer, bgp: Bgp) -> Role | None:

@@ -58,6 +58,8 @@ class System(Struct, frozen=True):
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
     """Ranges of which no part is imported."""
+    connected: tuple[IPNetwork, ...]
+    """Subnets of this router's own interfaces, of which no part is imported either."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of the ASNs that no AS path may contain."""
     public_asns: tuple[tuple[int, int], ...]
@@ -104,6 +106,8 @@ class Session(Struct, frozen=True):
     device: InterfaceName | None
     direct: bool
     hops: int | None = None
+    shared: bool = False
+    """Other ASes may be in the subnet of the session, as at an internet exchange."""
     cost: int = 0
     """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None

@@ -20,6 +20,7 @@ Attribute = Literal[
     "bgp_path.last",
     "bgp_path.last_nonaggregated",
     "bgp_next_hop",
+    "from",
     "bgp_local_pref",
     "bgp_med",
     "bgp_community",
@@ -89,6 +90,8 @@ class Communities(Struct, frozen=True):
     asn: int
     second: int | None
     about: str
+    small: bool = False
+    """Of two numbers (RFC 1997)."""
 
 
 Constant = Number | Community | Communities

@@ -22,6 +22,7 @@ from netc.emit.bird.communities import (
     from_external,
     learned_from,
     own_communities,
+    small_communities,
 )
 from netc.emit.bird.filtering import (
     Accept,
@@ -55,7 +56,7 @@ from netc.emit.bird.filtering import (
 from netc.language.bgp import Role
 from netc.language.values import Family
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session, System
-from netc.plan.communities import GRACEFUL_SHUTDOWN, dn42
+from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, dn42
 from netc.plan.facts import Router
 from netc.plan.route_class import FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT
 
@@ -188,12 +189,16 @@ def _reject_prefix(router: Router, family: Family) -> Function:
     system = router.system
     assert system is not None
     refused = tuple(net for net in system.refused if net.version == family)
+    connected = tuple(net for net in system.connected if net.version == family)
     accepted = Prefixes(tuple(one for one in system.accepted if one.net.version == family))
     body: list[Statement] = [When(In("net", within(of(router, family))), (Reject(),))]
     if refused:
         body.append(When(In("net", within(refused)), (Reject(),)))
     body.append(When(Not(In("net", accepted)), (Reject(),)))
-    ranges = ", refused ranges," if refused else ""
+    if connected:
+        body.insert(1, When(In("net", within(connected)), (Reject(),)))
+    kinds = [name for name, nets in (("connected networks", connected), ("refused ranges", refused)) if nets]
+    ranges = ", ".join(("", *kinds, "")).rstrip() if kinds else ""
     about = f"Rejects our own prefixes{ranges} and prefixes that the profile does not accept."
     return Function(f"reject_prefix{family}", about, tuple(body))
 
@@ -220,19 +225,27 @@ def _measured(session: Session) -> Iterator[Statement]:
 
 
 def _import_external(system: System) -> Function:
-    body = (Forget("bgp_large_community", own_communities(system)), Assign("bgp_med", 0))
-    return Function(
-        "import_external", "Deletes our large communities and sets MED to 0: neighbours may set neither.", body
-    )
+    body = (*_forgets(system), Assign("bgp_med", 0))
+    about = f"Deletes our {_of_ours(system)} and sets MED to 0: neighbours may set neither."
+    return Function("import_external", about, body)
+
+
+def _forgets(system: System) -> Iterator[Statement]:
+    yield Forget("bgp_large_community", own_communities(system))
+    yield from (Forget("bgp_community", one) for one in small_communities(system))
+
+
+def _of_ours(system: System) -> str:
+    return "communities" if small_communities(system) else "large communities"
 
 
 def _export_external(system: System) -> Function:
-    body: list[Statement] = [Forget("bgp_large_community", own_communities(system))]
+    body: list[Statement] = list(_forgets(system))
     members = ""
     if system.form == "fake":
         members = ", and ASNs of members from the AS path"
         body.append(Forget("bgp_path", Numbers(tuple((asn, asn) for asn in system.members))))
-    about = f"Deletes our large communities{members}. The last call of each filter that exports to another AS."
+    about = f"Deletes our {_of_ours(system)}{members}. The last call of each filter that exports to another AS."
     return Function("export_external", about, tuple(body))
 
 
@@ -250,6 +263,9 @@ def import_external(session: Session, router: Router, family: Family) -> Filter:
 def _import(session: Session, system: System, router: Router, family: Family) -> Iterator[Statement]:
     yield Call(_reject_path(router, session.private_asns))
     yield Call(_reject_prefix(router, family))
+    if _names_its_next_hop(session, family):
+        yield Note("No neighbour sends our packets to a third router (RFC 7454, section 10).")
+        yield When(Differs("bgp_next_hop", "from"), (Reject(),))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Reject(),))
@@ -267,6 +283,17 @@ def _import(session: Session, system: System, router: Router, family: Family) ->
     if system.recursive:
         yield Assign("bgp_next_hop", next_hop(router, family))
     yield Accept()
+
+
+def _names_its_next_hop(session: Session, family: Family) -> bool:
+    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
+    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
+    remote = session.remote
+    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
+        return False
+    if remote.version == 6 and remote.is_link_local():
+        return False
+    return remote.version == family or session.shared
 
 
 def _judged(said: Roa, session: Session, system: System) -> Iterator[Statement]:
@@ -317,6 +344,7 @@ def _export(session: Session, router: Router, family: Family) -> Iterator[Statem
     yield When(Not(Is("source", "RTS_BGP")), (Reject(),))
     if some_are_unresolved(router):
         yield When(Is("dest", "RTD_UNREACHABLE"), (Reject(),))
+    yield When(Has(BLACKHOLE), (Reject(),))
     if anycast:
         ours = Not(In("bgp_large_community", from_external(system)))
         yield When(All((In("net", exactly(anycast)), ours)), go)

@@ -76,6 +76,8 @@ def _value(constant: Constant) -> str:
             return token(number)
         case Community(_, numbers):
             return f"({', '.join(map(token, numbers))})"
+        case Communities(_, asn, _, _, True):
+            return f"[ ({token(asn)}, *) ]"
         case Communities(_, asn, second):
             return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
 
