@@ -61,7 +61,9 @@ def test_a_per_peer_mesh_carries_ipv4_without_ipv4_addresses(lab: Lab, tmp_path:
     text = NETWORK.format(form=form, igp=igp)
     for id, name in enumerate(NAMES, 1):
         text += HOST.format(name=name, id=id, key=public_key(private_key(name)))
-    text += peer("a", "far", 4242420008, "peer") + peer("c", "near", 4242420009, "downstream", f'prefixes = ["{NEAR4}", "{NEAR6}"]')
+    text += peer("a", "far", 4242420008, "peer") + peer(
+        "c", "near", 4242420009, "downstream", f'prefixes = ["{NEAR4}", "{NEAR6}"]'
+    )
     trees = compiled(text, tmp_path)
     a, b, c = (install(lab, name, trees) for name in NAMES)
     world = lab.switch("world")

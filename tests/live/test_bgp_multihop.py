@@ -9,6 +9,7 @@ import pytest
 
 from live.compiled import compiled, install
 from live.routers import (
+    SOCKET,
     attributes,
     begin,
     best,
@@ -23,7 +24,6 @@ from live.routers import (
     reached,
     settled,
 )
-from live.routers import SOCKET
 from live.waiting import wait
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Provider:
             host.run(["ip", "route", "add", "default", "via", four])
             host.run(["ip", "-6", "route", "add", "default", "via", six])
         for net in ("45.0.0.0/8", "2a10::/16"):
-            self.gateway.run(["ip", "route", "add", net, "via", *(("203.0.113.10",) if "." in net else ("2001:db8:113::10",))])
+            self.gateway.run(
+                ["ip", "route", "add", net, "via", *(("203.0.113.10",) if "." in net else ("2001:db8:113::10",))]
+            )
         for net in ("8.8.8.0/24", "169.254.169.0/24", "2600::/32", "2001:19f0::/32", "2605:6400::/32"):
             self.gateway.run(["ip", "route", "add", net, "via", *(("10.9.0.2",) if "." in net else ("fd09::2",))])
         for address in (*addresses.values(), "8.8.8.8", "2600::1"):
@@ -119,7 +121,9 @@ def forward(host: Host) -> None:
 
 
 def kernel(host: Host, prefix: str, table: str) -> str:
-    return host.run(["ip", "-6" if ":" in prefix else "-4", "route", "show", prefix, "table", table], check=False).stdout
+    return host.run(
+        ["ip", "-6" if ":" in prefix else "-4", "route", "show", prefix, "table", table], check=False
+    ).stdout
 
 
 @pytest.mark.parametrize("table", ["own", "main"])
@@ -127,7 +131,10 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     """Vultr's form. Its speaker is known by the default route alone, and announces a prefix that contains itself."""
     text = NETWORK.format(form="", table=table)
     private = f"private_asns = 65534\n{PASSWORD}"
-    for version, address, local in ((4, "169.254.169.254", "203.0.113.10"), (6, "2001:19f0:ffff::1", "2001:db8:113::10")):
+    for version, address, local in (
+        (4, "169.254.169.254", "203.0.113.10"),
+        (6, "2001:19f0:ffff::1", "2001:db8:113::10"),
+    ):
         text += UP.format(version=version, asn=64515, address=address, local=local, more=private)
     text += peer("a", "customer", 64999, "downstream", DOWNSTREAM)
     a = install(lab, "a", compiled(text, tmp_path))
@@ -135,7 +142,8 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     routes = {
         4: f"route 8.8.8.0/24 unreachable {{ {PATH} bgp_path.prepend(65534); }};"
         f"route 9.9.9.0/24 unreachable {{ bgp_path.prepend(65533); {PATH} }};",
-        6: f"route 2600::/32 unreachable {{ {PATH} }}; route 2001:19f0::/32 unreachable {{ bgp_path.prepend(20473); }};",
+        6: f"route 2600::/32 unreachable {{ {PATH} }};"
+        "route 2001:19f0::/32 unreachable { bgp_path.prepend(20473); };",
     }
     addresses = {4: "169.254.169.254", 6: "2001:19f0:ffff::1"}
     provider = Provider(lab, a, 64515, addresses, 'password "s3cret";', routes)
@@ -147,7 +155,11 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     settled(a, provider.speaker, customer.host)
 
     number = "14000" if table == "own" else "main"
-    nets = {"8.8.8.0/24": "via 203.0.113.1 ", "2600::/32": "via 2001:db8:113::1 ", "2001:19f0::/32": "via 2001:db8:113::1 "}
+    nets = {
+        "8.8.8.0/24": "via 203.0.113.1 ",
+        "2600::/32": "via 2001:db8:113::1 ",
+        "2001:19f0::/32": "via 2001:db8:113::1 ",
+    }
     for net, via in nets.items():
         wait(lambda net=net, via=via: via in kernel(a, net, number))  # type: ignore[misc]
     assert path(a, "8.8.8.0/24") == "64515 65534 20473 15169"
@@ -222,7 +234,10 @@ def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_
     text = NETWORK.format(form=REFLECTED, table="main").replace(
         '"203.0.113.10/24",', '"198.51.100.1/24", "203.0.113.10/24",'
     )
-    for version, address, local in ((4, "169.254.169.179", "203.0.113.10"), (6, "2605:6400:ffff::2", "2001:db8:113::10")):
+    for version, address, local in (
+        (4, "169.254.169.179", "203.0.113.10"),
+        (6, "2605:6400:ffff::2", "2001:db8:113::10"),
+    ):
         text += UP.format(version=version, asn=53667, address=address, local=local, more=PASSWORD)
     text += MORE + peer("c", "far", 213077, "upstream")
     trees = compiled(text, tmp_path)

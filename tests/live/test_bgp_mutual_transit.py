@@ -49,12 +49,16 @@ def with_neighbours(at: str, *names_and_asns: tuple[str, int, str], role: str) -
     return said
 
 
-def two_networks(folder: Path, lab: Lab, role: str) -> tuple[dict[str, Path], dict[str, Path]]:
+def two_networks(folder: Path, role: str) -> tuple[dict[str, Path], dict[str, Path]]:
     """Ours, with router a, and another one, with router z: netc compiles both."""
     ours = NETWORK + router("a", 1)
     ours += with_neighbours("a", ("other", OTHER_ASN, ""), ("west", WEST, ""), ("up", UP, "upstream"), role=role)
     theirs = NETWORK + router("z", 2) + with_neighbours("z", ("us", 4242422547, ""), ("east", EAST, ""), role=role)
-    for ours_has, they_have in (("172.20.16.", "172.20.17."), ("fd42:1:", "fd42:2:"), ("asn = 4242422547\nprefixes", f"asn = {OTHER_ASN}\nprefixes")):
+    for ours_has, they_have in (
+        ("172.20.16.", "172.20.17."),
+        ("fd42:1:", "fd42:2:"),
+        ("asn = 4242422547\nprefixes", f"asn = {OTHER_ASN}\nprefixes"),
+    ):
         theirs = theirs.replace(ours_has, they_have)
     swapped = theirs.partition("[hosts.z.bgp.peers.us]")
     us, rest = swapped[2].split("[hosts.z.bgp.peers.east]")
@@ -67,7 +71,7 @@ class Net:
     """west and up have sessions with a, and east with z. up is an upstream of a, by RFC 9234."""
 
     def __init__(self, lab: Lab, folder: Path, role: str) -> None:
-        ours, theirs = two_networks(folder, lab, role)
+        ours, theirs = two_networks(folder, role)
         self.a, self.z = install(lab, "a", ours), install(lab, "z", theirs)
         lab.wire(self.a, "mid0", self.z, "mid0", a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
         self.west = neighbour(lab, "west", WEST, WEST4, WEST6)

@@ -62,7 +62,7 @@ FOLLOW = {"links": ("NC2104",), "bgp": ("NC2104",), "igp": ("NC2104",), "anycast
 
 
 WRONG_PROFILE: KeyPath = ("bgp", "profile")
-OF_THE_PROFILE = ("NC0102", "NC2007", "NC2204", "NC2205", "NC2503")
+OF_THE_PROFILE = ("NC2007", "NC2204", "NC2205", "NC2207", "NC2503")
 """Diagnostics that may follow from a profile that allows none of our prefixes."""
 
 

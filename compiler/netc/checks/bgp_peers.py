@@ -42,7 +42,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _near(host, peer, where, network)
             if role_of(peer, bgp) is None:
                 what = f"`role` is missing in {dotted(where)}"
-                yield Diagnostic("NC0102", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
+                yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
             yield from _says(peer, bgp, where)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":

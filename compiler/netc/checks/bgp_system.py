@@ -72,7 +72,7 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
         what = f"`{'` and `'.join(foreign)}` {'belong' if both else 'belongs'} to confederations"
         what += f", and `internal` is `{bgp.internal}`"
         also = tuple(("bgp", key) for key in foreign[1:])
-        hint = f'leave {"them" if both else "it"} out'
+        hint = f"leave {'them' if both else 'it'} out"
         yield Diagnostic("NC2003", ("bgp", foreign[0]), what, hint, also, on_key=foreign[0] == "members")
     wants = 'internal = "reflectors"' if bgp.internal == "reflectors" else ""
     wants = wants or ('next_hop = "recursive"' if bgp.next_hop == "recursive" else "")

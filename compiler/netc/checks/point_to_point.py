@@ -1,4 +1,4 @@
-"""Point-to-point addresses of tunnels: ours is alone in its subnet, and the far end has one of the same family."""
+"""Point-to-point addresses of tunnels: ours is alone in its subnet, and the peer has one of the same family."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _far(interface: Interface) -> Iterator[Diagnostic]:
         bits = 32 if ip.version == 4 else 128
         twin = seen.setdefault(ip.version, at)
         if twin != at:
-            what = f"`peer_address` has two IPv{ip.version} addresses, and a far end has one"
+            what = f"`peer_address` has two IPv{ip.version} addresses, and a peer has one"
             yield Diagnostic("NC0409", at, what, "leave it out: more of them are `routes`", (twin,))
         elif ip.version == 6 and ip.is_link_local():
             what = f"{ip} is link-local, and every interface reaches fe80 addresses of its neighbours anyway"
@@ -35,4 +35,4 @@ def _far(interface: Interface) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0409", at, what, hint, ((*interface.where, "address"),))
         elif ours[0].ip == ip:
             what = f"{ip} is our own address on {interface.name}"
-            yield Diagnostic("NC0409", at, what, "write the address of the far end")
+            yield Diagnostic("NC0409", at, what, "write the address of the peer")

@@ -25,7 +25,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.diagnostic import KeyPath
@@ -33,7 +32,7 @@ from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource, Role
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.targets import Capability, can, tools_of
 from netc.language.topology import Topology
-from netc.language.values import Family, Ports
+from netc.language.values import Family
 from netc.network.anycast import (
     announced_externally,
     anycast_device,
@@ -74,10 +73,10 @@ from netc.plan.bgp import (
     Session,
     System,
 )
-from netc.plan.facts import Loose, Router, Ruleset
+from netc.plan.facts import Loose, Router
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
-from netc.plan.ruleset import Opening, Sources, Transit
+from netc.plan.routing_ruleset import routing_ruleset
 
 BIRD = PartName("bird")
 LOCAL_PREF: dict[Role, int] = {
@@ -123,7 +122,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
         parts=(*edges, part),
-        ruleset=_ruleset(origin, router, devices, is_filtered=is_filtered),
+        ruleset=routing_ruleset(origin, router, devices, is_filtered=is_filtered),
         forwarding=forwarding(passing, topology.hosts[host].wan),
     )
 
@@ -331,34 +330,3 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
             password=secret(igp.password),
         )
     return IgpInterface(kind, near.name, spoken, cost, topology.bgp.bfd if topology.bgp else True)
-
-
-# ---- what the packet filter accepts and forwards -------------------------------------------------------------
-
-BGP_PORT = Ports(179, 179, "tcp")
-BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
-"""RFC 5881, and RFC 5883 for several hops."""
-
-OSPF = 89
-BABEL_PORT = Ports(6696, 6696, "udp")
-"""RFC 8966."""
-
-
-def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
-    if not is_filtered:
-        return Ruleset(origin)
-    openings = [_opening(session) for session in router.sessions]
-    for interface in router.igp:
-        spoken = Opening(origin, devices=(interface.device,), protocol=OSPF)
-        openings.append(replace(spoken, protocol=None, ports=(BABEL_PORT,)) if interface.kind == "babel" else spoken)
-        if interface.bfd:
-            openings.append(Opening(origin, devices=(interface.device,), ports=(BFD_PORT,)))
-    transits = (Transit(origin, devices),) if devices else ()
-    return Ruleset(origin, openings=tuple(openings), transits=transits)
-
-
-def _opening(session: Session) -> Opening:
-    bfd = BFD_PORT if session.direct else BFD_FAR_PORT
-    ports = (BGP_PORT, bfd) if session.bfd else (BGP_PORT,)
-    source = Sources((IPNetwork(session.remote),))
-    return Opening(session.origin, source, (session.device,) if session.device else (), ports=ports)

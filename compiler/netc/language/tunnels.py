@@ -110,8 +110,8 @@ class Tunnel(Table):
     peer_address: OneOrMany[Address] = Field(
         (),
         description=(
-            "The far end's address, at most one of each family, if our own is alone in its subnet (/32 or /128). The "
-            "host has a route to it, as by `ip address add OURS peer THEIRS`."
+            "The peer's address on the tunnel, at most one of each family, if our own is alone in its subnet (/32 or "
+            "/128). The host has a route to it, as by `ip address add OURS peer THEIRS`."
         ),
     )
     dns: AnyNumber[Address] = Field(

@@ -16,6 +16,7 @@ from netc.network.once import once
 from netc.network.routing import bgp_links, cost_of, igp_links, joined
 from netc.network.speakers import families, is_recursive
 
+
 @once
 def four_over_six(network: Network) -> bool:
     """Whether IPv4 routes have IPv6 next hops inside the AS (RFC 8950), since a link of the IGP has no IPv4 addresses.

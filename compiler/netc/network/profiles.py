@@ -54,7 +54,6 @@ REFUSED_ASNS: dict[Profile, tuple[tuple[int, int], ...]] = {
 """First and last of ASNs that no path may hold: reserved by RFC 7607, 6793, 7300."""
 
 
-
 def is_refused(asn: int, profile: Profile) -> bool:
     """Whether no path may contain it, unless the topology says that a neighbour has it."""
     return any(first <= asn <= last for first, last in REFUSED_ASNS[profile])

@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from netc.diagnostic import dotted
 from netc.emit.bird import communities, kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
+from netc.emit.bird.functions import functions
+from netc.emit.bird.router import hop_families, is_multihop, is_outer, learned_families, roa_sources, roa_tables
 from netc.emit.bird.tree import (
     Babel,
     BabelInterface,
@@ -74,16 +76,16 @@ ANYBODY = ProtocolName("ibgp")
 
 
 def config(router: Router, about: str) -> Config:
-    waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
-    roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
+    waits = any(is_outer(session) and not session.bfd for session in router.sessions)
+    roas, said = tuple(roa_tables(router)), (*kernel.learning(router), *functions(router))
     named = tuple(communities.constants(router))
     return Config(about, router.id, named, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
 
 
 def _beside(router: Router) -> Iterator[Table]:
-    hops = policy.hop_families(router)
+    hops = hop_families(router)
     if router.table != MAIN:
-        only = (family for family in policy.learned_families(router) if family not in hops)
+        only = (family for family in learned_families(router) if family not in hops)
         yield from (Table(f"learned{family}", family) for family in only)
     yield from (Table(_hops(family), family) for family in hops)
     yield from (Table(_igp_table(family), family) for family in hops if _is_igp_apart(router))
@@ -104,13 +106,13 @@ def _is_igp_apart(router: Router) -> bool:
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
-    for family in sorted({*_families(router), *policy.hop_families(router)}):
+    for family in sorted({*_families(router), *hop_families(router)}):
         yield from _kernel(router, family)
-    if hops := policy.hop_families(router):
+    if hops := hop_families(router):
         channels = tuple(Channel(family, True, False, _hops(family)) for family in hops)
         yield Connected(ProtocolName("nexthops"), HOPS, channels, ())
     if router.learning:
-        learned = policy.learned_families(router)
+        learned = learned_families(router)
         channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
         yield Connected(ProtocolName("connected"), OTHERS, channels, router.learning.excluded)
     for family in _families(router):
@@ -131,7 +133,7 @@ def _protocols(router: Router) -> Iterator[Protocol]:
 
 def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
     """Two kernel protocols cannot share a table of BIRD's or of the kernel's."""
-    learns, hops = family in policy.learned_families(router), family in policy.hop_families(router)
+    learns, hops = family in learned_families(router), family in hop_families(router)
     heard = kernel.import_kernel(router, family) if learns or hops else False
     master = f"master{family}"
     if family not in _families(router):
@@ -206,8 +208,8 @@ def _secret(name: ProtocolName) -> HostPath:
 
 
 def _roas(router: Router) -> Iterator[Protocol]:
-    tables = tuple(policy.roa_tables(router))
-    for kind, sources in policy.roa_sources(router):
+    tables = tuple(roa_tables(router))
+    for kind, sources in roa_sources(router):
         for number, source in enumerate(sources, 1):
             mine = tuple(table for table in tables if table.kind == kind)
             if isinstance(source, RoaServer):
@@ -254,7 +256,7 @@ def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
 
 
 def _terms(session: Session, router: Router, system: System) -> BgpTerms:
-    outer = policy.is_outer(session)
+    outer = is_outer(session)
     return BgpTerms(
         hops=None if session.direct else session.hops or 0,
         channels=tuple(_channel(session, router, system, family) for family in session.families),
@@ -280,7 +282,7 @@ def _terms(session: Session, router: Router, system: System) -> BgpTerms:
 def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
     over_six = session.remote.version == 6 and family == 4
     hops: tuple[Family, ...] = (4, 6) if over_six else (family,)
-    if policy.is_outer(session):
+    if is_outer(session):
         return BgpChannel(
             family,
             policy.import_external(session, router, family),
@@ -293,8 +295,8 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             add_paths=session.kind == "collector",
             # Next hops of routes in an import table are not looked up again when routes change.
             import_table=bool(system.roa or system.flaps) and session.kind != "collector" and session.direct,
-            recursive=policy.is_multihop(session),
-            igp_tables=tuple(map(_hops, hops)) if policy.is_multihop(session) else (),
+            recursive=is_multihop(session),
+            igp_tables=tuple(map(_hops, hops)) if is_multihop(session) else (),
         )
     return BgpChannel(
         family,
@@ -310,7 +312,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
 def _resolving(router: Router, system: System, family: Family) -> tuple[str, ...]:
     """Tables that resolve next hops of our own routers."""
     of_hops: Family = 6 if system.four_over_six else family
-    if _is_igp_apart(router) and of_hops in policy.hop_families(router):
+    if _is_igp_apart(router) and of_hops in hop_families(router):
         return (_igp_table(of_hops),)
     return (f"master{of_hops}",) if of_hops != family else ()
 

@@ -25,7 +25,7 @@ from netc.emit.bird.filtering import (
     When,
     Words,
 )
-from netc.emit.bird.policy import (
+from netc.emit.bird.router import (
     exactly,
     hop_families,
     learned_families,

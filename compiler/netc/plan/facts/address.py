@@ -23,7 +23,7 @@ class Address(Fact, frozen=True):
     again: bool = False
     """The program that made the device may have given it the same."""
     peer: IPAddress | None = None
-    """The far end of a point-to-point interface, to which the kernel makes a route."""
+    """The address at the other end of a point-to-point interface, to which the kernel makes a route."""
 
     def steps(self) -> Iterator[Step]:
         verb = "replace" if self.again else "add"
