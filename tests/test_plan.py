@@ -22,7 +22,7 @@ from netc.language.names import HostName, HostPath, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
 from netc.plan import bgp, host_plan, ruleset
-from netc.plan.facts import FACTS, Fact, Router, Ruleset, docker
+from netc.plan.facts import FACTS, Address, Fact, Router, Ruleset, docker
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.text import as_text
@@ -41,6 +41,8 @@ def full() -> HostPlan:
 
 
 def with_all_of_bird(router: Fact) -> Fact:
+    if isinstance(router, Address) and router.network.version == 4:
+        return replace(router, peer=IPAddress("172.22.119.1"))
     if not isinstance(router, Router):
         return router
     assert router.system
