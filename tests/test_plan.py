@@ -48,10 +48,13 @@ def with_all_of_bird(router: Fact) -> Fact:
     assert router.system
     (server, *files) = router.system.roa
     roa = (replace(server, password=HostPath("/etc/netc/keys/rtr")), *files)
-    sessions = (replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions)
-    keys: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
-    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **keys) for way in router.igp)
-    system = replace(router.system, roa=roa)
+    keys: dict[str, Any] = {"send_hold": 480, "requires": ("as4", "extended-next-hop"), "private_asns": (64512,)}
+    sessions = [replace(one, **keys) for one in router.sessions]
+    # At an exchange, where a session over IPv6 carries IPv4 too.
+    sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
+    ways: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
+    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **ways) for way in router.igp)
+    system = replace(router.system, roa=roa, private_asns=(64512, 64513))
     return replace(router, system=system, sessions=tuple(sessions), igp=(*router.igp, *babel))
 
 
