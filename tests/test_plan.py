@@ -48,8 +48,8 @@ def with_all_of_bird(router: Fact) -> Fact:
     assert router.system
     (server, *files) = router.system.roa
     roa = (replace(server, password=HostPath("/etc/netc/keys/rtr")), *files)
-    keys: dict[str, Any] = {"send_hold": 480, "requires": ("as4", "extended-next-hop"), "private_asns": (64512,)}
-    sessions = [replace(one, **keys) for one in router.sessions]
+    sessions = [replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions]
+    sessions = [replace(one, private_asns=(64512,)) if one.kind == "upstream" else one for one in sessions]
     # At an exchange, where a session over IPv6 carries IPv4 too.
     sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
     ways: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
