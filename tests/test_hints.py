@@ -30,7 +30,7 @@ LEADS_ON = {
 }
 """What may be told next: a hint begins a table that still lacks something, or corrects the first of two mistakes."""
 
-PROSE = 568
+PROSE = 580
 """Hints of the cases that are prose."""
 
 
@@ -191,8 +191,9 @@ def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
         if diagnostic.place:
             raise Prose
         return renamed(made, where, found[1]) if diagnostic.on_key else replaced(made, where, found[1])
-    if LEAVE_OUT.fullmatch(hint) and is_written(made, where):
-        return removed(made, where)
+    if (out := LEAVE_OUT.fullmatch(hint)) and is_written(made, where):
+        whole = isinstance(where[-1], int) and out[2] not in ("it", "them", None)  # the key, and not an entry of it
+        return removed(made, where[:-1] if whole else where)
     if not (write := WRITE.fullmatch(hint)):
         raise Prose
     if write["header"] or re.fullmatch(r"\[[\w.-]+\]", write["code"]):
