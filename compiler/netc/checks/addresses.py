@@ -98,7 +98,11 @@ def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
                 continue
             if (other.host, other.device) == (one.host, one.device):
                 yield Diagnostic(
-                    "NC0402", one.where, f"{one.device} of {one.host} has {one.net.ip} twice", "leave it out"
+                    "NC0402",
+                    one.where,
+                    f"{one.device} of {one.host} has {one.net.ip} twice",
+                    "leave it out",
+                    (other.where,),
                 )
             else:
                 what = (
@@ -133,7 +137,21 @@ def _loopbacks(network: Network) -> Iterator[Diagnostic]:
         for index, net in enumerate(table.loopback):
             if net.ip in own:
                 what = f"{net.ip} is already the address of an uplink of {host}"
-                yield Diagnostic("NC0402", ("hosts", host, "loopback", index), what, "write an address of its own")
+                where: KeyPath = ("hosts", host, "loopback", index)
+                other = _of_uplink(net.ip, host, network)
+                yield Diagnostic("NC0402", where, what, "write an address of its own", other)
+
+
+def _of_uplink(ip: IPAddress, host: HostName, network: Network) -> tuple[KeyPath, ...]:
+    """Where the address is written, if it is."""
+    table = network.topology.hosts[host]
+    named: list[tuple[KeyPath, IPNetwork]] = [
+        (("hosts", host, "addresses", index), net) for index, net in enumerate(table.addresses)
+    ]
+    for name, uplink in table.uplinks.items():
+        at = ("hosts", host, "uplinks", name, "prefixes")
+        named += [((*at, index), net) for index, net in enumerate(uplink.prefixes)]
+    return tuple(where for where, net in named if net.ip == ip)[:1]
 
 
 def _bridged(network: Network) -> Iterator[Diagnostic]:
