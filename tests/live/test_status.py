@@ -441,7 +441,7 @@ MORE_CHANGES = {
             r"uplink-second: route default of IPv4 \(unreachable metric 4278198272 table 12385\) is not there",
         ),
         (
-            "for f in -4 -6; do ip $f route delete unreachable default table 12975; done",
+            "for f in -4 -6; do ip $f route delete unreachable default table 12975 metric 4278198272; done",
             r"uplink-native: route default of IPv4 and IPv6 \(unreachable metric 4278198272 table 12975\) is not there",
         ),
         (
