@@ -295,7 +295,7 @@ expect() { # COMMAND KEY WORDS…: the output needs a line whose first or second
     differs_in_family "$family" "$what $2" "${3+ (${*:3})}$where is not there"
   fi
 }
-differs_in_family() { # 4|6 WHAT REST: no word of it tells the family, so it is named. A line tells the same of both
+differs_in_family() { # 4|6 WHAT REST: no word of it says the family, so it is named. One line names both
   local i other=$((10 - $1))
   for i in "${!differences[@]}"; do
     [[ ${differences[i]} == "$part: $2 of IPv$other$3" ]] || continue
