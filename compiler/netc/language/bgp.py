@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
-from netc.language.placed import Announced, Neighbour, OwnAddress, RouterId, Server
+from netc.language.placed import Announced, Neighbour, OwnInSubnet, RouterId, Server
 from netc.language.tables import Secret, Table
 from netc.language.values import OneOrMany, Prefix, Some, left_out
 
@@ -27,7 +27,7 @@ Hops = Annotated[int, Field(strict=True, ge=2, le=255)]
 LocalPref = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 InternalBgp = Literal["confederation", "fake-confederation", "mesh", "reflectors"]
-Role = Literal["upstream", "peer", "downstream", "collector", "route-server"]
+Role = Literal["upstream", "peer", "downstream", "mutual-transit", "collector", "route-server"]
 Required = Literal["as4", "route-refresh", "enhanced-route-refresh", "graceful-restart", "roles", "extended-next-hop"]
 Profile = Literal["dn42", "internet", "private"]
 
@@ -83,8 +83,13 @@ class BgpPeer(Table):
     """A neighbour in another AS."""
 
     asn: Asn = Field(description="The neighbour's AS number.")
-    role: Role = Field(
-        description="What the neighbour is to our AS. It decides what we import from it and export to it."
+    role: Role | None = Field(
+        None,
+        description=(
+            "What the neighbour is to our AS. It decides what we import from it and export to it. With mutual-transit, "
+            "each of the two exports all its routes to the other. Default: mutual-transit for dn42; other profiles "
+            "need it."
+        ),
     )
     address: Neighbour = Field(
         description=(
@@ -92,7 +97,20 @@ class BgpPeer(Table):
             "carries IPv4 routes too (RFC 8950)."
         ),
     )
-    local: OwnAddress | None = Field(None, description="Our own address. Default: the tunnel's in the same family.")
+    local: OwnInSubnet | None = Field(
+        None,
+        description=(
+            "Our own address. Default: the tunnel's in the same family. With a length, such as `192.0.2.7/24`, routers "
+            "refuse this subnet from everybody: write it for the LAN of an internet exchange."
+        ),
+    )
+    private_asns: OneOrMany[Asn] = Field(
+        (),
+        description=(
+            "ASNs that the profile refuses and the neighbour's paths may begin with, after its own: providers have "
+            "such between themselves and the internet. Routers remove them from paths that other ASes get."
+        ),
+    )
     tunnel: TunnelName | None = Field(None, description="The tunnel of this host that leads to the neighbour.")
     interface: InterfaceName | None = Field(None, description="Or an interface of the image that leads to it.")
     multihop: Hops | None = Field(
@@ -125,7 +143,8 @@ class BgpPeer(Table):
     local_pref: LocalPref | None = Field(
         None,
         description=(
-            "The local preference. Default: 300 for a downstream, 200 for a peer or route server, 100 for an upstream."
+            "The local preference. Default: 300 for a downstream, 200 for a peer, route server or mutual transit, 100 "
+            "for an upstream."
         ),
     )
     password: Secret | None = Field(None, description="Where the host keeps the session's password (TCP MD5).")
@@ -191,9 +210,10 @@ class Bgp(Table):
 
     asn: Asn = Field(description="The AS number that other ASes see.")
     internal: InternalBgp = Field(
+        "mesh",
         description=(
             "How our own routers exchange routes: a confederation (RFC 5065), a fake one, a full mesh, or "
-            "route reflectors."
+            "route reflectors. Default: mesh. A single router has nobody to exchange routes with."
         ),
     )
     next_hop: Literal["recursive", "med"] | None = Field(

@@ -20,6 +20,7 @@ from netc.language.values import (
     address,
     endpoint,
     interface_address,
+    own_address,
     prefix,
 )
 
@@ -56,6 +57,13 @@ def held(text: str) -> IPNetwork:
     return found
 
 
+def own(text: str) -> IPNetwork:
+    """The host's own address, alone or with the length of its subnet."""
+    found = own_address(text)
+    check(found.ip, "held")
+    return found
+
+
 def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
     """An endpoint, or `false` for a host that nobody can dial."""
     if value is False:
@@ -80,6 +88,7 @@ resolver = only(address, "resolver")
 WITH_LENGTH = f"({ADDRESS}){LENGTH}"
 
 OwnAddress = Annotated[IPAddress, FromText(only(address, "held"), ADDRESS)]
+OwnInSubnet = Annotated[IPNetwork, FromText(own, f"({ADDRESS})({LENGTH})?")]
 Remote = Annotated[IPAddress, FromText(only(address, "dialled"), ADDRESS)]
 Neighbour = Annotated[IPAddress, FromText(only(address, "router"), ADDRESS)]
 RouterId = Annotated[IPAddress, FromText(only(address, "router id"), ADDRESS)]

@@ -23,7 +23,7 @@ from netc.language.links import (
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.openings import Opens
-from netc.language.placed import Carried, Dialled, InterfaceAddress, OwnAddress, Remote, Resolver, Routed
+from netc.language.placed import Carried, Dialled, InterfaceAddress, Neighbour, OwnAddress, Remote, Resolver, Routed
 from netc.language.tables import Secret, Table
 from netc.language.values import AnyNumber, Mtu, OneOrMany, PortNumber, Some, left_out
 
@@ -96,6 +96,13 @@ class Tunnel(Table):
     )
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
+    )
+    peer_address: OneOrMany[Neighbour] = Field(
+        (),
+        description=(
+            "The peer's address on the tunnel, at most one of each family, if our own is alone in its subnet (/32 or "
+            "/128). The host has a route to it, as by `ip address add OURS peer THEIRS`."
+        ),
     )
     dns: AnyNumber[Resolver] = Field(
         (),

@@ -83,6 +83,11 @@ _COMMON = {4: 24, 6: 64}
 """The usual length of a subnet, by family."""
 
 
+def own_address(text: str) -> IPNetwork:
+    """`45.99.0.10`, which is read as /32, or `45.99.0.10/24` with the length of its subnet."""
+    return interface_address(text) if "/" in text else IPNetwork(address(text))
+
+
 def with_length(text: str) -> IPNetwork:
     """An address or a prefix, with its length."""
     bare, slash, length = text.partition("/")

@@ -19,6 +19,7 @@ from netc.network.derive import (
     KEEPALIVE_SECONDS,
     PORT_BASE,
     alone,
+    is_alone,
     link_local,
     private_key,
     secret,
@@ -127,6 +128,7 @@ def _interface(
         addresses=end.address or _default_addresses(properties, near.host),
         mtu=size,
         far=far.name,
+        peer_addresses=tuple(_peer_addresses(near, far)),
         routes=end.routes,
         gateways=_gateways(near, far) if properties.ethernet else (),
         table=end.table,
@@ -140,6 +142,16 @@ def _interface(
 
 def _default_addresses(kind: Properties, host: Host) -> tuple[IPNetwork, ...]:
     return (link_local(host.id),) if 6 in kind.carries else ()
+
+
+def _peer_addresses(near: Side, far: Side) -> Iterator[IPAddress]:
+    """Where each end has one address, alone in its subnet. An end with a route to it needs nothing more."""
+    for version in (4, 6):
+        here, there = (
+            [net for net in side.addresses if net.version == version and is_alone(net)] for side in (near, far)
+        )
+        if len(here) == len(there) == 1 and not any(there[0].ip in net for net in (*near.end.routes, *far.end.routes)):
+            yield there[0].ip
 
 
 def _gateways(near: Side, far: Side) -> tuple[IPAddress, ...]:
