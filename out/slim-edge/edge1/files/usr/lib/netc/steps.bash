@@ -150,6 +150,7 @@ sysctls() { # FILE: writes only values that differ, because /proc/sys may be rea
       file=/proc/sys/$key
       [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 1 is the default; another value was set on purpose
       [[ $(<"$file") != "$value" ]] || continue
+      [[ $key != */accept_ra || -w $file ]] || { say "router advertisements for ${key:14:-10} are ignored, because this container may not set accept_ra"; continue; }
       [[ $key != net/ipv6/conf/all/forwarding ]] || keep_advertised || return
       printf '%s\n' "$value" >"$file" || return
     done <"$each"
@@ -369,7 +370,7 @@ sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
       [[ $key == net* ]] || continue
       [[ $key == */* ]] || key=${key//./\/}
       { read -r there <"/proc/sys/$key"; } 2>/dev/null || continue
-      [[ $there == "$value" ]] || [[ $key == */accept_ra && $there != 1 ]] ||
+      [[ $there == "$value" ]] || [[ $key == */accept_ra && ($there != 1 || ! -w /proc/sys/$key) ]] ||
         differs "sysctl ${key//\//.} is $there, not $value"
     done <"$each"
   done
