@@ -27,6 +27,7 @@ PLACES: dict[str, Place] = {
     "hosts.*.tunnels.*.peer.endpoint": "dialled",
     "hosts.*.tunnels.*.peer.allowed_ips": "carried",
     "hosts.*.tunnels.*.open.from": "sender",
+    "hosts.*.tunnels.*.peer_address": "router",
     "hosts.*.namespaces.*.address": "held",
     "hosts.*.namespaces.*.access": "held",
     "hosts.*.namespaces.*.dns": "resolver",
