@@ -133,7 +133,7 @@ def listed(new: Any) -> Any:
 
 
 LENGTHS = {4: "/32", 6: "/128"}
-ALONE = ("dns", "local", "remote", "endpoint", "snat", "router_id", "rtr", "to")
+ALONE = ("dns", "local", "peer_address", "remote", "endpoint", "snat", "router_id", "rtr", "to")
 
 
 @pytest.mark.parametrize("key", PLACES)
