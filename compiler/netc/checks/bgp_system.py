@@ -213,7 +213,7 @@ def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Diagnost
             yield Diagnostic(
                 "NC2006", where, f"{net} has {net.size} addresses, and `loopback` takes one", f"write `{net.ip}/{bits}`"
             )
-        if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
+        if net.ip.is_link_local():
             what = f"{net.ip} cannot be a loopback: no other host can reach it"
             yield Diagnostic("NC2006", where, what, "write an address from `bgp.prefixes`")
         other = seen.setdefault(net.version, index)

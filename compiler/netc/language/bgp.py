@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
+from netc.language.placed import Announced, Neighbour, OwnInSubnet, RouterId, Server
 from netc.language.tables import Secret, Table
-from netc.language.values import Address, Dialled, OneOrMany, OwnAddress, Prefix, Some, left_out
+from netc.language.values import OneOrMany, Prefix, Some, left_out
 
 RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 """Nobody's (RFC 7607, 6793, 7300)."""
@@ -65,7 +66,7 @@ class Measured(Table):
 class RoaSource(Table):
     """ROAs (RFC 9582): an RTR server, or files on the host in BIRD's syntax."""
 
-    rtr: Dialled | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
+    rtr: Server | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
     password: Secret | None = Field(
         None, description="Where the host keeps the password of the RTR session (TCP MD5). BIRD 2.16."
     )
@@ -90,13 +91,13 @@ class BgpPeer(Table):
             "need it."
         ),
     )
-    address: Address = Field(
+    address: Neighbour = Field(
         description=(
             "The neighbour's address. An fe80:: address needs `tunnel` or `interface`. A session over IPv6 "
             "carries IPv4 routes too (RFC 8950)."
         ),
     )
-    local: OwnAddress | None = Field(
+    local: OwnInSubnet | None = Field(
         None,
         description=(
             "Our own address. Default: the tunnel's in the same family. With a length, such as `192.0.2.7/24`, routers "
@@ -131,7 +132,7 @@ class BgpPeer(Table):
         None, description="The same for routes that we announce, against an error of ours. Default: none."
     )
     prefixes: Annotated[
-        OneOrMany[Prefix],
+        OneOrMany[Announced],
         Some("prefixes", "we refuse all its routes", left_out("prefixes", "what the profile accepts")),
     ] = Field(
         (),
@@ -173,10 +174,10 @@ class HostBgp(Table):
     """A host as a router of the AS."""
 
     member: Asn | None = Field(None, description="The ASN of the member that the host belongs to. Default: base + id.")
-    router_id: Address | None = Field(
+    router_id: RouterId | None = Field(
         None, description="The router ID. Default: the host's IPv4 loopback, else its id."
     )
-    prefixes: OneOrMany[Prefix] = Field(
+    prefixes: OneOrMany[Announced] = Field(
         (),
         description=(
             "Parts of the network that are on this host, for example on a bridge. Only our own routers learn them."
@@ -236,7 +237,7 @@ class Bgp(Table):
     )
     bfd: Switch = Field(True, description="Detect a dead link between our own routers within 5 s (BFD, RFC 5880).")
     prefixes: Annotated[
-        OneOrMany[Prefix],
+        OneOrMany[Announced],
         Some("prefixes", "the AS announces nothing", "write the prefixes of the AS, such as `172.22.76.184/29`"),
     ] = Field(
         description=(

@@ -236,6 +236,17 @@ def _allowed(near: Side, far: Side) -> tuple[IPNetwork, ...]:
     return tuple(sorted({*map(alone, far.addresses), *near.end.routes}))
 
 
+def _known_as(side: Side, family: Family, kind: str) -> str:
+    """What gives an end an outer address. `addresses` count where no `endpoint` says something else."""
+    given = side.end.endpoint if side.end.endpoint is not None else side.host.endpoint
+    as_endpoint = f"write its public IPv{family} address as `ends.{side.name}.endpoint`"
+    if given is False:
+        return f"{as_endpoint}, if the NAT passes all `{kind}` to it, or use `wireguard`, which needs one end alone"
+    if given is None or given.family is None:
+        return f"add one to `addresses` of hosts.{side.name}, or {as_endpoint}"
+    return as_endpoint
+
+
 def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Diagnostic]:
     """Kinds with outer addresses in place of keys and ports."""
     used: Family = family or (4 if 4 in families(near.host) & families(far.host) else 6)
@@ -244,8 +255,8 @@ def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | Non
     if local is None or remote is None:
         name = near.name if local is None else far.name
         what = f"kind `{link.kind}` needs a public IPv{used} address of {name}, and {name} has none"
-        hint = f"add one to `addresses` of hosts.{name}, or write `ends.{name}.endpoint`"
-        yield Diagnostic("NC0302", bare.origin, what, hint, on_key=True)
+        side = near if local is None else far
+        yield Diagnostic("NC0302", bare.origin, what, _known_as(side, used, link.kind), on_key=True)
         return
     if KINDS[bare.kind].form == "numbered":
         yield NumberedInterface(
