@@ -312,6 +312,54 @@ def test_a_foreign_dnat_opens_nothing(there: Scene, netfilter: str) -> None:
     assert client(there.world, "tcp", EDGE[0], 7700, source=STRANGER[0], timeout=1) == STRANGER[0]
 
 
+DOCKER = """
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.10/24", "2001:db8:10::10/64"]
+docker = true
+firewall = { PASS }
+
+[hosts.edge.tunnels.out]
+kind = "wireguard"
+address = "10.9.9.2/24"
+peer.public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+peer.endpoint = "192.0.2.77:51820"
+peer.allowed_ips = "0.0.0.0/0"
+"""
+PUBLISHED = "type nat hook prerouting priority dstnat - 1; tcp dport 7700 dnat ip to 172.17.0.2:7000;"
+
+
+def test_strangers_do_not_reach_what_docker_publishes(lab: Lab, tmp_path: Path) -> None:
+    """By the uplink everybody does. A cable stands in for the tunnel: to the filter it is an interface of its name."""
+    edge, box = lab.host("edge"), lab.host("box")
+    outside = {"eth0": ("198.51.100.10/24", "198.51.100.1"), "wg-out": ("10.9.9.2/24", "10.9.9.1")}
+    worlds = {device: lab.host(f"world{at}") for at, device in enumerate(outside)}
+    for device, (own, peer) in outside.items():
+        lab.wire(edge, device, worlds[device], "edge", a_addresses=[own], b_addresses=[f"{peer}/24"])
+    lab.wire(edge, "docker0", box, "eth0", a_addresses=["172.17.0.1/16"], b_addresses=["172.17.0.2/16"])
+    box.run(["ip", "route", "add", "default", "via", "172.17.0.1"])
+    edge.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"])
+    edge.run(["nft", "-f", "-"], input=f"table ip docker {{ chain p {{ {PUBLISHED} }}; }}")
+    echo(box, 7000)
+
+    def visited(device: str) -> bool:
+        own, peer = outside[device]
+        return client(worlds[device], "tcp", own.partition("/")[0], 7700, timeout=1) == peer
+
+    edge.lay(compiled(DOCKER.replace("PASS", ""), tmp_path / "a")["edge"])
+    filter_up(edge)
+    assert {device: visited(device) for device in outside} == {"eth0": True, "wg-out": False}
+
+    passing = DOCKER.replace("PASS", 'pass = { from = "wg-out", to = "docker0" }')
+    edge.lay(compiled(passing, tmp_path / "b")["edge"])
+    edge.run(script("firewall", "reload"))
+    assert visited("wg-out")
+
+
 SEND = """
 import socket, sys
 family = socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET

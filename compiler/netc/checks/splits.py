@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
 
+from netaddr import cidr_merge
+
 from netc.checks.namespaces import strangers
+from netc.checks.underlay import without
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import those
 from netc.language.names import DnsName, HostName, SplitName
 from netc.language.sets import Source
 from netc.language.splits import Split as Settings
+from netc.network.derive import to_everywhere
 from netc.network.interface import Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.ranges import BITS
 from netc.network.sets import members
@@ -115,7 +119,7 @@ def _direct(settings: Settings, where: KeyPath, network: Network) -> Iterator[Di
 def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     tunnel, where = split.tunnel, (*split.origin, "tunnel")
     name = split.settings.tunnel
-    default = next((index for index, net in enumerate(tunnel.routes) if net.prefixlen == 0), None)
+    everywhere = to_everywhere(tunnel.routes)
     if tunnel.namespace:
         what = f"tunnel `{name}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
         yield Diagnostic("NC1702", where, what, "make a second tunnel that is in no namespace")
@@ -134,10 +138,10 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
     elif 4 not in split.families:
         what = f"tunnel `{name}` has no IPv4 address, and a split needs one"
         yield Diagnostic("NC1702", where, what, "add an IPv4 `address` to the tunnel", (tunnel.where,))
-    elif default is not None and tunnel.table is None:
+    elif everywhere and tunnel.table is None:
         what = f"tunnel `{name}` has a default route for the whole host, so the split has no effect"
-        hint = "leave it out"
-        yield Diagnostic("NC1702", (*tunnel.where, "routes", default), what, hint, (where,))
+        hint = without(everywhere, tunnel.routes)
+        yield Diagnostic("NC1702", (*tunnel.where, "routes"), what, hint, (where,))
     elif split.settings.interface == tunnel.name:
         what = f"`interface` is the tunnel itself, so packets from {tunnel.name} would go into it again"
         yield Diagnostic("NC1702", (*split.origin, "interface"), what, "write the interface where the packets arrive")
@@ -148,7 +152,8 @@ def _tunnel(split: Split, host: HostName) -> Iterator[Diagnostic]:
 def _allowed(split: Split, tunnel: WireguardInterface) -> Iterator[Diagnostic]:
     """WireGuard drops packets that are in no peer's `allowed_ips`: no leak, but no reply either."""
     for family in split.families if split.ipv6 == "tunnel" else (4,):
-        if not any(net.version == family and net.prefixlen == 0 for peer in tunnel.peers for net in peer.allowed_ips):
+        allowed = [net for peer in tunnel.peers for net in peer.allowed_ips if net.version == family]
+        if not any(net.prefixlen == 0 for net in cidr_merge(allowed)):
             everything = "0.0.0.0/0" if family == 4 else "::/0"
             what = f"no peer of `{split.settings.tunnel}` has {everything} in `allowed_ips`"
             what += ", so WireGuard drops packets to other addresses"

@@ -3,13 +3,13 @@ fragmented."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
-from netc.network.derive import DEFAULT_LENGTH
+from netc.network.derive import DEFAULT_LENGTH, to_everywhere
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 from netc.network.ranges import BITS
@@ -40,15 +40,37 @@ def check(network: Network) -> Iterator[Diagnostic]:
 
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:
-    """A peer with a DNS name is in a route to all addresses, whatever its address is."""
-    everywhere = any(net.prefixlen <= DEFAULT_LENGTH[4 if net.version == 4 else 6] for net in interface.routes)
+    """A peer with a DNS name is in a route to all addresses, whatever its address is. One of the other family is not,
+    but replies of the host are."""
+    everywhere = to_everywhere(interface.routes)
     in_main = interface.table is None and interface.namespace is None
     if not (everywhere and in_main):
         return
     named = any(isinstance(end, DnsName) for end in outer_ends(interface))
-    if named and underlay.carrier(interface) != interface:
+    if underlay.carrier(interface) == interface:
+        return  # a ring
+    if named:
         what = f"the outer packets of {interface.name} would be routed into {interface.name} itself"
         yield Diagnostic("NC0701", (*interface.where, "routes"), what, OUT)
+        return
+    table = underlay.network.topology.hosts[interface.host]
+    users = {split.tunnel for split in table.splits.values()} | {uplink.tunnel for uplink in table.uplinks.values()}
+    if interface.origin[-1] in users:
+        return  # NC1206 or NC1702
+    for index, own in enumerate(table.addresses):
+        is_private = own.ip.is_ipv4_private_use() or own.ip.is_ipv6_unique_local()
+        if own.version == everywhere[0].version and not is_private:
+            what = f"replies from {own.ip}, including ssh, would leave by {interface.name}"
+            also: KeyPath = ("hosts", interface.host, "addresses", index)
+            yield Diagnostic("NC0707", (*interface.where, "routes"), what, OUT, (also,), Severity.WARNING)
+            return
+
+
+def without(taken: Sequence[IPNetwork], routes: Sequence[IPNetwork]) -> str:
+    """A hint for `routes`."""
+    if len(taken) == len(routes):
+        return "leave it out"
+    return f"take {' and '.join(f'`{net}`' for net in taken[:3])}{' and others' if len(taken) > 3 else ''} out of it"
 
 
 OUT = "take routes out of the tunnel, give it a `table`, or put it into a namespace"

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.underlay import without
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
 from netc.language.special import refused
 from netc.language.uplinks import Uplink as Settings
+from netc.network.derive import to_everywhere
 from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_device, by_origin
 from netc.network.overlaps import first_overlaps
@@ -65,10 +67,12 @@ def _uplink(host: HostName, settings: Settings, where: KeyPath, network: Network
     if tunnel and tunnel.namespace:
         what = f"tunnel `{settings.tunnel}` is in namespace `{tunnel.namespace}`, so {host} itself cannot use it"
         yield Diagnostic("NC1206", (*where, "tunnel"), what, "make a second tunnel that is in no namespace")
-    elif tunnel and (tunnel.table is not None or any(net.prefixlen == 0 for net in tunnel.routes)):
-        key, repeated = ("table", "`table`") if tunnel.table is not None else ("routes", "default route")
-        what = f"tunnel `{settings.tunnel}` has a {repeated}, and the uplink makes one itself"
-        yield Diagnostic("NC1206", (*tunnel.where, key), what, "leave it out", (where,))
+    elif tunnel and tunnel.table is not None:
+        what = f"tunnel `{settings.tunnel}` has a `table`, and the uplink makes one itself"
+        yield Diagnostic("NC1206", (*tunnel.where, "table"), what, "leave it out", (where,))
+    elif tunnel and (everywhere := to_everywhere(tunnel.routes)):
+        what = f"tunnel `{settings.tunnel}` has a default route, and the uplink makes one itself"
+        yield Diagnostic("NC1206", (*tunnel.where, "routes"), what, without(everywhere, tunnel.routes), (where,))
     made = by_device(host, network).get(settings.interface) if settings.interface else None
     if made:
         what = f"netc makes `{made.name}` on {host}, and `interface` takes one that netc does not make"
@@ -194,13 +198,16 @@ def _in_one_subnet(host: HostName, resolved: tuple[Uplink, ...], network: Networ
     table = network.topology.hosts[host]
     if table.wan is None:
         return
+    of_wan = [net for uplink in resolved if uplink.device == table.wan for net in uplink.prefixes]
     for uplink in (u for u in resolved if u.tunnel is None and u.device != table.wan):
         inside = (*uplink.addresses, *(table.uplinks[uplink.name].gateway or ()))
         wide = [net for net in uplink.prefixes if net.size > 1]
+        if any(one in net or net in one for one in wide for net in of_wan):
+            continue  # NC1203
         found: dict[IPAddress, int] = {}
         for index, net in enumerate(table.addresses):
             ip = next((ip for ip in inside if ip in net and net.size > 1), None)
-            if ip and not any(one in net.cidr or net.cidr in one for one in wide):  # else NC1203 or NC1211
+            if ip and not any(net.ip in one for one in wide):  # else NC1211
                 found.setdefault(ip, index)
         if found:
             subnets = [str(table.addresses[index].cidr) for index in found.values()]

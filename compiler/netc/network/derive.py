@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from netaddr import IPAddress, IPNetwork
+from collections.abc import Sequence
+
+from netaddr import IPAddress, IPNetwork, cidr_merge
 
 from netc.language.key_files import key_file
 from netc.language.names import CredentialName, HostPath
 from netc.language.tables import Secret
 from netc.language.values import Family
+from netc.network.ranges import BITS
 
 PORT_BASE = 51820
 """A link's UDP port on a host is this plus the id of the host at the other end."""
@@ -65,3 +68,12 @@ def private_key(given: Secret | None, name: str) -> HostPath | CredentialName:
 DEFAULT_LENGTH: dict[Family, int] = {4: 3, 6: 4}
 """Prefixes of this length and shorter count as default routes. Programs divide a default route into up to sixteen parts
 to leave the host's own in place, and 2000::/3 is all of the IPv6 internet."""
+
+
+def to_everywhere(routes: Sequence[IPNetwork]) -> tuple[IPNetwork, ...]:
+    """Those of one family, if they lead to as much as a default route, whatever parts it is divided into."""
+    for family, length in DEFAULT_LENGTH.items():
+        own = tuple(net for net in routes if net.version == family)
+        if sum(net.size for net in cidr_merge(list(own))) >= 2 ** (BITS[family] - length):
+            return own
+    return ()

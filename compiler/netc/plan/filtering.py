@@ -68,8 +68,14 @@ class NoRouters(Struct, frozen=True):
     strangers: tuple[Stranger, ...]
 
 
+class NoStrangers(Struct, frozen=True):
+    """What comes from strangers and no rule before this one accepts is dropped: not Docker decides who they reach."""
+
+    strangers: tuple[Stranger, ...]
+
+
 InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed | NoRouters
-ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger | DockerBridges
+ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger | NoStrangers | DockerBridges
 
 
 def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
@@ -122,6 +128,8 @@ def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:
         if targets := led(ruleset):
             yield Led(targets)
         yield from ruleset.passages
+        if ruleset.docker and ruleset.strangers:
+            yield NoStrangers(ruleset.strangers)
         yield from ruleset.docker
     else:
         yield from ruleset.strangers

@@ -8,11 +8,12 @@ from netc.emit.iptables.words import Rule, Table, because, dialled, entering, le
 from netc.language.values import Family
 from netc.plan.chains import Chain, Hook
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, Closed, Led, NoRouters, led
+from netc.plan.filtering import Always, Closed, Led, NoRouters, NoStrangers, led
 from netc.plan.ruleset import DOCKER_BRIDGES, Denial, DockerBridges, Opening, Passage, RepliesOnly, Stranger, Transit
 from netc.plan.step import PROTOCOL
 
-Judged = RepliesOnly | Stranger | Closed | NoRouters | Always | Denial | Opening | Led | Passage | DockerBridges
+ByStrangers = Stranger | Closed | NoRouters | NoStrangers
+Judged = RepliesOnly | ByStrangers | Always | Denial | Opening | Led | Passage | DockerBridges
 
 ESTABLISHED = "-m conntrack --ctstate RELATED,ESTABLISHED"
 
@@ -82,6 +83,9 @@ def _words(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> tuple[
             kinds = _icmp(6, "router-solicitation", "router-advertisement", verdict="DROP") if family == 6 else []
             drops = [f"{entering(stranger.device)} {words}" for stranger in strangers for words in kinds]
             return "No tunnel to strangers has a router.", drops
+        case NoStrangers(strangers=strangers):
+            what = "Nobody behind a tunnel to strangers reaches what Docker publishes."
+            return what, [f"{entering(stranger.device)} -j DROP" for stranger in strangers]
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():

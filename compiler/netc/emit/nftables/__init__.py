@@ -32,7 +32,7 @@ from netc.plan.facts import Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import has_pieces, ruleset_path
 from netc.plan.facts.split_guard import GUARD_PATH
-from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, NoRouters, leads, led
+from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, NoRouters, NoStrangers, leads, led
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import (
@@ -209,6 +209,8 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
             kinds = "{ nd-router-solicit, nd-router-advert }"
             entering = _any([quoted(one.device) for one in strangers])
             return ["No tunnel to strangers has a router."], [f"iifname {entering} icmpv6 type {kinds} drop"]
+        case NoStrangers(strangers=strangers):
+            return [NO_STRANGERS], [f"iifname {_any([quoted(one.device) for one in strangers])} drop"]
         case Denial():
             return [origin(rule.origin)], [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
@@ -230,6 +232,7 @@ def _led(device: InterfaceName | None, to: IPAddress) -> str:
     return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
 
 
+NO_STRANGERS = "Nobody behind a tunnel to strangers reaches what Docker publishes."
 WHY_DOCKER = "ports that Docker publishes, and its containers' own connections. Docker's rules decide."
 
 
