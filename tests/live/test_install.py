@@ -65,6 +65,16 @@ def links(host: Host) -> set[str]:
     return set(re.findall(r"\d+: (vx-[a-z]+)", host.run(["ip", "-o", "link"]).stdout))
 
 
+def test_status_and_check_answer_while_the_first_install_waits(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path)
+    install(edge, "--detach")
+
+    for verb in ("status", "check"):
+        said = netc_host(edge, verb, check=False)
+        assert "did not end" not in said.stdout + said.stderr
+        assert said.stderr == ""
+
+
 def test_a_tree_is_installed_changed_and_uninstalled(lab: Lab, edge: Host, tmp_path: Path) -> None:
     before = edge.state()
     bring(lab, edge, TOPOLOGY, tmp_path / "a")

@@ -103,11 +103,11 @@ def _targets(
             hint += f", or move `publish` into the table of {target.namespace}" if space.tunnel else ""
             also = (("hosts", host, "namespaces", str(target.namespace), "tunnel" if space.tunnel else "bridge"),)
             yield Diagnostic("NC1304", at, what, hint, also)
-        if target.address:
+        if target.address is not None:
             yield from _on_the_bridge(target.address, bridge.addresses, name, host, at, (*where[:-2], "addresses"))
         families = {ip.version for ip in places(target, table)}
         come = {ip.version for ip in publish.on} & set(_served(publish, table))
-        if target.address and come and target.address.version not in come:
+        if target.address is not None and come and target.address.version not in come:
             what = f"no visitor reaches {target.address}: `on` has no IPv{target.address.version} address"
             yield Diagnostic(
                 "NC1305",

@@ -152,6 +152,10 @@ def _inside(settings: Namespace, tunnel: Interface, where: KeyPath) -> Iterator[
             what = f"{ip} is systemd-resolved on the host, and nothing listens there in a namespace"
             hint = 'write `dns = ["9.9.9.9"]`, or another resolver that the tunnel leads to'
             yield Diagnostic("NC0909", (*where, "dns", index), what, hint, severity=Severity.WARNING)
+        elif any(ip == net.ip for net in settings.access):
+            what = f"{ip} is the host's end of `access`, and the namespace sends only replies there"
+            hint = 'write `dns = ["9.9.9.9"]`, or another resolver that the tunnel leads to'
+            yield Diagnostic("NC0909", (*where, "dns", index), what, hint, severity=Severity.WARNING)
     if settings.services and not (settings.dns or tunnel.dns):
         what = "the namespace has no resolver, so its services cannot resolve names"
         yield Diagnostic(

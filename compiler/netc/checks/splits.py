@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterator, Mapping
 
-from netaddr import cidr_merge
+from netaddr import IPAddress, cidr_merge
 
 from netc.checks.namespaces import strangers
 from netc.checks.underlay import without
@@ -18,6 +18,7 @@ from netc.network.interface import Network, ProgramInterface, WireguardInterface
 from netc.network.ranges import BITS
 from netc.network.sets import members
 from netc.network.splits import Split, splits
+from netc.network.uplinks import every_address
 
 SUITABLE = those(lambda kind: 4 in kind.carries and not kind.ethernet)
 """Kinds that carry IPv4 to one peer, without neighbours on Ethernet."""
@@ -33,11 +34,12 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _bus(settings, where)
             yield from _direct(settings, where, network)
         resolved = splits(host, network)
+        own = every_address(host, network) | {ip.ip for at in table.bridges.values() for ip in at.addresses}
         for split in resolved:
             yield from _tunnel(split, host)
             yield from strangers(split.settings.open, split.tunnel, split.origin)
             yield from _ipv6(split)
-            yield from _dns(split)
+            yield from _dns(split, own)
             yield from _name_of_the_peer(split)
         yield from _twice(resolved)
 
@@ -172,7 +174,7 @@ def _is_sent(family: int, split: Split) -> bool:
     return family in split.families and (family == 4 or split.ipv6 == "tunnel")
 
 
-def _dns(split: Split) -> Iterator[Diagnostic]:
+def _dns(split: Split, own: Collection[IPAddress]) -> Iterator[Diagnostic]:
     seen: dict[int, KeyPath] = {}
     usable = {ip.version: ip for ip in reversed(split.tunnel.dns) if _is_sent(ip.version, split)}
     if split.is_local and usable and not split.resolvers:
@@ -189,7 +191,7 @@ def _dns(split: Split) -> Iterator[Diagnostic]:
         elif not _is_sent(ip.version, split):
             what = f"the split sends no IPv{ip.version} into the tunnel, so programs do not reach resolver {ip}"
             yield Diagnostic("NC1703", where, what, f"write an IPv{10 - ip.version} resolver", (split.tunnel.where,))
-        elif ip.is_loopback() or ip.is_link_local():
+        elif ip.is_loopback() or ip.is_link_local() or ip in own:
             what = f"{ip} is an address of this host or link, so the tunnel does not lead to it"
             yield Diagnostic("NC1703", where, what, "write a resolver that is reached through the tunnel")
 

@@ -76,7 +76,7 @@ def dnats(publish: PublishedContainer, host: HostName, network: Network) -> Iter
 
 def places(target: Container, host: Host) -> tuple[IPAddress, ...]:
     """An address alone, or those of the namespace."""
-    if target.address:
+    if target.address is not None:
         return (target.address,)
     space: Namespace | None = host.namespaces.get(target.namespace) if target.namespace else None
     return tuple(net.ip for net in space.address) if space else ()

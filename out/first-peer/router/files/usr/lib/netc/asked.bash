@@ -297,7 +297,7 @@ compare_disk() { # room for the tree in $store, beside the files in place, and f
   done
   place=$tree
   [[ $asker == install ]] || { place=$trees/$(current) verdict=odd; }
-  [[ ! -d $place ]] || size=$(du -sk "$place") && need=$((need + ${size%%[!0-9]*} * 4))
+  [[ ! -d $place ]] || { size=$(du -sk "$place") && need=$((need + ${size%%[!0-9]*} * 4)); }
   read_lines stat -f -c '%n %S %a %c %d' /etc /usr/lib /var/lib 2>/dev/null || return 0
   for line in "${lines[@]}"; do
     read -r place size blocks words inodes <<<"$line"
