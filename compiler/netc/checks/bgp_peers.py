@@ -17,6 +17,7 @@ from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, 
 from netc.network.profiles import WORLD, is_refused
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
+from netc.network.uplinks import every_address
 
 SMALL = {4: 24, 6: 64}
 """The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route to a neighbour."""
@@ -123,7 +124,8 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     elif peer.local and peer.local.size > 1 and peer.address not in peer.local and not is_fe80(peer.address):
         what = f"{peer.address} is not in {peer.local.cidr}, the subnet of `local`"
         yield Diagnostic("NC2202", (*where, "local"), what, f"write the length of the subnet, or `{peer.local.ip}`")
-    if local == peer.address:
+    is_held = not is_fe80(peer.address) and peer.address in every_address(host, network)
+    if local == peer.address or is_held:
         yield Diagnostic(
             "NC2202",
             (*where, "address"),
@@ -159,7 +161,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
 def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A neighbour without `tunnel` and `interface` that the host reaches through a tunnel or link, by its `routes`.
     An interface of the image may be in part of a larger one, and lead to the neighbour."""
-    if peer.multihop or peer.interface or is_fe80(peer.address):
+    if peer.multihop or peer.interface or peer.tunnel or is_fe80(peer.address):
         return
     table = network.topology.hosts[host]
     interfaces = [one for one in network.interfaces[host] if not one.namespace]

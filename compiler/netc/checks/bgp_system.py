@@ -24,6 +24,8 @@ PRIVATE_ASNS = ((64512, 65534), (4200000000, 4294967294))
 REGISTRIES = ((4201270000, 4201279999, "NeoNetwork"), (4242420000, 4242429999, "DN42"))
 """Ranges of private ASNs that a registry assigns."""
 
+OSPF = 'write [igp], with `kind = "ospf"` and `over`'
+
 
 def check(network: Network) -> Iterator[Diagnostic]:
     topology = network.topology
@@ -78,7 +80,9 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     wants = wants or ('next_hop = "recursive"' if bgp.next_hop == "recursive" else "")
     if wants and igp is None:
         what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
-        yield Diagnostic("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
+        key, is_alone = wants.split()[0], len(speakers(network.topology)) == 1
+        hint = f"leave `{key}` out: there is no second router" if is_alone else OSPF
+        yield Diagnostic("NC2003", ("bgp", key) if is_alone else ("bgp",), what, hint, on_key=True)
     elif not bgp.over and igp is None and len(speakers(network.topology)) > 1:
         what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
         yield Diagnostic("NC2003", ("bgp",), what, _over(network), on_key=True)
@@ -88,7 +92,7 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True
         )
-    if bgp.internal == "reflectors" and not bgp.reflectors:
+    if bgp.internal == "reflectors" and not bgp.reflectors and len(speakers(network.topology)) > 1:
         yield Diagnostic(
             "NC2003",
             ("bgp",),
