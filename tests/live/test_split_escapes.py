@@ -56,6 +56,24 @@ def test_a_mark_that_a_program_sets_leads_nowhere(lab: Lab, tmp_path: Path) -> N
         assert capture.packets(f"host {address} and port {PORT}") != [], "or nothing is captured"
 
 
+FOREIGN = "table inet foreign { chain o { type route hook output priority %s; meta mark set 0x1; }; }"
+PRIORITIES = ("mangle - 1", "mangle + 5", "0")
+
+
+def test_a_mark_that_other_software_sets_leads_nowhere(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, tmp_path, topology())
+    start(there)
+    capture = Capture(there.laptop, "eth0")
+    for priority in PRIORITIES:
+        there.laptop.run(["nft", "-f", "-"], input=FOREIGN % priority)
+        send_marked(there.laptop, MEMBER, "0")
+        there.laptop.run(["nft", "delete", "table", "inet", "foreign"])
+        assert capture.packets(f"port {PORT}") == [], priority
+    send_marked(there.laptop, ANYONE, "0")
+    for address in UNLISTED:
+        assert capture.packets(f"host {address} and port {PORT}") != [], "or nothing is captured"
+
+
 WITHOUT_NFT = 'install -m 644 /dev/null /run/no-nft; mount --bind /run/no-nft "$(readlink -f "$(type -P nft)")"'
 
 

@@ -95,7 +95,7 @@ WHY = {
     Stage.RESUMED: "packets of a chosen connection get mark {mark}, also those that the kernel sends itself.",
     Stage.ASKED: "DNS queries go to its resolver, whatever server they were sent to.",
     Stage.REFUSED: "refused at once, so that programs try the other address family.",
-    Stage.HELD: "packets with mark {mark} leave by {device} or are dropped.",
+    Stage.HELD: "packets with mark {mark}, and connections that have it, leave by {device} or are dropped.",
     Stage.LEAVING: "TCP segments are made to fit through {device}.",
     Stage.SOURCE: "the kernel chose the source address before the mark, so it is that of another interface.",
 }
@@ -131,8 +131,10 @@ def _lines(stage: Stage, split: SplitTunnel, hook: Hook, family: Family) -> Iter
         case Stage.REFUSED:
             yield from (f"{carries(split)} -j {refusing(split)}" for _ in list(_refused(split, family))[:1])
         case Stage.HELD:
-            yield f"{carries(split)} -o lo -j RETURN"
-            yield f"{carries(split)} ! {device} -j DROP"
+            begun = f"! {entering(split.device)} -m connmark --mark {marked} -m conntrack --ctdir ORIGINAL"
+            for held in (carries(split), begun):  # other software may have set another mark meanwhile
+                yield f"{held} -o lo -j RETURN"
+                yield f"{held} ! {device} -j DROP"
         case Stage.LEAVING:
             yield f"{device} {segment(None if split.mtu is None else split.mtu - TCP_OVERHEAD[family])}"
             if split.outer:

@@ -149,7 +149,10 @@ WHY = {
         "Programs of a split may not set these bits of a mark themselves (SO_MARK), and leave by the uplink."
     ],
     Stage.CLAIMED: ["New connections by the tunnel of a split get its mark, so replies leave by it."],
-    Stage.HELD: ["Marked packets leave by the tunnel or are dropped."],
+    Stage.HELD: [
+        "Marked packets leave by the tunnel or are dropped, and so do chosen connections: other software may have set",
+        "another mark meanwhile.",
+    ],
     Stage.LEAVING: ["TCP segments are made to fit through the tunnel."],
     Stage.SOURCE: [
         "The kernel chose the source address before the mark, so it is that of another interface. `masquerade` would",
@@ -193,6 +196,8 @@ def _lines(stage: Stage, split: SplitTunnel, hook: Hook) -> Iterator[str]:
             yield f"{has_mark(split.mark)} jump refuse-{name}"
         case Stage.HELD:
             yield f"{has_mark(split.mark)} oifname != {{ lo, {device} }} drop"
+            begun = f"iifname != {device} ct direction original {has_mark(split.mark, 'ct')}"
+            yield f"{begun} oifname != {{ lo, {device} }} drop"
         case Stage.LEAVING:
             if split.outer:
                 yield f"oifname {device} {UNMARKED}"
