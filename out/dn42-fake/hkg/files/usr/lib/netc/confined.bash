@@ -87,23 +87,28 @@ instances_of() { # SERVICE: puts its name into `instances`, or those of the inst
 }
 
 starts_elsewhere() { # PLACE WORDS…: these start a container or unit that is not in PLACE, by `client` and `word`
-  local before='' all=" ${*:2} "
+  local before='' wrapped='' all=" ${*:2} "
   client=''
   for word in "${@:2}"; do
     word=${word//[\"\']/}
     case ${word##*/} in
       docker | docker-compose | nerdctl | ctr | crictl | lxc | incus | machinectl | virsh | podman | podman-remote | systemd-nspawn | systemd-run)
         case $before in # only as a command: an argument of another program may have the same name
-          '' | -*c | *=* | *';' | '&&' | '||' | '|' | env | exec | sudo | nice | do | then) client=${word##*/} ;;
+          '' | -*c | *=* | *';' | '&&' | '||' | '|' | do | then) client=${word##*/} ;;
+          *) [[ ! $wrapped ]] || client=${word##*/} ;;
         esac
         [[ $client != systemd-* ]] || { word=''; break; }
         ;;
-      run | start | restart | up | exec | play | launch | shell | login) [[ ! $client ]] || break ;;
+      env | exec | sudo | doas | nice | ionice | chrt | taskset | timeout | nohup | setsid | setpriv | stdbuf | flock | time | chroot | unshare)
+        [[ ! $client || ${word##*/} != exec ]] || break
+        wrapped=1 # what it runs comes after words of its own
+        ;;
+      run | runp | start | restart | up | play | launch | shell | login | deploy | service) [[ ! $client ]] || break ;;
       ps | pull | stop | rm | rmi | kill | logs | inspect | wait | down | create | image | network | volume | build | info) client='' ;;
     esac
     before=$word
   done
-  [[ $client && ($word =~ ^(run|start|restart|up|exec|play|launch|shell|login)?$) ]] || return
+  [[ $client && ($word =~ ^(run|runp|start|restart|up|exec|play|launch|shell|login|deploy|service)?$) ]] || return
   [[ ! $all =~ ' '--net(work)?[=\ ]none' ' ]] || return
   case $1:$client in # some start the program themselves
     *.slice:systemd-run) [[ $all != *' --scope '* || $all != *" --slice=$1 "* ]] ;;
@@ -114,7 +119,7 @@ starts_elsewhere() { # PLACE WORDS…: these start a container or unit that is n
       ;;
     *:systemd-run) [[ $all != *' --scope '* ]] ;;
     *:systemd-nspawn) return 1 ;;
-    *:podman) [[ $all == *' compose '* || $all == *' --remote '* ]] ;;
+    *:podman) [[ $all =~ ' compose '|' -r '|' --remote '|' --'(url|connection)[=\ ]|' CONTAINER_HOST=' ]] ;;
   esac
 }
 has_command_elsewhere() { # SERVICE PLACE
