@@ -200,17 +200,16 @@ def _name_of_the_peer(split: Split) -> Iterator[Diagnostic]:
     """netc resolves the name as root, and the query would need the tunnel that waits for the answer."""
     name = split.settings.tunnel
     far = next((there for there in outer_ends(split.tunnel) if isinstance(there, DnsName)), None)
-    if far and split.takes_root and split.resolvers:
-        what = f"root must resolve {far}, the peer of `{name}`, and the split sends the queries into the same tunnel"
-        at = (*split.origin, "dns")
-        yield Diagnostic(
-            "NC1709",
-            at,
-            what,
-            "write the address of the peer in place of its name",
-            (split.tunnel.where,),
-            on_key=True,
-        )
+    if far is None or not split.takes_root:
+        return
+    what = f"root must resolve {far}, the peer of `{name}`, and the split sends the queries into the same tunnel"
+    hint = "write the address of the peer in place of its name"
+    if split.resolvers:
+        yield Diagnostic("NC1709", (*split.origin, "dns"), what, hint, (split.tunnel.where,), on_key=True)
+    else:
+        what += ", unless the host's resolver is in `direct`"
+        at = (*split.origin, "tunnel")
+        yield Diagnostic("NC1709", at, what, hint, (split.tunnel.where,), Severity.WARNING)
 
 
 def _twice(resolved: tuple[Split, ...]) -> Iterator[Diagnostic]:
