@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 
 HOSTS = (
     *("start/server", "seedbox/seedbox", "slim-edge/edge1", "slim-edge/node", "uplinks/lin", "mesh/sfo"),
-    *("dn42/hkg", "dn42-fake/hkg", "laptop/laptop", "laptop-iptables/laptop"),
+    *("dn42/hkg", "dn42-fake/hkg", "first-peer/router", "laptop/laptop", "laptop-iptables/laptop"),
 )
 KILLS = 27
 """Of each; and 30 on machines with systemd."""

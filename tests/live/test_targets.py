@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,9 @@ def test_babel_has_ipv4_over_ipv6_next_hops_round_trip_times_and_a_password(lab:
         host.write("/etc/netc/keys/babel", "between-us\n", 0o600)
         for part in parts(host):
             host.run(script(part, "up"))
-    wait(lambda: kernel_route(a, "172.20.16.2").get("via", {}).get("family") == "inet6")
+    for host, other in ((a, "172.20.16.2"), (b, "172.20.16.1")):
+        via = partial(kernel_route, host, other)
+        wait(lambda via=via: via().get("via", {}).get("family") == "inet6")  # type: ignore[misc]
     assert reached(a, "172.20.16.1", "172.20.16.2")
     assert reached(a, "fd42:1::1", "fd42:1::2")
     assert re.search(r"(?m)^fe80::\S+ +vx-b +\d+ .*\d\.\d{3}$", birdc(a, "show babel neighbors")), "no round-trip time"
