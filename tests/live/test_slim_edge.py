@@ -150,6 +150,27 @@ def test_the_nodes_own_traffic_and_the_edges_own_ports_are_untouched(lab: Lab, w
         assert client(there.world, "udp", at, 30101, source=visitor) == visitor
 
 
+FOREIGN = "table inet foreign { chain p { type filter hook prerouting priority %s; meta mark set 0x1; }; }"
+
+
+def test_replies_of_containers_do_not_leave_by_the_uplink_if_others_set_marks(
+    lab: Lab, wires: Scene, tmp_path: Path
+) -> None:
+    there = scene(lab, wires, compiled((EXAMPLES / "slim-edge.toml").read_text() + MORE, tmp_path))
+    echo(there.container, 30000)
+    all_up(there)
+    leaving = Capture(there.node, "eth0")
+    for priority in ("mangle - 1", "0"):
+        there.node.run(["nft", "-f", "-"], input=FOREIGN % priority)
+        for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
+            for protocol in ("tcp", "udp"):
+                client(there.world, protocol, at, 30000, source=visitor, timeout=1)
+        there.node.run(["nft", "delete", "table", "inet", "foreign"])
+    assert leaving.packets("port 30000") == []
+    for at, visitor in zip(EDGES["edge1"], VISITOR, strict=True):
+        assert client(there.world, "tcp", at, 30000, source=visitor, timeout=5) == visitor
+
+
 def test_replies_for_a_dead_link_do_not_leave_by_the_uplink(lab: Lab, wires: Scene, tmp_path: Path) -> None:
     there = scene(lab, wires, compiled(EXAMPLES / "slim-edge.toml", tmp_path))
     all_up(there)

@@ -130,7 +130,7 @@ def _serving(name: ForwardName, forward: Forward, near: Interface, network: Netw
     )
     marks: tuple[ReturnMark, ...] = ()
     if near.back and forward.keep_source:
-        marks = (ReturnMark(near.name, near.back.mark, scrub=not isinstance(near, WireguardInterface)),)
+        marks = (ReturnMark(near.name, near.back.mark, scrub=not isinstance(near, WireguardInterface), held=True),)
     if passed or marks:
         leaves_by = tuple(
             LeavesBy(origin, fact.to, device)

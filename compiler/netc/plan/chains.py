@@ -142,6 +142,12 @@ class Leads(Struct, frozen=True):
     targets: tuple[tuple[LeavesBy | NeverLeavesBy, tuple[InterfaceName, ...]], ...]
 
 
+class Held(Struct, frozen=True):
+    """Replies to what came in by the interface leave by it or are dropped."""
+
+    mark: ReturnMark
+
+
 class Scrub(Struct, frozen=True):
     """What leaves by the interface loses its mark, since the kernel copies it to outer packets."""
 
@@ -153,6 +159,7 @@ Rule = (
     | ForwardRule
     | ClampMss
     | ReturnMark
+    | Held
     | Scrub
     | Passed
     | Answers
@@ -290,6 +297,7 @@ def _leaving(ruleset: Ruleset) -> Iterator[Rule]:
     """What must not leave is dropped before any mark is removed."""
     if found := tuple(leads(ruleset)):
         yield Leads(found)
+    yield from (Held(mark) for mark in ruleset.marks if mark.held)
     yield from _of(Stage.HELD, *ruleset.splits)
     yield from _of(Stage.LEAVING, *ruleset.splits)
     yield from (Scrub(mark) for mark in ruleset.marks if mark.scrub)

@@ -95,11 +95,13 @@ class ClampMss(Struct, frozen=True):
 
 class ReturnMark(Struct, frozen=True):
     """Replies to what came in by `device`, for `on` if given, carry `mark`, within MARK_MASK; with `scrub` only up to
-    there, since the tunnel's own packets would keep it (all kinds but WireGuard)."""
+    there, since the tunnel's own packets would keep it (all kinds but WireGuard). With `held` they leave by it or are
+    dropped, also if other software set another mark meanwhile."""
 
     device: InterfaceName
     mark: int
     scrub: bool
+    held: bool = False
     on: tuple[IPNetwork, ...] = ()
     """Of both families or of one."""
 

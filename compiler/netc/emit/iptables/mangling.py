@@ -26,6 +26,13 @@ def return_mark(mark: ReturnMark, family: Family) -> Iterator[Line]:
     yield f"{reply} -j MARK --set-xmark {masked(mark.mark)}", why
 
 
+def held(mark: ReturnMark) -> Iterator[Line]:
+    why = f"Replies to what came in by {token(mark.device)} leave by it or are dropped."
+    reply = f"-m conntrack --ctdir REPLY -m connmark --mark {masked(mark.mark)}"
+    yield f"{reply} -o lo -j RETURN", why
+    yield f"{reply} ! {leaving(mark.device)} -j DROP", why
+
+
 def scrub(mark: ReturnMark) -> Iterator[Line]:
     why = "The kernel copies the mark to outer packets. It is removed, or they would be routed into the tunnel again."
     yield f"{leaving(mark.device)} -j MARK --set-xmark {masked(0)}", why

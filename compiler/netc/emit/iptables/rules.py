@@ -12,6 +12,7 @@ from netc.plan.chains import (
     Answers,
     Chain,
     Forwarded,
+    Held,
     Leads,
     Moved,
     Passed,
@@ -73,6 +74,8 @@ def _lines(rule: AnyRule, chain: Chain, family: Family) -> Iterable[Line]:
     match rule:
         case ReturnMark():
             return mangling.return_mark(rule, family)
+        case Held():
+            return mangling.held(rule.mark)
         case Scrub():
             return mangling.scrub(rule.mark)
         case ClampMss():

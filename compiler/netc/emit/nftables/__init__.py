@@ -16,6 +16,7 @@ from netc.plan.chains import (
     Answers,
     Chain,
     Forwarded,
+    Held,
     Leads,
     Moved,
     Passed,
@@ -144,6 +145,8 @@ def printed(rule: AnyRule, chain: Chain, ruleset: Ruleset) -> Printed:
     match rule:
         case ReturnMark():
             return mangling.return_mark(rule)
+        case Held():
+            return mangling.held(rule.mark)
         case Scrub():
             return mangling.scrub(rule.mark)
         case ClampMss():

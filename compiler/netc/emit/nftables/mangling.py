@@ -32,6 +32,12 @@ def return_mark(mark: ReturnMark) -> Printed:
     return why, [*scrubbed, *new, f"ct direction reply {has_mark(mark.mark, 'ct')} {set_mark(mark.mark)}"]
 
 
+def held(mark: ReturnMark) -> Printed:
+    device = quoted(mark.device)
+    why = [f"Replies to what came in by {device} leave by it or are dropped."]
+    return why, [f"ct direction reply {has_mark(mark.mark, 'ct')} oifname != {{ lo, {device} }} drop"]
+
+
 def scrub(mark: ReturnMark) -> Printed:
     why = [
         "The kernel copies the mark to the outer packet of a tunnel. It is removed, or the outer packet would be",
