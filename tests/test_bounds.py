@@ -134,3 +134,12 @@ def test_drop_ins_for_foreign_services_set_only_these_options() -> None:
                 service = file.text.partition("[Service]")[2]
                 told |= set(re.findall(r"(?m)^(\w+)=", service))
     assert told == allowed
+
+
+def test_systemd_starts_every_unit_however_often_it_was_restarted() -> None:
+    """Without, the sixth start within ten seconds fails, and with it what the unit is required by."""
+    for files in hosts():
+        units = [file for file in files if re.fullmatch(UNITS + r"netc-[^/]*\.(service|timer)", file.path)]
+        assert units
+        for unit in units:
+            assert "StartLimitIntervalSec=0" in unit.text.partition("[Unit]")[2].partition("\n[")[0].split(), unit.path

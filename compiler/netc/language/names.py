@@ -245,17 +245,17 @@ class UserName(GroupName):
 
 
 COMMON_COMMANDS = (
-    "apt-get awk basename bash bird birdc boringtun cat chgrp chmod chown cmp comm conntrack cp curl cut date"
-    " dd df diff dig dir dirname du echo env expr fallocate false file find flock free getent git gpasswd grep"
-    " group groupadd groupdel gzip head host hostname htop id ifconfig install ip ip6tables ip6tables-restore"
-    " ip6tables-save ipset iptables iptables-restore iptables-save journalctl kill kmod last less link ln logger"
-    " login ls lsmod machinectl make man mkdir mkfifo mktemp modprobe more mount mountpoint mv nano netc"
-    " netc-host newgrp nft nice nproc nsenter od passwd ping printf ps pwd python python3 readlink realpath"
-    " resolvectl rm rmdir route rsync scp screen sed seq service setpriv setsid sg sh sha256sum size sleep socat"
-    " sort split ss ssh ssh-keygen stat stty su sudo sync sysctl systemctl systemd systemd-analyze"
-    " systemd-notify systemd-nspawn systemd-run systemd-sysusers tac tail tar tee test timeout tmux top touch tr"
-    " true truncate umount uname uniq unlink unshare useradd userdel usermod vi vim watch wc wg wg-quick wget"
-    " which who whoami wireguard-go xargs"
+    "apt-get awk basename bash bird birdc boringtun cat chgrp chmod chown chroot chrt cmp comm conntrack cp curl"
+    " cut date dd df diff dig dir dirname doas docker du echo env expr fallocate false file find flock free getent"
+    " git gpasswd grep group groupadd groupdel gzip head host hostname htop id ifconfig install ionice ip"
+    " ip6tables ip6tables-restore ip6tables-save ipset iptables iptables-restore iptables-save journalctl kill"
+    " kmod last less link ln logger login ls lsmod machinectl make man mkdir mkfifo mktemp modprobe more mount"
+    " mountpoint mv nano netc netc-host newgrp nft nice nohup nproc nsenter od passwd ping podman printf ps pwd"
+    " python python3 readlink realpath resolvectl rm rmdir route rsync scp screen sed seq service setpriv setsid"
+    " sg sh sha256sum size sleep socat sort split ss ssh ssh-keygen stat stdbuf stty su sudo sync sysctl systemctl"
+    " systemd systemd-analyze systemd-notify systemd-nspawn systemd-run systemd-sysusers tac tail tar taskset tee"
+    " test time timeout tmux top touch tr true truncate umount uname uniq unlink unshare useradd userdel usermod"
+    " vi vim watch wc wg wg-quick wget which who whoami wireguard-go xargs"
 )
 """What people and scripts call, netc's own too; /usr/local/bin comes first in PATH."""
 
