@@ -113,7 +113,7 @@ def test_a_host_behind_nat_is_told_what_peers_need(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_written_of_what_the_host_has(tmp_path: Path, lines: str, key: str, value: object) -> None:
-    said = imported(tmp_path, lines)
+    said = imported(tmp_path, LOOPBACK + lines)
     assert said.returncode == 0, said.stderr
     assert table(tmp_path).get(key) == value
 
