@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC1091,SC2016,SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2053,SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced by `netc-host` for `install` and `status`. It asks the packet filters of others whether a packet to each opening,
 # forward and published port (/etc/netc/walks) gets through. The packets go from one network namespace to another, and these
