@@ -286,6 +286,7 @@ def _covered(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
     table = network.topology.hosts[host]
     near = [net for bridge in table.bridges.values() for net in bridge.addresses]
     near += [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
+    near += [net for way in network.interfaces[host] if way.namespace is None for net in way.addresses]
     for to in (target.address for target in linked.forward.to if target.address):
         own = (way for way in network.interfaces[host] if way.namespace is None)
         ways = [way for way in own if any(to in net for net in way.routes)]

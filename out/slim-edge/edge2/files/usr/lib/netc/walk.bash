@@ -20,17 +20,16 @@ dropped_by_others() { # prints a row for what others drop, and for what could no
   unshare --mount bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk_again "$2"' \
     netc "$libraries" "$store/walked" || not_asked "packet filters of others" "nothing can be mounted in a namespace"
 }
-walk_again() { # FILE with the rows of before
+walk_again() { # FILE with the rows of before. If it cannot be written, they are asked each time
   local sum last=''
   mount -n -t tmpfs none /run/netc && mkdir "$copies" || return
   copy_filters "$copies" /etc/netc/walks >"$copies/rows"
   sum=$(summed "$copies")
   { read -r last <"$1"; } 2>/dev/null
-  if [[ $last != "$sum" ]]; then
-    walk_apart >>"$copies/rows"
-    { echo "$sum" && cat "$copies/rows"; } >"$1.new" && mv "$1.new" "$1"
-  fi
-  tail -n +2 "$1"
+  [[ $last != "$sum" ]] || { tail -n +2 "$1"; return; }
+  walk_apart >>"$copies/rows"
+  { { echo "$sum" && cat "$copies/rows"; } >"$1.$$" && mv "$1.$$" "$1"; } 2>/dev/null || true
+  cat "$copies/rows"
 }
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
