@@ -90,7 +90,7 @@ matrix: packages $(VENV)/.tested
 	for release in $(RELEASES); do NETC_RELEASE="$$release" $(MACHINES) || exit; done
 	for bird in $(BIRDS); do NETC_BIRD="$$bird" $(BESIDE) $(ROUTING) || exit; done
 
-# Every live test on the stock kernel of each release (6.1, 6.12), emulated: the better part of an hour each.
+# Every live test on the stock kernel of each release (6.1, 6.12), emulated: with two processors some hours each.
 vm: packages $(VENV)/.tested
 	for release in $(RELEASES); do NETC_RELEASE="$$release" PYTHONPATH=tests $(PYTHON) tests/vm/boot.py || exit; done
 

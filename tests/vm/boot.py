@@ -23,6 +23,8 @@ from machine.root import debian_root, release
 
 OWN = "debian-12"
 """The release of this machine's own kernel, in /boot. That of another one lies in a root of it."""
+HOURS = 8
+"""Most that a run by hand may take: it is hundreds of tests, on processors that are emulated."""
 GUEST = Path(__file__).with_name("guest.bash")
 REPOSITORY = Path(__file__).parents[2]
 VNG = Path(sys.executable).parent / "vng"
@@ -109,7 +111,7 @@ def main() -> None:
     if kernel is None:
         sys.exit("no stock kernel: apt-get install linux-image-amd64")
     with TemporaryDirectory(prefix="guest-") as folder:
-        guests = live_tests(kernel, Path(folder), 3600, sys.argv[1:])
+        guests = live_tests(kernel, Path(folder), HOURS * 3600, sys.argv[1:])
         for guest in guests:
             print(guest.read("log"), guest.console, sep="\n")
         # 5: there were no tests in this share
