@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from netc.checks import check, check_plan, tidy
 from netc.checks.acknowledgements import acknowledge
+from netc.checks.expect import judge
 from netc.checks.lockout import filtering
 from netc.diagnostic import Diagnostic, InvalidTopology, Severity
 from netc.features import FEATURES
@@ -49,7 +50,7 @@ def understand(text: str, file: str, read_file: Callable[[str], str], compiler: 
     found = (*reading.diagnostics, *underived, *checked)
     if not _has_errors(found):
         reported = changed(text, compiler) if compiler else ()
-        found = (*reported, *found, *tidy(network), *_from_plans(network))
+        found = (*reported, *found, *tidy(network), *_from_plans(network), *_expected(network))
     diagnostics = acknowledge(found, reading.topology, _reported_elsewhere(text, reading.topology))
     if _has_errors(diagnostics):
         raise InvalidTopology(diagnostics)
@@ -72,6 +73,12 @@ def _from_plans(network: Network) -> Iterator[Diagnostic]:
     """What is found in what hosts let in."""
     for host in sorted(network.topology.hosts):
         yield from check_plan(filtering(host, network), network)
+
+
+def _expected(network: Network) -> Iterator[Diagnostic]:
+    """What the topology promises and its plans do not keep."""
+    if network.topology.expect:
+        yield from judge([plan(host, network) for host in sorted(network.topology.hosts)], network)
 
 
 def plan(host: HostName, network: Network) -> HostPlan:

@@ -1,0 +1,99 @@
+"""What a network promises: who reaches whom, by which path, with which source, and who never does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from netc.language.names import GroupName, HostName, Name, UserName, Wrong
+from netc.language.tables import Table
+from netc.language.units import SliceName
+from netc.language.values import ADDRESS, Mtu, OneOrMany, ServicePorts, Some
+
+HOST = r"[a-z]([a-z0-9-]*[a-z0-9])?"
+PLACE = rf"{HOST}(/{HOST})?(:\[?[0-9a-fA-F.:]+\]?)?|\[?[0-9a-fA-F.:]+\]?(/[0-9]{{1,3}})?"
+PORT = r"(:([0-9]{1,5}(-[0-9]{1,5})?/(tcp|udp)|icmp))?"
+
+
+class PlaceName(Name):
+    """`internet`, an address or prefix there, a set, a host, one of its namespaces, or a machine behind it."""
+
+    pattern = PLACE
+    noun = "a place"
+    cure = "write `internet`, an address, `HOST`, `HOST/NAMESPACE` or `HOST:ADDRESS`"
+
+
+class DialledName(Name):
+    """A place, and a port of it."""
+
+    pattern = rf"({PLACE}){PORT}"
+    noun = "a place with a port"
+    cure = "write it as `edge:443/tcp`, `internet` or `10.20.0.0/16`"
+
+
+class WayName(Name):
+    pattern = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}"
+    noun = "an interface, link, tunnel or uplink"
+    cure = "write the name of an interface, link, tunnel or uplink"
+
+
+class SourceName(Name):
+    pattern = rf"kept|{ADDRESS}"
+    noun = "`kept` or an address"
+    cure = 'write `source = "kept"`, or the address that the packets have when they arrive'
+
+
+class Sender(Table):
+    """Programs of a host."""
+
+    host: HostName = Field(description="The host.")
+    group: GroupName | None = Field(None, description="Programs with this primary group.")
+    user: UserName | None = Field(None, description="Programs of this user.")
+    slice: SliceName | None = Field(None, description="Programs in this slice of systemd.")
+
+
+def _sender(value: object) -> object:
+    return PlaceName(value) if isinstance(value, str) else value
+
+
+def _arrival(value: Any) -> Any:
+    """`false`, or places."""
+    if value is False:
+        return ()
+    if value is True or value == []:
+        raise Wrong(
+            "NC3004", "`arrives` is neither `false` nor a place", "write who gets the packets, or false for nobody"
+        )
+    return value if isinstance(value, list) else [value]
+
+
+class Expect(Table):
+    """A promise that netc proves. All keys that you write must hold, for every packet."""
+
+    name: str | None = Field(None, description="The promise in words. netc shows them if it does not hold.")
+    from_: Annotated[
+        OneOrMany[Annotated[PlaceName | Sender, BeforeValidator(_sender, json_schema_input_type=str | Sender)]],
+        Some("from", "nothing is sent", "write who sends, such as `internet`"),
+    ] = Field(alias="from", description='Who sends: places, or `{ host = "…", group = "…" }`. Each of them.')
+    to: Annotated[OneOrMany[DialledName], Some("to", "nothing is sent", "write what is dialled, such as `edge`")] = (
+        Field(description="What is dialled: places, with a port or without. Each of them.")
+    )
+    arrives: Annotated[
+        tuple[PlaceName, ...] | None,
+        BeforeValidator(_arrival, json_schema_input_type=Literal[False] | str | list[str]),
+    ] = Field(None, description="Who gets the packets, and whose answers come back. `false`: nobody.")
+    source: SourceName | None = Field(
+        None, description="The source address on arrival: `kept`, or the address that it is."
+    )
+    leaves_by: OneOrMany[WayName] = Field(
+        (), description="What leaves the sender's host leaves by one of these interfaces, links, tunnels or uplinks."
+    )
+    never_by: OneOrMany[WayName] = Field(
+        (), description="Nothing leaves by these, also while a tunnel is down or away."
+    )
+    only: OneOrMany[ServicePorts] | None = Field(
+        None, description="These ports answer, and no others do: `22/tcp`, `30000-30100/udp`."
+    )
+    through: OneOrMany[HostName] = Field((), description="Hosts that every packet passes.")
+    mtu: Mtu | None = Field(None, description="Packets of so many bytes fit through.")
