@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapValidator
 
-from netc.language.names import GroupName, HostName, Name, UserName, Wrong
+from netc.language.names import GroupName, HostName, Name, UserName, Wrong, whole
 from netc.language.tables import Table
 from netc.language.units import SliceName
 from netc.language.values import ADDRESS, Mtu, OneOrMany, ServicePorts, Some
@@ -53,8 +53,15 @@ class Sender(Table):
     slice: SliceName | None = Field(None, description="Programs in this slice of systemd.")
 
 
-def _sender(value: object) -> object:
-    return PlaceName(value) if isinstance(value, str) else value
+def _sender(value: object, table: ValidatorFunctionWrapHandler) -> object:
+    return PlaceName(value) if isinstance(value, str) else table(value)
+
+
+if TYPE_CHECKING:
+    From = PlaceName | Sender
+else:  # a union would have an error of each of its members, and none at the key that is wrong
+    Text = Annotated[str, Field(pattern=whole(PLACE))]
+    From = Annotated[Sender, WrapValidator(_sender, json_schema_input_type=Text | Sender)]
 
 
 def _arrival(value: Any) -> Any:
@@ -68,12 +75,15 @@ def _arrival(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+Places = Annotated[list[str], Field(min_length=1)]
+
+
 class Expect(Table):
     """A promise that netc proves. All keys that you write must hold, for every packet."""
 
     name: str | None = Field(None, description="The promise in words. netc shows them if it does not hold.")
     from_: Annotated[
-        OneOrMany[Annotated[PlaceName | Sender, BeforeValidator(_sender, json_schema_input_type=str | Sender)]],
+        OneOrMany[From],
         Some("from", "nothing is sent", "write who sends, such as `internet`"),
     ] = Field(alias="from", description='Who sends: places, or `{ host = "…", group = "…" }`. Each of them.')
     to: Annotated[OneOrMany[DialledName], Some("to", "nothing is sent", "write what is dialled, such as `edge`")] = (
@@ -81,7 +91,9 @@ class Expect(Table):
     )
     arrives: Annotated[
         tuple[PlaceName, ...] | None,
-        BeforeValidator(_arrival, json_schema_input_type=Literal[False] | str | list[str]),
+        BeforeValidator(
+            _arrival, json_schema_input_type=Literal[False] | str | Annotated[list[str], Field(min_length=1)]
+        ),
     ] = Field(None, description="Who gets the packets, and whose answers come back. `false`: nobody.")
     source: SourceName | None = Field(
         None, description="The source address on arrival: `kept`, or the address that it is."
