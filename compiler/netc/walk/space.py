@@ -8,7 +8,8 @@ packets with the other answer are walked next, until nothing is left.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ from netc.walk.free import Axis, Free, Test
 from netc.walk.journey import Journey, Start, journey
 from netc.walk.packet import Packet
 from netc.walk.world import World
+
+Fate = TypeVar("Fate")
 
 AXES: tuple[Axis, ...] = ("source", "to", "sport", "dport")
 
@@ -48,13 +51,19 @@ class TooMany(Exception):
 
 def classes(made: World, start: Start, box: Box, budget: int) -> Iterator[Class]:
     """All of a box. Raises TooMany."""
+    for part, found in parts(box, lambda packet: journey(made, start, packet), budget):
+        yield Class(part, representative(part), found)
+
+
+def parts(box: Box, walked: Callable[[Packet], Fate], budget: int) -> Iterator[tuple[Box, Fate]]:
+    """Parts of a box, each with what becomes of all its packets. Raises TooMany."""
     left = [box]
     for _ in range(budget):
         if not left:
             return
         now = left.pop()
         tests: list[Test] = []
-        found = journey(made, start, _freed(now, tests))
+        found = walked(_freed(now, tests))
         for axis, ranges, answer in tests:
             part: Ranges = getattr(now, axis)
             if _is_settled(part, ranges, answer=answer):
@@ -65,7 +74,7 @@ def classes(made: World, start: Start, box: Box, budget: int) -> Iterator[Class]
             if other:
                 left.append(_with(now, axis, other))
                 now = _with(now, axis, kept)
-        yield Class(now, representative(now), found)
+        yield now, found
     if left:
         raise TooMany
 
