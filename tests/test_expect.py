@@ -262,3 +262,29 @@ def test_a_long_set_costs_few_classes(tmp_path: Path) -> None:
     four = [box for box in boxes(sender, to, made) if box.family == 4]
 
     assert len([one for box in four for one in classes(made, sender.start, box, 100)]) <= 8
+
+
+# ---- what survives -------------------------------------------------------------------------------------------
+
+SURVIVES = [
+    ("edge1:443/tcp", "edge2", ""),
+    ("edge1:443/tcp", "any host", ""),
+    ("edge1:443/tcp", "two", ""),
+    ("edge1:443/tcp", "one", "while wg-edge1 of node and wg-node of edge1 is down"),
+    ("edge1:443/tcp", "any link", "while wg-edge1 of node and wg-node of edge1 is down"),
+    ("edge1:443/tcp", "node", "while node is gone"),
+    ("edge1:443/tcp", "three", "no host and no link is called `three`"),
+]
+
+
+@pytest.mark.parametrize(("to", "gone", "complaint"), SURVIVES)
+def test_what_a_promise_survives(to: str, gone: str, complaint: str) -> None:
+    """A promise about one edge does not hang on the other."""
+    text = (ROOT / "examples/slim-edge.toml").read_text().partition("[[expect]]")[0]
+    text += f'[[expect]]\nfrom = "internet"\nto = "{to}"\narrives = "node"\nsurvives = "{gone}"\n'
+    if not complaint:
+        understand(text, "t", str)
+        return
+    with pytest.raises(InvalidTopology) as found:
+        understand(text, "t", str)
+    assert [complaint in one.what for one in found.value.diagnostics] == [True]

@@ -1,4 +1,4 @@
-"""The promise that every network has: who would be kept from ssh is found by it alone, without other checks.
+"""The promise that every network has: who would be kept from ssh is found by it alone, without other checks."""
 
 from __future__ import annotations
 

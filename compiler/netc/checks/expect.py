@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from msgspec import Struct
+from msgspec.structs import replace
 from netaddr import IPAddress
 
 from netc.checks.expected import From, To, boxes, devices, dialled, place_of, senders
+from netc.checks.supposed import Worlds
 from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.expect import Expect
+from netc.language.expect import Expect, Sender
 from netc.language.values import Ports, Range
 from netc.network.interface import Network
 from netc.network.ranges import merged, minus
@@ -22,7 +24,7 @@ from netc.walk.places import Wrong
 from netc.walk.space import Box, Class, TooMany, classes
 from netc.walk.stack import Place
 from netc.walk.text import arrived, outcome
-from netc.walk.world import World, is_tunnel, world
+from netc.walk.world import World, world
 
 BUDGET = 20_000
 """Classes of packets that one sender and one destination may have. A question with more is refused, never sampled."""
@@ -35,35 +37,6 @@ class Broken(Struct, frozen=True):
     what: str
     origin: KeyPath = ()
     code: str = "NC3001"
-
-
-@dataclass
-class Worlds:
-    """The network as it is, and as it is when something is gone."""
-
-    plans: Sequence[HostPlan]
-    base: World
-    known: dict[object, World] = field(default_factory=dict)
-
-    def supposing(self, place: Place) -> Iterator[tuple[str, World]]:
-        """What else may hold for a host: IPv6 by router advertisements, and each of its tunnels down or away."""
-        yield "", self.base
-        yield " if the uplink has both families", self._made("perhaps")
-        for stack in self.base.stacks.values():
-            for device in stack.devices.values():
-                if stack.place[0] == place[0] and is_tunnel(device):
-                    yield f" while {device.name} is away", self._made((stack.place, device.name, "away"))
-                    yield f" while {device.name} is down", self._made((stack.place, device.name, "down"))
-
-    def _made(self, key: object) -> World:
-        if key not in self.known:
-            if isinstance(key, tuple):
-                one = frozenset({(key[0], key[1])})
-                away, down = (one, frozenset()) if key[2] == "away" else (frozenset(), one)
-                self.known[key] = world(self.plans, away=away, down=down)
-            else:
-                self.known[key] = world(self.plans, perhaps=True)
-        return self.known[key]
 
 
 def judge(plans: Sequence[HostPlan], network: Network) -> Iterator[Diagnostic]:
@@ -116,11 +89,13 @@ def _from(expect: Expect, sender: From, worlds: Worlds, network: Network) -> Ite
             yield from _as_it_is(expect, sender, asked, worlds.base)
             if expect.never_by:
                 yield from _never(expect, sender, to, worlds)
+            yield from _survives(expect, sender, to, worlds)
         except TooMany:
             what = f"{sender.text} to {named} has more than {BUDGET} classes of packets"
             yield Broken("to", f"{what}: netc proves none of them", code="NC3003")
         except Wrong as wrong:
-            yield Broken("leaves_by" if expect.leaves_by else "never_by", str(wrong), code="NC3002")
+            key = next(key for key in ("leaves_by", "never_by", "survives") if getattr(expect, key))
+            yield Broken(key, str(wrong), code="NC3002")
 
 
 def _every(made: World, sender: From, asked: Iterable[Box]) -> Iterator[Class]:
@@ -215,6 +190,26 @@ def _never(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Bro
             if used:
                 yield _broken("never_by", one, made, f"leaves by {used[0]}{when}")
                 return
+
+
+def _survives(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Broken]:
+    """Addresses are those that it dials while everything is there: nobody dials another because a host is gone."""
+    for named in expect.survives:
+        for when, made in worlds.without(named, _spared(expect)):
+            for one in _as_it_is(expect, sender, list(boxes(sender, to, made)), made):
+                yield replace(one, key="survives", what=f"{one.what}{when}")
+                break
+
+
+def _spared(expect: Expect) -> frozenset[str]:
+    """Hosts without which a promise says nothing."""
+    arriving = [str(place) for place in expect.arrives or ()]
+    places = [*map(_host_of, expect.from_), *map(_host_of, expect.to), *(arriving if len(arriving) == 1 else ())]
+    return frozenset(re.split("[/:]", place)[0] for place in places)
+
+
+def _host_of(place: str | Sender) -> str:
+    return str(place.host) if isinstance(place, Sender) else str(place)
 
 
 def _unknown(made: World, found: Journey, *, back: bool) -> str | None:

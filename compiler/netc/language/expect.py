@@ -38,6 +38,12 @@ class WayName(Name):
     cure = "write the name of an interface, link, tunnel or uplink"
 
 
+class GoneName(Name):
+    pattern = rf"any (host|link)|{HOST}"
+    noun = "a host or a link"
+    cure = "write `any host`, `any link`, or the name of one"
+
+
 class SourceName(Name):
     pattern = rf"kept|{ADDRESS}"
     noun = "`kept` or an address"
@@ -108,4 +114,11 @@ class Expect(Table):
         None, description="These ports answer, and no others do: `22/tcp`, `30000-30100/udp`."
     )
     through: OneOrMany[HostName] = Field((), description="Hosts that every packet passes.")
+    survives: OneOrMany[GoneName] = Field(
+        (),
+        description=(
+            "It still holds while one of these is gone: hosts, links, `any host` or `any link`. Hosts that `from` and "
+            "`to` name, and the only one of `arrives`, are there."
+        ),
+    )
     mtu: Mtu | None = Field(None, description="Packets of so many bytes fit through.")

@@ -103,6 +103,8 @@ class Walk:
         self.steps += 1
         if self.steps > MOST:
             return self.lost(stack, packet, Verdict("dropped", (), "it goes round in a ring"))
+        if stack.place[0] in self.world.gone:
+            return self.lost(stack, packet, Verdict("dropped", (), f"{stack.place[0]} is gone"))
         if met is None:
             met = self.track(stack, replace(packet, mark=0) if packet.mark else packet)
             self.say(stack, f"in by {name}{self._seen(packet)}", stack.devices[name].origin)

@@ -49,6 +49,8 @@ def carried(walk: Walk, stack: Stack, device: Device, peer: Peer | None, mark: i
     made = walk.world
     if (stack.place, device.name) in made.down:
         return Verdict("dropped", device.origin, f"{device.name} is down")
+    if stack.place[0] in made.gone:
+        return Verdict("dropped", device.origin, f"{stack.place[0]} is gone")
     key = (stack.place, device.name, peer.public_key if peer else None, mark if stack.place[1] is None else 0)
     if key in walk.depth:
         return Verdict("dropped", device.origin, f"the outer packets of {device.name} go into {device.name} again")

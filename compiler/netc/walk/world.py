@@ -35,13 +35,14 @@ End = tuple[Stack, Device]
 @dataclass
 class World:
     """`strict`: supposes reverse path filtering where the image decides. `away`: devices that do not exist. `down`:
-    tunnels whose other end is silent."""
+    tunnels whose other end is silent. `gone`: hosts that are off."""
 
     stacks: dict[Place, Stack]
     plans: dict[HostName, HostPlan]
     strict: bool = False
     away: frozenset[tuple[Place, str]] = frozenset()
     down: frozenset[tuple[Place, str]] = frozenset()
+    gone: frozenset[HostName] = frozenset()
     standing: dict[tuple[Family, int], str] = field(default_factory=dict)
     """What a stand-in stands for."""
     holders: dict[tuple[Family, int], End] = field(default_factory=dict)
@@ -68,12 +69,13 @@ def world(
     perhaps: bool = False,
     away: frozenset[tuple[Place, str]] = frozenset(),
     down: frozenset[tuple[Place, str]] = frozenset(),
+    gone: frozenset[HostName] = frozenset(),
 ) -> World:
     named = {plan.host: plan for plan in plans}
     found: dict[Place, Stack] = {}
     for plan in named.values():
         found |= stacks(plan)
-    made = World(found, named, strict, away, down)
+    made = World(found, named, strict, away, down, gone)
     for number, plan in enumerate(named.values(), 1):
         _stand_in(plan, number, made, perhaps=perhaps)
     _without(made)
@@ -173,6 +175,17 @@ def is_strange(made: World, stack: Stack, device: Device) -> bool:
             return plain_far(made, stack, fact) is None
         case _:
             return True
+
+
+def far_end(made: World, stack: Stack, device: Device) -> End | None:
+    """The other end of a tunnel between two of our hosts."""
+    match device.made:
+        case Wireguard() as fact if len(fact.peers) == 1:
+            return far_of(made, fact, fact.peers[0])
+        case PlainTunnel() as fact:
+            return plain_far(made, stack, fact)
+        case _:
+            return None
 
 
 def far_of(made: World, fact: Wireguard, peer: Peer) -> End | None:
