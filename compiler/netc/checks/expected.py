@@ -146,13 +146,17 @@ def _ports(found: re.Match[str] | None, made: World) -> Iterator[tuple[int, Rang
         yield PROTOCOLS[found[4]], ((first, last),)
         return
     if found is None:
-        yield TCP, ANY_PORT
-        yield UDP, ANY_PORT
-    yield ICMP, NO_PORT
-    if found is None:
-        rulesets = (one for plan in made.plans.values() for part in plan.parts for one in part.every(Ruleset))
-        named = {opening.protocol for ruleset in rulesets for opening in ruleset.openings if opening.protocol}
-        yield from ((protocol, NO_PORT) for protocol in sorted({*named, OTHER}))
+        yield from every_port(made)
+    else:
+        yield ICMP, NO_PORT
+
+
+def every_port(made: World) -> Iterator[tuple[int, Ranges]]:
+    """Of each protocol that some rule names, and of one that none does."""
+    yield from ((TCP, ANY_PORT), (UDP, ANY_PORT), (ICMP, NO_PORT))
+    rulesets = (one for plan in made.plans.values() for part in plan.parts for one in part.every(Ruleset))
+    named = {opening.protocol for ruleset in rulesets for opening in ruleset.openings if opening.protocol}
+    yield from ((protocol, NO_PORT) for protocol in sorted({*named, OTHER}))
 
 
 def boxes(sender: From, to: To, made: World) -> Iterator[Box]:

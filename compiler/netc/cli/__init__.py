@@ -25,6 +25,7 @@ VERBS = {
     "new": "new",
     "schema": "schema",
     "trace": "trace",
+    "exposure": "exposure",
 }
 """The module of each verb in this package, which has a function of that name, or an `app` with verbs of its own."""
 

@@ -181,8 +181,12 @@ def enter(walk: Walk, stack: Stack, device: Device, packet: Packet) -> End:
             return walk.lost(stack, packet, Verdict("dropped", device.origin, why))
         if problem := carried(walk, stack, device, peer):
             return walk.lost(stack, packet, problem)
-    elif isinstance(device.made, PlainTunnel) and (problem := carried(walk, stack, device, None)):
-        return walk.lost(stack, packet, problem)
+    elif isinstance(device.made, PlainTunnel):
+        if not carries(device.made, packet.family):
+            why = f"{device.name} carries no IPv{packet.family}"
+            return walk.lost(stack, packet, Verdict("dropped", device.origin, why))
+        if problem := carried(walk, stack, device, None):
+            return walk.lost(stack, packet, problem)
     return walk.arrive(stack, device.name, packet)
 
 
