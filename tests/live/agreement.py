@@ -41,6 +41,7 @@ from netc.walk.places import visitor
 from netc.walk.stack import LO, SOMEWHERE, Device, Place, Stack
 from netc.walk.wires import router
 from netc.walk.world import World, dialled, far_of, is_strange, world
+from topologies import key
 
 AGENT = Path(__file__).with_name("agent.py")
 FIRST = 61000
@@ -406,10 +407,21 @@ class Scene:
         host.run(["bash", "-c", "\n".join(lines)])
         self._programs(host, settings)
         _secrets(host, tree, self.made)
+        self._shared_secrets(name, host)
         self._names(host, name)
         if settings.get("docker"):
             docker = ("$each -N DOCKER-USER", "$each -A FORWARD -j DOCKER-USER", "$each -P FORWARD DROP")
             host.run(["bash", "-ec", f"for each in iptables ip6tables; do {'; '.join(docker)}; done"])
+
+    def _shared_secrets(self, name: str, host: Host) -> None:
+        """Both ends of a link have the same preshared key, whatever they call the file."""
+        for stack, device in self.paper.devices():
+            fact = device.made
+            for peer in fact.peers if isinstance(fact, Wireguard) and stack.place[0] == name else ():
+                far = far_of(self.paper, fact, peer)
+                if peer.preshared_key and far:
+                    ends = sorted(((str(stack.place), device.name), (str(far[0].place), far[1].name)))
+                    host.write(secret_path(str(peer.preshared_key)), key(str(ends)) + "\n", 0o600)
 
     def _up(self, name: str, host: Host) -> None:
         tree = self.folder / name

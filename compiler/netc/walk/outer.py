@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
 from netc.language.kinds import KINDS
 from netc.language.values import Family
 from netc.network.interface import Peer
 from netc.plan.facts import PlainTunnel, Wireguard
+from netc.plan.image import Wire
 from netc.walk.free import between, equals
 from netc.walk.kernel import End, Walk
 from netc.walk.met import Verdict
@@ -98,6 +100,8 @@ def _plain(below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: i
     if fact.remote is None:
         return None
     remote, local = fact.remote, fact.local
+    if fact.ttl == 1 and not _is_beside(own, remote):
+        return Verdict("dropped", device.origin, f"the outer packets of {device.name} end at the first router: ttl 1")
     family: Family = 4 if remote.version == 4 else 6
     protocol = KINDS[fact.kind].protocol
     ports = (0, 0) if protocol else (EPHEMERAL, fact.port or 0)
@@ -113,6 +117,12 @@ def _plain(below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: i
     back = Packet(family, protocol or UDP, int(other.local), int(other.remote), *ports)
     found = _there_and_back(below, made.born(far[0]), far[1], back, (own.place, fact.port or 0))
     return problem if found else None
+
+
+def _is_beside(own: Stack, remote: IPAddress) -> bool:
+    """On a wire of the host, without a router between."""
+    wires = (device for device in own.devices.values() if isinstance(device.made, Wire))
+    return any(remote in net for device in wires for net in device.networks)
 
 
 def _there_and_back(

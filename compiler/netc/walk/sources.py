@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from netaddr import IPNetwork
 
 from netc.language.values import Family
+from netc.plan.facts import Foreign
 from netc.walk.free import between
 from netc.walk.routing import Found
 from netc.walk.stack import Device, Stack
@@ -26,6 +27,10 @@ LABELS = tuple(
     )
 )
 """The kernel's table (net/ipv6/addrlabel.c), the longest prefix first."""
+
+
+OF_TUN = IPNetwork("fe80::ffff:ffff:ffff:1/64")
+"""The kernel gives a TUN interface, which a program makes, a link-local address. Which one is not known."""
 
 
 def source_of(stack: Stack, found: Found, family: Family, to: int) -> int | None:
@@ -65,6 +70,8 @@ def _nearest(stack: Stack, device: Device | None, to: int) -> int | None:
 
 
 def _candidates(stack: Stack, device: Device | None) -> Iterator[tuple[IPNetwork, bool]]:
+    if device is not None and isinstance(device.made, Foreign):
+        yield OF_TUN, True
     for one in stack.devices.values():
         for net in reversed(one.networks):
             near_only = net.ip.is_link_local() and one is not device

@@ -14,6 +14,7 @@ from netc.walk.met import Verdict
 from netc.walk.outer import carried, is_known_beyond, peer_for
 from netc.walk.packet import Packet, text
 from netc.walk.routing import Found
+from netc.walk.sources import is_near
 from netc.walk.stack import Device, Place, Stack, holder
 from netc.walk.world import (
     ROUTERS,
@@ -208,6 +209,9 @@ def _into(walk: Walk, stack: Stack, device: Device, packet: Packet) -> End:
             far = plain_far(walk.world, stack, fact)
             return walk.arrive(far[0], far[1].name, packet) if far else to_internet(walk, stack, device, packet)
         case _:
+            if packet.family == 6 and is_near(packet.source):
+                why = f"{stack.name} has no IPv6 address but link-local ones, which nobody beyond {device.name} answers"
+                return walk.lost(stack, packet, Verdict("dropped", device.origin, why))
             return to_internet(walk, stack, device, packet)
 
 
