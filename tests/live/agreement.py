@@ -96,6 +96,11 @@ class Agreed:
     others: list[str] = field(default_factory=list)
 
     @property
+    def figures(self) -> str:
+        counts = f"{len(self.false_accepts)} false accepts, {len(self.false_drops)} false drops"
+        return f"{self.packets} packets, {self.arrived} arrived: {counts}, {len(self.others)} other differences"
+
+    @property
     def differences(self) -> list[str]:
         return [*self.false_accepts, *self.false_drops, *self.others]
 
@@ -103,7 +108,7 @@ class Agreed:
 def agreed(made: Mixed, count: int = 25, *, keep: bool = False) -> Agreed:
     """Brings it up, sends packets, and compares."""
     plans = [plan_host(host, made.network) for host in sorted(made.network.topology.hosts)]
-    paper = world(plans)
+    paper = world(plans, userspace=not Path("/sys/module/wireguard").exists())
     with Lab() as lab, TemporaryDirectory() as folder:
         times = [time.monotonic()]
         scene = Scene(lab, made, paper, Path(folder))
@@ -138,6 +143,8 @@ class Scene:
         self.by_peer: dict[tuple[object, str, str], str] = {}
         self.ends: dict[tuple[object, str], set[str]] = {}
         """All of a device."""
+        self.at: dict[IPAddress, set[tuple[object, str]]] = {}
+        """Devices whose other ends are at an address. The lab has one machine at each."""
         self.containers: dict[tuple[object, str], tuple[Host, str, dict[int, str]]] = {}
         self.late: list[str] = []
         self.lines: list[str] = []
@@ -279,6 +286,8 @@ class Scene:
             ways = f"dstport {fact.port} local {fact.remote} remote {fact.local}"
             ends.append((name, [f"ip -n {name} link add {name}i type vxlan id {fact.vni} {ways}"], [fact.remote]))
         for name, lines, at_ in ends:
+            for ip in at_:
+                self.at.setdefault(ip, set()).add((stack.place, device.name))
             self.strangers.setdefault((stack.place, device.name), name)
             self.ends.setdefault((stack.place, device.name), set()).add(name)
             self._in_world(
@@ -649,7 +658,7 @@ def drawn(paper: World, chance: random.Random, count: int, scene: Scene) -> Iter
         found = journey(paper, start, packet)
         if _is_dull(found) and chance.random() < 0.85:
             continue
-        if _is_comparable(paper, found, family=packet.family):
+        if _is_comparable(paper, found, family=packet.family) and not _is_crowded(scene, start, found):
             yield Probe(number, start, packet, found)
             number += 1
 
@@ -858,6 +867,13 @@ def _is_comparable(paper: World, found: Journey, *, family: int) -> bool:
         if isinstance(fact, Foreign) or (isinstance(fact, PlainTunnel) and (fact.kind != "vxlan" or family == 6)):
             return False
     return True
+
+
+def _is_crowded(scene: Scene, start: Start, found: Journey) -> bool:
+    """Whether it uses a tunnel whose other end is at the address of another's."""
+    crowded = set().union(*(devices for devices in scene.at.values() if len(devices) > 1))
+    began = {(start.place, start.device)} if isinstance(start, Neighbour) else set()
+    return not crowded.isdisjoint({*began, *found.left, *found.returned})
 
 
 def _is_pointed(paper: World, place: Place, device: str) -> bool:

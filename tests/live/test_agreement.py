@@ -45,6 +45,7 @@ def drawn(seed: str) -> Iterator[Mixed]:
 def test_examples_do_what_paper_says(name: str) -> None:
     require(missing(LIVE))
     found = agreed(example(name), 60)
+    print(found.figures)
 
     assert found.differences == []
     assert found.arrived > 10
@@ -54,5 +55,6 @@ def test_examples_do_what_paper_says(name: str) -> None:
 def test_random_topologies_do_what_paper_says(seed: str) -> None:
     require(missing(LIVE))
     found = agreed(next(islice(drawn(seed), 1)), PACKETS)
+    print(found.figures)
 
     assert found.differences == []

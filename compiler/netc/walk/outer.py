@@ -14,7 +14,7 @@ from netc.plan.image import Wire
 from netc.walk.free import between, equals
 from netc.walk.kernel import End, Walk
 from netc.walk.met import Verdict
-from netc.walk.packet import UDP, Packet
+from netc.walk.packet import UDP, Owner, Packet
 from netc.walk.stack import Device, Place, Stack
 from netc.walk.world import World, dialled, far_of, plain_far
 
@@ -92,7 +92,8 @@ def _dialled(
     outer = Packet(family, UDP, 0, to, fact.port or EPHEMERAL, port, fact.mark or 0)
     target = far[1].made if far else None
     wanted = (made.born(far[0]).place, target.port) if far and isinstance(target, Wireguard) else None
-    return _there_and_back(below, own, device, outer, wanted)
+    sender = Owner() if made.userspace else None
+    return _there_and_back(below, own, device, outer, wanted, sender)
 
 
 def _plain(below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: int) -> Verdict | None:
@@ -126,10 +127,15 @@ def _is_beside(own: Stack, remote: IPAddress) -> bool:
 
 
 def _there_and_back(
-    below: Walk, own: Stack, device: Device, outer: Packet, wanted: tuple[Place, int | None] | None
+    below: Walk,
+    own: Stack,
+    device: Device,
+    outer: Packet,
+    wanted: tuple[Place, int | None] | None,
+    sender: Owner | None = None,
 ) -> Verdict | None:
     walk = Walk(below.world, below.wires, depth=below.depth)
-    there = walk.send(own, outer, None)
+    there = walk.send(own, outer, sender)
     why = f"the outer packets of {device.name}"
     if there.kind == "lost":
         return _because(why, there, own)

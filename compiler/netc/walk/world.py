@@ -35,7 +35,8 @@ End = tuple[Stack, Device]
 @dataclass
 class World:
     """`strict`: supposes reverse path filtering where the image decides. `away`: devices that do not exist. `down`:
-    tunnels whose other end is silent. `gone`: hosts that are off."""
+    tunnels whose other end is silent. `gone`: hosts that are off. `userspace`: a program sends the packets of
+    WireGuard, not the kernel."""
 
     stacks: dict[Place, Stack]
     plans: dict[HostName, HostPlan]
@@ -43,6 +44,7 @@ class World:
     away: frozenset[tuple[Place, str]] = frozenset()
     down: frozenset[tuple[Place, str]] = frozenset()
     gone: frozenset[HostName] = frozenset()
+    userspace: bool = False
     standing: dict[tuple[Family, int], str] = field(default_factory=dict)
     """What a stand-in stands for."""
     holders: dict[tuple[Family, int], End] = field(default_factory=dict)
@@ -70,12 +72,13 @@ def world(
     away: frozenset[tuple[Place, str]] = frozenset(),
     down: frozenset[tuple[Place, str]] = frozenset(),
     gone: frozenset[HostName] = frozenset(),
+    userspace: bool = False,
 ) -> World:
     named = {plan.host: plan for plan in plans}
     found: dict[Place, Stack] = {}
     for plan in named.values():
         found |= stacks(plan)
-    made = World(found, named, strict, away, down, gone)
+    made = World(found, named, strict, away, down, gone, userspace)
     for number, plan in enumerate(named.values(), 1):
         _stand_in(plan, number, made, perhaps=perhaps)
     _without(made)
