@@ -1,4 +1,4 @@
-"""The promise that every network has, written or not: whoever may reach ssh of a host reaches it. It is proved as
+"""The promise that every network has, written or not: ssh of each host can be reached from everywhere. It is proved as
 expectations are, by a walk of every packet that rules could tell apart.
 
 Other checks have already refused the errors that they know. This one does not read the topology's rules.

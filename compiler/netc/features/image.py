@@ -33,9 +33,12 @@ def _wires(host: HostName, network: Network) -> Iterator[Wire]:
     table = network.topology.hosts[host]
     own = [uplink for uplink in uplinks(host, network) if uplink.tunnel is None]
     devices = list(dict.fromkeys((*((table.wan,) if table.wan else ()), *(uplink.device for uplink in own))))
+    by_device: dict[InterfaceName, list[Uplink]] = {}
+    for uplink in own:
+        by_device.setdefault(uplink.device, []).append(uplink)
     led: set[Family] = set()
     for device in devices or [UNKNOWN]:
-        wire = _wire(device, [uplink for uplink in own if uplink.device == device], host, table)
+        wire = _wire(device, by_device.get(device, []), host, table)
         defaults = tuple(family for family in wire.defaults if family not in led)
         led.update(defaults)
         yield replace(wire, defaults=defaults)

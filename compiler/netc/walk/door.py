@@ -1,4 +1,4 @@
-"""What a packet meets on its way into a host: the chains before it is routed, and those of the input hook."""
+"""The base chains that a packet meets before it reaches a process of the host: `prerouting` and `input`."""
 
 from __future__ import annotations
 
