@@ -18,10 +18,10 @@ from netc.network.interface import Network
 from netc.pipeline import plan, understand
 from netc.plan.facts import Forwarding, Route, Rule, Ruleset
 from netc.plan.host_plan import HostPlan
+from netc.walk.bird import world
 from netc.walk.journey import Journey, journey
 from netc.walk.packet import Packet
 from netc.walk.space import AXES, Box, classes
-from netc.walk.world import world
 
 EXAMPLES = sorted(path.stem for path in (ROOT / "examples").glob("*.toml"))
 PROMISING = [name for name in EXAMPLES if "[[expect]]" in (ROOT / f"examples/{name}.toml").read_text()]

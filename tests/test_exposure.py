@@ -13,9 +13,9 @@ from netc.cli import app
 from netc.language.names import HostName
 from netc.network.ranges import holds_number
 from netc.pipeline import plan, understand
+from netc.walk.bird import world
 from netc.walk.journey import Stranger, journey
 from netc.walk.packet import TCP, Packet
-from netc.walk.world import world
 
 VISITOR = int(IPAddress("9.9.9.9"))
 

@@ -33,6 +33,7 @@ from netc.pipeline import plan as plan_host
 from netc.plan.facts import Bridge, Foreign, PlainTunnel, Wireguard
 from netc.plan.image import Wire
 from netc.walk import wires
+from netc.walk.bird import world
 from netc.walk.journey import Journey, Neighbour, Process, Start, Stranger, journey
 from netc.walk.kernel import Walk
 from netc.walk.outer import carried, is_known_beyond, peer_for
@@ -40,7 +41,7 @@ from netc.walk.packet import TCP, UDP, Owner, Packet, described
 from netc.walk.places import visitor
 from netc.walk.stack import LO, SOMEWHERE, Device, Place, Stack
 from netc.walk.wires import router
-from netc.walk.world import World, dialled, far_of, is_strange, world
+from netc.walk.world import World, dialled, far_of, is_strange
 from topologies import key
 
 AGENT = Path(__file__).with_name("agent.py")

@@ -13,18 +13,20 @@ from netc.checks.expected import From, To, boxes, devices, dialled, place_of, se
 from netc.checks.supposed import Worlds
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.expect import Expect, Sender
+from netc.language.names import NamespaceName
 from netc.language.values import Ports, Range
 from netc.network.interface import Network
 from netc.network.ranges import merged, minus
-from netc.plan.facts import Router
+from netc.plan.facts import Checker
 from netc.plan.host_plan import HostPlan
+from netc.walk.bird import world
 from netc.walk.journey import Journey
 from netc.walk.packet import NAMES, TCP, UDP, described
 from netc.walk.places import Wrong
 from netc.walk.space import Box, Class, TooMany, classes
 from netc.walk.stack import Place
 from netc.walk.text import arrived, outcome
-from netc.walk.world import World, world
+from netc.walk.world import World
 
 BUDGET = 20_000
 """Classes of packets that one sender and one destination may have. A question with more is refused, never sampled."""
@@ -109,9 +111,9 @@ def _as_it_is(expect: Expect, sender: From, asked: list[Box], made: World) -> It
     answering: dict[int, list[Range]] = {}
     left = 0
     for one in _every(made, sender, asked):
-        if host := _unknown(made, one.found, back=expect.only is None and expect.arrives != ()):
-            what = f"the routes that BIRD of {host} learns are not known on paper"
-            yield Broken("to", f"{described(one.packet)}: {what}", code="NC3003")
+        answers = expect.only is None and expect.arrives != ()
+        if unsure := one.found.unsure or (answers and one.found.unsure_back):
+            yield Broken("to", f"{described(one.packet)}: {unsure}", code="NC3003")
             return
         if one.found.there.kind != "lost":
             answering.setdefault(one.packet.protocol, []).extend(one.box.dport)
@@ -165,7 +167,15 @@ def _is_at(place: str, made: World, found: Journey) -> bool:
     """A host has its namespaces' and its containers' packets only where these are named."""
     if place == "internet":
         return found.there.kind in ("internet", "beyond")
-    return arrived(made, found.there) == place.replace("[", "").replace("]", "")
+    end = found.there
+    if place == end.place[0] and end.kind == "host" and end.place[1] in _anycast_spaces(made.plans[end.place[0]]):
+        return True
+    return arrived(made, end) == place.replace("[", "").replace("]", "")
+
+
+def _anycast_spaces(plan: HostPlan) -> set[NamespaceName]:
+    """A host has what its anycast services get."""
+    return {one.namespace for part in plan.parts for one in part.every(Checker)}
 
 
 def _source(expect: Expect, one: Class) -> int:
@@ -210,13 +220,3 @@ def _spared(expect: Expect) -> frozenset[str]:
 
 def _host_of(place: str | Sender) -> str:
     return str(place.host) if isinstance(place, Sender) else str(place)
-
-
-def _unknown(made: World, found: Journey, *, back: bool) -> str | None:
-    """The router whose routes decide: those that it learns are in no plan. `back`: the path of the answer matters."""
-    places = {place for place, _ in (*found.left, *(found.returned if back else ()))}
-    if found.there.kind == "lost" and found.there.verdict and "no route" in found.there.verdict.why:
-        places.add(found.there.place)
-    hosts = {place[0] for place in places}
-    routers = (plan for plan in made.plans.values() if any(part.every(Router) for part in plan.parts))
-    return next((str(plan.host) for plan in routers if plan.host in hosts), None)

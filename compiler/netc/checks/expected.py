@@ -12,7 +12,7 @@ from netc.language.expect import Sender
 from netc.language.values import Family
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus, of_prefixes
-from netc.plan.facts import Ruleset
+from netc.plan.facts import Router, Ruleset
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, TCP, UDP, Owner
 from netc.walk.places import Where, Wrong, addresses, start_of, where
@@ -78,6 +78,9 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
         who = next((f", {what} {name}" for what, name in _programs(named) if name), "")
         yield From(f"{named.host}{who}", start, {4: (), 6: ()})
         return
+    if peer := re.fullmatch(r"(.+)\.peers\.(.+)", named):
+        yield _neighbour(named, peer[1], peer[2], made)
+        return
     if nets := _outside(named, made, network):
         yield From(named, Stranger(), nets)
         return
@@ -88,6 +91,24 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
         yield From(named, start, {family: ((int(place.address), int(place.address)),)})
     else:
         yield From(named, start, {4: (), 6: ()})
+
+
+def _neighbour(named: str, host: str, peer: str, made: World) -> From:
+    """A router of another AS, and what is behind it: all that it may announce. Raises Wrong."""
+    plan = next((plan for plan in made.plans.values() if plan.host == host), None)
+    routers = [one for part in plan.parts for one in part.every(Router)] if plan else []
+    found = [(one, s) for one in routers for s in one.sessions if s.origin[-2:] == ("peers", peer) and s.device]
+    if not found or plan is None:
+        raise Wrong(f"no neighbour by an interface of its own is called `{named}`")
+    [(router, session)] = found
+    system = router.system
+    sources: dict[Family, Ranges] = {}
+    for family in session.families:
+        spans = session.only or (system.accepted if system else ())
+        barred = of_prefixes((*system.own, *system.refused), family) if system else ()
+        known = merged((one.net.first, one.net.last) for one in spans if one.net.version == family)
+        sources[family] = minus(known, barred)
+    return From(named, Neighbour((plan.host, None), str(session.device)), sources)
 
 
 def _programs(named: Sender) -> Iterator[tuple[str, str | None]]:
@@ -121,7 +142,7 @@ def dialled(named: str, sender: From, made: World, network: Network) -> To:
     found = re.fullmatch(r"(.+?):(?:(\d{1,5})(?:-(\d{1,5}))?/(tcp|udp)|(icmp))", named)
     inside = found[1] if found else named
     ports = tuple(_ports(found, made))
-    nets = _outside(inside, made, network)
+    nets = _outside(inside, made, network) or _anycast(inside, network)
     if nets:
         return To(named, nets, ports)
     place = where(inside, made)
@@ -136,6 +157,21 @@ def dialled(named: str, sender: From, made: World, network: Network) -> To:
     if not known:
         raise Wrong(f"{inside} has no address that {sender.text} could dial")
     return To(named, known, ports)
+
+
+def _anycast(named: str, network: Network) -> dict[Family, Ranges]:
+    """The addresses of an anycast service. Raises Wrong."""
+    word, dot, name = named.partition(".")
+    if (word, dot) != ("anycast", "."):
+        return {}
+    service = next((one for key, one in network.topology.anycast.items() if key == name), None)
+    if service is None:
+        raise Wrong(f"no anycast service is called `{name}`")
+    found = {
+        family: merged((int(net.ip), int(net.ip)) for net in service.addresses if net.version == family)
+        for family in FAMILIES
+    }
+    return {family: ranges for family, ranges in found.items() if ranges}
 
 
 def _ports(found: re.Match[str] | None, made: World) -> Iterator[tuple[int, Ranges]]:

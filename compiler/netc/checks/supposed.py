@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from netc.language.names import HostName
 from netc.plan.host_plan import HostPlan
+from netc.walk.bird import world
 from netc.walk.places import Wrong
 from netc.walk.stack import Place
-from netc.walk.world import World, far_end, is_tunnel, world
+from netc.walk.world import World, far_end, is_tunnel
 
 Tunnels = frozenset[tuple[Place, str]]
 NONE: Tunnels = frozenset()

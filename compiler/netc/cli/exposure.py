@@ -34,7 +34,7 @@ def exposure(
     from netc.checks.exposed import exposures
     from netc.pipeline import plan
     from netc.provenance.text import Source
-    from netc.walk.world import world
+    from netc.walk.bird import world
 
     network = understood(topo).network
     hosts = sorted(network.topology.hosts)

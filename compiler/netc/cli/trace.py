@@ -43,9 +43,9 @@ def trace(
     from netc.pipeline import plan
     from netc.provenance.text import Source
     from netc.walk import text as walked
+    from netc.walk.bird import world
     from netc.walk.journey import journey
     from netc.walk.places import Wrong, asked, packet_of, where
-    from netc.walk.world import world
 
     network = understood(topo).network
     made = world(plan(host, network) for host in sorted(network.topology.hosts))

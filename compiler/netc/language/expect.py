@@ -12,12 +12,14 @@ from netc.language.units import SliceName
 from netc.language.values import ADDRESS, Mtu, OneOrMany, ServicePorts, Some
 
 HOST = r"[a-z]([a-z0-9-]*[a-z0-9])?"
-PLACE = rf"{HOST}(/{HOST})?(:\[?[0-9a-fA-F.:]+\]?)?|\[?[0-9a-fA-F.:]+\]?(/[0-9]{{1,3}})?"
+NAMED = rf"anycast\.{HOST}|{HOST}\.peers\.{HOST}"
+PLACE = rf"{NAMED}|{HOST}(/{HOST})?(:\[?[0-9a-fA-F.:]+\]?)?|\[?[0-9a-fA-F.:]+\]?(/[0-9]{{1,3}})?"
 PORT = r"(:([0-9]{1,5}(-[0-9]{1,5})?/(tcp|udp)|icmp))?"
 
 
 class PlaceName(Name):
-    """`internet`, an address or prefix there, a set, a host, one of its namespaces, or a machine behind it."""
+    """`internet`, an address or prefix there, a set, a host, one of its namespaces, a machine behind it, an anycast
+    service, or a neighbour of the AS."""
 
     pattern = PLACE
     noun = "a place"

@@ -26,6 +26,9 @@ class Journey(Struct, frozen=True):
     room: int
     source: int
     """What the packet was sent from: by a process without one, what the kernel chose."""
+    unsure: str = ""
+    """Why the packet may take another path."""
+    unsure_back: str = ""
 
     @property
     def answered(self) -> bool:
@@ -70,12 +73,15 @@ def journey(made: World, start: Start, packet: Packet) -> Journey:
             )
     events, left = tuple(walk.events), tuple(walk.left)
     source = walk.began if isinstance(start, Process) and walk.began is not None else packet.source
+    unsure, walk.unsure = walk.unsure, ""
     walk.events, walk.left, walk.steps = [], [], 0
     back = None if there.kind == "lost" else walk.answer(there)
     if back is not None and back.kind != "lost" and not _is_home(walk, start, back, packet):
         verdict = Verdict("dropped", (), "the answer comes to somebody else")
         back = replace(back, kind="lost", verdict=verdict)
-    return Journey(there, back, events, tuple(walk.events), left, tuple(walk.left), walk.room, source)
+    return Journey(
+        there, back, events, tuple(walk.events), left, tuple(walk.left), walk.room, source, unsure, walk.unsure
+    )
 
 
 def _is_home(walk: Walk, start: Start, back: End, packet: Packet) -> bool:

@@ -71,6 +71,8 @@ class Walk:
     steps: int = 0
     began: int | None = None
     """The source that the packet had when it was sent."""
+    unsure: str = ""
+    """Why it may take another path."""
     room: int = 65535
     """The smallest MTU on the path, in bytes."""
 
@@ -147,7 +149,7 @@ class Walk:
 
     def _route(self, met: Met, device: Device) -> End:
         stack, packet = met.stack, met.packet
-        found = lookup(stack, packet, device.name, source=packet.source)
+        found = self._looked_up(stack, packet, device.name, packet.source)
         if device.name != LO:
             leaving = None if found.local or found.device is None else found.device
             if found.leaves and packet.family not in stack.forwards:
@@ -196,14 +198,14 @@ class Walk:
 
     def send(self, stack: Stack, packet: Packet, owner: Owner | None, only: str | None = None) -> End:
         """A packet of the stack's own. Source 0: the kernel chooses one."""
-        found = lookup(stack, packet, LO, source=packet.source or None, only=only)
+        found = self._looked_up(stack, packet, LO, packet.source or None, only)
         if not packet.source:
             source = source_of(stack, found, packet.family, packet.to)
             if source is None and found.device is not None:
                 return self.lost(stack, packet, Verdict("rejected", (), f"no IPv{packet.family} address to send from"))
             packet = replace(packet, source=source or 0)
             if source and (packet.family == 4 or found.device is None):  # IPv6 keeps what it found without a source
-                found = lookup(stack, packet, LO, source=source, only=only)
+                found = self._looked_up(stack, packet, LO, source, only)
         if found.device is None:
             why = f"no route to {text(packet.family, packet.to)}"
             return self.lost(stack, packet, Verdict("rejected", found.origin, why))
@@ -233,7 +235,14 @@ class Walk:
         return self._leave(met, found)
 
     def _again(self, met: Met, only: str | None) -> Found:
-        return lookup(met.stack, met.packet, LO, source=met.packet.source, only=only)
+        return self._looked_up(met.stack, met.packet, LO, met.packet.source, only)
+
+    def _looked_up(
+        self, stack: Stack, packet: Packet, arriving: str, source: int | None, only: str | None = None
+    ) -> Found:
+        found = lookup(stack, packet, arriving, source=source, only=only)
+        self.unsure = self.unsure or found.unsure
+        return found
 
     def _leave(self, met: Met, found: Found) -> End:
         assert found.device is not None

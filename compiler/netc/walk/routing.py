@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from netc.diagnostic import KeyPath
 from netc.language.values import Family
 from netc.network.derive import DEFAULT_LENGTH, MAIN
 from netc.network.forwards import MARK_MASK
 from netc.plan.facts import Rule
-from netc.walk.free import between, equals
+from netc.walk.free import among, between, equals
 from netc.walk.packet import NAMES, Packet
 from netc.walk.stack import LO, Device, Stack, Turn, Way, holder, is_loopback
 
@@ -24,6 +25,8 @@ class Found(Struct, frozen=True):
     next_hop: int = 0
     source: int | None = None
     table: int = MAIN
+    unsure: str = ""
+    """Why the packet may leave otherwise."""
 
     @property
     def leaves(self) -> bool:
@@ -36,6 +39,9 @@ NOWHERE = Found(None, ())
 def lookup(stack: Stack, packet: Packet, arriving: str, *, source: int | None, only: str | None = None) -> Found:
     """What `ip route get` says. `source` is None for what has none yet; `arriving` is `lo` for the host's own packets;
     `only` is the one interface that may be left by."""
+    if stack.late:
+        late, stack.late = stack.late, None
+        late()
     family = packet.family
     own = holder(stack, family, packet.to)
     if own or is_loopback(family, packet.to):
@@ -45,10 +51,23 @@ def lookup(stack: Stack, packet: Packet, arriving: str, *, source: int | None, o
             if turn.rule.table is None:
                 return Found(None, turn.origin)
             way = best(stack, family, turn.rule.table, packet.to, only, turn.rule.specific)
+            if may := learned(stack, family, turn.rule.table, packet.to, way):
+                return replace(_found(way, packet.to) if way else NOWHERE, unsure=may)
             if way:
                 return _found(way, packet.to)
     way = best(stack, family, MAIN, packet.to, only)
-    return _found(way, packet.to) if way else NOWHERE
+    found = _found(way, packet.to) if way else NOWHERE
+    may = learned(stack, family, MAIN, packet.to, way)
+    return replace(found, unsure=may) if may else found
+
+
+def learned(stack: Stack, family: Family, table: int, to: int, way: Way | None) -> str:
+    """Why another route than this one may lead to an address: BIRD learns routes from others."""
+    if stack.learned and stack.learned.table == table:
+        for ranges, most in stack.learned.spans[family]:
+            if (way is None or most > way.length) and among(to, ranges):
+                return f"BIRD of {stack.place[0]} may learn a route to it, which no plan has"
+    return ""
 
 
 def _applies(turn: Turn, packet: Packet, arriving: str, source: int | None) -> bool:
@@ -81,7 +100,7 @@ def best(
 
 def _found(way: Way, to: int) -> Found:
     via = int(way.via) if way.via else to
-    return Found(way.device, way.origin, next_hop=via, source=way.source, table=way.table)
+    return Found(way.device, way.origin, next_hop=via, source=way.source, table=way.table, unsure=way.unsure)
 
 
 # ---- reverse path --------------------------------------------------------------------------------------------

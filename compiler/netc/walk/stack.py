@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from netc.diagnostic import KeyPath
 from netc.language.names import HostName, NamespaceName
 from netc.language.values import Family
 from netc.network.derive import MAIN
-from netc.network.ranges import merged
+from netc.network.ranges import Ranges, merged
 from netc.network.sets import Members, members
 from netc.plan.chains import Chain, Hook, base_chains
 from netc.plan.facts import (
@@ -78,6 +79,15 @@ class Way(Struct, frozen=True):
     origin: KeyPath
     table: int
     connected: bool = False
+    unsure: str = ""
+    """Why a packet may take another one."""
+
+
+class Learned(Struct, frozen=True):
+    """Routes of `table` that no plan has may be in these ranges, with prefixes of so many bits at most."""
+
+    table: int
+    spans: dict[Family, list[tuple[Ranges, int]]]
 
 
 class Turn(Struct, frozen=True):
@@ -103,6 +113,9 @@ class Stack:
     hooks: dict[Hook, list[Chain]] = field(default_factory=dict)
     chosen: dict[int, Members] = field(default_factory=dict)
     """By the identity of the Sources that a rule has."""
+    late: Callable[[], None] | None = None
+    """Adds what BIRD learns."""
+    learned: Learned | None = None
 
     def members(self, sources: Sources) -> Members:
         found = self.chosen.get(id(sources))
@@ -308,5 +321,9 @@ def _sorted(stack: Stack) -> None:
     """As the kernel looks: rules by priority, of one priority the first added; routes by length, then metric."""
     for turns in stack.turns.values():
         turns.sort(key=lambda turn: turn.rule.priority)
-    for ways in stack.tables.values():
-        ways.sort(key=lambda way: (-way.length, way.metric))
+    for key, ways in stack.tables.items():
+        stack.tables[key] = in_order(ways)
+
+
+def in_order(ways: list[Way]) -> list[Way]:
+    return sorted(ways, key=lambda way: (-way.length, way.metric))

@@ -22,7 +22,8 @@ def as_text(made: World, start: Start, packet: Packet, found: Journey, line: Lin
     lines = [f"{_asker(made, start, packet)} dials {dialled(packet)}", *_printed(rows, widths)]
     if back:
         lines += ["and back", *_printed(back, widths)]
-    return "\n".join((*lines, *_standing(made, packet), outcome(made, found))) + "\n"
+    unsure = [f"not certain: {found.unsure or found.unsure_back}"] if found.unsure or found.unsure_back else []
+    return "\n".join((*lines, *_standing(made, packet), *unsure, outcome(made, found))) + "\n"
 
 
 def _asker(made: World, start: Start, packet: Packet) -> str:
@@ -103,6 +104,7 @@ def as_json(made: World, start: Start, packet: Packet, found: Journey, line: Lin
         "leaves_by": [f"{made.stacks[place].name} {device}" for place, device in found.left],
         "mtu": found.room if found.room < 65535 else None,
         "answered": found.answered,
+        "not_certain": found.unsure or found.unsure_back or None,
         "verdict": {"what": verdict.ends, "why": verdict.why, "key": dotted(verdict.origin)} if verdict else None,
     }
 

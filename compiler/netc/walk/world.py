@@ -64,7 +64,7 @@ class World:
         return self.stacks[stack.place[0], None]
 
 
-def world(
+def bare(
     plans: Iterable[HostPlan],
     *,
     strict: bool = False,
@@ -74,6 +74,7 @@ def world(
     gone: frozenset[HostName] = frozenset(),
     userspace: bool = False,
 ) -> World:
+    """Without BIRD's routes (`walk.bird`)."""
     named = {plan.host: plan for plan in plans}
     found: dict[Place, Stack] = {}
     for plan in named.values():
