@@ -35,8 +35,7 @@ def understood(name: str) -> tuple[list[HostPlan], Network]:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_has_promises(name: str) -> None:
-    """dn42-fake is the other form of dn42: its routers differ in what BIRD does, which no walk knows."""
-    assert name in PROMISING or name == "dn42-fake"
+    assert name in PROMISING
 
 
 # ---- classes are exact ---------------------------------------------------------------------------------------
@@ -288,3 +287,55 @@ def test_what_a_promise_survives(to: str, gone: str, complaint: str) -> None:
     with pytest.raises(InvalidTopology) as found:
         understand(text, "t", str)
     assert [complaint in one.what for one in found.value.diagnostics] == [True]
+
+
+# ---- routers -------------------------------------------------------------------------------------------------
+
+
+def dn42(promise: str, changed: dict[str, str] | None = None) -> list[str]:
+    """What is wrong with the example, with another promise and other texts."""
+    path = ROOT / "examples/dn42.toml"
+    text = path.read_text().partition("[[expect]]")[0]
+    for old, new in (changed or {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    try:
+        understand(f"{text}[[expect]]\n{promise}\n", str(path), str)
+    except InvalidTopology as found:
+        return [f"{one.code} {one.what}" for one in found.diagnostics if one.severity == "error"]
+    return []
+
+
+FRANKFURT = 'from = "fra"\nto = "anycast.dns:53/udp"\narrives = ["hkg", "lax"]\nsurvives = "any host"'
+
+
+def test_anycast_is_reached_at_the_nearest_host() -> None:
+    nearest = 'from = "fra"\nto = "anycast.dns:53/udp"\narrives = "{}"'
+
+    assert dn42(nearest.format("lax")) == []
+    assert "arrives at lax/anycast-dns" in dn42(nearest.format("hkg"))[0]
+    # By a cheaper link to Singapore, Hong Kong is nearer.
+    assert dn42(nearest.format("hkg"), {"cost = 90": "cost = 9"}) == []
+    assert dn42(FRANKFURT) == []
+
+
+def test_who_may_announce_what_is_not_supposed() -> None:
+    """Another AS may announce any prefix that its filter lets in: a promise about one is refused."""
+    [said] = dn42('from = "nyc"\nto = "172.20.0.53:53/udp"\nleaves_by = "wg-fra"')
+
+    assert said.startswith("NC3003")
+    assert "BIRD of nyc may learn a route to it" in said
+    assert dn42('from = "nyc"\nto = "172.22.76.189:22/tcp"\nleaves_by = "nyc-fra"') == []
+
+
+def test_two_paths_of_one_cost_are_not_chosen_from() -> None:
+    """From hkg to nyc, both ways round cost the same."""
+    same = dn42('from = "hkg"\nto = "172.22.76.188:22/tcp"\narrives = "nyc"', {"cost = 75": "cost = 118"})
+
+    assert ["two paths cost the same" in said for said in same] == [True]
+
+
+def test_a_neighbour_of_the_as_is_a_place() -> None:
+    assert dn42('from = "hkg.peers.east"\nto = "hkg"\nonly = ["22/tcp", "22601/udp", "51822/udp", "51823/udp"]') == []
+    assert "NC3002" in dn42('from = "hkg.peers.west"\nto = "hkg"\nonly = "22/tcp"')[0]
+    assert "NC3002" in dn42('from = "hkg"\nto = "anycast.dsn:53/udp"\narrives = "lax"')[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -154,3 +155,13 @@ def test_a_place_that_is_not_there(capsys: pytest.CaptureFixture[str], words: tu
     """Exit 2, wrong use."""
     assert app(["trace", str(ROOT / "examples/slim-edge.toml"), *words], standalone_mode=False) == 2
     assert complaint in capsys.readouterr().err
+
+
+def test_a_broken_promise_hides_no_path(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Its hint leads to `netc trace`, which works while the promise does not hold."""
+    text = (ROOT / "examples/start.toml").read_text().replace('arrives = "home"', 'arrives = "server"')
+    (tmp_path / "topo.toml").write_text(text)
+
+    assert app(["check", str(tmp_path / "topo.toml")], standalone_mode=False) == 1
+    assert "`netc trace` shows the path" in capsys.readouterr().err
+    assert app(["trace", str(tmp_path / "topo.toml"), "internet", "server:80/tcp"], standalone_mode=False) in (0, None)

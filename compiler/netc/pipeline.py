@@ -39,9 +39,16 @@ class Checked(Struct, frozen=True):
     notes: tuple[Diagnostic, ...]
 
 
-def understand(text: str, file: str, read_file: Callable[[str], str], compiler: Compiler | None = None) -> Checked:
+def understand(
+    text: str,
+    file: str,
+    read_file: Callable[[str], str],
+    compiler: Compiler | None = None,
+    *,
+    promises: bool = True,
+) -> Checked:
     """Reads and checks a topology. Raises InvalidTopology with all of them; plans are not checked in a network that has
-    errors already. `compiler`: the netc that built it before, if any."""
+    errors already. `compiler`: the netc that built it before, if any. Without `promises`, those are not proved."""
     reading = read(text, file, read_file)
     if reading.topology is None:
         raise InvalidTopology(reading.diagnostics)
@@ -50,7 +57,8 @@ def understand(text: str, file: str, read_file: Callable[[str], str], compiler: 
     found = (*reading.diagnostics, *underived, *checked)
     if not _has_errors(found):
         reported = changed(text, compiler) if compiler else ()
-        found = (*reported, *found, *tidy(network), *_from_plans(network), *_expected(network))
+        found = (*reported, *found, *tidy(network), *_from_plans(network))
+        found = (*found, *(_expected(network) if promises else ()))
     diagnostics = acknowledge(found, reading.topology, _reported_elsewhere(text, reading.topology))
     if _has_errors(diagnostics):
         raise InvalidTopology(diagnostics)

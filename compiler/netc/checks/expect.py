@@ -113,7 +113,7 @@ def _as_it_is(expect: Expect, sender: From, asked: list[Box], made: World) -> It
     for one in _every(made, sender, asked):
         answers = expect.only is None and expect.arrives != ()
         if unsure := one.found.unsure or (answers and one.found.unsure_back):
-            yield Broken("to", f"{described(one.packet)}: {unsure}", code="NC3003")
+            yield Broken("to", f"{_described(one)}: {unsure}", code="NC3003")
             return
         if one.found.there.kind != "lost":
             answering.setdefault(one.packet.protocol, []).extend(one.box.dport)
@@ -186,7 +186,12 @@ def _broken(key: str, one: Class, made: World, said: str = "") -> Broken:
     found = one.found
     verdict = found.there.verdict or (found.back.verdict if found.back else None)
     deciding = verdict.origin if verdict else next((e.origin for e in reversed(found.events) if e.origin), ())
-    return Broken(key, f"{described(one.packet)} {said or outcome(made, found)}", deciding)
+    return Broken(key, f"{_described(one)} {said or outcome(made, found)}", deciding)
+
+
+def _described(one: Class) -> str:
+    """With the source that the kernel chose."""
+    return described(replace(one.packet, source=one.found.source))
 
 
 def _never(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Broken]:

@@ -36,7 +36,7 @@ def exposure(
     from netc.provenance.text import Source
     from netc.walk.bird import world
 
-    network = understood(topo).network
+    network = understood(topo, promises=False).network
     hosts = sorted(network.topology.hosts)
     if host and host not in hosts:
         raise wrong_use(f"no host is called `{host}`", f"the hosts are {', '.join(hosts)}")

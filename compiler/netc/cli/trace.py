@@ -47,7 +47,7 @@ def trace(
     from netc.walk.journey import journey
     from netc.walk.places import Wrong, asked, packet_of, where
 
-    network = understood(topo).network
+    network = understood(topo, promises=False).network
     made = world(plan(host, network) for host in sorted(network.topology.hosts))
     if family not in ("", "4", "6"):
         raise wrong_use(f"`{family}` is no family of addresses", "write `--family 4` or `--family 6`")
