@@ -217,7 +217,7 @@ def test_ipv6_that_only_a_router_advertisement_brings_is_seen() -> None:
 
 
 UNPROVED = [
-    ('from = "internet"\nto = "laptop"\nnever_by = "wlan0"', "no host of yours"),
+    ('from = "internet"\nto = "192.0.2.7"\nnever_by = "wlan0"', "is a host of yours"),
     ('from = "laptop"\nto = "internet"\nnever_by = "eth7"', "no interface, link, tunnel or uplink `eth7`"),
     ('from = "laptop"\nto = "laptop/x"\narrives = "laptop"', "no namespace `x`"),
     ('from = "192.0.2.7"\nto = "[2600::1]:22/tcp"\narrives = false', "no address of a family"),

@@ -78,17 +78,18 @@ def _from(expect: Expect, sender: From, worlds: Worlds, network: Network) -> Ite
         except Wrong as wrong:
             yield Broken("to", str(wrong), code="NC3002")
             continue
-        if place_of(sender.start) is None and (expect.leaves_by or expect.never_by):
+        place = place_of(sender.start) or to.place
+        if place is None and (expect.leaves_by or expect.never_by):
             key = "leaves_by" if expect.leaves_by else "never_by"
-            what = f"{sender.text} is no host of yours: netc cannot say by which interface it sends"
-            yield Broken(key, what, code="NC3003")
+            what = f"neither {sender.text} nor {named} is a host of yours"
+            yield Broken(key, f"{what}: netc cannot say by which interface anything leaves", code="NC3003")
             continue
         asked = list(boxes(sender, to, worlds.base))
         if not asked:
             yield Broken("to", f"{sender.text} has no address of a family that {named} has", code="NC3003")
             continue
         try:
-            yield from _as_it_is(expect, sender, asked, worlds.base)
+            yield from _as_it_is(expect, sender, asked, worlds.base, place)
             if expect.never_by:
                 yield from _never(expect, sender, to, worlds)
             yield from _survives(expect, sender, to, worlds)
@@ -105,8 +106,8 @@ def _every(made: World, sender: From, asked: Iterable[Box]) -> Iterator[Class]:
         yield from classes(made, sender.start, box, BUDGET)
 
 
-def _as_it_is(expect: Expect, sender: From, asked: list[Box], made: World) -> Iterator[Broken]:
-    place = place_of(sender.start)
+def _as_it_is(expect: Expect, sender: From, asked: list[Box], made: World, place: Place | None) -> Iterator[Broken]:
+    """`place`: the stack at which interfaces are looked for."""
     ways = {way for name in expect.leaves_by if place for way in devices(name, place, made)}
     answering: dict[int, list[Range]] = {}
     left = 0
@@ -195,7 +196,7 @@ def _described(one: Class) -> str:
 
 
 def _never(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Broken]:
-    place = place_of(sender.start)
+    place = place_of(sender.start) or to.place
     if place is None:
         return
     for when, made in worlds.supposing(place):
@@ -209,9 +210,10 @@ def _never(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Bro
 
 def _survives(expect: Expect, sender: From, to: To, worlds: Worlds) -> Iterator[Broken]:
     """Addresses are those that it dials while everything is there: nobody dials another because a host is gone."""
+    place = place_of(sender.start) or to.place
     for named in expect.survives:
         for when, made in worlds.without(named, _spared(expect)):
-            for one in _as_it_is(expect, sender, list(boxes(sender, to, made)), made):
+            for one in _as_it_is(expect, sender, list(boxes(sender, to, made)), made, place):
                 yield replace(one, key="survives", what=f"{one.what}{when}")
                 break
 

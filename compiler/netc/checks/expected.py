@@ -12,10 +12,10 @@ from netc.language.expect import Sender
 from netc.language.values import Family
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus, of_prefixes
-from netc.plan.facts import Router, Ruleset
+from netc.plan.facts import Router, Ruleset, Wireguard
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, TCP, UDP, Owner
-from netc.walk.places import Where, Wrong, addresses, start_of, where
+from netc.walk.places import Where, Wrong, addresses, stack_of, start_of, where
 from netc.walk.space import Box
 from netc.walk.stack import Place
 from netc.walk.world import FAMILIES, NAMED, ROUTERS, SECRET, UNNAMED, World
@@ -40,6 +40,8 @@ class From(Struct, frozen=True):
     text: str
     start: Start
     sources: dict[Family, Ranges]
+    port: int | None = None
+    """The only port that it sends from."""
 
 
 class To(Struct, frozen=True):
@@ -48,6 +50,8 @@ class To(Struct, frozen=True):
     text: str
     addresses: dict[Family, Ranges]
     ports: tuple[tuple[int, Ranges], ...]
+    place: Place | None = None
+    """Where, if one of our hosts is dialled."""
 
 
 def internet(made: World, family: Family) -> Ranges:
@@ -75,6 +79,9 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
     """Raises Wrong."""
     if isinstance(named, Sender):
         start = start_of(where(str(named.host), made), made, Owner(named.group, named.user, named.slice))
+        if named.tunnel:
+            yield _outer(named, made)
+            return
         who = next((f", {what} {name}" for what, name in _programs(named) if name), "")
         yield From(f"{named.host}{who}", start, {4: (), 6: ()})
         return
@@ -91,6 +98,20 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
         yield From(named, start, {family: ((int(place.address), int(place.address)),)})
     else:
         yield From(named, start, {4: (), 6: ()})
+
+
+def _outer(named: Sender, made: World) -> From:
+    """What a WireGuard interface sends to its peers, by the host's own stack. Raises Wrong."""
+    found = [
+        device.made
+        for stack, device in made.devices()
+        if stack.place[0] == named.host and isinstance(device.made, Wireguard)
+        if device.name == named.tunnel or (device.origin and device.origin[-1] == named.tunnel)
+    ]
+    if not found:
+        raise Wrong(f"{named.host} has no WireGuard tunnel `{named.tunnel}`")
+    start = Process((named.host, None), None, found[0].mark or 0)
+    return From(f"{named.host}, tunnel {named.tunnel}", start, {4: (), 6: ()}, found[0].port)
 
 
 def _neighbour(named: str, host: str, peer: str, made: World) -> From:
@@ -156,7 +177,7 @@ def dialled(named: str, sender: From, made: World, network: Network) -> To:
         known = {family: ranges for family, ranges in shown.items() if ranges} or known
     if not known:
         raise Wrong(f"{inside} has no address that {sender.text} could dial")
-    return To(named, known, ports)
+    return To(named, known, ports, None if place.host is None else (place.host, stack_of(place, made).place[1]))
 
 
 def _anycast(named: str, network: Network) -> dict[Family, Ranges]:
@@ -202,6 +223,7 @@ def boxes(sender: From, to: To, made: World) -> Iterator[Box]:
             continue
         for protocol, ports in to.ports:
             asking = ASKING if protocol in (TCP, UDP) else NO_PORT
+            asking = ((sender.port, sender.port),) if sender.port and protocol == UDP else asking
             number = ICMP6 if protocol == ICMP and family == 6 else protocol
             yield Box(family, number, sender.sources[family], to.addresses[family], asking, ports)
 

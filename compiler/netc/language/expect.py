@@ -53,12 +53,15 @@ class SourceName(Name):
 
 
 class Sender(Table):
-    """Programs of a host."""
+    """Programs of a host, or a tunnel of it."""
 
     host: HostName = Field(description="The host.")
     group: GroupName | None = Field(None, description="Programs with this primary group.")
     user: UserName | None = Field(None, description="Programs of this user.")
     slice: SliceName | None = Field(None, description="Programs in this slice of systemd.")
+    tunnel: WayName | None = Field(
+        None, description="What this WireGuard link or tunnel sends to its peers: the packets that carry others."
+    )
 
 
 def _sender(value: object, table: ValidatorFunctionWrapHandler) -> object:
@@ -107,7 +110,9 @@ class Expect(Table):
         None, description="The source address on arrival: `kept`, or the address that it is."
     )
     leaves_by: OneOrMany[WayName] = Field(
-        (), description="What leaves the sender's host leaves by one of these interfaces, links, tunnels or uplinks."
+        (),
+        description="What leaves the sender's host leaves by one of these interfaces, links, tunnels or uplinks. If the "
+        "sender is no host of yours: the host that is dialled.",
     )
     never_by: OneOrMany[WayName] = Field(
         (), description="Nothing leaves by these, also while a tunnel is down or away."

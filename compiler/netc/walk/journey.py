@@ -36,10 +36,11 @@ class Journey(Struct, frozen=True):
 
 
 class Process(Struct, frozen=True):
-    """A process of a stack sends."""
+    """A process of a stack sends, or the kernel itself if there is no owner. `mark` is that of its socket."""
 
     place: Place
-    owner: Owner = Owner()
+    owner: Owner | None = Owner()
+    mark: int = 0
 
 
 class Stranger(Struct, frozen=True):
@@ -61,7 +62,7 @@ def journey(made: World, start: Start, packet: Packet) -> Journey:
     walk = Walk(made, wires)
     match start:
         case Process():
-            there = walk.send(made.stacks[start.place], packet, start.owner)
+            there = walk.send(made.stacks[start.place], replace(packet, mark=start.mark), start.owner)
         case Stranger():
             there = wires.from_internet(walk, packet)
         case _:

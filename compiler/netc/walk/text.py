@@ -8,7 +8,7 @@ from typing import Any
 from netc.diagnostic import KeyPath, dotted
 from netc.walk.journey import Journey, Process, Start
 from netc.walk.kernel import End, Event
-from netc.walk.packet import Packet, dialled, text
+from netc.walk.packet import Owner, Packet, dialled, text
 from netc.walk.world import World
 
 Line = Callable[[KeyPath], str]
@@ -28,7 +28,7 @@ def as_text(made: World, start: Start, packet: Packet, found: Journey, line: Lin
 
 def _asker(made: World, start: Start, packet: Packet) -> str:
     if isinstance(start, Process):
-        own = start.owner
+        own = start.owner or Owner()
         who = next((f", {kind} {name}" for kind, name in _named(own) if name), "")
         return f"{made.stacks[start.place].name}{who}"
     return text(packet.family, packet.source)
