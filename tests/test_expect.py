@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from examples import ROOT
+from netc.checks import expect
 from netc.checks.expect import judge
 from netc.checks.expected import boxes, dialled, senders
 from netc.diagnostic import InvalidTopology
@@ -58,9 +59,9 @@ def member(box: Box, chance: random.Random) -> Packet:
 def test_each_packet_of_a_class_goes_the_way_of_all(name: str) -> None:
     plans, network = understood(name)
     made, chance = world(plans), random.Random(name)
-    for expect in network.topology.expect:
-        for sender in senders(expect.from_[0], made, network):
-            to = dialled(expect.to[0], sender, made, network)
+    for one_of in network.topology.expect:
+        for sender in senders(one_of.from_[0], made, network):
+            to = dialled(one_of.to[0], sender, made, network)
             for box in boxes(sender, to, made):
                 for one in list(classes(made, sender.start, box, 20_000))[:150]:
                     wanted = fate(one.found)
@@ -245,22 +246,36 @@ def test_a_range_of_ports_that_answers_in_part_is_found() -> None:
 # ---- what it costs -------------------------------------------------------------------------------------------
 
 
-def test_a_long_set_costs_few_classes(tmp_path: Path) -> None:
-    """A set of 100,000 prefixes is one question."""
-    lines = "\n".join(f"{11 + n // 65536}.{n // 256 % 256}.{n % 256}.0/25" for n in range(100_000))
+def edge_with(tmp_path: Path, prefixes: int) -> int:
+    """How many classes there are of what the internet sends to a port of an edge that denies so many prefixes."""
+    lines = "\n".join(f"{11 + n // 65536}.{n // 256 % 256}.{n % 256}.0/25" for n in range(prefixes))
     (tmp_path / "list.txt").write_text(lines)
     text = (
         (ROOT / "examples/slim-edge.toml")
         .read_text()
         .replace('[sets.bad]\nprefixes = ["192.0.2.128/25", "2001:db8:bad::/48"]', '[sets.bad]\nfiles = "list.txt"')
     )
-    network = understand(text, "t", lambda file: (tmp_path / file).read_text()).network
+    network = understand(text, "t", lambda file: (tmp_path / file).read_text(), promises=False).network
     made = world([plan(host, network) for host in sorted(network.topology.hosts)])
     sender = next(senders("internet", made, network))
     to = dialled("edge2:443/tcp", sender, made, network)
     four = [box for box in boxes(sender, to, made) if box.family == 4]
+    return len([one for box in four for one in classes(made, sender.start, box, 100)])
 
-    assert len([one for box in four for one in classes(made, sender.start, box, 100)]) <= 8
+
+def test_a_long_set_costs_two_classes(tmp_path: Path) -> None:
+    """A set of 100,000 prefixes is one question: in it, or not."""
+    assert edge_with(tmp_path, 1) == edge_with(tmp_path, 100_000) == 3
+
+
+def test_more_classes_than_the_budget_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are not sampled: a promise of which a part is proved is not proved."""
+    monkeypatch.setattr(expect, "BUDGET", 3)
+    with pytest.raises(InvalidTopology) as found:
+        understood("slim-edge")
+
+    assert {one.code for one in found.value.diagnostics} == {"NC3003"}
+    assert "has more than 3 classes of packets: netc proves none of them" in found.value.diagnostics[0].what
 
 
 # ---- what survives -------------------------------------------------------------------------------------------

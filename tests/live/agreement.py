@@ -23,6 +23,7 @@ from live.mixed import CREDENTIALS, PROGRAM, _secrets
 from live.process import Process as Started
 from live.waiting import within
 from mixed import Mixed
+from netc.emit import emit
 from netc.language.names import DnsName
 from netc.language.values import Ports
 from netc.language.x25519 import public_key
@@ -135,8 +136,10 @@ class Scene:
     """All hosts, a world between them that answers for the internet, a place for each stranger at a tunnel, and a
     container behind each bridge."""
 
-    def __init__(self, lab: Lab, made: Mixed, paper: World, folder: Path) -> None:
+    def __init__(self, lab: Lab, made: Mixed, paper: World, folder: Path, *, mutant: bool = False) -> None:
+        """`mutant`: files are made of the plans of `paper`, which are not those of the topology."""
         self.lab, self.made, self.paper, self.folder = lab, made, paper, folder
+        self.mutant = mutant
         self.hosts: dict[str, Host] = {}
         self.world = lab.host("world")
         self.strangers: dict[tuple[object, str], str] = {}
@@ -151,7 +154,8 @@ class Scene:
         self.lines: list[str] = []
 
     def build(self) -> None:
-        for name, files in compile_hosts(self.made.network):
+        mutated = ((host, emit(one)) for host, one in self.paper.plans.items())
+        for name, files in mutated if self.mutant else compile_hosts(self.made.network):
             for file in files:
                 path = self.folder / name / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ class _By(NamedTuple):
 def exposures(made: World, host: HostName) -> Iterator[Exposure]:
     """Raises TooMany."""
     stack = made.stacks[host, None]
-    for sender in _senders(made, stack):
+    for sender in senders(made, stack):
         for box in boxes(sender, To(str(host), _addresses(stack, sender), tuple(every_port(made))), made):
             found: dict[_By, list[Class]] = {}
             for one in classes(made, sender.start, box, BUDGET):
@@ -94,7 +94,8 @@ def _together(some: list[Class], everyone: Ranges) -> Iterator[tuple[Ranges, Ran
 # ---- who is next to a host -----------------------------------------------------------------------------------
 
 
-def _senders(made: World, stack: Stack) -> Iterator[From]:
+def senders(made: World, stack: Stack) -> Iterator[From]:
+    """Everybody who is next to a host."""
     yield From("the internet", Stranger(), {family: internet(made, family) for family in FAMILIES})
     for device in stack.devices.values():
         if is_tunnel(device):

@@ -111,8 +111,10 @@ class Expect(Table):
     )
     leaves_by: OneOrMany[WayName] = Field(
         (),
-        description="What leaves the sender's host leaves by one of these interfaces, links, tunnels or uplinks. If the "
-        "sender is no host of yours: the host that is dialled.",
+        description=(
+            "What leaves the sender's host leaves by one of these interfaces, links, tunnels or uplinks. If the sender "
+            "is no host of yours: what leaves the host that is dialled."
+        ),
     )
     never_by: OneOrMany[WayName] = Field(
         (), description="Nothing leaves by these, also while a tunnel is down or away."

@@ -3,158 +3,51 @@ our own routers. What other ASes announce no plan has: where such a route could 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import partial
-from heapq import heappop, heappush
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
-from netaddr import IPAddress, IPNetwork
-
-from netc.diagnostic import KeyPath
 from netc.language.names import HostName
 from netc.language.values import Family
-from netc.network.ranges import merged, minus, of_prefixes
-from netc.plan.bgp import Inner, Session
+from netc.network.ranges import Ranges
 from netc.plan.facts import PlainTunnel, Router, Wireguard
 from netc.plan.host_plan import HostPlan
 from netc.walk import wires
+from netc.walk.free import among, between
 from netc.walk.kernel import Walk
 from netc.walk.outer import carried
-from netc.walk.stack import Device, Learned, Stack, Way, in_order
-from netc.walk.world import FAMILIES, End, World, bare, far_end
-
-METRIC = 32
-"""Of BIRD's routes in the kernel."""
-
-Reached = dict[HostName, tuple[tuple[int, ...], frozenset[str]]]
-"""What it costs to get to a router, and the interfaces that the paths of this cost begin with."""
+from netc.walk.routers import Routers
+from netc.walk.stack import Device, Stack, Way
+from netc.walk.world import End, World, bare, far_end
 
 
-@dataclass
-class Routers:
-    """All of them, and the tunnels between two that work."""
+class Bird(NamedTuple):
+    """BIRD's routes of one host, for the walk."""
 
-    made: World
-    known: dict[HostName, tuple[Router, KeyPath]]
-    ends: dict[tuple[HostName, str], HostName] = field(default_factory=dict)
-    """By a router's interface, the router at the other end."""
-    sessions: dict[HostName, list[tuple[Session, HostName]]] = field(default_factory=dict)
-    _distances: dict[tuple[HostName, Family], Reached] = field(default_factory=dict)
-    _origins: dict[Family, dict[IPNetwork, list[HostName]]] = field(default_factory=dict)
+    host: HostName
+    routers: Routers
 
-    # ---- the IGP ---------------------------------------------------------------------------------------------
+    @property
+    def table(self) -> int:
+        return self.routers.known[self.host][0].table
 
-    def near(self, host: HostName, family: Family) -> Iterator[tuple[HostName, str, tuple[int, ...]]]:
-        """Neighbours by the IGP, with the interface and its cost. Both ends must speak it."""
-        for one in self.known[host][0].igp:
-            far = self.ends.get((host, one.device))
-            if far and family in one.families and host not in self.made.gone and far not in self.made.gone:
-                back = (other for other in self.known[far][0].igp if self.ends.get((far, other.device)) == host)
-                if any(family in other.families for other in back):
-                    yield far, one.device, (one.cost,)
+    def way(self, family: Family, to: int) -> Way | None:
+        """The one of the longest prefix."""
+        announced = self.routers.announced(family)
+        if not among(to, announced.all):
+            return None
+        bits = 32 if family == 4 else 128
+        for length, found in announced.lengths:
+            net = found.get(int(to) >> (bits - length) << (bits - length))
+            if net is not None and (way := self.routers.way(self.host, net)):
+                for longer in announced.inside(net):
+                    between(to, longer.first, longer.last)
+                between(to, net.first, net.last)
+                return way
+        return None
 
-    def distances(self, host: HostName, family: Family) -> Reached:
-        key = (host, family)
-        if key not in self._distances:
-            self._distances[key] = _shortest(host, lambda at: self.near(at, family), 1)
-        return self._distances[key]
-
-    # ---- BGP -------------------------------------------------------------------------------------------------
-
-    def origins(self, family: Family) -> dict[IPNetwork, list[HostName]]:
-        """Who announces a prefix to our other routers."""
-        if family not in self._origins:
-            found: dict[IPNetwork, list[HostName]] = {}
-            for host, (router, _) in self.known.items():
-                if host not in self.made.gone:
-                    for net in dict.fromkeys(_announced(self.made, host, router, family)):
-                        found.setdefault(net, []).append(host)
-            self._origins[family] = found
-        return self._origins[family]
-
-    def nearest(self, host: HostName, family: Family, announcing: list[HostName]) -> frozenset[str]:
-        """Interfaces by which the nearest of some routers is reached: several, if they are equally near."""
-        router, _ = self.known[host]
-        if router.system and router.system.recursive:
-            reached = self._by_igp(host, family)
-        else:
-            reached = _shortest(host, self._by_sessions, 3)
-            if router.system and router.system.form == "one":  # routes of one router of an AS are not passed on
-                direct = {far for _, far in self.sessions[host]}
-                reached = {far: found for far, found in reached.items() if far in direct}
-        known = [reached[far] for far in announcing if far in reached]
-        least = min((cost for cost, _ in known), default=None)
-        return frozenset(device for cost, devices in known if cost == least for device in devices)
-
-    def _by_igp(self, host: HostName, family: Family) -> Reached:
-        """Next hops are loopbacks. In a fake confederation the shorter path of members comes first."""
-        router, _ = self.known[host]
-        paths = self.distances(host, family)
-        heard = _shortest(host, self._by_sessions, 3)
-        fake = router.system is not None and router.system.form == "fake"
-        return {
-            far: ((heard[far][0][1] if fake else 0, *cost), devices)
-            for far, (cost, devices) in paths.items()
-            if far in heard
-        }
-
-    def _by_sessions(self, host: HostName) -> Iterator[tuple[HostName, str, tuple[int, ...]]]:
-        """Whether a drained router is on the path, the members on it, and the cost."""
-        for session, far in self.sessions[host]:
-            if host in self.made.gone or far in self.made.gone:
-                continue
-            if session.device is None and far not in self.distances(host, 6 if session.remote.version == 6 else 4):
-                continue
-            system = self.known[far][0].system
-            drained = int(bool(system and system.drained))
-            yield far, str(session.device or ""), (drained, int(session.kind == "fake"), session.cost)
-
-
-Near = Callable[[HostName], Iterable[tuple[HostName, str, tuple[int, ...]]]]
-
-
-def _is_inner(session: Session) -> bool:
-    return session.kind in get_args(Inner)
-
-
-def _shortest(host: HostName, near: Near, width: int) -> Reached:
-    """Dijkstra's, with all first interfaces of paths that cost the same."""
-    best: dict[HostName, tuple[int, ...]] = {host: (0,) * width}
-    first: dict[HostName, set[str]] = {host: set()}
-    waiting = [((0,) * width, host)]
-    done: set[HostName] = set()
-    while waiting:
-        cost, at = heappop(waiting)
-        if at in done:
-            continue
-        done.add(at)
-        for far, device, more in near(at):
-            total = tuple(a + b for a, b in zip(cost, more, strict=True))
-            by = {device} if at == host else first[at]
-            if far not in best or total < best[far]:
-                best[far], first[far] = total, set(by)
-                heappush(waiting, (total, far))
-            elif total == best[far] and far not in done:
-                first[far] |= by
-    return {far: (best[far], frozenset(first[far])) for far in done if far != host}
-
-
-def _announced(made: World, host: HostName, router: Router, family: Family) -> Iterator[IPNetwork]:
-    """Prefixes of this host alone, its anycast services, and what it learns of networks that the image has."""
-    if router.system:
-        yield from (net for net in router.system.internal if net.version == family)
-    for service in router.anycast:
-        yield from (net for net in service.nets if service.family == family)
-    if router.learning:
-        for way in made.stacks[host, None].tables.get((family, 254), ()):
-            if way.connected and way.device not in router.learning.excluded:
-                net = IPNetwork(f"{IPAddress(way.first, family)}/{way.length}")
-                if any(net in one for one in router.learning.nets):
-                    yield net
-
-
-# ---- into the stacks -----------------------------------------------------------------------------------------
+    def outside(self, family: Family) -> list[tuple[Ranges, int]]:
+        """Where others may announce what no plan has, and the longest prefix there."""
+        return self.routers.outside(self.host)[family]
 
 
 def world(plans: Iterable[HostPlan], **supposed: Any) -> World:
@@ -174,12 +67,9 @@ def world(plans: Iterable[HostPlan], **supposed: Any) -> World:
         for stack, device, far in _joined(made)
         if far[0].place[0] in known
     }
-    for host, (router, _) in known.items():
-        routers.sessions[host] = list(_sessions(routers, host, router))
     made.carried.clear()  # they may use BIRD's routes themselves
     for host in known:
-        stack = made.stacks[host, None]
-        stack.late = partial(_learn, routers, stack, host)
+        made.stacks[host, None].bird = Bird(host, routers)
     return made
 
 
@@ -204,80 +94,3 @@ def _works(made: World, stack: Stack, name: str) -> bool:
             return carried(Walk(made, wires), stack, device, None) is None
         case _:
             return False
-
-
-def _sessions(routers: Routers, host: HostName, router: Router) -> Iterator[tuple[Session, HostName]]:
-    """Those to our other routers: by a tunnel, or to a loopback."""
-    loopbacks = {net.ip: far for far, (other, _) in routers.known.items() for net in other.loopbacks}
-    for session in router.sessions:
-        if _is_inner(session):
-            far = routers.ends.get((host, session.device)) if session.device else loopbacks.get(session.remote)
-            if far:
-                yield session, far
-
-
-def _learn(routers: Routers, stack: Stack, host: HostName) -> None:
-    router, origin = routers.known[host]
-    for family in FAMILIES:
-        ways = stack.tables.setdefault((family, router.table), [])
-        ways += _ways(routers, host, router, family, origin)
-        stack.tables[family, router.table] = in_order(ways)
-    stack.learned = _outside(routers, router)
-
-
-def _ways(routers: Routers, host: HostName, router: Router, family: Family, origin: KeyPath) -> Iterator[Way]:
-    source = next((int(ip) for ip in router.sources if ip.version == family), None)
-
-    def way(net: IPNetwork, devices: frozenset[str]) -> Way:
-        several = "two paths cost the same" if len(devices) > 1 else ""
-        by = min(devices, default=None)
-        return Way(net.first, net.last, net.prefixlen, METRIC, by, None, source, origin, router.table, unsure=several)
-
-    held = {way_.first for way_ in routers.made.stacks[host, None].tables.get((family, 254), ()) if way_.connected}
-    for far, (_, devices) in routers.distances(host, family).items():
-        for net in _of_igp(routers, far, family):
-            if net.first not in held:
-                yield way(net, devices)
-    for net, announcing in routers.origins(family).items():
-        if host in announcing:
-            local = next((one.device for one in router.anycast if net in one.nets), None)
-            if local:
-                yield way(net, frozenset({str(local)}))
-        elif devices := _devices(routers, host, family, announcing):
-            yield way(net, devices)
-    for net in router.system.own if router.system else ():
-        if net.version == family:
-            yield way(net, frozenset())
-
-
-def _devices(routers: Routers, host: HostName, family: Family, announcing: list[HostName]) -> frozenset[str]:
-    return frozenset(device for device in routers.nearest(host, family, announcing) if device)
-
-
-def _of_igp(routers: Routers, host: HostName, family: Family) -> Iterator[IPNetwork]:
-    """Loopbacks. OSPF also announces the subnets of its links."""
-    router, _ = routers.known[host]
-    yield from (net.cidr for net in router.loopbacks if net.version == family)
-    for one in router.igp:
-        device = routers.made.stacks[host, None].devices.get(one.device)
-        if one.kind == "ospf" and device and family in one.families:
-            yield from (net.cidr for net in device.networks if net.version == family and not net.ip.is_link_local())
-
-
-def _outside(routers: Routers, router: Router) -> Learned:
-    """What neighbours in other ASes, or programs of a host, may announce: ranges, and the longest prefix in each."""
-    every = [one for one, _ in routers.known.values()]
-    outer = any(not _is_inner(session) and session.kind != "collector" for one in every for session in one.sessions)
-    system = router.system
-    spans: dict[Family, list[tuple[tuple[tuple[int, int], ...], int]]] = {4: [], 6: []}
-    for family in FAMILIES:
-        if system and outer:
-            barred = merged((*of_prefixes(system.own, family), *of_prefixes(system.refused, family)))
-            for one in system.accepted:
-                if one.net.version == family:
-                    spans[family].append((minus(((one.net.first, one.net.last),), barred), one.most))
-        for other in every:
-            for net in other.learning.nets if other.learning else ():
-                if net.version == family:
-                    spans[family].append((((net.first, net.last),), 32 if family == 4 else 128))
-    return Learned(router.table, spans)

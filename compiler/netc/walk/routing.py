@@ -39,9 +39,6 @@ NOWHERE = Found(None, ())
 def lookup(stack: Stack, packet: Packet, arriving: str, *, source: int | None, only: str | None = None) -> Found:
     """What `ip route get` says. `source` is None for what has none yet; `arriving` is `lo` for the host's own packets;
     `only` is the one interface that may be left by."""
-    if stack.late:
-        late, stack.late = stack.late, None
-        late()
     family = packet.family
     own = holder(stack, family, packet.to)
     if own or is_loopback(family, packet.to):
@@ -63,8 +60,8 @@ def lookup(stack: Stack, packet: Packet, arriving: str, *, source: int | None, o
 
 def learned(stack: Stack, family: Family, table: int, to: int, way: Way | None) -> str:
     """Why another route than this one may lead to an address: BIRD learns routes from others."""
-    if stack.learned and stack.learned.table == table:
-        for ranges, most in stack.learned.spans[family]:
+    if stack.bird and stack.bird.table == table:
+        for ranges, most in stack.bird.outside(family):
             if (way is None or most > way.length) and among(to, ranges):
                 return f"BIRD of {stack.place[0]} may learn a route to it, which no plan has"
     return ""
@@ -90,12 +87,25 @@ def best(
 ) -> Way | None:
     """`specific`: a default route counts for nothing. An unreachable one counts all the same: the kernel suppresses
     only what leads somewhere."""
+    found = _of_kernel(stack, family, table, to, only)
+    if stack.bird and stack.bird.table == table:
+        other = stack.bird.way(family, to)
+        if other and only in (None, other.device) and (found is None or _rank(other) < _rank(found)):
+            found = other
+    if found and specific and found.device is not None and found.length <= DEFAULT_LENGTH[family]:
+        return None
+    return found
+
+
+def _of_kernel(stack: Stack, family: Family, table: int, to: int, only: str | None) -> Way | None:
     for way in stack.tables.get((family, table), ()):
         if only in (None, way.device) and between(to, way.first, way.last):
-            if specific and way.device is not None and way.length <= DEFAULT_LENGTH[family]:
-                return None
             return way
     return None
+
+
+def _rank(way: Way) -> tuple[int, int]:
+    return -way.length, way.metric
 
 
 def _found(way: Way, to: int) -> Found:

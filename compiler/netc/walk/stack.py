@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
@@ -83,11 +83,15 @@ class Way(Struct, frozen=True):
     """Why a packet may take another one."""
 
 
-class Learned(Struct, frozen=True):
-    """Routes of `table` that no plan has may be in these ranges, with prefixes of so many bits at most."""
+class Daemon(Protocol):
+    """Routes that a daemon adds to a table (`walk.bird`)."""
 
-    table: int
-    spans: dict[Family, list[tuple[Ranges, int]]]
+    @property
+    def table(self) -> int: ...
+
+    def way(self, family: Family, to: int) -> Way | None: ...
+
+    def outside(self, family: Family) -> list[tuple[Ranges, int]]: ...
 
 
 class Turn(Struct, frozen=True):
@@ -113,9 +117,7 @@ class Stack:
     hooks: dict[Hook, list[Chain]] = field(default_factory=dict)
     chosen: dict[int, Members] = field(default_factory=dict)
     """By the identity of the Sources that a rule has."""
-    late: Callable[[], None] | None = None
-    """Adds what BIRD learns."""
-    learned: Learned | None = None
+    bird: Daemon | None = None
 
     def members(self, sources: Sources) -> Members:
         found = self.chosen.get(id(sources))
@@ -321,9 +323,5 @@ def _sorted(stack: Stack) -> None:
     """As the kernel looks: rules by priority, of one priority the first added; routes by length, then metric."""
     for turns in stack.turns.values():
         turns.sort(key=lambda turn: turn.rule.priority)
-    for key, ways in stack.tables.items():
-        stack.tables[key] = in_order(ways)
-
-
-def in_order(ways: list[Way]) -> list[Way]:
-    return sorted(ways, key=lambda way: (-way.length, way.metric))
+    for ways in stack.tables.values():
+        ways.sort(key=lambda way: (-way.length, way.metric))

@@ -53,7 +53,9 @@ class World:
     """What was found of outer packets: see `walk.wires`."""
     _named: dict[tuple[str, int], int] = field(default_factory=dict)
     _keys: dict[PublicKey, list[tuple[Stack, Device, Wireguard]]] = field(default_factory=dict)
-    _plain: list[tuple[Stack, Device, PlainTunnel]] = field(default_factory=list)
+    _plain: dict[tuple[str, int | None], list[tuple[Stack, Device, PlainTunnel]]] = field(default_factory=dict)
+    """By kind and the address of the other end."""
+    _far: dict[tuple[Place, str], End | None] = field(default_factory=dict)
 
     def devices(self) -> Iterator[End]:
         for stack in self.stacks.values():
@@ -123,7 +125,8 @@ def _index(made: World) -> None:
                 if fact.identity and fact.identity.public_key:
                     made._keys.setdefault(fact.identity.public_key, []).append((stack, device, fact))
             case PlainTunnel() as fact:
-                made._plain.append((stack, device, fact))
+                remote = int(fact.remote) if fact.remote else None
+                made._plain.setdefault((fact.kind, remote), []).append((stack, device, fact))
             case _:
                 pass
     for stack, device in made.devices():
@@ -218,12 +221,17 @@ def _back_port(far: Wireguard, key: PublicKey) -> int | None:
 
 def plain_far(made: World, stack: Stack, fact: PlainTunnel) -> End | None:
     """By its two outer addresses. Behind NAT the one that the other end knows is another than the one that we hold."""
-    for there, device, far in made._plain:
-        if there.place[0] != stack.place[0] and far.kind == fact.kind and _same(fact, far):
-            ours = {fact.local, *_shown(made, stack)}
-            theirs = {far.local, *_shown(made, there)}
-            if far.remote in ours and fact.remote in theirs:
-                return there, device
+    key = (stack.place, str(fact.name))
+    if key not in made._far:
+        made._far[key] = _plain_far(made, stack, fact)
+    return made._far[key]
+
+
+def _plain_far(made: World, stack: Stack, fact: PlainTunnel) -> End | None:
+    ours = dict.fromkeys(int(ip) for ip in (fact.local, *_shown(made, stack)))
+    for there, device, far in (one for own in ours for one in made._plain.get((fact.kind, own), ())):
+        if there.place[0] != stack.place[0] and _same(fact, far) and fact.remote in {far.local, *_shown(made, there)}:
+            return there, device
     return None
 
 
