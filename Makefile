@@ -9,7 +9,7 @@ PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
 	openssh-client strace git socat
 
-.PHONY: least demo test beside machines check stock night random matrix vm bench clean packages
+.PHONY: least newest demo test beside machines check stock night random matrix vm bench clean packages
 
 demo: $(VENV)/.ready
 	$(VENV)/bin/netc build examples/seedbox.toml -o .cache/demo
@@ -38,16 +38,30 @@ stock: packages $(VENV)/.tested
 	$(PYTEST) -m vm
 
 # What needs no root, with the least versions of the libraries that pyproject.toml names, beside the newest of others.
+FORMS := pytest -W ignore::DeprecationWarning -p no:cacheprovider -q \
+	tests/test_cli.py tests/test_fmt.py tests/test_schema.py tests/test_sets.py
+INSTALL := -m pip install --quiet --disable-pip-version-check pytest hypothesis taplo tombi --editable .
 LEAST := .cache/least
 least: $(LEAST)/.ready
-	$(LEAST)/bin/python -m pytest -W ignore::DeprecationWarning -p no:cacheprovider -q \
-		tests/test_cli.py tests/test_fmt.py tests/test_schema.py tests/test_sets.py
+	$(LEAST)/bin/python -m $(FORMS)
 
 $(LEAST)/.ready: pyproject.toml
 	rm -rf $(LEAST)
 	python3 -m venv $(LEAST)
-	$(LEAST)/bin/python -m pip install --quiet --disable-pip-version-check pytest hypothesis taplo tombi --editable . \
-		$$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)",/\1==\2.*/p' pyproject.toml)
+	$(LEAST)/bin/python $(INSTALL) $$(sed -n '/^dependencies/,/^]/s/.*"\(.*\)>=\(.*\)",/\1==\2.*/p' pyproject.toml)
+	@touch $@
+
+# The same with the newest Python that netc supports, 3.13 of Debian 13: in a root of it, which only root makes.
+NEWEST := .cache/newest
+OF_TRIXIE = unshare --mount --propagation=private bash -c 'mount -n --rbind "$$0/usr" /usr && exec "$$@"' \
+	"$$(PYTHONPATH=tests $(PYTHON) -c 'from machine import root; print(root.debian_root(("python3-venv",), "trixie"))')"
+newest: $(NEWEST)/.ready
+	$(OF_TRIXIE) $(NEWEST)/bin/python -m $(FORMS)
+
+$(NEWEST)/.ready: pyproject.toml | packages $(VENV)/.tested
+	rm -rf $(NEWEST)
+	$(OF_TRIXIE) /usr/bin/python3 -m venv $(NEWEST)
+	$(OF_TRIXIE) $(NEWEST)/bin/python $(INSTALL)
 	@touch $@
 
 check: $(VENV)/.tested

@@ -30,7 +30,7 @@ LEADS_ON = {
 }
 """What may be told next: a hint begins a table that still lacks something, or corrects the first of two mistakes."""
 
-PROSE = 569
+PROSE = 580
 """Hints of the cases that are prose."""
 
 
@@ -172,6 +172,7 @@ def removed(topology: Any, path: KeyPath) -> Any:
     return topology
 
 
+TABLE_OUT = re.compile(r"leave \[([\w.-]+)\] out(: .*)?")
 LEAVE_OUT = re.compile(r"(leave (it|them|`\w+`) out|take it out)(?! of)( for [^,]*)?([;,:].*)?")
 WRITE = re.compile(
     r"(?:leave `\w+` out, or )?write(?: it without quotes:| the number alone:)? "
@@ -191,8 +192,11 @@ def pasted(diagnostic: Diagnostic, topology: dict[str, Any]) -> dict[str, Any]:
         if diagnostic.place:
             raise Prose
         return renamed(made, where, found[1]) if diagnostic.on_key else replaced(made, where, found[1])
-    if LEAVE_OUT.fullmatch(hint) and is_written(made, where):
-        return removed(made, where)
+    if (out := TABLE_OUT.fullmatch(hint)) and is_written(made, there := tuple(out[1].split("."))):
+        return removed(made, there)
+    if (out := LEAVE_OUT.fullmatch(hint)) and is_written(made, where):
+        whole = isinstance(where[-1], int) and out[2] not in ("it", "them", None)  # the key, and not an entry of it
+        return removed(made, where[:-1] if whole else where)
     if not (write := WRITE.fullmatch(hint)):
         raise Prose
     if write["header"] or re.fullmatch(r"\[[\w.-]+\]", write["code"]):
@@ -347,3 +351,109 @@ def test_hints_that_are_prose_are_counted() -> None:
 
     assert len(HINTS) > 800
     assert prose <= PROSE
+
+
+# ---- hints that are followed by hand ---------------------------------------------------------------------------
+
+NAT = """
+version = 1
+network.name = "x"
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+[hosts.b]
+id = 2
+wan = "eth0"
+addresses = "192.168.1.2/24"
+endpoint = false
+[links.l]
+kind = "gre"
+between = ["a", "b"]
+ends.a.address = "10.0.0.0/31"
+ends.b.address = "10.0.0.1/31"
+"""
+
+AMNEZIA = """
+version = 1
+network.name = "x"
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+tunnels.t = { kind = "wireguard", import = "NC0121-import-amneziawg.conf" }
+namespaces.n = { tunnel = "t", dns = "9.9.9.9", services = "web.service" }
+"""
+
+TWO_PREFIXES = """
+version = 1
+network.name = "x"
+[bgp]
+asn = 4242422547
+internal = "mesh"
+profile = "dn42"
+prefixes = ["172.22.76.184/29", "172.22.77.0/28"]
+[hosts.a]
+id = 1
+addresses = "198.51.100.1/24"
+loopback = "172.22.76.185/32"
+bgp = {}
+[anycast.dns]
+addresses = "172.22.76.190/29"
+hosts = "a"
+check = { command = "/bin/true" }
+"""
+
+FOLLOWED = [
+    (
+        NAT,
+        "NC0302",
+        "write its public IPv4 address as `ends.b.endpoint`, if the NAT passes all `gre` to it, or use `wireguard`, "
+        "which needs one end alone",
+        {"links.l.ends.b.endpoint": "203.0.113.9"},
+    ),
+    (
+        AMNEZIA,
+        "NC0121",
+        'in place of `import`, and `address = "10.9.0.2/32"`',
+        {
+            "hosts.a.tunnels.t": {
+                "kind": "external",
+                "start": ["/usr/bin/awg-quick", "up", "NAME"],
+                "interface": "NAME",
+                "address": "10.9.0.2/32",
+            }
+        },
+    ),
+    (TWO_PREFIXES, "NC2504", "write `172.22.76.190/32`", {"anycast.dns.addresses": "172.22.76.190/32"}),
+    (
+        TWO_PREFIXES.replace('"172.22.76.185/32"', '"172.22.77.1/32"').replace("190/29", "191/29"),
+        "NC2504",
+        "write `172.22.76.191/32`, or take 172.22.76.184/29 out of `bgp.prefixes`",
+        {"bgp.prefixes": ["172.22.77.0/28"]},
+    ),
+]
+"""A topology, what is told, its hint (or how it ends), and what its author writes then."""
+
+
+@pytest.mark.parametrize(("text", "code", "hint", "writes"), FOLLOWED, ids=[code for _, code, *_ in FOLLOWED])
+def test_a_hint_that_is_followed_by_hand_leads_to_no_other_error(
+    text: str, code: str, hint: str, writes: dict[str, Any]
+) -> None:
+    found = tomllib.loads(text)
+    told = [one for one in diagnostics(document(found), DIAGNOSTICS / "x.toml") if one.severity == "error"]
+    assert [one.code for one in told] == [code]
+    assert told[0].hint.endswith(hint)
+    assert hint.startswith("in place") or told[0].hint == hint
+
+    for key, value in writes.items():
+        replaced(found, tuple(key.split(".")[:-1]), {**table_at(found, key), key.split(".")[-1]: value})
+    after = diagnostics(document(found), DIAGNOSTICS / "x.toml")
+    assert [(one.code, one.what) for one in after if one.severity == "error"] == []
+
+
+def table_at(topology: Any, key: str) -> Any:
+    """The table that the key is in, which is made if it is not there."""
+    for word in key.split(".")[:-1]:
+        topology = topology.setdefault(word, {})
+    return topology

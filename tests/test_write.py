@@ -1057,6 +1057,64 @@ def test_a_tree_of_another_user_in_a_shared_folder_is_refused(out: Path, mode: i
         assert write(out, NEW, complete=True).written
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in for another user")
+@pytest.mark.parametrize(
+    ("above", "mode", "owner", "is_refused"),
+    [
+        (0, 0o770, 65534, True),
+        (0, 0o2775, 65534, True),
+        (0, 0o1770, 65534, True),
+        (65534, 0o775, 65534, False),
+        (65534, 0o777, 65534, True),
+        (65534, 0o770, 0, False),
+        (65533, 0o755, 65534, False),
+    ],
+)
+def test_a_tree_of_another_user_in_a_group_s_folder_is_refused(
+    out: Path, above: int, mode: int, owner: int, *, is_refused: bool
+) -> None:
+    """In a project of one user, whom a container's root builds for, it is that user's."""
+    write(out, OLD, complete=True)
+    for deep in (out, out / "deep" / "er"):
+        os.chown(out, owner, owner)
+        os.chown(out.parent, above, above)
+        out.parent.chmod(mode)
+        if is_refused:
+            with pytest.raises(WriteRefused, match=f"`{re.escape(str(out))}` belongs to another user"):
+                write(deep, NEW, complete=True)
+        else:
+            assert write(deep, NEW, complete=True).written
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can stand in for another user")
+@pytest.mark.parametrize(
+    ("link_owner", "folder_owner", "is_refused"),
+    [(65534, 0, True), (65534, 65533, True), (65534, 65534, False), (0, 65534, False)],
+)
+@pytest.mark.parametrize("place", ["last", "in the middle", "behind another"])
+def test_a_link_of_another_user_is_not_followed(
+    tmp_path: Path, place: str, link_owner: int, folder_owner: int, *, is_refused: bool
+) -> None:
+    """As the kernel has it with fs.protected_symlinks, here and in folders without the sticky bit."""
+    (tmp_path / "mine").mkdir()
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    link = shared / "link"
+    link.symlink_to(tmp_path / "mine")
+    os.chown(link, link_owner, link_owner, follow_symlinks=False)
+    os.chown(shared, folder_owner, folder_owner)
+    shared.chmod(0o777)
+    (tmp_path / "own").symlink_to("shared/link")
+    asked = {"last": link, "in the middle": link / "out", "behind another": tmp_path / "own" / "out"}[place]
+
+    if is_refused:
+        with pytest.raises(WriteRefused, match=f"`{re.escape(str(link))}` is a link that another user made"):
+            write(asked, NEW, complete=True)
+        assert list((tmp_path / "mine").iterdir()) == []
+    else:
+        assert write(asked, NEW, complete=True).written
+
+
 def test_the_hidden_folder_is_closed_to_others(out: Path) -> None:
     modes = []
 

@@ -35,6 +35,8 @@ class WriteRefused(Exception):
 
 def home(directory: Path) -> Path:
     """Where the tree really is: a directory that is a link stays one. Refuses what cannot be exchanged."""
+    if link := _strangers_link(directory):
+        raise WriteRefused(f"`{link}` is a link that another user made: remove it, or name a folder of your own")
     root, here = Path(os.path.realpath(directory)), Path(os.path.realpath(os.curdir))
     if root == here or root in here.parents:
         raise WriteRefused(f"`{directory}` is the working directory, or contains it: name another folder")
@@ -42,12 +44,42 @@ def home(directory: Path) -> Path:
         raise WriteRefused(f"`{directory}` is a mount point, which netc cannot replace: name a folder inside")
     if root.is_symlink():  # what is behind other links is known by now
         raise WriteRefused(f"`{directory}` is a link to itself: remove it, or name another folder")
-    if root.exists() and root.lstat().st_uid != os.geteuid() and root.parent.stat().st_mode & stat.S_IWOTH:
-        raise WriteRefused(f"`{root}` belongs to another user, who could change it later: name a folder of your own")
+    if path := next((path for path in (root, *root.parents) if path.exists() and _is_strangers(path)), None):
+        raise WriteRefused(f"`{path}` belongs to another user, who could change it later: name a folder of your own")
     there = next(path for path in (root, *root.parents) if path.exists())
     if not there.is_dir():
         raise WriteRefused(f"`{there}` is not a folder, and is in the way: move it, or name another folder")
     return root
+
+
+def _is_strangers(path: Path) -> bool:
+    """Whether somebody else could have put it into a folder that many write to. In a folder of one user, and of those
+    that the user shares it with, what is that user's is no stranger's."""
+    own, above = path.lstat(), path.parent.stat()
+    if own.st_uid in (os.geteuid(), 0):
+        return False
+    return bool(above.st_mode & stat.S_IWOTH) or (bool(above.st_mode & stat.S_IWGRP) and own.st_uid != above.st_uid)
+
+
+MOST_LINKS = 40
+"""In one path, as in path_resolution(7)."""
+
+
+def _strangers_link(path: Path) -> Path | None:
+    """The first link of a path that neither root, nor we, nor the owner of its folder made. The kernel follows it where
+    fs.protected_symlinks is 0, and in folders without the sticky bit."""
+    there, rest, links = Path("/"), list(reversed((Path(os.path.realpath(os.curdir)) / path).parts)), 0
+    while rest and links < MOST_LINKS:
+        part = rest.pop()
+        step = Path("/") if part == "/" else there.parent if part == ".." else there / part
+        if not step.is_symlink():
+            there = step
+            continue
+        links += 1
+        if step.lstat().st_uid not in (0, os.geteuid(), there.stat().st_uid):
+            return step
+        rest += reversed(Path(os.readlink(step)).parts)
+    return None
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from netc.checks import check, check_plan, tidy
 from netc.checks.acknowledgements import acknowledge
+from netc.checks.cures import whole
 from netc.checks.expect import judge
 from netc.checks.lockout import filtering
 from netc.diagnostic import Diagnostic, InvalidTopology, Severity
@@ -59,6 +60,7 @@ def understand(
         reported = changed(text, compiler) if compiler else ()
         found = (*reported, *found, *tidy(network), *_from_plans(network))
         found = (*found, *(_expected(network) if promises else ()))
+    found = whole(found, reading.topology)
     diagnostics = acknowledge(found, reading.topology, _reported_elsewhere(text, reading.topology))
     if _has_errors(diagnostics):
         raise InvalidTopology(diagnostics)

@@ -92,7 +92,8 @@ revert() {
   local reason="by netc-host revert" process
   case ${1-} in
     --unconfirmed) reason="nobody confirmed it in time" ;;
-    --boot) [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0; reason="the host started before it was confirmed" ;;
+    --boot) [[ $(<"$pending/boot") != "$(</proc/sys/kernel/random/boot_id)" ]] || exit 0; reason="the host started before it was confirmed"
+      [[ ! -e /run/netc ]] || ! has_systemd || { arm_rollback 1; exit; } ;; # it was killed, and parts started; none would start while it runs
   esac
   [[ -e $pending ]] || die "no change waits for a confirmation: the generation is $(current)"
   if ! take_lock 5; then # the change still runs: end its process

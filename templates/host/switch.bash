@@ -261,11 +261,9 @@ begin_change() { # OLD NEW WANTED: makes $pending, whole or not at all
 
 switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirms
   local now old
-  old=$(current); begin_change "$old" "$1" "$3" || die "cannot write $store; nothing was changed"
+  old=$(current); begin_change "$old" "$1" "$3" || refuse_change "cannot write $store"
   if ! { reserve_space "$old" && prepare "$1" && read -r now _ </proc/uptime && echo $((${now%.*} + $2)) >"$pending/due" && echo $(($(printf '%(%s)T' -1) + $2)) >"$pending/until" && disarm_rollback && arm_rollback "$2"; }; then # the timer may be that of a confirmation that was cut off
-    remove_prepared "$1"
-    discard "$pending" "$store/reserve"
-    die "no room for the files, or for a rollback; nothing was changed"
+    remove_prepared "$1"; discard "$pending" "$store/reserve"; refuse_change "no room for the files, or for a rollback"
   fi
   # A connection is new if its sshd began after this process.
   if run_phases "$old" "$1" && cat /proc/self/stat >"$pending/complete" && phase complete; then
@@ -276,6 +274,7 @@ switch() { # NEW SECONDS WANTED: WANTED is the SHA-256 of the token that confirm
     return 1
   fi
 }
+refuse_change() { [[ $old != none || -e $store/history ]] || rm -rf "$store"; die "$*; nothing was changed"; } # as in `install_from`
 reserve_space() { # OLD: room for its files in a rollback, twice their size and 1 MiB
   local size=65536 # if nothing was installed
   [[ $1 == none ]] || size=$(($(du -sb "$trees/$1" | cut -f1) * 2 + 1048576))

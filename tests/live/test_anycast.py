@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.processes import STRACE, TRACE, made
+from live.birds import EVERYBODY, OWN, with_birds
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
 from live.needs import require
@@ -118,9 +119,11 @@ def test_down_removes_everything_that_up_added(lab: Lab, tmp_path: Path) -> None
 
 
 def test_a_check_makes_four_processes_beside_those_of_its_command(lab: Lab, tmp_path: Path) -> None:
-    """Two that limit a time, `birdc`, and what tells systemd. The command makes two: bash and cat."""
+    """Two that limit a time, `birdc`, and what tells systemd. The command makes two: bash and cat. A BIRD of another
+    release would be started by more."""
     require("" if shutil.which("strace") else "could not run: apt-get install strace")
-    host = install(lab, "a", trees_of(tmp_path))
+    with with_birds({EVERYBODY: OWN}):
+        host = install(lab, "a", trees_of(tmp_path))
     lab.wire(host, "eth0", lab.host("world"), "a", a_addresses=["198.51.100.1/24"])
     begin(host)
     serve(host)

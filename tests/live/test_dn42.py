@@ -248,7 +248,7 @@ def test_the_network_of_an_example_works(lab: Lab, tmp_path: Path, example: str)
 
 def neighbours_see_one_as(net: Net, east: Neighbour, west: Neighbour, friend: Neighbour) -> None:
     """Each is told what it is to be told, by one AS, and packets go there."""
-    told = [(friend, east), (friend, west), (east, friend), (west, friend)]
+    told = [(far, other) for far in (east, west, friend) for other in (east, west, friend) if far is not other]
     for far, other in told:
         for net in ANNOUNCED[other.asn]:
             wait(lambda f=far.host, n=net, o=other: path(f, n) == f"{ASN} {o.asn}")  # type: ignore[misc]
@@ -262,5 +262,3 @@ def neighbours_see_one_as(net: Net, east: Neighbour, west: Neighbour, friend: Ne
         for id in range(1, 6):
             wait(lambda far=far, id=id: reached(far.host, far.four, f"172.22.76.{184 + id}"))  # type: ignore[misc]
             wait(lambda far=far, id=id: reached(far.host, far.six, f"fdbc:f9dc:67ad::{id}"))  # type: ignore[misc]
-    assert path(east.host, WEST4) is None
-    assert path(west.host, EAST4) is None

@@ -309,6 +309,23 @@ def test_a_full_disk_is_found_before_any_change_and_permits_a_rollback(lab: Lab,
     assert at_rest(edge)[1] == before[1]
 
 
+def test_a_first_install_without_room_for_the_files_leaves_nothing(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    small = SMALL.replace(" /var/lib/netc;", ";")  # whose folder is what should go
+    edge.run(["bash", "-ec", small, "small", "4000"])
+    before = at_rest(edge)
+    free = int(edge.run(["stat", "-f", "-c", "%f", "/mnt"]).stdout) * 4
+    for left in (0, 40, 80):
+        edge.run(["bash", "-c", 'head -c "$1" /dev/zero >/mnt/full', "fill", str((free - left) * 1024)], check=False)
+        said = install(edge, "--detach", check=False)
+        assert (said.returncode, "no room for the files" in said.stderr) == (1, True), said.stderr
+        edge.run(["rm", "-f", "/mnt/full"])
+        assert edge.run(["find", "/var/lib/netc"], check=False).stdout == ""
+        assert difference(before[0], at_rest(edge)[0]) == ""
+        assert at_rest(edge)[1] == before[1]
+    install(edge, "--commit")
+
+
 def test_one_of_two_installs_at_once_is_refused(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     script = (

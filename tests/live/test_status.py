@@ -220,7 +220,7 @@ CHANGES = [
     (
         "ip -n vpn route delete default dev wg-abroad",
         "ip -n vpn route add default dev wg-abroad protocol 77",
-        r"tunnel-abroad: route default \(dev wg-abroad table 254\) in vpn is not there",
+        r"tunnel-abroad: route default of IPv4 \(dev wg-abroad table 254\) in vpn is not there",
     ),
     (
         "ip route replace 10.9.0.0/16 via 10.77.1.1 dev wg-node table 900 protocol 77",
@@ -421,7 +421,7 @@ MORE_CHANGES = {
         (
             "ip route delete unreachable default table 13701; "
             "ip route add default dev eth0 table 13701 metric 4278198272 protocol 77",
-            r".*: route default \(unreachable metric 4278198272 table 13701\) is not there",
+            r".*: route default of IPv4 \(unreachable metric 4278198272 table 13701\) is not there",
             "routes: route default dev eth0 table 13701 .* is not from netc",
         ),
         ("ipset add china4 192.0.2.0/24", "set-china: ipset member china4 192.0.2.0/24 is not from netc"),
@@ -438,7 +438,11 @@ MORE_CHANGES = {
         ),
         (
             "ip route delete unreachable default table 12385",
-            r"uplink-second: route default \(unreachable metric 4278198272 table 12385\) is not there",
+            r"uplink-second: route default of IPv4 \(unreachable metric 4278198272 table 12385\) is not there",
+        ),
+        (
+            "for f in -4 -6; do ip $f route delete unreachable default table 12975 metric 4278198272; done",
+            r"uplink-native: route default of IPv4 and IPv6 \(unreachable metric 4278198272 table 12975\) is not there",
         ),
         (
             "ip route add default dev eth0 table 12385 metric 4278198272 protocol 77",

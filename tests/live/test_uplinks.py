@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import EXAMPLES, compiled, down, install, met, parts, script, up
+from live.compiled import EXAMPLES, compiled, down, give_key, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.process import Process
@@ -417,3 +417,49 @@ def test_native_ipv6_two_ipv4_uplinks_a_broker_and_6to4_work_at_once(lab: Lab, t
         for net in ("2001:db8:1::7/64",) if device == "eth0" else ("2001:db8:f04::2/64",):
             there.lin.run(["ip", "address", "replace", net, "dev", device, "nodad"])
         assert soon(there, [*own, *published]) == [], f"after {device} came back"
+
+
+FAR = f"""
+version = 1
+network.name = "wires"
+
+[hosts.lin]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:1::7/64"]
+
+[hosts.lin.tunnels.far]
+kind = "wireguard"
+address = ["10.50.0.2/32", "fd50::2/128"]
+
+[hosts.lin.tunnels.far.peer]
+public_key = "{public_key(private_key("provider"))}"
+endpoint = "192.0.2.66:51820"
+allowed_ips = ["0.0.0.0/0", "::/0"]
+
+[hosts.lin.uplinks.far]
+tunnel = "far"
+gateway = ["10.51.0.1", "fd51::1"]
+"""
+"""An uplink whose routers are in no subnet of its tunnel."""
+
+PROVIDER = """
+ip address add 192.0.2.66 dev lo
+ip link add far type wireguard 2>/dev/null || wireguard-go far >/dev/null 2>&1
+wg set far listen-port 51820 private-key /dev/stdin peer "$1" allowed-ips 10.50.0.2/32,fd50::2/128
+ip link set dev far up
+ip -4 route add 10.50.0.2 dev far
+ip -6 route add fd50::2 dev far
+"""
+
+
+def test_a_tunnel_s_router_may_be_outside_of_the_tunnel_s_subnet(lab: Lab, tmp_path: Path) -> None:
+    there = scene(lab, compiled(FAR, tmp_path))
+    give_key(there.lin, "far", "lin")
+    key = public_key(private_key("lin"))
+    there.world.run(["bash", "-ec", PROVIDER, "provider", key], input=private_key("provider"))
+    echo(there.world, 7000, VISITOR[4], VISITOR[6])
+    up(there.lin)
+
+    for family, own in ((4, "10.50.0.2"), (6, "fd50::2")):
+        assert client(there.lin, "tcp", VISITOR[family], 7000, source=own) == own

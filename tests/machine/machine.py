@@ -23,8 +23,11 @@ mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/
 # Control groups of version 2 alone, as Debian has them, whatever this machine has.
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 exec systemd-nspawn --quiet --directory="$2/root" --hostname="$3" --boot --register=no --keep-unit \
-    --private-network --bind=/dev/net/tun --link-journal=no --console=pipe --system-call-filter="$5"
+    --private-network --bind=/dev/net/tun --link-journal=no --console=pipe --system-call-filter="$5" ${6:+"$6"}
 """
+UNPRIVILEGED = "--private-users=identity"
+"""Root inside is nobody's root outside, as in an unprivileged container of LXC: it loads no module, and the kernel
+gives it less memory and fewer control groups."""
 CONTAINERS = "add_key keyctl bpf"
 """System calls of runc(8): a session keyring, and the devices of a control group."""
 MOMENTARY = " /run/(?!netc)"
@@ -32,11 +35,13 @@ MOMENTARY = " /run/(?!netc)"
 
 
 class Machine(Host):
-    def __init__(self, name: str, lab: Lab, packages: tuple[str, ...] = PACKAGES, calls: str = "") -> None:
-        """`calls`: system calls that systemd-nspawn allows beside its own."""
+    def __init__(
+        self, name: str, lab: Lab, packages: tuple[str, ...] = PACKAGES, calls: str = "", option: str = ""
+    ) -> None:
+        """`calls`: system calls that systemd-nspawn allows beside its own. `option`: another one of its words."""
         super().__init__(name, lab)
         self._root = debian_root(packages)
-        self._calls = calls
+        self._calls, self._option = calls, option
         self._disk = Path(mkdtemp(prefix=f"machine-{name}-"))
         for folder in ("upper", "work", "root"):
             (self._disk / folder).mkdir()
@@ -49,7 +54,7 @@ class Machine(Host):
         """Until systemd has started all that it wants to start; `plug` is called as soon as there is something to plug
         a wire into."""
         script = ["bash", "-ec", BOOT, "boot", str(self._root), str(self._disk), self.name, str(self._groups)]
-        script.append(self._calls)
+        script += [self._calls, self._option]
         with self._lab.file(".console").open("wb") as console:
             self._runner = subprocess.Popen(
                 ["unshare", "--mount", "--propagation=private", *script],
@@ -107,7 +112,7 @@ class Machine(Host):
     def entering(self, argv: Sequence[str], namespace: str | None = None) -> list[str]:
         """By way of its own view of control groups: the kernel counts their levels from there."""
         enter, *rest = super().entering(argv, namespace)
-        return [enter, "--cgroup", *rest]
+        return [enter, "--cgroup", *(["--user"] if self._option == UNPRIVILEGED else []), *rest]
 
     def _inside(self, path: str) -> str:
         if not path.startswith("/") or ".." in path.split("/"):
@@ -121,9 +126,11 @@ def _control_groups() -> str:
     return next(place for _, place, kind, *_ in mounts if kind == "cgroup2")
 
 
-def machine(lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES, calls: str = "") -> Machine:
+def machine(
+    lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES, calls: str = "", option: str = ""
+) -> Machine:
     """A machine that has booted; it ends with the lab."""
-    made = Machine(name, lab, packages, calls)
+    made = Machine(name, lab, packages, calls, option)
     lab.adopt(made)
     made.boot()
     return made

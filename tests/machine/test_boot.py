@@ -220,3 +220,29 @@ def timer_ends(edge: Machine) -> int:
     """Seconds since the epoch until systemd goes back, at the latest."""
     asked = "systemctl show --value -p NextElapseUSecRealtime netc-revert.timer"
     return int(edge.run(["bash", "-c", f'date -d "$({asked})" +%s']).stdout)
+
+
+KILLED = """
+[Service]
+ExecStartPre=/bin/bash -c '[[ -e /root/killed ]] || { touch /root/killed; kill -KILL $$$$; }'
+"""
+
+
+def test_a_rollback_at_boot_that_is_killed_is_made_all_the_same(lab: Lab, tmp_path: Path) -> None:
+    edge, world = prepared(lab, tmp_path)
+    before = edge.run(["readlink", "/var/lib/netc/current"]).stdout
+    deliver(lab, edge, compiled(TOPOLOGY.replace("7001/udp", "7002/udp"), tmp_path / "b")["edge"])
+    install(edge, "--detach", "--within", "3000")
+    edge.write("/etc/systemd/system/netc-back.service.d/killed.conf", KILLED)
+    edge.power_off()
+    world.run(["ip", "link", "delete", "dev", "edge"], check=False)
+    edge.boot(lambda: plug(edge, world))
+
+    def is_back() -> bool:
+        return edge.run(["test", "-e", "/var/lib/netc/pending"], check=False).returncode == 1
+
+    assert within(120, is_back)
+    assert edge.run(["test", "-e", "/root/killed"]).returncode == 0
+    assert edge.run(["readlink", "/var/lib/netc/current"]).stdout == before
+    assert within(60, lambda: netc_host(edge, "check", check=False).stdout == "")
+    assert "7002" not in edge.run(["nft", "list", "ruleset"]).stdout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 
 from netc.checks import lockout, references, shadowed, unused
@@ -16,6 +16,7 @@ SUBJECTS = (
     "kinds",
     "addresses",
     "routes",
+    "point_to_point",
     "names",
     "ports",
     "peers",
@@ -60,14 +61,22 @@ FOLLOW = {"links": ("NC2104",), "bgp": ("NC2104",), "igp": ("NC2104",), "anycast
 """Diagnostics that may follow from such a name, by its table. In the table of a link or forward, any other may too."""
 
 
+WRONG_PROFILE: KeyPath = ("bgp", "profile")
+OF_THE_PROFILE = ("NC2007", "NC2204", "NC2205", "NC2207", "NC2503")
+"""Diagnostics that may follow from a profile that allows none of our prefixes."""
+
+
 def check(network: Network, broken: frozenset[KeyPath]) -> tuple[Diagnostic, ...]:
     """All diagnostics. `broken`: tables that could not be read. References to them are not reported."""
     named = tuple(references.check(network, broken))
     unclear = {diagnostic.where[:2] for diagnostic in named if diagnostic.code in NAMED}
     subjects = (name for name in SUBJECTS if name not in OF_THE_SYSTEM or not any(map(_of_the_system, broken)))
-    found = (
+    found: Iterable[Diagnostic] = (
         diagnostic for name in subjects for diagnostic in CHECKS[name](network) if not _follows(diagnostic, unclear)
     )
+    found = tuple(found)
+    if any(diagnostic.where == WRONG_PROFILE for diagnostic in found):
+        found = (one for one in found if one.where == WRONG_PROFILE or one.code not in OF_THE_PROFILE)
     first = (diagnostic for diagnostic in named if diagnostic.code in NAMED or not _follows(diagnostic, unclear))
     # A diagnostic that both ends of a link have in the same words is reported once.
     return tuple(dict.fromkeys((*first, *found)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
@@ -13,13 +12,9 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.kinds import KINDS
 from netc.language.links import Link
 from netc.language.names import HostName, NamespaceName
-from netc.language.values import Endpoint
 from netc.network.dialling import public
 from netc.network.interface import Network
 from netc.network.uplinks import own_addresses
-
-RESERVED = IPNetwork("240.0.0.0/4")
-"""RFC 6890, with the broadcast address."""
 
 
 class Held(Struct, frozen=True):
@@ -43,7 +38,6 @@ def check(network: Network) -> Iterator[Diagnostic]:
     yield from _bridged(network)
     yield from _subnets(held)
     yield from map(_unusable, (one for one in held if _is_edge(one.net)))
-    yield from _never(network, held)
     yield from _no_gateway(network)
     for name, link in network.topology.links.items():
         yield from one_subnet(name, link)
@@ -104,7 +98,11 @@ def _twice(held: Iterable[Held]) -> Iterator[Diagnostic]:
                 continue
             if (other.host, other.device) == (one.host, one.device):
                 yield Diagnostic(
-                    "NC0402", one.where, f"{one.device} of {one.host} has {one.net.ip} twice", "leave it out"
+                    "NC0402",
+                    one.where,
+                    f"{one.device} of {one.host} has {one.net.ip} twice",
+                    "leave it out",
+                    (other.where,),
                 )
             else:
                 what = (
@@ -139,7 +137,21 @@ def _loopbacks(network: Network) -> Iterator[Diagnostic]:
         for index, net in enumerate(table.loopback):
             if net.ip in own:
                 what = f"{net.ip} is already the address of an uplink of {host}"
-                yield Diagnostic("NC0402", ("hosts", host, "loopback", index), what, "write an address of its own")
+                where: KeyPath = ("hosts", host, "loopback", index)
+                other = _of_uplink(net.ip, host, network)
+                yield Diagnostic("NC0402", where, what, "write an address of its own", other)
+
+
+def _of_uplink(ip: IPAddress, host: HostName, network: Network) -> tuple[KeyPath, ...]:
+    """Where the address is written, if it is."""
+    table = network.topology.hosts[host]
+    named: list[tuple[KeyPath, IPNetwork]] = [
+        (("hosts", host, "addresses", index), net) for index, net in enumerate(table.addresses)
+    ]
+    for name, uplink in table.uplinks.items():
+        at = ("hosts", host, "uplinks", name, "prefixes")
+        named += [((*at, index), net) for index, net in enumerate(uplink.prefixes)]
+    return tuple(where for where, net in named if net.ip == ip)[:1]
 
 
 def _bridged(network: Network) -> Iterator[Diagnostic]:
@@ -198,49 +210,6 @@ def _subnets(held: Iterable[Held]) -> Iterator[Diagnostic]:
             reported.add(one.where[:2])
             what = f"{one.net.cidr} overlaps {widest.net.cidr} of {dotted(widest.where[:2])}"
             yield Diagnostic("NC0403", one.where, what, "give one of the two another subnet", (widest.where,))
-
-
-def _never(network: Network, held: Iterable[Held]) -> Iterator[Diagnostic]:
-    """Addresses that no host can have, on an interface or as an endpoint."""
-    for one in held:
-        if kind := _no_host(one.net.ip):
-            yield Diagnostic(
-                "NC0406", one.where, f"{one.net.ip} is {kind}", "write an address at which other hosts reach it"
-            )
-    for where, endpoint in _dialled(network):
-        if endpoint and isinstance(endpoint.host, IPAddress) and (kind := _no_host(endpoint.host)):
-            yield Diagnostic(
-                "NC0406",
-                where,
-                f"{endpoint.host} is {kind}",
-                "write the address or the name at which other hosts reach it",
-            )
-
-
-def _no_host(ip: IPAddress) -> str:
-    if ip.is_loopback():
-        return "a loopback address, which every host has"
-    if ip.is_multicast():
-        return "a multicast address, which no host can have"
-    if int(ip) == 0:
-        return "the unspecified address, which no host can have"
-    return "in 240.0.0.0/4, which is reserved" if ip in RESERVED else ""
-
-
-def _dialled(network: Network) -> Iterator[tuple[KeyPath, Endpoint | Literal[False] | None]]:
-    for host, table in network.topology.hosts.items():
-        yield ("hosts", host, "endpoint"), table.endpoint
-        for name, tunnel in table.tunnels.items():
-            for index, peer in enumerate(tunnel.peer):
-                yield ("hosts", host, "tunnels", name, "peer", index, "endpoint"), peer.endpoint
-            if tunnel.remote:
-                yield ("hosts", host, "tunnels", name, "remote"), Endpoint(tunnel.remote)
-    for link_name, link in network.topology.links.items():
-        for host, end in link.ends.items():
-            yield ("links", link_name, "ends", host, "endpoint"), end.endpoint
-    for forward_name, forward in network.topology.forwards.items():
-        for index, target in enumerate(forward.to):
-            yield ("forwards", forward_name, "to", index), Endpoint(target.address) if target.address else None
 
 
 def _no_gateway(network: Network) -> Iterator[Diagnostic]:

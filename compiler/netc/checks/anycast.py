@@ -146,7 +146,8 @@ def _announced(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> It
         what = f"all our routers always announce {outer}, "
         what += "even while the service is down" if outer == net.cidr else f"which is part of {net.cidr}"
         cures = [f"write `{net.ip}/{32 if net.version == 4 else 128}`"] if net.ip in outer and outer.size > 1 else []
-        if any(one.version == net.version for one in bgp.prefixes if one != outer):  # without one, NC2503
+        others = any(one.version == net.version for one in bgp.prefixes if one != outer)  # without one, NC2503
+        if others and not _has_hosts(outer, where[1], network):
             cures.append(f"take {outer} out of `bgp.prefixes`")
         hint = ", or ".join(cures) or "write another address, with the length of the prefix that you announce for it"
         yield Diagnostic("NC2504", where, what, hint, (("bgp", "prefixes", bgp.prefixes.index(outer)),))
@@ -154,6 +155,17 @@ def _announced(net: IPNetwork, where: KeyPath, bgp: Bgp, network: Network) -> It
         what = f"other networks reject {net.cidr}: it is in none of `bgp.prefixes`"
         hint = "write an address from `bgp.prefixes`, or write it with the length of the prefix that you announce"
         yield Diagnostic("NC2503", where, f"{what}, and profile `{bgp.profile}` does not allow it", hint)
+
+
+def _has_hosts(prefix: IPNetwork, service: str | int, network: Network) -> bool:
+    """Whether something else than the service needs that the AS announces the prefix."""
+    topology = network.topology
+    for host in topology.hosts.values():
+        if any(net in prefix for net in (*host.loopback, *(host.bgp.prefixes if host.bgp else ()))):
+            return True
+    others = (net for name, one in topology.anycast.items() if name != service for net in one.addresses)
+    unicast = (net for one in topology.anycast.values() for nets in one.unicast.values() for net in nets)
+    return any(net in prefix for net in (*others, *unicast))
 
 
 def _services(host: HostName, network: Network) -> Iterator[Diagnostic]:

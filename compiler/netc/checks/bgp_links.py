@@ -8,7 +8,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
 from netc.language.names import HostName
-from netc.network.bgp import ends, peer_end
+from netc.network.bgp import ends, four_over_six, peer_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.routing import bgp_links, carries_routing, igp_links, joined
@@ -57,6 +57,8 @@ def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     known = families(topology.bgp)
     if interface.origin[1] in igp_links(topology):
         extended = topology.igp is not None and topology.igp.extended_next_hop
+        if four_over_six(network) and 4 in KINDS[interface.kind].carries:
+            extended = True
         lacking = [version for version in known if not joined(interface, other, 6 if extended else version)]
     else:
         four, six = joined(interface, other, 4), joined(interface, other, 6)

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import get_args
 
-from netaddr import IPAddress, spanning_cidr
+from netaddr import IPAddress, IPNetwork, spanning_cidr
 
-from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.bgp import Bgp, BgpPeer
+from netc.diagnostic import Diagnostic, KeyPath, dotted
+from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName
+from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import peer_device, peer_families, peer_local, peer_tunnel
-from netc.network.profiles import WORLD
+from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel, role_of
+from netc.network.profiles import WORLD, is_refused
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
 
 SMALL = {4: 24, 6: 64}
 """The shortest prefix length of a subnet that a hint offers for a tunnel, and of a route to a neighbour."""
+
+
+ROLES = tuple(f"`{role}`" for role in get_args(Role))
+
+ROLELESS = {"collector": "a collector has no role", "mutual-transit": "with mutual transit, a session has no role"}
+"""Of RFC 9234."""
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -32,6 +40,9 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _number(peer, bgp, where, network)
             yield from _reach(host, peer, where, network)
             yield from _near(host, peer, where, network)
+            if role_of(peer, bgp) is None:
+                what = f"`role` is missing in {dotted(where)}"
+                yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
             yield from _says(peer, bgp, where)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
@@ -66,7 +77,7 @@ def _required(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
     """BIRD cannot require what the session does not offer."""
     over_six = peer.address.version == 6 and 4 in peer_families(peer, bgp)
     missing = {
-        "roles": "a collector has no role" if peer.role == "collector" else "",
+        "roles": ROLELESS.get(role_of(peer, bgp) or "peer", ""),
         "graceful-restart": "a session with `bfd` has none: BFD dies with BIRD" if peer.bfd else "",
         "extended-next-hop": "" if over_six else "the session carries no IPv4 routes over IPv6",
     }
@@ -81,10 +92,10 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
         yield Diagnostic(
             "NC2202", where, "the neighbour has both `tunnel` and `interface`", "leave one of the two out", on_key=True
         )
-    if peer.multihop and (peer.tunnel or peer.interface or peer.address.is_link_local()):
+    if peer.multihop and (peer.tunnel or peer.interface or is_fe80(peer.address)):
         what = "`multihop` is for a neighbour behind other routers, and this one is on a link of the host"
         yield Diagnostic("NC2202", (*where, "multihop"), what, "leave it out")
-    elif peer.address.is_link_local() and not (peer.tunnel or peer.interface):
+    elif is_fe80(peer.address) and not (peer.tunnel or peer.interface):
         what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
         yield Diagnostic(
             "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that leads to the neighbour"
@@ -107,8 +118,11 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     tunnel = peer_tunnel(host, peer, network)
     local = peer_local(host, peer, network)
     if peer.local and peer.local.version != peer.address.version:
-        what = f"`local` {peer.local} and `address` {peer.address} are of different families"
+        what = f"`local` {peer.local.ip} and `address` {peer.address} are of different families"
         yield Diagnostic("NC2202", (*where, "local"), what, f"write an IPv{peer.address.version} address")
+    elif peer.local and peer.local.size > 1 and peer.address not in peer.local and not is_fe80(peer.address):
+        what = f"{peer.address} is not in {peer.local.cidr}, the subnet of `local`"
+        yield Diagnostic("NC2202", (*where, "local"), what, f"write the length of the subnet, or `{peer.local.ip}`")
     if local == peer.address:
         yield Diagnostic(
             "NC2202",
@@ -123,12 +137,12 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         what = f"tunnel `{peer.tunnel}` is in namespace `{tunnel.namespace}`, where BIRD does not run"
         yield Diagnostic("NC2202", (*where, "tunnel"), what, "make a second tunnel that is in no namespace")
     if local is None:
-        kind = "fe80" if peer.address.is_link_local() else f"IPv{peer.address.version}"
+        kind = "fe80" if is_fe80(peer.address) else f"IPv{peer.address.version}"
         what = f"tunnel `{peer.tunnel}` has no {kind} address for our end of the session"
         yield Diagnostic(
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
-    elif not peer.address.is_link_local() and not any(peer.address in net for net in tunnel.addresses):
+    elif not is_fe80(peer.address) and not _is_on(peer.address, tunnel):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
@@ -145,38 +159,60 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
 def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A neighbour without `tunnel` and `interface` that the host reaches through a tunnel or link, by its `routes`.
     An interface of the image may be in part of a larger one, and lead to the neighbour."""
-    if peer.multihop or peer.interface:
+    if peer.multihop or peer.interface or is_fe80(peer.address):
         return
     table = network.topology.hosts[host]
     interfaces = [one for one in network.interfaces[host] if not one.namespace]
     subnets = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
     subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
     subnets += [net for one in interfaces for net in one.addresses]
+    subnets += [IPNetwork(ip) for one in interfaces for ip in one.peer_addresses]
     small = [(one, net) for one in interfaces for net in one.routes if net.prefixlen >= SMALL[net.version]]
     by = next((one for one, net in small if peer.address in net), None)
-    if by is None or any(peer.address in net for net in subnets):
+    if any(peer.address in net for net in subnets):
+        return
+    if by is None:
+        yield from _in_no_subnet(host, peer, where, subnets)
         return
     is_tunnel = by.origin[0] == "hosts"
     what = f"only `routes` of {'tunnel' if is_tunnel else 'link'} `{by.origin[-1]}` reach {peer.address}"
     what += ", and BIRD does not find a neighbour by a route"
     hint = "write `multihop = 2`: it is behind another router"
     if is_tunnel:
-        hint = f'use fe80 addresses, here and in `address` of {by.origin[-1]}, with `tunnel = "{by.origin[-1]}"`'
+        hint = f'write `tunnel = "{by.origin[-1]}"`, and `peer_address = "{peer.address}"` there in place of the route'
     yield Diagnostic("NC2202", (*where, "address"), what, hint, (by.where,))
 
 
+def _in_no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, subnets: list[IPNetwork]) -> Iterator[Diagnostic]:
+    """With a `local` that the topology does not know, the neighbour is on an interface that it does not know either."""
+    known = [net for net in subnets if net.version == peer.address.version]
+    if not known or (peer.local and not any(peer.local.ip == net.ip for net in known)):
+        return
+    what = f"{peer.address} is in no subnet of {host}, so BIRD does not find the neighbour"
+    hint = "write `multihop = 2` if it is behind a router, else the `interface` that leads to it"
+    yield Diagnostic("NC2202", (*where, "address"), what, hint, (("hosts", host, "addresses"),))
+
+
+def _is_on(ip: IPAddress, tunnel: Interface) -> bool:
+    return ip in tunnel.peer_addresses or any(ip in net for net in tunnel.addresses)
+
+
 def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface, network: Network) -> Diagnostic:
-    """The cure is fe80: a large subnet with both ends in it would take addresses of others into the tunnel."""
+    """A large subnet with both ends in it would take addresses of others into the tunnel."""
     what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
     bgp = network.topology.hosts[host].bgp
     for name, other in bgp.peers.items() if bgp else ():
-        if other.tunnel == peer.tunnel and other.asn == peer.asn and other.address.is_link_local():
+        if other.tunnel == peer.tunnel and other.asn == peer.asn and is_fe80(other.address):
             hint = f"leave it out: the session of `{name}` carries the routes of both families"
             return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
+    own = next((net for net in tunnel.addresses if net.version == peer.address.version), None)
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
-    own = next((net.ip for net in tunnel.addresses if net.version == peer.address.version), None)
-    if own and (subnet := spanning_cidr((own, peer.address))).prefixlen >= SMALL[subnet.version]:
-        hint += f", or write `{own}/{subnet.prefixlen}` there"
+    if own and is_alone(own) and not tunnel.peer_addresses:
+        hint = f'write `peer_address = "{peer.address}"` in {peer.tunnel}'
+        if IPNetwork(peer.address) in tunnel.routes:
+            hint += " in place of the route"
+    elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
+        hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
 
 
@@ -193,13 +229,22 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
         yield Diagnostic(
             "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
         )
+    for index, asn in enumerate(peer.private_asns):
+        if peer.role == "collector" or not is_refused(asn, bgp.profile):
+            what = f"profile `{bgp.profile}` does not refuse {asn}, so `private_asns` need not name it"
+            if peer.role == "collector":
+                what = "we import no routes from a collector, so `private_asns` has no effect"
+            yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
     for index, net in enumerate(peer.prefixes):
         at: KeyPath = (*where, "prefixes", index)
-        own = [i for i, one in enumerate(bgp.prefixes) if net in one or one in net]
+        own = [i for i, one in enumerate(bgp.prefixes) if net in one]
         spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
         if own:
-            what = f"{net} overlaps our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
+            what = f"{net} is in our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
             yield Diagnostic("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
+        elif net.prefixlen == 0:
+            what = f"{net} limits nothing, and routers import no default route"
+            yield Diagnostic("NC2204", at, what, "leave it out, or write the prefixes that it may announce")
         elif all(net.prefixlen > most for _, _, most in spans):
             longest = max((most for _, _, most in spans), default=0)
             why = (

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.checks.words import MOST
 from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.bgp import RESERVED_ASNS, Bgp
+from netc.language.bgp import RESERVED_ASNS, Bgp, Profile
 from netc.language.names import HostName
 from netc.language.values import Endpoint
 from netc.network.interface import Network
@@ -40,8 +41,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             "NC2002", ("bgp",), "the AS has no router: no host has a table `bgp`", _first_router(network), on_key=True
         )
     yield from _form(topology.bgp, network)
+    yield from _members(routers, topology.bgp, network)
     for host in routers:
-        yield from _member(host, topology.bgp, network)
         yield from _own_source(host, topology.bgp, network)
         yield from _parts(host, topology.bgp, network)
         own = topology.hosts[host].bgp
@@ -64,22 +65,25 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     if bgp.internal == "confederation" and bgp.next_hop is None:
         hint = 'write `next_hop = "recursive"`' if igp else 'write `next_hop = "med"`'
         yield Diagnostic("NC2003", ("bgp",), "the confederation has no `next_hop`", hint, on_key=True)
-    if bgp.internal != "confederation" and bgp.next_hop is not None:
-        yield Diagnostic(
-            "NC2003",
-            ("bgp", "next_hop"),
-            f"`next_hop` belongs to confederations, and `internal` is `{bgp.internal}`",
-            "leave it out",
-        )
-    if not has_members(bgp) and bgp.members is not None:
-        what = f"`members` belongs to confederations, and `internal` is `{bgp.internal}`"
-        yield Diagnostic("NC2003", ("bgp", "members"), what, "leave it out", on_key=True)
+    foreign = ["next_hop"] if bgp.internal != "confederation" and bgp.next_hop is not None else []
+    foreign += ["members"] if not has_members(bgp) and bgp.members is not None else []
+    if foreign:
+        both = len(foreign) > 1
+        what = f"`{'` and `'.join(foreign)}` {'belong' if both else 'belongs'} to confederations"
+        what += f", and `internal` is `{bgp.internal}`"
+        also = tuple(("bgp", key) for key in foreign[1:])
+        hint = f"leave {'them' if both else 'it'} out"
+        yield Diagnostic("NC2003", ("bgp", foreign[0]), what, hint, also, on_key=foreign[0] == "members")
     wants = 'internal = "reflectors"' if bgp.internal == "reflectors" else ""
     wants = wants or ('next_hop = "recursive"' if bgp.next_hop == "recursive" else "")
     if wants and igp is None:
         what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
         yield Diagnostic("NC2003", ("bgp",), what, 'write [igp], with `kind = "ospf"` and `over`', on_key=True)
-    if has_members(bgp) and bgp.next_hop != "recursive" and igp is not None:
+    elif not bgp.over and igp is None and len(speakers(network.topology)) > 1:
+        what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
+        yield Diagnostic("NC2003", ("bgp",), what, _over(network), on_key=True)
+    is_chosen = bgp.internal != "confederation" or bgp.next_hop is not None
+    if has_members(bgp) and is_chosen and bgp.next_hop != "recursive" and igp is not None:
         what = f"each router of this `{bgp.internal}` sets itself as next hop, so no route needs the [igp]"
         yield Diagnostic(
             "NC2003", ("igp",), what, 'leave it out, or write `next_hop = "recursive"` in [bgp]', on_key=True
@@ -95,9 +99,6 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     if bgp.reflectors and bgp.internal != "reflectors" and bgp.next_hop != "recursive":
         what = f'`reflectors` belongs to `internal = "reflectors"`, and `internal` is `{bgp.internal}`'
         yield Diagnostic("NC2003", ("bgp", "reflectors"), what, "leave it out")
-    if not bgp.over and igp is None and len(speakers(network.topology)) > 1:
-        what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
-        yield Diagnostic("NC2003", ("bgp",), what, _over(network), on_key=True)
     if bgp.over and igp is not None and not has_members(bgp):
         what = "`over` has no effect: sessions run between loopbacks, and the [igp] finds the paths"
         yield Diagnostic("NC2003", ("bgp", "over"), what, "leave it out")
@@ -119,6 +120,24 @@ def _over(network: Network) -> str:
 
 
 # ---- numbers -------------------------------------------------------------------------------------------------
+
+
+def _members(routers: tuple[HostName, ...], bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
+    """What is wrong with the base is reported for the first router alone."""
+    given = [host for host in routers if (own := network.topology.hosts[host].bgp) and own.member]
+    if has_members(bgp) and bgp.members is None and routers and not given:
+        hint = "write `members = { base = 4225470000 }`: a member ASN is this plus the id of the host"
+        yield Diagnostic("NC2004", ("bgp",), "no router has a member ASN", hint, on_key=True)
+        return
+    seen: set[str] = set()
+    for host in routers:
+        for one in _member(host, bgp, network):
+            if host in given or bgp.members is None or not has_members(bgp):
+                yield one
+            elif one.hint not in seen:
+                seen.add(one.hint)
+                at, of = ("bgp", "members", "base"), ("hosts", host, "id")
+                yield replace(one, where=at, also=(of,), on_key=False)
 
 
 def _member(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
@@ -194,7 +213,7 @@ def _loopbacks(host: HostName, nets: tuple[IPNetwork, ...]) -> Iterator[Diagnost
             yield Diagnostic(
                 "NC2006", where, f"{net} has {net.size} addresses, and `loopback` takes one", f"write `{net.ip}/{bits}`"
             )
-        if net.ip.is_link_local() or net.ip.is_loopback() or net.ip.is_multicast() or int(net.ip) == 0:
+        if net.ip.is_link_local():
             what = f"{net.ip} cannot be a loopback: no other host can reach it"
             yield Diagnostic("NC2006", where, what, "write an address from `bgp.prefixes`")
         other = seen.setdefault(net.version, index)
@@ -233,7 +252,20 @@ def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnost
             yield Diagnostic("NC2006", (*where, "loopback", index), what, "write an address from `bgp.prefixes`")
 
 
+def _fits(net: IPNetwork, profile: Profile) -> bool:
+    """Whether the profile accepts the prefix, whatever else it refuses in that range."""
+    spans = (span for span in WORLD[profile] if span[0].version == net.version and net in span[0])
+    return any(least <= net.prefixlen <= most for _, least, most in spans)
+
+
 def _own(bgp: Bgp) -> Iterator[Diagnostic]:
+    narrow: tuple[Profile, ...] = ("dn42", "private", "internet")
+    others = [one for one in narrow if one != bgp.profile and all(_fits(net, one) for net in bgp.prefixes)]
+    if others and len(bgp.prefixes) > 1 and not any(_fits(net, bgp.profile) for net in bgp.prefixes):
+        what = f"profile `{bgp.profile}` refuses all of `bgp.prefixes`, and `{others[0]}` allows them"
+        hint = f'write `profile = "{others[0]}"`'
+        yield Diagnostic("NC2007", ("bgp", "profile"), what, hint, (("bgp", "prefixes"),))
+        return
     overlapped = first_overlaps([(net, number) for number, net in enumerate(bgp.prefixes)])
     for index, (net, earlier) in enumerate(zip(bgp.prefixes, overlapped, strict=True)):
         where: KeyPath = ("bgp", "prefixes", index)
@@ -241,7 +273,7 @@ def _own(bgp: Bgp) -> Iterator[Diagnostic]:
         if earlier is not None:
             what = f"{net} overlaps {bgp.prefixes[earlier]}"
             yield Diagnostic("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
-        elif not any(least <= net.prefixlen <= most for _, least, most in spans):
+        elif not _fits(net, bgp.profile):
             what = f"profile `{bgp.profile}` refuses {net}: it does not allow this {'length' if spans else 'range'}"
             allowed = " or of ".join(f"/{least} to /{most} in {span}" for span, least, most in spans)
             hint = f"write a prefix of {allowed}" if spans else "write another `profile`"

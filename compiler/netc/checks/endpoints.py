@@ -1,4 +1,4 @@
-"""A UDP port answers with one key: peers with different keys have different endpoints."""
+"""A UDP port answers with one key: peers with different keys have different endpoints, and no host dials itself."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from netc.language.links import Mesh
 from netc.language.names import DnsName, HostName, LinkName, MeshName, PublicKey
 from netc.language.values import Endpoint
 from netc.network.dialling import candidates, public
-from netc.network.interface import Network, WireguardInterface
+from netc.network.interface import Interface, Network, WireguardInterface, outer_ends
+from netc.network.lookup import link_of
 from netc.network.meshes import members
+from netc.network.uplinks import every_address
 
 
 class Dialled(Struct, frozen=True):
@@ -29,6 +31,7 @@ class Dialled(Struct, frozen=True):
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
+    yield from dict.fromkeys(_itself(network))
     for name, mesh in network.topology.meshes.items():
         yield from _in_a_mesh(name, mesh, network)
     first: dict[tuple[Endpoint, HostName | None], dict[PublicKey, Dialled]] = {}
@@ -48,6 +51,46 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0609", one.where, what, hint, (other.where,), on_key=on_key)
         for place in places:
             first[at, place].setdefault(one.key, one)
+
+
+def _itself(network: Network) -> Iterator[Diagnostic]:
+    """The kernel sends what is for an address of its own to itself, where no peer answers."""
+    for host, interfaces in network.interfaces.items():
+        held: frozenset[DnsName | IPAddress] = every_address(host, network)
+        own = dict.fromkeys(held, f"an address of {host} itself")
+        near = [net for net in network.topology.hosts[host].addresses if net.version == 4 and net.prefixlen < 31]
+        own |= {IPAddress(net.last, 4): f"the broadcast address of {net.cidr}" for net in near}
+        for interface in interfaces:
+            for ip, where in _written(interface, network):
+                if ip in own:
+                    hint = f"write the address or the name at which {host} reaches the peer"
+                    yield Diagnostic("NC0611", where, f"{ip} is {own[ip]}: no peer of {host} answers there", hint)
+
+
+def _written(interface: Interface, network: Network) -> Iterator[tuple[DnsName | IPAddress, KeyPath]]:
+    """What it dials, and the keys that say so. The default, an address of the far host, is that host's."""
+    if interface.origin[0] == "hosts":
+        peers = interface.peers if isinstance(interface, WireguardInterface) else ()
+        for index, peer in enumerate(peers):
+            if peer.endpoint:
+                yield peer.endpoint.host, (*interface.where, "peer", index, "endpoint")
+        if not peers:
+            yield from ((ip, (*interface.where, "remote")) for ip in outer_ends(interface))
+        return
+    link = link_of(interface, network.topology)
+    ends = link.ends if link else {}
+    for far in (interface.far,) if interface.far else _others(interface, network):
+        end = ends.get(far)
+        written = end.endpoint if end and end.endpoint is not None else network.topology.hosts[far].endpoint
+        if isinstance(written, Endpoint):
+            of_end: KeyPath = ("links", str(interface.origin[1]), "ends", far, "endpoint")
+            yield written.host, of_end if end and end.endpoint is not None else ("hosts", far, "endpoint")
+
+
+def _others(interface: Interface, network: Network) -> Iterator[HostName]:
+    """The hosts that a shared interface of a mesh dials."""
+    mesh = network.topology.meshes[MeshName(str(interface.origin[1]))]
+    return (host for host in members(mesh, network.topology) if host != interface.host)
 
 
 def same(there: Endpoint) -> Endpoint:

@@ -8,10 +8,12 @@ from netaddr import IPAddress
 
 from netc.checks.words import lacks, unlike
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
+from netc.language.kinds import KINDS
 from netc.language.names import HostName, NamespaceName
 from netc.language.namespaces import Namespace, Publish
 from netc.language.openings import Open
-from netc.language.units import OF_THE_HOST, REMOTE, UnitName, stem
+from netc.language.tunnels import Tunnel
+from netc.language.units import UnitName, work_of
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_namespace
 from netc.network.namespaces import Pair, pairs
@@ -31,6 +33,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             for index, unit in enumerate(settings.services):
                 yield from _once(unit, (*where, "services", index), services, "NC0902", "the service")
                 yield from of_the_host(unit, (*where, "services", index))
+                if settings.tunnel and settings.tunnel in table.tunnels:
+                    yield from clock(unit, table.tunnels[settings.tunnel], (*where, "services", index))
             if settings.bridge:
                 continue
             yield from _access(settings, where)
@@ -49,12 +53,21 @@ def _once(name: str, where: KeyPath, seen: dict[str, KeyPath], code: str, noun: 
 
 
 def of_the_host(unit: UnitName, where: KeyPath) -> Iterator[Diagnostic]:
-    if stem(unit) in REMOTE:
+    work = work_of(unit)
+    if work == "login":
         what = f"`{unit}` would answer in the namespace only, and you could not log in to the host"
         yield Diagnostic("NC1711", where, what, "leave it out")
-    elif stem(unit) in OF_THE_HOST:
+    elif work in UnitName.never:
         what = f"`{unit}` works for the whole host, and would not see the host's network from a namespace"
         yield Diagnostic("NC1711", where, what, "leave it out")
+
+
+def clock(unit: UnitName, tunnel: Tunnel, where: KeyPath) -> Iterator[Diagnostic]:
+    """A host without a battery boots with an old time, and a WireGuard peer takes no handshake that is older than the
+    last one; TLS takes no certificate of the future."""
+    if work_of(unit) == "clock" and KINDS[tunnel.kind].form in ("wireguard", "program"):
+        what = f"`{unit}` sets the clock by this tunnel, and while the clock is behind, the tunnel does not come up"
+        yield Diagnostic("NC1711", where, what, "leave it out", severity=Severity.WARNING)
 
 
 def _access(settings: Namespace, where: KeyPath) -> Iterator[Diagnostic]:

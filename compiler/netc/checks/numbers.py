@@ -29,7 +29,8 @@ FREE = "write a number from 20000 to 29999: netc uses none of them"
 def check(network: Network) -> Iterator[Diagnostic]:
     for host, interfaces in network.interfaces.items():
         inner = next((one.where for one in interfaces if one.name in nested(host, network).marked), None)
-        yield from _derived(interfaces, uplinks(host, network), splits(host, network), inner)
+        ids = frozenset(table.id for table in network.topology.hosts.values())
+        yield from _derived(interfaces, uplinks(host, network), splits(host, network), inner, ids)
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}
         replies: dict[int, Interface] = {}
@@ -135,6 +136,7 @@ def _derived(
     by_uplink: tuple[Uplink, ...],
     by_split: tuple[Split, ...],
     inner: KeyPath | None,
+    ids: frozenset[int],
 ) -> Iterator[Diagnostic]:
     """Tables and marks derived from names: two can be the same, but seldom are."""
     tables: dict[int, tuple[str, KeyPath]] = {}
@@ -146,10 +148,10 @@ def _derived(
             tables[interface.back.table] = (f"the replies through {interface.name}", interface.where)
             marks[interface.back.mark] = (f"the replies through {interface.name}", interface.where)
     if by_split:
-        yield from _outer_mark_of_replies(interfaces, OUTER_MARK, "splits", by_split[0].origin)
+        yield from _outer_mark_of_replies(interfaces, OUTER_MARK, "splits", by_split[0].origin, ids)
         marks[OUTER_MARK] = ("the outer packets of tunnels", by_split[0].origin)
     if inner:
-        yield from _outer_mark_of_replies(interfaces, NESTED_MARK, "a tunnel in a tunnel", inner)
+        yield from _outer_mark_of_replies(interfaces, NESTED_MARK, "a tunnel in a tunnel", inner, ids)
         marks[NESTED_MARK] = ("the outer packets of tunnels in tunnels", inner)
     wanted = [(f"the uplink `{uplink.name}`", uplink.origin, uplink.table, uplink.mark) for uplink in by_uplink]
     wanted += [(f"the split `{split.name}`", split.origin, split.table, split.mark) for split in by_split]
@@ -160,11 +162,23 @@ def _derived(
             if other != origin:
                 shown = number >> 24 if key == "mark" else number
                 said = f"{what} and {name} have the same {key}, {shown}"
-                yield Diagnostic("NC1005", origin, said, f"write another `{key}`", (other,), on_key=True)
+                others = {each[3] if key == "mark" else each[2] for each in wanted}
+                free = _free(key, origin, {*seen, *others})
+                seen[free << 24 if key == "mark" else free] = (what, origin)
+                hint = f"write `{key} = {free}`"
+                yield Diagnostic("NC1005", origin, said, hint, (other,), on_key=True)
+
+
+def _free(key: str, origin: KeyPath, taken: set[int]) -> int:
+    """A number that nothing of the host has, of those that netc derives."""
+    if key == "mark":
+        return next(number for number in range(1, 255) if number << 24 not in taken)
+    first = 13000 if origin[2] == "splits" else 12000
+    return next(number for number in range(first, first + 1000) if number not in taken)
 
 
 def _outer_mark_of_replies(
-    interfaces: tuple[Interface, ...], mark: int, having: str, cause: KeyPath
+    interfaces: tuple[Interface, ...], mark: int, having: str, cause: KeyPath, ids: frozenset[int]
 ) -> Iterator[Diagnostic]:
     """The rule of replies through such a link would match the outer packets of WireGuard tunnels with this mark."""
     for interface in interfaces:
@@ -173,7 +187,9 @@ def _outer_mark_of_replies(
                 f"replies to {interface.far} and the outer packets of tunnels have the same mark on {interface.host}, "
                 f"{mark >> 24}, and the host has {having}"
             )
-            hint = "write another `id`: the mark is the id modulo 255, plus 1"
+            marks = {mark >> 24, *(one.back.mark >> 24 for one in interfaces if one.back)}
+            free = next(number for number in range(1, 4095) if number not in ids and number % 255 + 1 not in marks)
+            hint = f"write `id = {free}`: the mark is the id modulo 255, plus 1"
             yield Diagnostic("NC1005", ("hosts", interface.far, "id"), what, hint, (cause,))
 
 

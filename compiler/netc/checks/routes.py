@@ -53,6 +53,8 @@ def _direct(host: HostName, network: Network) -> Iterator[Direct]:
             if interface.table is None and not net.ip.is_link_local():
                 there = (*interface.where, "address", index)
                 yield Direct(interface.namespace, net.cidr, interface.name, there)
+        for index, ip in enumerate(interface.peer_addresses if interface.origin[0] == "hosts" else ()):
+            yield Direct(interface.namespace, IPNetwork(ip), interface.name, (*interface.where, "peer_address", index))
 
 
 def _twice(host: HostName, interfaces: tuple[Interface, ...], direct: tuple[Direct, ...]) -> Iterator[Diagnostic]:

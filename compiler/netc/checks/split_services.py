@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.checks.namespaces import clock
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName
-from netc.language.units import CONTAINERS, NETWORK, REMOTE, RESOLVERS, ServiceName, SliceName, stem
+from netc.language.units import ServiceName, SliceName, stem, work_of
 from netc.network.interface import Network
 
 
@@ -20,8 +21,10 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 where = (*at, "service", index)
                 yield from _service(service, where, services)
                 yield from _confined(service, where, host, network)
-                if settings.dns and settings.mode == "only":
-                    yield from _masked(service, where)
+                if settings.mode == "only":
+                    yield from _of_the_host(service, where, hidden=bool(settings.dns))
+                    if settings.tunnel in table.tunnels:
+                        yield from clock(service, table.tunnels[settings.tunnel], where)
             if settings.slice:
                 yield from _slice(settings.slice, (*at, "slice"), slices)
 
@@ -32,22 +35,28 @@ def _service(service: ServiceName, where: KeyPath, seen: dict[ServiceName, KeyPa
         yield Diagnostic(
             "NC1705", where, f"`{service}` is already in another split", "leave it out of one of the two", (first,)
         )
-    if stem(service) in REMOTE:
+    work = work_of(service)
+    if work == "login":
         what = f"`{service}` would stop when the packet filter stops, and lock you out"
-        yield Diagnostic("NC1711", where, what, "leave it out: replies of ssh do not go into a tunnel anyway")
-    elif stem(service) in NETWORK:
+        why = ": replies of ssh do not go into a tunnel anyway" if stem(service).startswith("ssh") else ""
+        yield Diagnostic("NC1711", where, what, f"leave it out{why}")
+    elif work == "network":
         what = (
             f"`{service}` starts before the packet filter, and the services of a split start after it and stop with it"
         )
         yield Diagnostic("NC1711", where, what, "leave it out")
 
 
-def _masked(service: ServiceName, where: KeyPath) -> Iterator[Diagnostic]:
-    """What a split with `dns` hides from its services, these need."""
-    if stem(service) in RESOLVERS:
+def _of_the_host(service: ServiceName, where: KeyPath, *, hidden: bool) -> Iterator[Diagnostic]:
+    """`hidden`: the split hides the sockets of resolvers and the system bus, as one with `dns` does."""
+    work = work_of(service)
+    if work == "names" and not hidden:
+        what = f"`{service}` resolves names for the whole host, which would have none while the tunnel is down"
+        yield Diagnostic("NC1711", where, what, "leave it out: `dns` of a split leads queries into the tunnel")
+    elif work == "names":
         what = f"`{service}` resolves names for the whole host, and a split with `dns` hides its sockets"
         yield Diagnostic("NC1711", where, what, "leave it out: the split has a resolver of its own")
-    elif stem(service) in CONTAINERS:
+    elif work == "containers" and hidden:
         what = f"`{service}` starts containers that are not in the split"
         what += ", and a split with `dns` hides the system bus from it"
         yield Diagnostic("NC1711", where, what, "leave it out")
@@ -63,7 +72,11 @@ def _confined(service: ServiceName, where: KeyPath, host: HostName, network: Net
 
 
 def _slice(slice_: SliceName, where: KeyPath, seen: dict[SliceName, KeyPath]) -> Iterator[Diagnostic]:
-    """A slice in two splits, or inside a slice of another split."""
+    """A slice of services of the host, in two splits, or inside a slice of another split."""
+    inside = slice_.removesuffix(".slice").removeprefix("system-")
+    if slice_.startswith("system-") and work_of(f"{inside}.service") in ServiceName.never:
+        what = f"`{slice_}` has services of the whole host, and would stop when the packet filter stops"
+        yield Diagnostic("NC1711", where, what, "write a slice of services of your own, or the services")
     groups = {other: other.control_group.split("/") for other in (*seen, slice_)}
     own = groups[slice_]
     for other, there in seen.items():

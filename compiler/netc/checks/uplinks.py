@@ -8,6 +8,7 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
+from netc.language.special import refused
 from netc.language.uplinks import Uplink as Settings
 from netc.network.interface import Interface, Network, SixToFourInterface, WireguardInterface
 from netc.network.lookup import Longest, by_device, by_origin
@@ -173,7 +174,7 @@ def _nowhere(settings: Settings, where: KeyPath) -> Iterator[Diagnostic]:
 
 def _routable(ip: IPAddress) -> bool:
     """An address that packets can be sent to from elsewhere (RFC 6890); `::192.0.2.1` is how 6to4 writes its relay."""
-    return not (ip.is_multicast() or ip.is_loopback() or ip.is_link_local() or int(ip) == 0)
+    return not refused(ip, "dialled") and not ip.is_link_local()
 
 
 def _of_another(host: HostName, resolved: tuple[Uplink, ...], network: Network) -> Iterator[Diagnostic]:

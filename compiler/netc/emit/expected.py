@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, spaced, token
-from netc.plan.facts import Address, AddressSet, Forwarding, Loopback, Ruleset
+from netc.plan.facts import Address, AddressSet, Forwarding, LinkSetting, Loopback, Ruleset
 from netc.plan.host_plan import HostPlan
 
 HEAD = """\
@@ -34,6 +34,8 @@ def _lines(plan: HostPlan) -> Iterator[str]:
         yield f"{Verbatim(one.what)} {spaced(words)} {origin(one.key)}"
     for part in plan.parts:
         yield from (f"forwarding {family}" for fact in part.every(Forwarding) for family in fact.families)
+    if any(part.every(LinkSetting) for part in plan.parts):
+        yield "sysctls"
     own = [fact.network for part in plan.parts for fact in part.every(Address) if not fact.inside]
     own += [fact.network for part in plan.parts for fact in part.every(Loopback)]
     if any(network.version == 6 for network in own):

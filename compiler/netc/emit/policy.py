@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netc.emit.file import File
 from netc.emit.render import token
 from netc.plan.bgp import Session, System
-from netc.plan.communities import GRACEFUL_SHUTDOWN, Community, dn42
+from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
 from netc.plan.route_class import LEARNED_FROM, ROUTE_CLASSES
@@ -19,6 +19,7 @@ RELATION = {
     "upstream": "upstream",
     "peer": "peer",
     "downstream": "downstream",
+    "mutual-transit": "mutual transit",
     "route-server": "route server",
     "collector": "collector",
 }
@@ -92,6 +93,7 @@ def _small_communities(router: Router, system: System) -> Iterator[str]:
     yield "| community | name in bird.conf | meaning | what filters do |"
     yield "|---|---|---|---|"
     yield _row(GRACEFUL_SHUTDOWN, "set local pref 0 on routes that external neighbours announce with it")
+    yield _row(BLACKHOLE, "export no route with it to external neighbours")
     measured: dict[int, list[str]] = {}
     for session in router.sessions:
         for number in session.measures:
@@ -114,9 +116,9 @@ def _exports(session: Session, router: Router) -> str:
     if session.kind in INTERNAL:
         return f"prefixes of this router, {_passed(session, router)}"
     most = "".join(f", at most {token(one.routes)} IPv{token(one.family)} routes" for one in session.export_limits)
-    if session.kind in ("downstream", "collector"):
+    if session.kind in ("downstream", "mutual-transit", "collector"):
         return f"our prefixes, routes from all external neighbours{most}"
-    return f"our prefixes, routes from downstreams{most}"
+    return f"our prefixes, routes from downstreams and neighbours with mutual transit{most}"
 
 
 def _passed(session: Session, router: Router) -> str:

@@ -25,15 +25,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.diagnostic import KeyPath
-from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource
+from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource, Role
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
 from netc.language.targets import Capability, can, tools_of
 from netc.language.topology import Topology
-from netc.language.values import Family, Ports
+from netc.language.values import Family
 from netc.network.anycast import (
     announced_externally,
     anycast_device,
@@ -44,13 +43,21 @@ from netc.network.anycast import (
     services_at,
     unicast,
 )
-from netc.network.bgp import LOOPBACK_PART, End, ends, peer_end
+from netc.network.bgp import LOOPBACK_PART, End, ends, four_over_six, peer_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
-from netc.network.peers import peer_device, peer_families, peer_local
-from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits
+from netc.network.peers import (
+    all_private_asns,
+    connected,
+    peer_device,
+    peer_families,
+    peer_local,
+    private_asns,
+    role_of,
+)
+from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
 from netc.network.routed import ROUTED_PART, has_own_table, table_of
 from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
@@ -66,13 +73,19 @@ from netc.plan.bgp import (
     Session,
     System,
 )
-from netc.plan.facts import Loose, Router, Ruleset
+from netc.plan.facts import Loose, Router
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
-from netc.plan.ruleset import Opening, Sources, Transit
+from netc.plan.routing_ruleset import routing_ruleset
 
 BIRD = PartName("bird")
-LOCAL_PREF = {"downstream": 300, "peer": 200, "route-server": 200, "upstream": 100}
+LOCAL_PREF: dict[Role, int] = {
+    "downstream": 300,
+    "peer": 200,
+    "route-server": 200,
+    "mutual-transit": 200,
+    "upstream": 100,
+}
 """Neighbours that pay us are preferred, then those that cost nothing."""
 
 FORM: dict[str, Literal["confederation", "fake", "one"]] = {
@@ -109,7 +122,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     passing |= {family for interface in igp for family in interface.families}
     yield Share(
         parts=(*edges, part),
-        ruleset=_ruleset(origin, router, devices, is_filtered=is_filtered),
+        ruleset=routing_ruleset(origin, router, devices, is_filtered=is_filtered),
         forwarding=forwarding(passing, topology.hosts[host].wan),
     )
 
@@ -152,7 +165,8 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     topology = network.topology
     here = topology.hosts[host].bgp
     # With an IGP, the IGP announces loopbacks.
-    alone = () if is_recursive(topology) else topology.hosts[host].loopback
+    by_bgp = (4, 6) if not is_recursive(topology) else (4,) if four_over_six(network) else ()
+    alone = tuple(net for net in topology.hosts[host].loopback if net.version in by_bgp)
     served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
     return System(
         asn=bgp.asn,
@@ -162,7 +176,10 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
+        connected=tuple(connected(host, network)),
         refused_asns=REFUSED_ASNS[bgp.profile],
+        public_asns=public_asns(bgp.profile),
+        private_asns=all_private_asns(topology),
         roa=tuple(_roas("roa", bgp.roa, families(bgp))),
         roa_strict=bgp.roa_unknown == "refuse" if bgp.roa_unknown else bgp.profile == "dn42",
         flaps=tuple(_roas("flaps", bgp.flaps, families(bgp))),
@@ -170,6 +187,7 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         tags=tuple(tag for tag in (here.region, here.country) if tag) if here else (),
         anycast=announced_externally(topology),
         recursive=is_recursive(topology),
+        four_over_six=four_over_six(network),
     )
 
 
@@ -222,13 +240,15 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     local_asn = member(host, topology)
     assert bgp is not None
     assert local_asn is not None
+    role = role_of(peer, bgp)
+    assert role is not None
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
     link = peer.dn42
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName(f"peer-{name}"),
-        kind=peer.role,
+        kind=role,
         families=known,
         local=peer_local(host, peer, network),
         local_asn=bgp.asn if fake else local_asn,
@@ -237,8 +257,9 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         device=peer_device(host, peer, network),
         direct=peer.multihop is None,
         hops=peer.multihop,
-        local_pref=peer.local_pref or LOCAL_PREF.get(peer.role),
-        limits=tuple(_limits(peer, bgp, known)),
+        shared=not peer.tunnel,
+        local_pref=peer.local_pref or LOCAL_PREF.get(role),
+        limits=tuple(_limits(peer, role, bgp, known)),
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),
         only=tuple(Accepted(net, net.prefixlen, _longest(net, bgp)) for net in sorted(peer.prefixes)),
         measures=tuple(filter(None, (link.latency, link.bandwidth, link.crypto))) if link else (),
@@ -246,6 +267,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         gtsm=peer.gtsm,
         bfd=peer.bfd,
         send_hold=peer.send_hold,
+        private_asns=private_asns(peer, bgp),
         requires=tuple(sorted(peer.require)),
     )
 
@@ -256,9 +278,9 @@ def _longest(net: IPNetwork, bgp: Bgp) -> int:
     return max([net.prefixlen, *spans])
 
 
-def _limits(peer: BgpPeer, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
-    defaults = limits(bgp.profile, peer.role)
-    for family in known if peer.role != "collector" else ():
+def _limits(peer: BgpPeer, role: Role, bgp: Bgp, known: tuple[Family, ...]) -> Iterator[RouteLimit]:
+    defaults = limits(bgp.profile, role)
+    for family in known if role != "collector" else ():
         default = defaults[0 if family == 4 else 1]
         yield _limit(peer.limit, family) or RouteLimit(family, default, (peer.limit and peer.limit.action) or "block")
 
@@ -274,7 +296,8 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
         if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(topology):
             continue
         other = peer_end(interface, network)
-        spoken: tuple[Family, ...] = tuple(f for f in (4, 6) if other and _carries(interface, other, f, topology))
+        carried: tuple[Family, ...] = (6,) if four_over_six(network) else (4, 6)
+        spoken: tuple[Family, ...] = tuple(f for f in carried if other and _carries(interface, other, f, topology))
         if other and spoken:
             yield _igp_interface(interface, other, spoken, topology)
 
@@ -307,34 +330,3 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
             password=secret(igp.password),
         )
     return IgpInterface(kind, near.name, spoken, cost, topology.bgp.bfd if topology.bgp else True)
-
-
-# ---- what the packet filter accepts and forwards -------------------------------------------------------------
-
-BGP_PORT = Ports(179, 179, "tcp")
-BFD_PORT, BFD_FAR_PORT = Ports(3784, 3784, "udp"), Ports(4784, 4784, "udp")
-"""RFC 5881, and RFC 5883 for several hops."""
-
-OSPF = 89
-BABEL_PORT = Ports(6696, 6696, "udp")
-"""RFC 8966."""
-
-
-def _ruleset(origin: KeyPath, router: Router, devices: tuple[InterfaceName, ...], *, is_filtered: bool) -> Ruleset:
-    if not is_filtered:
-        return Ruleset(origin)
-    openings = [_opening(session) for session in router.sessions]
-    for interface in router.igp:
-        spoken = Opening(origin, devices=(interface.device,), protocol=OSPF)
-        openings.append(replace(spoken, protocol=None, ports=(BABEL_PORT,)) if interface.kind == "babel" else spoken)
-        if interface.bfd:
-            openings.append(Opening(origin, devices=(interface.device,), ports=(BFD_PORT,)))
-    transits = (Transit(origin, devices),) if devices else ()
-    return Ruleset(origin, openings=tuple(openings), transits=transits)
-
-
-def _opening(session: Session) -> Opening:
-    bfd = BFD_PORT if session.direct else BFD_FAR_PORT
-    ports = (BGP_PORT, bfd) if session.bfd else (BGP_PORT,)
-    source = Sources((IPNetwork(session.remote),))
-    return Opening(session.origin, source, (session.device,) if session.device else (), ports=ports)

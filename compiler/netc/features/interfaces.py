@@ -17,7 +17,7 @@ from netc.language.kinds import KINDS
 from netc.language.names import DnsName, HostName, PartName
 from netc.language.values import Family
 from netc.network.bridges import hardware_address
-from netc.network.derive import EVERYTHING
+from netc.network.derive import EVERYTHING, is_alone
 from netc.network.interface import (
     Interface,
     Network,
@@ -101,10 +101,12 @@ def _part(interface: Interface, network: Network, shut: bool) -> Part:
                     inside,
                     nodad=net.version == 6 and KINDS[interface.kind].ethernet,
                     again=_is_there_already(interface),
+                    peer=_peer(net, interface),
                 )
                 for net in _addresses(interface, network)
             ),
             Carrier(interface.name, interface.mtu.value if interface.mtu else None, inside),
+            *(_to_peer(ip, interface) for ip in interface.peer_addresses if ip.version == 6),
             *(_route(to, interface) for to in _routes(interface)),
             *_back_routes(interface),
             *(_leading(net, interface) for net in within.led.get(interface.name, ())),
@@ -169,6 +171,11 @@ def _route(to: IPNetwork, interface: Interface) -> Route:
     return Route(to, interface.name, via=via, table=interface.table, namespace=interface.namespace, again=again)
 
 
+def _to_peer(ip: IPAddress, interface: Interface) -> Route:
+    """The kernel makes its own for IPv4. For IPv6 it does so only if the device is up before it has the address."""
+    return Route(IPNetwork(ip), interface.name, namespace=interface.namespace, again=_is_there_already(interface))
+
+
 def _leading(to: IPNetwork, interface: Interface) -> Route:
     """For the outer packets of tunnels whose peers are there."""
     return Route(to, interface.name, via=_gateway(to, interface), table=NESTED)
@@ -187,6 +194,11 @@ def _addresses(interface: Interface, network: Network) -> tuple[IPNetwork, ...]:
     bare = all(net.version != 4 for net in interface.addresses) and not interface.namespace
     routed = interface.name in passing_interfaces(interface.host, network)
     return (*interface.addresses, NOBODYS) if bare and routed else interface.addresses
+
+
+def _peer(net: IPNetwork, interface: Interface) -> IPAddress | None:
+    held = net in interface.addresses and is_alone(net)
+    return next((ip for ip in interface.peer_addresses if held and ip.version == net.version), None)
 
 
 def _is_there_already(interface: Interface) -> bool:

@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from netc.language.names import HostName, Wrong, quoted
+from netc.language.placed import InterfaceAddress
 from netc.language.tables import Table
 from netc.language.tunnels import Command
 from netc.language.units import UnitName
-from netc.language.values import AnyNumber, FromText, InterfaceAddress, OneOrMany
+from netc.language.values import AnyNumber, FromText, OneOrMany
 
 UNITS = {"ms": 1, "s": 1000, "m": 60_000}
 LONGEST = 600_000

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from netc.language.names import HostName, HostPath, InterfaceName, Label, PeerName, TunnelName, Wrong
+from netc.language.placed import Announced, Neighbour, OwnInSubnet, RouterId, Server
 from netc.language.tables import Secret, Table
-from netc.language.values import Address, Dialled, OneOrMany, Prefix, Some, left_out
+from netc.language.values import OneOrMany, Prefix, Some, left_out
 
 RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 """Nobody's (RFC 7607, 6793, 7300)."""
@@ -26,7 +27,7 @@ Hops = Annotated[int, Field(strict=True, ge=2, le=255)]
 LocalPref = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 
 InternalBgp = Literal["confederation", "fake-confederation", "mesh", "reflectors"]
-Role = Literal["upstream", "peer", "downstream", "collector", "route-server"]
+Role = Literal["upstream", "peer", "downstream", "mutual-transit", "collector", "route-server"]
 Required = Literal["as4", "route-refresh", "enhanced-route-refresh", "graceful-restart", "roles", "extended-next-hop"]
 Profile = Literal["dn42", "internet", "private"]
 
@@ -65,7 +66,7 @@ class Measured(Table):
 class RoaSource(Table):
     """ROAs (RFC 9582): an RTR server, or files on the host in BIRD's syntax."""
 
-    rtr: Dialled | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
+    rtr: Server | None = Field(None, description="The RTR server's address or name, with its port (RFC 8210).")
     password: Secret | None = Field(
         None, description="Where the host keeps the password of the RTR session (TCP MD5). BIRD 2.16."
     )
@@ -82,16 +83,34 @@ class BgpPeer(Table):
     """A neighbour in another AS."""
 
     asn: Asn = Field(description="The neighbour's AS number.")
-    role: Role = Field(
-        description="What the neighbour is to our AS. It decides what we import from it and export to it."
+    role: Role | None = Field(
+        None,
+        description=(
+            "What the neighbour is to our AS. It decides what we import from it and export to it. With mutual-transit, "
+            "each of the two exports all its routes to the other. Default: mutual-transit for dn42; other profiles "
+            "need it."
+        ),
     )
-    address: Address = Field(
+    address: Neighbour = Field(
         description=(
             "The neighbour's address. An fe80:: address needs `tunnel` or `interface`. A session over IPv6 "
             "carries IPv4 routes too (RFC 8950)."
         ),
     )
-    local: Address | None = Field(None, description="Our own address. Default: the tunnel's in the same family.")
+    local: OwnInSubnet | None = Field(
+        None,
+        description=(
+            "Our own address. Default: the tunnel's in the same family. With a length, such as `192.0.2.7/24`, routers "
+            "refuse this subnet from everybody: write it for the LAN of an internet exchange."
+        ),
+    )
+    private_asns: OneOrMany[Asn] = Field(
+        (),
+        description=(
+            "ASNs that the profile refuses and the neighbour's paths may begin with, after its own: providers have "
+            "such between themselves and the internet. Routers remove them from paths that other ASes get."
+        ),
+    )
     tunnel: TunnelName | None = Field(None, description="The tunnel of this host that leads to the neighbour.")
     interface: InterfaceName | None = Field(None, description="Or an interface of the image that leads to it.")
     multihop: Hops | None = Field(
@@ -113,7 +132,7 @@ class BgpPeer(Table):
         None, description="The same for routes that we announce, against an error of ours. Default: none."
     )
     prefixes: Annotated[
-        OneOrMany[Prefix],
+        OneOrMany[Announced],
         Some("prefixes", "we refuse all its routes", left_out("prefixes", "what the profile accepts")),
     ] = Field(
         (),
@@ -124,7 +143,8 @@ class BgpPeer(Table):
     local_pref: LocalPref | None = Field(
         None,
         description=(
-            "The local preference. Default: 300 for a downstream, 200 for a peer or route server, 100 for an upstream."
+            "The local preference. Default: 300 for a downstream, 200 for a peer, route server or mutual transit, 100 "
+            "for an upstream."
         ),
     )
     password: Secret | None = Field(None, description="Where the host keeps the session's password (TCP MD5).")
@@ -154,10 +174,10 @@ class HostBgp(Table):
     """A host as a router of the AS."""
 
     member: Asn | None = Field(None, description="The ASN of the member that the host belongs to. Default: base + id.")
-    router_id: Address | None = Field(
+    router_id: RouterId | None = Field(
         None, description="The router ID. Default: the host's IPv4 loopback, else its id."
     )
-    prefixes: OneOrMany[Prefix] = Field(
+    prefixes: OneOrMany[Announced] = Field(
         (),
         description=(
             "Parts of the network that are on this host, for example on a bridge. Only our own routers learn them."
@@ -190,9 +210,10 @@ class Bgp(Table):
 
     asn: Asn = Field(description="The AS number that other ASes see.")
     internal: InternalBgp = Field(
+        "mesh",
         description=(
             "How our own routers exchange routes: a confederation (RFC 5065), a fake one, a full mesh, or "
-            "route reflectors."
+            "route reflectors. Default: mesh. A single router has nobody to exchange routes with."
         ),
     )
     next_hop: Literal["recursive", "med"] | None = Field(
@@ -216,7 +237,7 @@ class Bgp(Table):
     )
     bfd: Switch = Field(True, description="Detect a dead link between our own routers within 5 s (BFD, RFC 5880).")
     prefixes: Annotated[
-        OneOrMany[Prefix],
+        OneOrMany[Announced],
         Some("prefixes", "the AS announces nothing", "write the prefixes of the AS, such as `172.22.76.184/29`"),
     ] = Field(
         description=(

@@ -8,18 +8,9 @@ from netaddr import IPAddress
 from pydantic import Field
 
 from netc.language.names import InterfaceName, NamespaceName, Wrong, quoted
+from netc.language.placed import InterfaceAddress, OwnAddress, Senders
 from netc.language.tables import Table
-from netc.language.values import (
-    Address,
-    FromText,
-    InterfaceAddress,
-    OneOrMany,
-    Prefix,
-    ServicePort,
-    Some,
-    address,
-    left_out,
-)
+from netc.language.values import Address, FromText, OneOrMany, ServicePort, Some, address, left_out
 
 
 class Container(Struct, frozen=True):
@@ -75,7 +66,7 @@ class PublishedContainer(Table):
         (),
         description="Addresses of the host that visitors dial. Default: its public ones, behind NAT all that it has.",
     )
-    allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
+    allow: Annotated[OneOrMany[Senders], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (),
         description=(
             "Prefixes of visitors that may connect. Default: everyone. It applies to the host itself and to "
@@ -105,7 +96,7 @@ class Bridge(Table):
             "Connections that containers open leave by the uplink with the address that the uplink has at that moment."
         ),
     )
-    snat: OneOrMany[Address] = Field(
+    snat: OneOrMany[OwnAddress] = Field(
         (),
         description=(
             "The same with a fixed address of the host, one a family. By an uplink that does not have the "

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from netc.language.names import InterfaceName
-from netc.language.sets import Source
+from netc.language.sets import Sender, Source
 from netc.language.tables import Table
 from netc.language.values import AnyNumber, OneOrMany, ServicePorts
 
@@ -18,7 +18,7 @@ class Allow(Table):
     ports: AnyNumber[ServicePorts] = Field(
         (), description="Ports with their protocol. Default: all ports of every protocol."
     )
-    from_: AnyNumber[Source] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
+    from_: AnyNumber[Sender] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
     interface: AnyNumber[InterfaceName] = Field((), description="Interfaces where the packets arrive. Default: any.")
 
 

@@ -8,6 +8,7 @@ from netaddr import IPAddress
 from pydantic import Field
 
 from netc.language.names import HostName, LinkName, NamespaceName, Wrong, quoted
+from netc.language.special import check
 from netc.language.tables import Table
 from netc.language.values import Address, FromText, OneOrMany, ServicePorts, Some, address, left_out
 
@@ -50,9 +51,11 @@ def target(text: str) -> Target:
 
 def _behind(text: str) -> IPAddress:
     try:
-        return address(text)
+        found = address(text)
     except Wrong as wrong:
         raise Wrong(wrong.code, wrong.what, "write the address behind the host, as in `home:10.0.3.20`") from None
+    check(found, "server")
+    return found
 
 
 class Forward(Table):

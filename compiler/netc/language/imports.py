@@ -11,11 +11,12 @@ from netc.diagnostic import Diagnostic, KeyPath, Place, Severity
 from netc.language.key_files import FOLDER, key_file
 from netc.language.kinds import KINDS
 from netc.language.names import HostName, TunnelName, Wrong, quoted
+from netc.language.respelt import listed
 from netc.language.secrets import masked, without_keys
 from netc.language.tables import Secret
 from netc.language.topology import Host, Topology
 from netc.language.tunnels import Tunnel, TunnelPeer
-from netc.language.wg_quick import HOOKS, BadLine, Quick, QuickPeer, read_quick
+from netc.language.wg_quick import BY_AWG_QUICK, HOOKS, BadLine, Quick, QuickPeer, read_quick
 
 WHOLE = "import the whole file as the provider sent it"
 
@@ -25,7 +26,7 @@ OPENVPN = re.compile(r"^\s*(client\s*$|remote\s+\S|dev\s+tun|<(ca|cert|tls-\w+)>
 BY_OPENVPN = (
     "it is a file of OpenVPN: let openvpn make the tunnel, and write "
     '`kind = "external"`, `start = ["/usr/sbin/openvpn", "--config", "FILE"]`, `interface = "tun0"` '
-    "in place of `import`"
+    "in place of `import`, and as `address` what the server gives this client"
 )
 
 Result = tuple[Tunnel | None, list[Diagnostic]]
@@ -70,7 +71,7 @@ def merged(tunnel: Tunnel, name: TunnelName, host: HostName, where: KeyPath, rea
         what = f"{quoted(tunnel.import_)} is not a wg-quick file: it has neither `[Interface]` nor `[Peer]`"
         return None, [Diagnostic("NC0121", here, what, BY_OPENVPN if OPENVPN.search(text) else WHOLE)]
     quick, bad = read_quick(text)
-    diagnostics = [_bad_line(line, text, tunnel.import_, here) for line in bad]
+    diagnostics = [_bad_line(line, text, tunnel.import_, here, quick) for line in bad]
     diagnostics = diagnostics or list(_incomplete(quick, text, tunnel, here))
     if diagnostics:
         return None, diagnostics
@@ -116,10 +117,14 @@ def _peer(peer: QuickPeer, name: TunnelName, several: bool) -> TunnelPeer:
     )
 
 
-def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath) -> Diagnostic:
+def _bad_line(bad: BadLine, text: str, file: str, where: KeyPath, quick: Quick) -> Diagnostic:
     place = Place(file, bad.line, bad.column, bad.end, masked(text.splitlines()[bad.line - 1]))
     what = bad.error.what if bad.error.code == "NC0113" else without_keys(bad.error.what)
-    return Diagnostic(bad.error.code, where, what, bad.error.hint, place=place)
+    hint = bad.error.hint
+    if hint == BY_AWG_QUICK:  # netc reads nothing more of the file then
+        for key, values in (("address", quick.addresses), ("dns", quick.dns)):
+            hint += ", and " * bool(values) + f"`{key} = {listed(tuple(map(str, values)))}`" * bool(values)
+    return Diagnostic(bad.error.code, where, what, hint, place=place)
 
 
 def _incomplete(quick: Quick, text: str, tunnel: Tunnel, where: KeyPath) -> Iterator[Diagnostic]:

@@ -8,19 +8,9 @@ from pydantic import Field
 from netc.language.key_files import key_file
 from netc.language.kinds import KINDS, LinkKind, listed, those
 from netc.language.names import HostName, InterfaceName, Member, PublicKey
+from netc.language.placed import Carried, DialledOrNot, InterfaceAddress, OwnAddress, Routed, Subnet
 from netc.language.tables import Secret, Table
-from netc.language.values import (
-    Address,
-    AnyNumber,
-    DialledOrNot,
-    InterfaceAddress,
-    Mtu,
-    OneOrMany,
-    PortNumber,
-    Prefix,
-    Some,
-    left_out,
-)
+from netc.language.values import AnyNumber, Mtu, OneOrMany, PortNumber, Some, left_out
 
 Seconds = Annotated[int, Field(strict=True, ge=0, le=65535)]
 GreKey = Annotated[int, Field(strict=True, ge=0, le=0xFFFFFFFF)]
@@ -53,7 +43,7 @@ class End(Table):
     endpoint: DialledOrNot | None = Field(
         None, description="What the peer dials. Default: the host's `endpoint`. `false`: the end is behind NAT."
     )
-    local: Address | None = Field(
+    local: OwnAddress | None = Field(
         None, description="The outer source address, if the peer dials another one (behind NAT)."
     )
     public_key: PublicKey | None = Field(None, description="A public key of this end alone. Default: the host's.")
@@ -73,7 +63,7 @@ class End(Table):
     keepalive: Seconds | None = Field(
         None, description="Seconds between packets that keep NAT open. Default: 25 behind NAT, else 0, which is off."
     )
-    routes: OneOrMany[Prefix] = Field((), description="Prefixes that this end reaches through the link.")
+    routes: OneOrMany[Routed] = Field((), description="Prefixes that this end reaches through the link.")
     table: TableNumber | None = Field(
         None, description="The routing table for `routes`. Only packets from this end's addresses use it."
     )
@@ -82,7 +72,7 @@ class End(Table):
     )
     allowed_ips: (
         Annotated[
-            OneOrMany[Prefix],
+            OneOrMany[Carried],
             Some(
                 "allowed_ips",
                 "WireGuard drops all packets",
@@ -141,7 +131,7 @@ class Mesh(Table):
     port: PortNumber = Field(
         51820, description="shared: the UDP port. per-peer: the number to which netc adds the peer's id."
     )
-    subnet: OneOrMany[Prefix] = Field((), description="shared: the subnet. A host's address is the subnet + its id.")
+    subnet: OneOrMany[Subnet] = Field((), description="shared: the subnet. A host's address is the subnet + its id.")
     family: OuterFamily | None = Field(None, description="As for a link.")
     mtu: Mtu | None = Field(None, description="As for a link.")
     cost: Cost = Field(10, description="The cost of each of its tunnels for the IGP and BGP.")

@@ -6,18 +6,10 @@ from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, Wrong
 from netc.language.openings import Opens
+from netc.language.placed import InterfaceAddress, Resolver, Senders
 from netc.language.tables import Table
 from netc.language.units import UnitName
-from netc.language.values import (
-    Address,
-    InterfaceAddress,
-    OneOrMany,
-    PortNumber,
-    Prefix,
-    ServicePort,
-    Some,
-    left_out,
-)
+from netc.language.values import Address, OneOrMany, PortNumber, ServicePort, Some, left_out
 
 
 class Publish(Table):
@@ -28,7 +20,7 @@ class Publish(Table):
     on: Annotated[
         OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the address of the host in `access`"))
     ] = Field((), description="Addresses of the host that visitors dial. Default: its end of `access`.")
-    allow: Annotated[OneOrMany[Prefix], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
+    allow: Annotated[OneOrMany[Senders], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (), description="Prefixes of visitors that may connect. Default: everyone."
     )
 
@@ -52,7 +44,7 @@ class Namespace(Table):
         ),
     )
     dns: Annotated[
-        OneOrMany[Address],
+        OneOrMany[Resolver],
         Some(
             "dns",
             "services inside cannot look up names",

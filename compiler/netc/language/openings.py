@@ -5,8 +5,9 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from netc.language.names import whole
+from netc.language.placed import Senders
 from netc.language.tables import Table
-from netc.language.values import PORTS, OneOrMany, Prefix, ServicePorts, Some, left_out, ports
+from netc.language.values import PORTS, OneOrMany, ServicePorts, Some, left_out, ports
 
 
 class Open(Table):
@@ -15,7 +16,7 @@ class Open(Table):
     ports: Annotated[
         OneOrMany[ServicePorts], Some("ports", "it opens nothing", "write the ports, such as `60729/tcp`")
     ] = Field(description="Their ports: `60729/tcp`, `30000-30100/udp`.")
-    from_: Annotated[OneOrMany[Prefix], Some("from", "no peer may connect", left_out("from", "everyone"))] = Field(
+    from_: Annotated[OneOrMany[Senders], Some("from", "no peer may connect", left_out("from", "everyone"))] = Field(
         (), alias="from", description="Prefixes that may connect. Default: everyone."
     )
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from netaddr import IPAddress
+from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
 from netc.language import servers
 from netc.language.kinds import KINDS
 from netc.language.misplaced import at
-from netc.language.names import Wrong, as_label, quoted
+from netc.language.names import SetName, Wrong, as_label, quoted
 from netc.language.respelt import EVERYWHERE, as_address, as_ports, as_prefixes, is_domain
 from netc.language.respelt import listed as listed_as_toml
 from netc.language.slips import NO, of_ports, without_length
+from netc.language.special import special
 from netc.language.values import NO_ADDRESS
 from netc.language.written import addresses_of, ends_of, items_of, subnets_of
 
@@ -32,6 +33,8 @@ def of_value(wrong: Wrong, path: KeyPath, value: str, data: Any) -> tuple[str, s
         return f"{quoted(value)} is an address, and `{key}` takes a host", f"write `{host}`, which has this address"
     if path[0] == "forwards" and key == "to" and (host := behind(value, data)):
         return f"{quoted(value)} has no host", f"write `{host}`, if the address is behind this host"
+    if wrong.code == "NC0406":
+        return what, _of_special(wrong, path, value, data)
     if wrong.code == "NC0112":
         return what, _of_port(value, key == "port") or hint
     bare, slash, _ = value.partition("/")
@@ -58,6 +61,26 @@ def of_empty(path: KeyPath, data: Any) -> str:
     if path == ("igp", "over") and is_alone(data):
         return "leave [igp] out: a single router needs none"
     return servers.hint(path, data) if path[-1] == "to" else ""
+
+
+def _of_special(wrong: Wrong, path: KeyPath, value: str, data: Any) -> str:
+    """A hint for an address or prefix with a special use. An entry of a list goes only if another one stays: without
+    any, a port that is open to some would be open to everyone."""
+    key = next((str(each) for each in reversed(path) if isinstance(each, str)), "")
+    if isinstance(path[-1], int) and any(_is_plain(each) for each in at(data, path[:-1])):
+        return "leave it out"
+    found = as_address(value.partition("/")[0])
+    if found is not None and key in ("routes", "allowed_ips") and special(found) == "unspecified":
+        return f"write `{'0.0.0.0/0' if found.version == 4 else '::/0'}` for everything"
+    return "leave `routes` out, or write the prefixes behind the tunnel" if key == "routes" else wrong.hint
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether an entry of a list is an address or prefix without a special use, or the name of a set."""
+    try:
+        return special(IPNetwork(value)) is None
+    except (AddrFormatError, ValueError):
+        return isinstance(value, str) and re.fullmatch(SetName.pattern, value) is not None
 
 
 def _of_port(value: str, alone: bool) -> str:

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidatorFunctionWrapH
 
 from netc.language.lists import AddressList
 from netc.language.names import Member, SetName
+from netc.language.special import check, special
 from netc.language.tables import Table
 from netc.language.values import ADDRESS, LENGTH, FromText, OneOrMany, Prefix, prefix
 
@@ -34,7 +35,16 @@ def source(text: str) -> IPNetwork | SetName:
     return prefix(text) if re.match(r"[0-9]|.*[/:]", text) else SetName(text)
 
 
+def sender(text: str) -> IPNetwork | SetName:
+    """The same, for packets that come from another host. A client of DHCP sends from 0.0.0.0."""
+    found = source(text)
+    if isinstance(found, IPNetwork) and special(found) != "unspecified":
+        check(found, "sender")
+    return found
+
+
 Source = Annotated[IPNetwork | SetName, FromText(source, f"({ADDRESS}){LENGTH}|{SetName.pattern}")]
+Sender = Annotated[IPNetwork | SetName, FromText(sender, f"({ADDRESS}){LENGTH}|{SetName.pattern}")]
 
 
 def _every_host(value: Any) -> Any:

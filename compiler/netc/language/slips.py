@@ -35,6 +35,7 @@ CHOICES = {
         **dict.fromkeys(("provider", "transit"), "upstream"),
         **dict.fromkeys(("peering", "bilateral"), "peer"),
         **dict.fromkeys(("rs", "routeserver"), "route-server"),
+        **dict.fromkeys(("full-transit", "transit-exchange", "mutual", "sibling"), "mutual-transit"),
     },
     "internal": {
         **dict.fromkeys(("ibgp", "full-mesh", "fullmesh"), "mesh"),

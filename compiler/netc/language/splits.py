@@ -7,10 +7,11 @@ from pydantic import Field
 from netc.language.links import TableNumber
 from netc.language.names import CommandName, GroupName, InterfaceName, TunnelName, UserName
 from netc.language.openings import Opens
+from netc.language.placed import Resolver, Senders
 from netc.language.sets import Source
 from netc.language.tables import Table
 from netc.language.units import ServiceName, ServicesSlice
-from netc.language.values import Address, OneOrMany, Prefix, ServicePorts, Some, left_out
+from netc.language.values import OneOrMany, ServicePorts, Some, left_out
 
 MarkNumber = Annotated[int, Field(strict=True, ge=1, le=254)]
 """255 is on what tunnels themselves send."""
@@ -42,7 +43,7 @@ class Split(Table):
         None,
         description="Or all services of a slice (`media.slice`), except systemd's own slices: system, user, machine.",
     )
-    source: Annotated[OneOrMany[Prefix], Some("source", NOBODY, WHO)] = Field(
+    source: Annotated[OneOrMany[Senders], Some("source", NOBODY, WHO)] = Field(
         (), description="Or packets from these prefixes that the host passes on."
     )
     interface: InterfaceName | None = Field(
@@ -55,7 +56,7 @@ class Split(Table):
         ),
     )
     direct: OneOrMany[Source] = Field((), description="Destinations that never use the tunnel: prefixes and sets.")
-    dns: OneOrMany[Address] = Field(
+    dns: OneOrMany[Resolver] = Field(
         (),
         description="One resolver a family, behind the tunnel. DNS queries go to it, whatever resolver a program uses.",
     )

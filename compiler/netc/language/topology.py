@@ -33,13 +33,14 @@ from netc.language.names import (
     Wrong,
 )
 from netc.language.namespaces import Namespace
+from netc.language.placed import DialledOrNot, InterfaceAddress
 from netc.language.sets import AddressSet
 from netc.language.splits import Split
 from netc.language.tables import Secret, Table
 from netc.language.targets import HostTarget
 from netc.language.tunnels import Tunnel
 from netc.language.uplinks import Uplink
-from netc.language.values import DialledOrNot, InterfaceAddress, Mtu, Netfilter, OneOrMany, PortNumber
+from netc.language.values import Mtu, Netfilter, OneOrMany, PortNumber
 
 HostId = Annotated[int, Field(strict=True, ge=1, le=4094)]
 

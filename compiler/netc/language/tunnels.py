@@ -23,19 +23,9 @@ from netc.language.links import (
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.openings import Opens
+from netc.language.placed import Carried, Dialled, InterfaceAddress, Neighbour, OwnAddress, Remote, Resolver, Routed
 from netc.language.tables import Secret, Table
-from netc.language.values import (
-    Address,
-    AnyNumber,
-    Dialled,
-    InterfaceAddress,
-    Mtu,
-    OneOrMany,
-    PortNumber,
-    Prefix,
-    Some,
-    left_out,
-)
+from netc.language.values import AnyNumber, Mtu, OneOrMany, PortNumber, Some, left_out
 
 
 def _command(words: tuple[str, ...]) -> str:
@@ -70,7 +60,7 @@ class TunnelPeer(Table):
     public_key: PublicKey = Field(description="The peer's public key, which its owner gives you.")
     endpoint: Dialled | None = Field(None, description="The peer's address or name, with a port.")
     allowed_ips: Annotated[
-        OneOrMany[Prefix],
+        OneOrMany[Carried],
         Some("allowed_ips", "WireGuard drops all packets", 'write `["0.0.0.0/0", "::/0"]` for everything'),
     ] = Field(description="Prefixes that WireGuard accepts from the peer and sends to it.")
     keepalive: Seconds | None = Field(
@@ -107,7 +97,14 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
-    dns: AnyNumber[Address] = Field(
+    peer_address: OneOrMany[Neighbour] = Field(
+        (),
+        description=(
+            "The peer's address on the tunnel, at most one of each family, if our own is alone in its subnet (/32 or "
+            "/128). The host has a route to it, as by `ip address add OURS peer THEIRS`."
+        ),
+    )
+    dns: AnyNumber[Resolver] = Field(
         (),
         description="Resolvers that the host reaches through the tunnel. `[]`: none of those that the `import` names.",
     )
@@ -123,7 +120,7 @@ class Tunnel(Table):
         None, description=f"Where the host keeps the private key. Default: {key_file('TUNNEL.key')}."
     )
     peer: OneOrMany[TunnelPeer] = Field((), description="The peer of a WireGuard tunnel, or several.")
-    routes: OneOrMany[Prefix] = Field(
+    routes: OneOrMany[Routed] = Field(
         (),
         description=(
             "Prefixes that the host reaches through the tunnel. Inside a namespace the tunnel is the default route."
@@ -144,10 +141,10 @@ class Tunnel(Table):
     priority: Priority | None = Field(
         None, description="The priority of the policy rules that choose `table`. Default: the number of the table."
     )
-    local: Address | None = Field(
+    local: OwnAddress | None = Field(
         None, description="The outer source address of kinds without keys. Default: the host's own address."
     )
-    remote: Address | None = Field(None, description="The outer destination address of kinds without keys.")
+    remote: Remote | None = Field(None, description="The outer destination address of kinds without keys.")
     family: OuterFamily | None = Field(None, description=f"The outer family, for {EITHER_FAMILY}.")
     key: GreKey | None = Field(None, description="The GRE key (RFC 2890).")
     vni: Vni | None = Field(None, description=f"{VNI}.")

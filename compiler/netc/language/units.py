@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from netc.language.names import Name, Wrong, matching
 
@@ -11,27 +11,51 @@ ITS_SERVICE = ("service", "socket", "timer", "path", "conf")
 
 OTHERS = ("target", "mount", "automount", "swap", "device", "slice", "scope")
 
-REMOTE = frozenset(("ssh", "sshd", "dropbear", "tinysshd"))
-"""Units by which you log in, without instance and suffix."""
+Work = Literal["login", "network", "clock", "names", "containers", "rules"]
+"""What a service does for the whole host."""
 
-NETWORK = frozenset(
-    (
-        *("dbus", "dbus-broker", "systemd-journald", "systemd-logind", "systemd-udevd"),
-        *("networking", "ifup", "NetworkManager", "network-manager", "NetworkManager-dispatcher", "systemd-networkd"),
-        *("wpa_supplicant", "iwd", "ModemManager", "dhcpcd", "connman"),
+WORKS: dict[Work, tuple[str, ...]] = {
+    "login": (
+        *("ssh", "sshd", "openssh", "openssh-server", "openssh-sshd", "dropbear", "tinysshd"),
+        *("getty", "serial-getty", "console-getty", "container-getty", "autovt", "rescue", "emergency"),
+        *("user", "user-runtime-dir", "systemd-logind", "elogind"),
+        *("amazon-ssm-agent",),
+    ),
+    "clock": ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd"),
+    "names": ("systemd-resolved", "nscd", "unscd", "avahi-daemon"),
+    "containers": ("docker", "containerd"),
+    "rules": ("fail2ban", "libvirtd", "lxc-net"),
+    "network": (
+        *("dbus", "dbus-broker", "polkit", "udev", "eudev", "rsyslog", "syslog"),
+        *("networking", "network", "ifup", "ifupdown-pre", "ifplugd", "wickedd", "wicked", "netplan"),
+        *("NetworkManager", "network-manager", "NetworkManager-dispatcher", "NetworkManager-wait-online"),
+        *("wpa_supplicant", "iwd", "ModemManager", "connman", "dhcpcd", "dhcpcd5", "dhclient", "udhcpc", "pppd-dns"),
+        # What the provider sets up and asks the machine by.
+        *("cloud-config", "cloud-final", "qemu-guest-agent", "qemu-ga", "vmtoolsd", "open-vm-tools", "xe-daemon"),
+        *("walinuxagent", "waagent", "google-guest-agent", "hv-kvp-daemon"),
         *("nftables", "netfilter-persistent", "iptables", "ip6tables", "ipset", "ufw", "firewalld", "shorewall"),
-    )
-)
-"""Services that give the host its network and its rules, or that it cannot do without."""
+    ),
+}
+"""Services of the host itself, by what they do, without instance and suffix. The host would lose its network, its log
+or its rules, or they would manage the wrong ones."""
 
-RESOLVERS = frozenset(("systemd-resolved", "nscd", "unscd", "avahi-daemon"))
-"""Daemons that resolve names for the whole host. Their folders are hidden where queries go into a tunnel."""
+BEGINNINGS: dict[str, Work] = {"cloud-init": "network", "systemd-": "network"}
+"""Of services that are named alike: each part of cloud-init sets up the host, and nearly all of systemd."""
 
-CONTAINERS = frozenset(("docker", "containerd"))
-"""Daemons that start containers, which run in the host's network and not in the control group of the daemon."""
+OF_ANYONE = ("systemd-nspawn", "systemd-journal-gatewayd", "systemd-journal-remote", "systemd-journal-upload")
+"""Of systemd, and of use in a namespace."""
 
-OF_THE_HOST = NETWORK | RESOLVERS | CONTAINERS | {"fail2ban", "libvirtd", "lxc-net"}
-"""Services of the host itself: it would lose its network, its log or its rules, or they would manage the wrong one."""
+_WORK: dict[str, Work] = {name: work for work, names in WORKS.items() for name in names}
+
+
+def work_of(unit: str) -> Work | None:
+    """What a unit does for the whole host; None of a unit that anyone may confine."""
+    name = stem(unit)
+    if name in _WORK:
+        return _WORK[name]
+    if name in OF_ANYONE:
+        return None
+    return next((work for begin, work in BEGINNINGS.items() if name.startswith(begin)), None)
 
 
 def stem(unit: str) -> str:
@@ -56,8 +80,8 @@ class UnitName(Name):
     code = "NC0109"
     noun = "a service or a socket"
     cure = "write the whole name, with `.service` or `.socket`"
-    never: ClassVar[frozenset[str]] = REMOTE | OF_THE_HOST
-    """Stems of units that checks refuse (NC1711) wherever the name can be written."""
+    never: ClassVar[tuple[Work, ...]] = ("login", "network", "names", "containers", "rules")
+    """The work of units that checks refuse (NC1711) wherever the name can be written."""
 
     @classmethod
     def cure_of(cls, text: str) -> str:
@@ -67,7 +91,7 @@ class UnitName(Name):
             own = before == "netc" or before.startswith("netc-")
             return "leave it out: netc starts its own units" if own else f"{cls.cure}, of what `{text}` starts"
         name = f"{before if suffix in ITS_SERVICE else text}.service"
-        if stem(name) in cls.never:
+        if work_of(name) in cls.never:
             return f"leave it out: `{name}` works for the whole host, and is refused too"
         return would_write(cls, name) if matching(cls.pattern)(name) else cls.cure
 
@@ -84,7 +108,7 @@ class ServiceName(UnitName):
     pattern = r"[A-Za-z0-9:_.\\-]{1,200}(@[A-Za-z0-9:_.\\-]{0,200})?\.service"
     noun = "a service"
     cure = "write the whole name, with `.service`"
-    never = REMOTE | NETWORK
+    never = ("login", "network", "names")
 
 
 class SliceName(Name):

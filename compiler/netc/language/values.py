@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from msgspec import Struct
 from netaddr import AddrFormatError, IPAddress, IPNetwork, valid_ipv6
-from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
+from pydantic import BeforeValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -81,6 +81,11 @@ def interface_address(text: str) -> IPNetwork:
 
 _COMMON = {4: 24, 6: 64}
 """The usual length of a subnet, by family."""
+
+
+def own_address(text: str) -> IPNetwork:
+    """`45.99.0.10`, which is read as /32, or `45.99.0.10/24` with the length of its subnet."""
+    return interface_address(text) if "/" in text else IPNetwork(address(text))
 
 
 def with_length(text: str) -> IPNetwork:
@@ -163,25 +168,6 @@ def _ipv6(text: str) -> IPAddress:
         if re.fullmatch(r"[0-9]{1,5}", port) and valid_ipv6(bare):
             hint = f"write `[{bare}]:{port}`"
         raise Wrong("NC0111", wrong.what, hint) from None
-
-
-def endpoint_or_not(value: object) -> Endpoint | Literal[False]:
-    """An endpoint, or `false` for a host that nobody can dial."""
-    if value is False:
-        return False
-    if not isinstance(value, str):
-        raise Wrong(
-            "NC0103", "`endpoint` takes a string or `false`", 'write `"vpn.example.net"`, or `false` behind NAT'
-        )
-    try:
-        return endpoint(value)
-    except Wrong as wrong:
-        if wrong.code != "NC0111" or not wrong.what.endswith("can dial"):
-            raise
-        hint = "write the address or DNS name that peers dial, or `false`, without quotes, behind NAT"
-        if value.strip().partition(":")[0].lower() in NOT_DIALLED:
-            hint = "write `false`, without quotes"
-        raise Wrong(wrong.code, wrong.what, hint) from None
 
 
 class Port(Struct, frozen=True):
@@ -287,14 +273,11 @@ def left_out(key: str, means: str) -> str:
 
 
 Address = Annotated[IPAddress, FromText(address, ADDRESS)]
+"""Any address: a check says which of them the host has."""
 UplinkPrefix = Annotated[IPNetwork, FromText(with_length, f"({ADDRESS}){LENGTH}")]
 """`checks.uplinks` says why a default route is none."""
-InterfaceAddress = Annotated[IPNetwork, FromText(interface_address, f"({ADDRESS}){LENGTH}")]
 Prefix = Annotated[IPNetwork, FromText(prefix, f"({ADDRESS}){LENGTH}")]
-Dialled = Annotated[Endpoint, FromText(endpoint, DIALLED)]
-DialledOrNot = Annotated[
-    Endpoint | Literal[False], PlainValidator(endpoint_or_not, json_schema_input_type=Dialled | Literal[False])
-]
+"""Any prefix: of sets, and of what is dropped or left alone."""
 ServicePorts = Annotated[Ports, FromText(ports, PORTS)]
 ServicePort = Annotated[Port, FromText(port, PORT)]
 PortNumber = Annotated[int, Field(strict=True, ge=1, le=65535)]

@@ -20,7 +20,9 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import PublicKey, Wrong, quoted
-from netc.language.values import Endpoint, address, endpoint, interface_address, with_length
+from netc.language.placed import dialled, held, resolver
+from netc.language.special import check
+from netc.language.values import Endpoint, with_length
 
 HOOKS = ("preup", "postup", "predown", "postdown")
 IGNORED = (*HOOKS, "saveconfig", "table", "fwmark")
@@ -157,11 +159,11 @@ def _number(value: str, low: int, high: int) -> int:
 
 def _dns(quick: Quick, value: str) -> None:
     """Search domains may stand among the addresses; a namespace has no use for them."""
-    quick.dns += [address(item) for item in _items(value) if re.fullmatch(r"[0-9.]+|.*:.*", item)]
+    quick.dns += [resolver(item) for item in _items(value) if re.fullmatch(r"[0-9.]+|.*:.*", item)]
 
 
 def _address(quick: Quick, value: str) -> None:
-    quick.addresses += [interface_address(_whole(item)) for item in _items(value)]
+    quick.addresses += [held(_whole(item)) for item in _items(value)]
 
 
 def _mtu(quick: Quick, value: str) -> None:
@@ -185,7 +187,7 @@ def _preshared_key(peer: QuickPeer, value: str) -> None:
 
 
 def _endpoint(peer: QuickPeer, value: str) -> None:
-    peer.endpoint = found = endpoint(value)
+    peer.endpoint = found = dialled(value)
     if found.port is None:
         raise Wrong(
             "NC0111",
@@ -195,7 +197,10 @@ def _endpoint(peer: QuickPeer, value: str) -> None:
 
 
 def _allowed_ips(peer: QuickPeer, value: str) -> None:
-    peer.allowed_ips += [with_length(_whole(item)).cidr for item in _items(value)]
+    for item in _items(value):
+        found = with_length(_whole(item)).cidr
+        check(found, "carried")
+        peer.allowed_ips.append(found)
 
 
 def _keepalive(peer: QuickPeer, value: str) -> None:

@@ -8,11 +8,32 @@ from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.diagnostic import KeyPath
+from netc.language.kinds import KINDS
 from netc.language.names import HostName, InterfaceName, PartName
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_peer
-from netc.network.routing import bgp_links, cost_of, joined
-from netc.network.speakers import is_recursive
+from netc.network.once import once
+from netc.network.routing import bgp_links, cost_of, igp_links, joined
+from netc.network.speakers import families, is_recursive
+
+
+@once
+def four_over_six(network: Network) -> bool:
+    """Whether IPv4 routes have IPv6 next hops inside the AS (RFC 8950), since a link of the IGP has no IPv4 addresses.
+    The IGP then has IPv6 alone, and BGP announces our IPv4 loopbacks."""
+    topology = network.topology
+    extended = topology.igp is not None and topology.igp.extended_next_hop
+    if topology.bgp is None or extended or not is_recursive(topology) or len(families(topology.bgp)) < 2:
+        return False
+    return any(_is_without_four(interface, network) for held in network.interfaces.values() for interface in held)
+
+
+def _is_without_four(interface: Interface, network: Network) -> bool:
+    if interface.origin[0] == "hosts" or interface.origin[1] not in igp_links(network.topology):
+        return False
+    other = peer_end(interface, network)
+    return other is not None and 4 in KINDS[interface.kind].carries and joined(interface, other, 4) is None
+
 
 LOOPBACK_PART = PartName("loopback")
 

@@ -47,6 +47,11 @@ def alone(address: IPNetwork) -> IPNetwork:
     return IPNetwork(address.ip)
 
 
+def is_alone(address: IPNetwork) -> bool:
+    """Whether its subnet has no other. An fe80 address has neighbours all the same."""
+    return bool(address.size == 1 and not (address.version == 6 and address.ip.is_link_local()))
+
+
 def secret(given: Secret | None) -> HostPath | CredentialName | None:
     """Where the host finds a secret; None where the author names none."""
     return (given.credential or given.file) if given else None

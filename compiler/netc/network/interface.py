@@ -86,6 +86,8 @@ class Common(Struct, frozen=True, kw_only=True):
     """None where the program that makes the interface knows best."""
     far: HostName | None = None
     """The host at the other end, when there is one alone and it is ours."""
+    peer_addresses: tuple[IPAddress, ...] = ()
+    """The peer's, where our own is alone in its subnet: at most one of each family."""
     routes: tuple[IPNetwork, ...] = ()
     gateways: tuple[IPAddress, ...] = ()
     """The other end's addresses, as next hops of `routes`. Only Ethernet needs next hops."""

@@ -19,6 +19,7 @@ from netc.network.derive import (
     KEEPALIVE_SECONDS,
     PORT_BASE,
     alone,
+    is_alone,
     link_local,
     private_key,
     secret,
@@ -127,6 +128,7 @@ def _interface(
         addresses=end.address or _default_addresses(properties, near.host),
         mtu=size,
         far=far.name,
+        peer_addresses=tuple(_peer_addresses(near, far)),
         routes=end.routes,
         gateways=_gateways(near, far) if properties.ethernet else (),
         table=end.table,
@@ -140,6 +142,16 @@ def _interface(
 
 def _default_addresses(kind: Properties, host: Host) -> tuple[IPNetwork, ...]:
     return (link_local(host.id),) if 6 in kind.carries else ()
+
+
+def _peer_addresses(near: Side, far: Side) -> Iterator[IPAddress]:
+    """Where each end has one address, alone in its subnet. An end with a route to it needs nothing more."""
+    for version in (4, 6):
+        here, there = (
+            [net for net in side.addresses if net.version == version and is_alone(net)] for side in (near, far)
+        )
+        if len(here) == len(there) == 1 and not any(there[0].ip in net for net in (*near.end.routes, *far.end.routes)):
+            yield there[0].ip
 
 
 def _gateways(near: Side, far: Side) -> tuple[IPAddress, ...]:
@@ -224,6 +236,17 @@ def _allowed(near: Side, far: Side) -> tuple[IPNetwork, ...]:
     return tuple(sorted({*map(alone, far.addresses), *near.end.routes}))
 
 
+def _known_as(side: Side, family: Family, kind: str) -> str:
+    """What gives an end an outer address. `addresses` count where no `endpoint` says something else."""
+    given = side.end.endpoint if side.end.endpoint is not None else side.host.endpoint
+    as_endpoint = f"write its public IPv{family} address as `ends.{side.name}.endpoint`"
+    if given is False:
+        return f"{as_endpoint}, if the NAT passes all `{kind}` to it, or use `wireguard`, which needs one end alone"
+    if given is None or given.family is None:
+        return f"add one to `addresses` of hosts.{side.name}, or {as_endpoint}"
+    return as_endpoint
+
+
 def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | None) -> Iterator[Interface | Diagnostic]:
     """Kinds with outer addresses in place of keys and ports."""
     used: Family = family or (4 if 4 in families(near.host) & families(far.host) else 6)
@@ -232,8 +255,8 @@ def _plain(bare: Common, link: Link, near: Side, far: Side, family: Family | Non
     if local is None or remote is None:
         name = near.name if local is None else far.name
         what = f"kind `{link.kind}` needs a public IPv{used} address of {name}, and {name} has none"
-        hint = f"add one to `addresses` of hosts.{name}, or write `ends.{name}.endpoint`"
-        yield Diagnostic("NC0302", bare.origin, what, hint, on_key=True)
+        side = near if local is None else far
+        yield Diagnostic("NC0302", bare.origin, what, _known_as(side, used, link.kind), on_key=True)
         return
     if KINDS[bare.kind].form == "numbered":
         yield NumberedInterface(

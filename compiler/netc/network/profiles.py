@@ -53,6 +53,19 @@ REFUSED_ASNS: dict[Profile, tuple[tuple[int, int], ...]] = {
 }
 """First and last of ASNs that no path may hold: reserved by RFC 7607, 6793, 7300."""
 
+
+def is_refused(asn: int, profile: Profile) -> bool:
+    """Whether no path may contain it, unless the topology says that a neighbour has it."""
+    return any(first <= asn <= last for first, last in REFUSED_ASNS[profile])
+
+
+def public_asns(profile: Profile) -> tuple[tuple[int, int], ...]:
+    """First and last of the ASNs that paths may contain."""
+    edges = [0, *(edge for first, last in REFUSED_ASNS[profile] for edge in (first, last + 1))]
+    spans = zip(edges[::2], [*edges[1::2], 1 << 32], strict=True)
+    return tuple((first, end - 1) for first, end in spans if first < end)
+
+
 LIMITS: dict[Profile, tuple[int, int]] = {
     "dn42": (9000, 9000),
     "internet": (1_500_000, 400_000),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
+from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network
 from netc.network.lookup import link_of
 from netc.network.once import once
@@ -57,12 +58,19 @@ def cost_of(interface: Interface, topology: Topology) -> int:
     return link.cost if link else topology.meshes[cast(MeshName, interface.origin[1])].cost
 
 
+def _meet(own: IPNetwork, other: IPNetwork, near: Interface, far: Interface) -> bool:
+    """In one subnet, or the two ends of a point-to-point interface."""
+    if other.ip in near.peer_addresses and own.ip in far.peer_addresses:
+        return is_alone(own) and is_alone(other)
+    return other.ip in own.cidr and own.ip in other.cidr
+
+
 def joined(near: Interface, far: Interface, version: int) -> tuple[IPAddress, IPAddress] | None:
     """Addresses of both ends that are neighbours of each other, fe80 before others; None where there are none."""
     pairs = [
         (own.ip, other.ip)
         for own in near.addresses
         for other in far.addresses
-        if own.version == other.version == version and other.ip in own.cidr and own.ip in other.cidr
+        if own.version == other.version == version and _meet(own, other, near, far)
     ]
     return min(pairs, key=lambda pair: not pair[0].is_link_local(), default=None)

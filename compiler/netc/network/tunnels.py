@@ -60,6 +60,7 @@ def tunnel_interface(host_name: HostName, host: Host, name: TunnelName, tunnel: 
         kind=kind,
         addresses=tunnel.address,
         mtu=_mtu(tunnel, host, host_name, outer),
+        peer_addresses=tunnel.peer_address,
         routes=tunnel.routes,
         table=tunnel.table,
         priority=tunnel.priority or tunnel.table,

@@ -85,7 +85,10 @@ def _uplink(name: UplinkName, settings: Settings, device: Interface | InterfaceN
         tunnel.part if tunnel else None,
         prefixes,
         addresses,
-        tuple(_default_route(4 if family == 4 else 6, settings, prefixes, addresses) for family in families),
+        tuple(
+            _default_route(4 if family == 4 else 6, settings, (*prefixes, *own), tunnel, addresses)
+            for family in families
+        ),
         settings.preferred,
         settings.table or TABLES[crc32(name.encode()) % len(TABLES)],
         (settings.mark or crc32(name.encode()) % 255 + 1) << 24,
@@ -105,11 +108,15 @@ def _of(own: IPNetwork, tunnel: Interface | None) -> IPNetwork:
 
 
 def _default_route(
-    family: Family, settings: Settings, prefixes: tuple[IPNetwork, ...], held: tuple[IPAddress, ...]
+    family: Family,
+    settings: Settings,
+    connected: tuple[IPNetwork, ...],
+    tunnel: Interface | None,
+    held: tuple[IPAddress, ...],
 ) -> DefaultRoute:
     gateway = next((ip for ip in settings.gateway or () if ip.version == family), None)
-    near = gateway is None or gateway.is_link_local() or any(gateway in net for net in prefixes if net.size > 1)
-    compatible = gateway is not None and settings.tunnel is not None  # 6to4: ::192.88.99.1 is no neighbour
+    near = gateway is None or gateway.is_link_local() or any(gateway in net for net in connected if net.size > 1)
+    compatible = isinstance(tunnel, SixToFourInterface)  # ::192.88.99.1 is no neighbour
     return DefaultRoute(
         family, gateway, not near and not compatible, next((ip for ip in held if ip.version == family), None)
     )

@@ -58,8 +58,14 @@ class System(Struct, frozen=True):
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
     """Ranges of which no part is imported."""
+    connected: tuple[IPNetwork, ...]
+    """Subnets of this router's own interfaces, of which no part is imported either."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of the ASNs that no AS path may contain."""
+    public_asns: tuple[tuple[int, int], ...]
+    """All others."""
+    private_asns: tuple[int, ...]
+    """Refused ASNs that neighbours have. Other ASes do not see them."""
     roa: tuple[RoaServer | RoaFile, ...]
     """Sources of ROAs."""
     roa_strict: bool
@@ -74,6 +80,8 @@ class System(Struct, frozen=True):
     """Exported to external neighbours while one of our routers announces it to the others."""
     recursive: bool
     """Next hops are loopbacks, which the IGP resolves. Otherwise each router is the next hop of what it exports."""
+    four_over_six: bool
+    """Next hops of IPv4 routes are IPv6 loopbacks (RFC 8950)."""
 
 
 class RouteLimit(Struct, frozen=True):
@@ -98,6 +106,8 @@ class Session(Struct, frozen=True):
     device: InterfaceName | None
     direct: bool
     hops: int | None = None
+    shared: bool = False
+    """Other ASes may be in the subnet of the session, as at an internet exchange."""
     cost: int = 0
     """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None
@@ -116,6 +126,8 @@ class Session(Struct, frozen=True):
     bfd: bool = False
     send_hold: int | None = None
     """Seconds; None: BIRD's own."""
+    private_asns: tuple[int, ...] = ()
+    """Refused ASNs that paths of the neighbour may begin with."""
     requires: tuple[Required, ...] = ()
     """Capabilities without which it does not come up."""
 

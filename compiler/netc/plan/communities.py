@@ -17,6 +17,8 @@ class Community(Struct, frozen=True):
 
 GRACEFUL_SHUTDOWN = Community("GRACEFUL_SHUTDOWN", (65535, 0), "the route is about to be withdrawn (RFC 8326)")
 
+BLACKHOLE = Community("BLACKHOLE", (65535, 666), "drop packets to the prefix (RFC 7999)")
+
 DN42_AS = 64511
 """Latency 1 to 9, encryption 31 to 36, bandwidth 21 to 29, region 41 to 70, country 1000 to 1999."""
 

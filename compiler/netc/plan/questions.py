@@ -19,9 +19,10 @@ def ask_link(namespace: str | None, device: Word, *words: str) -> Command:
     return ("expect", _command(namespace, "-N", "-d", "-o", "link", "show"), device, *words)
 
 
-def ask_address(namespace: str | None, device: Word, network: IPNetwork) -> Command:
+def ask_address(namespace: str | None, device: Word, network: IPNetwork, peer: IPAddress | None = None) -> Command:
     kind = "inet" if network.version == 4 else "inet6"
-    return ("expect", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {network}")
+    held = f"{network.ip} peer {IPNetwork(peer)}" if peer else str(network)
+    return ("expect", _command(namespace, "-N", "-o", "address", "show"), device, f"{kind} {held}")
 
 
 def ask_route(namespace: str | None, family: int, to: IPNetwork | None, *words: str) -> Command:

@@ -20,4 +20,5 @@ LEARNED_FROM = 1
 FROM_UPSTREAM = RouteClass("FROM_UPSTREAM", 1, "the route came from an upstream")
 FROM_PEER = RouteClass("FROM_PEER", 2, "the route came from a peer or a route server")
 FROM_DOWNSTREAM = RouteClass("FROM_DOWNSTREAM", 3, "the route came from a downstream")
-ROUTE_CLASSES = (FROM_UPSTREAM, FROM_PEER, FROM_DOWNSTREAM)
+FROM_MUTUAL_TRANSIT = RouteClass("FROM_MUTUAL_TRANSIT", 4, "the route came from a neighbour with mutual transit")
+ROUTE_CLASSES = (FROM_UPSTREAM, FROM_PEER, FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT)

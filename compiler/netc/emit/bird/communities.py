@@ -6,22 +6,31 @@ from collections.abc import Iterator
 
 from netc.emit.bird.filtering import Communities, Constant, Number
 from netc.plan.bgp import System
-from netc.plan.communities import DN42_AS, GRACEFUL_SHUTDOWN, Community, dn42
+from netc.plan.communities import BLACKHOLE, DN42_AS, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
-from netc.plan.route_class import FROM_DOWNSTREAM, FROM_PEER, FROM_UPSTREAM, LEARNED_FROM, ROUTE_CLASSES, RouteClass
+from netc.plan.route_class import (
+    FROM_DOWNSTREAM,
+    FROM_MUTUAL_TRANSIT,
+    FROM_PEER,
+    FROM_UPSTREAM,
+    LEARNED_FROM,
+    ROUTE_CLASSES,
+    RouteClass,
+)
 
 NO_EXPORT = Community("NO_EXPORT", (65535, 65281), "not to other ASes (RFC 1997)")
 NO_ADVERTISE = Community("NO_ADVERTISE", (65535, 65282), "not to any neighbour (RFC 1997)")
 NO_EXPORT_SUBCONFED = Community(
     "NO_EXPORT_SUBCONFED", (65535, 65283), "not to other members of the confederation (RFC 1997)"
 )
-WELL_KNOWN = (GRACEFUL_SHUTDOWN, NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED)
+WELL_KNOWN = (GRACEFUL_SHUTDOWN, BLACKHOLE, NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED)
 
 CLASS = {
     "upstream": FROM_UPSTREAM,
     "peer": FROM_PEER,
     "route-server": FROM_PEER,
     "downstream": FROM_DOWNSTREAM,
+    "mutual-transit": FROM_MUTUAL_TRANSIT,
 }
 """By the role of a neighbour."""
 
@@ -33,6 +42,7 @@ def constants(router: Router) -> Iterator[Constant]:
         yield from (learned_from(one, system) for one in ROUTE_CLASSES)
         yield from (from_external(system), own_communities(system))
         measures = {number for session in router.sessions for number in session.measures}
+        yield from small_communities(system)
         yield DN42
         yield from (dn42(number) for number in sorted({*measures, *system.tags}))
 
@@ -47,6 +57,12 @@ def from_external(system: System) -> Communities:
 
 def own_communities(system: System) -> Communities:
     return Communities("OWN_COMMUNITIES", system.asn, None, "every large community of our AS")
+
+
+def small_communities(system: System) -> tuple[Communities, ...]:
+    """Of RFC 1997. Only an ASN of 16 bits has them."""
+    about = "every community of our AS (RFC 1997)"
+    return (Communities("OWN_SMALL_COMMUNITIES", system.asn, None, about, small=True),) if system.asn < 1 << 16 else ()
 
 
 DN42 = Number("DN42", DN42_AS, "the AS of DN42's communities (dn42.dev/howto/BGP-communities)")

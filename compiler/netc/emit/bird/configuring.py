@@ -10,6 +10,8 @@ from msgspec.structs import replace
 from netc.diagnostic import dotted
 from netc.emit.bird import communities, kernel, policy
 from netc.emit.bird.filtering import RoaTable, Statement
+from netc.emit.bird.functions import functions
+from netc.emit.bird.router import hop_families, is_multihop, is_outer, learned_families, roa_sources, roa_tables
 from netc.emit.bird.tree import (
     Babel,
     BabelInterface,
@@ -47,7 +49,8 @@ ROLE: dict[SessionKind, BgpRole] = {
     "peer": "peer",
     "route-server": "rs_client",
 }
-"""Our role to a neighbour (RFC 9234, section 4.1)."""
+"""Our role to a neighbour (RFC 9234, section 4.1). None where each is the other's provider: routes that this RFC calls
+leaks are what both want there."""
 
 NEIGHBOUR: dict[SessionKind, str] = {
     "ibgp": "a router of the same AS",
@@ -56,12 +59,16 @@ NEIGHBOUR: dict[SessionKind, str] = {
     "upstream": "an upstream",
     "peer": "a peer",
     "downstream": "a downstream",
+    "mutual-transit": "a neighbour with mutual transit",
     "route-server": "a route server",
     "collector": "a collector",
 }
 
 OWN = "Prefixes that this router announces."
 LOOPBACK = "Our loopback addresses, for Babel."
+OTHERS = "Connected networks of interfaces that others made."
+HOPS = "The host's routes, which resolve next hops of multihop sessions."
+IGP_HOPS = "Routes of the IGP, which resolve next hops of our own routers."
 ANYCAST = "Anycast: the check of the service enables and disables this protocol. The file keeps its state."
 DRAINING = "The same while the service drains: the last resort (RFC 8326)."
 
@@ -69,25 +76,45 @@ ANYBODY = ProtocolName("ibgp")
 
 
 def config(router: Router, about: str) -> Config:
-    waits = any(policy.is_outer(session) and not session.bfd for session in router.sessions)
-    roas, said = tuple(policy.roa_tables(router)), (*kernel.learning(router), *policy.functions(router))
+    waits = any(is_outer(session) and not session.bfd for session in router.sessions)
+    roas, said = tuple(roa_tables(router)), (*kernel.learning(router), *functions(router))
     named = tuple(communities.constants(router))
     return Config(about, router.id, named, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
 
 
 def _beside(router: Router) -> Iterator[Table]:
+    hops = hop_families(router)
     if router.table != MAIN:
-        yield from (Table(f"learned{family}", family) for family in policy.learned_families(router))
+        only = (family for family in learned_families(router) if family not in hops)
+        yield from (Table(f"learned{family}", family) for family in only)
+    yield from (Table(_hops(family), family) for family in hops)
+    yield from (Table(_igp_table(family), family) for family in hops if _is_igp_apart(router))
+
+
+def _hops(family: Family) -> str:
+    return f"nexthops{family}"
+
+
+def _igp_table(family: Family) -> str:
+    return f"igp{family}"
+
+
+def _is_igp_apart(router: Router) -> bool:
+    """The kernel's default route would resolve next hops of our own routers too, if it were in their table."""
+    return router.table == MAIN and router.system is not None and router.system.recursive
 
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
-    for family in _families(router):
+    for family in sorted({*_families(router), *hop_families(router)}):
         yield from _kernel(router, family)
+    if hops := hop_families(router):
+        channels = tuple(Channel(family, True, False, _hops(family)) for family in hops)
+        yield Connected(ProtocolName("nexthops"), HOPS, channels, ())
     if router.learning:
-        learned = policy.learned_families(router)
+        learned = learned_families(router)
         channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
-        yield Connected(ProtocolName("connected"), channels, router.learning.excluded)
+        yield Connected(ProtocolName("connected"), OTHERS, channels, router.learning.excluded)
     for family in _families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.internal) if net.version == family} if system else set()
@@ -106,16 +133,29 @@ def _protocols(router: Router) -> Iterator[Protocol]:
 
 def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
     """Two kernel protocols cannot share a table of BIRD's or of the kernel's."""
+    learns, hops = family in learned_families(router), family in hop_families(router)
+    heard = kernel.import_kernel(router, family) if learns or hops else False
+    master = f"master{family}"
+    if family not in _families(router):
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, _hops(family)), None, learns=True)
+        return
     name, said = ProtocolName(f"kernel{family}"), kernel.export_kernel(router, family)
-    learns = family in policy.learned_families(router)
-    heard = kernel.import_kernel(router, family) if learns else False
     if router.table == MAIN:
-        yield Kernel(name, Channel(family, heard, said), None, learns)
+        yield Kernel(name, Channel(family, heard, said), None, learns or hops)
+        if hops:
+            yield Pipe(ProtocolName(f"nexthops-pipe{family}"), HOPS, master, _hops(family), kernel.of_kernel())
+        if hops and _is_igp_apart(router):
+            igp = _igp_table(family)
+            yield Pipe(ProtocolName(f"igp-pipe{family}"), IGP_HOPS, master, igp, kernel.of_igp(router))
         return
     yield Kernel(name, Channel(family, False, said), router.table)
-    if learns:
-        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, f"learned{family}"), None, learns)
-        yield Pipe(ProtocolName(f"learned-pipe{family}"), family, f"learned{family}")
+    if learns or hops:
+        table = _hops(family) if hops else f"learned{family}"
+        yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, table), None, learns=True)
+        if learns:
+            about = f"Copies routes of {table} into {master}."
+            announced = kernel.to_announce() if hops else True
+            yield Pipe(ProtocolName(f"learned-pipe{family}"), about, table, master, announced)
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
@@ -168,8 +208,8 @@ def _secret(name: ProtocolName) -> HostPath:
 
 
 def _roas(router: Router) -> Iterator[Protocol]:
-    tables = tuple(policy.roa_tables(router))
-    for kind, sources in policy.roa_sources(router):
+    tables = tuple(roa_tables(router))
+    for kind, sources in roa_sources(router):
         for number, source in enumerate(sources, 1):
             mine = tuple(table for table in tables if table.kind == kind)
             if isinstance(source, RoaServer):
@@ -216,7 +256,7 @@ def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
 
 
 def _terms(session: Session, router: Router, system: System) -> BgpTerms:
-    outer = policy.is_outer(session)
+    outer = is_outer(session)
     return BgpTerms(
         hops=None if session.direct else session.hops or 0,
         channels=tuple(_channel(session, router, system, family) for family in session.families),
@@ -241,7 +281,8 @@ def _terms(session: Session, router: Router, system: System) -> BgpTerms:
 
 def _channel(session: Session, router: Router, system: System, family: Family) -> BgpChannel:
     over_six = session.remote.version == 6 and family == 4
-    if policy.is_outer(session):
+    hops: tuple[Family, ...] = (4, 6) if over_six else (family,)
+    if is_outer(session):
         return BgpChannel(
             family,
             policy.import_external(session, router, family),
@@ -252,7 +293,10 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             receive_limit=_limit(session.limits, family),
             export_limit=_limit(session.export_limits, family),
             add_paths=session.kind == "collector",
-            import_table=bool(system.roa or system.flaps) and session.kind != "collector",
+            # Next hops of routes in an import table are not looked up again when routes change.
+            import_table=bool(system.roa or system.flaps) and session.kind != "collector" and session.direct,
+            recursive=is_multihop(session),
+            igp_tables=tuple(map(_hops, hops)) if is_multihop(session) else (),
         )
     return BgpChannel(
         family,
@@ -260,8 +304,17 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
         policy.export_internal(session, router, family),
         next_hop_self=not system.recursive,
         recursive=system.recursive,
-        extended_next_hop=over_six and not system.recursive,
+        extended_next_hop=over_six and (not system.recursive or system.four_over_six),
+        igp_tables=_resolving(router, system, family),
     )
+
+
+def _resolving(router: Router, system: System, family: Family) -> tuple[str, ...]:
+    """Tables that resolve next hops of our own routers."""
+    of_hops: Family = 6 if system.four_over_six else family
+    if _is_igp_apart(router) and of_hops in hop_families(router):
+        return (_igp_table(of_hops),)
+    return (f"master{of_hops}",) if of_hops != family else ()
 
 
 def _limit(limits: tuple[RouteLimit, ...], family: Family) -> Limit | None:

@@ -20,6 +20,7 @@ Attribute = Literal[
     "bgp_path.last",
     "bgp_path.last_nonaggregated",
     "bgp_next_hop",
+    "from",
     "bgp_local_pref",
     "bgp_med",
     "bgp_community",
@@ -89,6 +90,8 @@ class Communities(Struct, frozen=True):
     asn: int
     second: int | None
     about: str
+    small: bool = False
+    """Of two numbers (RFC 1997)."""
 
 
 Constant = Number | Community | Communities
@@ -102,6 +105,13 @@ class In(Struct, frozen=True):
 
     left: Attribute
     of: Set
+
+
+class Begins(Struct, frozen=True):
+    """An AS path of ASNs of `first` alone, or, with `then`, one that goes on with ASNs of `then` alone."""
+
+    first: Numbers
+    then: Numbers | None = None
 
 
 class Has(Struct, frozen=True):
@@ -130,10 +140,11 @@ class Defined(Struct, frozen=True):
 
 
 class Roa(Struct, frozen=True):
-    """What the table says about the route and the last AS of its path."""
+    """What the table says about the route and the last AS of its path, or about the route and `origin`."""
 
     table: RoaTable
     verdict: Literal["ROA_VALID", "ROA_INVALID"]
+    origin: int | None = None
 
 
 class Not(Struct, frozen=True):
@@ -144,7 +155,7 @@ class All(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Has | Is | Differs | Longer | Defined | Roa | Not | All
+Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All
 
 
 class Accept(Struct, frozen=True):

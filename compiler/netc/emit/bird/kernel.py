@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPNetwork
+
 from netc.emit.bird.communities import NO_EXPORT
 from netc.emit.bird.filtering import (
     Accept,
     Add,
+    All,
     Assign,
     Call,
     Filter,
     Function,
+    Has,
     In,
     Is,
     Not,
@@ -21,7 +25,16 @@ from netc.emit.bird.filtering import (
     When,
     Words,
 )
-from netc.emit.bird.policy import exactly, learned_families, of, served, source, within
+from netc.emit.bird.router import (
+    exactly,
+    hop_families,
+    learned_families,
+    of,
+    served,
+    some_are_unresolved,
+    source,
+    within,
+)
 from netc.language.values import Family
 from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
@@ -34,10 +47,13 @@ def learning(router: Router) -> Iterator[Function]:
     yield from (_learn(router, family) for family in learned_families(router))
 
 
+def _learned(router: Router, family: Family) -> tuple[IPNetwork, ...]:
+    return tuple(net for net in router.learning.nets if net.version == family) if router.learning else ()
+
+
 def _learn(router: Router, family: Family) -> Function:
-    nets = tuple(net for net in router.learning.nets if net.version == family) if router.learning else ()
     body = (
-        When(Not(In("net", within(nets))), (Reject(),)),
+        When(Not(In("net", within(_learned(router, family)))), (Reject(),)),
         When(Not(Is("dest", "RTD_UNICAST")), (Reject(),)),
         Note("As preferred as connected networks: more than routes of BGP and the IGP."),
         Assign("preference", HERE),
@@ -54,11 +70,36 @@ def import_connected(router: Router, family: Family) -> Filter:
 
 def import_kernel(router: Router, family: Family) -> Filter:
     """BIRD leaves its own routes out by itself."""
+    if family in hop_families(router):
+        return tuple(_import_hops(router, family))
     return (
         Note(f"Routes with netc's protocol number, {PROTOCOL} in rt_protos.d."),
         When(Is("krt_source", PROTOCOL), (Reject(),)),
         Call(_learn(router, family)),
     )
+
+
+def _import_hops(router: Router, family: Family) -> Iterator[Statement]:
+    yield When(Not(Is("dest", "RTD_UNICAST")), (Reject(),))
+    yield Note("Next hops of multihop sessions are resolved by these routes. No neighbour gets them.")
+    if router.learning and family in learned_families(router):
+        yield When(Is("krt_source", PROTOCOL), (Accept(),))
+        yield When(Not(In("net", within(_learned(router, family)))), (Accept(),))
+        yield Call(_learn(router, family))
+    yield Accept()
+
+
+def of_kernel() -> Filter:
+    return (When(Is("source", "RTS_INHERIT"), (Accept(),)), Reject())
+
+
+def of_igp(router: Router) -> Filter:
+    return (When(In("source", _igp(router)), (Accept(),)), Reject())
+
+
+def to_announce() -> Filter:
+    """Routes that `learn` names."""
+    return (When(Has(NO_EXPORT), (Accept(),)), Reject())
 
 
 def export_kernel(router: Router, family: Family) -> Filter:
@@ -77,10 +118,16 @@ def _export_kernel(router: Router, family: Family) -> Iterator[Statement]:
         if here := served(router, family):
             static.append(When(In("net", exactly(here)), (*prefer, Accept())))
         yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
-    by_babel = any(interface.kind == "babel" for interface in router.igp)
-    igp = ("RTS_BABEL",) if by_babel else ("RTS_OSPF", "RTS_OSPF_IA")
-    learned = In("source", Words(("RTS_BGP", *igp)))
+    learned = In("source", Words(("RTS_BGP", *_igp(router).names)))
     yield When(Not(learned), (Reject(),))
+    if some_are_unresolved(router):
+        yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
+        yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
     if prefer:
         yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)
     yield Accept()
+
+
+def _igp(router: Router) -> Words:
+    by_babel = any(interface.kind == "babel" for interface in router.igp)
+    return Words(("RTS_BABEL",) if by_babel else ("RTS_OSPF", "RTS_OSPF_IA"))

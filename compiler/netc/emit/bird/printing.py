@@ -85,15 +85,16 @@ def _protocol(protocol: Protocol) -> Lines:
         case Kernel():
             yield f"# {_kernel(protocol)}"
             yield from block(f"protocol kernel {_name(protocol.name)}", _kernel_lines(protocol))
-        case Connected(name, channels, excluded):
+        case Connected(name, words, channels, excluded):
             inner = [line for channel in channels for line in _channel(channel)]
             without = "".join(f"-{device}, " for device in ('"lo"', *map(_device, excluded)))
             inner.append(f'interface {without}"*";')
-            yield "# Connected networks of interfaces that others made."
+            yield f"# {comment(words)}"
             yield from block(f"protocol direct {_name(name)}", inner)
-        case Pipe(name, family, table):
-            inner = [f"table {symbol(table)};", f"peer table master{token(family)};", "import none;", "export all;"]
-            yield f"# Copies routes of {symbol(table)} into master{token(family)}."
+        case Pipe(name, words, table, into, export):
+            inner = [f"table {symbol(table)};", f"peer table {symbol(into)};", "import none;"]
+            inner += _policy("export", export)
+            yield f"# {comment(words)}"
             yield from block(f"protocol pipe {_name(name)}", inner)
         case Static(name, words):
             yield f"# {comment(words)}"
@@ -205,6 +206,7 @@ def _inner_channel(channel: Channel) -> Lines:
             yield "next hop self on;"
         if channel.recursive:
             yield "gateway recursive;"
+        yield from (f"igp table {symbol(table)};" for table in channel.igp_tables)
         if channel.extended_next_hop:
             yield "extended next hop on;"
         if channel.requires_extended_next_hop:

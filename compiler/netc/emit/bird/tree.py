@@ -43,6 +43,8 @@ class BgpChannel(Channel, frozen=True):
     requires_extended_next_hop: bool = False
     import_table: bool = False
     """BIRD keeps routes as they came, and filters them again when ROAs change."""
+    igp_tables: tuple[str, ...] = ()
+    """Tables whose routes resolve next hops. Empty: the main one of the family."""
 
 
 BgpRole = Literal["provider", "customer", "peer", "rs_client"]
@@ -70,6 +72,7 @@ class Connected(Struct, frozen=True):
     """Connected networks of the host's interfaces (`protocol direct`), without those of `excluded`."""
 
     name: ProtocolName
+    about: str
     channels: tuple[Channel, ...]
     excluded: tuple[InterfaceName, ...]
 
@@ -82,11 +85,13 @@ class Table(Struct, frozen=True):
 
 
 class Pipe(Struct, frozen=True):
-    """Copies all routes of `table` into the main one of the family."""
+    """Copies routes of `table` into another."""
 
     name: ProtocolName
-    family: Family
+    about: str
     table: str
+    into: str
+    export: Filter = True
 
 
 class Static(Struct, frozen=True):

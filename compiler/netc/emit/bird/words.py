@@ -11,6 +11,7 @@ from netc.emit.bird.filtering import (
     Again,
     All,
     Assign,
+    Begins,
     Call,
     Communities,
     Condition,
@@ -75,6 +76,8 @@ def _value(constant: Constant) -> str:
             return token(number)
         case Community(_, numbers):
             return f"({', '.join(map(token, numbers))})"
+        case Communities(_, asn, _, _, True):
+            return f"[ ({token(asn)}, *) ]"
         case Communities(_, asn, second):
             return f"[ ({token(asn)}, {'*' if second is None else token(second)}, *) ]"
 
@@ -127,6 +130,8 @@ def _condition(condition: Condition) -> str:
     match condition:
         case In(left, of):
             return f"{left} ~ {_set(of)}"
+        case Begins(first, then):
+            return f"bgp_path ~ [= {_set(first)}+{f' {_set(then)}+' if then else ''} =]"
         case Has(community):
             return f"{name(community)} ~ {_list(community)}"
         case Is(left, value):
@@ -137,8 +142,9 @@ def _condition(condition: Condition) -> str:
             return f"{left} > {token(than)}"
         case Defined(attribute):
             return f"defined({attribute})"
-        case Roa(table, verdict):
-            return f"roa_check({roa_table(table)}, net, bgp_path.last) = {verdict}"
+        case Roa(table, verdict, origin):
+            by = "bgp_path.last" if origin is None else token(origin)
+            return f"roa_check({roa_table(table)}, net, {by}) = {verdict}"
         case Not(inner):
             return f"! ({_condition(inner)})"
         case All(conditions):

@@ -15,7 +15,7 @@ from netc.plan.step import PROTOCOL, Step, Word
 
 class PlainTunnel(Device, frozen=True):
     """A tunnel without keys. `remote` is None if there are many peers (6to4). One that carries Ethernet frames has a
-    `hardware_address`: with a new one after each start, its neighbour would send to the old one for up to a minute."""
+    `hardware_address`: if it had another after each start, its neighbour would send to the old one for a minute."""
 
     kind: Kind
     local: IPAddress

@@ -150,6 +150,7 @@ sysctls() { # FILE: writes only values that differ, because /proc/sys may be rea
       file=/proc/sys/$key
       [[ $key != */accept_ra || (-e $file && $(<"$file") == 1) ]] || continue # 1 is the default; another value was set on purpose
       [[ $(<"$file") != "$value" ]] || continue
+      [[ $key != */accept_ra || -w $file ]] || { say "router advertisements for ${key:14:-10} are ignored, because this container may not set accept_ra"; continue; }
       [[ $key != net/ipv6/conf/all/forwarding ]] || keep_advertised || return
       printf '%s\n' "$value" >"$file" || return
     done <"$each"
@@ -256,18 +257,22 @@ read_output() { # COMMAND WORDS…: runs WORDS and stores the output under COMMA
   done < <([[ $2 != each_device ]] || { "${@:2}"; exit; }; exec "${@:2}" 2>/dev/null)
   output["$1"]=$number
 }
-describe() { # COMMAND: `what` it lists, such as link, and `where`, such as " in NAMESPACE"
+describe() { # COMMAND: `what` it lists, such as link, its `family` (4 or 6), and `where`, such as " in NAMESPACE"
   local words
+  family=''
   read -ra words <<<"$1"
   if [[ ${words[0]} != ip ]]; then what=$1 where=''; return; fi
   where='' words=("${words[@]:1}")
   [[ ${words[0]} != -n ]] || { where=" in ${words[1]}"; words=("${words[@]:2}"); }
-  while [[ ${words[0]} == -* ]]; do words=("${words[@]:1}"); done
+  while [[ ${words[0]} == -* ]]; do
+    [[ ${words[0]} != -[46] ]] || family=${words[0]#-}
+    words=("${words[@]:1}")
+  done
   what=${words[0]}
 }
 
 expect() { # COMMAND KEY WORDS…: the output needs a line whose first or second word is KEY and that has each of WORDS
-  local found line words has what where number lacks=''
+  local found line words has what where family number lacks=''
   query "$1"
   read -ra found <<<"${lines_of["$1 $2"]-}"
   for number in "${found[@]}"; do
@@ -285,9 +290,20 @@ expect() { # COMMAND KEY WORDS…: the output needs a line whose first or second
   describe "$1"
   if ((${#found[@]} == 1)) && [[ $what == link ]]; then
     differs "$what $2$where lacks: $lacks"
-  else
+  elif [[ ! $family || "$2 ${*:3}" == @(*:*|*[0-9].[0-9]*.[0-9]*.[0-9]*) ]]; then
     differs "$what $2${3+ (${*:3})}$where is not there"
+  else
+    differs_in_family "$family" "$what $2" "${3+ (${*:3})}$where is not there"
   fi
+}
+differs_in_family() { # 4|6 WHAT REST: no word of it says the family, so it is named. One line names both
+  local i other=$((10 - $1))
+  for i in "${!differences[@]}"; do
+    [[ ${differences[i]} == "$part: $2 of IPv$other$3" ]] || continue
+    differences[i]="$part: $2 of IPv4 and IPv6$3"
+    return
+  done
+  differs "$2 of IPv$1$3"
 }
 has_nothing_else() { # COMMAND LINE KEY WORDS…: a rule or route has no other words than these and those that the kernel adds
   local rest=$2 word i
@@ -316,7 +332,7 @@ strays() { # rules and routes of protocol 77 that no checked part expects: the c
   :
 }
 stray() { # COMMAND LINE, as `strays` prints them: a sentence about them
-  local what where
+  local what where family
   describe "$1"
   printf '%s\n' "${what}s: $what${2% }$where is not from netc"
 }
@@ -354,7 +370,7 @@ sysctls_are() { # FILE of sysctl.d(5), with the same exceptions as `sysctls`
       [[ $key == net* ]] || continue
       [[ $key == */* ]] || key=${key//./\/}
       { read -r there <"/proc/sys/$key"; } 2>/dev/null || continue
-      [[ $there == "$value" ]] || [[ $key == */accept_ra && $there != 1 ]] ||
+      [[ $there == "$value" ]] || [[ $key == */accept_ra && ($there != 1 || ! -w /proc/sys/$key) ]] ||
         differs "sysctl ${key//\//.} is $there, not $value"
     done <"$each"
   done

@@ -25,7 +25,7 @@ congestion_before() { # CONTROL QUEUE: restores the earlier values, except where
   rm -f "$before.new"
   [[ -e $before ]] || return 0
   while read -r file value; do
-    [[ $(<"$file") != "$1" && $(<"$file") != "$2" ]] || printf '%s\n' "$value" >"$file" || return
+    [[ $(<"$file") == "$value" || ($(<"$file") != "$1" && $(<"$file") != "$2") ]] || printf '%s\n' "$value" >"$file" || return
   done <"$before"
   rm "$before"
 }

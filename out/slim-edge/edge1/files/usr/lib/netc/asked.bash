@@ -73,7 +73,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
   for line in "${lines[@]}"; do
     read -ra words <<<"$line"
     case ${words[0]} in
-      interface | mtu | address | gateway | default | ssh | forwarding | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
+      interface | mtu | address | gateway | default | ssh | forwarding | sysctls | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
     esac
   done
   compare_addresses_beside
@@ -188,6 +188,9 @@ compare_forwarding() { # 4|6
   [[ $1 == 4 ]] || file=/proc/sys/net/ipv6/conf/all/forwarding
   { read -r value <"$file"; } 2>/dev/null
   [[ $value == [1-9]* || -w $file ]] || differs_here "forwarding, IPv$1" on "off, and not allowed here" "refused: turn it on where this container is configured"
+}
+compare_sysctls() { # of interfaces that netc makes
+  [[ -w /proc/sys/net/ipv4/conf/default/rp_filter ]] || differs_here "sysctls, net.*" writable read-only "refused: allow them where this container is configured"
 }
 compare_ipv6() {
   local value=''

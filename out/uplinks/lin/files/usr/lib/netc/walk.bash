@@ -15,7 +15,7 @@ not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
 
 dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
   local folder sum last='' known=$store/walked
-  [[ -s /etc/netc/walks ]] || return 0
+  [[ -s /etc/netc/walks ]] && ! is_alone || return 0
   folder=$(mktemp -d /run/netc-walk.XXXXXX) || return # as for `install` (bring.bash)
   copy_filters "$folder" /etc/netc/walks >"$folder/rows"
   sum=$(summed "$folder")
@@ -33,27 +33,35 @@ summed() { # FOLDER: prints a sum of the copies and of netc's files, without cou
     sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
 }
 walk_apart() { # FOLDER with the copies. The files of netc are at their places
-  may_drop "$1" || return 0
+  [[ -e $1/addresses ]] && may_drop "$1" || return 0
   unshare --net bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk "$2"' \
     netc "$libraries" "$1" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
 }
 
 # ---- on the host: copies of what others have loaded, each table in a file of its own
-copy_filters() { # FOLDER WALKS
-  local line lines family table number=100 word names to leaving
-  if [[ $(type -P nft) ]]; then
-    read_lines nft list tables || lines=()
-  else
-    not_asked "packet filters of others" "this needs nft: apt-get install nftables"
-    return
-  fi
+tables_of_others() { # sets `tables` to `FAMILY TABLE`, and `legacy` to the commands whose tables are not of nft
+  local line lines names
+  tables=() legacy=()
+  read_lines nft list tables || return
   for line in "${lines[@]}"; do
-    read -r _ family table <<<"$line"
-    [[ "$family $table" == 'inet netc'?(_*) ]] || copy_table "$1" "$family" "$table" $((number += 1))
+    [[ $line == 'table inet netc'?(_*) ]] || tables+=("${line#table }")
   done
-  for word in iptables ip6tables; do
-    { read -r names <"/proc/net/${word/tables/_tables}_names"; } 2>/dev/null || names=''
-    [[ $names ]] || continue
+  for line in iptables ip6tables; do
+    { read -r names <"/proc/net/${line/tables/_tables}_names"; } 2>/dev/null || names=''
+    [[ ! $names ]] || legacy+=("$line")
+  done
+}
+is_alone() { # netc's filter is the only one
+  local tables legacy
+  tables_of_others 2>/dev/null && ((!${#tables[@]} && !${#legacy[@]}))
+}
+copy_filters() { # FOLDER WALKS
+  local tables legacy table number=100 word to leaving
+  command -v nft >/dev/null || { not_asked "packet filters of others" "this needs nft: apt-get install nftables"; return; }
+  tables_of_others || { not_asked "packet filters of others" "nft does not list its tables"; return; }
+  ((${#tables[@]} || ${#legacy[@]})) || return 0
+  for table in "${tables[@]}"; do copy_table "$1" "${table%% *}" "${table#* }" $((number += 1)); done
+  for word in "${legacy[@]}"; do
     if compgen -G "$1/*.$word-nft" >/dev/null; then
       not_asked "tables of $word-legacy" "this host has tables of $word-nft beside them"
     else

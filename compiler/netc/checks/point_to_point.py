@@ -1,0 +1,38 @@
+"""Point-to-point addresses of tunnels: ours is alone in its subnet, and the peer has one of the same family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from netc.diagnostic import Diagnostic, KeyPath
+from netc.network.derive import is_alone
+from netc.network.interface import Interface, Network
+
+
+def check(network: Network) -> Iterator[Diagnostic]:
+    for interfaces in network.interfaces.values():
+        for interface in interfaces:
+            if interface.origin[0] == "hosts" and interface.peer_addresses:
+                yield from _far(interface)
+
+
+def _far(interface: Interface) -> Iterator[Diagnostic]:
+    seen: dict[int, KeyPath] = {}
+    for index, ip in enumerate(interface.peer_addresses):
+        at: KeyPath = (*interface.where, "peer_address", index)
+        ours = [net for net in interface.addresses if net.version == ip.version and is_alone(net)]
+        bits = 32 if ip.version == 4 else 128
+        twin = seen.setdefault(ip.version, at)
+        if twin != at:
+            what = f"`peer_address` has two IPv{ip.version} addresses, and a peer has one"
+            yield Diagnostic("NC0409", at, what, "leave it out: more of them are `routes`", (twin,))
+        elif ip.version == 6 and ip.is_link_local():
+            what = f"{ip} is link-local, and every interface reaches fe80 addresses of its neighbours anyway"
+            yield Diagnostic("NC0409", at, what, "leave it out")
+        elif len(ours) != 1:
+            what = f"{interface.name} has {len(ours) or 'no'} IPv{ip.version} addresses with /{bits}, and needs one"
+            hint = f"add our own address to `address`, with /{bits}, or leave out `peer_address`"
+            yield Diagnostic("NC0409", at, what, hint, ((*interface.where, "address"),))
+        elif ours[0].ip == ip:
+            what = f"{ip} is our own address on {interface.name}"
+            yield Diagnostic("NC0409", at, what, "write the address of the peer")

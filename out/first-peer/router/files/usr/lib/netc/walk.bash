@@ -1,0 +1,336 @@
+# shellcheck shell=bash disable=SC1091,SC2016,SC2154
+# The same on every host: reviewed once for each release of netc.
+# Sourced by `netc-host` for `install` and `status`. It asks the packet filters of others whether a packet to each opening,
+# forward and published port (/etc/netc/walks) gets through. The packets go from one network namespace to another, and these
+# end with this. One of them has the rulesets of this host, those of others and netc's. On the host itself nothing is loaded
+# or sent.
+
+first=10000 # the source port of the first packet. Each has a port of its own, by which it is found again
+station=02:00:00:00:00:01 # the hardware address of every interface there
+# What follows the first 8 bytes of a TCP header: a SYN without options. For other protocols it is data.
+segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
+
+# A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
+not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
+
+dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
+  local folder sum last='' known=$store/walked
+  [[ -s /etc/netc/walks ]] && ! is_alone || return 0
+  folder=$(mktemp -d /run/netc-walk.XXXXXX) || return # as for `install` (bring.bash)
+  copy_filters "$folder" /etc/netc/walks >"$folder/rows"
+  sum=$(summed "$folder")
+  { read -r last <"$known"; } 2>/dev/null
+  if [[ $last != "$sum" ]]; then
+    walk_apart "$folder" >>"$folder/rows"
+    { echo "$sum" && cat "$folder/rows"; } >"$folder/walked" && mv "$folder/walked" "$known"
+  fi
+  tail -n +2 "$known"
+  rm -rf "$folder"
+}
+summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
+  cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
+    /etc/netc/walks /etc/netc/*.nft /etc/netc/*.rules /etc/netc/parts/docker/up 2>/dev/null |
+    sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
+}
+walk_apart() { # FOLDER with the copies. The files of netc are at their places
+  [[ -e $1/addresses ]] && may_drop "$1" || return 0
+  unshare --net bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk "$2"' \
+    netc "$libraries" "$1" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
+}
+
+# ---- on the host: copies of what others have loaded, each table in a file of its own
+tables_of_others() { # sets `tables` to `FAMILY TABLE`, and `legacy` to the commands whose tables are not of nft
+  local line lines names
+  tables=() legacy=()
+  read_lines nft list tables || return
+  for line in "${lines[@]}"; do
+    [[ $line == 'table inet netc'?(_*) ]] || tables+=("${line#table }")
+  done
+  for line in iptables ip6tables; do
+    { read -r names <"/proc/net/${line/tables/_tables}_names"; } 2>/dev/null || names=''
+    [[ ! $names ]] || legacy+=("$line")
+  done
+}
+is_alone() { # netc's filter is the only one
+  local tables legacy
+  tables_of_others 2>/dev/null && ((!${#tables[@]} && !${#legacy[@]}))
+}
+copy_filters() { # FOLDER WALKS
+  local tables legacy table number=100 word to leaving
+  command -v nft >/dev/null || { not_asked "packet filters of others" "this needs nft: apt-get install nftables"; return; }
+  tables_of_others || { not_asked "packet filters of others" "nft does not list its tables"; return; }
+  ((${#tables[@]} || ${#legacy[@]})) || return 0
+  for table in "${tables[@]}"; do copy_table "$1" "${table%% *}" "${table#* }" $((number += 1)); done
+  for word in "${legacy[@]}"; do
+    if compgen -G "$1/*.$word-nft" >/dev/null; then
+      not_asked "tables of $word-legacy" "this host has tables of $word-nft beside them"
+    else
+      "$word-legacy-save" >"$1/100.$word-legacy" 2>/dev/null || not_asked "tables of $word-legacy" "$word-legacy-save fails"
+    fi
+  done
+  ! grep -qs -e '--match-set ' "$1"/*tables* || ipset save >"$1/sets" 2>/dev/null
+  ip -o address show >"$1/addresses"
+  ip -o -4 route show default >"$1/default4" 2>/dev/null
+  ip -o -6 route show default >"$1/default6" 2>/dev/null
+  while read -r _ _ _ _ _ _ _ to leaving; do
+    [[ $leaving != - || $to == - ]] || ip -o route get "$to"
+  done <"$2" >"$1/routes" 2>/dev/null
+  printf '%s\n' /sys/class/net/* >"$1/interfaces"
+}
+copy_table() { # FOLDER FAMILY TABLE NUMBER
+  local word=iptables file=$1/$4.nft
+  if ! nft -s list table "$2" "$3" >"$file" 2>"$1/said"; then
+    not_asked "table $2 $3" "nft does not list it"
+    rm "$file"
+  elif [[ $2 == ip?(6) ]] && grep -qsE 'managed by iptables-nft|(^|[[:blank:]])xt (match|target) ' "$file" "$1/said"; then
+    [[ $2 == ip ]] || word=ip6tables # nft cannot load all that iptables-nft made
+    rm "$file"
+    "$word-nft-save" -t "$3" 2>/dev/null | grep -v -e '^-A DOCKER-USER .*--comment netc -j ACCEPT' >"$1/$4.$word-nft"
+    grep -q '^COMMIT' "$1/$4.$word-nft" || { not_asked "table $2 $3" "$word-nft-save does not print it"; rm "$1/$4.$word-nft"; }
+  elif [[ $2 == @(arp|bridge|netdev) ]]; then
+    ! grep -qiE 'drop|reject' "$file" || not_asked "table $2 $3" "packets are sent through tables of ip, ip6 and inet alone"
+    rm "$file"
+  fi
+}
+may_drop() { # FOLDER: something of others drops packets
+  { cat "$1"/*.nft "$1"/*tables-* 2>/dev/null || true; } | grep -v 'netc-' | grep -iE 'drop|reject|queue|tarpit' >/dev/null
+}
+
+# ---- in a network namespace: what the packets need of interfaces, addresses and routes
+declare -A holder=() address_of=() length=() leads_to=()
+walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE
+read_addresses() { # FOLDER
+  local name family address rest
+  while read -r _ name family address rest; do
+    [[ $rest == *'scope global'* ]] || continue
+    length[${address%/*}]=${address#*/}
+    address=${address%/*} family=${family/inet6/6} family=${family/inet/4}
+    holder[$address]=${holder[$address]-$name}
+    [[ ${address_of["$name $family"]-} || $rest == *@(temporary|deprecated|tentative)* ]] || address_of["$name $family"]=$address
+  done <"$1/addresses"
+  while read -r address rest; do
+    [[ $address == local || ! " $rest " =~ ' dev '([^ ]+) ]] || leads_to[${address#unicast }]=${BASH_REMATCH[1]}
+  done <"$1/routes"
+}
+default_of() { # FOLDER FAMILY: prints the interface of the default route
+  sed -n '1s/.* dev \([^ ]*\).*/\1/p' "$1/default$2"
+}
+read_walks() { # FOLDER: those of which this host knows what the topology leaves open
+  local what family device source protocol on port to leaving
+  local -A default=()
+  default[4]=$(default_of "$1" 4)
+  default[6]=$(default_of "$1" 6)
+  while read -r what family device source protocol on port to leaving; do
+    [[ $what != '#' ]] || continue
+    [[ $device != - ]] || device=${holder[$on]-${default[$family]}}
+    [[ $on != - ]] || on=${address_of["$device $family"]-}
+    [[ $leaving != - || $to == - ]] || leaving=${leads_to[$to]-}
+    # Without IPv6, or before a link or a LAN is there, no packet comes by it.
+    [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving")
+  done </etc/netc/walks
+  walks=("${walks[@]:0:20000}")
+}
+make_interfaces() { # FOLDER CLIENT: as on the host, by name. The other end of each, with its number as the name, is in CLIENT
+  local name walk words number=0
+  local -A all=()
+  while read -r name; do all[${name##*/}]=1; done <"$1/interfaces"
+  for walk in "${walks[@]}"; do
+    read -ra words <<<"$walk"
+    all[${words[2]}]=1
+    [[ ${words[8]} == - ]] || all[${words[8]}]=1
+  done
+  unset 'all[lo]'
+  for name in "${!all[@]}"; do
+    [[ $name != *[!A-Za-z0-9_.:@+-]* ]] || continue
+    end_of[$name]=end$((number += 1))
+    echo "link add dev $name address $station type veth peer name ${end_of[$name]} netns $2"
+    echo "link set dev $name up"
+  done
+  echo "link set dev lo up"
+}
+make_places() { # FOLDER: prints addresses and routes for `ip -batch`
+  local address walk words everywhere=([4]=0.0.0.0/0 [6]=::/0)
+  for walk in "${walks[@]}"; do
+    read -ra words <<<"$walk"
+    holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
+    [[ ${words[7]} == - ]] || echo "route replace ${words[7]} dev ${words[8]}"
+  done
+  # With their prefixes: rules of others may lead a packet farther, such as to a container.
+  for address in "${!holder[@]}"; do
+    if [[ $address == *:* ]]; then
+      echo "address add $address/${length[$address]-128} dev ${holder[$address]} nodad"
+    else
+      echo "address add $address/${length[$address]-32} dev ${holder[$address]}"
+    fi
+  done
+  for address in 4 6; do
+    walk=$(default_of "$1" "$address")
+    [[ ! $walk ]] || echo "route add ${everywhere[$address]} dev $walk"
+  done
+}
+open_kernel() { # what the kernel itself would drop is not asked
+  local file
+  for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >"$file"; done
+  echo 1 >/proc/sys/net/ipv4/ip_forward
+  echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+  { echo 0 >/proc/sys/net/netfilter/nf_conntrack_checksum; } 2>/dev/null
+}
+
+# ---- the rulesets
+load_filters() { # FOLDER
+  local file what word number
+  [[ ! -e $1/sets ]] || ipset restore -exist -file "$1/sets" || not_asked ipsets "they do not load in a namespace of their own"
+  for file in "$1"/[0-9]*; do
+    what=${file##*.}
+    case $what in
+      nft) nft -f "$file" || not_asked "$(sed -n '1s/ {$//p' "$file")" "it does not load in a namespace of its own" ;;
+      *)
+        word=${what%-*}
+        # What iptables-legacy has is asked as iptables-nft, whose chains can be traced.
+        "$word-nft-restore" -w --noflush "$file" || not_asked "table $(sed -n 's/^\*//p' "$file" | tr '\n' ' ')of $what" "it does not load in a namespace of its own"
+        ;;
+    esac 2>/dev/null
+  done
+  load_own
+}
+load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
+  # shellcheck disable=SC2034 # say prints it
+  local word lines line words part=walk
+  if [[ -e /etc/netc/nftables.nft ]]; then nft -f /etc/netc/nftables.nft; fi
+  for word in iptables ip6tables; do
+    [[ -e /etc/netc/$word.rules ]] || continue
+    source "$libraries/iptables.bash"
+    for line in /etc/netc/sets/*.ipset; do [[ ! -e $line ]] || ipset restore -exist -file "$line"; done
+    "$word-nft-save" 2>/dev/null | replacing_old "/etc/netc/$word.rules" | "$word-nft-restore" -w --noflush
+  done
+  [[ -e /etc/netc/parts/docker/up ]] && source "$libraries/docker.bash" || return 0
+  read_lines sed -n 's/^step \(\(way_\)\?past_docker add .*\)/\1/p' /etc/netc/parts/docker/up
+  for line in "${lines[@]}"; do
+    read -ra words <<<"$line"
+    "${words[@]}" 2>/dev/null
+  done
+}
+count_arrivals() { # at the end of both paths: after all that drops, before a source address changes
+  printf '%s\n' 'table inet netc_walk {
+    set arrived { type inet_service; }
+    chain begins { type filter hook prerouting priority -1000; }
+    chain taken { type filter hook input priority 1000; add @arrived { th sport }; }
+    chain passed { type filter hook postrouting priority 99; iiftype 1 add @arrived { th sport }; }
+  }' | nft -f -
+}
+
+# ---- the packets
+send() { # CLIENT NUMBERS…: in one round, or in several if packets to one address have different sources
+  local number words client=$1 left=("${@:2}") later commands packets device way
+  local -A ways=()
+  while ((${#left[@]})); do
+    ways=() later=() commands='' packets=''
+    for number in "${left[@]}"; do
+      read -ra words <<<"${walks[number]}"
+      way="${words[2]} ${words[3]}"
+      [[ ${ways[${words[5]}]-$way} == "$way" ]] || { later+=("$number"); continue; }
+      packets+="${words[5]} $((first + number))"$'\n'
+      [[ ! ${ways[${words[5]}]-} ]] || continue
+      ways[${words[5]}]=$way device=${end_of[${words[2]}]}
+      [[ ${words[1]} == 4 ]] && commands+="address replace ${words[3]}/32 dev $device"$'\n' || commands+="address replace ${words[3]}/128 dev $device nodad"$'\n'
+      commands+="route replace ${words[5]} dev $device src ${words[3]}"$'\n'
+      commands+="neighbour replace ${words[5]} lladdr $station dev $device nud permanent"$'\n'
+    done
+    printf '%s' "$commands" | in_client "$client" ip -force -batch - >/dev/null 2>&1
+    # bash sends UDP to the number of the packet, and the client's own rules make of it what the packet has to be.
+    printf '%s' "$packets" | in_client "$client" \
+      bash -c 'while read -r to port; do printf "$1" >"/dev/udp/$to/$port"; done' netc "$segment" 2>/dev/null
+    left=("${later[@]}")
+  done
+}
+in_client() { nsenter --net --target "$1" -- "${@:2}"; } # CLIENT COMMAND…
+shape_packets() { # prints the client's rules
+  local number words port header
+  echo 'table inet netc_walk { chain sent { type filter hook output priority -1000; notrack'
+  for number in "${!walks[@]}"; do
+    read -ra words <<<"${walks[number]}"
+    port=$((first + number)) header='ip protocol'
+    [[ ${words[1]} == 4 ]] || header='ip6 nexthdr'
+    header="$header set ${words[4]/tcp/6}"
+    [[ ${words[4]} != udp ]] || header=''
+    echo "meta nfproto ipv${words[1]} udp dport $port udp sport set $port udp dport set ${words[6]} $header accept"
+  done
+  echo '}; }'
+}
+find_missing() { # puts the numbers of packets that did not arrive into `missing`
+  local said number
+  local -A there=()
+  for _ in {1..10}; do # a packet takes no time, and a busy host some
+    sleep 0.05
+    said=$(nft -n list set inet netc_walk arrived) && said=${said#*elements} || return
+    for number in ${said//[!0-9]/ }; do there[$number]=1; done
+    missing=()
+    for number in "${!walks[@]}"; do [[ ${there[$((first + number))]-} ]] || missing+=("$number"); done
+    ((${#missing[@]})) || return 0
+  done
+}
+trace_missing() { # CLIENT FOLDER: sends them again, and puts the chain that dropped each into `dropper`
+  local monitor port chain
+  nft add rule inet netc_walk begins meta nftrace set 1
+  nft -n monitor trace >"$2/trace" 2>/dev/null &
+  monitor=$!
+  sleep 0.3
+  send "$1" "${missing[@]}"
+  sleep 0.5
+  kill "$monitor"
+  awk '
+    / packet: / && match($0, / sport [0-9]+/) { port[$3] = substr($0, RSTART + 7, RLENGTH - 7); next }
+    / packet: / && match($0, /@th,0,[0-9]+ 0x[0-9a-f]+/) { n = split(substr($0, RSTART, RLENGTH), w, " "); port[$3] = substr(w[n], 1, 6); next }
+    ($3 in port) && / policy drop| \(verdict (drop|queue)/ { print port[$3], $4, $5, $6 }' "$2/trace" >"$2/drops"
+  while read -r port chain; do
+    [[ $port != 0x* ]] || port=$((port))
+    ((port < first)) || dropper[port - first]=$chain
+  done <"$2/drops"
+}
+
+walk() { # FOLDER
+  local client missing=() dropper=() number words
+  local -A end_of=()
+  unshare --net sleep 60 &
+  client=$!
+  until [[ ! /proc/$client/ns/net -ef /proc/self/ns/net ]]; do sleep 0.02; done
+  read_addresses "$1"
+  read_walks "$1"
+  if ((${#walks[@]})); then
+    make_interfaces "$1" "$client" >"$1/batch" && make_places "$1" >>"$1/batch"
+    echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
+    ip -force -batch "$1/batch" >/dev/null 2>&1
+    for number in "${!end_of[@]}"; do echo "link set dev ${end_of[$number]} up"; done | in_client "$client" ip -force -batch - >/dev/null 2>&1
+    load_filters "$1"
+    if ! { count_arrivals && shape_packets | in_client "$client" nft -f -; }; then
+      kill "$client"
+      return 1
+    fi
+    open_kernel
+    send "$client" "${!walks[@]}"
+    find_missing
+    ((!${#missing[@]})) || trace_missing "$client" "$1"
+    print_dropped
+  fi
+  kill "$client"
+}
+print_dropped() { # a row for each table and chain
+  local number words packet family chain
+  local -A rows=()
+  for number in "${missing[@]}"; do
+    read -ra words <<<"${walks[number]}"
+    packet="${words[4]} ${words[6]} of ${words[5]}"
+    [[ ${words[4]} == *[!0-9]* ]] || packet="protocol ${words[4]} to ${words[5]}"
+    read -r family chain <<<"${dropper[number]-}"
+    [[ "$family $chain" != 'inet netc '* && $chain != *' netc-'* ]] || continue # as the topology has it
+    chain="${words[0]}"$'\t'"${chain:+chain ${chain#* } of table $family ${chain% *}}"
+    rows[$chain]+="${rows[$chain]+, }$packet"
+  done
+  for chain in "${!rows[@]}"; do
+    if [[ ${chain#*$'\t'} ]]; then
+      printf 'dropped\t%s\t%s\t%s\n' "${chain%$'\t'*}" "${rows[$chain]}" "${chain#*$'\t'}"
+    else
+      not_asked "${chain%$'\t'*}" "${rows[$chain]}: the packet was lost, and no chain says where"
+    fi
+  done | sort
+}

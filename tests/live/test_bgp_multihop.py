@@ -1,0 +1,277 @@
+"""Neighbours behind a provider's gateway: next hops that only the host's own routes know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from live.compiled import compiled, install
+from live.routers import (
+    SOCKET,
+    attributes,
+    begin,
+    best,
+    birdc,
+    faults,
+    kernel_route,
+    meet,
+    neighbour,
+    path,
+    peer,
+    protocols,
+    reached,
+    settled,
+)
+from live.waiting import wait
+
+if TYPE_CHECKING:
+    from live.lab import Host, Lab
+
+pytestmark = pytest.mark.live
+
+NETWORK = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 213000
+prefixes = ["45.10.0.0/23", "2a10:10::/32"]
+profile = "internet"
+{form}
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["203.0.113.10/24", "2001:db8:113::10/64"]
+loopback = ["45.10.0.1/32", "2a10:10::1/128"]
+firewall = {{}}
+
+[hosts.a.bgp]
+table = "{table}"
+"""
+UP = """
+[hosts.a.bgp.peers.up{version}]
+asn = {asn}
+role = "upstream"
+address = "{address}"
+local = "{local}"
+multihop = 2
+{more}
+"""
+CUSTOMER4, CUSTOMER6 = "45.64.0.0/22", "2a10:64::/32"
+DOWNSTREAM = f'prefixes = ["{CUSTOMER4}", "{CUSTOMER6}"]'
+PASSWORD = 'password = { file = "/etc/netc/keys/provider.password" }'
+
+SPEAKER = """
+log stderr all;
+router id 192.0.2.77;
+protocol device {{ scan time 1; }}
+protocol static {{ ipv4; {routes4} }}
+protocol static {{ ipv6; {routes6} }}
+"""
+SESSION = """
+protocol bgp s{version} {{
+    local {local} as {asn};
+    neighbor {remote} as 213000;
+    multihop 2;
+    {more}
+    connect delay time 1;
+    error wait time 1, 2;
+    ipv{version} {{ import all; export all; next hop self on; }};
+}}
+"""
+PATH = "bgp_path.prepend(15169); bgp_path.prepend(20473);"
+
+
+class Provider:
+    """A gateway, and behind it the speaker that all customers have sessions with, and whatever it announces."""
+
+    def __init__(self, lab: Lab, a: Host, asn: int, addresses: dict[int, str], more: str, routes: dict[int, str]):
+        self.gateway, self.speaker = lab.host("gateway"), lab.host("speaker")
+        forward(self.gateway)
+        near = ["203.0.113.10/24", "2001:db8:113::10/64"], ["203.0.113.1/24", "2001:db8:113::1/64"]
+        lab.wire(a, "eth0", self.gateway, "a", a_addresses=near[0], b_addresses=near[1])
+        far = ["10.9.0.2/24", "fd09::2/64"], ["10.9.0.1/24", "fd09::1/64"]
+        lab.wire(self.speaker, "eth0", self.gateway, "speaker", a_addresses=far[0], b_addresses=far[1])
+        for host, four, six in ((a, "203.0.113.1", "2001:db8:113::1"), (self.speaker, "10.9.0.1", "fd09::1")):
+            host.run(["ip", "route", "add", "default", "via", four])
+            host.run(["ip", "-6", "route", "add", "default", "via", six])
+        for net in ("45.0.0.0/8", "2a10::/16"):
+            self.gateway.run(
+                ["ip", "route", "add", net, "via", *(("203.0.113.10",) if "." in net else ("2001:db8:113::10",))]
+            )
+        for net in ("8.8.8.0/24", "169.254.169.0/24", "2600::/32", "2001:19f0::/32", "2605:6400::/32"):
+            self.gateway.run(["ip", "route", "add", net, "via", *(("10.9.0.2",) if "." in net else ("fd09::2",))])
+        for address in (*addresses.values(), "8.8.8.8", "2600::1"):
+            self.speaker.run(["ip", "address", "add", address, "dev", "lo"])
+        self.config = SPEAKER.format(routes4=routes[4], routes6=routes[6])
+        for version, local in addresses.items():
+            remote = near[0][0 if version == 4 else 1].partition("/")[0]
+            self.config += SESSION.format(version=version, local=local, asn=asn, remote=remote, more=more)
+
+    def start(self) -> None:
+        self.speaker.write("/run/netc/speaker.conf", self.config)
+        self.speaker.start(["bird", "-f", "-c", "/run/netc/speaker.conf", "-s", SOCKET, "-P", "/run/netc/bird.pid"])
+
+
+def forward(host: Host) -> None:
+    host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+
+
+def kernel(host: Host, prefix: str, table: str) -> str:
+    return host.run(
+        ["ip", "-6" if ":" in prefix else "-4", "route", "show", prefix, "table", table], check=False
+    ).stdout
+
+
+@pytest.mark.parametrize("table", ["own", "main"])
+def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Path, table: str) -> None:
+    """Vultr's form. Its speaker is known by the default route alone, and announces a prefix that contains itself."""
+    text = NETWORK.format(form="", table=table)
+    private = f"private_asns = 65534\n{PASSWORD}"
+    for version, address, local in (
+        (4, "169.254.169.254", "203.0.113.10"),
+        (6, "2001:19f0:ffff::1", "2001:db8:113::10"),
+    ):
+        text += UP.format(version=version, asn=64515, address=address, local=local, more=private)
+    text += peer("a", "customer", 64999, "downstream", DOWNSTREAM)
+    a = install(lab, "a", compiled(text, tmp_path))
+    a.write("/etc/netc/keys/provider.password", "s3cret\n", 0o600)
+    routes = {
+        4: f"route 8.8.8.0/24 unreachable {{ {PATH} bgp_path.prepend(65534); }};"
+        f"route 9.9.9.0/24 unreachable {{ bgp_path.prepend(65533); {PATH} }};",
+        6: f"route 2600::/32 unreachable {{ {PATH} }};"
+        "route 2001:19f0::/32 unreachable { bgp_path.prepend(20473); };",
+    }
+    addresses = {4: "169.254.169.254", 6: "2001:19f0:ffff::1"}
+    provider = Provider(lab, a, 64515, addresses, 'password "s3cret";', routes)
+    customer = neighbour(lab, "customer", 64999, CUSTOMER4, CUSTOMER6)
+    meet(lab, a, customer, asn=213000)
+    log = begin(a)["a"]
+    provider.start()
+    customer.start()
+    settled(a, provider.speaker, customer.host)
+
+    number = "14000" if table == "own" else "main"
+    nets = {
+        "8.8.8.0/24": "via 203.0.113.1 ",
+        "2600::/32": "via 2001:db8:113::1 ",
+        "2001:19f0::/32": "via 2001:db8:113::1 ",
+    }
+    for net, via in nets.items():
+        wait(lambda net=net, via=via: via in kernel(a, net, number))  # type: ignore[misc]
+    assert path(a, "8.8.8.0/24") == "64515 65534 20473 15169"
+    assert not path(a, "9.9.9.0/24"), "a private ASN that nobody declared"
+    for source, there in (("45.10.0.1", "8.8.8.8"), ("2a10:10::1", "2600::1")):
+        wait(lambda source=source, there=there: reached(a, source, there))  # type: ignore[misc]
+    # Private ASNs go no further, in neither direction.
+    wait(lambda: path(customer.host, "8.8.8.0/24") == "213000 20473 15169")
+    wait(lambda: path(customer.host, "2001:19f0::/32") == "213000 20473")
+    for net in (CUSTOMER4, CUSTOMER6):
+        wait(lambda net=net: path(provider.speaker, net) == "213000")  # type: ignore[misc]
+    wait(lambda: reached(customer.host, customer.four, "8.8.8.8"))
+    wait(lambda: reached(customer.host, customer.six, "2600::1"))
+    # The kernel's routes go to no neighbour.
+    assert not path(customer.host, "0.0.0.0/0")
+    assert "203.0.113.0" not in birdc(customer.host, "show route")
+
+    # Without a way to the next hop there is no route: packets follow shorter prefixes, and nobody gets it.
+    a.run(["ip", "-6", "route", "del", "default"])
+    wait(lambda: kernel(a, "2600::/32", number) == "")
+    wait(lambda: not path(customer.host, "2600::/32"))
+    assert "via 203.0.113.1" in kernel(a, "8.8.8.0/24", number)
+    a.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:113::1"])
+    wait(lambda: protocols(a)["peer-up6"] == "Established")
+    wait(lambda: "via 2001:db8:113::1" in kernel(a, "2600::/32", number))
+
+    # The gateway moves, and the routes move with it.
+    provider.gateway.run(["ip", "address", "add", "203.0.113.2/24", "dev", "a"])
+    a.run(["ip", "route", "replace", "default", "via", "203.0.113.2"])
+    wait(lambda: "via 203.0.113.2" in kernel(a, "8.8.8.0/24", number))
+    assert faults(log.said()) == []
+
+
+REFLECTED = """
+internal = "reflectors"
+reflectors = "c"
+
+[igp]
+kind = "ospf"
+over = ["ab", "bc"]
+"""
+MORE = """
+[hosts.b]
+id = 2
+addresses = "198.51.100.2/24"
+loopback = ["45.10.0.2/32", "2a10:10::2/128"]
+bgp = {}
+
+[hosts.c]
+id = 3
+addresses = "198.51.100.3/24"
+loopback = ["45.10.0.3/32", "2a10:10::3/128"]
+[hosts.c.bgp]
+
+[links.ab]
+kind = "vxlan"
+between = ["a", "b"]
+ends.a.address = ["10.127.0.0/31", "fe80::a/64"]
+ends.b.address = ["10.127.0.1/31", "fe80::b/64"]
+
+[links.bc]
+kind = "vxlan"
+between = ["b", "c"]
+ends.b.address = ["10.127.0.2/31", "fe80::b/64"]
+ends.c.address = ["10.127.0.3/31", "fe80::c/64"]
+"""
+
+
+def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_path: Path) -> None:
+    """BuyVM's form, at one of three routers of ours: next hops of the provider are resolved by the host's routes, and
+    next hops of our own routers by the IGP, never by the default route."""
+    text = NETWORK.format(form=REFLECTED, table="main").replace(
+        '"203.0.113.10/24",', '"198.51.100.1/24", "203.0.113.10/24",'
+    )
+    for version, address, local in (
+        (4, "169.254.169.179", "203.0.113.10"),
+        (6, "2605:6400:ffff::2", "2001:db8:113::10"),
+    ):
+        text += UP.format(version=version, asn=53667, address=address, local=local, more=PASSWORD)
+    text += MORE + peer("c", "far", 213077, "upstream")
+    trees = compiled(text, tmp_path)
+    a, b, c = (install(lab, name, trees) for name in "abc")
+    a.write("/etc/netc/keys/provider.password", "s3cret\n", 0o600)
+    inside = lab.switch("inside")
+    for number, host in enumerate((a, b, c), 1):
+        inside.plug(host, "in0", f"198.51.100.{number}/24")
+    routes = {4: f"route 8.8.8.0/24 unreachable {{ {PATH} }};", 6: f"route 2600::/32 unreachable {{ {PATH} }};"}
+    addresses = {4: "169.254.169.179", 6: "2605:6400:ffff::2"}
+    provider = Provider(lab, a, 53667, addresses, 'password "s3cret";', routes)
+    provider.gateway.run(["ip", "address", "add", "203.0.113.3/24", "dev", "a"])
+    a.run(["ip", "route", "add", "169.254.169.179/32", "via", "203.0.113.3"])
+    far = neighbour(lab, "far", 213077, "45.77.0.0/24", "2a10:77::/48")
+    meet(lab, c, far, asn=213000)
+    logs = begin(a, b, c)
+    provider.start()
+    far.start()
+    settled(a, b, c, provider.speaker, far.host)
+
+    wait(lambda: "via 203.0.113.3 " in kernel(a, "8.8.8.0/24", "main"))
+    for host in (b, c):
+        for net in ("8.8.8.0/24", "2600::/32"):
+            wait(lambda host=host, net=net: kernel_route(host, net).get("dev") == ("vx-a" if host is b else "vx-b"))  # type: ignore[misc]
+    for source, there in (("45.10.0.3", "8.8.8.8"), ("2a10:10::3", "2600::1")):
+        wait(lambda source=source, there=there: reached(c, source, there))  # type: ignore[misc]
+    for net in ("45.77.0.0/24", "2a10:77::/48"):
+        wait(lambda net=net: kernel_route(a, net).get("dev") == "vx-b")  # type: ignore[misc]
+    assert attributes(c, "8.8.8.0/24")["next_hop"] == "45.10.0.1"
+    wait(lambda: reached(a, "45.10.0.1", far.four))
+
+    # The IGP loses c, and the default route does not stand in for it.
+    b.run(["ip", "link", "set", "vx-c", "down"])
+    wait(lambda: "unreachable" in best(a, "45.77.0.0/24") or not best(a, "45.77.0.0/24"))
+    for net in ("45.77.0.0/24", "2a10:77::/48"):
+        wait(lambda net=net: kernel(a, net, "main") == "")  # type: ignore[misc]
+    assert faults("".join(log.said() for log in logs.values())) == []

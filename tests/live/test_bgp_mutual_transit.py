@@ -1,0 +1,117 @@
+"""Mutual transit, as everybody in DN42 gives it: each network exports all its routes to the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from live.compiled import compiled, install
+from live.routers import (
+    HERE,
+    NETWORK,
+    THERE,
+    attributes,
+    begin,
+    best,
+    birdc,
+    faults,
+    meet,
+    neighbour,
+    path,
+    peer,
+    reached,
+    router,
+    settled,
+)
+from live.waiting import wait, within
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from live.lab import Lab
+
+pytestmark = pytest.mark.live
+
+OTHER_ASN = 4242420100
+WEST, EAST, UP = 4242420001, 4242420002, 4242420003
+WEST4, WEST6 = "172.20.8.0/24", "fd00:8::/48"
+EAST4, EAST6 = "172.20.9.0/24", "fd00:9::/48"
+UP4, UP6 = "172.20.10.0/24", "fd00:10::/48"
+
+
+def with_neighbours(at: str, *names_and_asns: tuple[str, int, str], role: str) -> str:
+    """The first is on `mid0`, and speaks from the other end of what `meet` would wire."""
+    said = ""
+    for number, (name, asn, of) in enumerate(names_and_asns):
+        table = peer(at, name, asn, of or role, device="mid0" if number == 0 else f"ext{number - 1}")
+        said += table if of or role else table.replace('role = ""\n', "")
+    return said
+
+
+def two_networks(folder: Path, role: str) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Ours, with router a, and another one, with router z: netc compiles both."""
+    ours = NETWORK + router("a", 1)
+    ours += with_neighbours("a", ("other", OTHER_ASN, ""), ("west", WEST, ""), ("up", UP, "upstream"), role=role)
+    theirs = NETWORK + router("z", 2) + with_neighbours("z", ("us", 4242422547, ""), ("east", EAST, ""), role=role)
+    for ours_has, they_have in (
+        ("172.20.16.", "172.20.17."),
+        ("fd42:1:", "fd42:2:"),
+        ("asn = 4242422547\nprefixes", f"asn = {OTHER_ASN}\nprefixes"),
+    ):
+        theirs = theirs.replace(ours_has, they_have)
+    swapped = theirs.partition("[hosts.z.bgp.peers.us]")
+    us, rest = swapped[2].split("[hosts.z.bgp.peers.east]")
+    us = us.replace(HERE, "fe80::XX").replace(f'"{THERE}"', f'"{HERE}"').replace("fe80::XX", THERE)
+    theirs = f"{swapped[0]}{swapped[1]}{us}[hosts.z.bgp.peers.east]{rest}"
+    return compiled(ours, folder / "ours"), compiled(theirs, folder / "theirs")
+
+
+class Net:
+    """west and up have sessions with a, and east with z. up is an upstream of a, by RFC 9234."""
+
+    def __init__(self, lab: Lab, folder: Path, role: str) -> None:
+        ours, theirs = two_networks(folder, role)
+        self.a, self.z = install(lab, "a", ours), install(lab, "z", theirs)
+        lab.wire(self.a, "mid0", self.z, "mid0", a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
+        self.west = neighbour(lab, "west", WEST, WEST4, WEST6)
+        self.east = neighbour(lab, "east", EAST, EAST4, EAST6)
+        self.up = neighbour(lab, "up", UP, UP4, UP6)
+        more = f"local role {role};" if role else ""
+        meet(lab, self.a, self.west, more=more)
+        meet(lab, self.a, self.up, "ext1", more="local role provider;")
+        meet(lab, self.z, self.east, asn=OTHER_ASN, more=more)
+        self.logs = begin(self.a, self.z)
+        for far in (self.west, self.east, self.up):
+            far.start()
+        settled(self.a, self.z, self.west.host, self.east.host, self.up.host)
+
+
+def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path) -> None:
+    net = Net(lab, tmp_path, "")
+    west, east, up = net.west, net.east, net.up
+    for prefix in (WEST4, WEST6):
+        wait(lambda prefix=prefix: path(east.host, prefix) == f"{OTHER_ASN} 4242422547 {WEST}")  # type: ignore[misc]
+        wait(lambda prefix=prefix: path(up.host, prefix) == f"4242422547 {WEST}")  # type: ignore[misc]
+    for prefix in (EAST4, EAST6):
+        wait(lambda prefix=prefix: path(west.host, prefix) == f"4242422547 {OTHER_ASN} {EAST}")  # type: ignore[misc]
+    for prefix in (UP4, UP6):
+        wait(lambda prefix=prefix: path(east.host, prefix) == f"{OTHER_ASN} 4242422547 {UP}")  # type: ignore[misc]
+    assert "172.20.17.0/27" in birdc(west.host, "show route")
+    for source, there in ((west.four, east.four), (west.six, east.six)):
+        wait(lambda source=source, there=there: reached(west.host, source, there))  # type: ignore[misc]
+
+    # No role, and so no mark of RFC 9234 that makes a third network drop the route.
+    for host, name in ((net.a, "peer-other"), (net.z, "peer-us")):
+        assert "Role" not in birdc(host, f"show protocols all '{name}'")
+    assert "otc" not in best(east.host, WEST4)
+    assert attributes(net.a, EAST4)["large_community"] == "(4242422547, 1, 4)"
+    assert faults("".join(log.said() for log in net.logs.values())) == []
+
+
+def test_peers_by_rfc_9234_lose_what_lies_beyond(lab: Lab, tmp_path: Path) -> None:
+    """What the default of DN42 is for, and that the test above could fail."""
+    net = Net(lab, tmp_path, "peer")
+    wait(lambda: path(net.z, "172.20.16.0/27"))
+    assert not within(5, lambda: path(net.east.host, WEST4))
+    assert not path(net.west.host, EAST4)
