@@ -354,3 +354,12 @@ def test_a_neighbour_of_the_as_is_a_place() -> None:
     assert dn42('from = "hkg.peers.east"\nto = "hkg"\nonly = ["22/tcp", "22601/udp", "51822/udp", "51823/udp"]') == []
     assert "NC3002" in dn42('from = "hkg.peers.west"\nto = "hkg"\nonly = "22/tcp"')[0]
     assert "NC3002" in dn42('from = "hkg"\nto = "anycast.dsn:53/udp"\narrives = "lax"')[0]
+
+
+def test_what_a_host_may_learn_of_others_is_not_supposed() -> None:
+    """`learn`: programs of a host may make routes that the other routers hear of."""
+    learning = {"[hosts.fra.bgp]\n": '[hosts.fra.bgp]\nlearn = "fdbc:f9dc:67ad:77::/64"\n'}
+    [said] = dn42('from = "nyc"\nto = "fdbc:f9dc:67ad:77::1"\narrives = false', learning)
+
+    assert said.startswith("NC3003")
+    assert dn42('from = "nyc"\nto = "fdbc:f9dc:67ad:78::1"\narrives = false', learning) == []

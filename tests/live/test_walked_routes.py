@@ -28,6 +28,8 @@ OVER = str([pair.replace(" ", "") for pair in LINKS])
 OSPF = f'[igp]\nkind = "ospf"\nover = {OVER}\n'
 BABEL = f'[igp]\nkind = "babel"\nover = {OVER}\n'
 MEMBERS = "members = { base = 4225470000 }\n"
+SIX = "confederation, links without IPv4"
+OWN = "mesh, own tables"
 FORMS = {
     "confederation": f'internal = "confederation"\nnext_hop = "recursive"\n{MEMBERS}{OSPF}',
     "confederation by MED": f'internal = "confederation"\nnext_hop = "med"\n{MEMBERS}over = {OVER}\n',
@@ -35,16 +37,19 @@ FORMS = {
     "fake": f'internal = "fake-confederation"\n{MEMBERS}over = {OVER}\n',
     "mesh": f'internal = "mesh"\n{OSPF}',
     "reflectors": f'internal = "reflectors"\nreflectors = ["a", "c"]\n{OSPF}',
+    OWN: f'internal = "mesh"\n{OSPF}',
+    SIX: f'internal = "confederation"\nnext_hop = "recursive"\n{MEMBERS}{OSPF}',
 }
-"""The six forms."""
+"""The six forms, a routing table of BIRD's own, and IPv4 over links that have none."""
 
 
 def topology(form: str) -> str:
     text = NETWORK + FORMS[form]
     text += "".join(router(name, id, f'prefixes = "fd42:1:0:{id}::/64"') for id, name in enumerate(NAMES, 1))
     for n, (pair, cost) in enumerate(LINKS.items()):
+        four = "" if form == SIX else f'"10.99.{n}.{{}}/31", '
         ends = [
-            f'ends.{name}.address = ["10.99.{n}.{i}/31", "fe80::{n}:{i + 1}/64"]' for i, name in enumerate(pair.split())
+            f'ends.{name}.address = [{four.format(i)}"fe80::{n}:{i + 1}/64"]' for i, name in enumerate(pair.split())
         ]
         text += link(*pair.split(), f"cost = {cost}", *ends)
     return text

@@ -151,7 +151,8 @@ class Routers:
     def _by_igp(self, host: HostName, family: Family) -> Reached:
         """Next hops are loopbacks. In a fake confederation the shorter path of members comes first."""
         router, _ = self.known[host]
-        paths = self.distances(host, family)
+        over_six = router.system is not None and router.system.four_over_six
+        paths = self.distances(host, 6 if over_six else family)
         heard = _shortest(host, self._by_sessions, 3)
         fake = router.system is not None and router.system.form == "fake"
         return {

@@ -205,7 +205,11 @@ def _held(part: Part, host: HostName, found: dict[Place, Stack]) -> None:
     for fact in part.facts:
         match fact:
             case Address():
-                found[host, fact.namespace].devices[fact.device].networks.append(fact.network)
+                stack = found[host, fact.namespace]
+                stack.devices[fact.device].networks.append(fact.network)
+                if fact.peer is not None and fact.peer.version == 4:
+                    ip, own = IPNetwork(fact.peer), int(fact.network.ip)
+                    _way(stack, ip, fact.device, MAIN, part.origin, source=own, connected=True)
             case Loopback():
                 found[host, None].devices[LO].networks.append(fact.network)
             case Carrier():
