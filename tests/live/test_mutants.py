@@ -17,6 +17,7 @@ from live.test_agreement import drawn, example
 from mixed import Mixed
 from mutants import Mutant, mutants, told_apart
 from netc.pipeline import plan
+from netc.plan.facts import PlainTunnel, Wireguard
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
 from netc.walk.journey import Neighbour, Start, Stranger, journey
@@ -82,6 +83,9 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
 
 def _is_sendable(paper: World, start: Start, packet: Packet) -> bool:
     if isinstance(start, Stranger) and _is_next(paper, packet.family, packet.source):
+        return False
+    of_tunnels = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
+    if packet.dport in of_tunnels:  # the kernel has the socket, and nobody can listen beside it
         return False
     return packet.protocol in (TCP, UDP) and not isinstance(start, Neighbour)
 

@@ -74,7 +74,7 @@ def world(plans: Iterable[HostPlan], **supposed: Any) -> World:
 
 
 def _joined(made: World) -> Iterator[tuple[Stack, Device, End]]:
-    """Tunnels between two of our hosts, over which packets get both ways."""
+    """Tunnels between two of our hosts, over which packets get there and back."""
     for stack, device in made.devices():
         far = far_end(made, stack, device) if stack.place[1] is None else None
         if far and _works(made, stack, device.name) and _works(made, *_named(far)):
