@@ -245,6 +245,10 @@ class Host:
                 self._up(self.find("link", place, name), None)
             case ("-4" | "-6" as flag, "address", "add" | "replace", net, "dev", name):
                 self._address(int(flag[1]), net, name, place)
+            case ("-4" | "-6" as flag, "address", "add" | "replace", net, "peer", far, "dev", name, *_) if (
+                IPNetwork(net).size == IPNetwork(far).size == 1
+            ):
+                self._address(int(flag[1]), net, name, place)
             case ("-6", "address", "add", net, "dev", name, "nodad"):
                 self._address(6, net, name, place)
             case ("-4" | "-6" as flag, "route", "add", "unreachable", to, *options):

@@ -143,7 +143,7 @@ def test_removing_a_link_changes_its_two_hosts_and_no_other_part_of_them(topolog
     with_it, without = compiled(document(topology)), compiled(document(topology | {"links": rest}))
     changed = {host for host in with_it if with_it[host] != without[host]}
     shared = re.compile(
-        r"MANIFEST|files/(etc/netc/(order|secrets|target)"
+        r"MANIFEST|files/(etc/netc/(bird\.conf|order|secrets|target)"
         r"|etc/systemd/(system/netc\.target|network.*)|usr/lib/.*|etc/iproute2/.*)"
     )
 

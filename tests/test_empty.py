@@ -28,8 +28,10 @@ JUDGED = {
 UNSEEN = {
     "acknowledge",
     "forwards/*/on",
+    "hosts/*/bgp/peers/*/private_asns",
     "hosts/*/bgp/peers/*/require",
     "hosts/*/bridges/*/publish/on",
+    "hosts/*/tunnels/*/peer_address",
     "links/*/ends/*/allowed_ips",
 }
 """Lists that no topology of these has: tests/diagnostics/NC0126-empty.toml has all but the first."""

@@ -189,8 +189,9 @@ def test_main_is_no_default_table() -> None:
     ("written", "sentence"),
     [
         (
-            "bgp_large_community.add(FROM_PEER);",
-            "FROM_PEER is the large community (4242422547, 1, 2): the route came from a peer or a route server.",
+            "bgp_large_community.add(FROM_MUTUAL_TRANSIT);",
+            "FROM_MUTUAL_TRANSIT is the large community (4242422547, 1, 4): the route came from a neighbour with "
+            "mutual transit.",
         ),
         (
             "if GRACEFUL_SHUTDOWN ~ bgp_community then bgp_local_pref = 0;",

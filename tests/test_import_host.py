@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -140,8 +141,9 @@ def test_a_hostile_host_writes_nothing_but_what_passes_its_type(tmp_path: Path, 
     printed = done.stdout + done.stderr
     assert not any(not letter.isprintable() and letter != "\n" for letter in printed)
     assert (KEY in printed, "hunter22" in printed, "Traceback" in printed) == (False, False, False)
-    assert not any(line.lstrip().startswith("::") for line in printed.splitlines())
-    assert len(printed) < 60_000
+    # `:::` begins another place of a diagnostic, and no command of a CI runner.
+    assert not any(re.match(r"\s*::(?!:)", line) for line in printed.splitlines())
+    assert len(printed) < 70_000
     if done.returncode == 0:
         text = (tmp_path / "topo.toml").read_text()
         assert (KEY in text, "hunter22" in text, text.isascii(), len(text) < 10_000) == (False, False, True, True)

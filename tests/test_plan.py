@@ -22,7 +22,7 @@ from netc.language.names import HostName, HostPath, Label, Name, PartName
 from netc.language.values import Endpoint, Port, Ports
 from netc.network.interface import Peer
 from netc.plan import bgp, host_plan, ruleset
-from netc.plan.facts import FACTS, Fact, Router, Ruleset, docker
+from netc.plan.facts import FACTS, Address, Fact, Router, Ruleset, docker
 from netc.plan.host_plan import HostPlan, Part, Share
 from netc.plan.join import join
 from netc.plan.text import as_text
@@ -41,15 +41,20 @@ def full() -> HostPlan:
 
 
 def with_all_of_bird(router: Fact) -> Fact:
+    if isinstance(router, Address) and router.network.version == 4:
+        return replace(router, peer=IPAddress("172.22.119.1"))
     if not isinstance(router, Router):
         return router
     assert router.system
     (server, *files) = router.system.roa
     roa = (replace(server, password=HostPath("/etc/netc/keys/rtr")), *files)
-    sessions = (replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions)
-    keys: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
-    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **keys) for way in router.igp)
-    system = replace(router.system, roa=roa)
+    sessions = [replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions]
+    sessions = [replace(one, private_asns=(64512,)) if one.kind == "upstream" else one for one in sessions]
+    # At an exchange, where a session over IPv6 carries IPv4 too.
+    sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
+    ways: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
+    babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **ways) for way in router.igp)
+    system = replace(router.system, roa=roa, private_asns=(64512, 64513))
     return replace(router, system=system, sessions=tuple(sessions), igp=(*router.igp, *babel))
 
 

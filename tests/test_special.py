@@ -27,6 +27,7 @@ PLACES: dict[str, Place] = {
     "hosts.*.tunnels.*.peer.endpoint": "dialled",
     "hosts.*.tunnels.*.peer.allowed_ips": "carried",
     "hosts.*.tunnels.*.open.from": "sender",
+    "hosts.*.tunnels.*.peer_address": "router",
     "hosts.*.namespaces.*.address": "held",
     "hosts.*.namespaces.*.access": "held",
     "hosts.*.namespaces.*.dns": "resolver",
@@ -132,7 +133,7 @@ def listed(new: Any) -> Any:
 
 
 LENGTHS = {4: "/32", 6: "/128"}
-ALONE = ("dns", "local", "remote", "endpoint", "snat", "router_id", "rtr", "to")
+ALONE = ("dns", "local", "peer_address", "remote", "endpoint", "snat", "router_id", "rtr", "to")
 
 
 @pytest.mark.parametrize("key", PLACES)

@@ -179,7 +179,7 @@ def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Netw
     what += ", and BIRD does not find a neighbour by a route"
     hint = "write `multihop = 2`: it is behind another router"
     if is_tunnel:
-        hint = f'write `tunnel = "{by.origin[-1]}"`, and `peer_address = "{peer.address}"` there in place of the route'
+        hint = f"use `tunnel` here, and `peer_address` in {by.origin[-1]} in place of the route"
     yield Diagnostic("NC2202", (*where, "address"), what, hint, (by.where,))
 
 
@@ -208,7 +208,7 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     own = next((net for net in tunnel.addresses if net.version == peer.address.version), None)
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
     if own and is_alone(own) and not tunnel.peer_addresses:
-        hint = f'write `peer_address = "{peer.address}"` in {peer.tunnel}'
+        hint = f'write `peer_address = "{peer.address}"` in [{dotted(tunnel.where)}]'
         if IPNetwork(peer.address) in tunnel.routes:
             hint += " in place of the route"
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:

@@ -27,9 +27,9 @@ FREE = "write a number from 20000 to 29999: netc uses none of them"
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
+    ids = frozenset(table.id for table in network.topology.hosts.values())
     for host, interfaces in network.interfaces.items():
         inner = next((one.where for one in interfaces if one.name in nested(host, network).marked), None)
-        ids = frozenset(table.id for table in network.topology.hosts.values())
         yield from _derived(interfaces, uplinks(host, network), splits(host, network), inner, ids)
         tables: dict[int, Interface] = {}
         priorities: dict[int, Interface] = {}

@@ -12,6 +12,7 @@ from netc.language.topology import Topology
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
+from netc.network.once import once
 from netc.network.profiles import REFUSED, WORLD, is_refused
 from netc.network.speakers import families, loopback, speakers
 
@@ -48,6 +49,7 @@ def private_asns(peer: BgpPeer, bgp: Bgp) -> tuple[int, ...]:
     return tuple(sorted({asn for asn in (peer.asn, *peer.private_asns) if is_refused(asn, bgp.profile)}))
 
 
+@once
 def all_private_asns(topology: Topology) -> tuple[int, ...]:
     """Those of all neighbours of the AS."""
     bgp = topology.bgp

@@ -34,6 +34,7 @@ from netc.emit.bird.router import (
     within,
 )
 from netc.language.values import Family
+from netc.network.once import once
 from netc.plan.bgp import System
 from netc.plan.facts import Router
 
@@ -55,6 +56,7 @@ def functions(router: Router) -> tuple[Function, ...]:
     return (*rejecting, *measured, clean_import(system), clean_export(system))
 
 
+@once
 def _begun(router: Router) -> tuple[tuple[int, ...], ...]:
     external = [session for session in router.sessions if is_outer(session) and session.kind != "collector"]
     return tuple(sorted({session.private_asns for session in external}))

@@ -13,6 +13,7 @@ from netc.emit.bird.filtering import (
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
+from netc.network.once import once
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session
 from netc.plan.facts import Router
 
@@ -70,6 +71,7 @@ def is_multihop(session: Session) -> bool:
     return is_outer(session) and not session.direct and session.kind != "collector"
 
 
+@once
 def hop_families(router: Router) -> tuple[Family, ...]:
     """The families of next hops that multihop neighbours may announce."""
     found: set[Family] = set()
