@@ -190,7 +190,7 @@ def _names(value: Name) -> Iterator[Name]:
         yield PublicKey(base64.b64encode(bytes((raw[0] ^ 1, *raw[1:]))).decode())
         return
     number = re.sub(r"[0-9]", lambda digit: str(int(digit[0]) ^ 1), value, count=1)  # of a place, by its address
-    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}", number):
+    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}", number, value.replace(" ", "-")):
         try:
             if text != value:
                 yield type(value)(text)
