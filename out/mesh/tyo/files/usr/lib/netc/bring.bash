@@ -389,11 +389,7 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
   fi
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
   if [[ -e $1/etc/netc/walks ]]; then
-<<<<<<< HEAD
-    # Copies of rulesets that are gone with the trial. /run is root's own and in memory. Another folder may be full, or writable for others.
-=======
     # Copies of rulesets that are gone with the trial. /run is root's own and in memory, where no other user can write.
->>>>>>> origin/main
     folder=$(mktemp -d /run/netc-walk.XXXXXX) || return
     # shellcheck source=/dev/null
     source "$1/usr/lib/netc/walk.bash" && copy_filters "$folder" "$1/etc/netc/walks" >"$folder/rows"
