@@ -344,6 +344,8 @@ def verbs(topo: Path) -> list[str]:
         "new": [[fresh]],
         "plan": [[topo, host]],
         "schema": [[]],
+        "exposure": [[topo], [topo, str(host), "--json"]],
+        "trace": [[topo, "internet", str(host)], [topo, "internet", str(host), "--json"]],
     }
     assert VERBS.keys() - {"import"} == words.keys()
     ran = [netc(verb, *rest) for verb, several in words.items() for rest in several]

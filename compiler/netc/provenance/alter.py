@@ -7,6 +7,7 @@ them (`("links", "home", "ends", "edge", "port")`).
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -188,7 +189,8 @@ def _names(value: Name) -> Iterator[Name]:
         raw = base64.b64decode(value)
         yield PublicKey(base64.b64encode(bytes((raw[0] ^ 1, *raw[1:]))).decode())
         return
-    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}"):
+    number = re.sub(r"[0-9]", lambda digit: str(int(digit[0]) ^ 1), value, count=1)  # of a place, by its address
+    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}", number, value.replace(" ", "-")):
         try:
             if text != value:
                 yield type(value)(text)

@@ -1,0 +1,60 @@
+"""What paper says of packets, kernels do: examples and random topologies, packets at the edges of classes."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+import night
+from examples import ROOT
+from live.agreement import agreed
+from live.needs import LIVE, missing, require
+from mixed import Mixed, accepted, with_pairs, with_pairs_in
+from netc.pipeline import understand
+
+pytestmark = pytest.mark.live
+
+DRAWN = 800 if night.is_night() else 40
+PACKETS = 25
+AS = {"bgp", "igp", "anycast"}
+"""Routes of BIRD are not walked yet."""
+
+
+def example(name: str) -> Mixed:
+    """With keys that somebody has, and without what only systemd makes."""
+    folder = ROOT / "examples"
+    text = re.sub(r"(?s)# All packets of this service.*", "", (folder / f"{name}.toml").read_text())
+    text, private = with_pairs(text)
+    files = {path.name: with_pairs_in(path.read_text(), private) for path in folder.glob("*.[ct]*")}
+    topology = tomllib.loads(text)
+    for host in topology["hosts"].values():
+        host.setdefault("tunnels", {})
+    return Mixed(name, text, topology, files, understand(text, name, files.__getitem__).network, private)
+
+
+def drawn(seed: str) -> Iterator[Mixed]:
+    """Without an AS."""
+    return (made for made in accepted(seed, is_lab=True) if not AS & made.topology.keys())
+
+
+@pytest.mark.parametrize("name", ["start", "slim-edge", "seedbox", "laptop", "laptop-iptables"])
+def test_examples_do_what_paper_says(name: str) -> None:
+    require(missing(LIVE))
+    found = agreed(example(name), 60)
+    print(found.figures)
+
+    assert found.differences == []
+    assert found.arrived > 10
+
+
+@pytest.mark.parametrize("seed", [f"{night.seed()}-agree-{n}" for n in range(DRAWN)])
+def test_random_topologies_do_what_paper_says(seed: str) -> None:
+    require(missing(LIVE))
+    found = agreed(next(islice(drawn(seed), 1)), PACKETS)
+    print(found.figures)
+
+    assert found.differences == []
