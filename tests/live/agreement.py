@@ -550,6 +550,7 @@ class Scene:
             yield f"{host.name} {name}", host, name, False
 
     def sent(self, probes: list[Probe]) -> dict[int, Seen]:
+        self._neighbours(probes)
         self.warm()
         ports = {
             protocol: ",".join(
@@ -582,6 +583,21 @@ class Scene:
             started.stop()
             self._watched(name, started, seen)
         return seen
+
+    def _neighbours(self, probes: list[Probe]) -> None:
+        """Who on an uplink has an IPv6 address of a probe. Of IPv4 the world answers for all (proxy_arp)."""
+        asked = {end for p in probes if p.packet.family == 6 for end in (p.packet.source, p.packet.to)}
+        for plan in self.paper.plans.values():
+            stack = self.paper.stacks[plan.host, None]
+            for number, wire in enumerate(plan.around.wires):
+                device, far = stack.devices[wire.device], f"{plan.host[:8]}-{number}"
+                nets = [net for net in device.networks if net.version == 6]
+                near = {ip for ip in asked if any(net.first <= ip <= net.last for net in nets)}
+                near -= {ip for _, ip in stack.local}
+                if near:
+                    self._in_world(f"sysctl -qw net.ipv6.conf.{far}.proxy_ndp=1")
+                self._in_world(*(f"ip neighbour replace proxy {IPAddress(ip, 6)} dev {far}" for ip in sorted(near)))
+        self._flush()
 
     def place_of(self, start: Start, packet: Packet) -> str:
         match start:
@@ -748,7 +764,7 @@ def _source(paper: World, chance: random.Random, family: int, start: Start, scen
             held = any((family, found) in stack.local for stack in paper.stacks.values())
             ip = IPAddress(max(found, 1), family)
             fine = public(ip) and not held and not ip.is_multicast() and not ip.is_reserved() and int(ip) > 1 << 24
-            return found if fine and not _is_ours(paper, family, found) and not _is_next(paper, family, found) else None
+            return found if fine and not _is_ours(paper, family, found) else None
         case _:
             if (start.place, start.device) in scene.containers:
                 own = scene.containers[start.place, start.device][2].get(family)
@@ -756,14 +772,6 @@ def _source(paper: World, chance: random.Random, family: int, start: Start, scen
             nets = [net for net in paper.stacks[start.place].devices[start.device].networks if net.version == family]
             near = [net.first + 77 for net in nets if net.size > 256 and not net.ip.is_link_local()]
             return chance.choice([*near, int(IPAddress(FAR[family]))])
-
-
-def _is_next(paper: World, family: int, number: int) -> bool:
-    """A neighbour on an uplink: of IPv6 addresses, nobody in the lab answers solicitations for all."""
-    wires = (device for _, device in paper.devices() if isinstance(device.made, Wire))
-    return family == 6 and any(
-        net.version == 6 and net.first <= number <= net.last for device in wires for net in device.networks
-    )
 
 
 def _is_ours(paper: World, family: int, number: int) -> bool:
@@ -817,11 +825,15 @@ def _own(paper: World, family: int, start: Start) -> list[int]:
                 found += [
                     int(net.ip) for net in device.networks if net.version == family and not net.ip.is_link_local()
                 ]
+        found += [number for of, number in stack.shared if of == family]
     return [number for number in found if not _is_own(paper, start, family, number)]
 
 
 def _is_own(paper: World, start: Start, family: int, number: int) -> bool:
-    return isinstance(start, Process) and (family, number) in paper.stacks[start.place].local
+    if not isinstance(start, Process):
+        return False
+    stack = paper.stacks[start.place]
+    return (family, number) in stack.local or (family, number) in stack.shared
 
 
 def _away(paper: World, family: int, _: Start) -> list[int]:
@@ -953,7 +965,8 @@ def _where(paper: World, said: Journey, scene: Scene, got: set[str] = frozenset(
 
 
 def _same_source(said: Journey, kernel: Seen) -> bool:
-    if said.there.device == SOMEWHERE and said.there.packet.source != said.source:
+    end = said.there
+    if end.device == SOMEWHERE and any(e.place == end.place and e.what.startswith("source NAT") for e in said.events):
         return True  # the address of an interface that netc does not know
     source = str(ip_address(str(IPAddress(said.there.packet.source, said.there.packet.family))))
     return source in {source for _, source in kernel.got}

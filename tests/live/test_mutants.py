@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import night
-from live.agreement import FIRST, Probe, Scene, Seen, _is_comparable, _is_crowded, _is_next, compared
+from live.agreement import FIRST, Probe, Scene, Seen, _is_comparable, _is_crowded, compared
 from live.lab import Lab
 from live.needs import LIVE, missing, require
 from live.test_agreement import drawn, example
@@ -20,7 +20,7 @@ from netc.pipeline import plan
 from netc.plan.facts import PlainTunnel, Wireguard
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
-from netc.walk.journey import Neighbour, Start, Stranger, journey
+from netc.walk.journey import Neighbour, Start, journey
 from netc.walk.packet import TCP, UDP, Packet
 from netc.walk.world import World, is_tunnel
 
@@ -82,8 +82,6 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
 
 
 def _is_sendable(paper: World, start: Start, packet: Packet) -> bool:
-    if isinstance(start, Stranger) and _is_next(paper, packet.family, packet.source):
-        return False
     of_tunnels = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
     if packet.dport in of_tunnels:  # the kernel has the socket, and nobody can listen beside it
         return False

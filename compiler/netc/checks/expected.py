@@ -57,6 +57,7 @@ class To(Struct, frozen=True):
 def internet(made: World, family: Family) -> Ranges:
     """Every address of somebody else: not ours, and not those that stand for what the topology does not say."""
     ours = [(number, number) for of, number in made.holders if of == family]
+    ours += [(number, number) for stack in made.stacks.values() for of, number in stack.shared if of == family]
     ours += [(net.first, net.last) for net, _, _ in made.brought if net.version == family]
     taken = merged((*SECRET[family], *STAND_INS[family], *ours))
     return minus(EVERYWHERE[family], taken)

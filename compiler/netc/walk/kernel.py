@@ -14,10 +14,10 @@ from netc.language.values import Family
 from netc.plan.chains import Hook, Priority
 from netc.walk import nat, netfilter, splits
 from netc.walk.met import Met, State, Translation, Verdict
-from netc.walk.packet import Connection, Owner, Packet, dialled, reply, text, turned
+from netc.walk.packet import ICMP, TCP, Connection, Owner, Packet, dialled, reply, text, turned
 from netc.walk.routing import Found, lookup, refused_source
 from netc.walk.sources import source_of, source_on
-from netc.walk.stack import LO, Device, Place, Stack
+from netc.walk.stack import LO, Device, Place, Stack, sharer
 from netc.walk.world import World
 
 MOST = 48
@@ -157,14 +157,16 @@ class Walk:
             if why := refused_source(stack, packet, device, leaving, strict=self.world.strict):
                 return self.lost(stack, packet, Verdict("dropped", (), why))
         if found.local:
-            return self._deliver(met)
+            return self._deliver(met, found)
         if found.device is None:
             why = f"no route to {text(packet.family, packet.to)}"
             return self.lost(stack, packet, Verdict("rejected", found.origin, why))
         return self._forward(met, found)
 
-    def _deliver(self, met: Met) -> End:
+    def _deliver(self, met: Met, found: Found) -> End:
         verdict = self._run(met, "input", Priority.FILTER)
+        if verdict.ends == "accepted" and found.shared and not _is_for_all(met.packet):
+            verdict = Verdict("dropped", found.origin, "all hosts of a subnet have the address")
         if verdict.ends != "accepted":
             return self.lost(met.stack, met.packet, verdict)
         packet = met.packet
@@ -209,6 +211,8 @@ class Walk:
         if found.device is None:
             why = f"no route to {text(packet.family, packet.to)}"
             return self.lost(stack, packet, Verdict("rejected", found.origin, why))
+        if packet.family == 4 and (sharer(stack, 4, packet.source) or (found.shared and packet.protocol == TCP)):
+            return self.lost(stack, packet, Verdict("rejected", found.origin, "all hosts of a subnet have the address"))
         if self.began is None:
             self.began = packet.source
         met = self.track(stack, packet)
@@ -299,6 +303,11 @@ class Walk:
                 return self.wires.enter(self, stack, stack.devices[end.device], back)
             case _:
                 return end
+
+
+def _is_for_all(packet: Packet) -> bool:
+    """Nobody connects to a whole subnet, and echo requests to it are ignored."""
+    return packet.protocol != TCP and not (packet.family == 4 and packet.protocol == ICMP)
 
 
 def _own(wanted: Translation, stack: Stack, device: Device, family: Family, near: int) -> int | None:

@@ -54,7 +54,7 @@ def source(met: Met) -> Translation | None:
     packet, connection = met.packet, met.connection
     for rule in _rules(met, "postrouting", Priority.SRCNAT):
         match rule:
-            case SplitRule(split=split):
+            case SplitRule(stage=Stage.SOURCE, split=split):
                 if met.leaving == split.device and connection.has_mark(split.mark):
                     for ip in split.addresses:
                         if ip.version == packet.family:

@@ -11,6 +11,7 @@ from netc.plan.chains import (
     Answers,
     Chain,
     Forwarded,
+    Held,
     Hook,
     Leads,
     Moved,
@@ -26,7 +27,7 @@ from netc.plan.chains import (
 )
 from netc.plan.facts import Foreign
 from netc.plan.facts.docker import DockerAccept, PastDocker
-from netc.plan.filtering import Always, Closed, Led, NoRouters, led
+from netc.plan.filtering import Always, Closed, Led, NoRouters, NoStrangers, led
 from netc.plan.image import Wire
 from netc.plan.ruleset import (
     DOCKER_BRIDGES,
@@ -110,6 +111,8 @@ def _rule(met: Met, rule: Rule, hook: Hook) -> Verdict | None:
         case ReturnMark():
             _return_mark(met, rule)
             return None
+        case Held():
+            return _held(met, rule.mark)
         case Scrub():
             unmark(met, rule.mark.device)
             return None
@@ -135,6 +138,13 @@ def _return_mark(met: Met, rule: ReturnMark) -> None:
             mark_connection(met, rule.mark)
     if met.is_reply and met.connection.has_mark(rule.mark):
         mark(met, rule.mark)
+
+
+def _held(met: Met, rule: ReturnMark) -> Verdict | None:
+    device = met.stack.devices.get(rule.device)
+    elsewhere = met.is_reply and met.connection.has_mark(rule.mark) and met.leaving not in (LO, rule.device)
+    why = f"its connection came in by {rule.device}"
+    return Verdict("dropped", device.origin if device else (), why) if elsewhere else None
 
 
 def _leads(met: Met, rule: Leads) -> Verdict | None:
@@ -191,6 +201,8 @@ def _filter(met: Met, rule: Rule, hook: Hook) -> Verdict | None:
             return _closed(met, rule)
         case NoRouters():
             return None  # ICMP that is walked is an echo request
+        case NoStrangers():
+            return _no_strangers(met, rule)
         case DockerBridges():
             return Verdict("accepted", rule.origin) if _is_dockers(met, rule) else None
         case Led():
@@ -225,6 +237,13 @@ def _is_dhcp(packet: Packet) -> bool:
 
 def _led(met: Met, device: str | None, to: IPAddress) -> bool:
     return met.connection.dnat and device in (None, met.arriving) and is_ip(met.packet.to, met.packet, to)
+
+
+def _no_strangers(met: Met, rule: NoStrangers) -> Verdict | None:
+    for one in rule.strangers:
+        if met.arriving == one.device:
+            return Verdict("dropped", one.origin, f"{one.device} leads to strangers")
+    return None
 
 
 def _is_dockers(met: Met, rule: DockerBridges) -> bool:

@@ -12,7 +12,7 @@ from netc.network.forwards import MARK_MASK
 from netc.plan.facts import Rule
 from netc.walk.free import among, between, equals
 from netc.walk.packet import NAMES, Packet
-from netc.walk.stack import LO, Device, Stack, Turn, Way, holder, is_loopback
+from netc.walk.stack import LO, Device, Stack, Turn, Way, holder, is_loopback, sharer
 
 
 class Found(Struct, frozen=True):
@@ -22,6 +22,8 @@ class Found(Struct, frozen=True):
     device: str | None
     origin: KeyPath
     local: bool = False
+    shared: bool = False
+    """All in its subnet have the address."""
     next_hop: int = 0
     source: int | None = None
     table: int = MAIN
@@ -43,6 +45,10 @@ def lookup(stack: Stack, packet: Packet, arriving: str, *, source: int | None, o
     own = holder(stack, family, packet.to)
     if own or is_loopback(family, packet.to):
         return Found(LO, (own or stack.devices[LO]).origin, local=True, next_hop=packet.to, source=packet.to)
+    if near := sharer(stack, family, packet.to):
+        sends = family == 4 and arriving == LO
+        name = near.name if sends else LO
+        return Found(name, near.origin, local=not sends, shared=True, next_hop=packet.to)
     for turn in stack.turns[family]:
         if turn.rule.priority < 32766 and _applies(turn, packet, arriving, source):
             if turn.rule.table is None:
@@ -137,6 +143,8 @@ def refused_source(stack: Stack, packet: Packet, device: Device, leaving: str | 
     found = lookup(stack, back, leaving or LO, source=packet.to)
     if found.device == device.name:
         return None
+    if found.shared:
+        return "its source is the broadcast address of a subnet"
     if found.device is None:
         return "reverse path filtering: there is no route back to its source"
     if filtering == 1 or not any(net.version == 4 for net in device.networks):

@@ -58,7 +58,8 @@ def split_rule(met: Met, stage: Stage, split: SplitTunnel, hook: Hook) -> Verdic
         case Stage.REFUSED:
             return _refuse(packet, split) if packet.has_mark(split.mark) else None
         case Stage.HELD:
-            if packet.has_mark(split.mark) and met.leaving not in (LO, split.device):
+            begun = met.arriving != split.device and not met.is_reply and met.connection.has_mark(split.mark)
+            if (packet.has_mark(split.mark) or begun) and met.leaving not in (LO, split.device):
                 return Verdict("dropped", split.origin, f"chosen, and {met.leaving} is not {split.device}")
         case Stage.LEAVING:
             if split.outer:

@@ -108,6 +108,9 @@ class Stack:
     place: Place
     devices: dict[str, Device] = field(default_factory=dict)
     local: dict[tuple[Family, int], Device] = field(default_factory=dict)
+    shared: dict[tuple[Family, int], Device] = field(default_factory=dict)
+    """What all hosts of a subnet have: its broadcast address, and of IPv6 the anycast address of its routers (RFC 4291
+    section 2.6.1)."""
     tables: dict[tuple[Family, int], list[Way]] = field(default_factory=dict)
     turns: dict[Family, list[Turn]] = field(default_factory=lambda: {4: [], 6: []})
     forwards: set[Family] = field(default_factory=set)
@@ -134,12 +137,21 @@ class Stack:
 
 def holder(stack: Stack, family: Family, number: int) -> Device | None:
     """The device that has an address of the stack's own."""
+    return _of(stack.local, family, number)
+
+
+def sharer(stack: Stack, family: Family, number: int) -> Device | None:
+    """The device in whose subnet all have an address."""
+    return _of(stack.shared, family, number)
+
+
+def _of(held: dict[tuple[Family, int], Device], family: Family, number: int) -> Device | None:
     if isinstance(number, Free):
-        own = tuple((ip, ip) for of, ip in stack.local if of == family)
-        if not among(number, merged(own)):
+        own = tuple((ip, ip) for of, ip in held if of == family)
+        if not own or not among(number, merged(own)):
             return None
         equals(number, int(number))
-    return stack.local.get((family, number))
+    return held.get((family, number))
 
 
 def is_loopback(family: int, number: int) -> bool:
@@ -170,6 +182,7 @@ def stacks(plan: HostPlan) -> dict[Place, Stack]:
         _filtering(part, plan.host, found)
     for stack in found.values():
         _sorted(stack)
+        _shared(stack)
     return found
 
 
@@ -246,6 +259,18 @@ def behind(stack: Stack, machines: tuple[IPAddress, ...]) -> None:
     """Whatever interface leads to them, the image has a route to each."""
     for ip in machines:
         _way(stack, IPNetwork(ip), SOMEWHERE, MAIN, ("hosts", stack.place[0]), connected=True)
+
+
+def _shared(stack: Stack) -> None:
+    """The kernel's own routes for whole subnets. Those of two addresses have none (RFC 3021, RFC 6164)."""
+    for device in stack.devices.values():
+        for net in device.networks:
+            if net.size > 2 and device.name != LO and not net.ip.is_link_local():
+                if net.version == 4:
+                    stack.shared.setdefault((4, net.last), device)
+                elif 6 in stack.forwards and net.first:
+                    stack.shared.setdefault((6, net.first), device)
+    stack.shared = {ip: device for ip, device in stack.shared.items() if ip not in stack.local}
 
 
 # ---- routes and rules ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from netc.walk.outer import carried, is_known_beyond, peer_for
 from netc.walk.packet import Packet, text
 from netc.walk.routing import Found
 from netc.walk.sources import is_near
-from netc.walk.stack import Device, Place, Stack, holder
+from netc.walk.stack import Device, Place, Stack, holder, sharer
 from netc.walk.world import (
     ROUTERS,
     World,
@@ -63,7 +63,7 @@ def _on_bridge(walk: Walk, host: str, bridge: str, sender: Stack | None, packet:
     """To the port behind which somebody has the next hop: the host, a namespace, or a container."""
     own = next(stack for place, stack in walk.world.stacks.items() if place == (host, None))
     if sender is not None:
-        near = holder(own, packet.family, next_hop)
+        near = holder(own, packet.family, next_hop) or sharer(own, packet.family, next_hop)
         if near is not None and near.name == bridge:
             return walk.arrive(own, bridge, packet)
     for place, stack in walk.world.stacks.items():
@@ -85,7 +85,8 @@ def _on_bridge(walk: Walk, host: str, bridge: str, sender: Stack | None, packet:
 def from_behind(walk: Walk, stack: Stack, device: Device, packet: Packet) -> End:
     """A machine behind an interface sends it. To others behind the same bridge it does so without the host."""
     family = packet.family
-    if isinstance(device.made, Bridge) and holder(stack, family, packet.to) is None:
+    is_hosts = holder(stack, family, packet.to) or sharer(stack, family, packet.to)
+    if isinstance(device.made, Bridge) and is_hosts is None:
         for net in device.networks:
             if net.version == family and between(packet.to, net.first, net.last):
                 return _on_bridge(walk, stack.place[0], device.name, None, packet, packet.to)

@@ -116,6 +116,7 @@ def _without(made: World) -> None:
         for key, ways in stack.tables.items():
             stack.tables[key] = [way for way in ways if way.device != name]
         stack.local = {ip: device for ip, device in stack.local.items() if device.name != name}
+        stack.shared = {ip: device for ip, device in stack.shared.items() if device.name != name}
 
 
 def _index(made: World) -> None:

@@ -1,0 +1,160 @@
+"""Rules that decide although other software set a mark or has DNAT of its own, and addresses of whole subnets: what the
+walk makes of them is what kernels do (live/test_slim_edge.py, live/test_split_escapes.py, live/test_firewall.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from netaddr import IPAddress
+
+from examples import ROOT
+from netc.pipeline import plan, understand
+from netc.plan.chains import Priority
+from netc.walk.bird import world
+from netc.walk.journey import Journey, Process, journey
+from netc.walk.met import Met
+from netc.walk.netfilter import filtered
+from netc.walk.packet import ICMP, TCP, UDP, Connection, Packet, turned
+from netc.walk.stack import Stack
+from netc.walk.world import World
+
+VISIT = (TCP, int(IPAddress("203.0.113.9")), int(IPAddress("10.77.1.1")), 40000, 443)
+
+
+def understood(text: str, name: str = "topo.toml") -> World:
+    folder = ROOT / "examples"
+    network = understand(text, name, lambda file: (folder / file).read_text()).network
+    return world(plan(host, network) for host in network.topology.hosts)
+
+
+def example(name: str) -> World:
+    return understood((ROOT / "examples" / f"{name}.toml").read_text())
+
+
+def met(stack: Stack, *, mark: int, is_reply: bool, **words: Any) -> Met:
+    """A packet of a connection that has a mark; other software took that of the packet itself."""
+    flow = turned(VISIT) if is_reply else VISIT
+    connection = Connection(4, VISIT, turned(VISIT), mark, dnat=words.pop("dnat", False))
+    return Met(stack, Packet(4, *flow), connection, is_reply, "established" if is_reply else "new", **words)
+
+
+@pytest.mark.parametrize(
+    ("leaving", "is_reply", "ends"),
+    [("eth0", True, "dropped"), ("wg-edge1", True, "accepted"), ("lo", True, "accepted"), ("eth0", False, "accepted")],
+)
+def test_replies_to_what_came_in_by_a_forward_leave_by_it_or_are_dropped(
+    leaving: str, is_reply: bool, ends: str
+) -> None:
+    stack = example("slim-edge").stacks["node", None]
+    assert stack.ruleset is not None
+    one = met(stack, mark=stack.ruleset.marks[0].mark, is_reply=is_reply, leaving=leaving)
+    verdict = filtered(one, "postrouting", (Priority.MANGLE,))
+
+    assert verdict.ends == ends
+    assert verdict.origin == (("links", "one") if ends == "dropped" else ())
+
+
+@pytest.mark.parametrize(
+    ("arriving", "leaving", "is_reply", "ends"),
+    [
+        (None, "wifi", False, "dropped"),
+        (None, "wg-escape", False, "accepted"),
+        (None, "lo", False, "accepted"),
+        (None, "wifi", True, "accepted"),
+        ("wg-escape", "wifi", False, "accepted"),
+    ],
+)
+@pytest.mark.parametrize("name", ["laptop", "laptop-iptables"])
+def test_a_chosen_connection_leaves_by_the_tunnel_whatever_mark_its_packets_have(
+    name: str, arriving: str | None, leaving: str, is_reply: bool, ends: str
+) -> None:
+    stack = example(name).stacks["laptop", None]
+    assert stack.ruleset is not None
+    split = stack.ruleset.splits[0]
+    named = {"wg-escape": split.device, "wifi": "wlan0"}
+    one = met(
+        stack,
+        mark=split.mark,
+        is_reply=is_reply,
+        arriving=named.get(str(arriving), arriving),
+        leaving=named.get(leaving, leaving),
+    )
+    assert filtered(one, "postrouting", (Priority.MANGLE,)).ends == ends
+
+
+DOCKER = """
+version = 1
+network.name = "lab"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.10/24", "2001:db8:10::10/64"]
+docker = true
+firewall = { PASS }
+
+[hosts.edge.tunnels.out]
+kind = "wireguard"
+address = "10.9.9.2/24"
+peer.public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+peer.endpoint = "192.0.2.77:51820"
+peer.allowed_ips = "0.0.0.0/0"
+"""
+PASSING = 'pass = { from = "wg-out", to = "docker0" }'
+
+
+@pytest.mark.parametrize(
+    ("arriving", "passing", "ends"),
+    [("eth0", "", "accepted"), ("wg-out", "", "dropped"), ("wg-out", PASSING, "accepted")],
+)
+@pytest.mark.parametrize("netfilter", ["nftables", "iptables"])
+def test_strangers_do_not_reach_what_docker_publishes(netfilter: str, arriving: str, passing: str, ends: str) -> None:
+    text = DOCKER.replace("PASS", passing).replace("docker = true", f'docker = true\nnetfilter = "{netfilter}"')
+    stack = understood(text).stacks["edge", None]
+    verdict = filtered(
+        met(stack, mark=0, is_reply=False, dnat=True, arriving=arriving, leaving="docker0"),
+        "forward",
+        (Priority.FILTER,),
+    )
+
+    assert verdict.ends == ends
+    if ends == "dropped":
+        assert (verdict.origin, verdict.why) == (("hosts", "edge", "tunnels", "out"), "wg-out leads to strangers")
+
+
+# ---- addresses of whole subnets ------------------------------------------------------------------------------
+
+
+def asked(to: str, protocol: int) -> Journey:
+    """By a program of the node, which reaches everything by an edge."""
+    family = 4 if "." in to else 6
+    source = "10.77.1.1" if family == 4 else "fd77:1::1"
+    packet = Packet(
+        family, protocol, int(IPAddress(source)), int(IPAddress(to)), *((40000, 9) if protocol != ICMP else ())
+    )
+    return journey(example("slim-edge"), Process(("node", None)), packet)
+
+
+def test_the_anycast_address_of_routers_is_that_of_a_host_that_forwards() -> None:
+    """RFC 4291 section 2.6.1. Nobody opens a TCP connection to it."""
+    found = asked("2001:db8:10::", UDP)
+
+    assert (found.there.kind, found.there.place, found.answered) == ("host", ("edge1", None), True)
+    assert asked("2001:db8:10::", TCP).there.kind == "lost"
+    assert asked("2001:db8:10::5", UDP).there.kind == "lost"
+
+
+def test_who_forwards_to_a_broadcast_address_of_its_own_gets_the_packet() -> None:
+    found = asked("198.51.100.255", UDP)
+
+    assert (found.there.kind, found.there.place, found.answered) == ("host", ("edge1", None), False)
+    assert asked("198.51.100.255", TCP).there.kind == "lost"
+    assert asked("198.51.100.255", ICMP).there.kind == "lost"
+
+
+def test_a_broadcast_leaves_by_the_interface_of_its_subnet() -> None:
+    packet = Packet(4, UDP, 0, int(IPAddress("198.51.100.255")), 40000, 9)
+    found = journey(example("slim-edge"), Process(("edge1", None)), packet)
+
+    assert found.left == ((("edge1", None), "eth0"),)
