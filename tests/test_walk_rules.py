@@ -158,3 +158,58 @@ def test_a_broadcast_leaves_by_the_interface_of_its_subnet() -> None:
     found = journey(example("slim-edge"), Process(("edge1", None)), packet)
 
     assert found.left == ((("edge1", None), "eth0"),)
+
+
+# ---- routers that do not hear each other ---------------------------------------------------------------------
+
+ROUTERS = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 4242422547
+prefixes = ["172.20.16.0/27", "fd42:1::/48"]
+profile = "dn42"
+internal = "mesh"
+[igp]
+kind = "KIND"
+over = ["ab"]
+"""
+ROUTER = """
+[hosts.{name}]
+id = {id}
+wan = "eth0"
+addresses = "198.51.100.{id}/24"
+loopback = ["172.20.16.{id}/32", "fd42:1::{id}/128"]
+firewall = {{ DENY }}
+[hosts.{name}.bgp]
+"""
+LINK = """
+[links.ab]
+kind = "vxlan"
+between = ["a", "b"]
+ends.a.address = ["10.99.0.0/31", "fe80::a/64"]
+ends.b.address = ["10.99.0.1/31", "fe80::b/64"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "denied", "heard"),
+    [
+        ("ospf", "", {4, 6}),
+        ("ospf", "fe80::/10", {4}),
+        ("ospf", "10.99.0.0/24", {6}),
+        ("babel", "", {4, 6}),
+        ("babel", "fe80::/10", set()),
+    ],
+)
+def test_what_a_denied_prefix_drops_makes_no_routes(kind: str, denied: str, heard: set[int]) -> None:
+    deny = f'deny = ["{denied}"]' if denied else ""
+    text = ROUTERS.replace("KIND", kind) + "".join(ROUTER.format(name=name, id=id) for id, name in enumerate("ab", 1))
+    made = understood(text.replace("DENY", deny, 1).replace("DENY", "") + LINK)
+    found = set()
+    for family, loopback in ((4, "172.20.16.2"), (6, "fd42:1::2")):
+        one = journey(made, Process(("a", None)), Packet(family, TCP, 0, int(IPAddress(loopback)), 40000, 22))
+        found |= {family} if one.there.place == ("b", None) and one.there.kind == "host" else set()
+
+    assert found == heard

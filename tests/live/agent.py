@@ -163,6 +163,7 @@ def opened(probe):
         os.seteuid(0)
         os.setegid(0)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if probe["any"]:
         six = family == socket.AF_INET6
         made.setsockopt(

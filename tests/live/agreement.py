@@ -21,6 +21,7 @@ from netaddr import IPAddress, IPNetwork
 from live.lab import Host, Lab
 from live.mixed import CREDENTIALS, PROGRAM, _secrets
 from live.process import Process as Started
+from live.routers import birdc, protocols
 from live.waiting import within
 from mixed import Mixed
 from netc.emit import emit
@@ -31,7 +32,8 @@ from netc.network.dialling import public
 from netc.network.interface import Peer
 from netc.pipeline import compile_hosts
 from netc.pipeline import plan as plan_host
-from netc.plan.facts import Bridge, Foreign, PlainTunnel, Wireguard
+from netc.plan.facts import Bridge, Checker, Foreign, PlainTunnel, Router, Wireguard
+from netc.plan.host_plan import HostPlan
 from netc.plan.image import Wire
 from netc.walk import wires
 from netc.walk.bird import world
@@ -177,6 +179,7 @@ class Scene:
         flushed.result()
         if self.late:
             raise RuntimeError("\n".join(self.late))
+        self._routers()
         self._behind()
         self._met()
 
@@ -444,6 +447,18 @@ class Scene:
         if came.returncode:
             self.late.append(f"{name}: {came.stdout}{came.stderr}")
 
+    def _routers(self) -> None:
+        """Every anycast service is healthy, and BIRD's routes are in the kernels: until none changes any more."""
+        routers = [self.hosts[plan.host] for plan in self.paper.plans.values() if _has(plan, Router)]
+        for plan in self.paper.plans.values():
+            enabled = [name for part in plan.parts for one in part.every(Checker) for name in one.protocols]
+            for name in enabled:
+                birdc(self.hosts[plan.host], f'enable "{name}"')
+        if routers:
+            within(25, lambda: all(map(_is_joined, routers)))
+            settled: list[str] = []
+            within(30, lambda: _is_still(routers, settled))
+
     def _programs(self, host: Host, settings: dict[str, object]) -> None:
         from live.mixed import _programs
 
@@ -637,6 +652,24 @@ class Scene:
                 way.add((name, line["out"]))
 
 
+def _has(plan: HostPlan, kind: type[Router]) -> bool:
+    return any(True for part in plan.parts for _ in part.every(kind))
+
+
+def _is_joined(host: Host) -> bool:
+    """Whether its sessions inside the AS are established. Nobody speaks for other ASes here."""
+    inner = {name: state for name, state in protocols(host).items() if name.startswith("int-")}
+    return set(inner.values()) <= {"Established"}
+
+
+def _is_still(hosts: list[Host], seen: list[str]) -> bool:
+    """Whether the kernels' routes are what they were three seconds ago, twice."""
+    show = "ip -4 route show table all proto bird; ip -6 route show table all proto bird"
+    seen.append("".join(host.run(["bash", "-c", show]).stdout for host in hosts))
+    time.sleep(3)
+    return len(seen) > 2 and len(set(seen[-3:])) == 1
+
+
 def _met(one: tuple[Host, str | None, str, str]) -> bool:
     host, space, device, peer = one
     said = host.run(["wg", "show", device, "latest-handshakes"], namespace=space).stdout.split()
@@ -739,7 +772,7 @@ def _led(paper: World, start: Start) -> list[tuple[IPAddress, Ports, IPAddress |
                 for ports in opening.ports[:2]
                 if not ip.is_link_local()
             ]
-    taken = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
+    taken = taken_ports(paper)
     return [
         one
         for one in found
@@ -748,6 +781,12 @@ def _led(paper: World, start: Start) -> list[tuple[IPAddress, Ports, IPAddress |
         and (not isinstance(start, Stranger) or public(one[0]))
         and not isinstance(start, Neighbour)
     ]
+
+
+def taken_ports(paper: World) -> set[int | None]:
+    """Of sockets that the kernel or BIRD has: nobody can listen beside them. BGP, BFD (RFC 5881, RFC 5883), Babel."""
+    of_tunnels = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
+    return of_tunnels | ({179, 3784, 4784, 6696} if any(stack.bird for stack in paper.stacks.values()) else set())
 
 
 def _source(paper: World, chance: random.Random, family: int, start: Start, scene: Scene) -> int | None:
@@ -821,10 +860,8 @@ def _own(paper: World, family: int, start: Start) -> list[int]:
     found = []
     for stack in paper.stacks.values():
         for device in stack.devices.values():
-            if device.name != LO:
-                found += [
-                    int(net.ip) for net in device.networks if net.version == family and not net.ip.is_link_local()
-                ]
+            held = [net.ip for net in device.networks if net.version == family]
+            found += [int(ip) for ip in held if not (ip.is_link_local() or ip.is_loopback())]
         found += [number for of, number in stack.shared if of == family]
     return [number for number in found if not _is_own(paper, start, family, number)]
 
@@ -866,7 +903,7 @@ def _port(paper: World, chance: random.Random, to: int) -> tuple[int, int]:
             if to in map(int, nat.on):
                 protocol = TCP if nat.port.protocol == "tcp" else UDP
                 edges += [(protocol, nat.port.number)] * 3
-    taken = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
+    taken = taken_ports(paper)
     fine = [(protocol, port) for protocol, port in edges if 0 < port < 65536 and port not in taken]
     return chance.choice(fine)
 
@@ -875,7 +912,10 @@ def _is_comparable(paper: World, found: Journey, *, family: int) -> bool:
     """What the lab does as it is. Tunnels of programs carry nothing here, and at the far end of a VXLAN no stranger
     answers neighbour solicitations for every address."""
     end = found.there
-    if end.kind == "beyond" and any((family, end.packet.to) in stack.local for stack in paper.stacks.values()):
+    if found.unsure or found.unsure_back:
+        return False
+    ours = (one for stack in paper.stacks.values() for one in (stack.local, stack.shared))
+    if end.kind == "beyond" and any((family, end.packet.to) in one for one in ours):
         return False  # a stranger who has an address of ours
     for place, device in (*found.left, *found.returned):
         if family == 6 and _is_pointed(paper, place, device):

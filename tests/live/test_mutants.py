@@ -10,14 +10,13 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import night
-from live.agreement import FIRST, Probe, Scene, Seen, _is_comparable, _is_crowded, compared
+from live.agreement import FIRST, Probe, Scene, Seen, _is_comparable, _is_crowded, compared, taken_ports
 from live.lab import Lab
 from live.needs import LIVE, missing, require
 from live.test_agreement import drawn, example
 from mixed import Mixed
 from mutants import Mutant, mutants, told_apart
 from netc.pipeline import plan
-from netc.plan.facts import PlainTunnel, Wireguard
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
 from netc.walk.journey import Neighbour, Start, journey
@@ -82,8 +81,7 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
 
 
 def _is_sendable(paper: World, start: Start, packet: Packet) -> bool:
-    of_tunnels = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
-    if packet.dport in of_tunnels:  # the kernel has the socket, and nobody can listen beside it
+    if packet.dport in taken_ports(paper):
         return False
     return packet.protocol in (TCP, UDP) and not isinstance(start, Neighbour)
 

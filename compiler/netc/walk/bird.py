@@ -62,11 +62,9 @@ def world(plans: Iterable[HostPlan], **supposed: Any) -> World:
     if not known:
         return made
     routers = Routers(made, known)
-    routers.ends = {
-        (stack.place[0], device.name): far[0].place[0]
-        for stack, device, far in _joined(made)
-        if far[0].place[0] in known
-    }
+    joined = [one for one in _joined(made) if one[2][0].place[0] in known]
+    routers.ends = {(stack.place[0], device.name): far[0].place[0] for stack, device, far in joined}
+    routers.others = {(stack.place[0], device.name): far[1].name for stack, device, far in joined}
     made.carried.clear()  # they may use BIRD's routes themselves
     for host in known:
         made.stacks[host, None].bird = Bird(host, routers)

@@ -15,9 +15,10 @@ from netc.language.names import HostName
 from netc.language.values import Family
 from netc.network.derive import MAIN
 from netc.network.ranges import Ranges, merged, minus, of_prefixes
-from netc.plan.bgp import Inner, Session
+from netc.plan.bgp import IgpInterface, Inner, Session
 from netc.plan.facts import Router
-from netc.walk.stack import Way
+from netc.walk.heard import is_adjacent, opens_session
+from netc.walk.stack import Stack, Way
 from netc.walk.world import FAMILIES, World
 
 
@@ -55,6 +56,8 @@ class Routers:
     known: dict[HostName, tuple[Router, KeyPath]]
     ends: dict[tuple[HostName, str], HostName] = field(default_factory=dict)
     """By a router's interface, the router at the other end."""
+    others: dict[tuple[HostName, str], str] = field(default_factory=dict)
+    """And its interface."""
     _sessions: dict[HostName, list[tuple[Session, HostName]]] = field(default_factory=dict)
     _near: dict[Family, dict[HostName, list[tuple[HostName, str, tuple[int, ...]]]]] = field(default_factory=dict)
     _announced: dict[Family, Announced] = field(default_factory=dict)
@@ -69,17 +72,22 @@ class Routers:
         """Neighbours of each router by the IGP, with the interface and its cost. Both ends must speak it."""
         if family not in self._near:
             spoken = {
-                (host, self.ends[host, one.device]): (one.device, one.cost)
+                (host, self.ends[host, one.device]): one
                 for host, (router, _) in self.known.items()
                 for one in router.igp
                 if family in one.families and (host, one.device) in self.ends and host not in self.made.gone
             }
             found: dict[HostName, list[tuple[HostName, str, tuple[int, ...]]]] = {host: [] for host in self.known}
-            for (host, far), (device, cost) in spoken.items():
-                if (far, host) in spoken:
-                    found[host].append((far, device, (cost,)))
+            for (host, far), one in spoken.items():
+                if (far, host) in spoken and self._is_adjacent(one, family, host, far):
+                    found[host].append((far, one.device, (one.cost,)))
             self._near[family] = found
         return self._near[family]
+
+    def _is_adjacent(self, one: IgpInterface, family: Family, host: HostName, far: HostName) -> bool:
+        near, other = self.made.stacks[host, None], self.made.stacks[far, None]
+        ends = (near, near.devices[one.device]), (other, other.devices[self.others[host, one.device]])
+        return is_adjacent(one.kind, family, *ends)
 
     def distances(self, host: HostName, family: Family) -> Reached:
         key = (host, family)
@@ -221,8 +229,19 @@ def _sessions(
     for session in routers.known[host][0].sessions:
         if session.kind in INNER:
             far = routers.ends.get((host, session.device)) if session.device else loopbacks.get(session.remote)
-            if far:
+            if far and opens_session(session, *_ends(routers, host, session, far)):
                 yield session, far
+
+
+def _ends(
+    routers: Routers, host: HostName, session: Session, far: HostName
+) -> tuple[Stack, Stack, tuple[str, ...], tuple[str, ...]]:
+    """Both stacks, and the interfaces by which packets of a session may come to them."""
+    stacks = routers.made.stacks[host, None], routers.made.stacks[far, None]
+    if session.device:
+        return *stacks, (session.device,), (routers.others[host, session.device],)
+    by, at = (tuple(str(one.device) for one in routers.known[name][0].igp) for name in (host, far))
+    return *stacks, by, at
 
 
 def _way(routers: Routers, host: HostName, net: IPNetwork) -> Way | None:

@@ -11,7 +11,7 @@ from netaddr import IPAddress, IPNetwork
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName, NamespaceName
 from netc.language.values import Family
-from netc.network.derive import MAIN
+from netc.network.derive import EVERYTHING, MAIN
 from netc.network.ranges import Ranges, merged
 from netc.network.sets import Members, members
 from netc.plan.chains import Chain, Hook, base_chains
@@ -42,6 +42,7 @@ from netc.plan.image import Image, Wire
 from netc.plan.ruleset import Sources
 from netc.walk.free import Free, among, between, equals
 
+DEFAULTS: dict[Family, IPNetwork] = {4: EVERYTHING[0], 6: EVERYTHING[1]}
 LO = "lo"
 SOMEWHERE = "unknown"
 """The interface that leads to machines behind a host, where netc does not know it. No rule can name it."""
@@ -200,18 +201,14 @@ def _devices(part: Part, host: HostName, found: dict[Place, Stack]) -> None:
     for fact in part.facts:
         match fact:
             case Wireguard() | PlainTunnel() | Foreign():
-                _add(found[host, fact.namespace], Device(fact.name, part.origin, fact))
+                found[host, fact.namespace].devices[fact.name] = Device(fact.name, part.origin, fact)
             case Bridge():
-                _add(found[host, None], Device(fact.name, part.origin, fact))
+                found[host, None].devices[fact.name] = Device(fact.name, part.origin, fact)
             case Veth():
-                _add(found[host, None], Device(fact.name, part.origin, fact))
-                _add(found[host, fact.namespace], Device(fact.inner, part.origin, fact, inner=True))
+                found[host, None].devices[fact.name] = Device(fact.name, part.origin, fact)
+                found[host, fact.namespace].devices[fact.inner] = Device(fact.inner, part.origin, fact, inner=True)
             case _:
                 pass
-
-
-def _add(stack: Stack, device: Device) -> None:
-    stack.devices[device.name] = device
 
 
 def _held(part: Part, host: HostName, found: dict[Place, Stack]) -> None:
@@ -250,7 +247,7 @@ def _connected(stack: Stack) -> None:
                 _way(stack, net.cidr, device.name, MAIN, device.origin, metric=metric, source=source, connected=True)
         if isinstance(device.made, Wire):
             for family in device.made.defaults:
-                everything = IPNetwork("0.0.0.0/0" if family == 4 else "::/0")
+                everything = DEFAULTS[family]
                 via = next((ip for ip in device.made.gateways if ip.version == family), None)
                 _way(stack, everything, device.name, MAIN, device.origin, via=via, metric=0 if family == 4 else 1024)
 
@@ -304,13 +301,10 @@ def _routing(part: Part, host: HostName, found: dict[Place, Stack]) -> None:
                 table = fact.table or MAIN
                 _way(stack, fact.to, fact.device, table, part.origin, via=fact.via, source=source, metric=metric)
             case KeptRoute():
-                everything = IPNetwork("0.0.0.0/0" if fact.family == 4 else "::/0")
                 source = int(fact.source) if fact.source else None
-                metric = 0 if fact.family == 4 else 1024
+                metric, to = 0 if fact.family == 4 else 1024, DEFAULTS[fact.family]
                 stack = found[host, None]
-                _way(
-                    stack, everything, fact.device, fact.table, part.origin, via=fact.via, source=source, metric=metric
-                )
+                _way(stack, to, fact.device, fact.table, part.origin, via=fact.via, source=source, metric=metric)
             case Rule():
                 _turn(found[host, fact.namespace], fact, part.origin)
             case RoutingPolicy():

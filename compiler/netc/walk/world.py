@@ -18,7 +18,7 @@ from netc.plan.facts import Foreign, PlainTunnel, Wireguard
 from netc.plan.host_plan import HostPlan
 from netc.plan.image import Wire
 from netc.walk.free import Free, among, equals
-from netc.walk.stack import SOMEWHERE, Device, Place, Stack, Way, stacks
+from netc.walk.stack import DEFAULTS, SOMEWHERE, Device, Place, Stack, Way, stacks
 
 UNNAMED = {4: int(IPAddress("198.18.0.0")), 6: int(IPAddress("2001:2::"))}
 """Addresses for benchmarks (RFC 2544, RFC 5180) stand for those that the topology does not say."""
@@ -28,7 +28,6 @@ NAMED = {4: int(IPAddress("198.19.128.0")), 6: int(IPAddress("2001:2:0:2::"))}
 """And for what a DNS name stands for."""
 
 FAMILIES: tuple[Family, Family] = (4, 6)
-EVERYTHING: dict[Family, IPNetwork] = {4: IPNetwork("0.0.0.0/0"), 6: IPNetwork("::/0")}
 End = tuple[Stack, Device]
 
 
@@ -101,7 +100,7 @@ def _stand_in(plan: HostPlan, number: int, made: World, *, perhaps: bool) -> Non
             own.local[family, ip] = device
             made.standing[family, ip] = f"the address of {plan.host}"
         for family in supposed:
-            everything = EVERYTHING[family]
+            everything = DEFAULTS[family]
             way = Way(everything.first, everything.last, 0, 1024, device.name, None, None, device.origin, MAIN)
             ways = own.tables.setdefault((family, MAIN), [])
             ways.append(way)
