@@ -44,7 +44,7 @@ tables_of_others() { # sets `tables` to `FAMILY TABLE`, and `legacy` to the comm
   tables=() legacy=()
   read_lines nft list tables || return
   for line in "${lines[@]}"; do
-    [[ $line == 'table inet netc'?(_*) ]] || tables+=("${line#table }")
+    [[ $line == 'table inet netc'?(_guard|_offload) ]] || tables+=("${line#table }")
   done
   for line in iptables ip6tables; do
     { read -r names <"/proc/net/${line/tables/_tables}_names"; } 2>/dev/null || names=''
@@ -98,6 +98,7 @@ may_drop() { # FOLDER: something of others drops packets
 
 # ---- in a network namespace: what the packets need of interfaces, addresses and routes
 declare -A holder=() address_of=() length=() leads_to=()
+declare -A near=() # of each interface: addresses of fe80::/10, which it may share with others
 walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE
 read_addresses() { # FOLDER
   local name family address rest
@@ -123,7 +124,9 @@ read_walks() { # FOLDER: those of which this host knows what the topology leaves
   while read -r what family device source protocol on port to leaving; do
     [[ $what != '#' ]] || continue
     [[ $device != - ]] || device=${holder[$on]-${default[$family]}}
+    [[ $on != - || $source != fe80:* ]] || on=fe80::77 # the kernel's own is as good as any
     [[ $on != - ]] || on=${address_of["$device $family"]-}
+    [[ ! $device || $on != fe80:* ]] || { near[$device]+=" $on"; on+="%$device"; }
     [[ $leaving != - || $to == - ]] || leaving=${leads_to[$to]-}
     # Without IPv6, or before a link or a LAN is there, no packet comes by it.
     [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving")
@@ -152,7 +155,7 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
   local address walk words everywhere=([4]=0.0.0.0/0 [6]=::/0)
   for walk in "${walks[@]}"; do
     read -ra words <<<"$walk"
-    holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
+    [[ ${words[5]} == fe80:* ]] || holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
     [[ ${words[7]} == - ]] || echo "route replace ${words[7]} dev ${words[8]}"
   done
   # With their prefixes: rules of others may lead a packet farther, such as to a container.
@@ -162,6 +165,9 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
     else
       echo "address add $address/${length[$address]-32} dev ${holder[$address]}"
     fi
+  done
+  for walk in "${!near[@]}"; do
+    for address in ${near[$walk]}; do echo "address replace $address/64 dev $walk nodad"; done
   done
   for address in 4 6; do
     walk=$(default_of "$1" "$address")
@@ -221,7 +227,7 @@ count_arrivals() { # at the end of both paths: after all that drops, before a so
 
 # ---- the packets
 send() { # CLIENT NUMBERS…: in one round, or in several if packets to one address have different sources
-  local number words client=$1 left=("${@:2}") later commands packets device way
+  local number words client=$1 left=("${@:2}") later commands packets device way on
   local -A ways=()
   while ((${#left[@]})); do
     ways=() later=() commands='' packets=''
@@ -229,12 +235,15 @@ send() { # CLIENT NUMBERS…: in one round, or in several if packets to one addr
       read -ra words <<<"${walks[number]}"
       way="${words[2]} ${words[3]}"
       [[ ${ways[${words[5]}]-$way} == "$way" ]] || { later+=("$number"); continue; }
-      packets+="${words[5]} $((first + number))"$'\n'
+      device=${end_of[${words[2]}]} on=${words[5]%%%*}
+      packets+="${words[5]/\%*/%$device} $((first + number))"$'\n'
       [[ ! ${ways[${words[5]}]-} ]] || continue
-      ways[${words[5]}]=$way device=${end_of[${words[2]}]}
+      ways[${words[5]}]=$way
       [[ ${words[1]} == 4 ]] && commands+="address replace ${words[3]}/32 dev $device"$'\n' || commands+="address replace ${words[3]}/128 dev $device nodad"$'\n'
-      commands+="route replace ${words[5]} dev $device src ${words[3]}"$'\n'
-      commands+="neighbour replace ${words[5]} lladdr $station dev $device nud permanent"$'\n'
+      commands+="route replace $on dev $device src ${words[3]}"
+      [[ $on != fe80:* ]] || commands+=" metric ${device#end}" # beside that of another interface
+      commands+=$'\n'
+      commands+="neighbour replace $on lladdr $station dev $device nud permanent"$'\n'
     done
     printf '%s' "$commands" | in_client "$client" ip -force -batch - >/dev/null 2>&1
     # bash sends UDP to the number of the packet, and the client's own rules make of it what the packet has to be.

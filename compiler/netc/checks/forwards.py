@@ -128,7 +128,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
             hint = "leave it out: a target without an address serves both families, a target with an address serves one"
             yield Diagnostic("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
         first |= {family: index for family in families if family not in first}
-        yield from _behind(target, at, network)
+        yield from _behind(target, forward.at, at, network)
         for number, ports in enumerate(forward.ports):
             if target.port is not None and ports.first != ports.last:
                 what = f"{ports} has {ports.last - ports.first + 1} ports, and the target has one, {target.port}"
@@ -136,7 +136,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
                 yield Diagnostic("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
 
 
-def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+def _behind(target: Target, edge: HostName, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A target with an address must be behind the host: replies of the host's own processes carry no mark."""
     ip = target.address
     if ip is None:
@@ -144,6 +144,9 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagno
     if ip.is_link_local():
         what = f"{ip} is link-local, so it does not identify a link of {target.host}"
         yield Diagnostic("NC1102", where, what, "write an address of the server that is not link-local")
+    if edge != target.host and ip in every_address(edge, network):
+        what = f"{ip} is an address of {edge}, where visitors arrive, and no server behind {target.host}"
+        yield Diagnostic("NC1102", where, what, f'write an address of a server there, or `to = "{target.host}"`')
     if ip in every_address(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"

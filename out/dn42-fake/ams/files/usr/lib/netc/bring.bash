@@ -32,6 +32,15 @@ is_busybox() { # PROGRAM: a link to it, symbolic or hard
   return 1
 }
 
+belong_to_root() { # FOLDER…: with all inside, where they exist. Else somebody could change what root runs
+  local lines folder there=()
+  for folder; do [[ ! -e $folder ]] || there+=("$folder"); done
+  ((${#there[@]})) || return 0
+  read_lines find -H "${there[@]}" -type d \( ! -uid 0 -o -perm -002 \) -prune || return
+  for folder in "${lines[@]}"; do report "other users than root can change $folder: chown root:root $folder && chmod go-w $folder"; done
+  ((!${#lines[@]}))
+}
+
 # ---- trees
 signers=/etc/netc/allowed_signers
 
