@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from netc.checks.expected import ANY_PORT, ASKING, NO_PORT, internet
 from netc.checks.exposed import senders
 from netc.language.values import Family, Ports
+from netc.network.derive import EVERYTHING
 from netc.network.ranges import Ranges, merged
-from netc.plan.facts import Forwarding, Route, Rule, Ruleset
+from netc.plan.facts import Forwarding, KeptRoute, Route, Rule, Ruleset
 from netc.plan.host_plan import HostPlan
+from netc.plan.ruleset import Sources
 from netc.walk.journey import Journey, Process, Start, Stranger, journey
 from netc.walk.packet import ICMP, ICMP6, TCP, UDP, Owner, Packet
 from netc.walk.space import Box, classes
@@ -22,8 +24,10 @@ from netc.walk.world import FAMILIES, World, is_public
 
 RULES = (
     *("openings", "denials", "passages", "forwards", "nats", "masquerades", "hairpins", "sources", "marks"),
-    *("leaves_by", "never_by", "replies_only", "strangers", "transits", "queries"),
+    *("leaves_by", "never_by", "replies_only", "strangers", "transits", "queries", "splits"),
 )
+OTHER = 0x02000000
+"""Of a mark, what another one has."""
 ALL_PORTS = (Ports(1, 65535, "tcp"), Ports(1, 65535, "udp"))
 
 
@@ -55,10 +59,12 @@ def _changed(fact: Any) -> Iterator[tuple[str, Any]]:
             yield from _rules(fact)
         case Route():
             yield f"no route to {fact.to}", None
+        case KeptRoute():
+            yield f"no default route of IPv{fact.family}", None
         case Rule():
             yield f"no policy rule at {fact.priority}", None
             if fact.mark is not None:
-                yield f"another mark at {fact.priority}", replace(fact, mark=fact.mark ^ 0x02000000)
+                yield f"another mark at {fact.priority}", replace(fact, mark=fact.mark ^ OTHER)
         case Forwarding() if len(fact.families) > 1:
             yield "forwards one family", replace(fact, families=fact.families[:1])
 
@@ -72,23 +78,31 @@ def _rules(fact: Ruleset) -> Iterator[tuple[str, Ruleset]]:
             if n:
                 swapped = (*rules[: n - 1], rule, rules[n - 1], *rules[n + 1 :])
                 yield f"{field}[{n}] before the one before", replace(fact, **{field: swapped})
-            wider = _wider(field, rule)
-            if wider is not None:
-                yield f"{field}[{n}] for more", replace(fact, **{field: (*rules[:n], wider, *rules[n + 1 :])})
+            for what, other in _altered(field, rule):
+                yield f"{field}[{n}] {what}", replace(fact, **{field: (*rules[:n], other, *rules[n + 1 :])})
     if fact.filter and fact.filter.input == "drop":
         yield "input accepts", replace(fact, filter=replace(fact.filter, input="accept"))
     if fact.filter and fact.filter.forward == "drop":
         yield "forward accepts", replace(fact, filter=replace(fact.filter, forward="accept"))
 
 
-def _wider(field: str, rule: Any) -> Any:
+def _altered(field: str, rule: Any) -> Iterator[tuple[str, Any]]:
+    """Widened, or with another mark."""
     if field == "openings" and rule.sources is not None:
-        return replace(rule, sources=None)
-    if field == "openings" and rule.ports:
-        return replace(rule, ports=ALL_PORTS)
+        yield "for more", replace(rule, sources=None)
+    elif field == "openings" and rule.ports:
+        yield "for more", replace(rule, ports=ALL_PORTS)
     if field == "nats" and rule.sources:
-        return replace(rule, sources=())
-    return None
+        yield "for more", replace(rule, sources=())
+    if field in ("marks", "splits"):
+        yield "with another mark", replace(rule, mark=rule.mark ^ OTHER)
+    if field == "splits":
+        yield "with all direct", replace(rule, direct=Sources(EVERYTHING))
+        yield "for the others", replace(rule, others=not rule.others)
+        if rule.resolvers:
+            yield "without a resolver", replace(rule, resolvers=())
+        if rule.ipv6 == "block":
+            yield "with IPv6 direct", replace(rule, ipv6="direct")
 
 
 # ---- what tells two apart ------------------------------------------------------------------------------------

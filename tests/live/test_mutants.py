@@ -25,7 +25,7 @@ from netc.walk.world import World, is_tunnel
 
 pytestmark = pytest.mark.live
 
-EXAMPLES = ["start", "slim-edge", "seedbox", "laptop-iptables"]
+EXAMPLES = ["start", "slim-edge", "seedbox", "laptop"]
 RANDOM = 16 if night.is_night() else 1
 EACH = 10 if night.is_night() else 2
 """200 a night."""
