@@ -9,13 +9,14 @@ import pytest
 from netaddr import IPAddress
 
 from examples import ROOT
+from netc.language.names import GroupName
 from netc.pipeline import plan, understand
 from netc.plan.chains import Priority
 from netc.walk.bird import world
 from netc.walk.journey import Journey, Process, journey
 from netc.walk.met import Met
 from netc.walk.netfilter import filtered
-from netc.walk.packet import ICMP, TCP, UDP, Connection, Packet, turned
+from netc.walk.packet import ICMP, TCP, UDP, Connection, Owner, Packet, turned
 from netc.walk.stack import Stack
 from netc.walk.world import World
 
@@ -121,6 +122,15 @@ def test_strangers_do_not_reach_what_docker_publishes(netfilter: str, arriving: 
     assert verdict.ends == ends
     if ends == "dropped":
         assert (verdict.origin, verdict.why) == (("hosts", "edge", "tunnels", "out"), "wg-out leads to strangers")
+
+
+@pytest.mark.parametrize(("group", "kind"), [("cavorite", "lost"), (None, "internet")])
+def test_a_chosen_program_that_sets_a_mark_sends_nothing(group: str | None, kind: str) -> None:
+    owner = Owner(GroupName(group) if group else None)
+    packet = Packet(4, UDP, 0, int(IPAddress("203.0.113.9")), 40000, 9)
+    found = journey(example("laptop"), Process(("laptop", None), owner, 0x01000000), packet)
+
+    assert found.there.kind == kind
 
 
 # ---- addresses of whole subnets ------------------------------------------------------------------------------

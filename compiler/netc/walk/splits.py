@@ -47,6 +47,9 @@ def split_rule(met: Met, stage: Stage, split: SplitTunnel, hook: Hook) -> Verdic
             if elsewhere and met.connection.has_mark(split.mark):
                 mark(met, split.mark)
                 return ACCEPT
+        case Stage.FORGED:
+            if packet.mark & MARK_MASK and _is_forger(met, split):
+                return Verdict("dropped", split.origin, "a program that the split chooses set a mark itself")
         case Stage.OUTER:
             if split.outer and packet.protocol == split.outer.protocol and is_ip(packet.to, packet, split.outer.remote):
                 return ACCEPT
@@ -114,6 +117,12 @@ def is_chosen(met: Met, split: SplitTunnel) -> bool:
     if split.incoming:
         return met.arriving == split.incoming
     return in_any(met.packet.source, met.packet.family, split.sources)
+
+
+def _is_forger(met: Met, split: SplitTunnel) -> bool:
+    """A program that marks packets: WireGuard in user space, which runs as root."""
+    none = split.takes_root or (split.slice and split.others)
+    return met.owner is not None and not none and is_chosen(met, split)
 
 
 def _choose(met: Met, split: SplitTunnel) -> Verdict | None:
