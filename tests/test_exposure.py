@@ -42,6 +42,13 @@ def test_what_the_internet_and_a_tunnel_open_on_an_edge(capsys: pytest.CaptureFi
     ]
 
 
+def test_the_page_shows_the_first_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "docs/how-to/prove-promises.md").read_text()
+    first = shown(capsys, "slim-edge", "edge2").replace("examples/slim-edge.toml", "topo.toml").splitlines()[:4]
+
+    assert "\n".join(first) in page
+
+
 def test_what_a_namespace_and_listed_visitors_open(capsys: pytest.CaptureFixture[str]) -> None:
     found = [row[:3] for row in rows(shown(capsys, "seedbox"))]
 

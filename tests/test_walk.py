@@ -99,6 +99,20 @@ def test_a_visitor_at_a_slim_edge(capsys: pytest.CaptureFixture[str]) -> None:
     assert traced(capsys, "slim-edge", "internet", "edge1:443/tcp") == VISITOR_OF_AN_EDGE
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/prove-promises.md"])
+def test_pages_show_what_netc_says_of_that_visitor(page: str) -> None:
+    assert VISITOR_OF_AN_EDGE.replace("examples/slim-edge.toml", "topo.toml") in (ROOT / page).read_text()
+
+
+@pytest.mark.parametrize(
+    "command", re.findall(r"(?m)^netc trace topo.toml (.*)$", (ROOT / "docs/how-to/prove-promises.md").read_text())
+)
+def test_commands_of_the_page_work(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    said = traced(capsys, "slim-edge", *command.partition("#")[0].split())
+
+    assert "arrives" in said
+
+
 OUTCOMES = [
     ("slim-edge", ("internet", "edge2:30001/udp", "--family", "6"), "node:fd00:3::20, source kept, answered"),
     ("slim-edge", ("192.0.2.129", "edge2:443/tcp"), "dropped at edge2, its source is denied"),

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from netc.checks.expected import EVERYWHERE, From, To, boxes, every_port, internet
+from netc.checks.expected import EVERYWHERE, OTHER, From, To, boxes, every_port, internet
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName
 from netc.language.values import Family, Range
@@ -52,7 +52,8 @@ def exposures(made: World, host: HostName) -> Iterator[Exposure]:
             found: dict[_By, list[Class]] = {}
             for one in classes(made, sender.start, box, BUDGET):
                 if one.found.there.kind != "lost" and _is_of(host, one):
-                    protocol = NAMES.get(box.protocol, f"protocol {box.protocol}")
+                    other = "other protocols" if box.protocol == OTHER else f"protocol {box.protocol}"
+                    protocol = NAMES.get(box.protocol, other)
                     found.setdefault(_By(protocol, arrived(made, one.found.there), _key(made, one)), []).append(one)
             for by, some in found.items():
                 for sources, ports in _together(some, box.source):
