@@ -243,6 +243,43 @@ def test_a_range_of_ports_that_answers_in_part_is_found() -> None:
     assert [one.what for one in found.value.diagnostics] == ["5000-5011/udp does not answer"]
 
 
+def promised(example: str, promise: str) -> list[str]:
+    """What is wrong with another promise of an example."""
+    path = ROOT / "examples" / f"{example}.toml"
+    text = path.read_text().partition("[[expect]]")[0]
+    try:
+        understand(f"{text}\n[[expect]]\n{promise}", str(path), lambda file: (path.parent / file).read_text())
+    except InvalidTopology as found:
+        return [f"{one.code} {one.what}" for one in found.diagnostics if one.severity == "error"]
+    return []
+
+
+TORRENTS = 'from = {{ host = "{}", service = "{}" }}\nto = "{}"\n'
+BEYOND = 'from = "{}"\nto = "{}"\n'
+
+
+@pytest.mark.parametrize(
+    ("example", "promise", "wrong"),
+    [
+        ("seedbox", TORRENTS.format("seedbox", "transmission-daemon.service", "internet") + 'leaves_by = "azire"', ""),
+        ("seedbox", TORRENTS.format("seedbox", "ssh.service", "internet") + 'leaves_by = "azire"', "leaves by eth0"),
+        ("laptop", TORRENTS.format("laptop", "transmission-daemon.service", "9.9.9.9") + 'leaves_by = "escape"', ""),
+        ("laptop", TORRENTS.format("laptop", "ssh.service", "9.9.9.9") + 'leaves_by = "escape"', "leaves by wlan0"),
+        ("laptop", TORRENTS.format("lap", "ssh.service", "9.9.9.9") + "arrives = false", "no host is called `lap`"),
+        ("seedbox", BEYOND.format("seedbox.tunnels.azire", "seedbox/vpn") + 'only = ["51413/tcp", "51413/udp"]', ""),
+        ("seedbox", BEYOND.format("seedbox.tunnels.azire", "seedbox/vpn") + 'only = "51413/tcp"', "51413/udp"),
+        ("slim-edge", BEYOND.format("edge2.links.two", "edge2:9100/tcp") + 'arrives = "edge2"', "wg-node"),
+        ("slim-edge", BEYOND.format("edge1.links.two", "edge1:22/tcp") + 'arrives = "edge1"', "no link or tunnel `two`"),
+    ],
+)
+def test_services_and_other_ends_of_tunnels_send(example: str, promise: str, wrong: str) -> None:
+    """A service in a namespace or in a split's slice; whoever is at the other end, whatever source he writes."""
+    found = promised(example, promise)
+
+    assert len(found) == bool(wrong)
+    assert all(wrong in one for one in found)
+
+
 # ---- what it costs -------------------------------------------------------------------------------------------
 
 

@@ -9,16 +9,17 @@ from msgspec import Struct
 from netaddr import AddrFormatError, IPAddress, IPNetwork
 
 from netc.language.expect import Sender
+from netc.language.units import ServiceName
 from netc.language.values import Family
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus, of_prefixes
-from netc.plan.facts import Router, Ruleset, Wireguard
+from netc.plan.facts import HeldSlice, Router, Ruleset, Wireguard
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, TCP, UDP, Owner
 from netc.walk.places import Where, Wrong, addresses, stack_of, start_of, where
 from netc.walk.space import Box
-from netc.walk.stack import Place
-from netc.walk.world import FAMILIES, NAMED, ROUTERS, SECRET, UNNAMED, World
+from netc.walk.stack import Place, Stack
+from netc.walk.world import FAMILIES, NAMED, ROUTERS, SECRET, UNNAMED, World, is_tunnel
 
 ANY_PORT: Ranges = ((1, 65535),)
 ASKING: Ranges = ((1024, 65535),)
@@ -83,11 +84,16 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
         if named.tunnel:
             yield _outer(named, made)
             return
+        if named.service:
+            start = _service(named, named.service, made, network)
         who = next((f", {what} {name}" for what, name in _programs(named) if name), "")
         yield From(f"{named.host}{who}", start, {4: (), 6: ()})
         return
     if peer := re.fullmatch(r"(.+)\.peers\.(.+)", named):
         yield _neighbour(named, peer[1], peer[2], made)
+        return
+    if end := re.fullmatch(r"(.+)\.(?:links|tunnels)\.(.+)", named):
+        yield _beyond(named, end[1], end[2], made)
         return
     if nets := _outside(named, made, network):
         yield From(named, Stranger(), nets)
@@ -115,6 +121,33 @@ def _outer(named: Sender, made: World) -> From:
     return From(f"{named.host}, tunnel {named.tunnel}", start, {4: (), 6: ()}, found[0].port)
 
 
+def _service(named: Sender, service: ServiceName, made: World, network: Network) -> Process:
+    """Where it runs, and in which slice. Raises Wrong."""
+    plan = next((plan for plan in made.plans.values() if plan.host == named.host), None)
+    if plan is None:
+        raise Wrong(f"no host is called `{named.host}`: the hosts are {', '.join(map(str, made.plans))}")
+    host = network.topology.hosts[plan.host]
+    space = next((name for name, one in host.namespaces.items() if service in one.services), None)
+    held = (one for part in plan.parts for one in part.every(HeldSlice))
+    slice_ = named.slice or next((one.name for one in held if service in one.services), None)
+    return Process((plan.host, space), Owner(named.group, named.user, slice_))
+
+
+def _beyond(named: str, host: str, tunnel: str, made: World) -> From:
+    """Whoever is at the other end of a tunnel, with every source. Raises Wrong."""
+    for place, stack in made.stacks.items():
+        for device in stack.devices.values() if place[0] == host else ():
+            if is_tunnel(device) and tunnel in (device.name, *device.origin[-1:]):
+                return From(named, Neighbour(place, device.name), not_of(stack))
+    raise Wrong(f"{host} has no link or tunnel `{tunnel}`")
+
+
+def not_of(stack: Stack) -> dict[Family, Ranges]:
+    """Every address that a stack does not have."""
+    own = {family: merged((ip, ip) for of, ip in stack.local if of == family) for family in FAMILIES}
+    return {family: minus(merged((*EVERYWHERE[family], *SECRET[family])), own[family]) for family in FAMILIES}
+
+
 def _neighbour(named: str, host: str, peer: str, made: World) -> From:
     """A router of another AS, and what is behind it: all that it may announce. Raises Wrong."""
     plan = next((plan for plan in made.plans.values() if plan.host == host), None)
@@ -134,7 +167,7 @@ def _neighbour(named: str, host: str, peer: str, made: World) -> From:
 
 
 def _programs(named: Sender) -> Iterator[tuple[str, str | None]]:
-    yield from (("group", named.group), ("user", named.user), ("slice", named.slice))
+    yield from (("group", named.group), ("user", named.user), ("service", named.service), ("slice", named.slice))
 
 
 def _outside(named: str, made: World, network: Network) -> dict[Family, Ranges]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from netc.checks.expected import EVERYWHERE, OTHER, From, To, boxes, every_port, internet
+from netc.checks.expected import OTHER, From, To, boxes, every_port, internet, not_of
 from netc.diagnostic import KeyPath
 from netc.language.names import HostName
 from netc.language.values import Family, Range
@@ -18,7 +18,7 @@ from netc.walk.packet import NAMES, TCP, UDP, Owner
 from netc.walk.space import Class, classes
 from netc.walk.stack import LO, SOMEWHERE, Device, Stack
 from netc.walk.text import arrived
-from netc.walk.world import FAMILIES, SECRET, World, far_end, is_public, is_tunnel
+from netc.walk.world import FAMILIES, World, far_end, is_public, is_tunnel
 
 BUDGET = 20_000
 
@@ -102,8 +102,7 @@ def senders(made: World, stack: Stack) -> Iterator[From]:
         if is_tunnel(device):
             far = far_end(made, stack, device)
             whose = f" of {far[0].name}" if far else ""
-            everyone = {family: minus(_anybody(family), _own(stack, family)) for family in FAMILIES}
-            yield From(f"the other end of {device.name}{whose}", Neighbour(stack.place, device.name), everyone)
+            yield From(f"the other end of {device.name}{whose}", Neighbour(stack.place, device.name), not_of(stack))
         elif isinstance(device.made, Bridge) or device.name == SOMEWHERE:
             near = {family: minus(_near(stack, device, family), _own(stack, family)) for family in FAMILIES}
             known = {family: ranges for family, ranges in near.items() if ranges}
@@ -115,10 +114,6 @@ def senders(made: World, stack: Stack) -> Iterator[From]:
 
 def _is_joined(inside: Stack) -> bool:
     return any(isinstance(device.made, Veth) for device in inside.devices.values())
-
-
-def _anybody(family: Family) -> Ranges:
-    return merged((*EVERYWHERE[family], *SECRET[family]))
 
 
 def _own(stack: Stack, family: Family) -> Ranges:

@@ -8,18 +8,18 @@ from pydantic import BeforeValidator, Field, ValidatorFunctionWrapHandler, WrapV
 
 from netc.language.names import GroupName, HostName, Name, UserName, Wrong, whole
 from netc.language.tables import Table
-from netc.language.units import SliceName
+from netc.language.units import ServiceName, SliceName
 from netc.language.values import ADDRESS, Mtu, OneOrMany, ServicePorts, Some
 
 HOST = r"[a-z]([a-z0-9-]*[a-z0-9])?"
-NAMED = rf"anycast\.{HOST}|{HOST}\.peers\.{HOST}"
+NAMED = rf"anycast\.{HOST}|{HOST}\.(peers|links|tunnels)\.{HOST}"
 PLACE = rf"{NAMED}|{HOST}(/{HOST})?(:\[?[0-9a-fA-F.:]+\]?)?|\[?[0-9a-fA-F.:]+\]?(/[0-9]{{1,3}})?"
 PORT = r"(:([0-9]{1,5}(-[0-9]{1,5})?/(tcp|udp)|icmp))?"
 
 
 class PlaceName(Name):
-    """`internet`, an address or prefix there, a set, a host, one of its namespaces, a machine behind it, an anycast
-    service, or a neighbour of the AS."""
+    """`internet`, an address or prefix there, a set, a host, one of its namespaces, a machine behind it, the other end
+    of its tunnel, an anycast service, or a neighbour of the AS."""
 
     pattern = PLACE
     noun = "a place"
@@ -58,6 +58,9 @@ class Sender(Table):
     host: HostName = Field(description="The host.")
     group: GroupName | None = Field(None, description="Programs with this primary group.")
     user: UserName | None = Field(None, description="Programs of this user.")
+    service: ServiceName | None = Field(
+        None, description="This service of systemd: in its namespace, or as the split that has it chooses."
+    )
     slice: SliceName | None = Field(None, description="Programs in this slice of systemd.")
     tunnel: WayName | None = Field(
         None, description="What this WireGuard link or tunnel sends to its peers: the packets that carry others."
