@@ -1,169 +1,304 @@
-"""Plans that differ from others in one rule, route, or mark, and packets that tell two plans apart on paper."""
+"""Topologies that nobody would write: examples that were spoiled as texts, as values, or by somebody who means harm."""
 
 from __future__ import annotations
 
+import copy
 import random
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import tomllib
+from collections.abc import Callable
+from typing import Any
 
-from msgspec.structs import replace
+import tomlkit
 
-from netc.checks.expected import ANY_PORT, ASKING, NO_PORT, internet
-from netc.checks.exposed import senders
-from netc.language.values import Family, Ports
-from netc.network.derive import EVERYTHING
-from netc.network.ranges import Ranges, merged
-from netc.plan.facts import Forwarding, KeptRoute, Route, Rule, Ruleset
-from netc.plan.host_plan import HostPlan
-from netc.plan.ruleset import Sources
-from netc.walk.journey import Journey, Process, Start, Stranger, journey
-from netc.walk.packet import ICMP, ICMP6, TCP, UDP, Owner, Packet
-from netc.walk.space import Box, classes
-from netc.walk.stack import LO
-from netc.walk.world import FAMILIES, World, is_public
+from examples import EXAMPLES
 
-RULES = (
-    *("openings", "denials", "passages", "forwards", "nats", "masquerades", "hairpins", "sources", "marks"),
-    *("leaves_by", "never_by", "replies_only", "strangers", "transits", "queries", "splits"),
+SHELL = (
+    *(
+        "$(id)",
+        "`id`",
+        "; reboot",
+        "| sh",
+        "&& reboot",
+        "$IFS",
+        "${HOME}",
+        "a'b",
+        'a"b',
+        "a\\",
+        "a\nreboot",
+        "a\rb",
+        "~",
+        "*",
+    ),
+    *(
+        "-rf",
+        "--flag",
+        "a b",
+        "\t",
+        "!x",
+        "#x",
+        "<(id)",
+        ">x",
+        "\x00",
+        "\x1b[2J",
+        "\u202e",
+        "é",
+        "\U0001f600",
+        "\u2028",
+    ),
 )
-OTHER = 0x02000000
-"""Of a mark, what another one has."""
-ALL_PORTS = (Ports(1, 65535, "tcp"), Ports(1, 65535, "udp"))
+NFT = (
+    *(
+        "} flush ruleset",
+        "drop; accept",
+        "a # b",
+        "@set",
+        "{ 1 }",
+        "0x7f",
+        "accept",
+        "inet",
+        "1-65536/tcp",
+        "::ffff:1.2.3.4/96",
+    ),
+    *(
+        "%n",
+        "%h",
+        "%%",
+        "${x}",
+        "\\x41",
+        "[Service]",
+        "ExecStart=/bin/sh",
+        "protocol bgp {}",
+        "1.2.3.4/0",
+        "0/0",
+        "::/129",
+    ),
+)
+PATHS = (
+    *(
+        "..",
+        "../x",
+        "/etc/passwd",
+        "./azire-se.conf",
+        "a/../azire-se.conf",
+        "azire-se.conf\x00",
+        "/dev/zero",
+        "/dev/stdin",
+    ),
+    *(
+        "/proc/self/environ",
+        "link-out",
+        "link-loop",
+        "link-folder/passwd",
+        ".",
+        "",
+        "~/.ssh/id_ed25519",
+        "folder",
+        "pipe",
+    ),
+)
+VALUES: tuple[Any, ...] = (
+    *SHELL,
+    *NFT,
+    *PATHS,
+    *(
+        0,
+        -1,
+        1,
+        4095,
+        65536,
+        2**32,
+        2**63,
+        10**40,
+        1.5,
+        float("nan"),
+        float("inf"),
+        True,
+        False,
+        [],
+        {},
+        [[]],
+        [{}],
+        [1, "a"],
+    ),
+    *(
+        {"": 1},
+        {"a": {"b": {"c": 1}}},
+        ["a"] * 300,
+        "x" * 70_000,
+        "all",
+        "internet",
+        "private",
+        "bogons",
+        "lo",
+        "netc",
+        "edge",
+    ),
+    *(
+        "10.0.0.0/8",
+        "::/0",
+        "0.0.0.0/0",
+        "fe80::1/64",
+        "255.255.255.255/32",
+        "1/tcp",
+        "1-65535/udp",
+        "5s",
+        "10m",
+        "x.service",
+    ),
+)
+TOKENS = (
+    *(
+        '"',
+        "'",
+        '"""',
+        "'''",
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        ",",
+        ".",
+        "#",
+        "\\",
+        "\\u",
+        "\n",
+        "\r\n",
+        "\r",
+        "\x00",
+        "\ufeff",
+    ),
+    *(
+        "1e9",
+        "0x",
+        "nan",
+        "1979-05-27",
+        "true",
+        "[hosts.a]",
+        "[[acknowledge]]",
+        "id = 1",
+        " = ",
+        "\x1b",
+        "\u2028",
+        "\ud7ff",
+        "é",
+    ),
+)
+
+Draw = random.Random
+Where = tuple[str | int, ...]
 
 
-class Mutant(NamedTuple):
-    what: str
-    plans: list[HostPlan]
+def mutant(draw: Draw) -> bytes:
+    """A file that may be anything; most are close to what somebody would write."""
+    how = draw.choice((_values, _values, _values, _text, _text, _bytes, _lines))
+    return how(draw)
 
 
-def mutants(plans: list[HostPlan], chance: random.Random) -> Iterator[Mutant]:
-    """All of them, in an order of chance."""
-    found = [
-        (f"{plan.host}, {part.name}: {what}", host, number, at, fact)
-        for host, plan in enumerate(plans)
-        for number, part in enumerate(plan.parts)
-        for at, old in enumerate(part.facts)
-        for what, fact in _changed(old)
-    ]
-    chance.shuffle(found)
-    for what, host, number, at, fact in found:
-        part = plans[host].parts[number]
-        facts = (*part.facts[:at], *((fact,) if fact is not None else ()), *part.facts[at + 1 :])
-        parts = (*plans[host].parts[:number], replace(part, facts=facts), *plans[host].parts[number + 1 :])
-        yield Mutant(what, [replace(one, parts=parts) if n == host else one for n, one in enumerate(plans)])
+def paths(value: Any, path: Where = ()) -> list[Where]:
+    """To every value in it."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [each for key, deeper in inner for each in ((*path, key), *paths(deeper, (*path, key)))]
 
 
-def _changed(fact: Any) -> Iterator[tuple[str, Any]]:
-    match fact:
-        case Ruleset():
-            yield from _rules(fact)
-        case Route():
-            yield f"no route to {fact.to}", None
-        case KeptRoute():
-            yield f"no default route of IPv{fact.family}", None
-        case Rule():
-            yield f"no policy rule at {fact.priority}", None
-            if fact.mark is not None:
-                yield f"another mark at {fact.priority}", replace(fact, mark=fact.mark ^ OTHER)
-        case Forwarding() if len(fact.families) > 1:
-            yield "forwards one family", replace(fact, families=fact.families[:1])
+def at(data: Any, path: Where) -> Any:
+    for key in path:
+        data = data[key]
+    return data
 
 
-def _rules(fact: Ruleset) -> Iterator[tuple[str, Ruleset]]:
-    """A rule dropped, swapped with the next, or widened."""
-    for field in RULES:
-        rules = getattr(fact, field)
-        for n, rule in enumerate(rules):
-            yield f"no {field}[{n}]", replace(fact, **{field: (*rules[:n], *rules[n + 1 :])})
-            if n:
-                swapped = (*rules[: n - 1], rule, rules[n - 1], *rules[n + 1 :])
-                yield f"{field}[{n}] before the one before", replace(fact, **{field: swapped})
-            for what, other in _altered(field, rule):
-                yield f"{field}[{n}] {what}", replace(fact, **{field: (*rules[:n], other, *rules[n + 1 :])})
-    if fact.filter and fact.filter.input == "drop":
-        yield "input accepts", replace(fact, filter=replace(fact.filter, input="accept"))
-    if fact.filter and fact.filter.forward == "drop":
-        yield "forward accepts", replace(fact, filter=replace(fact.filter, forward="accept"))
+def _example(draw: Draw) -> str:
+    return draw.choice(EXAMPLES).read_text()
 
 
-def _altered(field: str, rule: Any) -> Iterator[tuple[str, Any]]:
-    """Widened, or with another mark."""
-    if field == "openings" and rule.sources is not None:
-        yield "for more", replace(rule, sources=None)
-    elif field == "openings" and rule.ports:
-        yield "for more", replace(rule, ports=ALL_PORTS)
-    if field == "nats" and rule.sources:
-        yield "for more", replace(rule, sources=())
-    if field in ("marks", "splits"):
-        yield "with another mark", replace(rule, mark=rule.mark ^ OTHER)
-    if field == "splits":
-        yield "with all direct", replace(rule, direct=Sources(EVERYTHING))
-        yield "for the others", replace(rule, others=not rule.others)
-        if rule.resolvers:
-            yield "without a resolver", replace(rule, resolvers=())
-        if rule.ipv6 == "block":
-            yield "with IPv6 direct", replace(rule, ipv6="direct")
+def _values(draw: Draw) -> bytes:
+    data = tomllib.loads(_example(draw))
+    for _ in range(draw.choice((1, 1, 1, 2, 3, 8))):
+        here = paths(data)
+        if not here:
+            break
+        *above, key = draw.choice(here)
+        draw.choice(CHANGES)(draw, data, at(data, tuple(above)), key)
+    return _dumped(data)
 
 
-# ---- what tells two apart ------------------------------------------------------------------------------------
+def _dumped(data: dict[str, Any]) -> bytes:
+    try:
+        return tomlkit.dumps(data).encode()
+    except (ValueError, TypeError, UnicodeEncodeError, AttributeError):
+        return b""  # some values have no form in TOML
 
 
-class Told(NamedTuple):
-    start: Start
-    packet: Packet
+def _replace(draw: Draw, _: Any, table: Any, key: Any) -> None:
+    table[key] = copy.deepcopy(draw.choice(VALUES))
 
 
-def told_apart(one: World, other: World, sport: int) -> Iterator[Told]:
-    """Packets that have another fate in the other world. If there are none, there are none at all: each class of the
-    one is cut into the classes of the other, and a class is exact."""
-    for start, box in _boxes(one):
-        for found in classes(one, start, box, 50_000):
-            for part in classes(other, start, found.box, 50_000):
-                if fate(part.found) != fate(found.found):
-                    packet = replace(part.packet, sport=sport) if part.packet.sport else part.packet
-                    if fate(journey(one, start, packet)) != fate(journey(other, start, packet)):
-                        yield Told(start, packet)
+def _suffix(draw: Draw, _: Any, table: Any, key: Any) -> None:
+    """Most of it stays right."""
+    odd = draw.choice(SHELL + NFT)
+    table[key] = f"{table[key]}{odd}" if draw.random() < 0.5 else f"{odd}{table[key]}"
 
 
-def fate(found: Journey) -> tuple[object, ...]:
-    end = found.there
-    where = (end.kind, end.place, end.device, end.packet.source, end.packet.to, end.packet.dport)
-    arrived = where if end.kind != "lost" else ("lost",)
-    return (*arrived, found.answered, found.left, found.returned if found.answered else ())
+def _remove(_: Draw, __: Any, table: Any, key: Any) -> None:
+    del table[key]
 
 
-def _boxes(made: World) -> Iterator[tuple[Start, Box]]:
-    """From programs of each stack, and from all who are next to a host, to everything that we have and to the
-    internet."""
-    for family in FAMILIES:
-        held = _held(made, family)
-        public = tuple(span for span in held if is_public(family, span[0]))
-        for stack in made.stacks.values():
-            splits = stack.ruleset.splits if stack.ruleset else ()
-            named = [Owner(group=one.group, user=one.user) for one in splits if one.group or one.user]
-            own = {number for of, number in stack.local if of == family}
-            others = [span for span in held if span[0] not in own]
-            for owner in (Owner(), *named):
-                to = merged((*others, *internet(made, family)))
-                yield from ((Process(stack.place, owner), box) for box in _to(family, to, ()))
-            for sender in senders(made, stack) if stack.place[1] is None else ():
-                sources = sender.sources.get(family)
-                to = public if isinstance(sender.start, Stranger) else merged((*held, *internet(made, family)))
-                if sources:
-                    yield from ((sender.start, box) for box in _to(family, to, sources))
+def _rename(draw: Draw, data: Any, table: Any, key: Any) -> None:
+    if isinstance(table, dict):
+        names = [str(path[-1]) for path in paths(data)]
+        table[draw.choice([*SHELL, *PATHS, *names])] = table.pop(key)
 
 
-def _held(made: World, family: Family) -> Ranges:
-    return merged(
-        (int(net.ip), int(net.ip))
-        for _, device in made.devices()
-        for net in device.networks
-        if net.version == family and device.name != LO and not net.ip.is_link_local()
-    )
+def _copied(draw: Draw, data: Any, table: Any, key: Any) -> None:
+    table[key] = copy.deepcopy(at(data, draw.choice(paths(data))))
 
 
-def _to(family: Family, to: Ranges, sources: Ranges) -> Iterator[Box]:
-    if to:
-        yield Box(family, TCP, sources, to, ASKING, ANY_PORT)
-        yield Box(family, UDP, sources, to, ASKING, ANY_PORT)
-        yield Box(family, ICMP if family == 4 else ICMP6, sources, to, NO_PORT, NO_PORT)
+def _number(draw: Draw, _: Any, table: Any, key: Any) -> None:
+    if type(table[key]) is int:
+        table[key] += draw.choice((-1, 1, 255, 4096, -table[key], 65535))
+
+
+CHANGES: tuple[Callable[[Draw, Any, Any, Any], None], ...] = (
+    _replace,
+    _replace,
+    _suffix,
+    _remove,
+    _rename,
+    _copied,
+    _number,
+)
+
+
+def _text(draw: Draw) -> bytes:
+    text = _example(draw)
+    for _ in range(draw.choice((1, 2, 5))):
+        where, length = draw.randrange(len(text) + 1), draw.choice((0, 1, 1, 5, 80))
+        text = text[:where] + draw.choice(TOKENS) * draw.choice((1, 1, 3)) + text[where + length :]
+    return text.encode(errors="surrogatepass")
+
+
+def _bytes(draw: Draw) -> bytes:
+    data = bytearray(_example(draw).encode())
+    for _ in range(draw.choice((1, 3, 20))):
+        where = draw.randrange(len(data))
+        data[where : where + draw.choice((0, 1, 2))] = draw.randbytes(draw.choice((1, 1, 4)))
+    return draw.choice((b"", b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\x00")) + bytes(data)
+
+
+def _lines(draw: Draw) -> bytes:
+    """Lines of several examples, some twice, some gone."""
+    lines = _example(draw).splitlines() + (_example(draw).splitlines() if draw.random() < 0.3 else [])
+    for _ in range(draw.choice((1, 3, 10))):
+        match draw.randrange(4):
+            case 0 if len(lines) > 1:
+                del lines[draw.randrange(len(lines))]
+            case 1:
+                lines.insert(draw.randrange(len(lines)), draw.choice(lines))
+            case 2:
+                start = draw.randrange(len(lines))
+                lines[start : start + 5] = reversed(lines[start : start + 5])
+            case _:
+                lines = lines[: draw.randrange(len(lines)) + 1]
+    return draw.choice(("\n", "\n", "\r\n", "\r")).join(lines).encode()

@@ -134,7 +134,7 @@ def _service(named: Sender, service: ServiceName, made: World, network: Network)
 
 
 def _beyond(named: str, host: str, tunnel: str, made: World) -> From:
-    """Whoever is at the other end of a tunnel, with every source. Raises Wrong."""
+    """Who is at the other end of a tunnel, with every source. Raises Wrong."""
     for place, stack in made.stacks.items():
         for device in stack.devices.values() if place[0] == host else ():
             if is_tunnel(device) and tunnel in (device.name, *device.origin[-1:]):

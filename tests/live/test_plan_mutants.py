@@ -16,7 +16,7 @@ from live.lab import Lab
 from live.needs import LIVE, missing, require
 from live.test_agreement import drawn, example
 from mixed import Mixed
-from mutants import Mutant, mutants, told_apart
+from plan_mutants import Mutant, mutants, told_apart
 from netc.pipeline import plan
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
