@@ -109,6 +109,11 @@ def test_a_host_behind_nat_is_told_what_peers_need(tmp_path: Path) -> None:
             "addresses",
             ["2001:db8::a/64"],
         ),
+        (  # one address with two lengths
+            "link\te0\t1500\t-\ndefault\t4\te0\t192.0.2.1\t3\t0\naddress\te0\t192.0.2.7/24\t\naddress\te0\t192.0.2.7/32\t\n",
+            "addresses",
+            ["192.0.2.7/24"],
+        ),
         ("link\te0\t1500\t-\ndefault\t4\te0\t-\t3\t5\nlink\te1\t1500\t-\ndefault\t4\te1\t-\t3\t1\n", "wan", "e1"),
     ],
 )

@@ -224,7 +224,7 @@ wan = "eth0"
 addresses = ["198.51.100.10/24", "2001:db8:1::10/64"]
 public_key = "{public_key(private_key("edge"))}"
 loopback = ["10.8.0.1/32", "fd08::1/128"]
-bgp.peers.direct = {{ address = "198.51.100.30", asn = 64501, role = "peer" }}
+bgp.peers.direct = {{ address = "198.51.100.30", asn = 64501, role = "peer", gtsm = true }}
 bgp.peers.near = {{ address = "fe80::30", asn = 64502, role = "peer", interface = "eth0", local = "fe80::10" }}
 
 [hosts.node]
@@ -250,21 +250,30 @@ ends.node = {{ address = ["10.77.2.1/31", "fe80::2/64"], interface = "wg-two", p
 
 FOR_ROUTERS = """
 udp dport { 51821-51900 } accept
-iifname "wg-node" ip saddr 10.77.1.1 ip daddr 10.77.1.0 meta l4proto 89 accept
-iifname "wg-two" ip saddr 10.77.2.1 ip daddr 10.77.2.0 meta l4proto 89 accept
-iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr fe80::1 meta l4proto 89 accept
-iifname { "wg-node", "wg-two" } ip saddr 10.77.0.0/16 udp dport 3784 accept
-iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 udp dport 3784 accept
+iifname "wg-node" ip saddr 10.77.1.1 ip daddr 224.0.0.5 meta l4proto 89 accept
+iifname "wg-two" ip saddr 10.77.2.1 ip daddr 224.0.0.5 meta l4proto 89 accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr ff02::5 meta l4proto 89 accept
+iifname { "wg-node", "wg-two" } ip saddr 10.77.0.0/16 ip daddr 10.77.0.0/16 udp dport 3784 ip ttl 255 accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr fe80::1 udp dport 3784 ip6 hoplimit 255 accept
 iifname "wg-node" ip6 saddr fd08::2 ip6 daddr fd08::1 tcp dport 179 accept
-iifname "eth0" ip saddr 198.51.100.30 tcp dport 179 accept
+iifname "eth0" ip saddr 198.51.100.30 tcp dport 179 ip ttl 255 accept
 iifname "eth0" ip6 saddr fe80::30 ip6 daddr fe80::10 tcp dport 179 accept
 """
 """All that the neighbours of `edge` send, and nothing else."""
 
 
-def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path) -> None:
-    host = edge(lab, tmp_path, ROUTERS)
-    rules = FOR_ROUTERS.strip().splitlines()
+FOR_BABEL = """
+udp dport { 51821-51900 } accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr ff02::1:6 udp dport 6696 accept
+iifname "wg-node" ip6 saddr fd08::2 ip6 daddr fd08::1 tcp dport 179 accept
+iifname "eth0" tcp dport 179 accept
+"""
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("ospf", FOR_ROUTERS), ("babel", FOR_BABEL)])
+def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path, kind: str, sent: str) -> None:
+    host = edge(lab, tmp_path, ROUTERS.replace('"ospf"', f'"{kind}"'))
+    rules = sent.strip().splitlines()
     for left_out in (*range(len(rules)), None):
         kept = "\n".join(rule for number, rule in enumerate(rules) if number != left_out)
         host.run(["nft", "flush", "ruleset"])

@@ -33,12 +33,27 @@ is_busybox() { # PROGRAM: a link to it, symbolic or hard
 }
 
 belong_to_root() { # FOLDER…: with all inside, where they exist. Else somebody could change what root runs
-  local lines folder there=()
-  for folder; do [[ ! -e $folder ]] || there+=("$folder"); done
+  local lines folder above there=()
+  for folder; do
+    [[ -e $folder ]] || continue
+    there+=("$folder")
+    [[ $(realpath "$folder") != "$folder" ]] || continue
+    above=$(realpath "$folder") # of what a link leads to, whoever may rename one of the folders above it
+    while [[ ${above%/*} ]]; do above=${above%/*} there+=("$above/."); done
+  done
   ((${#there[@]})) || return 0
-  read_lines find -H "${there[@]}" -type d \( ! -uid 0 -o -perm -002 \) -prune || return
+  read_lines changeable "${there[@]}" || return
   for folder in "${lines[@]}"; do report "other users than root can change $folder: chown root:root $folder && chmod go-w $folder"; done
   ((!${#lines[@]}))
+}
+changeable() { # FOLDER… `/.` at the end: without what is inside, and if many may write there, only what is their own
+  local folder
+  for folder; do
+    case $folder in
+      */.) find "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
+      *) find -H "$folder" -type d \( ! -uid 0 -o -perm -002 -o -perm -020 ! -gid 0 \) -prune ;;
+    esac || return
+  done
 }
 
 # ---- trees

@@ -72,7 +72,7 @@ copy_filters() { # FOLDER WALKS
   ip -o address show >"$1/addresses"
   ip -o -4 route show default >"$1/default4" 2>/dev/null
   ip -o -6 route show default >"$1/default6" 2>/dev/null
-  while read -r _ _ _ _ _ _ _ to leaving; do
+  while read -r _ _ _ _ _ _ _ to leaving _; do
     [[ $leaving != - || $to == - ]] || ip -o route get "$to"
   done <"$2" >"$1/routes" 2>/dev/null
   printf '%s\n' /sys/class/net/* >"$1/interfaces"
@@ -98,8 +98,9 @@ may_drop() { # FOLDER: something of others drops packets
 
 # ---- in a network namespace: what the packets need of interfaces, addresses and routes
 declare -A holder=() address_of=() length=() leads_to=()
-declare -A near=() # of each interface: addresses of fe80::/10, which it may share with others
-walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE
+declare -A near=() # of each interface: addresses that it may share with others
+every_link='@(fe80:*|ff02:*|224.0.0.*)' # link-local and multicast
+walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE TTL
 read_addresses() { # FOLDER
   local name family address rest
   while read -r _ name family address rest; do
@@ -117,19 +118,19 @@ default_of() { # FOLDER FAMILY: prints the interface of the default route
   sed -n '1s/.* dev \([^ ]*\).*/\1/p' "$1/default$2"
 }
 read_walks() { # FOLDER: those of which this host knows what the topology leaves open
-  local what family device source protocol on port to leaving
+  local what family device source protocol on port to leaving ttl
   local -A default=()
   default[4]=$(default_of "$1" 4)
   default[6]=$(default_of "$1" 6)
-  while read -r what family device source protocol on port to leaving; do
+  while read -r what family device source protocol on port to leaving ttl; do
     [[ $what != '#' ]] || continue
     [[ $device != - ]] || device=${holder[$on]-${default[$family]}}
-    [[ $on != - || $source != fe80:* ]] || on=fe80::77 # the kernel's own is as good as any
     [[ $on != - ]] || on=${address_of["$device $family"]-}
-    [[ ! $device || $on != fe80:* ]] || { near[$device]+=" $on"; on+="%$device"; }
+    [[ ! $device || $on != $every_link ]] || near[$device]+=" $on"
+    [[ ! $device || $on != @(fe80:*|ff02:*) ]] || on+="%$device"
     [[ $leaving != - || $to == - ]] || leaving=${leads_to[$to]-}
     # Without IPv6, or before a link or a LAN is there, no packet comes by it.
-    [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving")
+    [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving $ttl")
   done </etc/netc/walks
   walks=("${walks[@]:0:20000}")
 }
@@ -155,7 +156,7 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
   local address walk words everywhere=([4]=0.0.0.0/0 [6]=::/0)
   for walk in "${walks[@]}"; do
     read -ra words <<<"$walk"
-    [[ ${words[5]} == fe80:* ]] || holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
+    [[ ${words[5]} == $every_link ]] || holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
     [[ ${words[7]} == - ]] || echo "route replace ${words[7]} dev ${words[8]}"
   done
   # With their prefixes: rules of others may lead a packet farther, such as to a container.
@@ -167,7 +168,13 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
     fi
   done
   for walk in "${!near[@]}"; do
-    for address in ${near[$walk]}; do echo "address replace $address/64 dev $walk nodad"; done
+    for address in ${near[$walk]}; do
+      case $address in # `autojoin`: the kernel takes packets to the group
+        fe80:*) echo "address replace $address/64 dev $walk nodad" ;;
+        ff02:*) echo "address replace $address/128 dev $walk nodad autojoin" ;;
+        *) echo "address replace $address/32 dev $walk autojoin" ;;
+      esac
+    done
   done
   for address in 4 6; do
     walk=$(default_of "$1" "$address")
@@ -240,9 +247,11 @@ send() { # CLIENT NUMBERS…: in one round, or in several if packets to one addr
       [[ ! ${ways[${words[5]}]-} ]] || continue
       ways[${words[5]}]=$way
       [[ ${words[1]} == 4 ]] && commands+="address replace ${words[3]}/32 dev $device"$'\n' || commands+="address replace ${words[3]}/128 dev $device nodad"$'\n'
-      commands+="route replace $on dev $device src ${words[3]}"
-      [[ $on != fe80:* ]] || commands+=" metric ${device#end}" # beside that of another interface
-      commands+=$'\n'
+      case $on in # beside that of another interface; of groups, before the kernel's own
+        fe80:*) commands+="route replace $on dev $device src ${words[3]} metric ${device#end}"$'\n' ;;
+        ff02:*) commands+="route replace multicast $on dev $device src ${words[3]} metric ${device#end} table local"$'\n' ;;
+        *) commands+="route replace $on dev $device src ${words[3]}"$'\n' ;;
+      esac
       commands+="neighbour replace $on lladdr $station dev $device nud permanent"$'\n'
     done
     printf '%s' "$commands" | in_client "$client" ip -force -batch - >/dev/null 2>&1
@@ -254,7 +263,7 @@ send() { # CLIENT NUMBERS…: in one round, or in several if packets to one addr
 }
 in_client() { nsenter --net --target "$1" -- "${@:2}"; } # CLIENT COMMAND…
 shape_packets() { # prints the client's rules
-  local number words port header
+  local number words port header ttl=([4]='ip ttl' [6]='ip6 hoplimit')
   echo 'table inet netc_walk { chain sent { type filter hook output priority -1000; notrack'
   for number in "${!walks[@]}"; do
     read -ra words <<<"${walks[number]}"
@@ -262,6 +271,7 @@ shape_packets() { # prints the client's rules
     [[ ${words[1]} == 4 ]] || header='ip6 nexthdr'
     header="$header set ${words[4]/tcp/6}"
     [[ ${words[4]} != udp ]] || header=''
+    [[ ${words[9]} == - ]] || header+=" ${ttl[${words[1]}]} set ${words[9]}"
     echo "meta nfproto ipv${words[1]} udp dport $port udp sport set $port udp dport set ${words[6]} $header accept"
   done
   echo '}; }'
