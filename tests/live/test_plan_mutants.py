@@ -16,13 +16,13 @@ from live.lab import Lab
 from live.needs import LIVE, missing, require
 from live.test_agreement import drawn, example
 from mixed import Mixed
-from plan_mutants import Mutant, mutants, told_apart
 from netc.pipeline import plan
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
 from netc.walk.journey import Neighbour, Start, journey
 from netc.walk.packet import TCP, UDP, Packet
 from netc.walk.world import World, is_tunnel
+from plan_mutants import Mutant, mutants, told_apart
 
 pytestmark = pytest.mark.live
 

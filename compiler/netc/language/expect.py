@@ -84,7 +84,9 @@ def _arrival(value: Any) -> Any:
         return ()
     if value is True or value == []:
         raise Wrong(
-            "NC3004", "`arrives` is neither `false` nor a place", "write `arrives = false` for nobody, or who gets the packets"
+            "NC3004",
+            "`arrives` is neither `false` nor a place",
+            "write `arrives = false` for nobody, or who gets the packets",
         )
     return value if isinstance(value, list) else [value]
 

@@ -38,7 +38,7 @@ belong_to_root() { # FOLDER…: with all inside, where they exist. Else somebody
     [[ -e $folder ]] || continue
     there+=("$folder")
     [[ $(realpath "$folder") != "$folder" ]] || continue
-    above=$(realpath "$folder") # of what a link leads to, whoever may rename one of the folders above it
+    above=$(realpath "$folder") # of what a link leads to, who may rename one of the folders above it
     while [[ ${above%/*} ]]; do above=${above%/*} there+=("$above/."); done
   done
   ((${#there[@]})) || return 0
