@@ -26,8 +26,9 @@ RULES = (
     *("openings", "denials", "passages", "forwards", "nats", "masquerades", "hairpins", "sources", "marks"),
     *("leaves_by", "never_by", "replies_only", "strangers", "transits", "queries", "splits"),
 )
-OTHER = 0x02000000
-"""Of a mark, what another one has."""
+OTHER = 0x40000000
+"""Of a mark, what another one has. No mark becomes 0: a rule for packets without a mark would lead the outer packets of
+a tunnel into it, and then it is chance whether the ends have met before."""
 ALL_PORTS = (Ports(1, 65535, "tcp"), Ports(1, 65535, "udp"))
 
 
