@@ -187,7 +187,7 @@ case ${1-} in
   confirm) [[ ${2-} != - ]] || { read -r token && set -- confirm "$token" "${@:3}"; }; "$@" ;;
   install-from) install_from "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # only install_from calls it, which holds the lock
-  try) use trial && trial "${@:2}" ;;
+  try | tried) use trial && "$@" ;;
   install | back | keys | run | uninstall) use bring && bring "$@" ;;
   up | down) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
   parts) (($# == 1)) || usage "$1 takes no options"; installed_order; printf '%s' "${order[@]/%/$'\n'}" ;;

@@ -566,6 +566,7 @@ class Scene:
 
     def sent(self, probes: list[Probe]) -> dict[int, Seen]:
         self._neighbours(probes)
+        self._behind_bridges(probes)
         self.warm()
         ports = {
             protocol: ",".join(
@@ -613,6 +614,14 @@ class Scene:
                     self._in_world(f"sysctl -qw net.ipv6.conf.{far}.proxy_ndp=1")
                 self._in_world(*(f"ip neighbour replace proxy {IPAddress(ip, 6)} dev {far}" for ip in sorted(near)))
         self._flush()
+
+    def _behind_bridges(self, probes: list[Probe]) -> None:
+        """The container has every address behind its bridge that a probe gets to."""
+        for end in (probe.paper.there for probe in probes):
+            if end.kind == "behind" and (end.place, str(end.device)) in self.containers:
+                host, name, _ = self.containers[end.place, str(end.device)]
+                ip = f"{IPAddress(end.packet.to, end.packet.family)}/{32 if end.packet.family == 4 else 128}"
+                host.run(["ip", "-n", name, "address", "replace", ip, "dev", "eth0"], check=False)
 
     def place_of(self, start: Start, packet: Packet) -> str:
         match start:

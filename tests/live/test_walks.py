@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import as_if_run, deliver, install, netc_host
+from live.delivered import INSTALL, as_if_run, deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.state import difference
 
 pytestmark = [pytest.mark.live]
 
@@ -293,3 +294,17 @@ def test_what_cannot_be_asked_is_told(lab: Lab, tmp_path: Path, ruleset: str, sa
     host = edge(lab, tmp_path)
     host.run(["nft", ruleset])
     assert [line for line in told(host) if line.startswith(f"not asked: {said}: ")]
+
+
+def test_nothing_is_left_if_it_is_killed(lab: Lab, tmp_path: Path) -> None:
+    """Copies of rulesets are only in a mount namespace, which ends with its processes."""
+    host = edge(lab, tmp_path)
+    load(host, "fail2ban")
+    host.run(["mkdir", "-p", "/run/netc"])
+    before = host.state()
+    waits = 'case "$*" in *"list table "*) touch /var/tmp/waits; exec sleep 600;; esac'
+    host.write("/usr/local/sbin/nft", f'#!/bin/sh\n{waits}\nexec /usr/sbin/nft "$@"\n', 0o755)
+    kill = "until [ -e /var/tmp/waits ]; do sleep 0.1; done; kill -9 -- -$!"
+    host.run(["bash", "-c", f"setsid {INSTALL} --commit --from console & {kill}"], timeout=60)
+    host.run(["rm", "/usr/local/sbin/nft", "/var/tmp/waits"])
+    assert difference(before, host.state()) == ""

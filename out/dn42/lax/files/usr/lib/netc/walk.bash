@@ -13,29 +13,34 @@ segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
 
+copies=/run/netc/copies # of the rulesets of others, in a mount namespace of its own: nothing is left, whoever is killed
 dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
-  local folder sum last='' known=$store/walked
   [[ -s /etc/netc/walks ]] && ! is_alone || return 0
-  folder=$(mktemp -d /run/netc-walk.XXXXXX) || return # as for `install` (bring.bash)
-  copy_filters "$folder" /etc/netc/walks >"$folder/rows"
-  sum=$(summed "$folder")
-  { read -r last <"$known"; } 2>/dev/null
+  # shellcheck disable=SC2016 # for the shell in there
+  unshare --mount bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk_again "$2"' \
+    netc "$libraries" "$store/walked" || not_asked "packet filters of others" "nothing can be mounted in a namespace"
+}
+walk_again() { # FILE with the rows of before
+  local sum last=''
+  mount -n -t tmpfs none /run/netc && mkdir "$copies" || return
+  copy_filters "$copies" /etc/netc/walks >"$copies/rows"
+  sum=$(summed "$copies")
+  { read -r last <"$1"; } 2>/dev/null
   if [[ $last != "$sum" ]]; then
-    walk_apart "$folder" >>"$folder/rows"
-    { echo "$sum" && cat "$folder/rows"; } >"$folder/walked" && mv "$folder/walked" "$known"
+    walk_apart >>"$copies/rows"
+    { echo "$sum" && cat "$copies/rows"; } >"$1.new" && mv "$1.new" "$1"
   fi
-  tail -n +2 "$known"
-  rm -rf "$folder"
+  tail -n +2 "$1"
 }
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
     /etc/netc/walks /etc/netc/*.nft /etc/netc/*.rules /etc/netc/parts/docker/up 2>/dev/null |
     sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
 }
-walk_apart() { # FOLDER with the copies. The files of netc are at their places
-  [[ -e $1/addresses ]] && may_drop "$1" || return 0
+walk_apart() { # the files of netc are at their places
+  [[ -e $copies/addresses ]] && may_drop "$copies" || return 0
   unshare --net bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk "$2"' \
-    netc "$libraries" "$1" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
+    netc "$libraries" "$copies" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
 }
 
 # ---- on the host: copies of what others have loaded, each table in a file of its own

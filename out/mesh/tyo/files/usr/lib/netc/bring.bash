@@ -405,21 +405,14 @@ find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for th
 }
 
 run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
-  local left=0 folder=''
+  local left=0
   [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   if ! unshare --mount --net true 2>/dev/null; then
     report "rules and configurations are not checked: this host allows no namespaces"
     return 0
   fi
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
-  if [[ -e $1/etc/netc/walks ]]; then
-    # Copies of rulesets that are gone with the trial. /run is root's own and in memory, where no other user can write.
-    folder=$(mktemp -d /run/netc-walk.XXXXXX) || return
-    # shellcheck source=/dev/null
-    source "$1/usr/lib/netc/walk.bash" && copy_filters "$folder" "$1/etc/netc/walks" >"$folder/rows"
-  fi
-  NETC_FILTERS=$folder unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
-  [[ ! $folder ]] || rm -rf "$folder"
+  unshare --mount bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
   remove_folders
   return "$left"
 }
