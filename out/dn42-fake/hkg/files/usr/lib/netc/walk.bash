@@ -13,7 +13,7 @@ segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
 
-copies=/run/netc/copies # of the rulesets of others, in a mount namespace of its own: nothing is left, whoever is killed
+copies=/run/netc/copies # of the rulesets of others, in a mount namespace of its own: nothing is left, whatever is killed
 dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
   [[ -s /etc/netc/walks ]] && ! is_alone || return 0
   # shellcheck disable=SC2016 # for the shell in there
