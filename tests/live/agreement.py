@@ -939,7 +939,19 @@ def _is_crowded(scene: Scene, start: Start, found: Journey) -> bool:
     """Whether it uses a tunnel whose other end is at the address of another's."""
     crowded = set().union(*(devices for devices in scene.at.values() if len(devices) > 1))
     began = {(start.place, start.device)} if isinstance(start, Neighbour) else set()
-    return not crowded.isdisjoint({*began, *found.left, *found.returned})
+    return not crowded.isdisjoint({*began, *found.left, *found.returned}) or _is_beneath(scene.paper, start, found)
+
+
+def _is_beneath(paper: World, start: Start, found: Journey) -> bool:
+    """Whether a split chooses the outer packets of a plain tunnel too, which are of the program that sent the inner
+    ones, and leads them into a tunnel of a program: it carries nothing here."""
+    if not isinstance(start, Process) or start.owner is None:
+        return False
+    stack, owner = paper.stacks[start.place], start.owner
+    splits = stack.ruleset.splits if stack.ruleset else ()
+    into = [stack.devices[one.device].made for one in splits if (owner.group, owner.user) == (one.group, one.user)]
+    plain = any(isinstance(paper.stacks[place].devices[by].made, PlainTunnel) for place, by in found.left)
+    return plain and any(isinstance(made, Foreign) for made in into)
 
 
 def _is_pointed(paper: World, place: Place, device: str) -> bool:

@@ -69,6 +69,8 @@ class Walk:
     depth: frozenset[object] = frozenset()
     """Tunnels whose outer packet this is, from the outermost."""
     steps: int = 0
+    owner: Owner | None = None
+    """Whose the packet is that leaves, if a process of this stack sends it."""
     began: int | None = None
     """The source that the packet had when it was sent."""
     unsure: str = ""
@@ -257,6 +259,7 @@ class Walk:
             return self.lost(stack, met.packet, verdict)
         self._turn_source(met, found)
         self.confirm(met)
+        self.owner = met.owner
         if found.device == LO:
             return self.arrive(stack, LO, met.packet, met)
         return self.wires.transmit(self, stack, stack.devices[found.device], met.packet, found)

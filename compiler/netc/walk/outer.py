@@ -45,24 +45,29 @@ class Problem(Struct, frozen=True):
     verdict: Verdict | None
 
 
-def carried(walk: Walk, stack: Stack, device: Device, peer: Peer | None, mark: int = 0) -> Verdict | None:
+def carried(
+    walk: Walk, stack: Stack, device: Device, peer: Peer | None, mark: int = 0, owner: Owner | None = None
+) -> Verdict | None:
     """Why outer packets do not get to the other end and back; None if they do. WireGuard's have the mark of the device,
-    those of other tunnels that of the packet inside, unless the tunnel is in a namespace."""
+    those of other tunnels the mark and the program of the packet inside, unless the tunnel is in a namespace."""
     made = walk.world
     if (stack.place, device.name) in made.down:
         return Verdict("dropped", device.origin, f"{device.name} is down")
     if stack.place[0] in made.gone:
         return Verdict("dropped", device.origin, f"{stack.place[0]} is gone")
-    key = (stack.place, device.name, peer.public_key if peer else None, mark if stack.place[1] is None else 0)
+    mark, owner = (0, None) if stack.place[1] else (mark, owner)
+    key = (stack.place, device.name, peer.public_key if peer else None, mark, owner)
     if key in walk.depth:
         return Verdict("dropped", device.origin, f"the outer packets of {device.name} go into {device.name} again")
     known = made.carried.get(key)
     if not isinstance(known, Problem):
-        known = made.carried[key] = Problem(_carried(walk, stack, device, peer, key, mark))
+        known = made.carried[key] = Problem(_carried(walk, stack, device, peer, key, mark, owner))
     return known.verdict
 
 
-def _carried(walk: Walk, stack: Stack, device: Device, peer: Peer | None, key: object, mark: int) -> Verdict | None:
+def _carried(
+    walk: Walk, stack: Stack, device: Device, peer: Peer | None, key: object, mark: int, owner: Owner | None
+) -> Verdict | None:
     made, own = walk.world, walk.world.born(stack)
     below = Walk(made, walk.wires, depth=walk.depth | {key})
     if isinstance(device.made, Wireguard) and peer is not None:
@@ -76,7 +81,7 @@ def _carried(walk: Walk, stack: Stack, device: Device, peer: Peer | None, key: o
         back = next(one for one in other.peers if one.public_key == ours)
         return _dialled(below, made.born(far[0]), far[1], other, back, (stack, device)) and problem
     if isinstance(device.made, PlainTunnel):
-        return _plain(below, stack, device, device.made, 0 if stack.place[1] else mark)
+        return _plain(below, stack, device, device.made, mark, owner)
     return None
 
 
@@ -96,7 +101,9 @@ def _dialled(
     return _there_and_back(below, own, device, outer, wanted, sender)
 
 
-def _plain(below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: int) -> Verdict | None:
+def _plain(
+    below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: int, owner: Owner | None
+) -> Verdict | None:
     made, own = below.world, below.world.born(stack)
     if fact.remote is None:
         return None
@@ -109,7 +116,7 @@ def _plain(below: Walk, stack: Stack, device: Device, fact: PlainTunnel, mark: i
     outer = Packet(family, protocol or UDP, int(local), int(remote), *ports, mark)
     far = plain_far(made, stack, fact)
     wanted = (made.born(far[0]).place, fact.port or 0) if far else None
-    problem = _there_and_back(below, own, device, outer, wanted)
+    problem = _there_and_back(below, own, device, outer, wanted, owner)
     if problem is None or far is None:
         return problem
     other = far[1].made

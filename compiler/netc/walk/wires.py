@@ -203,7 +203,7 @@ def _into(walk: Walk, stack: Stack, device: Device, packet: Packet) -> End:
             if not carries(fact, packet.family):
                 why = f"{device.name} carries no IPv{packet.family}"
                 return walk.lost(stack, packet, Verdict("rejected", device.origin, why))
-            if problem := carried(walk, stack, device, None, packet.mark):
+            if problem := carried(walk, stack, device, None, packet.mark, walk.owner):
                 if KINDS[fact.kind].ethernet:
                     walk.left.pop()  # nobody answers who has the next hop
                 return walk.lost(stack, packet, problem)
