@@ -9,7 +9,7 @@ from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
 from netc.checks.words import has, lacks, some
-from netc.diagnostic import Diagnostic, KeyPath
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, NamespaceName
@@ -76,6 +76,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
     for linked in linked_forwards(network):
         yield from _bound(linked, network)
         yield from _not_allowed(linked, network)
+        yield from _covered(linked, network)
     yield from _no_wan(network)
     for host, interfaces in network.interfaces.items():
         yield from _marks(host, interfaces, network.topology)
@@ -277,6 +278,27 @@ def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic
                     f"add `{ip}/{32 if ip.version == 4 else 128}` to `allowed_ips`",
                     (linked.where,),
                 )
+
+
+def _covered(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
+    """Visitors do not leave by `routes` of a wider prefix: these may take over while the server's LAN is down."""
+    for to in (target.address for target in linked.forward.to if target.address):
+        if way := _wider(linked.node.host, network).of(to):
+            what = f"{way.name} leads to more than {to}, so visitors of `{linked.name}` do not leave by it"
+            hint = f"if the server is there, add `{to}/{32 if to.version == 4 else 128}` to `routes`"
+            where = (*way.where, "routes")
+            yield Diagnostic("NC1114", where, what, hint, (linked.where,), severity=Severity.WARNING)
+
+
+@once
+def _wider(host: HostName, network: Network) -> Longest[Interface | None]:
+    """What leads to more than a server. None: the host is in that subnet, or a route leads to one address alone."""
+    table = network.topology.hosts[host]
+    own = [way for way in network.interfaces[host] if way.namespace is None]
+    near = [net for way in (*own, *table.bridges.values()) for net in way.addresses]
+    near += [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
+    routes = [(net, None if net.size == 1 else way) for way in own for net in way.routes]
+    return Longest([*((net.cidr, None) for net in near), *routes])
 
 
 @once

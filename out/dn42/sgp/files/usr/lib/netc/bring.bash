@@ -38,7 +38,7 @@ belong_to_root() { # FOLDER…: with all inside, where they exist. Else somebody
     [[ -e $folder ]] || continue
     there+=("$folder")
     [[ $(realpath "$folder") != "$folder" ]] || continue
-    above=$(realpath "$folder") # of what a link leads to, who may rename one of the folders above it
+    above=$(realpath "$folder") # a link leads there: somebody may rename one of the folders above it
     while [[ ${above%/*} ]]; do above=${above%/*} there+=("$above/."); done
   done
   ((${#there[@]})) || return 0
@@ -50,7 +50,7 @@ changeable() { # FOLDER… `/.` at the end: without what is inside, and if many 
   local folder
   for folder; do
     case $folder in
-      */.) find "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
+      */.) find -H "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
       *) find -H "$folder" -type d \( ! -uid 0 -o -perm -002 -o -perm -020 ! -gid 0 \) -prune ;;
     esac || return
   done

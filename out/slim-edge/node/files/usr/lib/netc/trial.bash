@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC1091,SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace of its own, which ends with
-# the trial, and whatever is killed, the files of TREE are at their final paths. In a network namespace nft, iptables, ipset and
+# the trial, also if it is killed, the files of TREE are at their final paths. In a network namespace nft, iptables, ipset and
 # BIRD read them. If the admin is connected over ssh, a packet from the admin's address, on the same interface, must reach the
 # ssh port through the new rules. Then packet filters of others are asked (walk.bash).
 
