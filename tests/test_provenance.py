@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from examples import EXAMPLES, OUT, ROOT, compiled, netc
+from examples import EXAMPLES, OUT, ROOT, compiled, netc, without_promises
 from netc.diagnostic import KeyPath
 from netc.language.read import read
 from netc.provenance.alter import at, leaves, otherwise, tables, without
@@ -39,11 +39,6 @@ def causes(example: str) -> dict[KeyPath, Lines]:
     found = base(example)
     own = {path: from_leaf(path, found) for path in leaves(found.topology)}
     return own | {path: from_table(path, found) for path in tables(found.topology)}
-
-
-def without_promises(text: str) -> str:
-    """They bring no lines, and an edit may break them."""
-    return re.sub(r"(?ms)^\[\[expect\]\]\n.*?(?=^$|\Z)", "", text)
 
 
 def by_experiment(example: str, old: str, new: str) -> set[tuple[str, str, int]]:
