@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 import night
-from live.agreement import FIRST, Probe, Scene, Seen, _is_comparable, _is_crowded, compared, taken_ports
+from live.agreement import compared
+from live.draws import is_comparable, is_crowded, taken_ports
 from live.lab import Lab
 from live.needs import LIVE, missing, require
+from live.packets import FIRST, Probe, Seen, sent
+from live.scene import Scene
 from live.test_agreement import drawn, example
 from mixed import Mixed
 from netc.pipeline import plan
@@ -57,7 +60,7 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
         for start, packet in chance.sample(differing, len(differing)):
             old, new = journey(paper, start, packet), journey(changed, start, packet)
             both = ((paper, old), (changed, new))
-            comparable = all(_is_comparable(w, j, family=packet.family) for w, j in both)
+            comparable = all(is_comparable(w, j, family=packet.family) for w, j in both)
             if comparable and _is_sendable(paper, start, packet) and len(before) < PACKETS:
                 before.append(Probe(number, start, packet, old))
                 after.append(Probe(number, start, packet, new))
@@ -113,8 +116,8 @@ def _seen(made: Mixed, paper: World, probes: list[Probe], *, mutant: bool) -> tu
     with Lab() as lab, TemporaryDirectory() as folder:
         scene = Scene(lab, made, paper, Path(folder), mutant=mutant)
         scene.build()
-        fine = [probe for probe in probes if not _is_crowded(scene, probe.start, probe.paper)]
-        seen = scene.sent(fine)
+        fine = [probe for probe in probes if not is_crowded(scene, probe.start, probe.paper)]
+        seen = sent(scene, fine)
         return seen | {p.number: Seen() for p in probes if p not in fine}, compared(
             paper, fine, seen, scene
         ).differences
