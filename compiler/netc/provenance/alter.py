@@ -79,6 +79,12 @@ def whole(topology: Topology, path: KeyPath) -> KeyPath:
     return found
 
 
+def is_left_out(path: KeyPath, topology: Topology) -> bool:
+    """Whether a table could have this key and does not say it."""
+    table = at(topology, path[:-1])
+    return isinstance(table, BaseModel) and _field(table, path[-1]) not in table.model_fields_set
+
+
 def without(topology: Topology, path: KeyPath) -> Topology:
     """`path` is one of `tables`."""
 
