@@ -13,11 +13,12 @@ from netc.checks.exposed import senders
 from netc.language.values import Family, Ports
 from netc.network.derive import EVERYTHING
 from netc.network.ranges import Ranges, merged
-from netc.plan.facts import Forwarding, KeptRoute, Route, Rule, Ruleset
+from netc.plan.facts import Forwarding, KeptRoute, Route, Router, Rule, Ruleset
 from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Sources
 from netc.walk.journey import Journey, Process, Start, Stranger, journey
 from netc.walk.packet import ICMP, ICMP6, TCP, UDP, Owner, Packet
+from netc.walk.routers import INNER
 from netc.walk.space import Box, classes
 from netc.walk.stack import LO
 from netc.walk.world import FAMILIES, World, is_public
@@ -37,13 +38,14 @@ class Mutant(NamedTuple):
     plans: list[HostPlan]
 
 
-def mutants(plans: list[HostPlan], chance: random.Random) -> Iterator[Mutant]:
-    """All of them, in an order of chance."""
+def mutants(plans: list[HostPlan], chance: random.Random, kind: type = object) -> Iterator[Mutant]:
+    """All of facts of a kind, in an order of chance."""
     found = [
         (f"{plan.host}, {part.name}: {what}", host, number, at, fact)
         for host, plan in enumerate(plans)
         for number, part in enumerate(plan.parts)
         for at, old in enumerate(part.facts)
+        if isinstance(old, kind)
         for what, fact in _changed(old)
     ]
     chance.shuffle(found)
@@ -66,6 +68,8 @@ def _changed(fact: Any) -> Iterator[tuple[str, Any]]:
             yield f"no policy rule at {fact.priority}", None
             if fact.mark is not None:
                 yield f"another mark at {fact.priority}", replace(fact, mark=fact.mark ^ OTHER)
+        case Router():
+            yield from _router(fact)
         case Forwarding() if len(fact.families) > 1:
             yield "forwards one family", replace(fact, families=fact.families[:1])
 
@@ -85,6 +89,21 @@ def _rules(fact: Ruleset) -> Iterator[tuple[str, Ruleset]]:
         yield "input accepts", replace(fact, filter=replace(fact.filter, input="accept"))
     if fact.filter and fact.filter.forward == "drop":
         yield "forward accepts", replace(fact, filter=replace(fact.filter, forward="accept"))
+
+
+def _router(fact: Router) -> Iterator[tuple[str, Router]]:
+    """A link of the IGP or a session dropped, a link that costs more, a network that is not announced."""
+    for n, one in enumerate(fact.igp):
+        yield f"no IGP by {one.device}", replace(fact, igp=(*fact.igp[:n], *fact.igp[n + 1 :]))
+        dear = replace(one, cost=one.cost + 1000)
+        yield f"{one.device} costs more", replace(fact, igp=(*fact.igp[:n], dear, *fact.igp[n + 1 :]))
+    for n, session in enumerate(fact.sessions):
+        if session.kind in INNER:
+            without = (*fact.sessions[:n], *fact.sessions[n + 1 :])
+            yield f"no session {session.name}", replace(fact, sessions=without)
+    for net in fact.system.internal if fact.system else ():
+        internal = tuple(one for one in fact.system.internal if one != net)
+        yield f"does not announce {net}", replace(fact, system=replace(fact.system, internal=internal))
 
 
 def _altered(field: str, rule: Any) -> Iterator[tuple[str, Any]]:

@@ -3,16 +3,20 @@ walk makes of them is what kernels do (live/test_slim_edge.py, live/test_split_e
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from netaddr import IPAddress
 
 from examples import ROOT
-from netc.language.names import GroupName
+from netc.language.names import GroupName, HostName
 from netc.pipeline import plan, understand
 from netc.plan.chains import Priority
-from netc.walk.bird import world
+from netc.plan.facts import Router
+from netc.plan.host_plan import HostPlan
+from netc.walk.bird import Bird, world
 from netc.walk.journey import Journey, Process, journey
 from netc.walk.met import Met
 from netc.walk.netfilter import filtered
@@ -24,9 +28,13 @@ VISIT = (TCP, int(IPAddress("203.0.113.9")), int(IPAddress("10.77.1.1")), 40000,
 
 
 def understood(text: str, name: str = "topo.toml") -> World:
+    return world(planned(text, name))
+
+
+def planned(text: str, name: str = "topo.toml") -> list[HostPlan]:
     folder = ROOT / "examples"
     network = understand(text, name, lambda file: (folder / file).read_text()).network
-    return world(plan(host, network) for host in network.topology.hosts)
+    return [plan(host, network) for host in network.topology.hosts]
 
 
 def example(name: str) -> World:
@@ -223,3 +231,36 @@ def test_what_a_denied_prefix_drops_makes_no_routes(kind: str, denied: str, hear
         found |= {family} if one.there.place == ("b", None) and one.there.kind == "host" else set()
 
     assert found == heard
+
+
+def otherwise_at_b(kind: str, change: Callable[[Router], Router]) -> Bird:
+    """BIRD's routes of a, when b is not what netc makes of it."""
+    text = ROUTERS.replace("KIND", kind) + "".join(ROUTER.format(name=name, id=id) for id, name in enumerate("ab", 1))
+    text = f'{text.replace("DENY", "")}prefixes = "fd42:1:0:2::/64"\n{LINK}'
+    plans = {one.host: one for one in planned(text)}
+    b = plans[HostName("b")]
+    parts = [
+        replace(part, facts=tuple(change(fact) if isinstance(fact, Router) else fact for fact in part.facts))
+        for part in b.parts
+    ]
+    bird = world([plans[HostName("a")], replace(b, parts=tuple(parts))]).stacks[HostName("a"), None].bird
+    assert bird is not None
+    return bird
+
+
+@pytest.mark.parametrize("has_session", [True, False])
+def test_a_session_comes_up_if_both_ends_have_it(has_session: bool) -> None:
+    bird = otherwise_at_b("ospf", lambda fact: fact if has_session else replace(fact, sessions=()))
+    way = bird.way(6, int(IPAddress("fd42:1:0:2::9")))
+
+    assert way is not None
+    assert (way.device is not None) == has_session  # it is unreachable, as all of our own
+
+
+@pytest.mark.parametrize(("kind", "cost"), [("ospf", 10), ("babel", 777)])
+def test_babel_counts_the_cost_that_the_receiver_says(kind: str, cost: int) -> None:
+    """And OSPF that of the sender."""
+    bird = otherwise_at_b(kind, lambda fact: replace(fact, igp=tuple(replace(one, cost=777) for one in fact.igp)))
+    (found,) = bird.routers.near(6)[HostName("a")]
+
+    assert found[2] == (cost,)

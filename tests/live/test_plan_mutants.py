@@ -45,7 +45,8 @@ def topology(name: str) -> Mixed:
 @pytest.mark.parametrize("name", [*EXAMPLES, *(f"{night.seed()}-mutant-{n}" for n in range(RANDOM))])
 def test_a_mutant_is_told_from_the_original(name: str) -> None:
     """On paper there are packets with another fate. The same packets have that fate in kernels, and in kernels with
-    the original plan the other one. A mutant without such packets changes nothing: every class was compared."""
+    the original plan the other one. A mutant without such packets changes nothing: every class was compared. Routers
+    have a test of their own (test_walked_routes.py)."""
     require(missing(LIVE))
     made, chance = topology(name), random.Random(name)
     plans = [plan(host, made.network) for host in sorted(made.network.topology.hosts)]

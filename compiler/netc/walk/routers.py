@@ -80,7 +80,8 @@ class Routers:
             found: dict[HostName, list[tuple[HostName, str, tuple[int, ...]]]] = {host: [] for host in self.known}
             for (host, far), one in spoken.items():
                 if (far, host) in spoken and self._is_adjacent(one, family, host, far):
-                    found[host].append((far, one.device, (one.cost,)))
+                    costly = spoken[far, host] if one.kind == "babel" else one  # Babel counts what the receiver says
+                    found[host].append((far, one.device, (costly.cost,)))
             self._near[family] = found
         return self._near[family]
 
@@ -97,9 +98,21 @@ class Routers:
 
     # ---- BGP -------------------------------------------------------------------------------------------------
 
+    @cached_property
+    def dialled(self) -> set[tuple[HostName, HostName | None]]:
+        """Who has a session to which of our routers: it comes up if both ends have it."""
+        inner = (
+            (host, one) for host, (router, _) in self.known.items() for one in router.sessions if one.kind in INNER
+        )
+        return {(host, self.far(host, session)) for host, session in inner}
+
+    def far(self, host: HostName, session: Session) -> HostName | None:
+        """By a tunnel, or to a loopback."""
+        return self.ends.get((host, session.device)) if session.device else self.loopbacks.get(session.remote)
+
     def sessions(self, host: HostName) -> list[tuple[Session, HostName]]:
         if host not in self._sessions:
-            self._sessions[host] = list(_sessions(self, self.loopbacks, host))
+            self._sessions[host] = list(_sessions(self, host))
         return self._sessions[host]
 
     @cached_property
@@ -222,14 +235,12 @@ def _announced(made: World, host: HostName, router: Router, family: Family) -> I
                     yield net
 
 
-def _sessions(
-    routers: Routers, loopbacks: dict[IPAddress, HostName], host: HostName
-) -> Iterator[tuple[Session, HostName]]:
-    """Those to our other routers: by a tunnel, or to a loopback."""
+def _sessions(routers: Routers, host: HostName) -> Iterator[tuple[Session, HostName]]:
+    """Those to our other routers."""
     for session in routers.known[host][0].sessions:
         if session.kind in INNER:
-            far = routers.ends.get((host, session.device)) if session.device else loopbacks.get(session.remote)
-            if far and opens_session(session, *_ends(routers, host, session, far)):
+            far = routers.far(host, session)
+            if far and (far, host) in routers.dialled and opens_session(session, *_ends(routers, host, session, far)):
                 yield session, far
 
 
