@@ -15,7 +15,7 @@ from netc.language.values import Ports
 from netc.network.dialling import public
 from netc.plan.facts import Foreign, PlainTunnel, Wireguard
 from netc.plan.image import Wire
-from netc.walk.journey import Journey, Neighbour, Process, Start, Stranger, journey
+from netc.walk.journey import STRAY, Journey, Neighbour, Process, Start, Stranger, journey
 from netc.walk.packet import TCP, UDP, Owner, Packet
 from netc.walk.places import visitor
 from netc.walk.stack import LO, Place, Stack
@@ -236,7 +236,7 @@ def is_comparable(paper: World, found: Journey, *, family: int) -> bool:
     """What the lab does as it is. Tunnels of programs carry nothing here, and at the far end of a VXLAN no stranger
     answers neighbour solicitations for every address."""
     end = found.there
-    if found.unsure or found.unsure_back:
+    if found.unsure or found.unsure_back or _is_reset(found):
         return False
     ours = (one for stack in paper.stacks.values() for one in (stack.local, stack.shared))
     if end.kind == "beyond" and any((family, end.packet.to) in one for one in ours):
@@ -248,6 +248,13 @@ def is_comparable(paper: World, found: Journey, *, family: int) -> bool:
         if isinstance(fact, Foreign) or (isinstance(fact, PlainTunnel) and (fact.kind != "vxlan" or family == 6)):
             return False
     return True
+
+
+def _is_reset(found: Journey) -> bool:
+    """Whether the answer comes to another host with the sender's address, as of an anycast service: TCP there sends a
+    reset, which has the ends of the question and goes another path."""
+    verdict = found.back.verdict if found.back else None
+    return found.there.packet.protocol == TCP and verdict is not None and verdict.why == STRAY
 
 
 def is_crowded(scene: Scene, start: Start, found: Journey) -> bool:

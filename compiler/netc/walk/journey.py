@@ -13,6 +13,8 @@ from netc.walk.packet import Owner, Packet
 from netc.walk.stack import Place
 from netc.walk.world import World
 
+STRAY = "the answer comes to somebody else"
+
 
 class Journey(Struct, frozen=True):
     """There and back. `left` are the devices by which the packet itself left stacks, one after the other."""
@@ -78,7 +80,7 @@ def journey(made: World, start: Start, packet: Packet) -> Journey:
     walk.events, walk.left, walk.steps = [], [], 0
     back = None if there.kind == "lost" else walk.answer(there)
     if back is not None and back.kind != "lost" and not _is_home(walk, start, back, packet):
-        verdict = Verdict("dropped", (), "the answer comes to somebody else")
+        verdict = Verdict("dropped", (), STRAY)
         back = replace(back, kind="lost", verdict=verdict)
     return Journey(
         there, back, events, tuple(walk.events), left, tuple(walk.left), walk.room, source, unsure, walk.unsure
