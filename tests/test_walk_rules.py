@@ -23,6 +23,7 @@ from netc.walk.netfilter import filtered
 from netc.walk.packet import ICMP, TCP, UDP, Connection, Owner, Packet, turned
 from netc.walk.stack import Stack
 from netc.walk.world import World
+from topologies import key
 
 VISIT = (TCP, int(IPAddress("203.0.113.9")), int(IPAddress("10.77.1.1")), 40000, 443)
 
@@ -264,3 +265,28 @@ def test_babel_counts_the_cost_that_the_receiver_says(kind: str, cost: int) -> N
     (found,) = bird.routers.near(6)[HostName("a")]
 
     assert found[2] == (cost,)
+
+
+# ---- tunnels whose ends let no stranger in -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("denying", "kind", "is_unsure"),
+    [("", "host", False), ("a", "host", False), ("b", "host", False), ("ab", "lost", True)],
+)
+def test_a_tunnel_works_if_one_end_lets_the_other_in(denying: str, kind: str, is_unsure: bool) -> None:
+    """If neither does, each takes what comes for answers, once both have sent something: nobody can be sure of that.
+    Kernels do it (live/test_agreement.py, day-agree-16)."""
+    text = 'version = 1\nnetwork.name = "n"\n'
+    for id, name in enumerate("ab", 1):
+        deny = 'deny = "64.0.0.0/8"' if name in denying else ""
+        address, public = f"64.51.100.{id}", key(name)
+        text += f'[hosts.{name}]\nid = {id}\nwan = "eth0"\naddresses = "{address}/24"\npublic_key = "{public}"\n'
+        text += f"firewall = {{ {deny} }}\n"
+    text += '[links.ab]\nkind = "wireguard"\nbetween = ["a", "b"]\n'
+    text += 'ends.a.address = "10.77.0.0/31"\nends.b.address = "10.77.0.1/31"\n'
+    packet = Packet(4, ICMP, 0, int(IPAddress("10.77.0.1")), 0, 0)
+    found = journey(understood(text), Process(("a", None)), packet)
+
+    assert found.there.kind == kind
+    assert bool(found.unsure) == is_unsure

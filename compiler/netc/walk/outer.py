@@ -43,6 +43,8 @@ def is_known_beyond(made: World, device: Device, peer: Peer, family: Family, sou
 
 class Problem(Struct, frozen=True):
     verdict: Verdict | None
+    unsure: str = ""
+    """Why it may be none."""
 
 
 def carried(
@@ -61,28 +63,48 @@ def carried(
         return Verdict("dropped", device.origin, f"the outer packets of {device.name} go into {device.name} again")
     known = made.carried.get(key)
     if not isinstance(known, Problem):
-        known = made.carried[key] = Problem(_carried(walk, stack, device, peer, key, mark, owner))
+        known = made.carried[key] = _carried(walk, stack, device, peer, key, mark, owner)
+    walk.unsure = walk.unsure or known.unsure
     return known.verdict
 
 
 def _carried(
     walk: Walk, stack: Stack, device: Device, peer: Peer | None, key: object, mark: int, owner: Owner | None
-) -> Verdict | None:
+) -> Problem:
     made, own = walk.world, walk.world.born(stack)
     below = Walk(made, walk.wires, depth=walk.depth | {key})
     if isinstance(device.made, Wireguard) and peer is not None:
         far = far_of(made, device.made, peer)
         problem = _dialled(below, own, device, device.made, peer, far)
         if problem is None or far is None:
-            return problem
+            return Problem(problem)
         other = far[1].made
         assert isinstance(other, Wireguard)
         ours = device.made.identity.public_key if device.made.identity else None
         back = next(one for one in other.peers if one.public_key == ours)
-        return _dialled(below, made.born(far[0]), far[1], other, back, (stack, device)) and problem
+        if _dialled(below, made.born(far[0]), far[1], other, back, (stack, device)) is None:
+            return Problem(None)
+        packets = (
+            _outer(made, own, device.made, peer, far),
+            _outer(made, made.born(far[0]), other, back, (stack, device)),
+        )
+        return Problem(problem, _at_once(below, own, made.born(far[0]), device.name, *packets))
     if isinstance(device.made, PlainTunnel):
-        return _plain(below, stack, device, device.made, mark, owner)
-    return None
+        return Problem(_plain(below, stack, device, device.made, mark, owner))
+    return Problem(None)
+
+
+def _at_once(below: Walk, own: Stack, far: Stack, device: str, asking: Packet | None, back: Packet | None) -> str:
+    """Whether each end drops what the other sends first, and takes it for answers once both have sent something."""
+    if asking is None or back is None:
+        return ""
+    walk = Walk(below.world, below.wires, depth=below.depth)
+    sender = Owner() if below.world.userspace else None
+    walk.send(own, asking, sender)
+    walk.steps = 0
+    end = walk.send(far, back, sender)
+    is_there = end.kind == "host" and end.place == own.place
+    return f"{device} works once both ends have sent something, though neither lets the other in" if is_there else ""
 
 
 def _dialled(
@@ -90,15 +112,21 @@ def _dialled(
 ) -> Verdict | None:
     """A handshake, there and back."""
     made = below.world
-    at = dialled(made, own, peer, far)
-    if at is None:
+    outer = _outer(made, own, fact, peer, far)
+    if outer is None:
         return Verdict("dropped", device.origin, f"{device.name} has no endpoint to dial")
-    family, to, port = at
-    outer = Packet(family, UDP, 0, to, fact.port or EPHEMERAL, port, fact.mark or 0)
     target = far[1].made if far else None
     wanted = (made.born(far[0]).place, target.port) if far and isinstance(target, Wireguard) else None
     sender = Owner() if made.userspace else None
     return _there_and_back(below, own, device, outer, wanted, sender)
+
+
+def _outer(made: World, own: Stack, fact: Wireguard, peer: Peer, far: tuple[Stack, Device] | None) -> Packet | None:
+    at = dialled(made, own, peer, far)
+    if at is None:
+        return None
+    family, to, port = at
+    return Packet(family, UDP, 0, to, fact.port or EPHEMERAL, port, fact.mark or 0)
 
 
 def _plain(
