@@ -30,7 +30,9 @@ def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """Neighbours of a router that its firewall denies. What they send first is dropped, as all of OSPF and Babel is."""
     wall = network.topology.hosts[plan.host].firewall
     denied = members(wall.deny, network.sets) if wall else None
-    routers = (fact for part in plan.parts for fact in part.every(Router)) if denied else ()
+    if not denied:
+        return
+    routers = (fact for part in plan.parts for fact in part.every(Router))
     shut: dict[IPAddress, Walk] = {}
     for router in routers:
         for walk in routing_walks((), router, link_ends(plan.host, network)):
