@@ -74,6 +74,7 @@ def accepted(seed: str, refused: Counter[str] | None = None, *, is_lab: bool = F
         name = f"{seed}-{n}"
         topology, files = mixed(name, is_lab=is_lab)
         text, private = with_pairs(document(topology))
+        files = {file: with_pairs_in(said, private) for file, said in files.items()}
         try:
             network = understand(text, "mixed.toml", files.__getitem__).network
         except InvalidTopology as found:
@@ -100,6 +101,14 @@ def complaints(many: Iterable[Mixed]) -> Iterator[str]:
         for verdict in verdicts:
             if verdict.outcome == Outcome.FAILED:
                 yield f"{host}: {verdict.judge}: {verdict.subject}: {verdict.detail}"
+
+
+def with_pairs_in(text: str, private: dict[str, str]) -> str:
+    """The same for a provider's file."""
+    for old in re.findall(r"(?m)^PublicKey = ([A-Za-z0-9+/]{43}=)$", text):
+        private[public_key(old)] = old
+        text = text.replace(old, public_key(old))
+    return text
 
 
 # ---- what is added ---------------------------------------------------------------------------------------

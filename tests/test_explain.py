@@ -279,6 +279,37 @@ def test_an_mtu_is_explained_by_its_sum(key: str, said: str, tmp_path: Path) -> 
     assert f"  mtu {said}.\n" in netc("explain", f"{up}:{number}", topo).out
 
 
+# ---- keys that are left out --------------------------------------------------------------------------------
+
+SERVICE = "means\n  This service of systemd: in its namespace, or as the split that has it chooses.\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "example", "said"),
+    [
+        ("expect.from.service", "start", f"expect.from.service  not in {ROOT}/examples/start.toml\n\n{SERVICE}"),
+        ("expect[1].from[0].service", "start", f"expect[1].from[0].service  not in {ROOT}/examples/start.toml\n"),
+        ("expect.from.service", "laptop", f"expect[0].from[0].service  {ROOT}/examples/laptop.toml:49\n\n{SERVICE}"),
+        ("expect.survives", "start", "means\n  It still holds while one of these is gone: "),
+        ("igp.kind", "start", "means\n  ospf: OSPFv2 "),
+    ],
+)
+def test_a_key_that_is_left_out_is_explained_by_what_it_means(key: str, example: str, said: str) -> None:
+    ran = netc("explain", key, ROOT / f"examples/{example}.toml")
+
+    assert ran.code == 0, ran.err
+    assert said in ran.out
+    assert "given" not in ran.out
+
+
+@pytest.mark.parametrize("key", ["expect.from.servce", "hosts.servr.mtu", "links.work.mtu"])
+def test_a_key_that_there_is_not_is_wrong(key: str) -> None:
+    ran = netc("explain", key, ROOT / "examples/start.toml")
+
+    assert (ran.code, ran.out) == (2, "")
+    assert f"start.toml has no {key}" in ran.err
+
+
 # ---- numbers -------------------------------------------------------------------------------------------------
 
 NUMBERS = {

@@ -21,6 +21,7 @@ ROOMS = (
     "network",
     "plan",
     "features",
+    "walk",
     "checks",
     "emit",
     "verify",
@@ -37,6 +38,7 @@ ROOMS = (
 APART = {
     "emit": ("netc.features", "netc.checks", "netc.language.topology", "netc.network.resolve"),
     "plan": ("netc.language.topology",),
+    "walk": ("netc.features", "netc.language.topology", "netc.network.resolve"),
     "report": ("netc.features", "netc.network", "netc.plan", "netc.emit"),
     "verify": ("netc.language", "netc.network", "netc.plan", "netc.features"),
     "exchange": ("netc.",),

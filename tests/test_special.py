@@ -66,7 +66,7 @@ OTHERS = {
     "forwards.*.on": "an address of the host",
     "hosts.*.bridges.*.publish.to": "an address on the bridge",
     **dict.fromkeys(("hosts.*.firewall.deny", "hosts.*.splits.*.direct", "bgp.refuse"), "any"),
-    **dict.fromkeys(("sets.*.prefixes", "sets.*.minus"), "any"),
+    **dict.fromkeys(("sets.*.prefixes", "sets.*.minus", "expect.source"), "any"),
 }
 """Keys of addresses that a check looks at, or that take all."""
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from netc.checks import check, check_plan, tidy
 from netc.checks.acknowledgements import acknowledge
 from netc.checks.cures import whole
+from netc.checks.expect import judge
 from netc.checks.lockout import filtering
 from netc.diagnostic import Diagnostic, InvalidTopology, Severity
 from netc.features import FEATURES
@@ -39,9 +40,16 @@ class Checked(Struct, frozen=True):
     notes: tuple[Diagnostic, ...]
 
 
-def understand(text: str, file: str, read_file: Callable[[str], str], compiler: Compiler | None = None) -> Checked:
+def understand(
+    text: str,
+    file: str,
+    read_file: Callable[[str], str],
+    compiler: Compiler | None = None,
+    *,
+    promises: bool = True,
+) -> Checked:
     """Reads and checks a topology. Raises InvalidTopology with all of them; plans are not checked in a network that has
-    errors already. `compiler`: the netc that built it before, if any."""
+    errors already. `compiler`: the netc that built it before, if any. Without `promises`, those are not proved."""
     reading = read(text, file, read_file)
     if reading.topology is None:
         raise InvalidTopology(reading.diagnostics)
@@ -51,6 +59,7 @@ def understand(text: str, file: str, read_file: Callable[[str], str], compiler: 
     if not _has_errors(found):
         reported = changed(text, compiler) if compiler else ()
         found = (*reported, *found, *tidy(network), *_from_plans(network))
+        found = (*found, *(_expected(network) if promises else ()))
     found = whole(found, reading.topology)
     diagnostics = acknowledge(found, reading.topology, _reported_elsewhere(text, reading.topology))
     if _has_errors(diagnostics):
@@ -74,6 +83,12 @@ def _from_plans(network: Network) -> Iterator[Diagnostic]:
     """What is found in what hosts let in."""
     for host in sorted(network.topology.hosts):
         yield from check_plan(filtering(host, network), network)
+
+
+def _expected(network: Network) -> Iterator[Diagnostic]:
+    """What the topology promises and its plans do not keep."""
+    if network.topology.expect:
+        yield from judge([plan(host, network) for host in sorted(network.topology.hosts)], network)
 
 
 def plan(host: HostName, network: Network) -> HostPlan:

@@ -20,7 +20,7 @@ from bench.figure import Figure, Missing, NotMeasured
 from bench.peers import CACHE
 from bench.report import as_json, markdown, missed
 
-SUBJECTS = ("start", "mesh", "ring", "sets", "nat", "growth", "links", "edge", "processes", "booted")
+SUBJECTS = ("start", "mesh", "ring", "expect", "sets", "nat", "growth", "links", "edge", "processes", "booted")
 CURVES = "growth.svg"
 
 

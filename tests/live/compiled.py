@@ -6,6 +6,7 @@ import re
 from contextvars import ContextVar
 from pathlib import Path
 
+from examples import without_promises
 from live.birds import with_targets
 from live.keys import private_key
 from live.lab import Host, Lab
@@ -21,7 +22,9 @@ netfilter: ContextVar[str] = ContextVar("netfilter", default="nftables")
 def compiled(topology: Path | str, folder: Path, instead: tuple[str, str] = ("$^", "")) -> dict[str, Path]:
     """Compiles an example by its path, or a text that imports nothing; `files` by host. `instead`: what is written
     otherwise, and how."""
-    text = re.sub(*instead, topology.read_text() if isinstance(topology, Path) else topology)
+    said = topology.read_text() if isinstance(topology, Path) else topology
+    text = re.sub(*instead, said)
+    text = text if text == said else without_promises(text)
     beside = topology.parent if isinstance(topology, Path) else folder
     if netfilter.get() != "nftables":
         text, hosts = re.subn(r"(?m)^(\[hosts\.[a-z0-9-]+\])$", rf'\1\nnetfilter = "{netfilter.get()}"', text)

@@ -15,6 +15,7 @@ from typing import Any
 
 import tomlkit
 
+from examples import without_promises
 from live.compiled import compiled
 from live.delivered import INSTALL, at_rest, deliver, netc_host, token
 from live.keys import private_key, public_key
@@ -287,7 +288,7 @@ def generations(
 ) -> tuple[Path, Path]:
     """The example but for what is `beyond` the host, and the same with smaller packets or other addresses, for which
     many parts restart."""
-    topology = tomlkit.parse(example.read_text())
+    topology = tomlkit.parse(without_promises(example.read_text()))
     for host, table in topology["hosts"].items():
         if "public_key" in table:
             table["public_key"] = public_key(private_key(host))

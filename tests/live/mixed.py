@@ -39,7 +39,7 @@ def tried(made: Mixed) -> dict[str, str]:
 def _tried(lab: Lab, host: Host, made: Mixed, tree: Path) -> str:
     settings = made.topology["hosts"][host.name]
     _image(host, settings)
-    _secrets(host, tree, made)
+    secrets(host, tree, made)
     deliver(lab, host, tree)
     as_if_run(host)
     before = without(host.state(), *STAYS)
@@ -87,10 +87,10 @@ def _image(host: Host, settings: Table) -> None:
         lines += ["for each in iptables ip6tables; do $each -N DOCKER-USER; done"]
     host.run(["bash", "-c", "\n".join(lines)])
     host.write("/usr/local/bin/tunsafe", PROGRAM.read_text(), 0o755)
-    _programs(host, settings)
+    programs(host, settings)
 
 
-def _programs(host: Host, settings: Table) -> None:
+def programs(host: Host, settings: Table) -> None:
     for tunnel in settings["tunnels"].values():
         if tunnel["kind"] == "tunsafe":
             host.write(tunnel["config"], "secret\n", 0o600)
@@ -104,7 +104,7 @@ def _programs(host: Host, settings: Table) -> None:
         host.write(f"/etc/bird/{files}.conf", "", 0o644)
 
 
-def _secrets(host: Host, tree: Path, made: Mixed) -> None:
+def secrets(host: Host, tree: Path, made: Mixed) -> None:
     """Private keys that fit; of the others nobody asks. Credentials are where systemd would have them."""
     scripts = {verb: _texts(tree, verb) for verb in ("up", "check")}
     asked = re.findall(r"(?m)^key_is \S+ (\S+) \S+ (\S+)$", scripts["check"])

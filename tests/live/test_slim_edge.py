@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from examples import without_promises
 from live.compiled import EXAMPLES, compiled, down, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -120,7 +121,7 @@ def test_the_server_sees_each_visitor_and_answers_through_the_same_edge(
     lab: Lab, wires: Scene, tmp_path: Path, strict: int
 ) -> None:
     """Served by the node itself, in a container and in a namespace."""
-    there = scene(lab, wires, compiled((EXAMPLES / "slim-edge.toml").read_text() + MORE, tmp_path))
+    there = scene(lab, wires, compiled(without_promises((EXAMPLES / "slim-edge.toml").read_text()) + MORE, tmp_path))
     echo(there.container, 30000)
     protocols: list[tuple[int, Proto]] = [(port, proto) for port in (80, 30000, 8000) for proto in ("tcp", "udp")]
 
@@ -156,7 +157,7 @@ FOREIGN = "table inet foreign { chain p { type filter hook prerouting priority %
 def test_replies_of_containers_do_not_leave_by_the_uplink_if_others_set_marks(
     lab: Lab, wires: Scene, tmp_path: Path
 ) -> None:
-    there = scene(lab, wires, compiled((EXAMPLES / "slim-edge.toml").read_text() + MORE, tmp_path))
+    there = scene(lab, wires, compiled(without_promises((EXAMPLES / "slim-edge.toml").read_text()) + MORE, tmp_path))
     echo(there.container, 30000)
     all_up(there)
     leaving = Capture(there.node, "eth0")

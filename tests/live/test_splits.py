@@ -311,6 +311,20 @@ def test_mode_except_sends_all_but_a_group_through_the_tunnel(lab: Lab, tmp_path
     there.laptop.run(["ping", "-c", "1", ROUTER[0]])
 
 
+@pytest.mark.parametrize("who", ['group = "outside"', 'user = "outside"'])
+def test_neighbours_find_a_host_that_sends_all_but_some_programs_through_the_tunnel(
+    lab: Lab, tmp_path: Path, who: str
+) -> None:
+    """What the kernel says by itself is not chosen: neighbours ask with an address of theirs that is not link-local."""
+    there = scene(lab, tmp_path, topology(f'{who}\nmode = "except"'))
+    there.laptop.run(["bash", "-c", "id outside || useradd -M outside"])
+    start(there)
+    echo(there.laptop, 7008)
+    for _ in range(2):
+        there.world.run(["ip", "-6", "neighbour", "flush", "all"])
+        assert client(there.world, "tcp", LAPTOP[1], 7008, source=ROUTER[1], timeout=5) == ROUTER[1]
+
+
 @pytest.mark.stock
 @pytest.mark.stock_kernel
 @pytest.mark.parametrize("mode", ["only", "except"])

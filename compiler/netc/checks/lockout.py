@@ -1,41 +1,35 @@
-"""Checks that no change locks you out: it follows connections to ssh through the rules of each host.
+"""The promise that every network has, written or not: ssh of each host can be reached from everywhere. It is proved as
+expectations are, by a walk of every packet that rules could tell apart.
 
-Other checks have already refused the errors that they know. This one does not read the topology: it follows packets.
+Other checks have already refused the errors that they know. This one does not read the topology's rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
 from netaddr import IPAddress
 
 from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.features import FEATURES, interfaces
-from netc.language.names import HostName, InterfaceName
-from netc.language.values import Family, Ports
+from netc.language.names import HostName
+from netc.language.values import Family
 from netc.network.interface import Network
-from netc.network.ranges import BITS, Ranges, holds, of_prefixes
-from netc.network.sets import Members, members
+from netc.network.ranges import Ranges, merged
 from netc.network.strangers import strangers
 from netc.network.uplinks import own_addresses, uplink_interfaces
 from netc.plan.facts import Address, Ruleset
-from netc.plan.filtering import InputRule, input_rules
 from netc.plan.host_plan import HostPlan
 from netc.plan.join import join
-from netc.plan.ruleset import Denial, DestinationNat, Opening, RepliesOnly, Sources
+from netc.walk.door import Entrance, door, kept_out
+from netc.walk.packet import TCP, Packet, text
+from netc.walk.space import Box, parts, representative
+from netc.walk.stack import Stack
 
-UPLINK = InterfaceName("uplink")
-"""The uplink of a host without `wan`. No rule can name it."""
-
-
-class Syn(Struct, frozen=True):
-    """The first packet of a TCP connection."""
-
-    device: InterfaceName
-    source: IPAddress
-    to: IPAddress
-    port: int
+BUDGET = 100_000
+FAMILIES: tuple[Family, Family] = (4, 6)
+EVERYONE: dict[Family, Ranges] = {4: ((0, (127 << 24) - 1), (128 << 24, (1 << 32) - 1)), 6: ((0, (1 << 128) - 1),)}
+"""Nobody else has an address in 127.0.0.0/8."""
 
 
 def filtering(host: HostName, network: Network) -> HostPlan:
@@ -44,167 +38,65 @@ def filtering(host: HostName, network: Network) -> HostPlan:
     return join(network.topology.network.name, host, network.topology.hosts[host].netfilter, shares)
 
 
-def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
-    """Of a host's ssh. Each key is reported once, however many packets it takes."""
-    host, port = plan.host, network.topology.hosts[plan.host].ssh
-    reported: set[KeyPath] = set()
-    held = tuple(address for part in plan.parts for address in part.every(Address) if address.namespace is None)
-    for ruleset in rulesets(plan):
-        rules = Rules(ruleset, port)
-        for device, to in _arrivals(host, held, network, rules):
-            for source in rules.representatives(to, device):
-                thief = rules.taken_by(Syn(device, source, to, port))
-                if thief is not None and thief not in reported:
-                    reported.add(thief)
-                    what = f"{source} could not reach ssh of {host} at {to} ({port}/tcp)"
-                    hint = "write another port: ssh must stay reachable from everywhere"
-                    yield Diagnostic(
-                        "NC1401", thief, f"{what}: {dotted(thief)} takes the connection", hint, on_key=True
-                    )
-
-
 def rulesets(plan: HostPlan) -> tuple[Ruleset, ...]:
     return tuple(ruleset for part in plan.parts if part.kind == "firewall" for ruleset in part.every(Ruleset))
 
 
-def _arrivals(
-    host: HostName, held: tuple[Address, ...], network: Network, rules: Rules
-) -> Iterator[tuple[InterfaceName, IPAddress]]:
-    """Every address of the host by each uplink; those of a tunnel and of the uplinks also by that tunnel, unless
-    strangers are behind it, who reach ssh only if the author opens it. Without addresses that no rule can keep ssh
-    from."""
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
+    """Of a host's ssh. Each key is reported once, however many packets it takes."""
+    host, port = plan.host, network.topology.hosts[plan.host].ssh
+    reported: set[KeyPath] = set()
+    for ruleset in rulesets(plan):
+        for thief, packet in _taken(door(host, ruleset), plan, network, port):
+            if thief not in reported:
+                reported.add(thief)
+                source, to = (text(packet.family, number) for number in (packet.source, packet.to))
+                what = f"{source} could not reach ssh of {host} at {to} ({port}/tcp)"
+                hint = "write another port: ssh must stay reachable from everywhere"
+                yield Diagnostic("NC1401", thief, f"{what}: {dotted(thief)} takes the connection", hint, on_key=True)
+
+
+def _taken(stack: Stack, plan: HostPlan, network: Network, port: int) -> Iterator[tuple[KeyPath, Packet]]:
+    """What does not reach ssh: the key that takes it, and one packet."""
+    everything = _box(_held(plan, network), port)
+    devices = _devices(plan.host, network)
+    asked: set[str] = set()
+    for box in everything:
+        for other in _each(stack, Entrance("another"), box, asked):
+            if devices - asked:
+                yield other
+    for device in sorted(devices & asked):
+        for box in everything:
+            yield from _each(stack, device, box, set())
+
+
+def _each(stack: Stack, device: str, box: Box, asked: set[str]) -> Iterator[tuple[KeyPath, Packet]]:
+    if isinstance(device, Entrance):
+        device.asked = asked
+    for part, thief in parts(box, lambda packet: kept_out(stack, device, packet), BUDGET):
+        if thief is not None:
+            yield thief, representative(part)
+
+
+def _box(held: Iterable[IPAddress], port: int) -> list[Box]:
+    """From everywhere, to each address of the host."""
+    found = []
+    for family in FAMILIES:
+        to = merged((int(ip), int(ip)) for ip in held if ip.version == family)
+        if to:
+            found.append(Box(family, TCP, EVERYONE[family], to, ((1024, 65535),), ((port, port),)))
+    return found
+
+
+def _held(plan: HostPlan, network: Network) -> list[IPAddress]:
+    held = (fact.network.ip for part in plan.parts for fact in part.every(Address) if fact.namespace is None)
+    tunnels = (i for i in network.interfaces[plan.host] if i.namespace is None)
+    made = (*held, *(net.ip for interface in tunnels for net in interface.addresses))
+    return list(dict.fromkeys((*own_addresses(plan.host, network), *(ip for ip in made if not ip.is_link_local()))))
+
+
+def _devices(host: HostName, network: Network) -> set[str]:
+    """Uplinks, and tunnels but for those to strangers, who reach ssh only if the author opens it."""
     closed = {interface.name for interface in strangers(host, network)}
-    tunnels = [i for i in network.interfaces[host] if i.namespace is None and i.name not in closed]
-    declared = own_addresses(host, network)
-    made = (*(address.network.ip for address in held), *(net.ip for i in tunnels for net in i.addresses))
-    everywhere = tuple(dict.fromkeys((*declared, *(ip for ip in made if not ip.is_link_local()))))
-    all_of_it, the_uplinks = Places(everywhere), Places(declared)
-    for device in uplink_interfaces(host, network) or (UPLINK,):
-        yield from ((device, ip) for ip in rules.in_danger(device, all_of_it))
-    for interface in tunnels:
-        yield from ((interface.name, net.ip) for net in interface.addresses)
-        yield from ((interface.name, ip) for ip in rules.in_danger(interface.name, the_uplinks))
-
-
-class Places:
-    """Addresses in order, and a filter that keeps this order."""
-
-    def __init__(self, addresses: tuple[IPAddress, ...]) -> None:
-        self.all = addresses
-        self._order = {ip: number for number, ip in enumerate(addresses)}
-
-    def among(self, some: Iterable[IPAddress]) -> list[IPAddress]:
-        return sorted((ip for ip in set(some) if ip in self._order), key=self._order.__getitem__)
-
-
-class Rules:
-    """One host's rules, which are applied to many packets to one port."""
-
-    def __init__(self, ruleset: Ruleset, port: int) -> None:
-        self.ruleset, self.port = ruleset, port
-        self._known: dict[int, Members] = {}
-        """By identity, of what the ruleset holds."""
-        order = tuple(input_rules(ruleset))
-        # They come before all others, and no rule of `Always` matches a new TCP connection from another host.
-        self.answering = {rule.device: rule for rule in reversed(order) if isinstance(rule, RepliesOnly)}
-        self.order = tuple(_deciding(order))
-        self.sets = {found.name: Members(found.v4, found.v6) for found in ruleset.sets}
-        self._forwards: dict[InterfaceName | None, dict[IPAddress, KeyPath]] = {}
-        for forward in ruleset.forwards:
-            if _holds(forward.ports, port):
-                self._forwards.setdefault(forward.device, {}).setdefault(forward.on, forward.origin)
-        self._nats: dict[IPAddress, list[DestinationNat]] = {}
-        for nat in ruleset.nats:
-            for ip in dict.fromkeys(nat.on) if (nat.port.number, nat.port.protocol) == (port, "tcp") else ():
-                self._nats.setdefault(ip, []).append(nat)
-
-        self._allowed: dict[tuple[int, int], Ranges] = {}
-        first = self.order[0] if self.order else None
-        shuts = ruleset.filter is not None and ruleset.filter.input == "drop"
-        self._ssh_is_open = _is_for_all(first, port) if first else not shuts
-
-    def in_danger(self, device: InterfaceName, places: Places) -> Sequence[IPAddress]:
-        """Addresses at which a rule may keep packets of a device from ssh: mostly none."""
-        if device in self.answering or not self._ssh_is_open:
-            return places.all
-        return places.among((*self._forwards.get(device, ()), *self._nats))
-
-    def members(self, sources: Sources) -> Members:
-        if id(sources) not in self._known:
-            self._known[id(sources)] = members((*sources.prefixes, *sources.sets), self.sets)
-        return self._known[id(sources)]
-
-    def representatives(self, to: IPAddress, device: InterfaceName) -> tuple[IPAddress, ...]:
-        """One address of each part of the address space that rules distinguish, up to the first rule that accepts
-        everything."""
-        family: Family = 4 if to.version == 4 else 6
-        edges = {0}
-        for nat in self._nats.get(to, ()):
-            edges |= {edge for net in nat.sources if net.version == family for edge in (net.first, net.last + 1)}
-        for rule in self.order:
-            if (
-                isinstance(rule, Opening)
-                and rule.sources is None
-                and self._lets_in(rule, Syn(device, to, to, self.port))
-            ):
-                break
-            if rule.sources:
-                edges |= {edge for first, last in self.members(rule.sources).of(family) for edge in (first, last + 1)}
-        return tuple(IPAddress(edge, family) for edge in sorted(edges) if edge < 2 ** BITS[family])
-
-    def taken_by(self, syn: Syn) -> KeyPath | None:
-        """The key that keeps the connection from the host's own processes. None if it reaches them."""
-        return self._led_away(syn) or self._shut_out(syn)
-
-    def _led_away(self, syn: Syn) -> KeyPath | None:
-        if origin := self._forwards.get(syn.device, {}).get(syn.to):
-            return origin
-        for nat in self._nats.get(syn.to, ()):
-            if not nat.sources or holds(self._sources(nat, syn.source), syn.source):
-                return nat.origin
-        return None
-
-    def _sources(self, nat: DestinationNat, like: IPAddress) -> Ranges:
-        """Sources that the rule translates, in the family of an address."""
-        family: Family = 4 if like.version == 4 else 6
-        if (id(nat), family) not in self._allowed:
-            self._allowed[id(nat), family] = of_prefixes(nat.sources, family)
-        return self._allowed[id(nat), family]
-
-    def _shut_out(self, syn: Syn) -> KeyPath | None:
-        if syn.device in self.answering:
-            return self.answering[syn.device].origin
-        for rule in self.order:
-            match rule:
-                case Denial():
-                    if syn.source in self.members(rule.sources):
-                        return rule.origin
-                case Opening():
-                    if self._lets_in(rule, syn):
-                        return None
-        policy = self.ruleset.filter
-        return policy.origin if policy and policy.input == "drop" else None
-
-    def _lets_in(self, opening: Opening, syn: Syn) -> bool:
-        return (
-            opening.protocol is None
-            and (not opening.ports or any(_holds(ports, syn.port) for ports in opening.ports))
-            and (not opening.devices or syn.device in opening.devices)
-            and (not opening.on or syn.to in opening.on)
-            and (opening.sources is None or syn.source in self.members(opening.sources))
-        )
-
-
-def _deciding(order: Iterable[InputRule]) -> Iterator[Denial | Opening]:
-    """What decides of a new connection. Rules about strangers are not among them: `_arrivals` has none of theirs."""
-    yield from (rule for rule in order if isinstance(rule, (Denial, Opening)))
-
-
-def _is_for_all(rule: Denial | Opening, port: int) -> bool:
-    if isinstance(rule, Denial) or rule.sources or rule.devices or rule.on or rule.protocol is not None:
-        return False
-    return not rule.ports or any(_holds(ports, port) for ports in rule.ports)
-
-
-def _holds(ports: Ports, port: int) -> bool:
-    return ports.protocol == "tcp" and ports.first <= port <= ports.last
+    tunnels = {i.name for i in network.interfaces[host] if i.namespace is None and i.name not in closed}
+    return {*map(str, uplink_interfaces(host, network) or ("uplink",)), *map(str, tunnels)}

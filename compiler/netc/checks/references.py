@@ -246,6 +246,8 @@ def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
             yield Diagnostic("NC1402", where, f"no set is called `{source}`", hint)
     # A misspelt name or a broken table may have meant it.
     all_known = not there.broken and all(name in known for name in used)
+    places = (place for expect in topology.expect for place in (*expect.from_, *expect.to))
+    promised = {str(place).partition(":")[0] for place in places}
     for name, table in topology.sets.items():
         for index, host in enumerate(table.ipset):
             if host != "all":
@@ -255,7 +257,7 @@ def _sets(network: Network, there: _There) -> Iterator[Diagnostic]:
                     yield Diagnostic("NC0201", at, f"no host is called `{host}`", hint)
                     continue
                 yield from there.host(host, at)
-        if all_known and name not in used and not table.ipset:
+        if all_known and name not in used and str(name) not in promised and not table.ipset:
             what = f"no rule and no set uses the set `{name}`"
             yield Diagnostic("NC1404", ("sets", name), what, "leave it out", severity=Severity.WARNING, on_key=True)
 

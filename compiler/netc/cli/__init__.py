@@ -24,6 +24,8 @@ VERBS = {
     "import": "imports",
     "new": "new",
     "schema": "schema",
+    "trace": "trace",
+    "exposure": "exposure",
 }
 """The module of each verb in this package, which has a function of that name, or an `app` with verbs of its own."""
 

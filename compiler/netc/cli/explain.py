@@ -99,11 +99,28 @@ def _key(what: str, topo: Path) -> str:
     try:
         path = whole(base.topology, _path(what))
     except LookupError:
+        if about := _about(_path(what), base.topology):
+            return f"{what}  not in {topo}\n\nmeans\n  {about}\n"
         hint = _near(what, base.topology) or "write it as in messages: `links.home`, `hosts.edge.mtu`"
         raise wrong_use(f"{topo} has no {what}", hint) from None
     if len(path) < 2 and not hasattr(at(base.topology, path), "model_fields_set"):
         raise wrong_use(f"{what} holds several tables", "name one of them")
     return explain_key(base, path, source)
+
+
+def _about(path: KeyPath, topology: Topology) -> str:
+    """What a key means that could be there; nothing of a table whose name is not."""
+    from netc.language.schema import described
+    from netc.provenance.alter import at, whole
+
+    for length in range(1, len(path)):
+        try:
+            around = at(topology, whole(topology, path[:length]))
+        except LookupError:
+            break
+        if isinstance(around, Mapping) and path[length] not in around:
+            return ""
+    return described(path)
 
 
 def _near(what: str, topology: Topology) -> str:

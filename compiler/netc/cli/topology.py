@@ -25,16 +25,22 @@ MOST = 20
 
 
 def understood(
-    topo: Path, form: Format = Format.TEXT, *, strict: bool = False, compiler: Compiler | None = None
+    topo: Path,
+    form: Format = Format.TEXT,
+    *,
+    strict: bool = False,
+    compiler: Compiler | None = None,
+    promises: bool = True,
 ) -> Checked:
     """The checked topology. Reports all diagnostics, and exits 1 if there are errors. `strict`: warnings count as
-    errors unless they are acknowledged. `compiler`: the netc that built it before, if any."""
+    errors unless they are acknowledged. `compiler`: the netc that built it before, if any. Without `promises`, those
+    of the topology are not proved."""
     from netc.diagnostic import InvalidTopology, Severity
     from netc.pipeline import understand
 
     text = text_of(topo, form)
     try:
-        checked = understand(text, str(topo), beside(topo), compiler)
+        checked = understand(text, str(topo), beside(topo), compiler, promises=promises)
     except InvalidTopology as invalid:
         report(invalid.diagnostics, topo, text, form)
         raise typer.Exit(1) from None

@@ -15,6 +15,7 @@ from netc.features import (
     expected,
     firewall,
     forwards,
+    image,
     interfaces,
     loopback,
     namespaces,
@@ -60,4 +61,5 @@ FEATURES: tuple[Feature, ...] = (
     bgp,
     anycast,
     expected,
+    image,
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from netc.diagnostic import KeyPath
 from netc.language.topology import Topology
 
 Schema = dict[str, Any]
@@ -27,10 +28,25 @@ def schema() -> Schema:
 def inside(node: Schema, key: str | int) -> Schema:
     """What a key of a table holds, or one of its names, or an entry of a list; empty where there is nothing."""
     if isinstance(key, int):
-        return node.get("items") or {}
+        entries = node.get("items") or {}
+        if isinstance(entries, list):
+            entries = dict(enumerate(entries)).get(key, {})
+        return entries
     named = node.get("patternProperties") or {"": node.get("additionalProperties") or {}}
     found: Schema = node.get("properties", {}).get(key) or next(iter(named.values()))
     return found
+
+
+def described(path: KeyPath) -> str:
+    """What a key means, also without the indexes of lists; empty where there is no such key."""
+    node = schema()
+    for key in path:
+        is_entry = (
+            isinstance(node.get("items"), dict) and not isinstance(key, int) and key not in node.get("properties", {})
+        )
+        node = inside(node["items"] if is_entry else node, key)
+    text: str = node.get("description", "")
+    return text
 
 
 def _plain(node: Schema, definitions: Schema) -> Schema:

@@ -9,6 +9,7 @@ from netc.language.acknowledgements import Acknowledgement
 from netc.language.anycast import Anycast
 from netc.language.bgp import Bgp, HostBgp
 from netc.language.bridges import Bridge
+from netc.language.expect import Expect
 from netc.language.firewall import Firewall
 from netc.language.forwards import Forward
 from netc.language.igp import Igp
@@ -149,4 +150,5 @@ class Topology(Table):
     bgp: Bgp | None = Field(None, description="The autonomous system.")
     igp: Igp | None = Field(None, description="The protocol by which its routers find each other.")
     anycast: Mapping[AnycastName, Anycast] = Field(default_factory=dict, description="One address on several hosts.")
+    expect: OneOrMany[Expect] = Field((), description="What the network promises. netc proves it.")
     acknowledge: OneOrMany[Acknowledgement] = Field((), description="Warnings that you accept, with a reason each.")

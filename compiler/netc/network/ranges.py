@@ -54,8 +54,12 @@ def minus(ranges: Ranges, taken: Ranges) -> Ranges:
 
 def holds(ranges: Ranges, address: IPAddress) -> bool:
     """Whether an address of the same family is in one of the ranges."""
-    before = bisect_right(ranges, int(address), key=lambda one: one[0])
-    return before > 0 and int(address) <= ranges[before - 1][1]
+    return holds_number(ranges, int(address))
+
+
+def holds_number(ranges: Ranges, number: int) -> bool:
+    before = bisect_right(ranges, number, key=lambda one: one[0])
+    return before > 0 and number <= ranges[before - 1][1]
 
 
 def of_prefixes(prefixes: Iterable[IPNetwork], family: Family) -> Ranges:

@@ -1,4 +1,4 @@
-"""The order of the rules that filter packets of a host. Emitters and the check against lockouts both use it."""
+"""The order of the rules that filter packets of a host."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from netc.language.names import HostName, InterfaceName, Label, NamespaceName, P
 from netc.language.targets import FLOOR, Tools
 from netc.language.units import UnitName
 from netc.plan.facts import FACTS, Fact, Forwarding, Ruleset
+from netc.plan.image import Image
 from netc.plan.numbers import Number
 from netc.plan.ruleset import ClampMss
 from netc.plan.walks import Walk
@@ -102,6 +103,7 @@ class Share(Struct, frozen=True):
     """Needed only if anything is forwarded."""
     confined: tuple[Confined, ...] = ()
     expected: tuple[Expected, ...] = ()
+    around: Image | None = None
     offload: InterfaceName | None = None
     """The uplink: established flows between it and other interfaces skip the packet filter."""
     docker: bool = False
@@ -123,3 +125,5 @@ class HostPlan(Struct, frozen=True):
     """In the order of the features; those that pass through the host come last."""
     target: str = ""
     tools: Tools = FLOOR
+    around: Image = Image()
+    """For `netc.walk`. No file of the host is made of it."""

@@ -16,6 +16,7 @@ from netc.plan.facts import AddressSet, Docker, Flowtable, Forwarding, Ruleset, 
 from netc.plan.facts.device import Device
 from netc.plan.facts.docker import DockerAccept, PastDocker
 from netc.plan.host_plan import HostPlan, Part, Share
+from netc.plan.image import Image
 from netc.plan.walks import through_host
 
 One = TypeVar("One")
@@ -55,9 +56,9 @@ def join(network: Label, host: HostName, netfilter: Netfilter, shares: Iterable[
     expected = tuple(asked[words] for words in sorted(asked))
     passing = tuple(walk for part in shared for ruleset in part.every(Ruleset) for walk in through_host(ruleset))
     walks = _each((*(share.walks for share in shares), passing))
-    return HostPlan(
-        network, host, parts, tuple(sorted(confined, key=lambda confined: confined.unit)), expected, walks
-    )
+    around = next((share.around for share in shares if share.around), Image())
+    ordered = tuple(sorted(confined, key=lambda confined: confined.unit))
+    return HostPlan(network, host, parts, ordered, expected, walks, around=around)
 
 
 def _shared(shares: tuple[Share, ...], host: HostName, netfilter: Netfilter) -> Iterator[Part]:

@@ -30,6 +30,10 @@ def as_text(plan: HostPlan) -> str:
         lines += ["", "expected of the host", *(f"  {one} from {dotted(one.key)}" for one in plan.expected)]
     if plan.walks:
         lines += ["", "passes filters of others", *(line for walk in plan.walks for line in _fact(walk, 1))]
+    around = [*plan.around.wires, *plan.around.brought]
+    if around or plan.around.behind:
+        lines += ["", "around", *(line for one in around for line in _fact(one, 1))]
+        lines += [f"  behind {ip}" for ip in plan.around.behind]
     if plan.confined:
         lines += ["", "units", *(line for confined in plan.confined for line in _fact(confined, 1))]
     return "\n".join(lines) + "\n"

@@ -7,6 +7,7 @@ them (`("links", "home", "ends", "edge", "port")`).
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -76,6 +77,12 @@ def whole(topology: Topology, path: KeyPath) -> KeyPath:
         found += (key,)
         at(topology, found)
     return found
+
+
+def is_left_out(path: KeyPath, topology: Topology) -> bool:
+    """Whether a table could have this key and does not say it."""
+    table = at(topology, path[:-1])
+    return isinstance(table, BaseModel) and _field(table, path[-1]) not in table.model_fields_set
 
 
 def without(topology: Topology, path: KeyPath) -> Topology:
@@ -188,7 +195,8 @@ def _names(value: Name) -> Iterator[Name]:
         raw = base64.b64decode(value)
         yield PublicKey(base64.b64encode(bytes((raw[0] ^ 1, *raw[1:]))).decode())
         return
-    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}"):
+    number = re.sub(r"[0-9]", lambda digit: str(int(digit[0]) ^ 1), value, count=1)  # of a place, by its address
+    for text in (f"{value}x", f"x{value[1:]}", f"{value[:-1]}x", f"x-{value}", number, value.replace(" ", "-")):
         try:
             if text != value:
                 yield type(value)(text)

@@ -13,12 +13,12 @@ from pydantic import BaseModel
 
 from netc.diagnostic import KeyPath, dotted
 from netc.language.names import HostName
-from netc.language.schema import inside, schema
+from netc.language.schema import described, inside, schema
 from netc.language.secrets import masked
 from netc.language.spans import Spans
 from netc.language.topology import Topology
 from netc.plan.text import facts_from
-from netc.provenance.alter import at, leaves, tables
+from netc.provenance.alter import at, is_left_out, leaves, tables
 from netc.provenance.constants import meanings as of_constants
 from netc.provenance.lines import Compiled, Lines, Place, from_leaf, from_table
 from netc.provenance.meaning import meanings
@@ -132,8 +132,10 @@ def explain_key(base: Compiled, path: KeyPath, source: Source) -> str:
     lines: frozenset[tuple[HostName, str, int]] = frozenset().union(*(from_leaf(leaf, base) for leaf in below))
     if path in set(tables(base.topology)):
         lines |= from_table(path, base)
-    said = sorted({source.line(leaf) for leaf in below})
+    is_said = path in source or not is_left_out(path, base.topology)
+    said = sorted({source.line(leaf) for leaf in below if is_said})
     parts = [f"{dotted(path)}  {source.place(path)}\n", _section("given", (_numbered(n, source.text(n)) for n in said))]
+    parts += [] if is_said else [_section("means", [described(path)])]
     parts += [_section("sum", of_key(path, base.topology))]
     if isinstance(value, BaseModel):
         parts += [_section("not written", _unsaid(value, path))]

@@ -31,6 +31,8 @@ DIRECT = "netc-direct"
 REPLY = "-m conntrack --ctdir REPLY"
 OWNERLESS = ("! --syn -m conntrack --ctstate NEW,INVALID", "--syn --tcp-option 30")
 """What a closed connection repeats after its flow was forgotten, and another path of a connection (MPTCP)."""
+OF_KERNEL = "-m owner ! --uid-owner 0-4294967294"
+"""Of no program: also what the kernel sends by a socket of its own, such as neighbour advertisements (RFC 4861)."""
 
 
 def carries(split: SplitTunnel) -> str:
@@ -123,6 +125,8 @@ def _lines(stage: Stage, split: SplitTunnel, hook: Hook, family: Family) -> Iter
         case Stage.ERRORS:
             yield from (said(back, "-m conntrack --ctstate RELATED -j RETURN") for back in _back(split, family))
         case Stage.CHOSEN:
+            if split.of_programs and split.others:
+                yield f"{OF_KERNEL} -j RETURN"
             yield from (f"{who} -g {chain_of(split)}" for who in _chosen(split, family))
         case Stage.ASKED:
             for resolver in (ip for ip in split.resolvers if one(family, ip)):
@@ -163,8 +167,8 @@ def _chosen(split: SplitTunnel, family: Family) -> Iterable[str]:
 
 
 def _owner(split: SplitTunnel) -> str:
-    """The host resolves names and control groups when it loads the rules. Packets that the kernel sends have no owner,
-    so they are not matched with `others` either."""
+    """The host resolves names and control groups when it loads the rules. Packets that the kernel sends have no owner.
+    With `others` those of its own sockets would match all the same: OF_KERNEL comes first."""
     if split.slice:
         return f"-m cgroup {'! ' if split.others else ''}--path {split.slice.control_group}"
     whose = f"--gid-owner {token(split.group)}" if split.group else f"--uid-owner {token(split.user)}"

@@ -1,0 +1,1 @@
+"""Walks packets through the plans of all hosts, as kernels would carry them. It reads plans and nothing else."""

@@ -1,0 +1,180 @@
+"""Packets of the agreement test: a script of its own, run in a network namespace with nothing but the standard library.
+
+watch NAME ANY UDP TCP  logs what passes each interface, answers probes at these ports (comma-separated), and logs them.
+                        ANY 1: answers for every address that is routed to it.
+ask PROBES              sends what the JSON says, and prints the numbers of what was answered
+
+A probe is known by its number, which is its source port less FIRST.
+"""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+FIRST, LAST = 61000, 61999
+IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT = 8, 19, 75
+OUTGOING = 4
+WAIT = 2.5
+
+
+def log(**said):
+    print(json.dumps(said), flush=True)
+
+
+def flow(packet):
+    """Family, protocol, source, destination, ports; None for what is no TCP or UDP."""
+    family = packet[0] >> 4
+    if family == 4:
+        protocol, start = packet[9], (packet[0] & 15) * 4
+        ends = socket.inet_ntop(socket.AF_INET, packet[12:16]), socket.inet_ntop(socket.AF_INET, packet[16:20])
+    elif family == 6 and len(packet) > 44:
+        protocol, start = packet[6], 40
+        ends = socket.inet_ntop(socket.AF_INET6, packet[8:24]), socket.inet_ntop(socket.AF_INET6, packet[24:40])
+    else:
+        return None
+    if protocol not in (6, 17) or len(packet) < start + 4:
+        return None
+    return (protocol, *ends, *struct.unpack("!HH", packet[start : start + 4]))
+
+
+def bound(kind, family, port, any_):
+    made = socket.socket(family, kind)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        if any_:
+            made.setsockopt(socket.IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+    else:
+        made.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        if any_:
+            made.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+    made.bind(("", port))
+    if kind == socket.SOCK_STREAM:
+        made.listen(64)
+    return made
+
+
+def watch(name, any_, udp, tcp):
+    sniff = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    sniff.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+    servers, seen = {}, set()
+    for kind, ports in ((socket.SOCK_DGRAM, udp), (socket.SOCK_STREAM, tcp)):
+        for port in filter(None, ports.split(",")):
+            for family in (socket.AF_INET, socket.AF_INET6):
+                try:
+                    made = bound(kind, family, int(port), any_ == "1")
+                    servers[made.fileno()] = made
+                except OSError:
+                    pass  # somebody listens there
+    log(ready=name)
+    while True:
+        for ready in select.select([sniff, *servers.values()], [], [])[0]:
+            if ready is sniff:
+                passed(sniff, seen)
+                continue
+            try:
+                datagram(ready) if ready.type == socket.SOCK_DGRAM else stream(ready)
+            except OSError as error:
+                log(error=str(error))
+
+
+def passed(sniff, seen):
+    packet, (device, _, kind, *_) = sniff.recvfrom(200)
+    found = flow(packet)
+    if found and kind == OUTGOING and device != "lo":
+        ports = [port - FIRST for port in found[3:] if FIRST <= port <= LAST]
+        if ports:
+            line = (device, found[3] >= FIRST, ports[0], found[0])
+            if line not in seen:
+                seen.add(line)
+                log(out=device, there=FIRST <= found[3] <= LAST, number=ports[0], source=found[1], to=found[2])
+
+
+def datagram(server):
+    data, ancillary, _, visitor = server.recvmsg(200, 256)
+    for level, kind, value in ancillary:
+        if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
+            to, own = value[8:12], struct.pack("=I4s4s", 0, value[8:12], value[8:12])
+        elif (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+            to, own = value[:16], value[:16] + struct.pack("=I", 0)
+        else:
+            continue
+        log(got=int(data), source=visitor[0], to=socket.inet_ntop(server.family, to))
+        server.sendmsg([data], [(level, kind, own)], 0, visitor)
+
+
+def stream(server):
+    made, visitor = server.accept()
+    with made:
+        made.settimeout(1)
+        data = made.recv(100)
+        if data:
+            log(got=int(data), source=visitor[0], to=made.getsockname()[0])
+            made.sendall(data)
+
+
+def ask(probes):
+    waiting = {}
+    for probe in json.loads(probes):
+        try:
+            made = opened(probe)
+        except OSError as error:
+            log(number=probe["number"], error=str(error))
+            continue
+        waiting[made] = probe
+    end, tries = time.monotonic() + WAIT, 0
+    while waiting and time.monotonic() < end:
+        if time.monotonic() > end - WAIT + tries * 0.6:
+            tries += 1
+            for made, probe in waiting.items():
+                if probe["protocol"] == "udp":
+                    quietly(made.send, str(probe["number"]).encode())
+        streams = [made for made, probe in waiting.items() if probe["protocol"] == "tcp" and not probe.get("sent")]
+        readable, writable, _ = select.select([*waiting], streams, [], 0.1)
+        for made in writable:
+            waiting[made]["sent"] = True
+            quietly(made.send, str(waiting[made]["number"]).encode())
+        for made in readable:
+            if quietly(made.recv, 100):
+                log(answered=waiting[made]["number"])
+                del waiting[made]
+
+
+def quietly(call, *words):
+    try:
+        return call(*words)
+    except OSError:
+        return None
+
+
+def opened(probe):
+    os.setegid(probe["gid"])
+    os.seteuid(probe["uid"])
+    try:
+        family = socket.AF_INET6 if ":" in probe["to"] else socket.AF_INET
+        made = socket.socket(family, socket.SOCK_DGRAM if probe["protocol"] == "udp" else socket.SOCK_STREAM)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    if probe["any"]:
+        six = family == socket.AF_INET6
+        made.setsockopt(
+            socket.IPPROTO_IPV6 if six else socket.IPPROTO_IP, IPV6_TRANSPARENT if six else IP_TRANSPARENT, 1
+        )
+    made.setblocking(False)
+    made.bind((probe["source"], FIRST + probe["number"]))
+    with contextlib.suppress(BlockingIOError):
+        made.connect((probe["to"], probe["port"]))
+    return made
+
+
+if __name__ == "__main__":
+    {"watch": watch, "ask": ask}[sys.argv[1]](*sys.argv[2:])

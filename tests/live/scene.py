@@ -1,0 +1,220 @@
+"""A topology as its own lab: all hosts, brought up, and everybody whom they can talk to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from netaddr import IPAddress
+
+from live.containers import Containers
+from live.internet import Internet
+from live.lab import Host, Lab
+from live.mixed import CREDENTIALS, PROGRAM, programs, secrets
+from live.routers import birdc, protocols
+from live.strangers import Strangers, secret_path
+from live.waiting import within
+from mixed import Mixed
+from netc.emit import emit
+from netc.language.names import DnsName
+from netc.pipeline import compile_hosts
+from netc.plan.facts import Checker, PlainTunnel, Router, Wireguard
+from netc.plan.host_plan import HostPlan
+from netc.walk import wires
+from netc.walk.journey import Neighbour, Process, Start
+from netc.walk.kernel import Walk
+from netc.walk.outer import carried, peer_for
+from netc.walk.packet import Packet
+from netc.walk.world import World, dialled, far_of, is_strange
+from topologies import key
+
+NUMBERS = {"g": 901, "gx": 902, "cavorite": 903, "u": 911, "ux": 912}
+"""Groups and users of random topologies and of the examples."""
+ALL_UP = """
+while read -r part; do
+    [[ $part != '#'* ]] || continue
+    bash "/etc/netc/parts/$part/up" || { echo "$part failed"; exit 1; }
+    [[ ! -e /etc/netc/parts/$part/endpoints ]] || bash "/etc/netc/parts/$part/endpoints" || true
+done </etc/netc/order
+"""
+
+
+class Scene:
+    def __init__(self, lab: Lab, made: Mixed, paper: World, folder: Path, *, mutant: bool = False) -> None:
+        """`mutant`: files are made of the plans of `paper`, which are not those of the topology."""
+        self.lab, self.made, self.paper, self.folder = lab, made, paper, folder
+        self.mutant = mutant
+        self.hosts: dict[str, Host] = {}
+        self.internet = Internet(lab, paper)
+        self.strangers = Strangers(paper, self.internet, self.hosts, made.private)
+        self.containers = Containers(paper, self.hosts)
+        self.late: list[str] = []
+
+    def build(self) -> None:
+        mutated = ((host, emit(one)) for host, one in self.paper.plans.items())
+        for name, files in mutated if self.mutant else compile_hosts(self.made.network):
+            for file in files:
+                path = self.folder / name / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(file.text)
+                path.chmod(file.mode)
+        names = [str(name) for name in self.paper.plans]
+        with ThreadPoolExecutor(3) as several:
+            self.hosts.update(zip(names, several.map(self.lab.host, names), strict=True))
+        for name in self.hosts:
+            self.internet.wire(self.hosts[name])
+            self._prepare(name)
+        for stack, device in list(self.paper.devices()):
+            if isinstance(device.made, Wireguard | PlainTunnel) and is_strange(self.paper, stack, device):
+                self.strangers.join(stack, device)
+        with ThreadPoolExecutor(3) as several:
+            flushed = several.submit(self.internet.flush)
+            list(several.map(lambda name: self._up(name, self.hosts[name]), self.hosts))
+        flushed.result()
+        if self.late:
+            raise RuntimeError("\n".join(self.late))
+        self._routers()
+        self.containers.build()
+        self._met()
+
+    def _prepare(self, name: str) -> None:
+        """What a host has before netc comes."""
+        host = self.hosts[name]
+        settings = self.made.topology["hosts"][name]
+        tree = self.folder / name
+        lines = ["sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0"]
+        # With br_netfilter, a packet to its sender's own published port would have to leave by the bridge port that it
+        # came in by, which a bridge does only in hairpin mode.
+        lines += ["sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 2>/dev/null"]
+        lines += [f"groupadd -f -g {NUMBERS[one]} {one}" for one in ("g", "gx", "cavorite")]
+        lines += [f"useradd -M -u {NUMBERS[one]} {one} 2>/dev/null || true" for one in ("u", "ux")]
+        host.run(["bash", "-c", "\n".join(lines)])
+        self._programs(host, settings)
+        secrets(host, tree, self.made)
+        self._shared_secrets(name, host)
+        self._names(host, name)
+        if settings.get("docker"):
+            docker = ("$each -N DOCKER-USER", "$each -A FORWARD -j DOCKER-USER", "$each -P FORWARD DROP")
+            host.run(["bash", "-ec", f"for each in iptables ip6tables; do {'; '.join(docker)}; done"])
+
+    def _shared_secrets(self, name: str, host: Host) -> None:
+        """Both ends of a link have the same preshared key, whatever they call the file."""
+        for stack, device in self.paper.devices():
+            fact = device.made
+            for peer in fact.peers if isinstance(fact, Wireguard) and stack.place[0] == name else ():
+                far = far_of(self.paper, fact, peer)
+                if peer.preshared_key and far:
+                    ends = sorted(((str(stack.place), device.name), (str(far[0].place), far[1].name)))
+                    host.write(secret_path(str(peer.preshared_key)), key(str(ends)) + "\n", 0o600)
+
+    def _up(self, name: str, host: Host) -> None:
+        tree = self.folder / name
+        host.lay(tree / "files")
+        came = host.run(["bash", "-c", ALL_UP], check=False, env={"CREDENTIALS_DIRECTORY": CREDENTIALS})
+        if came.returncode:
+            self.late.append(f"{name}: {came.stdout}{came.stderr}")
+
+    def _routers(self) -> None:
+        """Every anycast service is healthy, and BIRD's routes are in the kernels: until none changes any more."""
+        routers = [self.hosts[plan.host] for plan in self.paper.plans.values() if _has(plan, Router)]
+        for plan in self.paper.plans.values():
+            enabled = [name for part in plan.parts for one in part.every(Checker) for name in one.protocols]
+            for name in enabled:
+                birdc(self.hosts[plan.host], f'enable "{name}"')
+        if routers:
+            within(25, lambda: all(map(_is_joined, routers)))
+            settled: list[str] = []
+            within(30, lambda: _is_still(routers, settled))
+
+    def _programs(self, host: Host, settings: dict[str, object]) -> None:
+        host.write("/usr/local/bin/tunsafe", PROGRAM.read_text(), 0o755)
+        programs(host, {"tunnels": {}} | settings)
+
+    def _names(self, host: Host, name: str) -> None:
+        lines = ["127.0.0.1 localhost"]
+        for stack, device in self.paper.devices():
+            if stack.place[0] == name and isinstance(device.made, Wireguard):
+                for peer in device.made.peers:
+                    if peer.endpoint and isinstance(peer.endpoint.host, DnsName):
+                        own = self.paper.born(stack)
+                        at = dialled(self.paper, own, peer, far_of(self.paper, device.made, peer))
+                        if at:
+                            lines.append(f"{IPAddress(at[1], at[0])} {peer.endpoint.host}")
+        host.write("/etc/hosts", "\n".join(dict.fromkeys(lines)) + "\n")
+
+    def _met(self) -> None:
+        """Until tunnels that can have shaken hands: those that paper says can."""
+        for stack, device in self.paper.devices():
+            if isinstance(device.made, Wireguard):
+                host = self.hosts[str(stack.place[0])]
+                lines = [
+                    f"wg set {device.name} peer {peer.public_key} persistent-keepalive 2"
+                    for peer in device.made.peers
+                    if peer.endpoint
+                ]
+                if lines:
+                    host.run(
+                        ["bash", "-c", "\n".join(lines)], namespace=str(stack.place[1]) if stack.place[1] else None
+                    )
+
+    def warm(self) -> None:
+        """Until tunnels have shaken hands, as far as paper says that they can."""
+        waiting: list[tuple[Host, str | None, str, str]] = []
+        for stack, device in self.paper.devices():
+            for peer in device.made.peers if isinstance(device.made, Wireguard) else ():
+                if carried(Walk(self.paper, wires), stack, device, peer) is None:
+                    space = str(stack.place[1]) if stack.place[1] else None
+                    waiting.append((self.hosts[str(stack.place[0])], space, device.name, str(peer.public_key)))
+        within(8, lambda: all(map(_met, waiting)))
+
+    def places(self) -> Iterator[tuple[str, Host, str | None, bool]]:
+        """Name, host, namespace, and whether it answers for every address."""
+        yield "world", self.internet.host, None, True
+        for name in sorted(set().union(*self.strangers.ends.values())):
+            yield name, self.internet.host, name, True
+        for place in self.paper.stacks:
+            yield self.paper.stacks[place].name, self.hosts[str(place[0])], str(place[1]) if place[1] else None, False
+        for host, name, _ in self.containers.by_device.values():
+            yield f"{host.name} {name}", host, name, False
+
+    def place_of(self, start: Start, packet: Packet) -> str:
+        match start:
+            case Process():
+                return self.paper.stacks[start.place].name
+            case Neighbour():
+                fact = self.paper.stacks[start.place].devices[start.device].made
+                peer = peer_for(fact, packet.family, packet.source) if isinstance(fact, Wireguard) else None
+                if peer and (start.place, start.device, str(peer.public_key)) in self.strangers.by_peer:
+                    return self.strangers.by_peer[start.place, start.device, str(peer.public_key)]
+                if (start.place, start.device) in self.strangers.first:
+                    return self.strangers.first[start.place, start.device]
+                host, name, _ = self.containers.by_device[start.place, start.device]
+                return f"{host.name} {name}"
+            case _:
+                return "world"
+
+
+def _has(plan: HostPlan, kind: type[Router]) -> bool:
+    return any(True for part in plan.parts for _ in part.every(kind))
+
+
+def _is_joined(host: Host) -> bool:
+    """Whether its sessions inside the AS are established. Nobody speaks for other ASes here."""
+    inner = {name: state for name, state in protocols(host).items() if name.startswith("int-")}
+    return set(inner.values()) <= {"Established"}
+
+
+def _is_still(hosts: list[Host], seen: list[str]) -> bool:
+    """Whether the kernels' routes are what they were three seconds ago, twice."""
+    show = "ip -4 route show table all proto bird; ip -6 route show table all proto bird"
+    seen.append("".join(host.run(["bash", "-c", show]).stdout for host in hosts))
+    time.sleep(3)
+    return len(seen) > 2 and len(set(seen[-3:])) == 1
+
+
+def _met(one: tuple[Host, str | None, str, str]) -> bool:
+    host, space, device, peer = one
+    said = host.run(["wg", "show", device, "latest-handshakes"], namespace=space).stdout.split()
+    return dict(zip(said[::2], said[1::2], strict=True)).get(peer, "0") != "0"
