@@ -183,7 +183,7 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     wait(lambda: not path(customer.host, "2600::/32"))
     assert "via 203.0.113.1" in kernel(a, "8.8.8.0/24", number)
     a.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:113::1"])
-    wait(lambda: protocols(a)["peer-up6"] == "Established")
+    wait(lambda: protocols(a)["peer_up6"] == "Established")
     wait(lambda: "via 2001:db8:113::1" in kernel(a, "2600::/32", number))
 
     # The gateway moves, and the routes move with it.

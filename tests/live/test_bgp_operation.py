@@ -20,6 +20,7 @@ from live.routers import (
     neighbour,
     path,
     peer,
+    protocol_rows,
     protocols,
     settled,
     start_bird,
@@ -89,8 +90,8 @@ class Pair:
 
 def since(host: Host) -> int:
     """When the session began, in seconds of the day: BIRD works it out anew each time."""
-    clock = next(line.split()[4] for line in birdc(host, "show protocols").splitlines() if line.startswith("peer-x"))
-    hours, minutes, seconds = clock.split(":")
+    clock = next(row[4] for row in protocol_rows(host) if row[:1] == ["peer_x"])
+    hours, minutes, seconds = clock.partition("T")[2].split(":")
     return round(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
 
 
@@ -122,8 +123,8 @@ def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: 
     pair.change(asn=4242420009)
     said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
     assert said.returncode != 0
-    assert "did not come back: peer-x" in said.stderr
-    wait(lambda: protocols(pair.a)["peer-x"] == "Established", 90)
+    assert "did not come back: peer_x" in said.stderr
+    wait(lambda: protocols(pair.a)["peer_x"] == "Established", 90)
     wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
 
 
@@ -159,10 +160,10 @@ def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path) -
     wait(lambda: re.search(r"fe80::1 +ext0 +Up ", birdc(pair.a, "show bfd sessions")))
 
     assert "lab-secret" not in pair.a.read("/etc/netc/bird.conf")
-    assert pair.a.run(["stat", "-c", "%a %U", "/run/netc/bird.passwords/peer-x"]).stdout == "640 root\n"
+    assert pair.a.run(["stat", "-c", "%a %U", "/run/netc/bird.passwords/peer_x"]).stdout == "640 root\n"
     pair.a.write("/etc/netc/keys/x.password", "another\n", 0o600)
     said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
-    assert "did not come back: peer-x" in said.stderr
+    assert "did not come back: peer_x" in said.stderr
 
 
 def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, tmp_path: Path) -> None:
@@ -199,6 +200,6 @@ def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path
 
     cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
     pair.a.start(cache).wait_for("listens")
-    pair.a.run(["birdc", "-s", SOCKET, "restart 'roa-rtr1'"])
+    pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None

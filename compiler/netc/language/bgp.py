@@ -161,6 +161,13 @@ class BgpPeer(Table):
     dn42: Measured | None = Field(
         None, description="The quality of the link, for DN42's communities. A route keeps the worst values of its path."
     )
+    log_rejects: Switch = Field(
+        False,
+        description=(
+            "Log each route of the neighbour that the import filter rejects, with the reason. Turn it on to find an "
+            "error, and off again: the neighbour decides how much is logged. Default: off."
+        ),
+    )
     gtsm: Switch = Field(
         False,
         description="Accept only packets from a direct neighbour (GTSM, RFC 5082). Set it at both ends or at none.",

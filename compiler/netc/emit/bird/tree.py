@@ -1,6 +1,6 @@
 """BIRD's configuration as a small typed tree: an option is a field of the block that it belongs to, so it cannot be in
 another. BIRD 2.0.12 has parsed all of it, and the documentation of later versions still has it (bird.network.cz,
-doc/bird.sgml). Names of protocols are in quotes. No name is a keyword of BIRD's (`'babel'` and `ibgp` are keywords).
+doc/bird.sgml). No name is a keyword of BIRD's (`babel` and `ibgp` are keywords) or needs quotes.
 """
 
 from __future__ import annotations
@@ -141,26 +141,24 @@ class BgpTerms(Struct, frozen=True):
     """Capabilities of the session as a whole."""
 
 
-class BgpTemplate(Struct, frozen=True):
-    name: str
-    about: str
-    terms: BgpTerms
-
-
 class Bgp(Struct, frozen=True):
     name: ProtocolName
     about: str
-    neighbour: str
-    """What it is to us, such as `a peer`."""
     local: IPAddress | None
     local_asn: int
     neighbor: IPAddress
     device: InterfaceName | None
     neighbor_asn: int
-    terms: BgpTerms | BgpTemplate
-    """Its own, or those of many."""
+    terms: BgpTerms
     secret: HostPath | None = None
     """A file with one line, `password "…";`, from 2.17 on after `authentication md5;`."""
+
+
+class BgpGroup(Struct, frozen=True):
+    """Sessions of a kind. A template has what all of them have in common."""
+
+    name: str
+    sessions: tuple[Bgp, ...]
 
 
 class OspfInterface(Struct, frozen=True):
@@ -215,7 +213,7 @@ class RoaStatic(Struct, frozen=True):
     file: HostPath
 
 
-Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpTemplate | Bgp | Ospf | Babel | Rpki | RoaStatic
+Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpGroup | Ospf | Babel | Rpki | RoaStatic
 
 
 class Config(Struct, frozen=True):

@@ -88,7 +88,7 @@ class Router(Fact, frozen=True):
         for kind, sources in (("roa", self.system.roa), ("flap", self.system.flaps)):
             for number, source in enumerate(sources, 1):
                 if isinstance(source, RoaServer):
-                    yield ProtocolName(f"{kind}-rtr{number}"), source
+                    yield ProtocolName.of(kind, f"rtr{number}"), source
 
     def _switches(self) -> tuple[ProtocolName, ...]:
         """Protocols that checks of anycast services enable and disable while BIRD runs."""

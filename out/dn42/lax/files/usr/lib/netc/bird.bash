@@ -83,11 +83,17 @@ end_bird() { # BIRD closes its sessions and removes its routes; if it died or ha
   rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running" "$running.new"
 }
 
+read_session() { # LINE of `show protocols`: name, kind, state and info. `since` may have two words, the date and the time
+  local line=$1
+  [[ ! $line =~ ^(.*)\ [0-9-]{10}\ ([0-9:.]{8,})(.*)$ ]] || line="${BASH_REMATCH[1]} ${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+  read -r name kind _ state _ info <<<"$line"
+}
+
 sessions() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it has imported reachable routes
   local line lines name kind state info
   read_lines ask_bird show protocols || return
   for line in "${lines[@]}"; do
-    read -r name kind _ _ _ info <<<"$line"
+    read_session "$line"
     [[ $kind == BGP ]] || continue
     state=${info%% *}
     printf '%s state %s\n' "$name" "${state:-down}"
@@ -159,7 +165,7 @@ found_sessions() { # BGP sessions and RTR sessions (ROAs), with the first word o
   said=$(timeout 5 birdc -s "$socket" show protocols 2>/dev/null) || { row failed "bird (does not answer)"; return; }
   split_lines "$said"
   for said in "${lines[@]}"; do
-    read -r name kind _ state _ info <<<"$said"
+    read_session "$said"
     [[ $kind == BGP || $kind == RPKI ]] || continue
     info=${info%% *}
     [[ $state != down || $info ]] || info=disabled
