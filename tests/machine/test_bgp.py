@@ -16,7 +16,6 @@ from live.routers import (
     THERE,
     Neighbour,
     attributes,
-    birdc,
     faults,
     kernel_route,
     neighbour,

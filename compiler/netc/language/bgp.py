@@ -165,7 +165,7 @@ class BgpPeer(Table):
         False,
         description=(
             "Log each route of the neighbour that the import filter rejects, with the reason. Turn it on to find an "
-            "error, and off again: the neighbour decides how much is logged. Default: off."
+            "error, and off again: the neighbour decides how much is logged."
         ),
     )
     gtsm: Switch = Field(

@@ -9,10 +9,6 @@ from netc.plan.bgp import System
 from netc.plan.communities import BLACKHOLE, DN42_AS, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.route_class import (
-    FROM_DOWNSTREAM,
-    FROM_MUTUAL_TRANSIT,
-    FROM_PEER,
-    FROM_UPSTREAM,
     LEARNED_FROM,
     ROUTE_CLASSES,
     RouteClass,
@@ -24,15 +20,6 @@ NO_EXPORT_SUBCONFED = Community(
     "NO_EXPORT_SUBCONFED", (65535, 65283), "not to other members of the confederation (RFC 1997)"
 )
 WELL_KNOWN = (GRACEFUL_SHUTDOWN, BLACKHOLE, NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED)
-
-CLASS = {
-    "upstream": FROM_UPSTREAM,
-    "peer": FROM_PEER,
-    "route-server": FROM_PEER,
-    "downstream": FROM_DOWNSTREAM,
-    "mutual-transit": FROM_MUTUAL_TRANSIT,
-}
-"""By the role of a neighbour."""
 
 
 def constants(router: Router) -> Iterator[Constant]:

@@ -12,7 +12,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from netc.emit.bird.communities import (
-    CLASS,
     deletes,
     learned_from,
     of_ours,
@@ -55,6 +54,7 @@ from netc.network.once import once
 from netc.plan.bgp import Session, System
 from netc.plan.communities import GRACEFUL_SHUTDOWN
 from netc.plan.facts import Router
+from netc.plan.route_class import class_of
 
 LONGEST_PATH = 64
 """A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
@@ -98,7 +98,7 @@ def _import(session: Session, router: Router, family: Family) -> Iterator[Statem
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
-    known = learned_from(CLASS[session.kind], router.system)
+    known = learned_from(class_of(session.kind), router.system)
     yield Call(_name("import", *_variant(session, router), router), (known, session.local_pref))
     yield from measured(session)
     yield Accept()

@@ -115,7 +115,9 @@ def _options(terms: BgpTerms) -> Options:
         options["graceful"] = [restart]
     if terms.quick:
         options["hold"] = ["hold time 30;"]
-        options["timers"] = ["connect delay time 1; connect retry time 10; error wait time 1, 30;"]
+    # BIRD would wait a minute after an error, such as a link that was down, and five after further ones.
+    waits = "1, 30" if terms.quick else "2, 60"
+    options["timers"] = [f"connect delay time 1; connect retry time 10; error wait time {waits};"]
     if terms.send_hold:
         options["send hold"] = [f"send hold time {token(terms.send_hold)};"]
     for one in terms.requires:

@@ -129,8 +129,7 @@ class BgpTerms(Struct, frozen=True):
     rr_client: bool = False
     rr_cluster: IPAddress | None = None
     quick: bool = False
-    """A dead neighbour is noticed after 30 s and not 240, unless BFD notices it first. BIRD connects again at once and
-    not after a minute."""
+    """A dead neighbour is noticed after 30 s and not 240, unless BFD notices it first."""
     bfd: bool = False
     gtsm: bool = False
     graceful: bool = False
