@@ -136,7 +136,7 @@ def test_down_leaves_nothing_of_a_router_and_a_killed_bird_starts_again(lab: Lab
     of_others.wait_for("began")  # a process with BIRD's name, whose program is bash, keeps nothing away
     pair.up()
     of_others.stop(signal.SIGKILL)
-    assert pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4)
+    wait(lambda: pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4))
     pair.a.run(["bash", "-c", "kill -9 $(</run/netc/bird.pid)"])
     for verb in ("down", "up"):  # what systemd does
         pair.a.run(script("bird", verb))
@@ -203,3 +203,19 @@ def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path
     pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None
+
+
+@pytest.mark.parametrize(("more", "is_reset"), [("", True), ("import_table = true", False)])
+def test_a_changed_filter_resets_the_session_of_a_neighbour_without_route_refresh(
+    lab: Lab, tmp_path: Path, more: str, is_reset: bool
+) -> None:
+    """With `import_table` it does not: BIRD has the routes as they came."""
+    pair = Pair(lab, tmp_path, more, far="enable route refresh off;")
+    pair.up()
+    began = since(pair.a)
+    pair.change(f"local_pref = 77\n{more}")
+    said = pair.a.run(script("bird", "reload"))
+    wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
+
+    assert (since(pair.a) != began) == is_reset
+    assert ("reset, because its neighbour has no route refresh: peer_x" in said.stderr) == is_reset

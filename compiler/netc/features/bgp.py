@@ -281,6 +281,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         send_hold=peer.send_hold,
         private_asns=private_asns(peer, bgp),
         requires=tuple(sorted(peer.require)),
+        import_table=peer.import_table,
         log_rejects=peer.log_rejects,
     )
 

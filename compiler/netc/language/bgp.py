@@ -161,6 +161,14 @@ class BgpPeer(Table):
     dn42: Measured | None = Field(
         None, description="The quality of the link, for DN42's communities. A route keeps the worst values of its path."
     )
+    import_table: Switch = Field(
+        False,
+        description=(
+            "Keep all routes of the neighbour as it announced them, too (`import table` of BIRD). Filters that change, "
+            "and ROAs, are then applied to those, which takes half as much memory again. Without it, BIRD asks the "
+            "neighbour for its routes (route refresh, RFC 2918), and resets a session that does not have this."
+        ),
+    )
     log_rejects: Switch = Field(
         False,
         description=(

@@ -319,7 +319,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             export_limit=_limit(session.export_limits, family),
             add_paths=session.kind == "collector",
             # Next hops of routes in an import table are not looked up again when routes change.
-            import_table=bool(system.roa or system.flaps) and session.kind != "collector" and session.direct,
+            import_table=session.import_table and session.kind != "collector" and session.direct,
             recursive=is_multihop(session),
             igp_tables=tuple(map(_hops, hops)) if is_multihop(session) else (),
         )

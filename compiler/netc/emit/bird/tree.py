@@ -42,7 +42,7 @@ class BgpChannel(Channel, frozen=True):
     """All routes are exported, and not only the best, to a neighbour that supports it (RFC 7911)."""
     requires_extended_next_hop: bool = False
     import_table: bool = False
-    """BIRD keeps routes as they came, and filters them again when ROAs change."""
+    """BIRD keeps routes as they came, too, and filters them again when filters or ROAs change."""
     igp_tables: tuple[str, ...] = ()
     """Tables whose routes resolve next hops. Empty: the main one of the family."""
 

@@ -10,13 +10,32 @@ file=$1 running=$2 socket=$3 pidfile=$4 again=() pid=''
 trap '' PIPE # a message that nobody reads must not end this script
 stop() {
   trap '' TERM
-  [[ ! $pid ]] || kill "$pid" 2>/dev/null
+  kill "$pid" "${watcher-}" 2>/dev/null
   wait
   exit 0
 }
 trap stop TERM
 
 up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds since the boot, because somebody may set the clock
+
+ask() { timeout 30 birdc -s "$socket" "$@"; }
+# Without `import table`, BIRD does not filter routes again when ROAs change. Their number says that they did (RFC 8210).
+# BIRD asks neighbours for their routes again at most once in ten minutes: that is work for both (RFC 9324).
+watch_roas() {
+  local said known='' next=0
+  exec {never}<> <(:) # nobody writes there
+  while kill -0 $$; do # as long as the keeper lives
+    read -r -t 10 -u "$never" _ || true
+    [[ -r $running && $(<"$running") == *$'\n'"protocol rpki "* ]] || continue
+    said=$(ask show protocols all '"*_rtr*"' 2>/dev/null) && said=$(grep -E '(Session ID|Serial number): +[0-9]' <<<"$said") || continue
+    [[ $said != "$known" ]] && (($(up_for) >= next)) || continue
+    [[ ! $known ]] || next=$(($(up_for) + 600))
+    known=$said
+    ask reload in '"peer_*"' >/dev/null || ask reload bgp in '"peer_*"' >/dev/null || true
+  done
+}
+watch_roas &
+watcher=$!
 
 while :; do
   began=$(up_for)
@@ -25,7 +44,7 @@ while :; do
   printf '%s\n' "$pid" >"$pidfile"
   wait "$pid"
   ended=$?
-  (($(up_for) - began >= ${NETC_STEADY:-60})) || exit 1
+  (($(up_for) - began >= ${NETC_STEADY:-60})) || { kill "$watcher"; exit 1; }
   printf 'netc: bird: BIRD ended by itself (status %d), and is started again\n' "$ended" >&2
   again=(-R) # graceful recovery
   [[ ! -e $running ]] || file=$running

@@ -126,6 +126,36 @@ over_limit() { # sessions that have hit their receive limit: BIRD has discarded 
   done
 }
 
+without_refresh() { # sessions whose neighbour cannot announce its routes again (RFC 2918)
+  local line lines name= is_theirs='' can=''
+  read_lines ask_bird show protocols all '"peer_*"' || return
+  for line in "${lines[@]}"; do
+    case $line in
+      [!\ ]*) name=${line%% *} is_theirs='' ;;
+      *"Neighbor capabilities"*) is_theirs=yes can='' ;;
+      *"Route refresh"*) can=yes ;;
+      *"Session: "*) [[ ! $is_theirs || $can ]] || printf '%s\n' "$name" ;;
+    esac
+  done
+}
+
+say_reset() { # SESSION…: those that BIRD has reset to apply changed filters
+  local name now
+  now=$'\n'$(sessions)$'\n'
+  for name in "$@"; do
+    [[ $now == *$'\n'"$name state Established"$'\n'* ]] || say "reset, because its neighbour has no route refresh: $name. \`import_table = true\` would keep the session"
+  done
+}
+
+external_sessions() { # established ones with an import filter and no import table
+  local line lines name kind state info
+  read_lines ask_bird show protocols || return
+  for line in "${lines[@]}"; do
+    read_session "$line"
+    [[ $kind != BGP || $name != peer_* || $info != Established* ]] || printf '%s\n' "$name"
+  done
+}
+
 ask_again() { # SESSION: for its routes. BIRD 3 has other words than BIRD 2
   ask_bird reload in "'$1'" >/dev/null || ask_bird reload bgp in "'$1'" >/dev/null || say "BIRD does not ask $1 for its routes again"
 }
@@ -134,11 +164,12 @@ up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; 
 unchanged() { say "$*"; note up; } # BIRD runs as before
 
 reload_bird() { # FILE: if this script is killed before it confirms, BIRD restores the old configuration after 88 s
-  local said before end lost hit name
+  local said before end lost hit name far
   said=$(ask_bird configure check "\"$1\"") || { unchanged "${said:-BIRD does not answer}"; return 1; }
-  { before=$(sessions) && hit=$(over_limit); } || { unchanged "BIRD does not answer"; return 1; }
+  { before=$(sessions) && hit=$(over_limit) && far=$(without_refresh); } || { unchanged "BIRD does not answer"; return 1; }
   copy_config "$1" || return
   said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "${said:-BIRD does not answer}"; return 1; }
+  say_reset $far
   end=$(($(up_for) + ${NETC_PATIENCE:-75}))
   while lost=$(lost_sessions "$before") && [[ $lost ]]; do
     if (($(up_for) >= end)); then
@@ -150,12 +181,13 @@ reload_bird() { # FILE: if this script is killed before it confirms, BIRD restor
     sleep 0.5
   done
   ask_bird configure confirm >/dev/null && keep_copy || return
+  ! grep -q 'roa_check' "$1" || hit+=$'\n'$(external_sessions) # a file of ROAs may be new
   for name in $hit; do ask_again "$name"; done # the new limit may be higher
 }
 
 bird_runs() { # FILE: compares the copy, not times, because somebody may set the clock
   timeout 5 birdc -s "$socket" show status >/dev/null 2>&1 || differs "BIRD does not answer"
-  [[ $(processes bash "$keeper") ]] || differs "bird-keeper.bash does not run: if BIRD ends, nothing starts it again"
+  [[ -r $keeper_pidfile && $(processes bash "$keeper") == *"$(<"$keeper_pidfile")"* ]] || differs "bird-keeper.bash does not run: if BIRD ends, nothing starts it again"
   cmp -s "$1" "$running" || differs "BIRD has not read the present $1"
 }
 
