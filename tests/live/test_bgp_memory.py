@@ -30,9 +30,13 @@ ROA = 'roa = { ipv4 = "/etc/bird/roa4.conf" }\nroa_unknown = "accept"\n'
 
 def nets() -> str:
     """Parts of 10.0.0.0/8, each of 128 addresses. No two have the same attributes: BIRD keeps equal ones once."""
-    told = (f"{{ bgp_community.add(({n >> 16}, {n & 65535})); bgp_community.add((65000, {n & 255})); }}" for n in range(ROUTES))
-    parts = (f"10.{n >> 9}.{n >> 1 & 255}.{(n & 1) << 7}/25" for n in range(ROUTES))
-    return "".join(f"route {net} unreachable {attributes};\n" for net, attributes in zip(parts, told, strict=True))
+    return "".join(map(_route, range(ROUTES)))
+
+
+def _route(n: int) -> str:
+    net = f"10.{n >> 9}.{n >> 1 & 255}.{(n & 1) << 7}/25"
+    communities = f"bgp_community.add(({n >> 16}, {n & 65535})); bgp_community.add((65000, {n & 255}));"
+    return f"route {net} unreachable {{ {communities} }};\n"
 
 
 def memory(host: Host) -> float:

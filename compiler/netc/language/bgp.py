@@ -16,7 +16,7 @@ RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 
 def _asn(number: int) -> int:
     if number in RESERVED_ASNS:
-        raise Wrong("NC2001", f"{number} is a reserved ASN", "write the ASN that was assigned to you")
+        raise Wrong("NC2001", f"{number} is a reserved ASN", "write an assigned ASN, our own or the neighbour's")
     return number
 
 
