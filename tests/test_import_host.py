@@ -34,6 +34,7 @@ ssh	2222
 system	"Debian GNU/Linux 13 (trixie)"
 file	/etc/wireguard/wg0.conf
 """
+LOOPBACK = "link\tlo\t65536\t-\n"
 KEY = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
 
 
@@ -102,17 +103,22 @@ def test_a_host_behind_nat_is_told_what_peers_need(tmp_path: Path) -> None:
         ("link\teth0\t1500\t-\ndefault\t6\teth0\tfe80::1\t9\t0\n", "wan", "eth0"),
         ("link\twg0\t1500\twireguard\ndefault\t4\twg0\t-\t3\t0\n", "wan", None),
         ("default\t4\tgone\t-\t3\t0\n", "wan", None),
-        ("", "wan", None),
+        (LOOPBACK, "wan", None),
         (  # only a stateless address
             "link\te0\t1500\t-\ndefault\t6\te0\tfe80::1\t9\t0\naddress\te0\t2001:db8::a/64\tdynamic mngtmpaddr\n",
             "addresses",
             ["2001:db8::a/64"],
         ),
+        (  # one address with two lengths
+            "link\te0\t1500\t-\ndefault\t4\te0\t192.0.2.1\t3\t0\naddress\te0\t192.0.2.7/24\t\naddress\te0\t192.0.2.7/32\t\n",
+            "addresses",
+            ["192.0.2.7/24"],
+        ),
         ("link\te0\t1500\t-\ndefault\t4\te0\t-\t3\t5\nlink\te1\t1500\t-\ndefault\t4\te1\t-\t3\t1\n", "wan", "e1"),
     ],
 )
 def test_what_is_written_of_what_the_host_has(tmp_path: Path, lines: str, key: str, value: object) -> None:
-    said = imported(tmp_path, lines)
+    said = imported(tmp_path, LOOPBACK + lines)
     assert said.returncode == 0, said.stderr
     assert table(tmp_path).get(key) == value
 
@@ -137,7 +143,7 @@ HOSTILE = [
 @pytest.mark.parametrize("said", HOSTILE, ids=range(len(HOSTILE)))
 def test_a_hostile_host_writes_nothing_but_what_passes_its_type(tmp_path: Path, said: str) -> None:
     (tmp_path / "whispered").write_text(f"\x1b[2J{said[:2000]}")
-    done = imported(tmp_path, said)
+    done = imported(tmp_path, LOOPBACK + said)
     printed = done.stdout + done.stderr
     assert not any(not letter.isprintable() and letter != "\n" for letter in printed)
     assert (KEY in printed, "hunter22" in printed, "Traceback" in printed) == (False, False, False)
@@ -160,6 +166,8 @@ def test_a_host_that_does_not_answer_or_has_too_much_to_say_changes_nothing(tmp_
     done = imported(tmp_path, "")
     assert (done.returncode, "edge does not answer: ssh: no route" in done.stderr) == (1, True)
     (tmp_path / "status").write_text("0")
+    done = imported(tmp_path, "")
+    assert (done.returncode, "edge does not answer: it names no interface" in done.stderr) == (1, True)
     done = imported(tmp_path, "file\tx\n" * 2**20)
     assert (done.returncode, "wrote more than 4 MiB" in done.stderr) == (1, True)
     assert not (tmp_path / "topo.toml").exists()

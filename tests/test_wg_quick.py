@@ -134,6 +134,7 @@ def test_an_endpoint_is_an_address_or_a_name(text: str, expected: str) -> None:
         ("vpn.example.net:65536", "NC0105"),
         ("$(id):51820", "NC0111"),
         ("https://vpn.example.net:51820", "NC0111"),
+        ("fd00:0\x00:51820", "NC0111"),
         ("", "NC0111"),
     ],
 )

@@ -35,8 +35,8 @@ class WriteRefused(Exception):
 
 def home(directory: Path) -> Path:
     """Where the tree really is: a directory that is a link stays one. Refuses what cannot be exchanged."""
-    if link := _strangers_link(directory):
-        raise WriteRefused(f"`{link}` is a link that another user made: remove it, or name a folder of your own")
+    if said := follows_stranger(directory):
+        raise WriteRefused(f"{said}: remove it, or name a folder of your own")
     root, here = Path(os.path.realpath(directory)), Path(os.path.realpath(os.curdir))
     if root == here or root in here.parents:
         raise WriteRefused(f"`{directory}` is the working directory, or contains it: name another folder")
@@ -59,6 +59,12 @@ def _is_strangers(path: Path) -> bool:
     if own.st_uid in (os.geteuid(), 0):
         return False
     return bool(above.st_mode & stat.S_IWOTH) or (bool(above.st_mode & stat.S_IWGRP) and own.st_uid != above.st_uid)
+
+
+def follows_stranger(path: Path) -> str:
+    """Of the first link of a path that a stranger made, what to say of it; else ""."""
+    link = _strangers_link(path)
+    return f"`{link}` is a link that another user made" if link else ""
 
 
 MOST_LINKS = 40

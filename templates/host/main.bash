@@ -20,7 +20,7 @@ install_from() { # TREE HOST [OPTION…], called by `install` in TREE
   done
 
   # Before anything changes.
-  use bring && has_real_programs || exit 1
+  use bring && has_real_programs && belong_to_root "$store" /etc/netc /usr/lib/netc /run/netc || exit 1
   # A host that has a list of signers takes trees only from bundles, whose signature `install_bundle` verified.
   [[ ! -e /etc/netc/allowed_signers || ${NETC_SIGNED-} ]] || die "this host accepts only signed bundles: netc-host install FILE.tar.gz"
   { { [[ -e $store ]] || made=1; } && mkdir -p "$trees" && chmod 700 "$store" && exec 8>"$store/lock"; } || die "cannot write $store"
@@ -182,12 +182,12 @@ use() { source "$libraries/$1.bash"; } # LIBRARY that not every verb needs
 ((EUID == 0)) || die "run netc-host as root"
 [[ $root$* != uninstall || (-e /usr/lib/netc/steps.bash && -e /usr/lib/netc/bring.bash) ]] || exec rm -rf /usr/lib/netc "$0" # it was interrupted at its very end
 source "$libraries/steps.bash" - none || exit 1
-set +e
+set +e; [[ ${1-} == install ]] || cd / # the caller's directory may be gone
 case ${1-} in
   confirm) [[ ${2-} != - ]] || { read -r token && set -- confirm "$token" "${@:3}"; }; "$@" ;;
   install-from) install_from "${@:2}" ;;
   switch) (($# == 4)) || usage; switch "${@:2}" ;; # only install_from calls it, which holds the lock
-  try) use trial && trial "${@:2}" ;;
+  try | tried) use trial && "$@" ;;
   install | back | keys | run | uninstall) use bring && bring "$@" ;;
   up | down) (($# == 1)) || usage "$1 takes no options"; "$1" ;;
   parts) (($# == 1)) || usage "$1 takes no options"; installed_order; printf '%s' "${order[@]/%/$'\n'}" ;;

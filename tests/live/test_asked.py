@@ -287,6 +287,27 @@ def test_a_default_route_by_another_interface_is_told(lab: Lab, tmp_path: Path) 
     assert rows_again(edge) == []  # BIRD's
 
 
+FORWARD = """
+[forwards.web]
+at = "node"
+ports = "80/tcp"
+to = "edge:172.17.0.2"
+via = "one"
+"""
+
+
+def test_a_server_that_is_not_behind_this_host_is_told(lab: Lab, tmp_path: Path) -> None:
+    """Such as one behind another router of the LAN, or in a container whose bridge is not up."""
+    edge = wired(lab, {"eth0": HERE, "docker0": ["172.17.0.1/16"]}, ["-4 default via 198.51.100.1 dev eth0"])
+    assert rows_of(lab, edge, PLAIN + LINK.format("vxlan") + FORWARD, tmp_path) == []
+    edge.run(["ip", "link", "set", "dev", "docker0", "down"])
+    row = ("server 172.17.0.2", "behind this host", "eth0", "odd: visitors of forwards.web do not reach it by eth0")
+    assert rows_again(edge) == [row]
+    edge.run(["ip", "route", "delete", "default"])
+    row = (*row[:2], "no route leads to it", "odd: visitors of forwards.web do not reach it")
+    assert rows_again(edge) == [row]
+
+
 # ---- sshd, keys, forwarding, IPv6 ----------------------------------------------------------------------------
 
 

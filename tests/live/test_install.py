@@ -100,6 +100,45 @@ def test_umask_077_does_not_close_installed_directories(lab: Lab, edge: Host, tm
     assert edge.run(["bash", "-c", f"{shut}; stat -c %a /var/lib/netc"]).stdout == "/etc/netc/parts 700\n700\n"
 
 
+@pytest.mark.parametrize("folder", ["/var/lib/netc", "/etc/netc", "/etc/netc/keys"])
+@pytest.mark.parametrize("spoiled", ["chown 65534", "chmod o+w", "chown :100 FOLDER && chmod g+w"])
+def test_folders_that_others_can_change_are_refused(
+    lab: Lab, edge: Host, tmp_path: Path, folder: str, spoiled: str
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path)
+    spoiled = spoiled.replace("FOLDER", folder)
+    edge.run(["bash", "-c", f"mkdir -p {folder} && {spoiled} {folder}"])
+    before = edge.state()
+    said = install(edge, "--commit", check=False)
+    assert said.returncode == 1
+    assert f"other users than root can change {folder}: chown root:root {folder}" in said.stderr
+    assert difference(before, edge.state()) == ""
+
+    edge.run(["bash", "-c", said.stderr.partition("change " + folder + ": ")[2].partition("\n")[0]])
+    install(edge, "--commit")
+
+
+@pytest.mark.parametrize(("mode", "owner", "is_refused"), [(0o755, 0, False), (0o755, 65534, True), (0o775, 100, True)])
+def test_a_link_whose_target_others_can_rename_is_refused(
+    lab: Lab, edge: Host, tmp_path: Path, mode: int, owner: int, is_refused: bool
+) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path)
+    group = owner if mode == 0o775 else 0
+    edge.run(["bash", "-c", "mkdir -p /var/others/netc && ln -s /var/others/netc /etc/netc"])
+    edge.run(["bash", "-c", f"chown {0 if group else owner}:{group} /var/others && chmod {mode:o} /var/others"])
+    said = install(edge, "--commit", check=False)
+    assert said.returncode == int(is_refused), said.stderr
+    assert ("other users than root can change /var/others:" in said.stderr) == is_refused
+
+
+def test_the_working_directory_may_be_gone(lab: Lab, edge: Host, tmp_path: Path) -> None:
+    bring(lab, edge, TOPOLOGY, tmp_path / "a")
+    gone = "mkdir -p /var/tmp/gone && cd /var/tmp/gone && rmdir /var/tmp/gone"
+    edge.run(["bash", "-c", f"{gone}; {INSTALL} --commit"])
+    said = edge.run(["bash", "-c", f"{gone}; netc-host check && /etc/netc/parts/firewall/check"])
+    assert said.stdout == ""
+
+
 def points(most: int, count: int) -> list[int]:
     return sorted({1 + most * n // count for n in range(count)})
 

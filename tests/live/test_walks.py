@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled
-from live.delivered import as_if_run, deliver, install, netc_host
+from live.delivered import INSTALL, as_if_run, deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
+from live.state import difference
 
 pytestmark = [pytest.mark.live]
 
@@ -212,6 +213,77 @@ def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
     assert host.run(["sh", "-c", "ls -d /run/netc-walk.*"], check=False).stdout == ""
 
 
+ROUTERS = f"""
+version = 1
+network.name = "lab"
+bgp = {{ asn = 64500, prefixes = ["10.8.0.0/16", "fd08::/32"], profile = "private", internal = "mesh" }}
+igp = {{ kind = "ospf", over = ["one", "two"] }}
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.10/24", "2001:db8:1::10/64"]
+public_key = "{public_key(private_key("edge"))}"
+loopback = ["10.8.0.1/32", "fd08::1/128"]
+bgp.peers.direct = {{ address = "198.51.100.30", asn = 64501, role = "peer", gtsm = true }}
+bgp.peers.near = {{ address = "fe80::30", asn = 64502, role = "peer", interface = "eth0", local = "fe80::10" }}
+
+[hosts.node]
+id = 2
+wan = "eth0"
+addresses = "198.51.100.20/24"
+public_key = "{public_key(private_key("node"))}"
+loopback = ["10.8.0.2/32", "fd08::2/128"]
+bgp = {{}}
+
+[links.one]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge.address = ["10.77.1.0/31", "fe80::1/64"]
+ends.node.address = ["10.77.1.1/31", "fe80::2/64"]
+
+[links.two]
+kind = "wireguard"
+between = ["edge", "node"]
+ends.edge = {{ address = ["10.77.2.0/31", "fe80::1/64"], interface = "wg-two", port = 51900 }}
+ends.node = {{ address = ["10.77.2.1/31", "fe80::2/64"], interface = "wg-two", port = 51900 }}
+"""
+
+FOR_ROUTERS = """
+udp dport { 51821-51900 } accept
+iifname "wg-node" ip saddr 10.77.1.1 ip daddr 224.0.0.5 meta l4proto 89 accept
+iifname "wg-two" ip saddr 10.77.2.1 ip daddr 224.0.0.5 meta l4proto 89 accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr ff02::5 meta l4proto 89 accept
+iifname { "wg-node", "wg-two" } ip saddr 10.77.0.0/16 ip daddr 10.77.0.0/16 udp dport 3784 ip ttl 255 accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr fe80::1 udp dport 3784 ip6 hoplimit 255 accept
+iifname "wg-node" ip6 saddr fd08::2 ip6 daddr fd08::1 tcp dport 179 accept
+iifname "eth0" ip saddr 198.51.100.30 tcp dport 179 ip ttl 255 accept
+iifname "eth0" ip6 saddr fe80::30 ip6 daddr fe80::10 tcp dport 179 accept
+"""
+"""All that the neighbours of `edge` send, and nothing else."""
+
+
+FOR_BABEL = """
+udp dport { 51821-51900 } accept
+iifname { "wg-node", "wg-two" } ip6 saddr fe80::2 ip6 daddr ff02::1:6 udp dport 6696 accept
+iifname "wg-node" ip6 saddr fd08::2 ip6 daddr fd08::1 tcp dport 179 accept
+iifname "eth0" tcp dport 179 accept
+"""
+
+
+@pytest.mark.parametrize(("kind", "sent"), [("ospf", FOR_ROUTERS), ("babel", FOR_BABEL)])
+def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path, kind: str, sent: str) -> None:
+    host = edge(lab, tmp_path, ROUTERS.replace('"ospf"', f'"{kind}"'))
+    rules = sent.strip().splitlines()
+    for left_out in (*range(len(rules)), None):
+        kept = "\n".join(rule for number, rule in enumerate(rules) if number != left_out)
+        host.run(["nft", "flush", "ruleset"])
+        chain = f"chain c {{ type filter hook input priority 5; policy drop\n{kept}\n }}"
+        host.run(["nft", "-f", "-"], input=f"table inet mine {{\n{chain}\n}}\n")
+        assert bool(dropped(host)) == (left_out is not None), rules[left_out or 0]
+        assert all(by == "inet mine c" for _, by in dropped(host))
+
+
 @pytest.mark.parametrize(
     ("ruleset", "said"),
     [
@@ -222,3 +294,17 @@ def test_what_cannot_be_asked_is_told(lab: Lab, tmp_path: Path, ruleset: str, sa
     host = edge(lab, tmp_path)
     host.run(["nft", ruleset])
     assert [line for line in told(host) if line.startswith(f"not asked: {said}: ")]
+
+
+def test_nothing_is_left_if_it_is_killed(lab: Lab, tmp_path: Path) -> None:
+    """Copies of rulesets are only in a mount namespace, which ends with its processes."""
+    host = edge(lab, tmp_path)
+    load(host, "fail2ban")
+    host.run(["mkdir", "-p", "/run/netc"])
+    before = host.state()
+    waits = 'case "$*" in *"list table "*) touch /var/tmp/waits; exec sleep 600;; esac'
+    host.write("/usr/local/sbin/nft", f'#!/bin/sh\n{waits}\nexec /usr/sbin/nft "$@"\n', 0o755)
+    kill = "until [ -e /var/tmp/waits ]; do sleep 0.1; done; kill -9 -- -$!"
+    host.run(["bash", "-c", f"setsid {INSTALL} --commit --from console & {kill}"], timeout=60)
+    host.run(["rm", "/usr/local/sbin/nft", "/var/tmp/waits"])
+    assert difference(before, host.state()) == ""

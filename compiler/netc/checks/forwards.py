@@ -9,7 +9,7 @@ from netaddr import IPAddress
 
 from netc.checks.namespaces import usable_pairs
 from netc.checks.words import has, lacks, some
-from netc.diagnostic import Diagnostic, KeyPath
+from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.features.forwards import served
 from netc.language.forwards import Forward, Target
 from netc.language.names import ForwardName, HostName, NamespaceName
@@ -76,6 +76,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
     for linked in linked_forwards(network):
         yield from _bound(linked, network)
         yield from _not_allowed(linked, network)
+        yield from _covered(linked, network)
     yield from _no_wan(network)
     for host, interfaces in network.interfaces.items():
         yield from _marks(host, interfaces, network.topology)
@@ -128,7 +129,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
             hint = "leave it out: a target without an address serves both families, a target with an address serves one"
             yield Diagnostic("NC1102", at, what, hint, (("forwards", name, "to", first[twice]),))
         first |= {family: index for family in families if family not in first}
-        yield from _behind(target, at, network)
+        yield from _behind(target, forward.at, at, network)
         for number, ports in enumerate(forward.ports):
             if target.port is not None and ports.first != ports.last:
                 what = f"{ports} has {ports.last - ports.first + 1} ports, and the target has one, {target.port}"
@@ -136,7 +137,7 @@ def _targets(name: ForwardName, forward: Forward, network: Network) -> Iterator[
                 yield Diagnostic("NC1108", ("forwards", name, "ports", number), what, hint, (at,))
 
 
-def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+def _behind(target: Target, edge: HostName, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
     """A target with an address must be behind the host: replies of the host's own processes carry no mark."""
     ip = target.address
     if ip is None:
@@ -144,6 +145,9 @@ def _behind(target: Target, where: KeyPath, network: Network) -> Iterator[Diagno
     if ip.is_link_local():
         what = f"{ip} is link-local, so it does not identify a link of {target.host}"
         yield Diagnostic("NC1102", where, what, "write an address of the server that is not link-local")
+    if edge != target.host and ip in every_address(edge, network):
+        what = f"{ip} is an address of {edge}, where visitors arrive, and no server behind {target.host}"
+        yield Diagnostic("NC1102", where, what, f'write an address of a server there, or `to = "{target.host}"`')
     if ip in every_address(target.host, network) or ip in _bridged(target.host, network):
         port = f":{target.port}" if target.port else ""
         what = f"{ip} is an address of {target.host} itself"
@@ -274,6 +278,24 @@ def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic
                     f"add `{ip}/{32 if ip.version == 4 else 128}` to `allowed_ips`",
                     (linked.where,),
                 )
+
+
+def _covered(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
+    """Visitors do not leave by `routes` of a wider prefix: these may take over while the server's LAN is down."""
+    host = linked.node.host
+    table = network.topology.hosts[host]
+    near = [net for bridge in table.bridges.values() for net in bridge.addresses]
+    near += [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
+    for to in (target.address for target in linked.forward.to if target.address):
+        own = (way for way in network.interfaces[host] if way.namespace is None)
+        ways = [way for way in own if any(to in net for net in way.routes)]
+        if any(to in net for net in near) or any(net.size == 1 and to in net for way in ways for net in way.routes):
+            continue
+        for way in ways[:1]:
+            what = f"{way.name} leads to more than {to}, so visitors of `{linked.name}` do not leave by it"
+            hint = f"if the server is there, add `{to}/{32 if to.version == 4 else 128}` to `routes`"
+            where = (*way.where, "routes")
+            yield Diagnostic("NC1114", where, what, hint, (linked.where,), severity=Severity.WARNING)
 
 
 @once

@@ -7,7 +7,7 @@ from collections.abc import Collection, Hashable, Iterator, Mapping
 from netaddr import IPAddress, cidr_merge
 
 from netc.checks.namespaces import strangers
-from netc.checks.underlay import without
+from netc.checks.words import without
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.kinds import those
 from netc.language.names import DnsName, HostName, SplitName

@@ -3,7 +3,7 @@ fragmented."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
@@ -64,13 +64,6 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]
             also: KeyPath = ("hosts", interface.host, "addresses", index)
             yield Diagnostic("NC0707", (*interface.where, "routes"), what, OUT, (also,), Severity.WARNING)
             return
-
-
-def without(taken: Sequence[IPNetwork], routes: Sequence[IPNetwork]) -> str:
-    """A hint for `routes`."""
-    if len(taken) == len(routes):
-        return "leave it out"
-    return f"take {' and '.join(f'`{net}`' for net in taken[:3])}{' and others' if len(taken) > 3 else ''} out of it"
 
 
 OUT = "take routes out of the tunnel, give it a `table`, or put it into a namespace"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.checks.underlay import without
+from netc.checks.words import without
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
 from netc.language.special import refused

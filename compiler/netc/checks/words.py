@@ -46,3 +46,10 @@ def has(host: HostName, own: frozenset[IPAddress]) -> str:
         return f"the topology has no address of {host}: add it to `addresses`"
     first = ", ".join(map(str, nsmallest(MOST, own)))
     return f"write one of {first}" + (f" and {len(own) - MOST} more" if len(own) > MOST else "")
+
+
+def without(taken: Sequence[IPNetwork], routes: Sequence[IPNetwork]) -> str:
+    """A hint for `routes`."""
+    if len(taken) == len(routes):
+        return "leave it out"
+    return f"take {' and '.join(f'`{net}`' for net in taken[:3])}{' and others' if len(taken) > 3 else ''} out of it"

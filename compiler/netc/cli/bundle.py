@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from netc.cli.edit import refuse_strangers, replace
 from netc.cli.options import Topo
 from netc.cli.printer import say
 from netc.cli.topology import host_of, understood, wrong_use
@@ -37,13 +37,14 @@ def bundle(
     made = [(f"{name}.tar.gz", packed(files)) for name, files in compile_hosts(network, only)]
     signed = [(f"{name}.sig", signature(data, key)) for name, data in made] if key else []
     try:
+        refuse_strangers(out)
         out.mkdir(parents=True, exist_ok=True)
         for name, data in made:
             # Whatever is beside it may be of another content, and is never to be taken for this one's.
             (out / f"{name}.sig").unlink(missing_ok=True)
-            _put(out / name, data)
+            replace(out / name, data)
         for name, data in signed:
-            _put(out / name, data)
+            replace(out / name, data)
     except OSError as error:
         raise wrong_use(f"cannot write {error.filename or out}: {error.strerror}") from None
     say(f"{out}: {len(made)} written, {f'signed with {key}' if key else 'not signed'}")
@@ -62,9 +63,3 @@ def signature(data: bytes, key: Path) -> bytes:
         raise wrong_use(f"ssh-keygen cannot sign with {key}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 
-
-def _put(path: Path, data: bytes) -> None:
-    """Never half a file under this name."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    os.replace(new, path)

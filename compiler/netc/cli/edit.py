@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from netc.cli.topology import report, text_of, wrong_use
+from netc.exchange import follows_stranger
 
 
 def toml_of(topo: Path) -> str:
@@ -24,15 +25,16 @@ def toml_of(topo: Path) -> str:
     return text
 
 
-def replace(path: Path, text: str) -> None:
+def replace(path: Path, data: str | bytes) -> None:
     """With the mode that it had; also behind a link, which stays one."""
+    refuse_strangers(path)
     path = path.resolve()
     try:
         mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
-            with open(descriptor, "w", encoding="utf-8", newline="") as file:
-                file.write(text)
+            with open(descriptor, "wb") as file:
+                file.write(data.encode() if isinstance(data, str) else data)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
@@ -44,8 +46,14 @@ def replace(path: Path, text: str) -> None:
         raise wrong_use(f"cannot write {path}: {error.strerror}") from None
 
 
+def refuse_strangers(path: Path) -> None:
+    if said := follows_stranger(path):
+        raise wrong_use(f"cannot write {path}: {said}", "remove it, or name a path in a folder of your own")
+
+
 def put_secrets(folder: Path, secrets: Mapping[str, str]) -> None:
     """By path in the folder, mode 0600. A secret that is there already is not written over."""
+    refuse_strangers(folder)
     for name, value in secrets.items():
         path = folder / name
         if path.is_symlink() or (path.exists() and path.read_text(encoding="utf-8").strip() != value):

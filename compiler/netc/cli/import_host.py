@@ -113,7 +113,9 @@ def _table(id: int, wan: Default | None, found: Found) -> tuple[dict[str, Any], 
         ]
         # A stateless address is the only one that is written: it changes with the prefix.
         stateless = [one.address for one in own if "mngtmpaddr" in one.flags]
-        fixed = [one for one in lasting if one not in stateless or not _has_other(lasting, stateless)]
+        held = [one for one in lasting if one not in stateless or not _has_other(lasting, stateless)]
+        # Linux lets an interface have an address twice, with two lengths. The first is its subnet.
+        fixed = [*{one.partition("/")[0]: one for one in reversed(held)}.values()][::-1]
         mtu = found.mtu[wan.device]
         wanted.append(("wan", wan.device))
         wanted += [("mtu", int(mtu) if mtu.isdecimal() and len(mtu) < 10 else mtu)] if mtu != "1500" else []

@@ -95,7 +95,8 @@ def ask(
     said = carrier.run(host, ASK, given=packed(libraries), hear=report)
     if said.status:
         return None, said.last or f"exit status {said.status}"
-    return _parsed(said.out.split("\n")[:MOST_ROWS]), ""
+    found = _parsed(said.out.split("\n")[:MOST_ROWS])
+    return (found, "") if found.mtu else (None, "it names no interface")
 
 
 def _parsed(lines: list[str]) -> Found:

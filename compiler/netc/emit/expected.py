@@ -5,13 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from netaddr import IPAddress
+
+from netc.diagnostic import KeyPath
 from netc.emit.file import File
 from netc.emit.render import Verbatim, origin, spaced, token
-from netc.plan.facts import Address, AddressSet, Forwarding, LinkSetting, Loopback, Ruleset
+from netc.language.names import InterfaceName
+from netc.plan.facts import Address, AddressSet, Forwarding, LinkSetting, Loopback, Route, Ruleset
 from netc.plan.host_plan import HostPlan
 
 HEAD = """\
 # What {host} should have that netc does not configure. `install`, `status` and `check` compare it with the host.
+# A line is what is compared, the values, and the key of the topology.
 # Compiled by netc: change the topology, not this file.
 """
 LONG = 10_000
@@ -32,6 +37,7 @@ def _lines(plan: HostPlan) -> Iterator[str]:
     for one in plan.expected:
         words = (*one.words, Verbatim("must" if filters else "may")) if one.what == "ssh" else one.words
         yield f"{Verbatim(one.what)} {spaced(words)} {origin(one.key)}"
+    yield from _servers(plan, rulesets)
     for part in plan.parts:
         yield from (f"forwarding {family}" for fact in part.every(Forwarding) for family in fact.families)
     if any(part.every(LinkSetting) for part in plan.parts):
@@ -45,6 +51,19 @@ def _lines(plan: HostPlan) -> Iterator[str]:
     yield from _memory(
         (loaded.values(), NFT), ([each for part in plan.parts for each in part.every(AddressSet)], IPSET)
     )
+
+
+def _servers(plan: HostPlan, rulesets: Collection[Ruleset]) -> Iterator[str]:
+    """Those of forwards whose interface only the host knows, and interfaces by which no visitor's packet leaves."""
+    routes = [fact for part in plan.parts for fact in part.every(Route) if fact.device and not fact.namespace]
+    alone = {fact.to.ip for fact in routes if fact.to.size == 1}
+    never: dict[tuple[IPAddress, KeyPath], list[InterfaceName]] = {}
+    for fact in (fact for rules in rulesets for fact in rules.never_by):
+        never.setdefault((fact.to, fact.origin), []).append(fact.device)
+    for (to, key), devices in sorted(never.items()):
+        if to in alone:
+            continue
+        yield f"server {token(to)} {spaced(devices)} {origin(key)}"
 
 
 def _memory(*groups: tuple[Collection[AddressSet], tuple[int, int]]) -> Iterator[str]:

@@ -11,7 +11,8 @@ from netc.plan.walks import Walk
 
 HEAD = """\
 # What has to get through the packet filters of others on {host}. Compiled by netc: change the topology, not this file.
-# Table, family, interface, source, protocol, destination, port, target and interface of a DNAT; `-` is not known here.
+# Table, family, interface, source, protocol, destination, port, target and interface of a DNAT, TTL; `-` is not known
+# here.
 """
 
 
@@ -23,7 +24,7 @@ def emit(plan: HostPlan) -> Iterator[File]:
 
 def _line(walk: Walk) -> str:
     entering = f"{walk.family} {_known(walk.device)} {walk.source} {walk.protocol} {_known(walk.on)} {walk.port}"
-    return f"{origin(walk.origin)} {entering} {_known(walk.to)} {_known(walk.leaving)}"
+    return f"{origin(walk.origin)} {entering} {_known(walk.to)} {_known(walk.leaving)} {_known(walk.ttl)}"
 
 
 def _known(value: object) -> str:

@@ -45,7 +45,7 @@ from netc.network.anycast import (
     services_at,
     unicast,
 )
-from netc.network.bgp import LOOPBACK_PART, End, ends, four_over_six, peer_end
+from netc.network.bgp import LOOPBACK_PART, End, ends, four_over_six, link_ends, peer_end
 from netc.network.derive import secret
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at, own_devices
@@ -79,6 +79,7 @@ from netc.plan.facts import Loose, Router
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Part, Share
 from netc.plan.routing_ruleset import routing_ruleset
+from netc.plan.routing_walks import routing_walks
 
 BIRD = PartName("bird")
 LOCAL_PREF: dict[Role, int] = {
@@ -126,6 +127,7 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
         parts=(*edges, part),
         ruleset=routing_ruleset(origin, router, devices, is_filtered=is_filtered),
         forwarding=forwarding(passing, topology.hosts[host].wan),
+        walks=tuple(routing_walks(origin, router, link_ends(host, network))),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from netc.language.names import HostName, Wrong, quoted
-from netc.language.placed import InterfaceAddress
+from netc.language.placed import ReachedInterface
 from netc.language.tables import Table
 from netc.language.tunnels import Command
 from netc.language.units import UnitName
@@ -81,14 +81,14 @@ class Check(Table):
 class Anycast(Table):
     """A service on several hosts, on each in a network namespace of its own."""
 
-    addresses: AnyNumber[InterfaceAddress] = Field(
+    addresses: AnyNumber[ReachedInterface] = Field(
         description=(
             "Addresses of the service, which no host has. A host announces the prefix of each while its "
             "service answers."
         )
     )
     hosts: AnyNumber[HostName] = Field(description="Routers of the `[bgp]` on which it runs.")
-    unicast: Mapping[HostName, OneOrMany[InterfaceAddress]] = Field(
+    unicast: Mapping[HostName, OneOrMany[ReachedInterface]] = Field(
         default_factory=dict,
         description=(
             "By host name: addresses that the service has on that host alone, out of `bgp.prefixes`, one a family."

@@ -8,7 +8,7 @@ from netaddr import IPAddress
 from pydantic import Field
 
 from netc.language.names import InterfaceName, NamespaceName, Wrong, quoted
-from netc.language.placed import InterfaceAddress, OwnAddress, Senders
+from netc.language.placed import InterfaceAddress, ReachedAddress, Senders
 from netc.language.tables import Table
 from netc.language.values import Address, FromText, OneOrMany, ServicePort, Some, address, left_out
 
@@ -96,7 +96,7 @@ class Bridge(Table):
             "Connections that containers open leave by the uplink with the address that the uplink has at that moment."
         ),
     )
-    snat: OneOrMany[OwnAddress] = Field(
+    snat: OneOrMany[ReachedAddress] = Field(
         (),
         description=(
             "The same with a fixed address of the host, one a family. By an uplink that does not have the "

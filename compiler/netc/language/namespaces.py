@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from netc.language.names import BridgeName, InterfaceName, TunnelName, Wrong
 from netc.language.openings import Opens
-from netc.language.placed import InterfaceAddress, Resolver, Senders
+from netc.language.placed import InterfaceAddress, ReachedInterface, Resolver, Senders
 from netc.language.tables import Table
 from netc.language.units import UnitName
 from netc.language.values import Address, OneOrMany, PortNumber, ServicePort, Some, left_out
@@ -57,7 +57,7 @@ class Namespace(Table):
             "an address of the namespace itself. Default: the tunnel's, and on a bridge none."
         ),
     )
-    access: OneOrMany[InterfaceAddress] = Field(
+    access: OneOrMany[ReachedInterface] = Field(
         (),
         description="A small prefix a family for a veth pair. The host gets its first address, the namespace the next.",
     )

@@ -50,11 +50,16 @@ def server(text: str) -> Endpoint:
     return dialled(text, "asked")
 
 
-def held(text: str) -> IPNetwork:
+def held(text: str, place: Place = "held") -> IPNetwork:
     """An address of an interface, with the length of its prefix."""
     found = interface_address(text)
-    check(found.ip, "held")
+    check(found.ip, place)
     return found
+
+
+def reached(text: str) -> IPNetwork:
+    """One that is no interface's alone."""
+    return held(text, "reached")
 
 
 def own(text: str) -> IPNetwork:
@@ -88,12 +93,14 @@ resolver = only(address, "resolver")
 WITH_LENGTH = f"({ADDRESS}){LENGTH}"
 
 OwnAddress = Annotated[IPAddress, FromText(only(address, "held"), ADDRESS)]
+ReachedAddress = Annotated[IPAddress, FromText(only(address, "reached"), ADDRESS)]
 OwnInSubnet = Annotated[IPNetwork, FromText(own, f"({ADDRESS})({LENGTH})?")]
 Remote = Annotated[IPAddress, FromText(only(address, "dialled"), ADDRESS)]
 Neighbour = Annotated[IPAddress, FromText(only(address, "router"), ADDRESS)]
 RouterId = Annotated[IPAddress, FromText(only(address, "router id"), ADDRESS)]
 Resolver = Annotated[IPAddress, FromText(resolver, ADDRESS)]
 InterfaceAddress = Annotated[IPNetwork, FromText(held, WITH_LENGTH)]
+ReachedInterface = Annotated[IPNetwork, FromText(reached, WITH_LENGTH)]
 Subnet = Annotated[IPNetwork, FromText(only(prefix, "held"), WITH_LENGTH)]
 Routed = Annotated[IPNetwork, FromText(only(prefix, "routed"), WITH_LENGTH)]
 Carried = Annotated[IPNetwork, FromText(only(prefix, "carried"), WITH_LENGTH)]

@@ -22,7 +22,18 @@ RANGES: dict[Special, tuple[IPNetwork, ...]] = {
 """The first that holds an address or all of a prefix says what it is."""
 
 Place = Literal[
-    "held", "dialled", "asked", "server", "resolver", "router", "router id", "routed", "carried", "sender", "announced"
+    "held",
+    "reached",
+    "dialled",
+    "asked",
+    "server",
+    "resolver",
+    "router",
+    "router id",
+    "routed",
+    "carried",
+    "sender",
+    "announced",
 ]
 """What the address or prefix of a key is to the host."""
 
@@ -30,6 +41,8 @@ NEVER: tuple[Special, ...] = ("unspecified", "broadcast", "loopback", "multicast
 
 REFUSED: dict[Place, tuple[Special, ...]] = {
     "held": NEVER,
+    # From more than one link.
+    "reached": (*NEVER, "link-local"),
     "dialled": (*NEVER, "link-local"),
     # A validator of ROAs often runs on the router itself.
     "asked": ("unspecified", "broadcast", "multicast", "reserved", "link-local"),
@@ -75,6 +88,7 @@ def special(what: IPAddress | IPNetwork) -> Special | None:
 
 CURES: dict[Place, str] = {
     "held": "write an address at which other hosts reach it",
+    "reached": "write an address at which other hosts reach it",
     "dialled": "write the address or the name at which other hosts reach it",
     "asked": "write the address or the name of the server",
     "server": "write the address at which the host reaches it",

@@ -32,7 +32,7 @@ from netc.language.names import (
     Wrong,
 )
 from netc.language.namespaces import Namespace
-from netc.language.placed import DialledOrNot, InterfaceAddress
+from netc.language.placed import DialledOrNot, InterfaceAddress, ReachedInterface
 from netc.language.sets import AddressSet
 from netc.language.splits import Split
 from netc.language.tables import Secret, Table
@@ -126,7 +126,7 @@ class Host(Table):
     splits: Mapping[SplitName, Split] = Field(
         default_factory=dict, description="Programs, services or sources that use a tunnel (split tunnelling)."
     )
-    loopback: OneOrMany[InterfaceAddress] = Field(
+    loopback: OneOrMany[ReachedInterface] = Field(
         (), description="Addresses of a router that are on no link, /32 and /128."
     )
     bgp: HostBgp | None = Field(None, description="The host is a router of the AS. The table may be empty.")

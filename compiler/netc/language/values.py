@@ -165,7 +165,7 @@ def _ipv6(text: str) -> IPAddress:
     except Wrong as wrong:
         hint = wrong.hint if "mapped" in wrong.what else "write `2001:db8::1`, with a port `[2001:db8::1]:51820`"
         bare, _, port = text.rpartition(":")
-        if re.fullmatch(r"[0-9]{1,5}", port) and valid_ipv6(bare):
+        if re.fullmatch(r"[0-9A-Fa-f:.]+", bare) and re.fullmatch(r"[0-9]{1,5}", port) and valid_ipv6(bare):
             hint = f"write `[{bare}]:{port}`"
         raise Wrong("NC0111", wrong.what, hint) from None
 

@@ -85,6 +85,13 @@ def peer_end(interface: Interface, network: Network) -> Interface | None:
     return by_peer(interface.far, network).get((interface.origin, interface.host))
 
 
+def link_ends(host: HostName, network: Network) -> dict[InterfaceName, tuple[tuple[IPAddress, IPAddress], ...]]:
+    """Of each link: our address and that of the other end, at most one pair a family."""
+    others = ((near, peer_end(near, network)) for near in network.interfaces[host])
+    pairs = {near.name: [joined(near, far, version) for version in (4, 6)] for near, far in others if far}
+    return {name: tuple(pair for pair in found if pair) for name, found in pairs.items()}
+
+
 def _over_loopbacks(host: HostName, network: Network) -> Iterator[End]:
     """With an IGP, routers of one AS have sessions wherever they are."""
     topology = network.topology

@@ -26,7 +26,8 @@ FROM_ANYWHERE: dict[Family, IPAddress] = {4: IPAddress("9.9.9.9"), 6: IPAddress(
 
 class Walk(Struct, frozen=True):
     """A packet from `source` that enters by `device` for `port` of `on`. The host itself has it, unless `to` is given:
-    there the host's DNAT sends it, and it leaves by `leaving`. None is what only the host knows."""
+    there the host's DNAT sends it, and it leaves by `leaving`. None is what only the host knows; a `ttl` of None is the
+    kernel's own."""
 
     origin: KeyPath
     family: Family
@@ -38,6 +39,7 @@ class Walk(Struct, frozen=True):
     port: int
     to: IPAddress | None = None
     leaving: InterfaceName | None = None
+    ttl: int | None = None
 
 
 def to_host(opening: Opening, wan: InterfaceName | None, sets: Sets, held: Set[IPAddress]) -> Iterator[Walk]:

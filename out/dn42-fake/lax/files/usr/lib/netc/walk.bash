@@ -13,29 +13,34 @@ segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
 
+copies=/run/netc/copies # of the rulesets of others, in a mount namespace of its own: nothing is left, also if it is killed
 dropped_by_others() { # prints a row for what others drop, and for what could not be asked. While no ruleset changes, those of before
-  local folder sum last='' known=$store/walked
   [[ -s /etc/netc/walks ]] && ! is_alone || return 0
-  folder=$(mktemp -d /run/netc-walk.XXXXXX) || return # as for `install` (bring.bash)
-  copy_filters "$folder" /etc/netc/walks >"$folder/rows"
-  sum=$(summed "$folder")
-  { read -r last <"$known"; } 2>/dev/null
+  # shellcheck disable=SC2016 # for the shell in there
+  unshare --mount bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk_again "$2"' \
+    netc "$libraries" "$store/walked" || not_asked "packet filters of others" "nothing can be mounted in a namespace"
+}
+walk_again() { # FILE with the rows of before
+  local sum last=''
+  mount -n -t tmpfs none /run/netc && mkdir "$copies" || return
+  copy_filters "$copies" /etc/netc/walks >"$copies/rows"
+  sum=$(summed "$copies")
+  { read -r last <"$1"; } 2>/dev/null
   if [[ $last != "$sum" ]]; then
-    walk_apart "$folder" >>"$folder/rows"
-    { echo "$sum" && cat "$folder/rows"; } >"$folder/walked" && mv "$folder/walked" "$known"
+    walk_apart >>"$copies/rows"
+    { echo "$sum" && cat "$copies/rows"; } >"$1.new" && mv "$1.new" "$1"
   fi
-  tail -n +2 "$known"
-  rm -rf "$folder"
+  tail -n +2 "$1"
 }
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
     /etc/netc/walks /etc/netc/*.nft /etc/netc/*.rules /etc/netc/parts/docker/up 2>/dev/null |
     sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
 }
-walk_apart() { # FOLDER with the copies. The files of netc are at their places
-  [[ -e $1/addresses ]] && may_drop "$1" || return 0
+walk_apart() { # the files of netc are at their places
+  [[ -e $copies/addresses ]] && may_drop "$copies" || return 0
   unshare --net bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk "$2"' \
-    netc "$libraries" "$1" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
+    netc "$libraries" "$copies" || not_asked "packet filters of others" "no packet can be sent in a network namespace"
 }
 
 # ---- on the host: copies of what others have loaded, each table in a file of its own
@@ -44,7 +49,7 @@ tables_of_others() { # sets `tables` to `FAMILY TABLE`, and `legacy` to the comm
   tables=() legacy=()
   read_lines nft list tables || return
   for line in "${lines[@]}"; do
-    [[ $line == 'table inet netc'?(_*) ]] || tables+=("${line#table }")
+    [[ $line == 'table inet netc'?(_guard|_offload) ]] || tables+=("${line#table }")
   done
   for line in iptables ip6tables; do
     { read -r names <"/proc/net/${line/tables/_tables}_names"; } 2>/dev/null || names=''
@@ -72,7 +77,7 @@ copy_filters() { # FOLDER WALKS
   ip -o address show >"$1/addresses"
   ip -o -4 route show default >"$1/default4" 2>/dev/null
   ip -o -6 route show default >"$1/default6" 2>/dev/null
-  while read -r _ _ _ _ _ _ _ to leaving; do
+  while read -r _ _ _ _ _ _ _ to leaving _; do
     [[ $leaving != - || $to == - ]] || ip -o route get "$to"
   done <"$2" >"$1/routes" 2>/dev/null
   printf '%s\n' /sys/class/net/* >"$1/interfaces"
@@ -98,7 +103,9 @@ may_drop() { # FOLDER: something of others drops packets
 
 # ---- in a network namespace: what the packets need of interfaces, addresses and routes
 declare -A holder=() address_of=() length=() leads_to=()
-walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE
+declare -A near=() # of each interface: addresses that it may share with others
+every_link='@(fe80:*|ff02:*|224.0.0.*)' # link-local and multicast
+walks=() # of each packet: WHAT FAMILY INTERFACE SOURCE PROTOCOL ADDRESS PORT TARGET INTERFACE TTL
 read_addresses() { # FOLDER
   local name family address rest
   while read -r _ name family address rest; do
@@ -116,17 +123,19 @@ default_of() { # FOLDER FAMILY: prints the interface of the default route
   sed -n '1s/.* dev \([^ ]*\).*/\1/p' "$1/default$2"
 }
 read_walks() { # FOLDER: those of which this host knows what the topology leaves open
-  local what family device source protocol on port to leaving
+  local what family device source protocol on port to leaving ttl
   local -A default=()
   default[4]=$(default_of "$1" 4)
   default[6]=$(default_of "$1" 6)
-  while read -r what family device source protocol on port to leaving; do
+  while read -r what family device source protocol on port to leaving ttl; do
     [[ $what != '#' ]] || continue
     [[ $device != - ]] || device=${holder[$on]-${default[$family]}}
     [[ $on != - ]] || on=${address_of["$device $family"]-}
+    [[ ! $device || $on != $every_link ]] || near[$device]+=" $on"
+    [[ ! $device || $on != @(fe80:*|ff02:*) ]] || on+="%$device"
     [[ $leaving != - || $to == - ]] || leaving=${leads_to[$to]-}
     # Without IPv6, or before a link or a LAN is there, no packet comes by it.
-    [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving")
+    [[ ! $device || ! $on || ! $leaving ]] || walks+=("$what $family $device $source $protocol $on $port $to $leaving $ttl")
   done </etc/netc/walks
   walks=("${walks[@]:0:20000}")
 }
@@ -152,7 +161,7 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
   local address walk words everywhere=([4]=0.0.0.0/0 [6]=::/0)
   for walk in "${walks[@]}"; do
     read -ra words <<<"$walk"
-    holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
+    [[ ${words[5]} == $every_link ]] || holder[${words[5]}]=${holder[${words[5]}]-${words[2]}}
     [[ ${words[7]} == - ]] || echo "route replace ${words[7]} dev ${words[8]}"
   done
   # With their prefixes: rules of others may lead a packet farther, such as to a container.
@@ -162,6 +171,15 @@ make_places() { # FOLDER: prints addresses and routes for `ip -batch`
     else
       echo "address add $address/${length[$address]-32} dev ${holder[$address]}"
     fi
+  done
+  for walk in "${!near[@]}"; do
+    for address in ${near[$walk]}; do
+      case $address in # `autojoin`: the kernel takes packets to the group
+        fe80:*) echo "address replace $address/64 dev $walk nodad" ;;
+        ff02:*) echo "address replace $address/128 dev $walk nodad autojoin" ;;
+        *) echo "address replace $address/32 dev $walk autojoin" ;;
+      esac
+    done
   done
   for address in 4 6; do
     walk=$(default_of "$1" "$address")
@@ -221,7 +239,7 @@ count_arrivals() { # at the end of both paths: after all that drops, before a so
 
 # ---- the packets
 send() { # CLIENT NUMBERS…: in one round, or in several if packets to one address have different sources
-  local number words client=$1 left=("${@:2}") later commands packets device way
+  local number words client=$1 left=("${@:2}") later commands packets device way on
   local -A ways=()
   while ((${#left[@]})); do
     ways=() later=() commands='' packets=''
@@ -229,12 +247,17 @@ send() { # CLIENT NUMBERS…: in one round, or in several if packets to one addr
       read -ra words <<<"${walks[number]}"
       way="${words[2]} ${words[3]}"
       [[ ${ways[${words[5]}]-$way} == "$way" ]] || { later+=("$number"); continue; }
-      packets+="${words[5]} $((first + number))"$'\n'
+      device=${end_of[${words[2]}]} on=${words[5]%%%*}
+      packets+="${words[5]/\%*/%$device} $((first + number))"$'\n'
       [[ ! ${ways[${words[5]}]-} ]] || continue
-      ways[${words[5]}]=$way device=${end_of[${words[2]}]}
+      ways[${words[5]}]=$way
       [[ ${words[1]} == 4 ]] && commands+="address replace ${words[3]}/32 dev $device"$'\n' || commands+="address replace ${words[3]}/128 dev $device nodad"$'\n'
-      commands+="route replace ${words[5]} dev $device src ${words[3]}"$'\n'
-      commands+="neighbour replace ${words[5]} lladdr $station dev $device nud permanent"$'\n'
+      case $on in # beside that of another interface; of groups, before the kernel's own
+        fe80:*) commands+="route replace $on dev $device src ${words[3]} metric ${device#end}"$'\n' ;;
+        ff02:*) commands+="route replace multicast $on dev $device src ${words[3]} metric ${device#end} table local"$'\n' ;;
+        *) commands+="route replace $on dev $device src ${words[3]}"$'\n' ;;
+      esac
+      commands+="neighbour replace $on lladdr $station dev $device nud permanent"$'\n'
     done
     printf '%s' "$commands" | in_client "$client" ip -force -batch - >/dev/null 2>&1
     # bash sends UDP to the number of the packet, and the client's own rules make of it what the packet has to be.
@@ -245,7 +268,7 @@ send() { # CLIENT NUMBERS…: in one round, or in several if packets to one addr
 }
 in_client() { nsenter --net --target "$1" -- "${@:2}"; } # CLIENT COMMAND…
 shape_packets() { # prints the client's rules
-  local number words port header
+  local number words port header ttl=([4]='ip ttl' [6]='ip6 hoplimit')
   echo 'table inet netc_walk { chain sent { type filter hook output priority -1000; notrack'
   for number in "${!walks[@]}"; do
     read -ra words <<<"${walks[number]}"
@@ -253,6 +276,7 @@ shape_packets() { # prints the client's rules
     [[ ${words[1]} == 4 ]] || header='ip6 nexthdr'
     header="$header set ${words[4]/tcp/6}"
     [[ ${words[4]} != udp ]] || header=''
+    [[ ${words[9]} == - ]] || header+=" ${ttl[${words[1]}]} set ${words[9]}"
     echo "meta nfproto ipv${words[1]} udp dport $port udp sport set $port udp dport set ${words[6]} $header accept"
   done
   echo '}; }'

@@ -1,22 +1,28 @@
 # shellcheck shell=bash disable=SC1091,SC2154
 # The same on every host: reviewed once for each release of netc.
-# Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace and a network namespace of
-# their own, which end with the trial, nft, iptables, ipset and BIRD read the files of TREE at their final paths. If the admin
-# is connected over ssh, a packet from the admin's address, on the same interface, must reach the ssh port through the new
-# rules. Then packet filters of others are asked (walk.bash).
+# Sourced by `netc-host` before it installs a tree with rules or a router. In a mount namespace of its own, which ends with
+# the trial, also if it is killed, the files of TREE are at their final paths. In a network namespace nft, iptables, ipset and
+# BIRD read them. If the admin is connected over ssh, a packet from the admin's address, on the same interface, must reach the
+# ssh port through the new rules. Then packet filters of others are asked (walk.bash).
 
-trial() { # TREE [SERVER PORT CLIENT DEVICE]
+try() { # TREE [SERVER PORT CLIENT DEVICE]: in the network of the host
+  local left=0
+  mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
+  [[ ! -e /etc/netc/walks ]] || { use walk && mkdir "$copies" && copy_filters "$copies" /etc/netc/walks >"$copies/rows"; }
+  unshare --net bash "$0" tried "$@" || left=1
+  remove_made_groups
+  return "$left"
+}
+tried() { # TREE [SERVER PORT CLIENT DEVICE]: in an empty network
   local as_bird=()
   wrong=0
-  mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
   ask_names "$1"
   load_rules
   check_namespace_rules
   ! getent passwd bird >/dev/null || as_bird=(-u bird -g bird)
   [[ ! -e /etc/netc/bird.conf ]] || bird -p -c /etc/netc/bird.conf "${as_bird[@]}" || refused "BIRD refuses bird.conf"
   (($# == 1)) || [[ ! -e /etc/netc/nftables.nft && ! -e /etc/netc/iptables.rules ]] || try_ssh "${@:2}"
-  [[ ! ${NETC_FILTERS-} ]] || ask_filters "$NETC_FILTERS"
-  remove_made_groups
+  [[ ! -e /etc/netc/walks ]] || ask_filters
   return "$wrong"
 }
 refused() { report "$*"; wrong=1; }
@@ -129,16 +135,16 @@ accepted() { # PORT BITS: prints that counter
   fi
 }
 
-ask_filters() { # FOLDER with copies of the packet filters of others: what they drop is reported, and not refused
+ask_filters() { # what filters of others drop is reported, and not refused
   local kind what packets chain
   use walk
-  walk_apart "$1" >>"$1/rows"
+  walk_apart >>"$copies/rows"
   while IFS=$'\t' read -r kind what packets chain; do
     case $kind in
       dropped) report "$chain, which is not netc's, drops $packets ($what)" ;;
       unasked) report "not asked: $what: $packets" ;;
     esac
-  done <"$1/rows"
+  done <"$copies/rows"
   own_filter_closes_docker
 }
 own_filter_closes_docker() { # the firewall drops what is forwarded, Docker is here, and the topology does not say so

@@ -73,7 +73,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
   for line in "${lines[@]}"; do
     read -ra words <<<"$line"
     case ${words[0]} in
-      interface | mtu | address | gateway | default | ssh | forwarding | sysctls | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
+      interface | mtu | address | gateway | default | server | ssh | forwarding | sysctls | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
     esac
   done
   compare_addresses_beside
@@ -173,6 +173,12 @@ compare_default() { # INTERFACE… KEY: the best default route of each family
     [[ ! $device || $devices == *" $device "* ]] || is_netcs_route "$device" "$protocol" ||
       differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "odd: packets to the internet leave by $device"
   done
+}
+compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind this host. At INTERFACEs, visitors' packets are dropped
+  local device='' never=" ${*:2:$#-2} "
+  [[ ! $(ip -o route get "$1" 2>/dev/null) =~ ' dev '([^ ]+) ]] || device=${BASH_REMATCH[1]}
+  [[ ! $device || $never == *" $device "* ]] || return 0
+  differs_here "server $1" "behind this host" "${device:-no route leads to it}" "odd: visitors of ${!#} do not reach it${device:+ by $device}"
 }
 compare_ssh() { # PORT must|may KEY: if sshd listens at all
   local ports

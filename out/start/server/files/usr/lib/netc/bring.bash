@@ -32,6 +32,30 @@ is_busybox() { # PROGRAM: a link to it, symbolic or hard
   return 1
 }
 
+belong_to_root() { # FOLDER…: with all inside, where they exist. Else somebody could change what root runs
+  local lines folder above there=()
+  for folder; do
+    [[ -e $folder ]] || continue
+    there+=("$folder")
+    [[ $(realpath "$folder") != "$folder" ]] || continue
+    above=$(realpath "$folder") # a link leads there: somebody may rename one of the folders above it
+    while [[ ${above%/*} ]]; do above=${above%/*} there+=("$above/."); done
+  done
+  ((${#there[@]})) || return 0
+  read_lines changeable "${there[@]}" || return
+  for folder in "${lines[@]}"; do report "other users than root can change $folder: chown root:root $folder && chmod go-w $folder"; done
+  ((!${#lines[@]}))
+}
+changeable() { # FOLDER… `/.` at the end: without what is inside, and if many may write there, only what is their own
+  local folder
+  for folder; do
+    case $folder in
+      */.) find "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
+      *) find -H "$folder" -type d \( ! -uid 0 -o -perm -002 -o -perm -020 ! -gid 0 \) -prune ;;
+    esac || return
+  done
+}
+
 # ---- trees
 signers=/etc/netc/allowed_signers
 
@@ -381,21 +405,14 @@ find_admin() { # TREE FROM: sets `connection` (SERVER PORT CLIENT DEVICE) for th
 }
 
 run_trial() { # TREE: this host's tools read its files, and a packet from the admin's address must reach the ssh port
-  local left=0 folder=''
+  local left=0
   [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   if ! unshare --mount --net true 2>/dev/null; then
     report "rules and configurations are not checked: this host allows no namespaces"
     return 0
   fi
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
-  if [[ -e $1/etc/netc/walks ]]; then
-    # Copies of rulesets that are gone with the trial. /run is root's own and in memory, where no other user can write.
-    folder=$(mktemp -d /run/netc-walk.XXXXXX) || return
-    # shellcheck source=/dev/null
-    source "$1/usr/lib/netc/walk.bash" && copy_filters "$folder" "$1/etc/netc/walks" >"$folder/rows"
-  fi
-  NETC_FILTERS=$folder unshare --mount --net bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
-  [[ ! $folder ]] || rm -rf "$folder"
+  unshare --mount bash "$1/usr/local/sbin/netc-host" try "$1" "${connection[@]}" 8>&- || left=1
   remove_folders
   return "$left"
 }

@@ -20,6 +20,7 @@ set -euo pipefail
 umask 022 # daemons that are not root read /run/netc
 export LC_ALL=C PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin # cron and su leave some out
 part=$1 verb=$2 here=/etc/netc/parts/$1
+[[ $part == - ]] || cd / # the caller's directory may be gone
 journal=/run/netc/$part left=0 asking=''
 
 # ---- lists. If a program fails in `< <(…)` or in a pipe to a loop, bash continues with a list that is too short, and without
