@@ -149,8 +149,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         )
     elif local not in [net.ip for net in tunnel.addresses] and local not in every_address(host, network):
         what = f"{local} is no address of tunnel `{peer.tunnel}` or of {host}"
-        hint = "leave it out, or write an address of ours"
-        yield Diagnostic("NC2202", (*where, "local"), what, hint, (tunnel.where,))
+        yield Diagnostic("NC2202", (*where, "local"), what, "leave it out", (tunnel.where,))
     elif not is_fe80(peer.address) and not _is_on(peer.address, tunnel):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()

@@ -46,6 +46,7 @@ def spoken(router: Router, *, outer: bool) -> tuple[Family, ...]:
     return tuple(sorted({family for session in some for family in session.families}))
 
 
+@once
 def router_families(router: Router) -> tuple[Family, ...]:
     """Those of sessions and of the IGP."""
     found = {family for session in router.sessions for family in session.families}
