@@ -284,6 +284,18 @@ def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path, kind: str,
         assert all(by == "inet mine c" for _, by in dropped(host))
 
 
+def test_a_store_that_cannot_be_written_hides_nothing(lab: Lab, tmp_path: Path) -> None:
+    host = edge(lab, tmp_path, re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY))
+    install(host, "--commit", "--from", "console")
+    as_if_run(host)
+    host.run(["iptables-nft-restore", "--noflush"], input=(FILTERS / "fail2ban-multiport.iptables").read_text())
+    host.run(["mount", "--bind", "/var/lib/netc", "/var/lib/netc"])
+    host.run(["mount", "-o", "remount,ro,bind", "/var/lib/netc"])
+    for _ in range(2):
+        assert "chain f2b-web of table ip filter" in netc_host(host, "status", check=False).stdout
+    host.run(["umount", "/var/lib/netc"])
+
+
 @pytest.mark.parametrize(
     ("ruleset", "said"),
     [

@@ -282,20 +282,23 @@ def _not_allowed(linked: LinkedForward, network: Network) -> Iterator[Diagnostic
 
 def _covered(linked: LinkedForward, network: Network) -> Iterator[Diagnostic]:
     """Visitors do not leave by `routes` of a wider prefix: these may take over while the server's LAN is down."""
-    host = linked.node.host
-    table = network.topology.hosts[host]
-    near = [net for bridge in table.bridges.values() for net in bridge.addresses]
-    near += [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
     for to in (target.address for target in linked.forward.to if target.address):
-        own = (way for way in network.interfaces[host] if way.namespace is None)
-        ways = [way for way in own if any(to in net for net in way.routes)]
-        if any(to in net for net in near) or any(net.size == 1 and to in net for way in ways for net in way.routes):
-            continue
-        for way in ways[:1]:
+        if way := _wider(linked.node.host, network).of(to):
             what = f"{way.name} leads to more than {to}, so visitors of `{linked.name}` do not leave by it"
             hint = f"if the server is there, add `{to}/{32 if to.version == 4 else 128}` to `routes`"
             where = (*way.where, "routes")
             yield Diagnostic("NC1114", where, what, hint, (linked.where,), severity=Severity.WARNING)
+
+
+@once
+def _wider(host: HostName, network: Network) -> Longest[Interface | None]:
+    """What leads to more than a server. None: the host is in that subnet, or a route leads to one address alone."""
+    table = network.topology.hosts[host]
+    own = [way for way in network.interfaces[host] if way.namespace is None]
+    near = [net for way in (*own, *table.bridges.values()) for net in way.addresses]
+    near += [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
+    routes = [(net, None if net.size == 1 else way) for way in own for net in way.routes]
+    return Longest([*((net.cidr, None) for net in near), *routes])
 
 
 @once

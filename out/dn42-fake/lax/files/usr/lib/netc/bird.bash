@@ -127,14 +127,14 @@ over_limit() { # sessions that have hit their receive limit: BIRD has discarded 
 }
 
 without_refresh() { # sessions whose neighbour cannot announce its routes again (RFC 2918)
-  local line lines name= is_theirs='' can=''
-  read_lines ask_bird show protocols all '"peer_*"' || return
+  local line lines name='' is_theirs='' can=''
+  read_lines ask_bird show protocols all || return
   for line in "${lines[@]}"; do
     case $line in
       [!\ ]*) name=${line%% *} is_theirs='' ;;
       *"Neighbor capabilities"*) is_theirs=yes can='' ;;
       *"Route refresh"*) can=yes ;;
-      *"Session: "*) [[ ! $is_theirs || $can ]] || printf '%s\n' "$name" ;;
+      *"Session: "*) [[ $name != peer_* || ! $is_theirs || $can ]] || printf '%s\n' "$name" ;;
     esac
   done
 }
@@ -147,7 +147,7 @@ say_reset() { # SESSION…: those that BIRD has reset to apply changed filters
   done
 }
 
-external_sessions() { # established ones with an import filter and no import table
+external_sessions() { # established ones with neighbours in other ASes
   local line lines name kind state info
   read_lines ask_bird show protocols || return
   for line in "${lines[@]}"; do

@@ -18,20 +18,23 @@ trap stop TERM
 
 up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; } # in seconds since the boot, because somebody may set the clock
 
-ask() { timeout 30 birdc -s "$socket" "$@"; }
-# Without `import table`, BIRD does not filter routes again when ROAs change. Their number says that they did (RFC 8210).
-# BIRD asks neighbours for their routes again at most once in ten minutes: that is work for both (RFC 9324).
+ask() { timeout 30 birdc -s "$socket" "$@" 2>/dev/null; }
+ask_neighbours() { ask reload in '"peer_*"' || ask reload bgp in '"peer_*"'; } # BIRD 3 has other words than BIRD 2
+# Without `import table`, BIRD does not filter routes again when ROAs change. The serial number of an RTR server says that
+# they did (RFC 8210). Neighbours are then asked for their routes, at most once in ten minutes: that is work for both
+# (RFC 9324).
 watch_roas() {
   local said known='' next=0
   exec {never}<> <(:) # nobody writes there
-  while kill -0 $$; do # as long as the keeper lives
+  while kill -0 $$; do # as long as this script runs
     read -r -t 10 -u "$never" _ || true
     [[ -r $running && $(<"$running") == *$'\n'"protocol rpki "* ]] || continue
-    said=$(ask show protocols all '"*_rtr*"' 2>/dev/null) && said=$(grep -E '(Session ID|Serial number): +[0-9]' <<<"$said") || continue
-    [[ $said != "$known" ]] && (($(up_for) >= next)) || continue
-    [[ ! $known ]] || next=$(($(up_for) + 600))
-    known=$said
-    ask reload in '"peer_*"' >/dev/null || ask reload bgp in '"peer_*"' >/dev/null || true
+    said=$(ask show protocols all | sed -nE '/(Session ID|Serial number): +[0-9]/p') || continue
+    if [[ $said && $said != "$known" ]] && (($(up_for) >= next)); then
+      [[ ! $known ]] || next=$(($(up_for) + 600))
+      known=$said
+      ask_neighbours >/dev/null || true
+    fi
   done
 }
 watch_roas &

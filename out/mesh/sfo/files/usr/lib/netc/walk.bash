@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC1091,SC2016,SC2154
+# shellcheck shell=bash disable=SC1091,SC2016,SC2053,SC2154
 # The same on every host: reviewed once for each release of netc.
 # Sourced by `netc-host` for `install` and `status`. It asks the packet filters of others whether a packet to each opening,
 # forward and published port (/etc/netc/walks) gets through. The packets go from one network namespace to another, and these
@@ -20,17 +20,16 @@ dropped_by_others() { # prints a row for what others drop, and for what could no
   unshare --mount bash -c 'source "$1/steps.bash" - none && set +e && libraries=$1 && source "$1/walk.bash" && walk_again "$2"' \
     netc "$libraries" "$store/walked" || not_asked "packet filters of others" "nothing can be mounted in a namespace"
 }
-walk_again() { # FILE with the rows of before
+walk_again() { # FILE with the rows of before. If it cannot be written, they are asked each time
   local sum last=''
   mount -n -t tmpfs none /run/netc && mkdir "$copies" || return
   copy_filters "$copies" /etc/netc/walks >"$copies/rows"
   sum=$(summed "$copies")
   { read -r last <"$1"; } 2>/dev/null
-  if [[ $last != "$sum" ]]; then
-    walk_apart >>"$copies/rows"
-    { echo "$sum" && cat "$copies/rows"; } >"$1.new" && mv "$1.new" "$1"
-  fi
-  tail -n +2 "$1"
+  [[ $last != "$sum" ]] || { tail -n +2 "$1"; return; }
+  walk_apart >>"$copies/rows"
+  { { echo "$sum" && cat "$copies/rows"; } >"$1.$$" && mv "$1.$$" "$1"; } 2>/dev/null || true
+  cat "$copies/rows"
 }
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \

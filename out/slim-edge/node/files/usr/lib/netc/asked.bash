@@ -177,8 +177,8 @@ compare_default() { # INTERFACE… KEY: the best default route of each family
 compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind this host. At INTERFACEs, visitors' packets are dropped
   local device='' never=" ${*:2:$#-2} "
   [[ ! $(ip -o route get "$1" 2>/dev/null) =~ ' dev '([^ ]+) ]] || device=${BASH_REMATCH[1]}
-  [[ ! $device || $never == *" $device "* ]] || return 0
-  differs_here "server $1" "behind this host" "${device:-no route leads to it}" "odd: visitors of ${!#} do not reach it${device:+ by $device}"
+  [[ $device && $never == *" $device "* ]] || return 0
+  differs_here "server $1" "behind this host" "$device" "odd: visitors of ${!#} do not reach it by $device"
 }
 compare_ssh() { # PORT must|may KEY: if sshd listens at all
   local ports

@@ -50,7 +50,7 @@ changeable() { # FOLDER… `/.` at the end: without what is inside, and if many 
   local folder
   for folder; do
     case $folder in
-      */.) find "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
+      */.) find -H "${folder%/.}" -maxdepth 0 \( ! -uid 0 -o ! -perm -1000 \( -perm -002 -o -perm -020 ! -gid 0 \) \) ;;
       *) find -H "$folder" -type d \( ! -uid 0 -o -perm -002 -o -perm -020 ! -gid 0 \) -prune ;;
     esac || return
   done
