@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,15 @@ class Pair:
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:
         self.a.lay(self.compiled(more, system, asn)["a"])
 
-    def up(self) -> None:
+    def up_to_the_session(self) -> None:
         for part in ("edge-ext0", "loopback"):
             self.a.run(script(part, "up"))
         self.log = start_bird(self.a)
         self.x.start()
         settled(self.x.host)
+
+    def up(self) -> None:
+        self.up_to_the_session()
         wait(lambda: path(self.a, X4))
 
 
@@ -203,6 +207,56 @@ def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path
     pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None
+
+
+def test_what_watches_roas_is_missed_and_a_reload_starts_it(lab: Lab, tmp_path: Path) -> None:
+    """As after an upgrade from a release that had none, which does not start BIRD again."""
+    pair = Pair(lab, tmp_path, system='roa = { rtr = "127.0.0.1:8282" }')
+    pair.up_to_the_session()
+    watching = "pgrep -f '^bash /usr/lib/netc/bird-roas.bash'"
+    first = pair.a.run(["bash", "-c", watching]).stdout.split()
+    pair.a.run(script("bird", "reload"))
+    assert first[:1] == pair.a.run(["bash", "-c", watching]).stdout.split()[:1]
+
+    pair.a.run(["kill", *first])
+    wait(lambda: pair.a.run(["bash", "-c", watching], check=False).returncode)
+    said = pair.a.run(script("bird", "check"), check=False).stdout
+    assert said == "bird: bird-roas.bash does not run: if ROAs change, routes are not filtered again\n"
+    pair.a.run(script("bird", "reload"))
+    assert pair.a.run(script("bird", "check")).stdout == ""
+    pair.a.run(script("bird", "down"))
+    assert pair.a.run(["bash", "-c", watching], check=False).stdout == ""
+
+
+def test_a_name_that_no_dns_server_knows_holds_bird_up_for_seconds_only(lab: Lab, tmp_path: Path) -> None:
+    """All of BIRD stands still while it looks one up: 28 s by default."""
+    pair = Pair(lab, tmp_path, system='roa = { rtr = "rtr.example:8282" }')
+    servers = [f"192.0.2.{number}" for number in (53, 54, 55)]
+    for server in servers:
+        pair.a.run(["ip", "addr", "add", f"{server}/32", "dev", "lo"])
+    silent = "table inet silent { chain i { type filter hook input priority 0; udp dport 53 counter drop; }; }"
+    pair.a.run(["nft", silent])
+    pair.a.write("/etc/resolv.conf", "".join(f"nameserver {server}\n" for server in servers))
+    pair.up_to_the_session()
+    began = since(pair.a)
+
+    at = time.monotonic()
+    pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
+    pair.a.run(["birdc", "-s", SOCKET, "show status"])
+    assert time.monotonic() - at < 10
+    assert "counter packets 0 " not in pair.a.run(["nft", "list", "ruleset"]).stdout
+    assert since(pair.a) == began
+
+
+def test_a_reload_waits_for_a_bird_that_stands_still(lab: Lab, tmp_path: Path) -> None:
+    """As one does that an earlier release started, and that looks up a name."""
+    pair = Pair(lab, tmp_path)
+    pair.up()
+    pair.change("local_pref = 77")
+    pid = pair.a.run(["cat", "/run/netc/bird.pid"]).stdout.strip()
+    pair.a.start(["bash", "-c", f"kill -STOP {pid}; echo stopped; sleep 33; kill -CONT {pid}"]).wait_for("stopped")
+    pair.a.run(script("bird", "reload"), timeout=80)
+    wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
 
 
 @pytest.mark.parametrize(("more", "is_reset"), [("", True), ("import_table = true", False)])

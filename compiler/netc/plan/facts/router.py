@@ -120,6 +120,7 @@ class Router(Fact, frozen=True):
     def libraries(self) -> Iterator[Library]:
         yield Library("bird.bash")
         yield Library("bird-keeper.bash", ())
+        yield Library("bird-roas.bash", ())
         yield Library("trial.bash", ())
         if self._switches():
             yield Library("switches.bash", CHANGING)
