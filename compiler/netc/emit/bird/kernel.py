@@ -130,14 +130,12 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
     if some_are_unresolved(router):
         yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
         yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
-    if not sources:
-        return
     reached = Not(Is("dest", "RTD_UNREACHABLE"))
     if set(sources) == set(families):
         yield When(reached, (by_family("krt_prefsrc", sources),))
     else:
-        ((family, ip),) = sources.items()
-        yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
+        for family, ip in sources.items():
+            yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
 
 
 def _igp(router: Router) -> Words:
