@@ -103,5 +103,6 @@ def tidy(network: Network) -> tuple[Diagnostic, ...]:
 def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     """Diagnostics of the plan of a host, in a network in which `check` found no error. The plan of
     `lockout.filtering` is enough."""
+    yield from firewall.check_plan(plan, network)
     yield from shadowed.check_plan(plan, network)
     yield from lockout.check_plan(plan, network)

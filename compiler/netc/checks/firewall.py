@@ -10,15 +10,42 @@ from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.firewall import Allow, Firewall
 from netc.language.names import HostName, Wrong
 from netc.language.sets import Source
+from netc.network.bgp import link_ends
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.namespaces import host_end
 from netc.network.sets import Members, members
+from netc.plan.facts import Router
+from netc.plan.host_plan import HostPlan
+from netc.plan.routing_walks import routing_walks
+from netc.plan.walks import Walk
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
         if table.firewall:
             yield from _firewall(host, table.firewall, network)
+
+
+def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
+    """Neighbours of a router that its firewall denies. What they send first is dropped, as all of OSPF and Babel is."""
+    wall = network.topology.hosts[plan.host].firewall
+    denied = members(wall.deny, network.sets) if wall else None
+    routers = (fact for part in plan.parts for fact in part.every(Router)) if denied else ()
+    shut: dict[IPAddress, Walk] = {}
+    for router in routers:
+        for walk in routing_walks((), router, link_ends(plan.host, network)):
+            if walk.source in denied:
+                shut.setdefault(walk.source, walk)
+    for ip, walk in list(shut.items())[:1]:
+        by = f" at {walk.device}" if walk.device and ip.is_link_local() else ""
+        whose = "neighbours of the router: what they send first is dropped"
+        if len(shut) == 1:
+            whose = "a neighbour of the router: what it sends first is dropped"
+        others = f" and {len(shut) - 1} more" if len(shut) > 1 else ""
+        what = f"`deny` contains {ip}{by}{others}, {whose}"
+        where: KeyPath = ("hosts", plan.host, "firewall", "deny")
+        also = (walk.origin,) if walk.origin else ()
+        yield Diagnostic("NC1409", where, what, "take its prefix out of `deny`", also, Severity.WARNING)
 
 
 def named_sources(host: HostName, wall: Firewall) -> Iterator[tuple[KeyPath, Source]]:

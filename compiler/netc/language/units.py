@@ -19,12 +19,12 @@ WORKS: dict[Work, tuple[str, ...]] = {
         *("ssh", "sshd", "openssh", "openssh-server", "openssh-sshd", "dropbear", "tinysshd"),
         *("getty", "serial-getty", "console-getty", "container-getty", "autovt", "rescue", "emergency"),
         *("user", "user-runtime-dir", "systemd-logind", "elogind"),
-        *("amazon-ssm-agent",),
+        *("amazon-ssm-agent", "sssd", "sssd-nss", "sssd-pam", "nslcd", "winbind"),
     ),
     "clock": ("systemd-timesyncd", "chrony", "chronyd", "ntp", "ntpd", "ntpsec", "openntpd"),
     "names": ("systemd-resolved", "nscd", "unscd", "avahi-daemon"),
-    "containers": ("docker", "containerd"),
-    "rules": ("fail2ban", "libvirtd", "lxc-net"),
+    "containers": ("docker", "containerd", "crio", "k3s", "k3s-agent", "kubelet", "lxd", "incus", "podman"),
+    "rules": ("fail2ban", "libvirtd", "virtnetworkd", "virtqemud", "lxc-net"),
     "network": (
         *("dbus", "dbus-broker", "polkit", "udev", "eudev", "rsyslog", "syslog"),
         *("networking", "network", "ifup", "ifupdown-pre", "ifplugd", "wickedd", "wicked", "netplan"),
@@ -39,7 +39,12 @@ WORKS: dict[Work, tuple[str, ...]] = {
 """Services of the host itself, by what they do, without instance and suffix. The host would lose its network, its log
 or its rules, or they would manage the wrong ones."""
 
-BEGINNINGS: dict[str, Work] = {"cloud-init": "network", "systemd-": "network"}
+BEGINNINGS: dict[str, Work] = {
+    "cloud-init": "network",
+    "systemd-": "network",
+    "snap.docker.": "containers",
+    "snap.lxd.": "containers",
+}
 """Of services that are named alike: each part of cloud-init sets up the host, and nearly all of systemd."""
 
 OF_ANYONE = ("systemd-nspawn", "systemd-journal-gatewayd", "systemd-journal-remote", "systemd-journal-upload")
