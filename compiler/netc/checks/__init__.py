@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 
-from netc.checks import lockout, references, shadowed, unused
+from netc.checks import firewall, lockout, references, shadowed, unused
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.network.interface import Network
 from netc.plan.host_plan import HostPlan
