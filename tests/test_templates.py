@@ -202,7 +202,8 @@ ON_PURPOSE = {"finish", "source"}
 
 def test_no_two_functions_of_one_program_have_the_same_name() -> None:
     """`netc-host` sources the libraries of all parts: the last one would win."""
-    alone = ("anycast.bash", "bird-keeper.bash", "trial.bash", "bring.bash")  # of its own process, or named by it
+    # Of a process of its own, or named by it.
+    alone = ("anycast.bash", "bird-keeper.bash", "bird-roas.bash", "trial.bash", "bring.bash")
     libraries = [path for path in (ROOT / "templates/bash").glob("*.bash") if path.name not in alone]
     names = {path.name: set(FUNCTION.findall(path.read_text())) for path in libraries}
     names["netc-host"] = set(FUNCTION.findall(netc_host())) - ON_PURPOSE

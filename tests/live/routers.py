@@ -276,15 +276,21 @@ def leaves_by(host: Host, prefix: str) -> str | None:
     return str(device) if device else None
 
 
+def protocol_rows(host: Host) -> list[list[str]]:
+    """`show protocols`, with a `since` of one word: ours say the date too."""
+    said = re.sub(r"(?m) (\d{4}-\d\d-\d\d) (\d\d:)", r" \1T\2", birdc(host, "show protocols"))
+    return [line.split() for line in said.splitlines()]
+
+
 def protocols(host: Host) -> dict[str, str]:
     """The state of every BGP session: `Established`, …"""
-    rows = (line.split() for line in birdc(host, "show protocols").splitlines())
+    rows = protocol_rows(host)
     return {row[0]: row[5] if len(row) > 5 else row[3] for row in rows if len(row) > 3 and row[1] == "BGP"}
 
 
 def established(host: Host) -> dict[str, str]:
     """The established BGP sessions, each with the moment since when: one that was lost in between has another."""
-    rows = (line.split() for line in birdc(host, "show protocols").splitlines())
+    rows = protocol_rows(host)
     return {row[0]: row[4] for row in rows if row[1:2] == ["BGP"] and row[-1] == "Established"}
 
 

@@ -90,12 +90,12 @@ def test_a_member_of_an_exchange_speaks_for_itself_alone(lab: Lab, tmp_path: Pat
     customer.start()
     settled(a, member.host, customer.host)
 
-    wait(lambda: len(learned(a, "peer-member4")) >= 3)
-    wait(lambda: learned(a, "peer-member6"))
+    wait(lambda: len(learned(a, "peer_member4")) >= 3)
+    wait(lambda: learned(a, "peer_member6"))
     said = birdc(member.host, "show route all export s4")
     assert "next_hop: 45.99.0.30" in said, "the test could not fail"
-    assert learned(a, "peer-member4") == {"45.20.0.0/24", "45.20.2.0/24", "45.20.3.0/24"}
-    assert learned(a, "peer-member6") == {"2a20::/48"}
+    assert learned(a, "peer_member4") == {"45.20.0.0/24", "45.20.2.0/24", "45.20.3.0/24"}
+    assert learned(a, "peer_member6") == {"2a20::/48"}
     assert kernel_route(a, "45.20.0.0/24")["gateway"] == "45.99.0.20"
     wait(lambda: path(customer.host, "45.20.2.0/24") == f"{ASN} 3333")
     wait(lambda: path(customer.host, "2a20::/48") == f"{ASN} 3333")

@@ -90,7 +90,7 @@ class Net:
             meet(lab, self.ours[near], far, f"ext{ROLES.index(role)}")
             far.start()
         self.logs = begin(*self.ours.values())
-        birdc(self.ours["a"], "enable 'any-dns4'")  # nobody looks whether it answers
+        birdc(self.ours["a"], "enable any_dns4")  # nobody looks whether it answers
         settled(*self.ours.values(), *(far.host for far in self.around.values()))
 
 
@@ -127,7 +127,7 @@ def test_the_role_of_a_neighbour_decides_which_routes_it_gets(lab: Lab, tmp_path
 
     # With a service goes what the world is told of it.
     assert path(net.around["b", "peer"].host, WORLD4) == str(ASN)
-    birdc(net.ours["a"], "disable 'any-dns4'")
+    birdc(net.ours["a"], "disable any_dns4")
     for far in net.around.values():
         wait(lambda far=far: WORLD4 not in received(far.host))  # type: ignore[misc]
     assert [fault for log in net.logs.values() for fault in faults(log.said())] == []

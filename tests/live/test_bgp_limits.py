@@ -23,7 +23,7 @@ def kept(host: Host) -> int:
     """Routes that x is remembered to have said, let in or not."""
     total = 0
     for which in ("", "filtered "):
-        said = birdc(host, f"show route count {which}table master4 protocol 'peer-x'")
+        said = birdc(host, f"show route count {which}table master4 protocol peer_x")
         found = re.search(r"(?m)^(\d+) of", said)
         total += int(found[1]) if found else 0
     return total
@@ -46,8 +46,8 @@ def test_a_receive_limit_counts_rejected_routes_and_blocks_the_excess(lab: Lab, 
     met(pair)
     wait(lambda: kept(pair.a) == 5)
     assert kept(pair.a) == 5
-    assert protocols(pair.a)["peer-x"] == "Established"
-    assert re.search(r"Receive limit: +5 \[HIT\]", birdc(pair.a, "show protocols all 'peer-x'"))
+    assert protocols(pair.a)["peer_x"] == "Established"
+    assert re.search(r"Receive limit: +5 \[HIT\]", birdc(pair.a, "show protocols all peer_x"))
 
     began = since(pair.a)
     pair.change("limit = { ipv4 = 50 }")
@@ -67,9 +67,9 @@ def test_a_session_over_its_limit_ends_if_the_action_is_disable(lab: Lab, tmp_pa
     leak = f"protocol static leak {{ ipv4; {REFUSED} }}\n"
     pair.x.host.write("/run/netc/neighbour.conf", pair.x.config + leak)
     birdc(pair.x.host, "configure")
-    wait(lambda: protocols(pair.a)["peer-x"] != "Established")
+    wait(lambda: protocols(pair.a)["peer_x"] != "Established")
     wait(lambda: path(pair.a, X4) is None)
-    assert "limit" in birdc(pair.a, "show protocols all 'peer-x'")
+    assert "limit" in birdc(pair.a, "show protocols all peer_x")
 
 
 def test_an_export_limit_ends_a_session_that_we_leak_into(lab: Lab, tmp_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_an_export_limit_ends_a_session_that_we_leak_into(lab: Lab, tmp_path: Pa
 
     conf = pair.a.read("/etc/netc/bird.conf")
     leak = "protocol static leak4 { ipv4; route 172.20.5.0/24 unreachable; }\n"
-    end = conf.index("[ 172.20.16.0/27 ]", conf.index("export filter", conf.index("peer-x")))
+    end = conf.index("[ 172.20.16.0/27 ]", conf.index("function export_customers"))
     leaky = conf[:end] + "[ 172.20.0.0/16+ ]" + conf[end + len("[ 172.20.16.0/27 ]") :]
     pair.a.write("/etc/netc/bird.conf", leaky + leak)
     birdc(pair.a, "configure")
-    wait(lambda: protocols(pair.a)["peer-x"] != "Established")
+    wait(lambda: protocols(pair.a)["peer_x"] != "Established")
     assert path(pair.x.host, "172.20.5.0/24") is None

@@ -80,9 +80,9 @@ def test_every_router_of_a_member_learns_every_prefix(lab: Lab, tmp_path: Path, 
     net = Net(lab, tmp_path, form)
     x, e, ours = net.x, net.e, net.ours
 
-    fellows = {"recursive": "ibgp-a1 ibgp-a2 ibgp-a3", "reflected": "ibgp-a1 ibgp-a3"}
-    told_by = fellows.get(form, "int-vx-a1 int-vx-a2 int-vx-a3").split()
-    assert protocols(ours["a4"]).keys() == {*told_by, "int-vx-b1"}
+    fellows = {"recursive": "ibgp_a1 ibgp_a2 ibgp_a3", "reflected": "ibgp_a1 ibgp_a3"}
+    told_by = fellows.get(form, "int_vx_a1 int_vx_a2 int_vx_a3").split()
+    assert protocols(ours["a4"]).keys() == {*told_by, "int_vx_b1"}
 
     # Outside there is one AS; inside one hop from member to member, and none within.
     for far, other, prefixes in ((x, e, (E4, E6)), (e, x, (X4, X6))):

@@ -137,7 +137,7 @@ def test_the_printed_order_interrupts_only_the_sessions_that_it_lists(
     migration.lay(ours["a"], new)
     alone = ours["a"].run(["env", "NETC_PATIENCE=4", *script("bird", "reload")], check=False)
     assert alone.returncode != 0
-    assert "did not come back: int-vx-b int-vx-c" in alone.stderr
+    assert "did not come back: int_vx_b int_vx_c" in alone.stderr
     wait(lambda: cut(net) == set())
     for way in ways:
         wait(lambda way=way: reached(*way))  # type: ignore[misc]

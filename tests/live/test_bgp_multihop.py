@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from live import frr
 from live.compiled import compiled, install
 from live.routers import (
     SOCKET,
@@ -183,13 +184,60 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     wait(lambda: not path(customer.host, "2600::/32"))
     assert "via 203.0.113.1" in kernel(a, "8.8.8.0/24", number)
     a.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:113::1"])
-    wait(lambda: protocols(a)["peer-up6"] == "Established")
+    wait(lambda: protocols(a)["peer_up6"] == "Established")
     wait(lambda: "via 2001:db8:113::1" in kernel(a, "2600::/32", number))
 
     # The gateway moves, and the routes move with it.
     provider.gateway.run(["ip", "address", "add", "203.0.113.2/24", "dev", "a"])
     a.run(["ip", "route", "replace", "default", "via", "203.0.113.2"])
     wait(lambda: "via 203.0.113.2" in kernel(a, "8.8.8.0/24", number))
+    assert faults(log.said()) == []
+
+
+BGPD = """
+hostname speaker
+router bgp 64515
+ bgp router-id 192.0.2.77
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ no bgp network import-check
+"""
+NEIGHBOR = """
+ neighbor {remote} remote-as 213000
+ neighbor {remote} ebgp-multihop 2
+ neighbor {remote} password s3cret
+ neighbor {remote} update-source {local}
+ address-family ipv{version} unicast
+  network {net}
+  neighbor {remote} activate
+ exit-address-family
+"""
+
+
+def test_a_provider_that_runs_frr_behind_its_gateway(lab: Lab, tmp_path: Path) -> None:
+    text = NETWORK.format(form="", table="main")
+    addresses = {4: "169.254.169.254", 6: "2001:19f0:ffff::1"}
+    here = {4: "203.0.113.10", 6: "2001:db8:113::10"}
+    nets = {4: "8.8.8.0/24", 6: "2600::/32"}
+    config = BGPD
+    for version, address in addresses.items():
+        text += UP.format(version=version, asn=64515, address=address, local=here[version], more=PASSWORD)
+        config += NEIGHBOR.format(version=version, remote=here[version], local=address, net=nets[version])
+    a = install(lab, "a", compiled(text, tmp_path))
+    a.write("/etc/netc/keys/provider.password", "s3cret\n", 0o600)
+    provider = Provider(lab, a, 64515, addresses, "", dict.fromkeys(addresses, ""))
+    log = begin(a)["a"]
+    for net, via in (("203.0.113.0/24", "10.9.0.1"), ("2001:db8:113::/64", "fd09::1")):
+        provider.speaker.run(["ip", "route", "add", net, "via", via])
+    frr.start(provider.speaker, config)
+
+    wait(lambda: protocols(a) == {"peer_up4": "Established", "peer_up6": "Established"}, 60)
+    for version, via in ((4, "203.0.113.1"), (6, "2001:db8:113::1")):
+        wait(lambda net=nets[version], via=via: f"via {via} " in kernel(a, net, "main"))  # type: ignore[misc]
+    for family, net in (("ipv4", "45.10.0.0/23"), ("ipv6", "2a10:10::/32")):
+        wait(lambda f=family, n=net: frr.asked(provider.speaker, f"show bgp {f} unicast {n}").get("paths"))  # type: ignore[misc]
+    for source, there in (("45.10.0.1", "8.8.8.8"), ("2a10:10::1", "2600::1")):
+        wait(lambda source=source, there=there: reached(a, source, there))  # type: ignore[misc]
     assert faults(log.said()) == []
 
 

@@ -102,8 +102,8 @@ def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path) 
         wait(lambda source=source, there=there: reached(west.host, source, there))  # type: ignore[misc]
 
     # No role, and so no mark of RFC 9234 that makes a third network drop the route.
-    for host, name in ((net.a, "peer-other"), (net.z, "peer-us")):
-        assert "Role" not in birdc(host, f"show protocols all '{name}'")
+    for host, name in ((net.a, "peer_other"), (net.z, "peer_us")):
+        assert "Role" not in birdc(host, f"show protocols all {name}")
     assert "otc" not in best(east.host, WEST4)
     assert attributes(net.a, EAST4)["large_community"] == "(4242422547, 1, 4)"
     assert faults("".join(log.said() for log in net.logs.values())) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from live.routers import (
     neighbour,
     path,
     peer,
+    protocol_rows,
     protocols,
     settled,
     start_bird,
@@ -78,19 +80,22 @@ class Pair:
     def change(self, more: str = "", system: str = "", asn: int = 4242420001) -> None:
         self.a.lay(self.compiled(more, system, asn)["a"])
 
-    def up(self) -> None:
+    def up_to_the_session(self) -> None:
         for part in ("edge-ext0", "loopback"):
             self.a.run(script(part, "up"))
         self.log = start_bird(self.a)
         self.x.start()
         settled(self.x.host)
+
+    def up(self) -> None:
+        self.up_to_the_session()
         wait(lambda: path(self.a, X4))
 
 
 def since(host: Host) -> int:
     """When the session began, in seconds of the day: BIRD works it out anew each time."""
-    clock = next(line.split()[4] for line in birdc(host, "show protocols").splitlines() if line.startswith("peer-x"))
-    hours, minutes, seconds = clock.split(":")
+    clock = next(row[4] for row in protocol_rows(host) if row[:1] == ["peer_x"])
+    hours, minutes, seconds = clock.partition("T")[2].split(":")
     return round(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
 
 
@@ -122,8 +127,8 @@ def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: 
     pair.change(asn=4242420009)
     said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
     assert said.returncode != 0
-    assert "did not come back: peer-x" in said.stderr
-    wait(lambda: protocols(pair.a)["peer-x"] == "Established", 90)
+    assert "did not come back: peer_x" in said.stderr
+    wait(lambda: protocols(pair.a)["peer_x"] == "Established", 90)
     wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
 
 
@@ -135,7 +140,7 @@ def test_down_leaves_nothing_of_a_router_and_a_killed_bird_starts_again(lab: Lab
     of_others.wait_for("began")  # a process with BIRD's name, whose program is bash, keeps nothing away
     pair.up()
     of_others.stop(signal.SIGKILL)
-    assert pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4)
+    wait(lambda: pair.a.run(["ip", "route", "show", X4]).stdout.startswith(X4))
     pair.a.run(["bash", "-c", "kill -9 $(</run/netc/bird.pid)"])
     for verb in ("down", "up"):  # what systemd does
         pair.a.run(script("bird", verb))
@@ -159,10 +164,10 @@ def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path) -
     wait(lambda: re.search(r"fe80::1 +ext0 +Up ", birdc(pair.a, "show bfd sessions")))
 
     assert "lab-secret" not in pair.a.read("/etc/netc/bird.conf")
-    assert pair.a.run(["stat", "-c", "%a %U", "/run/netc/bird.passwords/peer-x"]).stdout == "640 root\n"
+    assert pair.a.run(["stat", "-c", "%a %U", "/run/netc/bird.passwords/peer_x"]).stdout == "640 root\n"
     pair.a.write("/etc/netc/keys/x.password", "another\n", 0o600)
     said = pair.a.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "3"})
-    assert "did not come back: peer-x" in said.stderr
+    assert "did not come back: peer_x" in said.stderr
 
 
 def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, tmp_path: Path) -> None:
@@ -199,6 +204,72 @@ def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path
 
     cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
     pair.a.start(cache).wait_for("listens")
-    pair.a.run(["birdc", "-s", SOCKET, "restart 'roa-rtr1'"])
+    pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None
+
+
+def test_what_watches_roas_is_missed_and_a_reload_starts_it(lab: Lab, tmp_path: Path) -> None:
+    """As after an upgrade from a release that had none, which does not start BIRD again."""
+    pair = Pair(lab, tmp_path, system='roa = { rtr = "127.0.0.1:8282" }')
+    pair.up_to_the_session()
+    watching = "pgrep -f '^bash /usr/lib/netc/bird-roas.bash'"
+    first = pair.a.run(["bash", "-c", watching]).stdout.split()
+    pair.a.run(script("bird", "reload"))
+    assert first[:1] == pair.a.run(["bash", "-c", watching]).stdout.split()[:1]
+
+    pair.a.run(["kill", *first])
+    wait(lambda: pair.a.run(["bash", "-c", watching], check=False).returncode)
+    said = pair.a.run(script("bird", "check"), check=False).stdout
+    assert said == "bird: bird-roas.bash does not run: if ROAs change, routes are not filtered again\n"
+    pair.a.run(script("bird", "reload"))
+    assert pair.a.run(script("bird", "check")).stdout == ""
+    pair.a.run(script("bird", "down"))
+    assert pair.a.run(["bash", "-c", watching], check=False).stdout == ""
+
+
+def test_a_name_that_no_dns_server_knows_holds_bird_up_for_seconds_only(lab: Lab, tmp_path: Path) -> None:
+    """All of BIRD stands still while it looks one up: 28 s by default."""
+    pair = Pair(lab, tmp_path, system='roa = { rtr = "rtr.example:8282" }')
+    servers = [f"192.0.2.{number}" for number in (53, 54, 55)]
+    for server in servers:
+        pair.a.run(["ip", "addr", "add", f"{server}/32", "dev", "lo"])
+    silent = "table inet silent { chain i { type filter hook input priority 0; udp dport 53 counter drop; }; }"
+    pair.a.run(["nft", silent])
+    pair.a.write("/etc/resolv.conf", "".join(f"nameserver {server}\n" for server in servers))
+    pair.up_to_the_session()
+    began = since(pair.a)
+
+    at = time.monotonic()
+    pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
+    pair.a.run(["birdc", "-s", SOCKET, "show status"])
+    assert time.monotonic() - at < 10
+    assert "counter packets 0 " not in pair.a.run(["nft", "list", "ruleset"]).stdout
+    assert since(pair.a) == began
+
+
+def test_a_reload_waits_for_a_bird_that_stands_still(lab: Lab, tmp_path: Path) -> None:
+    """As one does that an earlier release started, and that looks up a name."""
+    pair = Pair(lab, tmp_path)
+    pair.up()
+    pair.change("local_pref = 77")
+    pid = pair.a.run(["cat", "/run/netc/bird.pid"]).stdout.strip()
+    pair.a.start(["bash", "-c", f"kill -STOP {pid}; echo stopped; sleep 33; kill -CONT {pid}"]).wait_for("stopped")
+    pair.a.run(script("bird", "reload"), timeout=80)
+    wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
+
+
+@pytest.mark.parametrize(("more", "is_reset"), [("", True), ("import_table = true", False)])
+def test_a_changed_filter_resets_the_session_of_a_neighbour_without_route_refresh(
+    lab: Lab, tmp_path: Path, more: str, is_reset: bool
+) -> None:
+    """With `import_table` it does not: BIRD has the routes as they came."""
+    pair = Pair(lab, tmp_path, more, far="enable route refresh off;")
+    pair.up()
+    began = since(pair.a)
+    pair.change(f"local_pref = 77\n{more}")
+    said = pair.a.run(script("bird", "reload"))
+    wait(lambda: attributes(pair.a, X4).get("local_pref") == "77")
+
+    assert (since(pair.a) != began) == is_reset
+    assert ("reset, because its neighbour has no route refresh: peer_x" in said.stderr) == is_reset

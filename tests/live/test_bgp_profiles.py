@@ -126,10 +126,10 @@ def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, 
         far.start()
     settled(a, b, *(far.host for far in (transit, liar, server)))
 
-    wait(lambda: len(learned(a, "peer-transit")) >= 4)
-    assert learned(a, "peer-transit") == {"45.20.0.0/24", "45.23.0.0/24", "45.26.0.0/24", "2a10:20::/48"}
+    wait(lambda: len(learned(a, "peer_transit")) >= 4)
+    assert learned(a, "peer_transit") == {"45.20.0.0/24", "45.23.0.0/24", "45.26.0.0/24", "2a10:20::/48"}
     assert path(a, "45.26.0.0/24") == "213001 213007"
-    assert learned(a, "peer-liar") == set()
+    assert learned(a, "peer_liar") == set()
     assert "First AS differs" in logs["a"].said()
 
     # The route server is in no path and passes no packet.
@@ -179,12 +179,12 @@ def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_
     settled(x.host, y.host)
 
     taken = {"10.20.0.0/16", "172.16.9.0/30", "192.168.7.0/24", "fd00:8::/48", "fd00:9:1::/64"}
-    wait(lambda: learned(a, "peer-x") >= taken)
-    assert learned(a, "peer-x") == taken
-    wait(lambda: "fd00:30::/48" in learned(a, "peer-y"))
-    assert len([net for net in learned(a, "peer-y") if ":" not in net]) == 3
+    wait(lambda: learned(a, "peer_x") >= taken)
+    assert learned(a, "peer_x") == taken
+    wait(lambda: "fd00:30::/48" in learned(a, "peer_y"))
+    assert len([net for net in learned(a, "peer_y") if ":" not in net]) == 3
     assert "limit (3), action: block" in logs["a"].said()
-    assert protocols(a)["peer-y"] == "Established"
+    assert protocols(a)["peer_y"] == "Established"
     wait(lambda: path(x.host, "10.10.0.0/16") == path(x.host, "fd42:1::/48") == "64600")
 
 

@@ -86,8 +86,8 @@ def test_routes_stay_announced_during_a_rollback(lab: Lab, tmp_path: Path) -> No
     conf = c.read("/etc/netc/bird.conf")
     c.write("/etc/netc/bird.conf", conf.replace("as 4225470002;", "as 4225470077;"))
     said = c.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "2"})
-    assert "did not come back: int-vx-b" in said.stderr
-    wait(lambda: protocols(c)["int-vx-b"] == "Established")
+    assert "did not come back: int_vx_b" in said.stderr
+    wait(lambda: protocols(c)["int_vx_b"] == "Established")
     time.sleep(2)
     assert len(asked(c)) == checks, "a check came between"
     assert state(c) == "up"
@@ -97,9 +97,9 @@ def test_routes_stay_announced_during_a_rollback(lab: Lab, tmp_path: Path) -> No
     assert path(net.e.host, WORLD4) == str(ASN)
 
     # What is turned off stays so, too.
-    c.run(["bash", "-c", "cd /run/netc/bird.switches; for s in any-dns*; do echo 'disabled;' >$s; done"])
+    c.run(["bash", "-c", "cd /run/netc/bird.switches; for s in any_dns*; do echo 'disabled;' >$s; done"])
     for family in "46":
-        birdc(c, f"disable 'any-dns{family}'")
+        birdc(c, f"disable any_dns{family}")
     wait(lambda: leaves_by(a, INSIDE4) is None)
     c.run(script("bird", "reload"), check=False, env={"NETC_PATIENCE": "2"})
     time.sleep(2)

@@ -40,7 +40,7 @@ def number(host: Host) -> str:
 def again(host: Host, before: str) -> None:
     """Another BIRD runs, and has heard from its neighbour."""
     wait(lambda: number(host) != before)
-    wait(lambda: protocols(host).get("peer-x") == "Established" and "recovery" not in birdc(host, "show status"))
+    wait(lambda: protocols(host).get("peer_x") == "Established" and "recovery" not in birdc(host, "show status"))
 
 
 @pytest.mark.parametrize("how", [["kill", "-9"], ["birdc", "-s", SOCKET, "graceful", "restart"]])

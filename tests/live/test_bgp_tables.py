@@ -160,7 +160,7 @@ def test_outer_packets_of_tunnels_do_not_follow_routes_of_bird(lab: Lab, tmp_pat
         wait(lambda s=source, t=there: reached(c, s, t))  # type: ignore[misc]
         assert reached(u.host, there, source)
     for number in ("4", "6"):
-        r.run(["birdc", "-s", "/run/netc/bird.ctl", f"enable 'any-www{number}'"])
+        r.run(["birdc", "-s", "/run/netc/bird.ctl", f"enable any_www{number}"])
     for source, there in ((u.four, "81.2.64.80"), (u.six, "2a01:1::80")):
         wait(lambda s=source, t=there: reached(u.host, s, t))  # type: ignore[misc]
     for service in ("81.2.64.80", "2a01:1::80"):

@@ -170,7 +170,7 @@ def test_an_rtr_session_has_a_password_and_a_peer_the_required_capabilities(
 
     x.session("ext0", "fe80::1", "fe80::ff", 4242422547)
     x.start()
-    assert not within(8, lambda: protocols(a)["peer-x"] == "Established"), "x says no role"
+    assert not within(8, lambda: protocols(a)["peer_x"] == "Established"), "x says no role"
     x.host.write("/run/netc/neighbour.conf", x.config.replace("connect delay", "local role peer;\n    connect delay"))
     birdc(x.host, "configure")
-    assert within(90, lambda: protocols(a)["peer-x"] == "Established")
+    assert within(90, lambda: protocols(a)["peer_x"] == "Established")

@@ -153,7 +153,7 @@ def test_a_new_filter_for_one_neighbour_does_not_disturb_another(lab: Lab, tmp_p
     wait(lambda: path(a, "172.20.9.0/24") and leaves_by(a, "172.20.8.0/24") == "ext0")
     reflect(x.host, 7000)
     before = established(a)
-    assert before.keys() == {"peer-x", "peer-y"}
+    assert before.keys() == {"peer_x", "peer_y"}
 
     fates, (probed,) = change(lab, a, trees("after", "local_pref = 77")["a"], (a, "172.20.8.1", 7000))
     assert fates == {"reload bird"}

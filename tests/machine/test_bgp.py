@@ -16,12 +16,12 @@ from live.routers import (
     THERE,
     Neighbour,
     attributes,
-    birdc,
     faults,
     kernel_route,
     neighbour,
     path,
     peer,
+    protocol_rows,
     protocols,
     reached,
     router,
@@ -58,7 +58,7 @@ def plug(lab: Lab, server: Machine, x: Neighbour, world: Switch) -> None:
 
 def begun(host: Host, session: str) -> str:
     """When the session began, to a tenth of a second: BIRD works it out anew each time."""
-    row = next(line.split() for line in birdc(host, "show protocols").splitlines() if line.startswith(session))
+    row = next(row for row in protocol_rows(host) if row[:1] == [session])
     assert row[5] == "Established"
     return row[4][:-2]
 
@@ -86,7 +86,7 @@ def test_systemd_reloads_stops_and_boots_a_router(lab: Lab, tmp_path: Path) -> N
     server.run(["systemctl", "enable", "netc.target"])
     server.run(["systemctl", "start", "netc.target"])
     carries(server, x)
-    since = begun(server, "peer-x"), begun(x.host, "s1"), daemon(server)
+    since = begun(server, "peer_x"), begun(x.host, "s1"), daemon(server)
 
     # A change of policy keeps the session; a mistake is said aloud and changes nothing.
     server.lay(trees(tmp_path, 77))
@@ -99,13 +99,13 @@ def test_systemd_reloads_stops_and_boots_a_router(lab: Lab, tmp_path: Path) -> N
     assert re.search(r"bird\.conf:\d+:\d+ syntax error", journal(server))
     assert active(server, BIRD) == ["active"]
     assert attributes(server, X4)["local_pref"] == "77"
-    assert (begun(server, "peer-x"), begun(x.host, "s1"), daemon(server)) == since
+    assert (begun(server, "peer_x"), begun(x.host, "s1"), daemon(server)) == since
 
     # Nor does it when netc is told to come up once more; and corrected, it is taken.
     server.write(CONFIG, good)
     server.run(["systemctl", "reload", BIRD])
     server.run(["systemctl", "start", "netc.target"])
-    assert (begun(server, "peer-x"), begun(x.host, "s1"), daemon(server)) == since
+    assert (begun(server, "peer_x"), begun(x.host, "s1"), daemon(server)) == since
 
     # Started anew, and killed: another daemon, the same routes.
     server.run(["systemctl", "restart", BIRD])
@@ -122,7 +122,7 @@ def test_systemd_reloads_stops_and_boots_a_router(lab: Lab, tmp_path: Path) -> N
     wait(lambda: path(x.host, "172.20.16.0/27") is None)
     server.boot(lambda: plug(lab, server, x, world))
     carries(server, x)
-    assert protocols(server)["peer-x"] == "Established"
+    assert protocols(server)["peer_x"] == "Established"
     assert at(server, "netc-loopback.service", "ActiveEnter") <= at(server, BIRD, "InactiveExit")
     said = journal(server, "--boot")
     assert "<INFO> Started" in said

@@ -33,6 +33,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
     bgp = network.topology.bgp
     if bgp is None:
         return
+    members = (member(host, network.topology) for host in speakers(network.topology))
+    ours = {bgp.asn, *(asn for asn in members if asn)}
     for host in speakers(network.topology):
         table = network.topology.hosts[host].bgp
         seen: dict[tuple[object, IPAddress], KeyPath] = {}
@@ -44,7 +46,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if role_of(peer, bgp) is None:
                 what = f"`role` is missing in {dotted(where)}"
                 yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
-            yield from _says(peer, bgp, where)
+            yield from _says(peer, bgp, where, ours)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
@@ -132,6 +134,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             f"{peer.address} is the address of {host} itself",
             "write the address of the neighbour",
         )
+    yield from _is_no_host(host, peer, where, network)
     if tunnel is None:
         yield from _by_route_alone(host, peer, where, network)
         return
@@ -144,6 +147,9 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
         yield Diagnostic(
             "NC2202", (*where, "tunnel"), what, f"add an {kind} address to `address` of {peer.tunnel}", (tunnel.where,)
         )
+    elif local not in [net.ip for net in tunnel.addresses] and local not in every_address(host, network):
+        what = f"{local} is no address of tunnel `{peer.tunnel}` or of {host}"
+        yield Diagnostic("NC2202", (*where, "local"), what, "leave it out", (tunnel.where,))
     elif not is_fe80(peer.address) and not _is_on(peer.address, tunnel):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
@@ -156,6 +162,18 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
             f"add `{peer.address}/{32 if peer.address.version == 4 else 128}` to `allowed_ips` of the peer",
             (tunnel.where,),
         )
+
+
+def _is_no_host(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+    """The first and the last address of an IPv4 subnet are nobody's (RFC 922), but for /31 (RFC 3021) and /32."""
+    table, tunnel = network.topology.hosts[host], peer_tunnel(host, peer, network)
+    nets = [*(tunnel.addresses if tunnel else table.addresses), *([peer.local] if peer.local else [])]
+    for net in nets:
+        if net.version == 4 and net.prefixlen < 31 and peer.address in (net.network, net.broadcast):
+            which = "network" if peer.address == net.network else "broadcast"
+            what = f"{peer.address} is the {which} address of {net.cidr}, and no neighbour's"
+            yield Diagnostic("NC2202", (*where, "address"), what, "write the address of the neighbour")
+            return
 
 
 def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
@@ -209,8 +227,10 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
             return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
     own = next((net for net in tunnel.addresses if net.version == peer.address.version), None)
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
-    if own and is_alone(own) and not tunnel.peer_addresses:
-        hint = f'write `peer_address = "{peer.address}"` in [{dotted(tunnel.where)}]'
+    held = [ip for ip in tunnel.peer_addresses if ip.version != peer.address.version]
+    if own and is_alone(own) and len(held) == len(tunnel.peer_addresses):
+        both = ", ".join(f'"{ip}"' for ip in (*held, peer.address))
+        hint = f"write `peer_address = {f'[{both}]' if held else both}` in [{dotted(tunnel.where)}]"
         if IPNetwork(peer.address) in tunnel.routes:
             hint += " in place of the route"
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
@@ -218,7 +238,7 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
 
 
-def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
+def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath, ours: set[int]) -> Iterator[Diagnostic]:
     spoken = peer_families(peer, bgp)
     if not spoken:
         what = "`bgp.prefixes` has IPv6 only, and a session between IPv4 addresses carries no IPv6 routes"
@@ -232,7 +252,10 @@ def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath) -> Iterator[Diagnostic]:
             "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
         )
     for index, asn in enumerate(peer.private_asns):
-        if peer.role == "collector" or not is_refused(asn, bgp.profile):
+        if asn in ours:
+            what = f"{asn} is an ASN of ours, and a path with it is a loop"
+            yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
+        elif peer.role == "collector" or not is_refused(asn, bgp.profile):
             what = f"profile `{bgp.profile}` does not refuse {asn}, so `private_asns` need not name it"
             if peer.role == "collector":
                 what = "we import no routes from a collector, so `private_asns` has no effect"

@@ -36,7 +36,7 @@ def check_plan(plan: HostPlan, network: Network) -> Iterator[Diagnostic]:
     shut: dict[IPAddress, Walk] = {}
     for router in routers:
         for walk in routing_walks((), router, link_ends(plan.host, network)):
-            if walk.source in denied:
+            if denied and walk.source in denied:
                 shut.setdefault(walk.source, walk)
     for ip, walk in list(shut.items())[:1]:
         by = f" at {walk.device}" if walk.device and ip.is_link_local() else ""

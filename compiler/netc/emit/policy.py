@@ -10,7 +10,14 @@ from netc.plan.bgp import Session, System
 from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
-from netc.plan.route_class import LEARNED_FROM, ROUTE_CLASSES
+from netc.plan.route_class import (
+    FROM_DOWNSTREAM,
+    FROM_MUTUAL_TRANSIT,
+    LEARNED_FROM,
+    ROUTE_CLASSES,
+    RouteClass,
+    class_of,
+)
 
 RELATION = {
     "ibgp": "our router, same AS",
@@ -48,13 +55,18 @@ def _page(plan: HostPlan, router: Router, system: System) -> Iterator[str]:
             "GRACEFUL_SHUTDOWN (RFC 8326), and BGP routes and anycast prefixes to our own routers with local pref 0."
         )
         yield ""
-    yield "| neighbour | AS | relation | exports | imports |"
-    yield "|---|---|---|---|---|"
-    for session in router.sessions:
+    inner = [session for session in router.sessions if session.kind in INTERNAL]
+    if inner:
+        yield from ("| our router | AS | relation | exports | imports |", "|---|---|---|---|---|")
+    for session in inner:
         name, asn = token(session.name), token(session.remote_asn)
-        exports, imports = _exports(session, router), _imports(session, system)
+        exports = f"prefixes of this router, {_passed(session, router)}"
+        imports = "all routes" + (f", MED + {token(session.cost)}" if session.cost else "")
         yield f"| {name} | {asn} | {RELATION[session.kind]} | {exports} | {imports} |"
-    yield ""
+    for session in router.sessions:
+        if session.kind not in INTERNAL:
+            yield from _neighbour(session, router, system)
+    yield from ("", "## Communities", "")
     yield from _communities(system)
     if any(session.kind not in (*INTERNAL, "collector") for session in router.sessions):
         yield from _small_communities(router, system)
@@ -99,26 +111,23 @@ def _small_communities(router: Router, system: System) -> Iterator[str]:
         for number in session.measures:
             measured.setdefault(number, []).append(token(session.name))
     for number, names in sorted(measured.items()):
-        yield _row(dn42(number), f"add it to routes from and to {', '.join(names)}, and keep the worst on the path")
+        yield _of_link(number, f"add it to routes from and to {', '.join(names)}, and keep the worst on the path")
     for number in system.tags:
         yield _row(dn42(number), "add it to our own prefixes, on export to external neighbours")
 
 
+def _of_link(number: int, does: str) -> str:
+    """An argument of the function `dn42_link`."""
+    one = dn42(number)
+    return f"| {_numbers(one)} | (DN42, {token(number)}) | {one.about} | {does} |"
+
+
 def _row(one: Community, does: str) -> str:
-    return f"| ({', '.join(map(token, one.numbers))}) | {one.name} | {one.about} | {does} |"
+    return f"| {_numbers(one)} | {one.name} | {one.about} | {does} |"
 
 
 def _nets(nets: tuple[object, ...]) -> str:
     return ", ".join(map(token, nets))
-
-
-def _exports(session: Session, router: Router) -> str:
-    if session.kind in INTERNAL:
-        return f"prefixes of this router, {_passed(session, router)}"
-    most = "".join(f", at most {token(one.routes)} IPv{token(one.family)} routes" for one in session.export_limits)
-    if session.kind in ("downstream", "mutual-transit", "collector"):
-        return f"our prefixes, routes from all external neighbours{most}"
-    return f"our prefixes, routes from downstreams and neighbours with mutual transit{most}"
 
 
 def _passed(session: Session, router: Router) -> str:
@@ -132,16 +141,82 @@ def _passed(session: Session, router: Router) -> str:
     return "BGP routes from external neighbours"
 
 
+def _neighbour(session: Session, router: Router, system: System) -> Iterator[str]:
+    yield ""
+    yield f"## {token(session.name)}: {RELATION[session.kind]}, AS{token(session.remote_asn)}"
+    yield ""
+    yield from ("| | routes | communities and attributes |", "|---|---|---|")
+    yield f"| exports | {_exports(session, system)} | {'; '.join(_changes_of_exports(session, system))} |"
+    imports = _imports(session, system)
+    changes = "; ".join(_changes_of_imports(session, router, system)) if session.kind != "collector" else ""
+    yield f"| imports | {imports} | {changes} |"
+
+
+def _exports(session: Session, system: System) -> str:
+    most = "".join(f", at most {token(one.routes)} IPv{token(one.family)} routes" for one in session.export_limits)
+    if session.kind in ("downstream", "mutual-transit", "collector"):
+        known = f"routes of all external neighbours, ({token(system.asn)}, {LEARNED_FROM}, *)"
+    else:
+        carried = " or ".join(f"{_of_class(one, system)}" for one in (FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT))
+        known = f"routes of downstreams and neighbours with mutual transit, {carried}"
+    return f"our prefixes, {known}, without {_named(BLACKHOLE)}{most}"
+
+
+def _changes_of_exports(session: Session, system: System) -> Iterator[str]:
+    if system.tags:
+        yield f"adds {_numbers(*map(dn42, system.tags))} to our prefixes"
+    yield from _measured(session)
+    if system.drained:
+        yield f"adds {_named(GRACEFUL_SHUTDOWN)}"
+    yield f"deletes {_of_ours(system)}"
+    others = [asn for asn in system.private_asns if asn not in session.private_asns]
+    if others:
+        yield f"deletes {_nets(tuple(others))} from the AS path"
+    if system.form == "fake":
+        yield "deletes the ASNs of members from the AS path"
+
+
+def _changes_of_imports(session: Session, router: Router, system: System) -> Iterator[str]:
+    yield f"deletes {_of_ours(system)}"
+    yield from _measured(session)
+    yield f"adds {_of_class(class_of(session.kind), system)}"
+    if session.local_pref is not None:
+        yield f"sets local pref {token(session.local_pref)}, and 0 with {_named(GRACEFUL_SHUTDOWN)}"
+    yield "sets MED 0"
+    if system.recursive:
+        yield f"sets the next hop {_nets(router.sources)}"
+
+
+def _measured(session: Session) -> Iterator[str]:
+    if session.measures:
+        yield f"adds {_numbers(*map(dn42, session.measures))}, and keeps the worst on the path"
+
+
+def _of_ours(system: System) -> str:
+    asn = token(system.asn)
+    return f"({asn}, *, *) and ({asn}, *)" if system.asn < 1 << 16 else f"({asn}, *, *)"
+
+
+def _of_class(one: RouteClass, system: System) -> str:
+    return f"({token(system.asn)}, {LEARNED_FROM}, {one.number}) {one.name}"
+
+
+def _numbers(*some: Community) -> str:
+    return ", ".join(f"({', '.join(map(token, one.numbers))})" for one in some)
+
+
+def _named(one: Community) -> str:
+    return f"{_numbers(one)} {one.name}"
+
+
 def _imports(session: Session, system: System) -> str:
-    if session.kind in INTERNAL:
-        return "all routes" + (f", MED + {token(session.cost)}" if session.cost else "")
     if session.kind == "collector":
         return "nothing"
     only = ", ".join(f"{token(one.net)} to /{token(one.most)}" for one in session.only)
     said = [only or "prefixes that the profile accepts"]
     if system.roa:
         said.append("ROA valid" if system.roa_strict else "not ROA invalid")
-    if session.local_pref is not None:
-        said.append(f"local pref {token(session.local_pref)}")
+    if system.flaps:
+        said.append("no flap")
     said += [f"at most {token(limit.routes)} IPv{token(limit.family)} routes" for limit in session.limits]
     return ", ".join(said)

@@ -23,8 +23,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from typing import Literal
 
+from msgspec.structs import replace
 from netaddr import IPNetwork
 
 from netc.diagnostic import KeyPath
@@ -148,13 +150,23 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
         system = _system(host, topology.bgp, network)
         inner = _inner(ends(host, network), topology.bgp, topology)
         outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
-        sessions = (*inner, *outer)
+        sessions = tuple(_named_apart((*inner, *outer)))
     anycast = tuple(_anycast(host, topology)) if system else ()
     number, kernel = router_id(host, topology), table_of(host, topology)
     learned = learned_at(host, topology)
     learning = Learning(learned, own_devices(host, network)) if learned else None
     bird = tools_of(table.target).bird
     return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, bird)
+
+
+def _named_apart(sessions: Iterable[Session]) -> Iterator[Session]:
+    """Names of interfaces may differ in what a name of BIRD's does not have, such as `wg-a.1` and `wg-a-1`."""
+    taken: set[str] = set()
+    for session in sessions:
+        names = chain((session.name,), (ProtocolName.of(session.name, str(number)) for number in count(2)))
+        name = next(name for name in names if name not in taken)
+        taken.add(name)
+        yield session if name == session.name else replace(session, name=name)
 
 
 @once
@@ -220,7 +232,7 @@ def _inner(ends: Iterable[End], bgp: Bgp, topology: Topology) -> Iterator[Sessio
         assert end.remote_asn is not None
         yield Session(
             origin=end.origin,
-            name=ProtocolName(f"int-{end.device}" if end.device else f"ibgp-{end.far}"),
+            name=ProtocolName.of("int", end.device) if end.device else ProtocolName.of("ibgp", end.far),
             kind=between if end.local_asn != end.remote_asn else "ibgp",
             families=known if end.remote.version == 6 else only_four,
             local=end.local,
@@ -249,7 +261,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     link = peer.dn42
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
-        name=ProtocolName(f"peer-{name}"),
+        name=ProtocolName.of("peer", name),
         kind=role,
         families=known,
         local=peer_local(host, peer, network),
@@ -271,6 +283,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         send_hold=peer.send_hold,
         private_asns=private_asns(peer, bgp),
         requires=tuple(sorted(peer.require)),
+        import_table=peer.import_table,
+        log_rejects=peer.log_rejects,
     )
 
 

@@ -16,7 +16,7 @@ RESERVED_ASNS = frozenset((0, 23456, 65535, 4294967295))
 
 def _asn(number: int) -> int:
     if number in RESERVED_ASNS:
-        raise Wrong("NC2001", f"{number} is a reserved ASN", "write the ASN that was assigned to you")
+        raise Wrong("NC2001", f"{number} is a reserved ASN", "write an assigned ASN, our own or the neighbour's")
     return number
 
 
@@ -160,6 +160,21 @@ class BgpPeer(Table):
     ] = Field((), description="Capabilities without which the session does not come up (RFC 5492). BIRD 2.15.")
     dn42: Measured | None = Field(
         None, description="The quality of the link, for DN42's communities. A route keeps the worst values of its path."
+    )
+    import_table: Switch = Field(
+        False,
+        description=(
+            "Keep all routes of the neighbour as it announced them, too (`import table` of BIRD). Filters that change, "
+            "and ROAs, are then applied to those, which takes half as much memory again. Without it, BIRD asks the "
+            "neighbour for its routes (route refresh, RFC 2918), and resets a session that does not have this."
+        ),
+    )
+    log_rejects: Switch = Field(
+        False,
+        description=(
+            "Log each route of the neighbour that the import filter rejects, with the reason. Turn it on to find an "
+            "error, and off again: the neighbour decides how much is logged."
+        ),
     )
     gtsm: Switch = Field(
         False,

@@ -209,11 +209,16 @@ class InterfaceName(Name):
 
 
 class ProtocolName(Name):
-    """One of BIRD's protocols, always printed in quotes; a symbol has at most 64 characters (conf/cf-lex.l)."""
+    """One of BIRD's protocols. BIRD and its client take it without quotes: at most 64 characters (conf/cf-lex.l)."""
 
-    pattern = r"[A-Za-z][A-Za-z0-9_.-]{0,63}"
+    pattern = r"[A-Za-z][A-Za-z0-9_]{0,63}"
     noun = "a protocol's name"
-    cure = "use 1 to 64 of A-Z, a-z, 0-9, `_`, `.` and `-`, beginning with a letter"
+    cure = "use 1 to 64 of A-Z, a-z, 0-9 and `_`, beginning with a letter"
+
+    @classmethod
+    def of(cls, kind: str, name: str) -> Self:
+        """`peer`, `east-2`: `peer_east_2`. No keyword of BIRD's begins with a kind and `_`."""
+        return cls(f"{kind}_{re.sub('[^A-Za-z0-9]', '_', name)}")
 
 
 class GroupName(Name):

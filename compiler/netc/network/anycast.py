@@ -72,9 +72,9 @@ def anycast_device(name: AnycastName) -> InterfaceName:
 
 def anycast_protocol(name: AnycastName, family: Family) -> ProtocolName:
     """The protocol of BIRD that announces it."""
-    return ProtocolName(f"any-{name}{family}")
+    return ProtocolName.of("any", f"{name}{family}")
 
 
 def drain_protocol(name: AnycastName, family: Family) -> ProtocolName:
     """The protocol of BIRD that announces it as the last resort."""
-    return ProtocolName(f"any-{name}{family}-drain")
+    return ProtocolName.of("any", f"{name}{family}-drain")

@@ -130,6 +130,10 @@ class Session(Struct, frozen=True):
     """Refused ASNs that paths of the neighbour may begin with."""
     requires: tuple[Required, ...] = ()
     """Capabilities without which it does not come up."""
+    import_table: bool = False
+    """BIRD keeps the routes as they came, too."""
+    log_rejects: bool = False
+    """BIRD logs why it rejects a route of the neighbour."""
 
 
 class IgpInterface(Struct, frozen=True):

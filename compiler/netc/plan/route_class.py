@@ -22,3 +22,17 @@ FROM_PEER = RouteClass("FROM_PEER", 2, "the route came from a peer or a route se
 FROM_DOWNSTREAM = RouteClass("FROM_DOWNSTREAM", 3, "the route came from a downstream")
 FROM_MUTUAL_TRANSIT = RouteClass("FROM_MUTUAL_TRANSIT", 4, "the route came from a neighbour with mutual transit")
 ROUTE_CLASSES = (FROM_UPSTREAM, FROM_PEER, FROM_DOWNSTREAM, FROM_MUTUAL_TRANSIT)
+
+
+_CLASS = {
+    "upstream": FROM_UPSTREAM,
+    "peer": FROM_PEER,
+    "route-server": FROM_PEER,
+    "downstream": FROM_DOWNSTREAM,
+    "mutual-transit": FROM_MUTUAL_TRANSIT,
+}
+
+
+def class_of(role: str) -> RouteClass:
+    """Of routes from a neighbour with this role."""
+    return _CLASS[role]

@@ -29,8 +29,12 @@ FIXED = (
 OF_BIRD = (
     (r"\bbgp_local_pref = \d+", "bgp_local_pref: BIRD prefers the route with the largest value. Defaults of netc: "
      "300 (downstream), 200 (peer, route server), 100 (upstream), 0 (a route that is about to be withdrawn)"),
-    (r"^\s*(?:rx)?cost \d+;", "cost: the cost of a path through our routers is the sum of its links, and the smallest "
-     "sum wins"),
+    (r"\bimport_\w+\(FROM", "import_external(community, local preference): BIRD prefers the route with the largest "
+     "local preference. Defaults of netc: 300 (downstream), 200 (peer, route server), 100 (upstream)"),
+    (r"\bdn42_link\(\d", "dn42_link(latency, bandwidth, encryption): DN42's communities of the link, as in `dn42` of "
+     "the neighbour. 0, 30 and 37 stand for none"),
+    (r"^\s*(?:interface .*)?\b(?:rx)?cost \d+;", "cost: the cost of a path through our routers is the sum of its "
+     "links, and the smallest sum wins"),
 )  # fmt: skip
 """In bird.conf."""
 
@@ -60,11 +64,6 @@ def meanings(line: str, place: Place, base: Compiled) -> Iterator[str]:
     for pattern, text in (*FIXED, *of_bird):
         if re.search(pattern, line):
             yield f"{text}."
-    if (found := re.search(r"\bbgp_path ~ \[ (.+) \] then reject", line)) and (bgp := base.topology.bgp):
-        if str(bgp.asn) in found[1].split(", "):
-            yield "ASNs of our AS and its members: an AS path from an external neighbour that has one is a loop."
-        else:
-            yield f"Reserved ASNs: the profile `{bgp.profile}` rejects AS paths that have one."
 
 
 def _known(place: Place, base: Compiled) -> tuple[Number, ...]:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.emit.bird.filtering import Communities, Constant, Number
+from netc.emit.bird.filtering import Asns, Communities, Constant, Forget, Number, Statement
 from netc.plan.bgp import System
 from netc.plan.communities import BLACKHOLE, DN42_AS, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.route_class import (
-    FROM_DOWNSTREAM,
-    FROM_MUTUAL_TRANSIT,
-    FROM_PEER,
-    FROM_UPSTREAM,
     LEARNED_FROM,
     ROUTE_CLASSES,
     RouteClass,
@@ -25,15 +21,6 @@ NO_EXPORT_SUBCONFED = Community(
 )
 WELL_KNOWN = (GRACEFUL_SHUTDOWN, BLACKHOLE, NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED)
 
-CLASS = {
-    "upstream": FROM_UPSTREAM,
-    "peer": FROM_PEER,
-    "route-server": FROM_PEER,
-    "downstream": FROM_DOWNSTREAM,
-    "mutual-transit": FROM_MUTUAL_TRANSIT,
-}
-"""By the role of a neighbour."""
-
 
 def constants(router: Router) -> Iterator[Constant]:
     """All that its filters may use, in the order in which they are printed."""
@@ -41,10 +28,10 @@ def constants(router: Router) -> Iterator[Constant]:
     if system := router.system:
         yield from (learned_from(one, system) for one in ROUTE_CLASSES)
         yield from (from_external(system), own_communities(system))
-        measures = {number for session in router.sessions for number in session.measures}
         yield from small_communities(system)
         yield DN42
-        yield from (dn42(number) for number in sorted({*measures, *system.tags}))
+        yield from (dn42(number) for number in sorted(system.tags))
+        yield from (our_asns(system), reserved_asns(system))
 
 
 def learned_from(one: RouteClass, system: System) -> Community:
@@ -66,3 +53,25 @@ def small_communities(system: System) -> tuple[Communities, ...]:
 
 
 DN42 = Number("DN42", DN42_AS, "the AS of DN42's communities (dn42.dev/howto/BGP-communities)")
+
+
+def deletes(system: System) -> Iterator[Statement]:
+    """Of all communities of our AS."""
+    yield Forget("bgp_large_community", own_communities(system))
+    yield from (Forget("bgp_community", one) for one in small_communities(system))
+
+
+def of_ours(system: System) -> str:
+    return "our communities" if small_communities(system) else "our large communities"
+
+
+def our_asns(system: System) -> Asns:
+    spans = tuple((asn, asn) for asn in sorted({system.asn, *system.members}))
+    return Asns("OUR_ASNS", spans, "our AS and the members of our confederation" if system.members else "our AS")
+
+
+def reserved_asns(system: System) -> Asns:
+    about = "AS 0 (RFC 7607), AS_TRANS (RFC 6793), the last of 16 and of 32 bits (RFC 7300)"
+    if any(first != last for first, last in system.refused_asns):
+        about = "AS 0 (RFC 7607), AS_TRANS (RFC 6793), documentation (RFC 5398), private use (RFC 6996)"
+    return Asns("RESERVED_ASNS", system.refused_asns, about)

@@ -6,20 +6,28 @@ from collections.abc import Iterator
 from typing import Literal
 
 from msgspec.structs import replace
+from netaddr import IPAddress
 
 from netc.diagnostic import dotted
-from netc.emit.bird import communities, kernel, policy
-from netc.emit.bird.filtering import RoaTable, Statement
-from netc.emit.bird.functions import functions
-from netc.emit.bird.router import hop_families, is_multihop, is_outer, learned_families, roa_sources, roa_tables
+from netc.emit.bird import communities, exports, imports, kernel
+from netc.emit.bird.filtering import Function, RoaTable, Statement
+from netc.emit.bird.router import (
+    hop_families,
+    is_multihop,
+    is_outer,
+    learned_families,
+    roa_sources,
+    roa_tables,
+    router_families,
+)
 from netc.emit.bird.tree import (
     Babel,
     BabelInterface,
     Bfd,
     Bgp,
     BgpChannel,
+    BgpGroup,
     BgpRole,
-    BgpTemplate,
     BgpTerms,
     Channel,
     Config,
@@ -39,6 +47,7 @@ from netc.emit.bird.tree import (
 from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.network.derive import MAIN
+from netc.network.peers import is_fe80
 from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
 from netc.plan.facts import Router
 from netc.plan.facts.router import BABEL, BIRD_PASSWORDS, BIRD_SWITCHES
@@ -70,16 +79,37 @@ OTHERS = "Connected networks of interfaces that others made."
 HOPS = "The host's routes, which resolve next hops of multihop sessions."
 IGP_HOPS = "Routes of the IGP, which resolve next hops of our own routers."
 ANYCAST = "Anycast: the check of the service enables and disables this protocol. The file keeps its state."
-DRAINING = "The same while the service drains: the last resort (RFC 8326)."
+DRAINING = "Anycast while the service drains: the last resort (RFC 8326)."
 
-ANYBODY = ProtocolName("ibgp")
+ANYBODY = ProtocolName("anybody")
+ANY_ADDRESS, ANY_FE80 = {4: IPAddress("0.0.0.0"), 6: IPAddress("::")}, IPAddress("fe80::")
+"""Filters depend on the kind of a neighbour's address."""
+
+TEMPLATE: dict[SessionKind, str] = {
+    "ibgp": "ibgp_session",
+    "confederation": "member_session",
+    "fake": "member_session",
+    "upstream": "upstream_session",
+    "peer": "peer_session",
+    "downstream": "downstream_session",
+    "mutual-transit": "mutual_transit_session",
+    "route-server": "route_server_session",
+    "collector": "collector_session",
+}
 
 
 def config(router: Router, about: str) -> Config:
     waits = any(is_outer(session) and not session.bfd for session in router.sessions)
-    roas, said = tuple(roa_tables(router)), (*kernel.learning(router), *functions(router))
+    roas, said = tuple(roa_tables(router)), tuple(_functions(router))
     named = tuple(communities.constants(router))
     return Config(about, router.id, named, roas, said, tuple(_protocols(router)), tuple(_beside(router)), waits)
+
+
+def _functions(router: Router) -> Iterator[Function]:
+    if router.system:
+        yield from imports.functions(router)
+        yield from exports.functions(router)
+    yield from kernel.functions(router)
 
 
 def _beside(router: Router) -> Iterator[Table]:
@@ -106,16 +136,16 @@ def _is_igp_apart(router: Router) -> bool:
 
 def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
-    for family in sorted({*_families(router), *hop_families(router)}):
+    for family in sorted({*router_families(router), *hop_families(router)}):
         yield from _kernel(router, family)
     if hops := hop_families(router):
         channels = tuple(Channel(family, True, False, _hops(family)) for family in hops)
         yield Connected(ProtocolName("nexthops"), HOPS, channels, ())
     if router.learning:
         learned = learned_families(router)
-        channels = tuple(Channel(family, kernel.import_connected(router, family), False) for family in learned)
+        channels = tuple(Channel(family, kernel.import_connected(), False) for family in learned)
         yield Connected(ProtocolName("connected"), OTHERS, channels, router.learning.excluded)
-    for family in _families(router):
+    for family in router_families(router):
         system = router.system
         nets = {net for net in (*system.own, *system.internal) if net.version == family} if system else set()
         if nets:
@@ -136,17 +166,17 @@ def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
     learns, hops = family in learned_families(router), family in hop_families(router)
     heard = kernel.import_kernel(router, family) if learns or hops else False
     master = f"master{family}"
-    if family not in _families(router):
+    if family not in router_families(router):
         yield Kernel(ProtocolName(f"main{family}"), Channel(family, heard, False, _hops(family)), None, learns=True)
         return
-    name, said = ProtocolName(f"kernel{family}"), kernel.export_kernel(router, family)
+    name, said = ProtocolName(f"kernel{family}"), kernel.export_kernel()
     if router.table == MAIN:
         yield Kernel(name, Channel(family, heard, said), None, learns or hops)
         if hops:
-            yield Pipe(ProtocolName(f"nexthops-pipe{family}"), HOPS, master, _hops(family), kernel.of_kernel())
+            yield Pipe(ProtocolName(f"nexthops_pipe{family}"), HOPS, master, _hops(family), kernel.of_kernel())
         if hops and _is_igp_apart(router):
             igp = _igp_table(family)
-            yield Pipe(ProtocolName(f"igp-pipe{family}"), IGP_HOPS, master, igp, kernel.of_igp(router))
+            yield Pipe(ProtocolName(f"igp_pipe{family}"), IGP_HOPS, master, igp, kernel.of_igp(router))
         return
     yield Kernel(name, Channel(family, False, said), router.table)
     if learns or hops:
@@ -155,27 +185,21 @@ def _kernel(router: Router, family: Family) -> Iterator[Protocol]:
         if learns:
             about = f"Copies routes of {table} into {master}."
             announced = kernel.to_announce() if hops else True
-            yield Pipe(ProtocolName(f"learned-pipe{family}"), about, table, master, announced)
+            yield Pipe(ProtocolName(f"learned_pipe{family}"), about, table, master, announced)
 
 
 def _anycast(service: Anycast) -> Iterator[Static]:
-    exports: list[tuple[ProtocolName, str, tuple[Statement, ...]]] = [(service.name, ANYCAST, ())]
+    announced: list[tuple[ProtocolName, str, tuple[Statement, ...]]] = [(service.name, ANYCAST, ())]
     if service.draining:
-        exports.append((service.draining, DRAINING, policy.LAST))
-    for name, about, said in exports:
+        announced.append((service.draining, DRAINING, exports.LAST))
+    for name, about, said in announced:
         switch = HostPath(f"{BIRD_SWITCHES}/{name}")
         yield Static(name, about, service.family, service.nets, service.device, switch, said)
 
 
-def _families(router: Router) -> tuple[Family, ...]:
-    spoken = {family for session in router.sessions for family in session.families}
-    spoken |= {family for interface in router.igp for family in interface.families}
-    return tuple(sorted(spoken))
-
-
 def _ospf(router: Router) -> Iterator[Protocol]:
     spoken = tuple(i for i in router.igp if i.kind == "ospf")
-    for family in _families(router) if spoken else ():
+    for family in router_families(router) if spoken else ():
         interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in spoken if family in i.families)
         stubs = tuple(net for net in router.loopbacks if net.version == family)
         channel = Channel(family, True, False)
@@ -193,7 +217,7 @@ def _babel(router: Router) -> Iterator[Protocol]:
         if here:
             yield Static(ProtocolName(f"loopback{family}"), LOOPBACK, family, here)
     if spoken:
-        channels = tuple(Channel(family, True, policy.export_babel(router, family)) for family in families)
+        channels = tuple(Channel(family, True, exports.export_babel(router, family)) for family in families)
         interfaces = tuple(
             BabelInterface(
                 i.device, i.cost, i.next_hop, i.extended_next_hop, i.rtt_cost, _secret(BABEL) if i.password else None
@@ -213,38 +237,39 @@ def _roas(router: Router) -> Iterator[Protocol]:
         for number, source in enumerate(sources, 1):
             mine = tuple(table for table in tables if table.kind == kind)
             if isinstance(source, RoaServer):
-                name = ProtocolName(f"{kind}-rtr{number}")
+                name = ProtocolName(f"{kind}_rtr{number}")
                 yield Rpki(name, mine, source.endpoint, _secret(name) if source.password else None)
             elif (table := RoaTable(kind, source.family)) in tables:
-                yield RoaStatic(ProtocolName(f"{kind}-file{number}"), table, source.path)
+                yield RoaStatic(ProtocolName(f"{kind}_file{number}"), table, source.path)
 
 
 def _sessions(router: Router, system: System) -> Iterator[Protocol]:
-    """Those between loopbacks are many and alike: a template has what they have in common."""
-    alike: dict[Session, list[ProtocolName]] = {}
+    """Those of a kind have a template. Many are alike: what they have in common is made once."""
+    alike: dict[Session, BgpTerms] = {}
+    groups: dict[str, list[Bgp]] = {}
     for session in router.sessions:
-        if session.kind == "ibgp":
-            alike.setdefault(_with_anybody(session), []).append(session.name)
-    templates: dict[ProtocolName, BgpTemplate] = {}
-    shared = ((common, names) for common, names in alike.items() if len(names) > 1)
-    for number, (common, names) in enumerate(shared, 1):
-        name = "internal_session" if number == 1 else f"internal_session{number}"
-        template = BgpTemplate(name, dotted(common.origin), _terms(common, router, system))
-        yield template
-        templates |= dict.fromkeys(names, template)
-    for session in router.sessions:
-        yield _bgp(session, templates.get(session.name) or _terms(session, router, system))
+        common = _with_anybody(session)
+        if common not in alike:
+            alike[common] = _terms(common, router, system)
+        groups.setdefault(_template(session, router), []).append(_bgp(session, alike[common]))
+    yield from (BgpGroup(name, tuple(sessions)) for name, sessions in groups.items())
 
 
 def _with_anybody(session: Session) -> Session:
-    return replace(session, name=ANYBODY, remote=session.local)
+    remote = ANY_FE80 if is_fe80(session.remote) else ANY_ADDRESS[session.remote.version]
+    return replace(session, name=ANYBODY, origin=(), remote=remote, remote_asn=0, local=None, device=None)
 
 
-def _bgp(session: Session, terms: BgpTerms | BgpTemplate) -> Bgp:
+def _template(session: Session, router: Router) -> str:
+    """A session has all channels of its template, so one template is for sessions of the same families."""
+    is_whole = session.families == router_families(router)
+    return TEMPLATE[session.kind] + ("" if is_whole else "".join(map(str, session.families)))
+
+
+def _bgp(session: Session, terms: BgpTerms) -> Bgp:
     return Bgp(
         name=session.name,
-        about=dotted(session.origin),
-        neighbour=NEIGHBOUR[session.kind],
+        about=f"{dotted(session.origin)}, AS{session.remote_asn}, {NEIGHBOUR[session.kind]}",
         local=session.local,
         local_asn=session.local_asn,
         neighbor=session.remote,
@@ -285,8 +310,8 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
     if is_outer(session):
         return BgpChannel(
             family,
-            policy.import_external(session, router, family),
-            policy.export_external(session, router, family),
+            imports.import_external(session, router, family),
+            exports.export_external(session, router),
             next_hop_self=True,
             extended_next_hop=over_six,
             requires_extended_next_hop=over_six and "extended-next-hop" in session.requires,
@@ -294,14 +319,14 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             export_limit=_limit(session.export_limits, family),
             add_paths=session.kind == "collector",
             # Next hops of routes in an import table are not looked up again when routes change.
-            import_table=bool(system.roa or system.flaps) and session.kind != "collector" and session.direct,
+            import_table=session.import_table and session.kind != "collector" and session.direct,
             recursive=is_multihop(session),
             igp_tables=tuple(map(_hops, hops)) if is_multihop(session) else (),
         )
     return BgpChannel(
         family,
-        policy.import_internal(session),
-        policy.export_internal(session, router, family),
+        imports.import_internal(session),
+        exports.export_internal(session),
         next_hop_self=not system.recursive,
         recursive=system.recursive,
         extended_next_hop=over_six and (not system.recursive or system.four_over_six),

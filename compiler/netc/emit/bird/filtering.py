@@ -13,6 +13,7 @@ from netc.plan.communities import Community
 
 Attribute = Literal[
     "net",
+    "net.type",
     "source",
     "dest",
     "bgp_path",
@@ -39,6 +40,8 @@ Word = Literal[
     "RTS_INHERIT",
     "RTD_UNREACHABLE",
     "RTD_UNICAST",
+    "NET_IP4",
+    "NET_IP6",
 ]
 
 
@@ -61,20 +64,20 @@ class Numbers(Struct, frozen=True):
     spans: tuple[tuple[int, int], ...]
 
 
+class Asns(Struct, frozen=True):
+    """`define OUR_ASNS = [ 64500, 64512..64515 ];`"""
+
+    name: str
+    spans: tuple[tuple[int, int], ...]
+    about: str
+
+
 class Number(Struct, frozen=True):
     """`define DN42 = 64511;`"""
 
     name: str
     value: int
     about: str
-
-
-class Pairs(Struct, frozen=True):
-    """`[ (DN42, 1..8) ]`: communities of RFC 1997."""
-
-    asn: Number
-    first: int
-    last: int
 
 
 class Words(Struct, frozen=True):
@@ -94,10 +97,10 @@ class Communities(Struct, frozen=True):
     """Of two numbers (RFC 1997)."""
 
 
-Constant = Number | Community | Communities
+Constant = Number | Asns | Community | Communities
 """What has a name, by `define`."""
 
-Set = Prefixes | Numbers | Words | Communities | Pairs
+Set = Prefixes | Numbers | Asns | Words | Communities
 
 
 class In(Struct, frozen=True):
@@ -155,7 +158,11 @@ class All(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All
+class Any(Struct, frozen=True):
+    conditions: tuple[Condition, ...]
+
+
+Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All | Any
 
 
 class Accept(Struct, frozen=True):
@@ -166,11 +173,24 @@ class Reject(Struct, frozen=True):
     pass
 
 
+class Refuse(Struct, frozen=True):
+    """Rejects a route of an external neighbour. BIRD may log the reason."""
+
+    reason: str
+
+
+class Argument(Struct, frozen=True):
+    """`int pref`: of a function. Most short words are keywords of BIRD's, and these are not."""
+
+    type: Literal["int", "lc", "string"]
+    name: str
+
+
 class Assign(Struct, frozen=True):
     """`attribute = attribute + value`, or without the one or the other."""
 
     attribute: Attribute
-    value: int | IPAddress | None
+    value: int | IPAddress | Argument
     added: bool = False
 
 
@@ -181,7 +201,9 @@ class Again(Struct, frozen=True):
 
 
 class Add(Struct, frozen=True):
-    community: Community
+    """An argument is a large community."""
+
+    community: Community | Argument
 
 
 class Forget(Struct, frozen=True):
@@ -198,7 +220,8 @@ class When(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    function: Function
+    function: str
+    values: tuple[Community | int, ...] = ()
 
 
 class Note(Struct, frozen=True):
@@ -207,13 +230,23 @@ class Note(Struct, frozen=True):
     words: str
 
 
-Statement = Accept | Reject | Assign | Again | Add | Forget | When | Call | Note
+class Fixed(Struct, frozen=True):
+    """Lines that are the same on every router."""
+
+    text: str
+
+
+Statement = Accept | Reject | Refuse | Assign | Again | Add | Forget | When | Call | Note | Fixed
 
 
 class Function(Struct, frozen=True):
+    """It rejects a route or changes it. Only filters accept."""
+
     name: str
-    about: str
+    about: tuple[str, ...]
+    """Lines of a comment."""
     body: tuple[Statement, ...]
+    arguments: tuple[Argument, ...] = ()
 
 
 Filter = tuple[Statement, ...] | bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netaddr import IPNetwork
+from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.communities import NO_EXPORT
 from netc.emit.bird.filtering import (
@@ -23,17 +23,20 @@ from netc.emit.bird.filtering import (
     Reject,
     Statement,
     When,
+    Word,
     Words,
 )
 from netc.emit.bird.router import (
-    exactly,
+    among,
+    by_family,
     hop_families,
     learned_families,
     of,
+    of_family,
+    router_families,
     served,
     some_are_unresolved,
     source,
-    within,
 )
 from netc.language.values import Family
 from netc.plan.facts import Router
@@ -43,29 +46,29 @@ HERE = 240
 """BIRD's preference of `protocol direct`, before that of every other protocol."""
 
 
-def learning(router: Router) -> Iterator[Function]:
-    yield from (_learn(router, family) for family in learned_families(router))
+LEARN, EXPORT = "import_learned", "export_kernel"
 
 
-def _learned(router: Router, family: Family) -> tuple[IPNetwork, ...]:
-    return tuple(net for net in router.learning.nets if net.version == family) if router.learning else ()
+def functions(router: Router) -> Iterator[Function]:
+    if router.learning:
+        yield _learn(router.learning.nets)
+    if families := tuple(router_families(router)):
+        yield _export(router, families)
 
 
-def _learn(router: Router, family: Family) -> Function:
+def _learn(nets: tuple[IPNetwork, ...]) -> Function:
     body = (
-        When(Not(In("net", within(_learned(router, family)))), (Reject(),)),
+        When(Not(among(nets, parts=True)), (Reject(),)),
         When(Not(Is("dest", "RTD_UNICAST")), (Reject(),)),
         Note("As preferred as connected networks: more than routes of BGP and the IGP."),
         Assign("preference", HERE),
         Add(NO_EXPORT),
-        Accept(),
     )
-    about = "Accepts kernel routes that others made. NO_EXPORT keeps them inside the AS."
-    return Function(f"import_learned{family}", about, body)
+    return Function(LEARN, ("Kernel routes that others made. NO_EXPORT keeps them inside the AS.",), body)
 
 
-def import_connected(router: Router, family: Family) -> Filter:
-    return (Call(_learn(router, family)),)
+def import_connected() -> Filter:
+    return (Call(LEARN), Accept())
 
 
 def import_kernel(router: Router, family: Family) -> Filter:
@@ -75,7 +78,8 @@ def import_kernel(router: Router, family: Family) -> Filter:
     return (
         Note(f"Routes with netc's protocol number, {PROTOCOL} in rt_protos.d."),
         When(Is("krt_source", PROTOCOL), (Reject(),)),
-        Call(_learn(router, family)),
+        Call(LEARN),
+        Accept(),
     )
 
 
@@ -84,8 +88,8 @@ def _import_hops(router: Router, family: Family) -> Iterator[Statement]:
     yield Note("Next hops of multihop sessions are resolved by these routes. No neighbour gets them.")
     if router.learning and family in learned_families(router):
         yield When(Is("krt_source", PROTOCOL), (Accept(),))
-        yield When(Not(In("net", within(_learned(router, family)))), (Accept(),))
-        yield Call(_learn(router, family))
+        yield When(Not(among(router.learning.nets, parts=True)), (Accept(),))
+        yield Call(LEARN)
     yield Accept()
 
 
@@ -102,30 +106,36 @@ def to_announce() -> Filter:
     return (When(Has(NO_EXPORT), (Accept(),)), Reject())
 
 
-def export_kernel(router: Router, family: Family) -> Filter:
-    """Our own prefixes are unreachable in the kernel. More specific routes lead to the parts that a host has."""
-    return tuple(_export_kernel(router, family))
+def export_kernel() -> Filter:
+    return (Call(EXPORT), Accept())
 
 
-def _export_kernel(router: Router, family: Family) -> Iterator[Statement]:
-    prefer: tuple[Statement, ...] = ()
-    if any(ip.version == family for ip in router.sources):
-        prefer = (Assign("krt_prefsrc", source(router, family)),)
+def _export(router: Router, families: tuple[Family, ...]) -> Function:
+    sources = {family: source(router, family) for family in families if _has_source(router, family)}
+    from_here = ", with our own address as their source" if sources else ""
+    return Function(EXPORT, (f"Exports routes to the kernel{from_here}.",), tuple(_exported(router, families, sources)))
+
+
+def _has_source(router: Router, family: Family) -> bool:
+    return any(ip.version == family for ip in router.sources)
+
+
+def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family, IPAddress]) -> Iterator[Statement]:
+    static: tuple[Word, ...] = ("RTS_STATIC",) if router.system else ()
+    yield When(Not(In("source", Words((*static, "RTS_BGP", *_igp(router).names)))), (Reject(),))
     if router.system:
-        own = In("net", exactly(of(router, family)))
-        said = Note("Our prefixes are unreachable where the kernel has no more specific route.")
-        static: list[Statement] = [said, When(own, (Accept(),))]
-        if here := served(router, family):
-            static.append(When(In("net", exactly(here)), (*prefer, Accept())))
-        yield When(Is("source", "RTS_STATIC"), (*static, Reject()))
-    learned = In("source", Words(("RTS_BGP", *_igp(router).names)))
-    yield When(Not(learned), (Reject(),))
+        own = tuple(net for family in families for net in (*of(router, family), *served(router, family)))
+        yield Note("Our own prefixes are unreachable where the kernel has no more specific route.")
+        yield When(All((Is("source", "RTS_STATIC"), Not(among(own)))), (Reject(),))
     if some_are_unresolved(router):
         yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
         yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
-    if prefer:
-        yield When(Not(Is("dest", "RTD_UNREACHABLE")), prefer)
-    yield Accept()
+    reached = Not(Is("dest", "RTD_UNREACHABLE"))
+    if set(sources) == set(families):
+        yield When(reached, (by_family("krt_prefsrc", sources),))
+    else:
+        for family, ip in sources.items():
+            yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
 
 
 def _igp(router: Router) -> Words:

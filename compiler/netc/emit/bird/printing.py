@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import get_args
 
-from netc.emit.bird.filtering import Filter, RoaTable
+from netc.emit.bird import sessions
+from netc.emit.bird.filtering import RoaTable
 from netc.emit.bird.tree import (
     RECOVERY_SECONDS,
-    RESTART_SECONDS,
     Babel,
     BabelInterface,
     Bfd,
-    Bgp,
-    BgpChannel,
-    BgpTemplate,
-    BgpTerms,
+    BgpGroup,
     Channel,
     Config,
     Connected,
@@ -29,16 +24,27 @@ from netc.emit.bird.tree import (
     Rpki,
     Static,
 )
-from netc.emit.bird.words import Lines, block, body, define, one_of, roa_table, symbol
-from netc.emit.render import about, comment, token
-from netc.language.bgp import Required
-from netc.language.names import InterfaceName, ProtocolName
+from netc.emit.bird.words import (
+    Lines,
+    block,
+    body,
+    define,
+    described,
+    device,
+    function,
+    policy,
+    roa_table,
+    short,
+    symbol,
+)
+from netc.emit.render import about, token
 from netc.plan.communities import Community
 
 
 def printed(config: Config) -> str:
     lines = [f"# {about(config.about)}. Compiled by netc: change the topology, not this file."]
     lines += ["log stderr all;", f"router id {token(config.router_id)};"]
+    lines.append(" ".join(f"timeformat {what} iso long;" for what in ("base", "log", "protocol", "route")))
     if config.is_graceful:
         waits = f"BIRD waits up to {RECOVERY_SECONDS} s for its neighbours before it removes stale kernel routes"
         lines.append(f"# After a crash, {waits}.")
@@ -56,19 +62,10 @@ def _said(config: Config) -> Lines:
     tables = [f"roa{token(table.family)} table {roa_table(table)};" for table in config.tables]
     tables += [f"ipv{token(table.family)} table {symbol(table.name)};" for table in config.beside]
     yield from ("", *tables) if tables else ()
-    for function in config.functions:
-        head = f"function {symbol(function.name)}()"
-        yield from ("", f"# {comment(function.about)}", *block(head, body(function.body)))
+    for one in config.functions:
+        yield from ("", *function(one))
     for protocol in config.protocols:
         yield from ("", *_protocol(protocol))
-
-
-def _name(name: ProtocolName) -> str:
-    return f"'{token(name)}'"
-
-
-def _device(name: InterfaceName) -> str:
-    return f'"{token(name)}"'
 
 
 # ---- protocols -----------------------------------------------------------------------------------------------
@@ -76,57 +73,46 @@ def _device(name: InterfaceName) -> str:
 
 def _protocol(protocol: Protocol) -> Lines:
     match protocol:
-        case Bgp():
-            of = f" from {symbol(protocol.terms.name)}" if isinstance(protocol.terms, BgpTemplate) else ""
-            yield f"# {about(protocol.about)}: {comment(protocol.neighbour)}"
-            yield from block(f"protocol bgp {_name(protocol.name)}{of}", _bgp(protocol))
+        case BgpGroup():
+            yield from sessions.printed(protocol)
         case Device():
-            yield from block("protocol device", ["scan time 10;"])
-        case Kernel():
-            yield f"# {_kernel(protocol)}"
-            yield from block(f"protocol kernel {_name(protocol.name)}", _kernel_lines(protocol))
+            yield from short("protocol device", ["scan time 10;"])
+        case Kernel(name):
+            yield from described(f"protocol kernel {token(name)}", _kernel(protocol), _kernel_lines(protocol))
         case Connected(name, words, channels, excluded):
             inner = [line for channel in channels for line in _channel(channel)]
-            without = "".join(f"-{device}, " for device in ('"lo"', *map(_device, excluded)))
+            without = "".join(f"-{device}, " for device in ('"lo"', *map(device, excluded)))
             inner.append(f'interface {without}"*";')
-            yield f"# {comment(words)}"
-            yield from block(f"protocol direct {_name(name)}", inner)
+            yield from described(f"protocol direct {token(name)}", words, inner)
         case Pipe(name, words, table, into, export):
             inner = [f"table {symbol(table)};", f"peer table {symbol(into)};", "import none;"]
-            inner += _policy("export", export)
-            yield f"# {comment(words)}"
-            yield from block(f"protocol pipe {_name(name)}", inner)
+            inner += policy("export", export)
+            yield from described(f"protocol pipe {token(name)}", words, inner)
         case Static(name, words):
-            yield f"# {comment(words)}"
-            yield from block(f"protocol static {_name(name)}", _static(protocol))
+            yield from described(f"protocol static {token(name)}", words, _static(protocol))
         case Bfd(name):
-            every = block('interface "*"', ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
-            far = block("multihop", ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"], ";")
-            yield "# A session is down when 5 packets in a row are lost."
-            yield from block(f"protocol bfd {_name(name)}", [*every, *far])
+            timers = ["interval 1 s;", "idle tx interval 10 s;", "multiplier 5;"]
+            inner = [*short('interface "*"', timers, ";"), *short("multihop", timers, ";")]
+            words = "A session is down when 5 packets in a row are lost."
+            yield from described(f"protocol bfd {token(name)}", words, inner)
         case Rpki(name, tables, server, secret):
             host = f'"{token(server.host)}"' if server.family is None else token(server.host)
             inner = [f"roa{token(t.family)} {{ table {roa_table(t)}; }};" for t in tables]
             inner += [f"remote {host} port {token(server.port)};", "retry keep 30;", "expire keep 172800;"]
             inner += block("transport tcp", [f'include "{token(secret)}";'], ";") if secret else []
-            yield f"# {_roas(tables[0])} from a server. Without it they expire after 172800 s (2 days)."
-            yield from block(f"protocol rpki {_name(name)}", inner)
+            words = f"{_roas(tables[0])} from a server. Without it they expire after 172800 s (2 days)."
+            yield from described(f"protocol rpki {token(name)}", words, inner)
         case RoaStatic(name, table, file):
             inner = [f"roa{token(table.family)} {{ table {roa_table(table)}; }};", f'include "{token(file)}";']
-            yield f"# {_roas(table)} from a file of the host."
-            yield from block(f"protocol static {_name(name)}", inner)
-        case BgpTemplate(name, words, terms):
-            yield f"# {about(words)}: what the sessions from this template have in common"
-            yield from block(f"template bgp {symbol(name)}", _terms(terms))
+            yield from described(f"protocol static {token(name)}", f"{_roas(table)} from a file of the host.", inner)
         case Ospf():
-            head = f"protocol ospf {protocol.version} {_name(protocol.name)}"
-            yield "# Routes to our other routers."
-            yield from block(head, [*_channel(protocol.channel), *block("area 0", _area(protocol), ";")])
+            head = f"protocol ospf {protocol.version} {token(protocol.name)}"
+            inner = [*_channel(protocol.channel), *block("area 0", _area(protocol), ";")]
+            yield from described(head, "Routes to our other routers.", inner)
         case Babel(name, channels, interfaces):
             inner = ["randomize router id yes;", *(line for channel in channels for line in _channel(channel))]
             inner += [line for interface in interfaces for line in _babel(interface)]
-            yield "# Routes to our other routers."
-            yield from block(f"protocol babel {_name(name)}", inner)
+            yield from described(f"protocol babel {token(name)}", "Routes to our other routers.", inner)
 
 
 def _kernel_lines(kernel: Kernel) -> Lines:
@@ -134,7 +120,7 @@ def _kernel_lines(kernel: Kernel) -> Lines:
         yield f"kernel table {token(kernel.table)}; # table {token(kernel.table)} is netc-bird"
     if kernel.learns:
         yield "learn;"
-    yield from ("graceful restart on;", "scan time 60;", *_channel(kernel.channel))
+    yield from ("graceful restart on; scan time 60;", *_channel(kernel.channel))
 
 
 def _kernel(kernel: Kernel) -> str:
@@ -154,8 +140,8 @@ def _static(static: Static) -> Lines:
         yield f'include "{token(static.switch)}";'
     yield f"ipv{token(static.family)};"
     for net in static.nets:
-        head = f"route {token(net)} " + (f"via {_device(static.device)}" if static.device else "unreachable")
-        yield from block(head, body(static.attributes), ";") if static.attributes else (f"{head};",)
+        head = f"route {token(net)} " + (f"via {device(static.device)}" if static.device else "unreachable")
+        yield from short(head, list(body(static.attributes)), ";") if static.attributes else (f"{head};",)
 
 
 def _area(ospf: Ospf) -> Lines:
@@ -163,7 +149,7 @@ def _area(ospf: Ospf) -> Lines:
     for interface in ospf.interfaces:
         inner = ["type ptp;", f"cost {token(interface.cost)};", "hello 5;", "dead count 4;"]
         inner += ["bfd on;"] if interface.bfd else []
-        yield from block(f"interface {_device(interface.device)}", inner, ";")
+        yield from short(f"interface {device(interface.device)}", inner, ";")
 
 
 def _babel(interface: BabelInterface) -> Lines:
@@ -178,95 +164,15 @@ def _babel(interface: BabelInterface) -> Lines:
         inner += [f"rtt cost {token(interface.rtt_cost)};", "rtt min 10 ms;", "rtt max 120 ms;"]
     if interface.secret:
         inner.append(f'include "{token(interface.secret)}";')
-    yield from block(f"interface {_device(interface.device)}", inner, ";")
+    yield from block(f"interface {device(interface.device)}", inner, ";")
 
 
-@lru_cache(maxsize=256)  # most sessions of a router have the same channels
-def _channel(channel: Channel) -> tuple[str, ...]:
-    return tuple(block(f"ipv{token(channel.family)}", _inner_channel(channel), ";"))
+def _channel(channel: Channel) -> list[str]:
+    return short(f"ipv{token(channel.family)}", list(_inner_channel(channel)), ";")
 
 
 def _inner_channel(channel: Channel) -> Lines:
     if channel.table:
         yield f"table {symbol(channel.table)};"
-    yield from _policy("import", channel.import_)
-    yield from _policy("export", channel.export)
-    if isinstance(channel, BgpChannel):
-        for direction, limit in (("receive", channel.receive_limit), ("export", channel.export_limit)):
-            if limit:
-                action = one_of(limit.action, ("warn", "block", "disable", "restart"))
-                yield f"{direction} limit {token(limit.routes)} action {action};"
-        if channel.receive_limit and not channel.import_table:
-            yield "import keep filtered on;"
-        if channel.add_paths:
-            yield "add paths tx;"
-        if channel.import_table:
-            yield "import table on;"
-        if channel.next_hop_self:
-            yield "next hop self on;"
-        if channel.recursive:
-            yield "gateway recursive;"
-        yield from (f"igp table {symbol(table)};" for table in channel.igp_tables)
-        if channel.extended_next_hop:
-            yield "extended next hop on;"
-        if channel.requires_extended_next_hop:
-            yield "require extended next hop on;"
-
-
-def _policy(verb: str, policy: Filter) -> Lines:
-    if isinstance(policy, bool):
-        yield f"{verb} {'all' if policy else 'none'};"
-    else:
-        yield from block(f"{verb} filter", body(policy), ";")
-
-
-def _bgp(bgp: Bgp) -> Lines:
-    yield "local " + (f"{token(bgp.local)} " if bgp.local else "") + f"as {token(bgp.local_asn)};"
-    yield f"neighbor {token(bgp.neighbor)} as {token(bgp.neighbor_asn)};"
-    if bgp.device:
-        yield f"interface {_device(bgp.device)};"
-    if bgp.secret:
-        yield f'include "{token(bgp.secret)}";'
-    if isinstance(bgp.terms, BgpTerms):
-        yield from _terms(bgp.terms)
-
-
-def _terms(terms: BgpTerms) -> Lines:
-    yield from _reach(terms)
-    if terms.confederation:
-        yield f"confederation {token(terms.confederation)};"
-    if terms.confederation_member:
-        yield "confederation member yes;"
-    if terms.role:
-        yield f"local role {terms.role};"
-    switches = {
-        "enforce first as on;": terms.enforce_first_as,
-        "allow bgp_local_pref on;": terms.allow_local_pref,
-        "med metric on;": terms.med_metric,
-        "interpret communities off;": not terms.interpret_communities,
-        "rr client;": terms.rr_client,
-        "bfd on;": terms.bfd,
-        "ttl security on;": terms.gtsm,
-        "graceful restart on;": terms.graceful,
-        "graceful restart off;": not terms.graceful,
-        f"graceful restart time {RESTART_SECONDS};": terms.graceful,
-        "long lived graceful restart off;": terms.graceful,
-    }
-    yield from (line for line, wanted in switches.items() if wanted)
-    if terms.quick:
-        yield from ("hold time 30;", "connect delay time 1;", "connect retry time 10;", "error wait time 1, 30;")
-    if terms.send_hold:
-        yield f"send hold time {token(terms.send_hold)};"
-    for one in terms.requires:
-        yield f"require {one_of(one, get_args(Required)).replace('-', ' ')} on;"
-    if terms.rr_cluster:
-        yield f"rr cluster id {token(terms.rr_cluster)};"
-    for channel in terms.channels:
-        yield from _channel(channel)
-
-
-def _reach(terms: BgpTerms) -> Lines:
-    if terms.hops is None:
-        yield "direct;"
-    else:
-        yield f"multihop {token(terms.hops)};" if terms.hops else "multihop;"
+    yield from policy("import", channel.import_)
+    yield from policy("export", channel.export)

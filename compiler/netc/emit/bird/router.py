@@ -8,8 +8,17 @@ from typing import Literal, get_args
 from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.filtering import (
+    All,
+    Any,
+    Assign,
+    Attribute,
+    Condition,
+    In,
+    Is,
     Prefixes,
     RoaTable,
+    Statement,
+    When,
 )
 from netc.language.bgp import Role
 from netc.language.values import Family
@@ -29,6 +38,46 @@ def of(router: Router, family: Family) -> tuple[IPNetwork, ...]:
 def served(router: Router, family: Family) -> tuple[IPNetwork, ...]:
     """Prefixes of anycast services on this host."""
     return tuple(sorted({net for service in router.anycast if service.family == family for net in service.nets}))
+
+
+def spoken(router: Router, *, outer: bool) -> tuple[Family, ...]:
+    """The families of sessions with external neighbours, or of those with our own routers."""
+    some = (session for session in router.sessions if is_outer(session) == outer)
+    return tuple(sorted({family for session in some for family in session.families}))
+
+
+@once
+def router_families(router: Router) -> tuple[Family, ...]:
+    """Those of sessions and of the IGP."""
+    found = {family for session in router.sessions for family in session.families}
+    found |= {family for interface in router.igp for family in interface.families}
+    return tuple(sorted(found))
+
+
+def among(nets: tuple[IPNetwork, ...], *, parts: bool = False) -> Condition:
+    """The route is to one of these, or to a part of one. A set of BIRD's has one family, and no route of the other."""
+    families = sorted({net.version for net in nets}) or (4,)
+    each = (tuple(net for net in nets if net.version == family) for family in families)
+    sets = tuple(In("net", within(some) if parts else exactly(some)) for some in each)
+    return sets[0] if len(sets) == 1 else Any(sets)
+
+
+IS_IPV4 = Is("net.type", "NET_IP4")
+
+
+def of_family(family: Family, families: tuple[Family, ...], condition: Condition) -> Condition:
+    """In a function for routes of these families, a condition on those of one of them."""
+    if families == (family,):
+        return condition
+    return All((IS_IPV4 if family == 4 else Is("net.type", "NET_IP6"), condition))
+
+
+def by_family(attribute: Attribute, values: dict[Family, IPAddress]) -> Statement:
+    """Sets an address of the route's family."""
+    first, *others = dict.fromkeys(values.values())
+    if not others:
+        return Assign(attribute, first)
+    return When(IS_IPV4, (Assign(attribute, values[4]),), (Assign(attribute, values[6]),))
 
 
 def exactly(nets: tuple[IPNetwork, ...]) -> Prefixes:
@@ -54,9 +103,8 @@ def roa_sources(router: Router) -> Iterator[tuple[Literal["roa", "flap"], tuple[
 def roa_tables(router: Router) -> Iterator[RoaTable]:
     """One for each purpose and family. In one table, a flapping prefix's ROA of AS 0 would not make a route invalid
     that the owner's ROA makes valid."""
-    spoken = sorted({family for session in router.sessions if is_outer(session) for family in session.families})
     for kind, sources in roa_sources(router):
-        yield from (RoaTable(kind, family) for family in spoken if sources)
+        yield from (RoaTable(kind, family) for family in spoken(router, outer=True) if sources)
 
 
 def is_outer(session: Session) -> bool:

@@ -1,6 +1,6 @@
 """BIRD's configuration as a small typed tree: an option is a field of the block that it belongs to, so it cannot be in
 another. BIRD 2.0.12 has parsed all of it, and the documentation of later versions still has it (bird.network.cz,
-doc/bird.sgml). Names of protocols are in quotes. No name is a keyword of BIRD's (`'babel'` and `ibgp` are keywords).
+doc/bird.sgml). No name is a keyword of BIRD's (`babel` and `ibgp` are keywords) or needs quotes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class BgpChannel(Channel, frozen=True):
     """All routes are exported, and not only the best, to a neighbour that supports it (RFC 7911)."""
     requires_extended_next_hop: bool = False
     import_table: bool = False
-    """BIRD keeps routes as they came, and filters them again when ROAs change."""
+    """BIRD keeps routes as they came, too, and filters them again when filters or ROAs change."""
     igp_tables: tuple[str, ...] = ()
     """Tables whose routes resolve next hops. Empty: the main one of the family."""
 
@@ -129,8 +129,7 @@ class BgpTerms(Struct, frozen=True):
     rr_client: bool = False
     rr_cluster: IPAddress | None = None
     quick: bool = False
-    """A dead neighbour is noticed after 30 s and not 240, unless BFD notices it first. BIRD connects again at once and
-    not after a minute."""
+    """A dead neighbour is noticed after 30 s and not 240, unless BFD notices it first."""
     bfd: bool = False
     gtsm: bool = False
     graceful: bool = False
@@ -141,26 +140,24 @@ class BgpTerms(Struct, frozen=True):
     """Capabilities of the session as a whole."""
 
 
-class BgpTemplate(Struct, frozen=True):
-    name: str
-    about: str
-    terms: BgpTerms
-
-
 class Bgp(Struct, frozen=True):
     name: ProtocolName
     about: str
-    neighbour: str
-    """What it is to us, such as `a peer`."""
     local: IPAddress | None
     local_asn: int
     neighbor: IPAddress
     device: InterfaceName | None
     neighbor_asn: int
-    terms: BgpTerms | BgpTemplate
-    """Its own, or those of many."""
+    terms: BgpTerms
     secret: HostPath | None = None
     """A file with one line, `password "…";`, from 2.17 on after `authentication md5;`."""
+
+
+class BgpGroup(Struct, frozen=True):
+    """Sessions of a kind. A template has what all of them have in common."""
+
+    name: str
+    sessions: tuple[Bgp, ...]
 
 
 class OspfInterface(Struct, frozen=True):
@@ -215,7 +212,7 @@ class RoaStatic(Struct, frozen=True):
     file: HostPath
 
 
-Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpTemplate | Bgp | Ospf | Babel | Rpki | RoaStatic
+Protocol = Device | Kernel | Connected | Pipe | Static | Bfd | BgpGroup | Ospf | Babel | Rpki | RoaStatic
 
 
 class Config(Struct, frozen=True):

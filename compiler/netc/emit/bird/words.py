@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from netaddr import IPAddress
+
 from netc.emit.bird.filtering import (
     Accept,
     Add,
     Again,
     All,
+    Any,
+    Argument,
+    Asns,
     Assign,
     Begins,
     Call,
@@ -18,7 +23,10 @@ from netc.emit.bird.filtering import (
     Constant,
     Defined,
     Differs,
+    Filter,
+    Fixed,
     Forget,
+    Function,
     Has,
     In,
     Is,
@@ -27,8 +35,8 @@ from netc.emit.bird.filtering import (
     Note,
     Number,
     Numbers,
-    Pairs,
     Prefixes,
+    Refuse,
     Reject,
     Roa,
     RoaTable,
@@ -38,6 +46,7 @@ from netc.emit.bird.filtering import (
     Words,
 )
 from netc.emit.render import comment, token
+from netc.language.names import InterfaceName
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
 
@@ -46,6 +55,31 @@ Lines = Iterator[str]
 
 def block(head: str, inner: Iterable[str], end: str = "") -> list[str]:
     return [f"{head} {{", *[f"\t{line}" for line in inner], f"}}{end}"]
+
+
+WIDTH = 100
+
+
+def short(head: str, inner: list[str], end: str = "") -> list[str]:
+    """A block in one line, if it is short. An `include` needs a line of its own."""
+    line = f"{head} {{ {' '.join(inner)} }}{end}"
+    is_plain = not any(re.search(r"#|^\t|^include|^if ", one) for one in inner)
+    return [line] if is_plain and len(line) <= WIDTH else block(head, inner, end)
+
+
+def described(head: str, about: str, inner: Iterable[str]) -> list[str]:
+    """A protocol that says what it is, here and in `birdc show protocols all`."""
+    return block(head, [f'description "{comment(about.rstrip("."))}";', *inner])
+
+
+def device(name: InterfaceName) -> str:
+    return f'"{token(name)}"'
+
+
+def policy(verb: str, policy: Filter) -> list[str]:
+    if isinstance(policy, bool):
+        return [f"{verb} {'all' if policy else 'none'};"]
+    return short(f"{verb} filter", list(body(policy)), ";")
 
 
 _SYMBOL = re.compile(r"[a-z][a-z0-9_]{0,30}")
@@ -74,6 +108,8 @@ def _value(constant: Constant) -> str:
     match constant:
         case Number(_, number):
             return token(number)
+        case Asns(_, spans):
+            return _set(Numbers(spans))
         case Community(_, numbers):
             return f"({', '.join(map(token, numbers))})"
         case Communities(_, asn, _, _, True):
@@ -92,6 +128,12 @@ def roa_table(table: RoaTable) -> str:
     return f"{one_of(table.kind, ('roa', 'flap'))}s{token(table.family)}"  # `roa4` is a word of BIRD's own
 
 
+def function(of: Function) -> Lines:
+    arguments = "; ".join(f"{argument.type} {symbol(argument.name)}" for argument in of.arguments)
+    yield from (f"# {comment(line)}" for line in of.about)
+    yield from block(f"function {symbol(of.name)}({arguments})", body(of.body))
+
+
 def body(statements: Iterable[Statement]) -> Lines:
     for statement in statements:
         yield from _statement(statement)
@@ -103,27 +145,39 @@ def _statement(statement: Statement) -> Lines:
             yield "accept;"
         case Reject():
             yield "reject;"
+        case Refuse(reason):
+            yield f'refuse("{comment(reason)}");'
+        case Fixed(text):
+            yield from text.splitlines()
         case Note(words):
             yield f"# {comment(words)}"
-        case Call(function):
-            yield f"{symbol(function.name)}();"
+        case Call(called, values):
+            yield f"{symbol(called)}({', '.join(map(_value_of, values))});"
         case Again(attribute):
             yield f"{attribute} = {attribute};"
         case Assign(attribute, value, added):
-            yield f"{attribute} = {attribute + ' + ' if added else ''}{token(value)};"
+            yield f"{attribute} = {attribute + ' + ' if added else ''}{_value_of(value)};"
         case Add(community):
-            yield f"{_list(community)}.add({name(community)});"
+            yield f"{_list(community)}.add({_value_of(community)});"
         case Forget(attribute, of):
             yield f"{attribute}.delete({_set(of)});"
         case When(condition, (inner,), ()) if not isinstance(inner, When):
             yield f"if {_condition(condition)} then {' '.join(_statement(inner))}"
+        case When(condition, (Assign() as one,), (Assign() as other,)):
+            yield f"if {_condition(condition)} then {' '.join(_statement(one))}"
+            yield f"else {' '.join(_statement(other))}"
         case When(condition, then, otherwise):
             yield f"if {_condition(condition)} then {{"
             yield from (f"\t{line}" for line in body(then))
-            if otherwise:
+            if len(otherwise) == 1 and isinstance(otherwise[0], When):
+                first, *others = _statement(otherwise[0])
+                yield from (f"}} else {first}", *others)
+            elif otherwise:
                 yield "} else {"
                 yield from (f"\t{line}" for line in body(otherwise))
-            yield "}"
+                yield "}"
+            else:
+                yield "}"
 
 
 def _condition(condition: Condition) -> str:
@@ -145,10 +199,19 @@ def _condition(condition: Condition) -> str:
         case Roa(table, verdict, origin):
             by = "bgp_path.last" if origin is None else token(origin)
             return f"roa_check({roa_table(table)}, net, {by}) = {verdict}"
+        case Not(In() | Has() | Is() | Begins() | Roa() as inner):
+            return re.sub(r" (~|=) ", r" !\1 ", _condition(inner), count=1)
         case Not(inner):
             return f"! ({_condition(inner)})"
         case All(conditions):
-            return " && ".join(map(_condition, conditions))
+            return " && ".join(map(_operand, conditions))
+        case Any(conditions):
+            return " || ".join(map(_operand, conditions))
+
+
+def _operand(condition: Condition) -> str:
+    """BIRD reads `&&` and `||` from left to right: neither binds closer."""
+    return f"({_condition(condition)})" if isinstance(condition, All | Any) else _condition(condition)
 
 
 def _set(of: Set) -> str:
@@ -159,9 +222,7 @@ def _set(of: Set) -> str:
             return f"[ {', '.join(_span(*span) for span in spans)} ]" if spans else "[]"
         case Words(names):
             return f"[ {', '.join(names)} ]"
-        case Pairs(asn, first, last):
-            return f"[ ({name(asn)}, {_span(first, last)}) ]"
-        case Communities():
+        case Communities() | Asns():
             return name(of)
 
 
@@ -178,5 +239,16 @@ def _span(first: int, last: int) -> str:
     return token(first) if first == last else f"{token(first)}..{token(last)}"
 
 
-def _list(community: Community) -> str:
-    return "bgp_community" if len(community.numbers) == 2 else "bgp_large_community"
+def _list(community: Community | Argument) -> str:
+    is_small = isinstance(community, Community) and len(community.numbers) == 2
+    return "bgp_community" if is_small else "bgp_large_community"
+
+
+def _value_of(value: int | IPAddress | Argument | Community) -> str:
+    match value:
+        case Argument():
+            return symbol(value.name)
+        case Community():
+            return name(value)
+        case _:
+            return token(value)

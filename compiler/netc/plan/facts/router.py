@@ -88,7 +88,7 @@ class Router(Fact, frozen=True):
         for kind, sources in (("roa", self.system.roa), ("flap", self.system.flaps)):
             for number, source in enumerate(sources, 1):
                 if isinstance(source, RoaServer):
-                    yield ProtocolName(f"{kind}-rtr{number}"), source
+                    yield ProtocolName.of(kind, f"rtr{number}"), source
 
     def _switches(self) -> tuple[ProtocolName, ...]:
         """Protocols that checks of anycast services enable and disable while BIRD runs."""
@@ -120,6 +120,7 @@ class Router(Fact, frozen=True):
     def libraries(self) -> Iterator[Library]:
         yield Library("bird.bash")
         yield Library("bird-keeper.bash", ())
+        yield Library("bird-roas.bash", ())
         yield Library("trial.bash", ())
         if self._switches():
             yield Library("switches.bash", CHANGING)

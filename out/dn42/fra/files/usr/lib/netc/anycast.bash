@@ -54,7 +54,7 @@ read_protocols() { # their states now, because BIRD may have been restarted
   running=()
   while read -r name kind _ at _; do
     [[ $kind != Static ]] || running[$name]=$at
-  done < <(ask_bird show protocols "\"any-$service*\"")
+  done < <(ask_bird show protocols "\"any_${service//-/_}*\"")
 }
 
 announce() { # as the state requires; on before off, so that the route is replaced and never withdrawn in between

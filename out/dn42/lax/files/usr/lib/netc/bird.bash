@@ -3,7 +3,7 @@
 # Sourced after steps.bash by the part `bird`: one BIRD with netc's own configuration, control socket and process. It
 # changes only its own routes in the kernel.
 socket=/run/netc/bird.ctl pidfile=/run/netc/bird.pid passwords=/run/netc/bird.passwords
-keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid
+keeper=/usr/lib/netc/bird-keeper.bash keeper_pidfile=/run/netc/bird-keeper.pid roa_watcher=/usr/lib/netc/bird-roas.bash
 running=/run/netc/bird.running # a copy of the configuration that BIRD has read
 
 processes() { # PROGRAM [WORD]: PIDs in this network namespace, with WORD in the command line
@@ -17,7 +17,7 @@ processes() { # PROGRAM [WORD]: PIDs in this network namespace, with WORD in the
     printf '%s\n' "${process##*/}"
   done
 }
-bird_processes() { processes bash "$keeper"; processes bird "$socket"; } # of netc; first the keeper, which would start BIRD again
+bird_processes() { processes bash "$roa_watcher"; processes bash "$keeper"; processes bird "$socket"; } # of netc; the keeper before BIRD, which it would start again
 
 only_bird() { # two BIRDs on one table delete each other's routes
   local others
@@ -25,7 +25,7 @@ only_bird() { # two BIRDs on one table delete each other's routes
   [[ -z $others ]] || refuse "another BIRD runs here (process ${others//$'\n'/, }): $(disabling bird)"
 }
 
-ask_bird() { timeout 30 birdc -s "$socket" "$@"; } # birdc waits forever if BIRD hangs
+ask_bird() { timeout "${limit:-30}" birdc -s "$socket" "$@"; } # birdc waits forever if BIRD hangs
 
 refuse_password() {
   say "the password in $1 must be one line of 1 to 80 characters, without spaces, double quotes and backslashes"
@@ -47,6 +47,13 @@ no_bird_password() { rm -f "$passwords/$1" && { [[ ! -e $passwords ]] || rmdir -
 copy_config() { install -m 644 "$1" "$running.new"; } # BIRD is not root when it reads it
 keep_copy() { mv -f "$running.new" "$running"; }
 
+watch_roas() { # asks neighbours again when an RTR server has other ROAs. The keeper may be that of an earlier release, which `reload` leaves alone
+  local lines
+  read_lines processes bash "$roa_watcher" || return
+  ((${#lines[@]} == 0)) && grep -q '^protocol rpki ' "$running" || return 0
+  setsid bash "$roa_watcher" "$running" "$socket" "$pidfile" "$(<"$keeper_pidfile")" </dev/null >/dev/null 2>&1 6>&- 7>&- 8>&- 9>&- &
+}
+
 start_bird() { # FILE
   local as=() pid try
   ! getent passwd bird >/dev/null || as=(-u bird -g bird)
@@ -56,7 +63,7 @@ start_bird() { # FILE
   printf '%s\n' "$pid" >"$keeper_pidfile"
   for try in {1..100}; do
     kill -0 "$pid" 2>/dev/null || { wait "$pid" || true; print_log_tail; say "BIRD did not start"; return 1; }
-    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { keep_copy; return; }
+    [[ ! -S $socket ]] || ! ask_bird show status >/dev/null 2>&1 || { keep_copy && watch_roas; return; }
     (($? != 124)) || break
     sleep 0.1
   done
@@ -83,11 +90,17 @@ end_bird() { # BIRD closes its sessions and removes its routes; if it died or ha
   rm -f "$socket" "$pidfile" "$keeper_pidfile" "$running" "$running.new"
 }
 
+read_session() { # LINE of `show protocols`: name, kind, state and info. `since` may have two words, the date and the time
+  local line=$1
+  [[ ! $line =~ ^(.*)\ [0-9-]{10}\ ([0-9:.]{8,})(.*)$ ]] || line="${BASH_REMATCH[1]} ${BASH_REMATCH[2]}${BASH_REMATCH[3]}"
+  read -r name kind _ state _ info <<<"$line"
+}
+
 sessions() { # of each BGP session: NAME state STATE, and NAME TABLE routes|none: whether it has imported reachable routes
   local line lines name kind state info
   read_lines ask_bird show protocols || return
   for line in "${lines[@]}"; do
-    read -r name kind _ _ _ info <<<"$line"
+    read_session "$line"
     [[ $kind == BGP ]] || continue
     state=${info%% *}
     printf '%s state %s\n' "$name" "${state:-down}"
@@ -120,6 +133,36 @@ over_limit() { # sessions that have hit their receive limit: BIRD has discarded 
   done
 }
 
+without_refresh() { # sessions whose neighbour cannot announce its routes again (RFC 2918)
+  local line lines name='' is_theirs='' can=''
+  read_lines ask_bird show protocols all || return
+  for line in "${lines[@]}"; do
+    case $line in
+      [!\ ]*) name=${line%% *} is_theirs='' ;;
+      *"Neighbor capabilities"*) is_theirs=yes can='' ;;
+      *"Route refresh"*) can=yes ;;
+      *"Session: "*) [[ $name != peer_* || ! $is_theirs || $can ]] || printf '%s\n' "$name" ;;
+    esac
+  done
+}
+
+say_reset() { # SESSION…: those that BIRD has reset to apply changed filters
+  local name now
+  now=$'\n'$(sessions)$'\n'
+  for name in "$@"; do
+    [[ $now == *$'\n'"$name state Established"$'\n'* ]] || say "reset, because its neighbour has no route refresh: $name. \`import_table = true\` would keep the session"
+  done
+}
+
+external_sessions() { # established ones with neighbours in other ASes
+  local line lines name kind state info
+  read_lines ask_bird show protocols || return
+  for line in "${lines[@]}"; do
+    read_session "$line"
+    [[ $kind != BGP || $name != peer_* || $info != Established* ]] || printf '%s\n' "$name"
+  done
+}
+
 ask_again() { # SESSION: for its routes. BIRD 3 has other words than BIRD 2
   ask_bird reload in "'$1'" >/dev/null || ask_bird reload bgp in "'$1'" >/dev/null || say "BIRD does not ask $1 for its routes again"
 }
@@ -128,11 +171,13 @@ up_for() { local now; read -r now _ </proc/uptime && printf '%s\n' "${now%.*}"; 
 unchanged() { say "$*"; note up; } # BIRD runs as before
 
 reload_bird() { # FILE: if this script is killed before it confirms, BIRD restores the old configuration after 88 s
-  local said before end lost hit name
+  # BIRD stands still while it looks up the name of an RTR server. One that an earlier release started does so for 28 s.
+  local said before end lost hit name far lines limit=60
   said=$(ask_bird configure check "\"$1\"") || { unchanged "${said:-BIRD does not answer}"; return 1; }
-  { before=$(sessions) && hit=$(over_limit); } || { unchanged "BIRD does not answer"; return 1; }
+  { before=$(sessions) && hit=$(over_limit) && far=$(without_refresh); } || { unchanged "BIRD does not answer"; return 1; }
   copy_config "$1" || return
   said=$(ask_bird configure "\"$1\"" timeout 88) || { unchanged "${said:-BIRD does not answer}"; return 1; }
+  split_lines "$far" && say_reset "${lines[@]}"
   end=$(($(up_for) + ${NETC_PATIENCE:-75}))
   while lost=$(lost_sessions "$before") && [[ $lost ]]; do
     if (($(up_for) >= end)); then
@@ -143,13 +188,15 @@ reload_bird() { # FILE: if this script is killed before it confirms, BIRD restor
     fi
     sleep 0.5
   done
-  ask_bird configure confirm >/dev/null && keep_copy || return
+  ask_bird configure confirm >/dev/null && keep_copy && watch_roas || return
+  ! grep -q 'roa_check' "$1" || hit+=$'\n'$(external_sessions) # a file of ROAs may be new
   for name in $hit; do ask_again "$name"; done # the new limit may be higher
 }
 
 bird_runs() { # FILE: compares the copy, not times, because somebody may set the clock
   timeout 5 birdc -s "$socket" show status >/dev/null 2>&1 || differs "BIRD does not answer"
-  [[ $(processes bash "$keeper") ]] || differs "bird-keeper.bash does not run: if BIRD ends, nothing starts it again"
+  [[ -r $keeper_pidfile && $(processes bash "$keeper") == *"$(<"$keeper_pidfile")"* ]] || differs "bird-keeper.bash does not run: if BIRD ends, nothing starts it again"
+  ! grep -q '^protocol rpki ' "$1" || [[ $(processes bash "$roa_watcher") ]] || differs "bird-roas.bash does not run: if ROAs change, routes are not filtered again"
   cmp -s "$1" "$running" || differs "BIRD has not read the present $1"
 }
 
@@ -159,7 +206,7 @@ found_sessions() { # BGP sessions and RTR sessions (ROAs), with the first word o
   said=$(timeout 5 birdc -s "$socket" show protocols 2>/dev/null) || { row failed "bird (does not answer)"; return; }
   split_lines "$said"
   for said in "${lines[@]}"; do
-    read -r name kind _ state _ info <<<"$said"
+    read_session "$said"
     [[ $kind == BGP || $kind == RPKI ]] || continue
     info=${info%% *}
     [[ $state != down || $info ]] || info=disabled

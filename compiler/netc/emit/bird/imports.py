@@ -1,0 +1,303 @@
+"""Which routes a router imports from its neighbours, as functions and filters of BIRD.
+
+The router that imports a route from another AS sets a large community of our own on it, (ASN, 1, class), and deletes
+those that the neighbour set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec.structs import replace
+
+from netc.emit.bird.communities import (
+    deletes,
+    learned_from,
+    of_ours,
+    our_asns,
+    reserved_asns,
+)
+from netc.emit.bird.filtering import (
+    Accept,
+    Add,
+    All,
+    Any,
+    Argument,
+    Assign,
+    Begins,
+    Call,
+    Condition,
+    Defined,
+    Differs,
+    Filter,
+    Fixed,
+    Function,
+    Has,
+    In,
+    Is,
+    Longer,
+    Not,
+    Note,
+    Numbers,
+    Prefixes,
+    Refuse,
+    Reject,
+    Roa,
+    RoaTable,
+    Statement,
+    When,
+)
+from netc.emit.bird.router import among, by_family, is_outer, next_hop, of, of_family, spoken
+from netc.language.values import Family
+from netc.network.once import once
+from netc.plan.bgp import Session, System
+from netc.plan.communities import GRACEFUL_SHUTDOWN
+from netc.plan.facts import Router
+from netc.plan.route_class import class_of
+
+LONGEST_PATH = 64
+"""A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
+
+LEARNED_FROM, PREF = Argument("lc", "learned_from"), Argument("int", "pref")
+
+
+def functions(router: Router) -> Iterator[Function]:
+    """In the order in which they are printed."""
+    if importing := _importing(router):
+        yield _refuse(importing)
+        for private in sorted({session.private_asns for session in importing}):
+            yield _reject_path(router, private)
+        yield _reject_prefix(router)
+        if any(_names_its_next_hop(session, family) for session in importing for family in session.families):
+            yield _THIRD_ROUTER
+        for alike in dict.fromkeys(_variant(session, router) for session in importing):
+            yield _import_external(router, *alike)
+    if any(session.measures for session in router.sessions):
+        yield _DN42_LINK
+    if any(session.cost for session in router.sessions):
+        yield _INTERNAL
+
+
+@once
+def _importing(router: Router) -> tuple[Session, ...]:
+    return tuple(session for session in router.sessions if is_outer(session) and session.kind != "collector")
+
+
+def import_external(session: Session, router: Router, family: Family) -> Filter:
+    if session.kind == "collector":
+        return False
+    return tuple(_import(session, router, family))
+
+
+def _import(session: Session, router: Router, family: Family) -> Iterator[Statement]:
+    assert router.system is not None
+    assert session.local_pref is not None
+    if _names_its_next_hop(session, family):
+        yield Call(_THIRD_ROUTER.name)
+    if session.only:
+        only = Prefixes(tuple(one for one in session.only if one.net.version == family))
+        yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
+    known = learned_from(class_of(session.kind), router.system)
+    yield Call(_name("import", *_variant(session, router), router), (known, session.local_pref))
+    yield from measured(session)
+    yield Accept()
+
+
+def measured(session: Session) -> Iterator[Statement]:
+    if session.measures:
+        latency, bandwidth, crypto = (
+            next((one for one in session.measures if first <= one < first + 10), default)
+            for first, default in ((0, 0), (20, 30), (30, 37))
+        )
+        yield Call(_DN42_LINK.name, (latency, bandwidth, crypto))
+
+
+def import_internal(session: Session) -> Filter:
+    """All routes. Where each router is the next hop, MED is the cost of the path through the AS."""
+    return (Call(_INTERNAL.name, (session.cost,)), Accept()) if session.cost else True
+
+
+_COST = Argument("int", "link_cost")
+_INTERNAL = Function(
+    "import_internal",
+    ("Routes of our other routers: MED is the cost of the path through our routers.",),
+    (When(Defined("bgp_med"), (Assign("bgp_med", _COST, added=True),), (Assign("bgp_med", _COST),)),),
+    (_COST,),
+)
+
+# ---- external neighbours: what functions differ in -------------------------------------------------------------
+
+Variant = tuple[tuple[int, ...], bool]
+"""Refused ASNs that the neighbour's paths may begin with, and whether ROAs of such are those of our own AS."""
+
+
+def _variant(session: Session, router: Router) -> Variant:
+    has_roas = router.system is not None and bool(router.system.roa)
+    return session.private_asns, session.kind == "downstream" and bool(session.private_asns) and has_roas
+
+
+def _name(what: Literal["import", "reject"], private: tuple[int, ...], is_origin: bool, router: Router) -> str:
+    base = {"import": "import_downstream" if is_origin else "import_external", "reject": "reject_path"}[what]
+    if not private:
+        return base
+    known = sorted({session.private_asns for session in _importing(router)})
+    twin = [other for other in known if other[:1] == private[:1]].index(private)
+    return f"{base}_{private[0]}" + (f"_{twin + 1}" if twin else "")
+
+
+# ---- external neighbours: functions ------------------------------------------------------------------------------
+
+
+def _refuse(importing: tuple[Session, ...]) -> Function:
+    logged = [session.name for session in importing if session.log_rejects]
+    if not logged:
+        about = "Rejects a route of a neighbour. With its `log_rejects = true`, BIRD logs the reason."
+        return Function("refuse", (about,), (Reject(),), (Argument("string", "reason"),))
+    named = " || ".join(f'proto = "{name}"' for name in logged)
+    body = Fixed(f'if {named} then print "rejected from ", proto, ": ", net, " ", bgp_path, ": ", reason;\nreject;')
+    about = "Rejects a route of a neighbour, and logs the reason if the neighbour has `log_rejects = true`."
+    return Function("refuse", (about,), (body,), (Argument("string", "reason"),))
+
+
+def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
+    system = router.system
+    assert system is not None
+    inside = Differs("bgp_path.last", "bgp_path.last_nonaggregated")
+    body = (
+        When(Longer("bgp_path.len", LONGEST_PATH), (Refuse(f"more than {LONGEST_PATH} ASNs"),)),
+        Note("The last ASN is 0 if the path ends in a set, and another one than the last before a set inside."),
+        When(Any((All((Is("bgp_path.last", 0), Longer("bgp_path.len", 0))), inside)), (Refuse("AS_SET"),)),
+        When(In("bgp_path", our_asns(system)), (Refuse("a loop: our own AS is in the path"),)),
+        _refused(system, private),
+    )
+    if not private:
+        about = "AS paths that no neighbour may announce: too long, with an AS_SET (RFC 9774), ours, or a reserved ASN."
+        return Function("reject_path", (about,), body)
+    about = f"The same, but paths may begin with {', '.join(map(str, private))}, and public ASNs follow."
+    return Function(_name("reject", private, False, router), (about,), body)
+
+
+def _refused(system: System, private: tuple[int, ...]) -> Statement:
+    if not private:
+        return When(In("bgp_path", reserved_asns(system)), (Refuse("a reserved ASN is in the path"),))
+    first = Numbers(tuple((asn, asn) for asn in private))
+    neither = All((Not(Begins(first)), Not(Begins(first, Numbers(system.public_asns)))))
+    return When(neither, (Refuse("a reserved ASN is in the path"),))
+
+
+def _reject_prefix(router: Router) -> Function:
+    return Function(
+        "reject_prefix",
+        ("Prefixes that no neighbour may announce: ours, networks that we are in, and others than the profile has.",),
+        tuple(_prefixes(router)),
+    )
+
+
+def _prefixes(router: Router) -> Iterator[Statement]:
+    system, families = router.system, spoken(router, outer=True)
+    assert system is not None
+    own = tuple(net for family in families for net in of(router, family))
+    yield When(among(own, parts=True), (Refuse("our own prefix"),))
+    for nets, reason in ((system.connected, "a network that we are in"), (system.refused, "a refused range")):
+        some = tuple(net for net in nets if net.version in families)
+        if some:
+            yield When(among(some, parts=True), (Refuse(reason),))
+    for family in families:
+        accepted = Not(In("net", Prefixes(tuple(one for one in system.accepted if one.net.version == family))))
+        yield When(of_family(family, families, accepted), (Refuse("the profile does not accept it"),))
+
+
+_THIRD_ROUTER = Function(
+    "reject_third_router",
+    ("No neighbour sends our packets to a third router (RFC 7454, section 10).",),
+    (When(Differs("bgp_next_hop", "from"), (Refuse("its next hop is another router"),)),),
+)
+
+
+def _names_its_next_hop(session: Session, family: Family) -> bool:
+    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
+    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
+    remote = session.remote
+    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
+        return False
+    if remote.version == 6 and remote.is_link_local():
+        return False
+    return remote.version == family or session.shared
+
+
+def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) -> Function:
+    system = router.system
+    assert system is not None
+    checks = "path, prefix and ROA" if system.roa or system.flaps else "path and prefix"
+    about = (
+        f"A route of a neighbour: checks {checks}, deletes {of_ours(system)} and MED, which only we may set,",
+        "and keeps from whom we have the route.",
+    )
+    name = _name("import", private, is_origin, router)
+    return Function(name, about, tuple(_imported(router, private, is_origin)), (LEARNED_FROM, PREF))
+
+
+def _imported(router: Router, private: tuple[int, ...], is_origin: bool) -> Iterator[Statement]:
+    system, families = router.system, spoken(router, outer=True)
+    assert system is not None
+    yield Call(_name("reject", private, False, router))
+    yield Call("reject_prefix")
+    for family in families:
+        yield from _judged(router, family, private if is_origin else ())
+    yield from deletes(system)
+    yield Assign("bgp_med", 0)
+    yield Add(LEARNED_FROM)
+    yield Assign("bgp_local_pref", PREF)
+    yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
+    if system.recursive:
+        yield by_family("bgp_next_hop", {family: next_hop(router, family) for family in families})
+
+
+def _judged(router: Router, family: Family, private: tuple[int, ...]) -> Iterator[Statement]:
+    """`private` are ASNs of downstreams: other ASes see our AS as the origin of their routes."""
+    system, families = router.system, spoken(router, outer=True)
+    assert system is not None
+
+    def refused(said: Condition, reason: str, *more: Condition) -> Statement:
+        found = of_family(family, families, said)
+        return When(All((*more, found)) if more else found, (Refuse(reason),))
+
+    if system.roa:
+        verdict: Literal["ROA_VALID", "ROA_INVALID"] = "ROA_VALID" if system.roa_strict else "ROA_INVALID"
+        reason = "no valid ROA" if system.roa_strict else "ROA invalid"
+        said = Roa(RoaTable("roa", family), verdict)
+        wrong = Not(said) if system.roa_strict else said
+        if private:
+            ours = replace(said, origin=system.asn)
+            origin = In("bgp_path.last", Numbers(tuple((asn, asn) for asn in private)))
+            yield refused(wrong, reason, Not(origin))
+            yield Note("Other ASes see our AS as the origin of routes from a private ASN.")
+            yield refused(Not(ours) if system.roa_strict else ours, reason, origin)
+        else:
+            yield refused(wrong, reason)
+    if system.flaps:
+        yield refused(Roa(RoaTable("flap", family), "ROA_INVALID"), "it flaps")
+
+
+_DN42_LINK = Function(
+    "dn42_link",
+    (
+        "A route keeps DN42's communities of the worst link of its path: the largest latency (1 to 9), the smallest",
+        "bandwidth (21 to 29), the weakest encryption (31 to 36). 0, 30, 37: this link does not say it.",
+    ),
+    (
+        Fixed(
+            """for pair one in bgp_community do {
+	if one ~ [ (DN42, 1..9) ] && one.data > slowest then slowest = one.data;
+	if one ~ [ (DN42, 21..29) ] && one.data < narrowest then narrowest = one.data;
+	if one ~ [ (DN42, 31..36) ] && one.data < weakest then weakest = one.data;
+}
+bgp_community.delete([ (DN42, 1..9), (DN42, 21..29), (DN42, 31..36) ]);
+if slowest > 0 then bgp_community.add((DN42, slowest));
+if narrowest < 30 then bgp_community.add((DN42, narrowest));
+if weakest < 37 then bgp_community.add((DN42, weakest));"""
+        ),
+    ),
+    (Argument("int", "slowest"), Argument("int", "narrowest"), Argument("int", "weakest")),
+)
