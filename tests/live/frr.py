@@ -1,31 +1,219 @@
-"""FRR of Debian as somebody else's router. It is in a root of its own, and the machine has none."""
+"""FRR of Debian as somebody else's router. It is in a root of its own, and the machine has none.
+
+Tests say what a far end does once, in BIRD's words; here these few are said in FRR's, and any other is an error.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-from live.lab import Host
+import pytest
+
+from live import routers
+from live.lab import Host, Lab
+from live.process import Process
+from live.waiting import wait
 from machine.root import debian_root
 
 RUN = "/run/netc/frr"
 SEE = 'mount -n --rbind "$0/usr" /usr && exec "$@"'
+
+# ---- BIRD's words, and those of FRR ------------------------------------------------------------------------------
+
+ROUTE = re.compile(r"\s*route (\S+) unreachable(?: \{(.*?)\})?;\s*")
+OPTIONS = {
+    r"bfd on": r"bfd",
+    r"direct": r"disable-connected-check",
+    r"hold time (\d+)": r"timers 3 \1",
+    r"local role (\w+)": r"local-role \1",
+    r"ttl security on": r"ttl-security hops 1",
+    r"multihop (\d+)": r"ebgp-multihop \1",
+    r'password "(.+)"': r"password \1",
+}
+"""Of a session."""
+
+ATTRIBUTES = {
+    r"bgp_path\.prepend\((\d+)\)": r"set as-path prepend \1",
+    r"bgp_community\.add\(\((\d+), (\d+)\)\)": r"set community \1:\2 additive",
+    r"bgp_next_hop = ([0-9.]+)": r"set ip next-hop \1",
+    r"bgp_next_hop = ([0-9a-f:]+)": r"set ipv6 next-hop global \1",
+}
+"""Of a route."""
+
+HOPS = "next hop self on;", "next hop keep on;"
+"""FRR does both by itself: it keeps a next hop that the neighbour reaches on the same network, and is it otherwise."""
+
+NAMED = {"graceful-shutdown": "65535:0", "blackhole": "65535:666", "no-export": "65535:65281"}
+"""Communities that FRR prints so."""
+
+BGPD = """
+hostname x
+{maps}
+router bgp {asn}
+ bgp router-id {id}
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ no bgp network import-check
+{sessions}
+ address-family ipv4 unicast
+{four}
+ exit-address-family
+ address-family ipv6 unicast
+{six}
+ exit-address-family
+"""
+
+
+def in_frr(said: str, words: dict[str, str]) -> list[str]:
+    """Statements of BIRD, in order."""
+    lines = []
+    for one in filter(None, (part.strip() for part in said.split(";"))):
+        known = [(bird, frr) for bird, frr in words.items() if re.fullmatch(bird, one)]
+        if not known:
+            raise ValueError(f"FRR is not told this: {one}")
+        lines.append(re.sub(*known[0], one))
+    return lines
+
+
+@dataclass
+class Neighbour(routers.Neighbour):
+    """That of `routers`, which FRR is."""
+
+    lines: list[str] = field(default_factory=list)
+    """Of its sessions."""
+    of: dict[int, list[str]] = field(default_factory=lambda: {4: [], 6: []})
+    """What is said of each family: networks and sessions."""
+    maps: list[str] = field(default_factory=list)
+    bgpd: tuple[str, ...] = ()
+
+    def announce(self, routes: str) -> None:
+        if rest := ROUTE.sub("", routes):
+            raise ValueError(f"FRR is not told this: {rest}")
+        for net, said in ROUTE.findall(routes):
+            # The last that BIRD puts in front is the first on the path.
+            lines = sorted(in_frr(said, ATTRIBUTES), key=lambda line: "as-path" in line)
+            path = " ".join(line.rpartition(" ")[2] for line in reversed(lines) if "as-path" in line)
+            lines = [line for line in lines if "as-path" not in line]
+            lines += [f"set as-path prepend {path}"] if path else []
+            by = f" route-map m{len(self.maps)}" if lines else ""
+            if lines:
+                self.maps.append("\n ".join([f"route-map m{len(self.maps)} permit 10", *lines]))
+            self.of[6 if ":" in net else 4].append(f"network {net}{by}")
+
+    def session(
+        self,
+        device: str,
+        local: str,
+        remote: str,
+        remote_asn: int,
+        export: str = "all",
+        more: str = "",
+        hop: str = HOPS[0],
+        families: tuple[int, ...] = (4, 6),
+    ) -> None:
+        if export != "all" or hop not in HOPS:
+            raise ValueError(f"FRR is not told this: {export} {hop}")
+        self.sessions += 1
+        said = [f"remote-as {remote_asn}", *in_frr(more, OPTIONS), "timers connect 1"]
+        said.append(f"interface {device}" if remote.startswith("fe80:") else f"update-source {local}")
+        if ":" in remote and 4 in families:
+            said.append("capability extended-nexthop")
+        self.lines += [f"neighbor {remote} {one}" for one in said]
+        for family in families:
+            self.of[family].append(f"neighbor {remote} activate")
+
+    def routes_nothing(self) -> None:
+        self.bgpd = ("--no_kernel",)
+
+    def start(self) -> None:
+        text = BGPD.format(
+            asn=self.asn,
+            id=routers.router_id(self.asn),
+            maps="\n".join(self.maps),
+            sessions="\n".join(f" {line}" for line in self.lines),
+            four="\n".join(f"  {line}" for line in self.of[4]),
+            six="\n".join(f"  {line}" for line in self.of[6]),
+        )
+        self.host.run(["bash", "-c", f"mkdir -p {RUN}; getent group frrvty >/dev/null || echo {GROUP} >>/etc/group"])
+        self.host.write("/etc/frr/vtysh.conf", "username root nopassword\n")
+        self._daemon("zebra", "hostname x\n")
+        if " bfd\n" in text:
+            self._daemon("bfdd", "hostname x\n", "--bfdctl", f"{RUN}/bfdd.sock")
+        self.process = self._daemon("bgpd", text, *self.bgpd)
+        wait(lambda: "as" in asked(self.host, "show bgp summary").get("ipv4Unicast", {}))
+
+    def _daemon(self, name: str, text: str, *more: str) -> Process:
+        self.host.write(f"{RUN}/{name}.conf", text)
+        files = ["-f", f"{RUN}/{name}.conf", "-i", f"{RUN}/{name}.pid", "--vty_socket", RUN, "-z", f"{RUN}/zserv.api"]
+        argv = [f"/usr/lib/frr/{name}", *files, "-u", "root", "-g", "root", "--log", "stdout", *more]
+        return self.host.start(_seen(*argv))
+
+    def stop(self) -> None:
+        assert self.process is not None
+        self.process.stop()
+
+    def settled(self) -> None:
+        wait(self._is_settled)
+
+    def _is_settled(self) -> bool:
+        said = asked(self.host, "show bgp summary")
+        states = [peer["state"] for family in said.values() for peer in family.get("peers", {}).values()]
+        sessions = [line for lines in self.of.values() for line in lines if line.endswith(" activate")]
+        return len(states) == len(sessions) and set(states) == {"Established"}
+
+    def _best(self, prefix: str) -> dict[str, Any]:
+        """The route that it uses: FRR has no best route with a next hop that it does not reach."""
+        family = "ipv6" if ":" in prefix else "ipv4"
+        paths = asked(self.host, f"show bgp {family} unicast {prefix}").get("paths", [])
+        return next((one for one in paths if one.get("bestpath", {}).get("overall")), {})
+
+    def path(self, prefix: str) -> str | None:
+        best = self._best(prefix)
+        return str(best["aspath"]["string"]).replace("Local", "") if best else None
+
+    def attributes(self, prefix: str) -> dict[str, str]:
+        """As BIRD prints them: its communities, and the mark of RFC 9234."""
+        best = self._best(prefix)
+        said = {"otc": str(best["otc"])} if "otc" in best else {}
+        return said | {
+            name: " ".join(f"({NAMED.get(one, one).replace(':', ',')})" for one in best[key]["string"].split())
+            for name, key in (("community", "community"), ("large_community", "largeCommunity"))
+            if key in best
+        }
+
+    def known(self) -> set[str]:
+        said = [asked(self.host, f"show bgp {family} unicast") for family in ("ipv4", "ipv6")]
+        return {net for one in said for net in one.get("routes", {})}
+
+
+GROUP = "frrvty:x:998:root"
+
+
+def neighbour(lab: Lab, name: str, asn: int, four: str, six: str, more4: str = "", more6: str = "") -> Neighbour:
+    """As that of `routers`."""
+    addresses = routers.first(four), routers.first(six)
+    made = Neighbour(routers.forwarder(lab, name, *addresses), asn, *addresses)
+    made.announce(f"route {four} unreachable; route {six} unreachable; {more4} {more6}")
+    return made
+
+
+FarEnd = Callable[..., routers.Neighbour]
+far_ends = pytest.mark.parametrize(
+    "far_end", [pytest.param(routers.neighbour, id="bird"), pytest.param(neighbour, id="frr")]
+)
+"""A test with the one as its far end, and once more with the other."""
+
+# ---- the programs ------------------------------------------------------------------------------------------------
 
 
 def _seen(*argv: str) -> list[str]:
     """With the programs and libraries of the other root, and all else of the host."""
     root = debian_root(("frr",), "bookworm")
     return ["unshare", "--mount", "--propagation=private", "bash", "-c", SEE, str(root), *argv]
-
-
-def start(host: Host, bgpd: str) -> None:
-    """Zebra and bgpd, with files of their own. They end with the host."""
-    host.run(["bash", "-c", f"mkdir -p {RUN} && getent group frrvty >/dev/null || echo frrvty:x:998:root >>/etc/group"])
-    host.write("/etc/frr/vtysh.conf", "username root nopassword\n")
-    for name, text in (("zebra", "hostname x\n"), ("bgpd", bgpd)):
-        host.write(f"{RUN}/{name}.conf", text)
-        where = ["-f", f"{RUN}/{name}.conf", "-i", f"{RUN}/{name}.pid", "--vty_socket", RUN, "-z", f"{RUN}/zserv.api"]
-        host.start(_seen(f"/usr/lib/frr/{name}", *where, "-u", "root", "-g", "root", "--log", "stdout"))
 
 
 def asked(host: Host, question: str) -> Any:

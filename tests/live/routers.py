@@ -90,14 +90,14 @@ SESSION = """
 protocol bgp s{number} {{
     local {local} as {asn};
     neighbor {remote} as {remote_asn};
-    interface "{device}";
+    {device}
     connect delay time 1;
     error wait time 1, 2;
     {more}
-    ipv4 {{ import {learned4}; export {export}; extended next hop on; {hop} }};
-    ipv6 {{ import {learned6}; export {export}; {hop} }};
+    {channels}
 }}
 """
+CHANNEL = "ipv{family} {{ import {learned}; export {export}; {extended} {hop} }};"
 
 
 @dataclass
@@ -123,21 +123,34 @@ class Neighbour:
         export: str = "all",
         more: str = "",
         hop: str = "next hop self on;",
+        families: tuple[int, ...] = (4, 6),
     ) -> None:
+        """By no device in particular if `device` is empty."""
         self.sessions += 1
+        channels = [
+            CHANNEL.format(
+                family=family,
+                learned=self.learned[family == 6],
+                export=export,
+                extended="extended next hop on;" if family == 4 and ":" in remote else "",
+                hop=hop,
+            )
+            for family in families
+        ]
         self.config += SESSION.format(
             number=self.sessions,
             local=local,
             asn=self.asn,
             remote=remote,
             remote_asn=remote_asn,
-            device=device,
-            export=export,
-            learned4=self.learned[0],
-            learned6=self.learned[1],
+            device=f'interface "{device}";' if device else "",
             more=more,
-            hop=hop,
+            channels="\n    ".join(channels),
         )
+
+    def routes_nothing(self) -> None:
+        """What it learns is not for its own packets."""
+        self.config = re.sub(r"protocol kernel .*", "", self.config)
 
     def judge(self, roas4: str, roas6: str) -> None:
         """From now on it takes nothing that these ROAs do not allow."""
@@ -155,22 +168,44 @@ class Neighbour:
     def stop(self) -> None:
         birdc(self.host, "down")
 
+    def settled(self) -> None:
+        settled(self.host)
+
+    def path(self, prefix: str) -> str | None:
+        return path(self.host, prefix)
+
+    def attributes(self, prefix: str) -> dict[str, str]:
+        return attributes(self.host, prefix)
+
+    def known(self) -> set[str]:
+        """All prefixes that it has a route to."""
+        return set(re.findall(r"(?m)^(\S+/\d+) ", birdc(self.host, "show route")))
+
 
 def neighbour(lab: Lab, name: str, asn: int, four: str, six: str, more4: str = "", more6: str = "") -> Neighbour:
     """`four` and `six` are prefixes of its own; it holds the first address of each."""
-    host = lab.host(name)
-    addresses = [first(four), first(six)]
-    for address in addresses:
-        host.run(["ip", "address", "add", address, "dev", "lo"])
-    host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    addresses = first(four), first(six)
+    host = forwarder(lab, name, *addresses)
     config = NEIGHBOUR.format(
-        id=f"192.0.2.{asn % 250 + 1}",
+        id=router_id(asn),
         four=addresses[0],
         six=addresses[1],
         routes4=f"route {four} unreachable; {more4}",
         routes6=f"route {six} unreachable; {more6}",
     )
     return Neighbour(host, asn, addresses[0], addresses[1], config)
+
+
+def forwarder(lab: Lab, name: str, *addresses: str) -> Host:
+    host = lab.host(name)
+    for address in addresses:
+        host.run(["ip", "address", "add", address, "dev", "lo"])
+    host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+    return host
+
+
+def router_id(asn: int) -> str:
+    return f"192.0.2.{asn % 250 + 1}"
 
 
 def first(prefix: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
 from live.routers import THERE, birdc, protocols
 from live.test_bgp_operation import Pair
@@ -50,10 +51,11 @@ def void(_: object) -> None:
         pytest.param(lose_packets, "bfd = true", "bfd on;", id="bfd"),
     ],
 )
+@far_ends
 def test_an_external_session_is_back_within_15_s(
-    lab: Lab, tmp_path: Path, lose: Callable[[Host], Callable[[], None]], more: str, far: str
+    lab: Lab, tmp_path: Path, lose: Callable[[Host], Callable[[], None]], more: str, far: str, far_end: FarEnd
 ) -> None:
-    pair = Pair(lab, tmp_path, more, far=far)
+    pair = Pair(lab, tmp_path, more, far=far, far_end=far_end)
     pair.x.config += "protocol bfd b1 { }\n"
     pair.up()
     took = []

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from live.compiled import compiled, give_key, install
+from live.frr import FarEnd, far_ends
 from live.keys import private_key, public_key
-from live.routers import attributes, begin, birdc, faults, kernel_route, meet, neighbour, path, peer, reached, settled
+from live.routers import attributes, begin, birdc, faults, kernel_route, meet, peer, reached, settled
 from live.waiting import wait
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ FAR4, FAR6, NEAR4, NEAR6 = "172.20.8.0/24", "fd00:8::/48", "172.20.9.0/24", "fd0
     [(MESH, "ospf"), (REFLECTORS, "ospf"), (CONFEDERATION, "ospf"), (MESH, "babel")],
     ids=["mesh", "reflectors", "confederation", "babel"],
 )
-def test_a_per_peer_mesh_carries_ipv4_without_ipv4_addresses(lab: Lab, tmp_path: Path, form: str, igp: str) -> None:
+@far_ends
+def test_a_per_peer_mesh_carries_ipv4_without_ipv4_addresses(
+    lab: Lab, tmp_path: Path, form: str, igp: str, far_end: FarEnd
+) -> None:
     text = NETWORK.format(form=form, igp=igp)
     for id, name in enumerate(NAMES, 1):
         text += HOST.format(name=name, id=id, key=public_key(private_key(name)))
@@ -70,16 +74,18 @@ def test_a_per_peer_mesh_carries_ipv4_without_ipv4_addresses(lab: Lab, tmp_path:
     for id, host in enumerate((a, b, c), 1):
         give_key(host, "host", host.name)
         world.plug(host, "eth0", f"198.51.100.{id}/24")
-    far = neighbour(lab, "far", 4242420008, FAR4, FAR6)
-    near = neighbour(lab, "near", 4242420009, NEAR4, NEAR6)
+    far = far_end(lab, "far", 4242420008, FAR4, FAR6)
+    near = far_end(lab, "near", 4242420009, NEAR4, NEAR6)
     meet(lab, a, far)
     meet(lab, c, near)
     logs = begin(a, b, c)
     far.start()
     near.start()
-    settled(a, b, c, far.host, near.host)
+    settled(a, b, c)
+    for outside in (far, near):
+        outside.settled()
 
-    wait(lambda: path(near.host, FAR4) and path(far.host, NEAR4))
+    wait(lambda: near.path(FAR4) and far.path(NEAR4))
     assert attributes(c, FAR4)["next_hop"] == "fd42:1::1"
     for prefix in (FAR4, FAR6):
         wait(lambda prefix=prefix: kernel_route(c, prefix).get("dev") == "core-a")  # type: ignore[misc]

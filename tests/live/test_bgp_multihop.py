@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from live import frr
 from live.compiled import compiled, install
+from live.frr import FarEnd, far_ends
 from live.routers import (
-    SOCKET,
     attributes,
     begin,
     best,
-    birdc,
     faults,
+    forwarder,
     kernel_route,
     meet,
-    neighbour,
     path,
     peer,
     protocols,
@@ -61,37 +59,22 @@ local = "{local}"
 multihop = 2
 {more}
 """
+PROVIDER4, PROVIDER6 = "64.176.0.0/24", "2001:19f1::/48"
 CUSTOMER4, CUSTOMER6 = "45.64.0.0/22", "2a10:64::/32"
 DOWNSTREAM = f'prefixes = ["{CUSTOMER4}", "{CUSTOMER6}"]'
 PASSWORD = 'password = { file = "/etc/netc/keys/provider.password" }'
 
-SPEAKER = """
-log stderr all;
-router id 192.0.2.77;
-protocol device {{ scan time 1; }}
-protocol static {{ ipv4; {routes4} }}
-protocol static {{ ipv6; {routes6} }}
-"""
-SESSION = """
-protocol bgp s{version} {{
-    local {local} as {asn};
-    neighbor {remote} as 213000;
-    multihop 2;
-    {more}
-    connect delay time 1;
-    error wait time 1, 2;
-    ipv{version} {{ import all; export all; next hop self on; }};
-}}
-"""
 PATH = "bgp_path.prepend(15169); bgp_path.prepend(20473);"
 
 
 class Provider:
     """A gateway, and behind it the speaker that all customers have sessions with, and whatever it announces."""
 
-    def __init__(self, lab: Lab, a: Host, asn: int, addresses: dict[int, str], more: str, routes: dict[int, str]):
-        self.gateway, self.speaker = lab.host("gateway"), lab.host("speaker")
-        forward(self.gateway)
+    def __init__(self, lab: Lab, a: Host, asn: int, addresses: dict[int, str], routes: dict[int, str], far_end: FarEnd):
+        self.gateway = forwarder(lab, "gateway")
+        self.far = far_end(lab, "speaker", asn, PROVIDER4, PROVIDER6, routes[4], routes[6])
+        self.far.routes_nothing()
+        self.speaker = self.far.host
         near = ["203.0.113.10/24", "2001:db8:113::10/64"], ["203.0.113.1/24", "2001:db8:113::1/64"]
         lab.wire(a, "eth0", self.gateway, "a", a_addresses=near[0], b_addresses=near[1])
         far = ["10.9.0.2/24", "fd09::2/64"], ["10.9.0.1/24", "fd09::1/64"]
@@ -107,18 +90,13 @@ class Provider:
             self.gateway.run(["ip", "route", "add", net, "via", *(("10.9.0.2",) if "." in net else ("fd09::2",))])
         for address in (*addresses.values(), "8.8.8.8", "2600::1"):
             self.speaker.run(["ip", "address", "add", address, "dev", "lo"])
-        self.config = SPEAKER.format(routes4=routes[4], routes6=routes[6])
+        # FRR asks the kernel for the way to a next hop, and takes no default route for an answer.
+        for net, via in (("203.0.113.0/24", "10.9.0.1"), ("2001:db8:113::/64", "fd09::1")):
+            self.speaker.run(["ip", "route", "add", net, "via", via])
         for version, local in addresses.items():
             remote = near[0][0 if version == 4 else 1].partition("/")[0]
-            self.config += SESSION.format(version=version, local=local, asn=asn, remote=remote, more=more)
-
-    def start(self) -> None:
-        self.speaker.write("/run/netc/speaker.conf", self.config)
-        self.speaker.start(["bird", "-f", "-c", "/run/netc/speaker.conf", "-s", SOCKET, "-P", "/run/netc/bird.pid"])
-
-
-def forward(host: Host) -> None:
-    host.run(["bash", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"])
+            more = 'multihop 2; password "s3cret";'
+            self.far.session("", local, remote, 213000, more=more, families=(version,))
 
 
 def kernel(host: Host, prefix: str, table: str) -> str:
@@ -127,8 +105,11 @@ def kernel(host: Host, prefix: str, table: str) -> str:
     ).stdout
 
 
+@far_ends
 @pytest.mark.parametrize("table", ["own", "main"])
-def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Path, table: str) -> None:
+def test_a_provider_with_a_private_asn_behind_its_gateway(
+    lab: Lab, tmp_path: Path, table: str, far_end: FarEnd
+) -> None:
     """Vultr's form. Its speaker is known by the default route alone, and announces a prefix that contains itself."""
     text = NETWORK.format(form="", table=table)
     private = f"private_asns = 65534\n{PASSWORD}"
@@ -143,17 +124,18 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     routes = {
         4: f"route 8.8.8.0/24 unreachable {{ {PATH} bgp_path.prepend(65534); }};"
         f"route 9.9.9.0/24 unreachable {{ bgp_path.prepend(65533); {PATH} }};",
-        6: f"route 2600::/32 unreachable {{ {PATH} }};"
-        "route 2001:19f0::/32 unreachable { bgp_path.prepend(20473); };",
+        6: f"route 2600::/32 unreachable {{ {PATH} }};route 2001:19f0::/32 unreachable {{ bgp_path.prepend(20473); }};",
     }
     addresses = {4: "169.254.169.254", 6: "2001:19f0:ffff::1"}
-    provider = Provider(lab, a, 64515, addresses, 'password "s3cret";', routes)
-    customer = neighbour(lab, "customer", 64999, CUSTOMER4, CUSTOMER6)
+    provider = Provider(lab, a, 64515, addresses, routes, far_end)
+    customer = far_end(lab, "customer", 64999, CUSTOMER4, CUSTOMER6)
     meet(lab, a, customer, asn=213000)
     log = begin(a)["a"]
-    provider.start()
+    provider.far.start()
     customer.start()
-    settled(a, provider.speaker, customer.host)
+    settled(a)
+    for far in (provider.far, customer):
+        far.settled()
 
     number = "14000" if table == "own" else "main"
     nets = {
@@ -168,20 +150,20 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     for source, there in (("45.10.0.1", "8.8.8.8"), ("2a10:10::1", "2600::1")):
         wait(lambda source=source, there=there: reached(a, source, there))  # type: ignore[misc]
     # Private ASNs go no further, in neither direction.
-    wait(lambda: path(customer.host, "8.8.8.0/24") == "213000 20473 15169")
-    wait(lambda: path(customer.host, "2001:19f0::/32") == "213000 20473")
+    wait(lambda: customer.path("8.8.8.0/24") == "213000 20473 15169")
+    wait(lambda: customer.path("2001:19f0::/32") == "213000 20473")
     for net in (CUSTOMER4, CUSTOMER6):
-        wait(lambda net=net: path(provider.speaker, net) == "213000")  # type: ignore[misc]
+        wait(lambda net=net: provider.far.path(net) == "213000")  # type: ignore[misc]
     wait(lambda: reached(customer.host, customer.four, "8.8.8.8"))
     wait(lambda: reached(customer.host, customer.six, "2600::1"))
     # The kernel's routes go to no neighbour.
-    assert not path(customer.host, "0.0.0.0/0")
-    assert "203.0.113.0" not in birdc(customer.host, "show route")
+    assert not customer.path("0.0.0.0/0")
+    assert "203.0.113.0/24" not in customer.known()
 
     # Without a way to the next hop there is no route: packets follow shorter prefixes, and nobody gets it.
     a.run(["ip", "-6", "route", "del", "default"])
     wait(lambda: kernel(a, "2600::/32", number) == "")
-    wait(lambda: not path(customer.host, "2600::/32"))
+    wait(lambda: not customer.path("2600::/32"))
     assert "via 203.0.113.1" in kernel(a, "8.8.8.0/24", number)
     a.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:113::1"])
     wait(lambda: protocols(a)["peer_up6"] == "Established")
@@ -191,53 +173,6 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(lab: Lab, tmp_path: Pa
     provider.gateway.run(["ip", "address", "add", "203.0.113.2/24", "dev", "a"])
     a.run(["ip", "route", "replace", "default", "via", "203.0.113.2"])
     wait(lambda: "via 203.0.113.2" in kernel(a, "8.8.8.0/24", number))
-    assert faults(log.said()) == []
-
-
-BGPD = """
-hostname speaker
-router bgp 64515
- bgp router-id 192.0.2.77
- no bgp ebgp-requires-policy
- no bgp default ipv4-unicast
- no bgp network import-check
-"""
-NEIGHBOR = """
- neighbor {remote} remote-as 213000
- neighbor {remote} ebgp-multihop 2
- neighbor {remote} password s3cret
- neighbor {remote} update-source {local}
- address-family ipv{version} unicast
-  network {net}
-  neighbor {remote} activate
- exit-address-family
-"""
-
-
-def test_a_provider_that_runs_frr_behind_its_gateway(lab: Lab, tmp_path: Path) -> None:
-    text = NETWORK.format(form="", table="main")
-    addresses = {4: "169.254.169.254", 6: "2001:19f0:ffff::1"}
-    here = {4: "203.0.113.10", 6: "2001:db8:113::10"}
-    nets = {4: "8.8.8.0/24", 6: "2600::/32"}
-    config = BGPD
-    for version, address in addresses.items():
-        text += UP.format(version=version, asn=64515, address=address, local=here[version], more=PASSWORD)
-        config += NEIGHBOR.format(version=version, remote=here[version], local=address, net=nets[version])
-    a = install(lab, "a", compiled(text, tmp_path))
-    a.write("/etc/netc/keys/provider.password", "s3cret\n", 0o600)
-    provider = Provider(lab, a, 64515, addresses, "", dict.fromkeys(addresses, ""))
-    log = begin(a)["a"]
-    for net, via in (("203.0.113.0/24", "10.9.0.1"), ("2001:db8:113::/64", "fd09::1")):
-        provider.speaker.run(["ip", "route", "add", net, "via", via])
-    frr.start(provider.speaker, config)
-
-    wait(lambda: protocols(a) == {"peer_up4": "Established", "peer_up6": "Established"}, 60)
-    for version, via in ((4, "203.0.113.1"), (6, "2001:db8:113::1")):
-        wait(lambda net=nets[version], via=via: f"via {via} " in kernel(a, net, "main"))  # type: ignore[misc]
-    for family, net in (("ipv4", "45.10.0.0/23"), ("ipv6", "2a10:10::/32")):
-        wait(lambda f=family, n=net: frr.asked(provider.speaker, f"show bgp {f} unicast {n}").get("paths"))  # type: ignore[misc]
-    for source, there in (("45.10.0.1", "8.8.8.8"), ("2a10:10::1", "2600::1")):
-        wait(lambda source=source, there=there: reached(a, source, there))  # type: ignore[misc]
     assert faults(log.said()) == []
 
 
@@ -276,7 +211,8 @@ ends.c.address = ["10.127.0.3/31", "fe80::c/64"]
 """
 
 
-def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     """BuyVM's form, at one of three routers of ours: next hops of the provider are resolved by the host's routes, and
     next hops of our own routers by the IGP, never by the default route."""
     text = NETWORK.format(form=REFLECTED, table="main").replace(
@@ -296,15 +232,17 @@ def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_
         inside.plug(host, "in0", f"198.51.100.{number}/24")
     routes = {4: f"route 8.8.8.0/24 unreachable {{ {PATH} }};", 6: f"route 2600::/32 unreachable {{ {PATH} }};"}
     addresses = {4: "169.254.169.179", 6: "2605:6400:ffff::2"}
-    provider = Provider(lab, a, 53667, addresses, 'password "s3cret";', routes)
+    provider = Provider(lab, a, 53667, addresses, routes, far_end)
     provider.gateway.run(["ip", "address", "add", "203.0.113.3/24", "dev", "a"])
     a.run(["ip", "route", "add", "169.254.169.179/32", "via", "203.0.113.3"])
-    far = neighbour(lab, "far", 213077, "45.77.0.0/24", "2a10:77::/48")
+    far = far_end(lab, "far", 213077, "45.77.0.0/24", "2a10:77::/48")
     meet(lab, c, far, asn=213000)
     logs = begin(a, b, c)
-    provider.start()
+    provider.far.start()
     far.start()
-    settled(a, b, c, provider.speaker, far.host)
+    settled(a, b, c)
+    for outside in (provider.far, far):
+        outside.settled()
 
     wait(lambda: "via 203.0.113.3 " in kernel(a, "8.8.8.0/24", "main"))
     for host in (b, c):

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from live.compiled import compiled, install
+from live.frr import FarEnd, far_ends
 from live.routers import (
     HERE,
     NETWORK,
     THERE,
     attributes,
     begin,
-    best,
     birdc,
     faults,
     meet,
-    neighbour,
     path,
     peer,
     reached,
@@ -70,13 +69,13 @@ def two_networks(folder: Path, role: str) -> tuple[dict[str, Path], dict[str, Pa
 class Net:
     """west and up have sessions with a, and east with z. up is an upstream of a, by RFC 9234."""
 
-    def __init__(self, lab: Lab, folder: Path, role: str) -> None:
+    def __init__(self, lab: Lab, folder: Path, role: str, far_end: FarEnd) -> None:
         ours, theirs = two_networks(folder, role)
         self.a, self.z = install(lab, "a", ours), install(lab, "z", theirs)
         lab.wire(self.a, "mid0", self.z, "mid0", a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
-        self.west = neighbour(lab, "west", WEST, WEST4, WEST6)
-        self.east = neighbour(lab, "east", EAST, EAST4, EAST6)
-        self.up = neighbour(lab, "up", UP, UP4, UP6)
+        self.west = far_end(lab, "west", WEST, WEST4, WEST6)
+        self.east = far_end(lab, "east", EAST, EAST4, EAST6)
+        self.up = far_end(lab, "up", UP, UP4, UP6)
         more = f"local role {role};" if role else ""
         meet(lab, self.a, self.west, more=more)
         meet(lab, self.a, self.up, "ext1", more="local role provider;")
@@ -84,34 +83,38 @@ class Net:
         self.logs = begin(self.a, self.z)
         for far in (self.west, self.east, self.up):
             far.start()
-        settled(self.a, self.z, self.west.host, self.east.host, self.up.host)
+        settled(self.a, self.z)
+        for far in (self.west, self.east, self.up):
+            far.settled()
 
 
-def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path) -> None:
-    net = Net(lab, tmp_path, "")
+@far_ends
+def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
+    net = Net(lab, tmp_path, "", far_end)
     west, east, up = net.west, net.east, net.up
     for prefix in (WEST4, WEST6):
-        wait(lambda prefix=prefix: path(east.host, prefix) == f"{OTHER_ASN} 4242422547 {WEST}")  # type: ignore[misc]
-        wait(lambda prefix=prefix: path(up.host, prefix) == f"4242422547 {WEST}")  # type: ignore[misc]
+        wait(lambda prefix=prefix: east.path(prefix) == f"{OTHER_ASN} 4242422547 {WEST}")  # type: ignore[misc]
+        wait(lambda prefix=prefix: up.path(prefix) == f"4242422547 {WEST}")  # type: ignore[misc]
     for prefix in (EAST4, EAST6):
-        wait(lambda prefix=prefix: path(west.host, prefix) == f"4242422547 {OTHER_ASN} {EAST}")  # type: ignore[misc]
+        wait(lambda prefix=prefix: west.path(prefix) == f"4242422547 {OTHER_ASN} {EAST}")  # type: ignore[misc]
     for prefix in (UP4, UP6):
-        wait(lambda prefix=prefix: path(east.host, prefix) == f"{OTHER_ASN} 4242422547 {UP}")  # type: ignore[misc]
-    assert "172.20.17.0/27" in birdc(west.host, "show route")
+        wait(lambda prefix=prefix: east.path(prefix) == f"{OTHER_ASN} 4242422547 {UP}")  # type: ignore[misc]
+    assert "172.20.17.0/27" in west.known()
     for source, there in ((west.four, east.four), (west.six, east.six)):
         wait(lambda source=source, there=there: reached(west.host, source, there))  # type: ignore[misc]
 
     # No role, and so no mark of RFC 9234 that makes a third network drop the route.
     for host, name in ((net.a, "peer_other"), (net.z, "peer_us")):
         assert "Role" not in birdc(host, f"show protocols all {name}")
-    assert "otc" not in best(east.host, WEST4)
+    assert "otc" not in east.attributes(WEST4)
     assert attributes(net.a, EAST4)["large_community"] == "(4242422547, 1, 4)"
     assert faults("".join(log.said() for log in net.logs.values())) == []
 
 
-def test_peers_by_rfc_9234_lose_what_lies_beyond(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_peers_by_rfc_9234_lose_what_lies_beyond(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     """What the default of DN42 is for, and that the test above could fail."""
-    net = Net(lab, tmp_path, "peer")
+    net = Net(lab, tmp_path, "peer", far_end)
     wait(lambda: path(net.z, "172.20.16.0/27"))
-    assert not within(5, lambda: path(net.east.host, WEST4))
-    assert not path(net.west.host, EAST4)
+    assert not within(5, lambda: net.east.path(WEST4))
+    assert not net.west.path(EAST4)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled, install, script
+from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
 from live.routers import (
     NETWORK,
@@ -65,11 +66,13 @@ flaps = { ipv6 = "/etc/bird/flap6.conf" }
 class Pair:
     """One router of ours, and one of somebody else's."""
 
-    def __init__(self, lab: Lab, folder: Path, more: str = "", system: str = "", far: str = "") -> None:
+    def __init__(
+        self, lab: Lab, folder: Path, more: str = "", system: str = "", far: str = "", far_end: FarEnd = neighbour
+    ) -> None:
         self.folder = folder
         self.count = 0
         self.a = install(lab, "a", self.compiled(more, system))
-        self.x = neighbour(lab, "x", 4242420001, X4, "fd42:8::/48", "route 172.20.9.0/24 unreachable;")
+        self.x = far_end(lab, "x", 4242420001, X4, "fd42:8::/48", "route 172.20.9.0/24 unreachable;")
         meet(lab, self.a, self.x, more=far)
 
     def compiled(self, more: str = "", system: str = "", asn: int = 4242420001, host: str = "") -> dict[str, Path]:
@@ -85,7 +88,7 @@ class Pair:
             self.a.run(script(part, "up"))
         self.log = start_bird(self.a)
         self.x.start()
-        settled(self.x.host)
+        self.x.settled()
 
     def up(self) -> None:
         self.up_to_the_session()
@@ -99,8 +102,12 @@ def since(host: Host) -> int:
     return round(int(hours) * 3600 + int(minutes) * 60 + float(seconds))
 
 
-def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: Lab, tmp_path: Path) -> None:
-    pair = Pair(lab, tmp_path)
+@far_ends
+def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(
+    lab: Lab, tmp_path: Path, far_end: FarEnd
+) -> None:
+    """The neighbour is asked for its routes again (route refresh, RFC 2918)."""
+    pair = Pair(lab, tmp_path, far_end=far_end)
     pair.up()
     began = since(pair.a)
 
@@ -111,7 +118,7 @@ def test_a_policy_reload_keeps_sessions_and_an_invalid_one_changes_nothing(lab: 
 
     pair.a.lay(pair.compiled("local_pref = 77", host="bgp.drain = true")["a"])
     pair.a.run(script("bird", "reload"))
-    wait(lambda: "(65535,0)" in attributes(pair.x.host, "172.20.16.0/27").get("community", ""))
+    wait(lambda: "(65535,0)" in pair.x.attributes("172.20.16.0/27").get("community", ""))
     pair.change("local_pref = 77")
     pair.a.run(script("bird", "reload"))
     assert since(pair.a) == began
@@ -154,10 +161,11 @@ def test_down_leaves_nothing_of_a_router_and_a_killed_bird_starts_again(lab: Lab
     assert difference(before, pair.a.state()) == ""
 
 
-def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     mine = 'password = { file = "/etc/netc/keys/x.password" }\ngtsm = true\nbfd = true'
     far = 'password "lab-secret"; ttl security on; bfd on;'
-    pair = Pair(lab, tmp_path, mine, far=far)
+    pair = Pair(lab, tmp_path, mine, far=far, far_end=far_end)
     pair.x.config += "protocol bfd b1 { }\n"
     pair.a.write("/etc/netc/keys/x.password", "lab-secret\n", 0o600)
     pair.up()
@@ -263,7 +271,8 @@ def test_a_reload_waits_for_a_bird_that_stands_still(lab: Lab, tmp_path: Path) -
 def test_a_changed_filter_resets_the_session_of_a_neighbour_without_route_refresh(
     lab: Lab, tmp_path: Path, more: str, is_reset: bool
 ) -> None:
-    """With `import_table` it does not: BIRD has the routes as they came."""
+    """With `import_table` it does not: BIRD has the routes as they came. The far end is BIRD alone, as FRR has route
+    refresh always: without it, it says no capability at all, and has neither its ASN of 32 bits nor IPv6."""
     pair = Pair(lab, tmp_path, more, far="enable route refresh off;")
     pair.up()
     began = since(pair.a)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from live.compiled import compiled, give_key, install, script, up
+from live.frr import FarEnd, far_ends
 from live.keys import private_key, public_key
-from live.routers import begin, faults, kernel_route, neighbour, path, reached, settled
+from live.routers import begin, faults, kernel_route, reached, settled
 from live.waiting import wait
 
 if TYPE_CHECKING:
@@ -71,30 +72,28 @@ peer = {{ public_key = "{a}", endpoint = "198.51.100.1:20207", allowed_ips = ["0
 """
 
 
-def test_a_neighbour_at_the_far_end_of_a_point_to_point_tunnel(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_a_neighbour_at_the_far_end_of_a_point_to_point_tunnel(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     """Our own end has the loopback address, which is usual there."""
     keys = {name: public_key(private_key(name)) for name in "ax"}
     a = install(lab, "a", compiled(OURS.format(**keys), tmp_path))
     give_key(a, "x", "a")
-    x = neighbour(lab, "x", 4242420207, "172.22.120.0/27", "fd22:120::/48")
+    x = far_end(lab, "x", 4242420207, "172.22.120.0/27", "fd22:120::/48")
     x.host.lay(compiled(THEIRS.format(**keys), tmp_path / "theirs")["x"])
     give_key(x.host, "a", "x")
     lab.wire(a, "eth0", x.host, "eth0", a_addresses=["198.51.100.1/24"], b_addresses=["198.51.100.2/24"])
     log = begin(a)["a"]
     up(x.host)
     for family, far, near in ((4, "172.22.119.1", "172.20.16.1"), (6, "fd22:119::1", "fd42:1::1")):
-        x.config += (
-            f"protocol bgp s{family} {{ local {far} as 4242420207; neighbor {near} as 4242422547; direct;"
-            f" connect delay time 1; error wait time 1, 2;"
-            f" ipv{family} {{ import all; export all; next hop self on; }}; }}\n"
-        )
+        x.session("", far, near, 4242422547, more="direct;", families=(family,))
     x.start()
-    settled(a, x.host)
+    settled(a)
+    x.settled()
     for net, hop in (("172.22.120.0/27", "172.22.119.1"), ("fd22:120::/48", "fd22:119::1")):
         wait(lambda net=net: kernel_route(a, net).get("dev") == "wg-x")  # type: ignore[misc]
         assert kernel_route(a, net)["gateway"] == hop
     for net in ("172.20.16.0/27", "fd42:1::/48"):
-        wait(lambda net=net: path(x.host, net) == "4242422547")  # type: ignore[misc]
+        wait(lambda net=net: x.path(net) == "4242422547")  # type: ignore[misc]
     assert reached(a, "172.20.16.1", x.four)
     assert reached(a, "fd42:1::1", x.six)
     assert faults(log.said()) == []
