@@ -167,8 +167,7 @@ class Neighbour(routers.Neighbour):
 
     def _best(self, prefix: str) -> dict[str, Any]:
         """The route that it uses: FRR has no best route with a next hop that it does not reach."""
-        family = "ipv6" if ":" in prefix else "ipv4"
-        paths = asked(self.host, f"show bgp {family} unicast {prefix}").get("paths", [])
+        paths = asked(self.host, of(prefix)).get("paths", [])
         return next((one for one in paths if one.get("bestpath", {}).get("overall")), {})
 
     def path(self, prefix: str) -> str | None:
@@ -178,7 +177,8 @@ class Neighbour(routers.Neighbour):
     def attributes(self, prefix: str) -> dict[str, str]:
         """As BIRD prints them: its communities, and the mark of RFC 9234."""
         best = self._best(prefix)
-        said = {"otc": str(best["otc"])} if "otc" in best else {}
+        mark = re.search(r", otc (\d+)", told(self.host, of(prefix)))  # JSON has no such member
+        said = {"otc": mark[1]} if mark else {}
         return said | {
             name: " ".join(f"({NAMED.get(one, one).replace(':', ',')})" for one in best[key]["string"].split())
             for name, key in (("community", "community"), ("large_community", "largeCommunity"))
@@ -216,7 +216,15 @@ def _seen(*argv: str) -> list[str]:
     return ["unshare", "--mount", "--propagation=private", "bash", "-c", SEE, str(root), *argv]
 
 
+def of(prefix: str) -> str:
+    return f"show bgp {'ipv6' if ':' in prefix else 'ipv4'} unicast {prefix}"
+
+
+def told(host: Host, question: str) -> str:
+    """What bgpd says."""
+    return host.run(_seen("vtysh", "--vty_socket", RUN, "-d", "bgpd", "-c", question), check=False).stdout
+
+
 def asked(host: Host, question: str) -> Any:
-    """What bgpd says, in JSON."""
-    said = host.run(_seen("vtysh", "--vty_socket", RUN, "-d", "bgpd", "-c", f"{question} json"), check=False)
-    return json.loads(said.stdout or "{}")
+    """The same in JSON."""
+    return json.loads(told(host, f"{question} json") or "{}")
