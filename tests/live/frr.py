@@ -28,21 +28,31 @@ ROUTE = re.compile(r"\s*route (\S+) unreachable(?: \{(.*?)\})?;\s*")
 OPTIONS = {
     r"bfd on": r"bfd",
     r"direct": r"disable-connected-check",
+    r"graceful restart aware": r"coalesce-time 0",
     r"hold time (\d+)": r"timers 3 \1",
+    r"local role rs_server": r"local-role rs-server",
     r"local role (\w+)": r"local-role \1",
     r"ttl security on": r"ttl-security hops 1",
+    r"rs client": r"route-server-client",
     r"multihop (\d+)": r"ebgp-multihop \1",
     r'password "(.+)"': r"password \1",
 }
 """Of a session."""
 
+OF_ROUTER, OF_FAMILY = ("coalesce-time 0",), ("route-server-client",)
+"""Options that FRR has once for all neighbours, and once a family."""
+
 ATTRIBUTES = {
     r"bgp_path\.prepend\((\d+)\)": r"set as-path prepend \1",
-    r"bgp_community\.add\(\((\d+), (\d+)\)\)": r"set community \1:\2 additive",
+    r"bgp_community\.add\(\((\d+), (\d+)\)\)": r"set community \1:\2",
+    r"bgp_large_community\.add\(\((\d+), (\d+), (\d+)\)\)": r"set large-community \1:\2:\3",
     r"bgp_next_hop = ([0-9.]+)": r"set ip next-hop \1",
     r"bgp_next_hop = ([0-9a-f:]+)": r"set ipv6 next-hop global \1",
 }
 """Of a route."""
+
+PATHS = "add paths rx;"
+"""Of a family of a session. FRR does it unless it is told not to."""
 
 HOPS = "next hop self on;", "next hop keep on;"
 """FRR does both by itself: it keeps a next hop that the neighbour reaches on the same network, and is it otherwise."""
@@ -89,20 +99,31 @@ class Neighbour(routers.Neighbour):
     """What is said of each family: networks and sessions."""
     maps: list[str] = field(default_factory=list)
     bgpd: tuple[str, ...] = ()
+    daemons: list[Process] = field(default_factory=list)
 
     def announce(self, routes: str) -> None:
         if rest := ROUTE.sub("", routes):
             raise ValueError(f"FRR is not told this: {rest}")
         for net, said in ROUTE.findall(routes):
             # The last that BIRD puts in front is the first on the path.
-            lines = sorted(in_frr(said, ATTRIBUTES), key=lambda line: "as-path" in line)
-            path = " ".join(line.rpartition(" ")[2] for line in reversed(lines) if "as-path" in line)
-            lines = [line for line in lines if "as-path" not in line]
-            lines += [f"set as-path prepend {path}"] if path else []
-            by = f" route-map m{len(self.maps)}" if lines else ""
-            if lines:
-                self.maps.append("\n ".join([f"route-map m{len(self.maps)} permit 10", *lines]))
+            by = f" {self._map(said)}" if said.strip() else ""
             self.of[6 if ":" in net else 4].append(f"network {net}{by}")
+
+    def _map(self, said: str) -> str:
+        """A route map that does what is said of a route."""
+        name = f"route-map m{len(self.maps)}"
+        lines: dict[str, list[str]] = {}
+        for line in in_frr(said, ATTRIBUTES):
+            what, _, value = line.rpartition(" ")
+            lines.setdefault(what, []).append(value)
+        for what, values in lines.items():  # of two lines that set the same, FRR keeps one
+            if "as-path" in what:
+                values.reverse()  # the last that BIRD puts in front is the first on the path
+            elif "community" in what:
+                values.append("additive")
+        sets = [f"{what} {' '.join(values)}" for what, values in lines.items()]
+        self.maps.append("\n ".join([f"{name} permit 10", *sets]))
+        return name
 
     def session(
         self,
@@ -114,17 +135,32 @@ class Neighbour(routers.Neighbour):
         more: str = "",
         hop: str = HOPS[0],
         families: tuple[int, ...] = (4, 6),
+        channel: str = "",
     ) -> None:
-        if export != "all" or hop not in HOPS:
+        if channel not in ("", PATHS):
+            raise ValueError(f"FRR is not told this: {channel}")
+        filtered = re.fullmatch(r"filter \{(.*) accept; \}", export)
+        if not (filtered or export == "all") or hop not in HOPS:
             raise ValueError(f"FRR is not told this: {export} {hop}")
+        options = in_frr(more, OPTIONS)
+        of_family = ["activate", *(one for one in options if one in OF_FAMILY)]
+        if channel != PATHS:
+            of_family.append("disable-addpath-rx")
+        if filtered:
+            of_family.append(f"{self._map(filtered[1])} out")
         self.sessions += 1
-        said = [f"remote-as {remote_asn}", *in_frr(more, OPTIONS), "timers connect 1"]
+        said = [
+            f"remote-as {remote_asn}",
+            *(one for one in options if one not in OF_ROUTER + OF_FAMILY),
+            "timers connect 1",
+        ]
         said.append(f"interface {device}" if remote.startswith("fe80:") else f"update-source {local}")
         if ":" in remote and 4 in families:
             said.append("capability extended-nexthop")
+        self.lines += [one for one in options if one in OF_ROUTER]
         self.lines += [f"neighbor {remote} {one}" for one in said]
         for family in families:
-            self.of[family].append(f"neighbor {remote} activate")
+            self.of[family] += [f"neighbor {remote} {one}" for one in of_family]
 
     def routes_nothing(self) -> None:
         self.bgpd = ("--no_kernel",)
@@ -150,11 +186,12 @@ class Neighbour(routers.Neighbour):
         self.host.write(f"{RUN}/{name}.conf", text)
         files = ["-f", f"{RUN}/{name}.conf", "-i", f"{RUN}/{name}.pid", "--vty_socket", RUN, "-z", f"{RUN}/zserv.api"]
         argv = [f"/usr/lib/frr/{name}", *files, "-u", "root", "-g", "root", "--log", "stdout", *more]
-        return self.host.start(_seen(*argv))
+        self.daemons.append(self.host.start(_seen(*argv)))
+        return self.daemons[-1]
 
     def stop(self) -> None:
-        assert self.process is not None
-        self.process.stop()
+        while self.daemons:
+            self.daemons.pop().stop()
 
     def settled(self) -> None:
         wait(self._is_settled)
@@ -185,9 +222,18 @@ class Neighbour(routers.Neighbour):
             if key in best
         }
 
-    def known(self) -> set[str]:
+    def paths(self, prefix: str) -> list[str]:
+        found = [one["aspath"]["string"] for one in asked(self.host, of(prefix)).get("paths", [])]
+        return [path for path in found if path != "Local"]
+
+    def heard(self) -> set[str]:
         said = [asked(self.host, f"show bgp {family} unicast") for family in ("ipv4", "ipv6")]
-        return {net for one in said for net in one.get("routes", {})}
+        nets = {net: paths for one in said for net, paths in one.get("routes", {}).items()}
+        return {net for net, paths in nets.items() if any(path["peerId"] != "(unspec)" for path in paths)}
+
+    def withdraw(self, prefix: str) -> None:
+        family = f"address-family ipv{6 if ':' in prefix else 4} unicast"
+        told(self.host, "configure", f"router bgp {self.asn}", family, f"no network {prefix}")
 
 
 GROUP = "frrvty:x:998:root"
@@ -220,9 +266,10 @@ def of(prefix: str) -> str:
     return f"show bgp {'ipv6' if ':' in prefix else 'ipv4'} unicast {prefix}"
 
 
-def told(host: Host, question: str) -> str:
-    """What bgpd says."""
-    return host.run(_seen("vtysh", "--vty_socket", RUN, "-d", "bgpd", "-c", question), check=False).stdout
+def told(host: Host, *commands: str) -> str:
+    """What bgpd says to them."""
+    said = (word for command in commands for word in ("-c", command))
+    return host.run(_seen("vtysh", "--vty_socket", RUN, "-d", "bgpd", *said), check=False).stdout
 
 
 def asked(host: Host, question: str) -> Any:

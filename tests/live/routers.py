@@ -124,8 +124,9 @@ class Neighbour:
         more: str = "",
         hop: str = "next hop self on;",
         families: tuple[int, ...] = (4, 6),
+        channel: str = "",
     ) -> None:
-        """By no device in particular if `device` is empty."""
+        """By no device in particular if `device` is empty; `channel` is said of each family."""
         self.sessions += 1
         channels = [
             CHANNEL.format(
@@ -133,7 +134,7 @@ class Neighbour:
                 learned=self.learned[family == 6],
                 export=export,
                 extended="extended next hop on;" if family == 4 and ":" in remote else "",
-                hop=hop,
+                hop=f"{hop} {channel}",
             )
             for family in families
         ]
@@ -177,9 +178,19 @@ class Neighbour:
     def attributes(self, prefix: str) -> dict[str, str]:
         return attributes(self.host, prefix)
 
-    def known(self) -> set[str]:
-        """All prefixes that it has a route to."""
-        return set(re.findall(r"(?m)^(\S+/\d+) ", birdc(self.host, "show route")))
+    def paths(self, prefix: str) -> list[str]:
+        """Of all its routes to the prefix, those of others."""
+        said = birdc(self.host, f"show route all for {prefix}")
+        return [path.strip() for path in re.findall(r"(?:BGP\.as_path|bgp_path):(.*)", said)]
+
+    def heard(self) -> set[str]:
+        """All prefixes that others told it of."""
+        return set(re.findall(r"(?m)^(\S+/\d+) .*\[s\d+ ", birdc(self.host, "show route")))
+
+    def withdraw(self, prefix: str) -> None:
+        self.config = self.config.replace(f"route {prefix} unreachable;", "")
+        self.host.write("/run/netc/neighbour.conf", self.config)
+        birdc(self.host, "configure")
 
 
 def neighbour(lab: Lab, name: str, asn: int, four: str, six: str, more4: str = "", more6: str = "") -> Neighbour:

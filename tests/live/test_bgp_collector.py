@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
 
 from live.compiled import compiled, install, parts, script
+from live.frr import FarEnd, far_ends
 from live.lab import Lab
-from live.routers import Neighbour, birdc, faults, neighbour, path, settled, start_bird
+from live.routers import Neighbour, faults, path, start_bird
 from live.waiting import wait
 
 pytestmark = pytest.mark.live
@@ -56,12 +56,8 @@ bgp = {{}}
 ROLES = {"x": "peer", "y": "peer", "new": "collector", "old": "collector"}
 
 
-def path_count(far: Neighbour) -> int:
-    said = birdc(far.host, f"show route for {SHARED} all")
-    return len(re.findall(r"BGP\.as_path|bgp_path:", said))
-
-
-def test_a_collector_gets_all_paths_or_the_best_one(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_a_collector_gets_all_paths_or_the_best_one(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     peers = {
         name: PEER.format(name=name, asn=4242420001 + n, role=role) for n, (name, role) in enumerate(ROLES.items())
     }
@@ -70,21 +66,20 @@ def test_a_collector_gets_all_paths_or_the_best_one(lab: Lab, tmp_path: Path) ->
     far: dict[str, Neighbour] = {}
     for n, (name, role) in enumerate(ROLES.items()):
         same = f"route {SHARED} unreachable;" if role == "peer" else ""
-        one = far[name] = neighbour(lab, name, 4242420001 + n, f"172.20.{n + 20}.0/24", f"fd42:{n + 20}::/48", same)
+        one = far[name] = far_end(lab, name, 4242420001 + n, f"172.20.{n + 20}.0/24", f"fd42:{n + 20}::/48", same)
         lab.wire(a, name, one.host, "e0", a_addresses=["fe80::a/64"], b_addresses=["fe80::1/64"])
-        one.session("e0", "fe80::1", "fe80::a", ASN)
-        if name == "new":
-            one.config = one.config.replace("extended next hop on;", "extended next hop on; add paths rx;")
+        one.session("e0", "fe80::1", "fe80::a", ASN, channel="add paths rx;" if name == "new" else "")
     for part in parts(a):
         if not part.startswith(("bird", "mesh")):
             a.run(script(part, "up"))
     log = start_bird(a)
     for one in far.values():
         one.start()
-    settled(*(one.host for one in far.values()))
+    for one in far.values():
+        one.settled()
 
-    wait(lambda: path_count(far["new"]) == 2)
-    wait(lambda: path_count(far["old"]) == 1)
-    assert path(far["x"].host, "172.20.21.0/24") is None, "what one peer says is not told to another"
+    wait(lambda: len(far["new"].paths(SHARED)) == 2)
+    wait(lambda: len(far["old"].paths(SHARED)) == 1)
+    assert far["x"].path("172.20.21.0/24") is None, "what one peer says is not told to another"
     assert path(a, "172.20.22.0/24") is None
     assert faults(log.said()) == []

@@ -158,7 +158,7 @@ def test_a_provider_with_a_private_asn_behind_its_gateway(
     wait(lambda: reached(customer.host, customer.six, "2600::1"))
     # The kernel's routes go to no neighbour.
     assert not customer.path("0.0.0.0/0")
-    assert "203.0.113.0/24" not in customer.known()
+    assert "203.0.113.0/24" not in customer.heard()
 
     # Without a way to the next hop there is no route: packets follow shorter prefixes, and nobody gets it.
     a.run(["ip", "-6", "route", "del", "default"])

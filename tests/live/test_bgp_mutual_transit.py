@@ -99,7 +99,7 @@ def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path, 
         wait(lambda prefix=prefix: west.path(prefix) == f"4242422547 {OTHER_ASN} {EAST}")  # type: ignore[misc]
     for prefix in (UP4, UP6):
         wait(lambda prefix=prefix: east.path(prefix) == f"{OTHER_ASN} 4242422547 {UP}")  # type: ignore[misc]
-    assert "172.20.17.0/27" in west.known()
+    assert "172.20.17.0/27" in west.heard()
     for source, there in ((west.four, east.four), (west.six, east.six)):
         wait(lambda source=source, there=there: reached(west.host, source, there))  # type: ignore[misc]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from live.compiled import compiled, install
+from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
 from live.routers import (
     ASN,
@@ -19,7 +20,6 @@ from live.routers import (
     leaves_by,
     link,
     meet,
-    neighbour,
     path,
     peer,
     protocols,
@@ -100,7 +100,10 @@ def learned(host: Host, session: str) -> set[str]:
     return set(re.findall(rf"(?m)^(\S+/\d+) .*\[{session} ", birdc(host, f"show route protocol '{session}'")))
 
 
-def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(
+    lab: Lab, tmp_path: Path, far_end: FarEnd
+) -> None:
     """A transit, one that hides who it is, and an exchange with a route server and another member."""
     text = INTERNET + two("45.10.0.", "2a10:10::") + peer("a", "transit", 213001, "upstream")
     text += peer("a", "liar", 213002, "upstream", device="ext1")
@@ -109,10 +112,10 @@ def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, 
     a.write("/etc/bird/roa4.conf", ROA4)
     b.write("/etc/bird/roa4.conf", ROA4)
     lab.wire(a, "eth0", b, "eth0", a_addresses=["198.51.100.1/24"], b_addresses=["198.51.100.2/24"])
-    transit = neighbour(lab, "transit", 213001, "45.20.0.0/24", "2a10:20::/48", TOLD4, TOLD6)
-    liar = neighbour(lab, "liar", 213002, "45.27.0.0/24", "2a10:27::/48")
-    by_member = "via 45.99.0.30 { bgp_path.prepend(213030); };"
-    server = neighbour(lab, "server", 213003, "45.31.0.0/24", "2a10:31::/48", f"route 45.30.0.0/24 {by_member}")
+    transit = far_end(lab, "transit", 213001, "45.20.0.0/24", "2a10:20::/48", TOLD4, TOLD6)
+    liar = far_end(lab, "liar", 213002, "45.27.0.0/24", "2a10:27::/48")
+    by_member = "unreachable { bgp_next_hop = 45.99.0.30; bgp_path.prepend(213030); };"
+    server = far_end(lab, "server", 213003, "45.31.0.0/24", "2a10:31::/48", f"route 45.30.0.0/24 {by_member}")
     meet(lab, a, transit, asn=213000, more="local role provider;")
     meet(lab, a, liar, "ext1", asn=213000, more="rs client;")
     ixp, member = lab.switch("ixp"), lab.host("member")
@@ -120,11 +123,14 @@ def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, 
         ixp.plug(host, name, f"45.99.0.{last}/24")
     member.run(["ip", "address", "add", "45.30.0.1/24", "dev", "lo"])
     member.run(["ip", "route", "add", "45.10.0.0/23", "via", "45.99.0.10"])
-    server.session("ext0", "45.99.0.1", "45.99.0.10", 213000, more="rs client; local role rs_server;", hop="")
+    of_server = "rs client; local role rs_server;"
+    server.session("", "45.99.0.1", "45.99.0.10", 213000, more=of_server, hop="next hop keep on;", families=(4,))
     logs = begin(a, b)
     for far in (transit, liar, server):
         far.start()
-    settled(a, b, *(far.host for far in (transit, liar, server)))
+    settled(a, b)
+    for far in (transit, liar, server):
+        far.settled()
 
     wait(lambda: len(learned(a, "peer_transit")) >= 4)
     assert learned(a, "peer_transit") == {"45.20.0.0/24", "45.23.0.0/24", "45.26.0.0/24", "2a10:20::/48"}
@@ -137,10 +143,10 @@ def test_profile_internet_exports_own_prefixes_and_imports_valid_ones(lab: Lab, 
     assert kernel_route(a, "45.30.0.0/24")["gateway"] == "45.99.0.30"
     for host, source in ((a, "45.10.0.1"), (b, "45.10.0.2")):
         wait(lambda host=host, source=source: reached(host, source, "45.30.0.1"))  # type: ignore[misc]
-    wait(lambda: path(server.host, "45.10.0.0/23") == "213000")
-    wait(lambda: path(transit.host, "2a10:10::/32") == "213000")
+    wait(lambda: server.path("45.10.0.0/23") == "213000")
+    wait(lambda: transit.path("2a10:10::/32") == "213000")
     for far in (transit, liar, server):
-        assert learned(far.host, "s1") <= {"45.10.0.0/23", "2a10:10::/32"}
+        assert far.heard() <= {"45.10.0.0/23", "2a10:10::/32"}
 
     # Inside all of it is known, by the router that has it.
     wait(lambda: leaves_by(b, "45.20.0.0/24") == leaves_by(b, "2a10:20::/48") == "vx-a")
@@ -160,7 +166,8 @@ refuse = ["10.66.0.0/16", "fd66::/32"]
 """
 
 
-def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     """Of every private range, in any length; and no more of it than was agreed."""
     text = PRIVATE + two("10.10.0.", "fd42:1::") + peer("a", "x", 64601, "peer")
     text += peer("a", "y", 64602, "peer", "limit.ipv4 = 3", device="ext1")
@@ -168,15 +175,16 @@ def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_
     four = "172.16.9.0/30 192.168.7.0/24 10.66.1.0/24 45.20.0.0/24 0.0.0.0/0 10.10.3.0/24 10.0.0.0/7"
     six = "fd00:9:1::/64 fd66:0:1::/48 2a10:20::/48 ::/0 fd42:1:0:1::/64"
     routes = [" ".join(f"route {net} unreachable;" for net in nets.split()) for nets in (four, six)]
-    x = neighbour(lab, "x", 64601, "10.20.0.0/16", "fd00:8::/48", *routes)
+    x = far_end(lab, "x", 64601, "10.20.0.0/16", "fd00:8::/48", *routes)
     many = "".join(f"route 10.30.{n}.0/24 unreachable;" for n in range(1, 6))
-    y = neighbour(lab, "y", 64602, "10.30.0.0/24", "fd00:30::/48", many)
+    y = far_end(lab, "y", 64602, "10.30.0.0/24", "fd00:30::/48", many)
     meet(lab, a, x, asn=64600)
     meet(lab, a, y, "ext1", asn=64600)
     logs = begin(a)
     for far in (x, y):
         far.start()
-    settled(x.host, y.host)
+    for far in (x, y):
+        far.settled()
 
     taken = {"10.20.0.0/16", "172.16.9.0/30", "192.168.7.0/24", "fd00:8::/48", "fd00:9:1::/64"}
     wait(lambda: learned(a, "peer_x") >= taken)
@@ -185,19 +193,20 @@ def test_profile_private_imports_private_prefixes_up_to_the_limit(lab: Lab, tmp_
     assert len([net for net in learned(a, "peer_y") if ":" not in net]) == 3
     assert "limit (3), action: block" in logs["a"].said()
     assert protocols(a)["peer_y"] == "Established"
-    wait(lambda: path(x.host, "10.10.0.0/16") == path(x.host, "fd42:1::/48") == "64600")
+    wait(lambda: x.path("10.10.0.0/16") == x.path("fd42:1::/48") == "64600")
 
 
 FAKE = 'internal = "fake-confederation"\nmembers.base = 4225470000\nover = "ab"\n'
 X4, X6 = "172.20.8.0/24", "fd42:8::/48"
 
 
-def said_of(host: Host, prefix: str) -> list[str]:
-    """DN42's communities (64511) on its best route, in order."""
-    return sorted(re.findall(r"\(64511,(\d+)\)", attributes(host, prefix).get("community", "")), key=int)
+def of_dn42(said: dict[str, str]) -> list[str]:
+    """Its communities (64511) among attributes, in order."""
+    return sorted(re.findall(r"\(64511,(\d+)\)", said.get("community", "")), key=int)
 
 
-def test_dn42_communities_keep_the_worst_link_of_a_path(lab: Lab, tmp_path: Path) -> None:
+@far_ends
+def test_dn42_communities_keep_the_worst_link_of_a_path(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
     """From x by a and b to e, each link with measures of its own; and who we are goes with what is ours."""
     own = f'prefixes = ["{X4}", "{X6}"]'
     text = (
@@ -212,22 +221,24 @@ def test_dn42_communities_keep_the_worst_link_of_a_path(lab: Lab, tmp_path: Path
     trees = compiled(text, tmp_path)
     a, b = (install(lab, name, trees) for name in "ab")
     lab.wire(a, "eth0", b, "eth0", a_addresses=["198.51.100.1/24"], b_addresses=["198.51.100.2/24"])
-    x = neighbour(lab, "x", 4242420001, X4, X6)
-    e = neighbour(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
+    x = far_end(lab, "x", 4242420001, X4, X6)
+    e = far_end(lab, "e", 4242420002, "172.20.9.0/24", "fd42:9::/48")
     measured = "".join(f"bgp_community.add((64511, {number})); " for number in (2, 23, 33, 41, 1276))
     meet(lab, a, x, export=f"filter {{ {measured} accept; }}")
     meet(lab, b, e)
     begin(a, b)
     for far in (x, e):
         far.start()
-    settled(a, b, x.host, e.host)
+    settled(a, b)
+    for far in (x, e):
+        far.settled()
 
     for prefix in (X4, X6):
-        wait(lambda prefix=prefix: path(e.host, prefix))  # type: ignore[misc]
-        assert said_of(b, prefix) == ["3", "23", "33", "41", "1276"]
-        assert said_of(e.host, prefix) == ["5", "23", "32", "41", "1276"]
+        wait(lambda prefix=prefix: e.path(prefix))  # type: ignore[misc]
+        assert of_dn42(attributes(b, prefix)) == ["3", "23", "33", "41", "1276"]
+        assert of_dn42(e.attributes(prefix)) == ["5", "23", "32", "41", "1276"]
     for prefix in ("172.20.16.0/27", "fd42:1::/48"):
-        assert said_of(x.host, prefix) == ["3", "24", "34", "52", "1344"]
-        assert said_of(e.host, prefix) == ["5", "25", "32", "44", "1840"]
-    wait(lambda: path(x.host, "172.20.9.0/24") == f"{ASN} {e.asn}")
-    assert said_of(x.host, "172.20.9.0/24") == ["5", "24", "32"]
+        assert of_dn42(x.attributes(prefix)) == ["3", "24", "34", "52", "1344"]
+        assert of_dn42(e.attributes(prefix)) == ["5", "25", "32", "44", "1840"]
+    wait(lambda: x.path("172.20.9.0/24") == f"{ASN} {e.asn}")
+    assert of_dn42(x.attributes("172.20.9.0/24")) == ["5", "24", "32"]
