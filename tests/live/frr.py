@@ -89,6 +89,20 @@ def in_frr(said: str, words: dict[str, str]) -> list[str]:
     return lines
 
 
+def sets_of(said: str) -> list[str]:
+    """Those lines of a route map."""
+    lines: dict[str, list[str]] = {}
+    for line in in_frr(said, ATTRIBUTES):
+        what, _, value = line.rpartition(" ")
+        lines.setdefault(what, []).append(value)
+    for what, values in lines.items():  # of two lines that set the same, FRR keeps one
+        if "as-path" in what:
+            values.reverse()  # the last that BIRD puts in front is the first on the path
+        elif "community" in what:
+            values.append("additive")
+    return [f"{what} {' '.join(values)}" for what, values in lines.items()]
+
+
 @dataclass
 class Neighbour(routers.Neighbour):
     """That of `routers`, which FRR is."""
@@ -105,25 +119,17 @@ class Neighbour(routers.Neighbour):
         if rest := ROUTE.sub("", routes):
             raise ValueError(f"FRR is not told this: {rest}")
         for net, said in ROUTE.findall(routes):
-            # The last that BIRD puts in front is the first on the path.
-            by = f" {self._map(said)}" if said.strip() else ""
-            self.of[6 if ":" in net else 4].append(f"network {net}{by}")
+            family = 6 if ":" in net else 4
+            self.of[family].append(f"network {net}")
+            if sets := sets_of(said):
+                name = f"only{len(self.maps)}"
+                ip = "ipv6" if family == 6 else "ip"
+                self.maps.append(f"{ip} prefix-list {name} permit {net}")
+                self._say(family, [f"match {ip} address prefix-list {name}", *sets])
 
-    def _map(self, said: str) -> str:
-        """A route map that does what is said of a route."""
-        name = f"route-map m{len(self.maps)}"
-        lines: dict[str, list[str]] = {}
-        for line in in_frr(said, ATTRIBUTES):
-            what, _, value = line.rpartition(" ")
-            lines.setdefault(what, []).append(value)
-        for what, values in lines.items():  # of two lines that set the same, FRR keeps one
-            if "as-path" in what:
-                values.reverse()  # the last that BIRD puts in front is the first on the path
-            elif "community" in what:
-                values.append("additive")
-        sets = [f"{what} {' '.join(values)}" for what, values in lines.items()]
-        self.maps.append("\n ".join([f"{name} permit 10", *sets]))
-        return name
+    def _say(self, family: int, lines: list[str]) -> None:
+        """How routes are announced: by the first of these that matches."""
+        self.maps.append("\n ".join([f"route-map out{family} permit {len(self.maps) + 1}", *lines]))
 
     def session(
         self,
@@ -146,8 +152,8 @@ class Neighbour(routers.Neighbour):
         of_family = ["activate", *(one for one in options if one in OF_FAMILY)]
         if channel != PATHS:
             of_family.append("disable-addpath-rx")
-        if filtered:
-            of_family.append(f"{self._map(filtered[1])} out")
+        for family in families:
+            self._say(family, sets_of(filtered[1]) if filtered else [])
         self.sessions += 1
         said = [
             f"remote-as {remote_asn}",
@@ -160,7 +166,7 @@ class Neighbour(routers.Neighbour):
         self.lines += [one for one in options if one in OF_ROUTER]
         self.lines += [f"neighbor {remote} {one}" for one in said]
         for family in families:
-            self.of[family] += [f"neighbor {remote} {one}" for one in of_family]
+            self.of[family] += [f"neighbor {remote} {one}" for one in (*of_family, f"route-map out{family} out")]
 
     def routes_nothing(self) -> None:
         self.bgpd = ("--no_kernel",)
@@ -212,10 +218,11 @@ class Neighbour(routers.Neighbour):
         return str(best["aspath"]["string"]).replace("Local", "") if best else None
 
     def attributes(self, prefix: str) -> dict[str, str]:
-        """As BIRD prints them: its communities, and the mark of RFC 9234."""
+        """As BIRD prints them: its communities, MED, and the mark of RFC 9234."""
         best = self._best(prefix)
         mark = re.search(r", otc (\d+)", told(self.host, of(prefix)))  # JSON has no such member
         said = {"otc": mark[1]} if mark else {}
+        said |= {"med": str(best["metric"])} if "metric" in best else {}
         return said | {
             name: " ".join(f"({NAMED.get(one, one).replace(':', ',')})" for one in best[key]["string"].split())
             for name, key in (("community", "community"), ("large_community", "largeCommunity"))

@@ -180,12 +180,17 @@ class Neighbour:
 
     def paths(self, prefix: str) -> list[str]:
         """Of all its routes to the prefix, those of others."""
-        said = birdc(self.host, f"show route all for {prefix}")
+        said = birdc(self.host, f"show route {prefix} all")
         return [path.strip() for path in re.findall(r"(?:BGP\.as_path|bgp_path):(.*)", said)]
 
     def heard(self) -> set[str]:
         """All prefixes that others told it of."""
         return set(re.findall(r"(?m)^(\S+/\d+) .*\[s\d+ ", birdc(self.host, "show route")))
+
+    def announce(self, routes: str) -> None:
+        """From the start. Those of one family."""
+        family = 6 if ":" in routes else 4
+        self.config += f"protocol static {{ ipv{family}; {routes} }}\n"
 
     def withdraw(self, prefix: str) -> None:
         self.config = self.config.replace(f"route {prefix} unreachable;", "")

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from live.compiled import script
+from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
-from live.routers import birdc, path, protocols, settled, start_bird
+from live.routers import birdc, path, protocols, start_bird
 from live.test_bgp_operation import X4, Pair, since
 from live.waiting import wait
 
@@ -35,14 +36,15 @@ def met(pair: Pair) -> None:
         pair.a.run(script(part, "up"))
     start_bird(pair.a)
     pair.x.start()
-    settled(pair.x.host)
+    pair.x.settled()
 
 
-def test_a_receive_limit_counts_rejected_routes_and_blocks_the_excess(lab: Lab, tmp_path: Path) -> None:
-    pair = Pair(lab, tmp_path, "limit = { ipv4 = 5 }")
-    pair.x.config = pair.x.config.replace(
-        "route 172.20.9.0/24 unreachable;", f"route 172.20.9.0/24 unreachable; {REFUSED}"
-    )
+@far_ends
+def test_a_receive_limit_counts_rejected_routes_and_blocks_the_excess(
+    lab: Lab, tmp_path: Path, far_end: FarEnd
+) -> None:
+    pair = Pair(lab, tmp_path, "limit = { ipv4 = 5 }", far_end=far_end)
+    pair.x.announce(REFUSED)
     met(pair)
     wait(lambda: kept(pair.a) == 5)
     assert kept(pair.a) == 5

@@ -182,8 +182,9 @@ def test_password_and_gtsm_are_required_at_both_ends(lab: Lab, tmp_path: Path, f
     assert "did not come back: peer_x" in said.stderr
 
 
-def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, tmp_path: Path) -> None:
-    pair = Pair(lab, tmp_path, system=ROAS)
+@far_ends
+def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, tmp_path: Path, far_end: FarEnd) -> None:
+    pair = Pair(lab, tmp_path, system=ROAS, far_end=far_end)
     allowed = f"route {X4} max 24 as 4242420001;\nroute 172.20.9.0/24 max 24 as 4242420002;\n"
     pair.a.write("/etc/bird/roa4.conf", allowed)
     allowed = "route fd42:8::/48 max 48 as 4242420001;\nroute fd42:1::/48 max 48 as 4242422547;\n"
@@ -193,7 +194,7 @@ def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, t
 
     assert path(pair.a, "172.20.9.0/24") is None
     wait(lambda: path(pair.a, "fd42:8::/48"))
-    wait(lambda: path(pair.x.host, "fd42:1::/48") == "4242422547")
+    wait(lambda: pair.x.path("fd42:1::/48") == "4242422547")
     began = since(pair.a)
     pair.a.write("/etc/bird/flap6.conf", "route fd42:8::/48 max 48 as 0;\n")
     pair.a.write("/etc/bird/roa4.conf", "route 172.20.9.0/24 max 24 as 4242420001;\n")
