@@ -84,7 +84,8 @@ def _unknown(host: HostName, sessions: Sessions, network: Network) -> Iterator[D
     for peer, where in sessions:
         lan = (peer.interface, peer.address.version)
         is_routed = any(peer.address in span for span, _, _ in WORLD[bgp.profile])
-        if not peer.interface or peer.multihop or role_of(peer, bgp) not in EXCHANGING or not is_routed or lan in told:
+        is_said = peer.multihop or (peer.local and peer.local.size > 1)  # even if wrongly, which NC2202 reports
+        if not peer.interface or is_said or role_of(peer, bgp) not in EXCHANGING or not is_routed or lan in told:
             continue
         if not any(peer.address in net for net in refused):
             told.add(lan)
