@@ -30,7 +30,7 @@ LEADS_ON = {
 }
 """What may be told next: a hint begins a table that still lacks something, or corrects the first of two mistakes."""
 
-PROSE = 585
+PROSE = 601
 """Hints of the cases that are prose."""
 
 
@@ -404,7 +404,69 @@ hosts = "a"
 check = { command = "/bin/true" }
 """
 
+MESH = (DIAGNOSTICS / "NC2103-ipv4-over-a-mesh.toml").read_text()
+TO_SIX = "add an IPv6 prefix to `bgp.prefixes`, and an IPv6 `loopback` to each router"
+SIX = {
+    "bgp.prefixes": ["45.10.0.0/24", "2a10:10::/48"],
+    **{f"hosts.{h}.loopback": [f"45.10.0.{i}/32", f"2a10:10::{i}/128"] for i, h in enumerate("abc", 1)},
+}
+TARGETS = {f"hosts.{host}.target": "debian-13" for host in "abc"}
+TO_BABEL = '`extended_next_hop = true` in [igp] and `target = "debian-13"` for each router that runs it'
+OSPF_TO_BABEL = f'{TO_SIX}, or write `kind = "babel"` and {TO_BABEL}'
+REFLECTORS = MESH.replace('"internet"\n', '"internet"\ninternal = "reflectors"\nreflectors = "a"\n')
+MEMBERS = 'internal = "confederation"\nnext_hop = "recursive"\nmembers.base = 4225470000\n'
+CONFEDERATION = MESH.replace('"internet"\n', f'"internet"\n{MEMBERS}')
+NO_IGP = (DIAGNOSTICS / "NC2003-reflectors-over.toml").read_text()
+DOWNSTREAM = """
+version = 1
+network.name = "x"
+[bgp]
+asn = 64500
+prefixes = "45.10.0.0/24"
+profile = "internet"
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+loopback = "45.10.0.1/32"
+firewall = {}
+[hosts.a.bgp.peers.c]
+asn = 3333
+role = "downstream"
+address = "198.51.100.253"
+prefixes = "45.64.0.0/25"
+"""
+LONGER = "hosts.a.bgp.peers.c.prefixes"
+OVERLAPPING = DOWNSTREAM.replace('"45.10.0.0/24"', '["45.10.0.0/24", "45.10.0.0/16"]').replace("/25", "/24")
+
 FOLLOWED = [
+    *((text, "NC2103", OSPF_TO_BABEL, SIX) for text in (MESH, REFLECTORS, CONFEDERATION)),
+    *(
+        (text, "NC2103", OSPF_TO_BABEL, {**TARGETS, "igp.kind": "babel", "igp.extended_next_hop": True})
+        for text in (MESH, REFLECTORS, CONFEDERATION)
+    ),
+    (
+        REFLECTORS.replace('"ospf"', '"babel"'),
+        "NC2103",
+        f"{TO_SIX}, or write {TO_BABEL}",
+        {**TARGETS, "igp.extended_next_hop": True},
+    ),
+    (
+        NO_IGP,
+        "NC2003",
+        f'write [igp], with `kind = "ospf"` and the `over` of [bgp], which [bgp] must not have then; also {TO_SIX}',
+        {"bgp.over": None, "igp.kind": "ospf", "igp.over": "m", **SIX},
+    ),
+    (
+        OVERLAPPING,
+        "NC2007",
+        "leave 45.10.0.0/16 out, unless all of it is yours: then leave 45.10.0.0/24 out",
+        {"bgp.prefixes": "45.10.0.0/24"},
+    ),
+    *(
+        (DOWNSTREAM.replace("45.64.0.0/25", net), "NC2204", "write another in its place", {LONGER: "45.64.0.0/24"})
+        for net in ("45.64.0.0/25", "0.0.0.0/0", "45.10.0.0/24", "192.168.0.0/24")
+    ),
     (
         NAT,
         "NC0302",
@@ -433,7 +495,7 @@ FOLLOWED = [
         {"bgp.prefixes": ["172.22.77.0/28"]},
     ),
 ]
-"""A topology, what is told, its hint (or how it ends), and what its author writes then."""
+"""A topology, what is told, its hint (or how it ends), and what its author writes then; None for what he takes out."""
 
 
 @pytest.mark.parametrize(("text", "code", "hint", "writes"), FOLLOWED, ids=[code for _, code, *_ in FOLLOWED])
@@ -447,7 +509,8 @@ def test_a_hint_that_is_followed_by_hand_leads_to_no_other_error(
     assert hint.startswith("in place") or told[0].hint == hint
 
     for key, value in writes.items():
-        replaced(found, tuple(key.split(".")[:-1]), {**table_at(found, key), key.split(".")[-1]: value})
+        table, name = table_at(found, key), key.split(".")[-1]
+        table.update({name: value}) if value is not None else table.pop(name)
     after = diagnostics(document(found), DIAGNOSTICS / "x.toml")
     assert [(one.code, one.what) for one in after if one.severity == "error"] == []
 

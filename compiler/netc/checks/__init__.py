@@ -41,8 +41,11 @@ SUBJECTS = (
     "iptables",
     "split_services",
     "bgp_system",
+    "bgp_prefixes",
     "bgp_links",
     "bgp_peers",
+    "bgp_lans",
+    "bgp_limits",
     "bgp_tables",
     "anycast",
 )
@@ -51,7 +54,7 @@ and a line here."""
 
 CHECKS: dict[str, Check] = {subject: import_module(f"{__name__}.{subject}").check for subject in SUBJECTS}
 
-OF_THE_SYSTEM = ("bgp_system", "bgp_links", "bgp_peers", "bgp_tables", "anycast")
+OF_THE_SYSTEM = (*(one for one in SUBJECTS if one.startswith("bgp_")), "anycast")
 """Subjects that are skipped while a table of the AS cannot be read: its routers and their links are not known then."""
 
 NAMED = ("NC0201", "NC0209", "NC0210", "NC2101")

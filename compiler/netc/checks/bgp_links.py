@@ -11,7 +11,7 @@ from netc.language.names import HostName
 from netc.network.bgp import ends, four_over_six, peer_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
-from netc.network.routing import bgp_links, carries_routing, igp_links, joined
+from netc.network.routing import bgp_links, carries_routing, igp_links, is_shared_by_routers, joined
 from netc.network.speakers import families, has_members, is_recursive
 
 
@@ -26,11 +26,13 @@ def check(network: Network) -> Iterator[Diagnostic]:
         for interface in interfaces:
             if carries_routing(interface.origin, topology):
                 yield from _link(interface, network)
-    for name, mesh in topology.meshes.items():
-        if carries_routing(("meshes", name), topology) and mesh.interfaces == "shared":
-            what = f"mesh `{name}` has one interface for all peers, and routing needs one for each peer"
-            yield Diagnostic("NC2102", ("meshes", name, "interfaces"), what, 'write `interfaces = "per-peer"`')
-    if topology.bgp and bgp_links(topology):
+    shared = {name: mesh for name, mesh in topology.meshes.items() if is_shared_by_routers(name, topology)}
+    for name, mesh in shared.items():
+        what = f"mesh `{name}` has one interface for all peers, and routing needs one for each peer"
+        foreign = [f"`{key}`" for key in ("interface", "subnet") if key in mesh.model_fields_set]
+        hint = 'write `interfaces = "per-peer"`' + (f", without {' and '.join(foreign)}" if foreign else "")
+        yield Diagnostic("NC2102", ("meshes", name, "interfaces"), what, hint)
+    if topology.bgp and bgp_links(topology) and not shared:
         yield from _met(topology.bgp, network)
 
 
@@ -54,25 +56,49 @@ def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     yield from _babel(interface, other, network)
     if topology.bgp is None:
         return
-    known = families(topology.bgp)
-    if interface.origin[1] in igp_links(topology):
-        extended = topology.igp is not None and topology.igp.extended_next_hop
-        if four_over_six(network) and 4 in KINDS[interface.kind].carries:
-            extended = True
-        lacking = [version for version in known if not joined(interface, other, 6 if extended else version)]
-    else:
-        four, six = joined(interface, other, 4), joined(interface, other, 6)
-        lacking = [version for version in known if not six and (version == 6 or not four)]
-    for version in lacking:
-        what = (
-            f"{dotted(interface.origin)} carries no IPv{version}: its ends have no IPv{version} addresses in one subnet"
-        )
-        hint = (
-            f"give both `ends` an IPv{version} `address`"
-            if interface.origin[0] == "links"
-            else "use links in place of the mesh"
-        )
+    for version in _lacking(interface, other, network):
+        what = f"{dotted(interface.origin)} carries no IPv{version}: "
+        what += f"its ends have no IPv{version} addresses in one subnet"
+        hint = _cure(interface, version, network)
         yield Diagnostic("NC2103", interface.origin, what, hint, on_key=True)
+
+
+def _lacking(near: Interface, far: Interface, network: Network) -> list[int]:
+    """Families of ours that the link does not carry."""
+    topology = network.topology
+    known = families(topology.bgp) if topology.bgp else ()
+    if near.origin[1] in igp_links(topology):
+        extended = topology.igp is not None and topology.igp.extended_next_hop
+        if four_over_six(network) and 4 in KINDS[near.kind].carries:
+            extended = True
+        return [version for version in known if not joined(near, far, 6 if extended else version)]
+    four, six = joined(near, far, 4), joined(near, far, 6)
+    return [version for version in known if not six and (version == 6 or not four)]
+
+
+FOUR_OVER_SIX = "add an IPv6 prefix to `bgp.prefixes`, and an IPv6 `loopback` to each router"
+"""What gives IPv4 routes to links without IPv4 addresses, such as those of a mesh: IPv6 next hops (RFC 8950)."""
+
+
+def _cure(interface: Interface, version: int, network: Network) -> str:
+    if version not in KINDS[interface.kind].carries:
+        return f"{interface.kind.upper()} carries no IPv{version}: write another `kind`"
+    if interface.origin[0] == "links":
+        return f"give both `ends` an IPv{version} `address`"
+    babel = "`extended_next_hop = true` in [igp]"
+    if network.topology.igp and network.topology.igp.kind != "babel":
+        babel = f'`kind = "babel"` and {babel}'
+    return f'{FOUR_OVER_SIX}, or write {babel} and `target = "debian-13"` for each router that runs it'
+
+
+def lacks_four(network: Network) -> bool:
+    """Whether an IGP over these links would have no IPv4, which is all that we have."""
+    topology = network.topology
+    if topology.bgp is None or families(topology.bgp) != (4,):
+        return False
+    held = (one for ones in network.interfaces.values() for one in ones if carries_routing(one.origin, topology))
+    pairs = ((near, peer_end(near, network)) for near in held)
+    return any(far is not None and joined(near, far, 4) is None for near, far in pairs)
 
 
 def _babel(near: Interface, far: Interface, network: Network) -> Iterator[Diagnostic]:

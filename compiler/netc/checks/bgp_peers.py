@@ -7,15 +7,15 @@ from typing import get_args
 
 from netaddr import IPAddress, IPNetwork, spanning_cidr
 
+from netc.checks.words import with_address
 from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel, role_of
-from netc.network.profiles import WORLD, is_refused
-from netc.network.speakers import loopback, member, speakers
+from netc.network.peers import is_fe80, known_subnets, peer_device, peer_families, peer_local, peer_tunnel, role_of
+from netc.network.speakers import families, loopback, member, speakers
 from netc.network.sums import of_member
 from netc.network.uplinks import every_address
 
@@ -33,8 +33,6 @@ def check(network: Network) -> Iterator[Diagnostic]:
     bgp = network.topology.bgp
     if bgp is None:
         return
-    members = (member(host, network.topology) for host in speakers(network.topology))
-    ours = {bgp.asn, *(asn for asn in members if asn)}
     for host in speakers(network.topology):
         table = network.topology.hosts[host].bgp
         seen: dict[tuple[object, IPAddress], KeyPath] = {}
@@ -46,7 +44,6 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if role_of(peer, bgp) is None:
                 what = f"`role` is missing in {dotted(where)}"
                 yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
-            yield from _says(peer, bgp, where, ours)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
@@ -97,13 +94,16 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
         )
     if peer.multihop and (peer.tunnel or peer.interface or is_fe80(peer.address)):
         what = "`multihop` is for a neighbour behind other routers, and this one is on a link of the host"
-        yield Diagnostic("NC2202", (*where, "multihop"), what, "leave it out")
+        hint = "leave it out"
+        if not (peer.tunnel or peer.interface):
+            hint = "write the `tunnel` or `interface` that leads to the neighbour, in place of `multihop`"
+        yield Diagnostic("NC2202", (*where, "multihop"), what, hint)
     elif is_fe80(peer.address) and not (peer.tunnel or peer.interface):
         what = f"{peer.address} is link-local, and the neighbour has neither `tunnel` nor `interface`"
         yield Diagnostic(
             "NC2202", (*where, "address"), what, "write the `tunnel` or `interface` that leads to the neighbour"
         )
-    if peer.multihop and peer.local is None and loopback(host, peer.address.version, network.topology) is None:
+    if _lacks_source(host, peer, network):
         what = f"the session has no source address: {host} has no IPv{peer.address.version} loopback"
         yield Diagnostic("NC2202", (*where, "multihop"), what, f"write a `local` address, or give {host} a `loopback`")
     made = by_device(host, network).get(peer.interface) if peer.interface else None
@@ -115,6 +115,14 @@ def _reach(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> I
             else "leave the neighbour out: the interface leads to a router of our own AS"
         )
         yield Diagnostic("NC2202", (*where, "interface"), what, hint, (made.where,))
+
+
+def _lacks_source(host: HostName, peer: BgpPeer, network: Network) -> bool:
+    """Of a session with `multihop`, whose source is a loopback. NC2006 reports one that all routers need."""
+    bgp, version = network.topology.bgp, peer.address.version
+    if bgp is None or not peer.multihop or peer.local or is_fe80(peer.address) or version in families(bgp):
+        return False
+    return loopback(host, version, network.topology) is None
 
 
 def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
@@ -150,7 +158,7 @@ def _near(host: HostName, peer: BgpPeer, where: KeyPath, network: Network) -> It
     elif local not in [net.ip for net in tunnel.addresses] and local not in every_address(host, network):
         what = f"{local} is no address of tunnel `{peer.tunnel}` or of {host}"
         yield Diagnostic("NC2202", (*where, "local"), what, "leave it out", (tunnel.where,))
-    elif not is_fe80(peer.address) and not _is_on(peer.address, tunnel):
+    elif not _is_on(peer.address, tunnel) and not _points_to_us(tunnel):
         yield _no_subnet(host, peer, where, tunnel, network)
     far = tunnel.peers if isinstance(tunnel, WireguardInterface) else ()
     if far and not any(peer.address in net for one in far for net in one.allowed_ips):
@@ -181,12 +189,8 @@ def _by_route_alone(host: HostName, peer: BgpPeer, where: KeyPath, network: Netw
     An interface of the image may be in part of a larger one, and lead to the neighbour."""
     if peer.multihop or peer.interface or peer.tunnel or is_fe80(peer.address):
         return
-    table = network.topology.hosts[host]
     interfaces = [one for one in network.interfaces[host] if not one.namespace]
-    subnets = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
-    subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
-    subnets += [net for one in interfaces for net in one.addresses]
-    subnets += [IPNetwork(ip) for one in interfaces for ip in one.peer_addresses]
+    subnets = [*known_subnets(host, network), *(IPNetwork(ip) for one in interfaces for ip in one.peer_addresses)]
     small = [(one, net) for one in interfaces for net in one.routes if net.prefixlen >= SMALL[net.version]]
     by = next((one for one, net in small if peer.address in net), None)
     if any(peer.address in net for net in subnets):
@@ -213,19 +217,35 @@ def _in_no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, subnets: list[I
     yield Diagnostic("NC2202", (*where, "address"), what, hint, (("hosts", host, "addresses"),))
 
 
+def _is_alike(one: IPAddress, other: IPAddress) -> bool:
+    return bool(one.version == other.version and is_fe80(one) == is_fe80(other))
+
+
 def _is_on(ip: IPAddress, tunnel: Interface) -> bool:
     return ip in tunnel.peer_addresses or any(ip in net for net in tunnel.addresses)
+
+
+def _points_to_us(tunnel: Interface) -> bool:
+    """NC0409 reports it."""
+    return any(net.ip in tunnel.peer_addresses for net in tunnel.addresses)
 
 
 def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface, network: Network) -> Diagnostic:
     """A large subnet with both ends in it would take addresses of others into the tunnel."""
     what = f"{peer.address} is in no subnet of tunnel `{peer.tunnel}`, so BIRD does not find the neighbour on it"
+    own = next((net for net in tunnel.addresses if _is_alike(net.ip, peer.address)), None)
+    if own and is_fe80(peer.address):
+        length = min(64, spanning_cidr((own.ip, peer.address)).prefixlen)
+        return Diagnostic("NC2202", (*where, "address"), what, with_address(tunnel, own, length), (tunnel.where,))
     bgp = network.topology.hosts[host].bgp
     for name, other in bgp.peers.items() if bgp else ():
         if other.tunnel == peer.tunnel and other.asn == peer.asn and is_fe80(other.address):
             hint = f"leave it out: the session of `{name}` carries the routes of both families"
             return Diagnostic("NC2202", where, what, hint, (tunnel.where,), on_key=True)
-    own = next((net for net in tunnel.addresses if net.version == peer.address.version), None)
+    if named := next((ip for ip in tunnel.peer_addresses if ip.version == peer.address.version), None):
+        what = f"{peer.address} is not {named}, the `peer_address` of tunnel `{peer.tunnel}`"
+        hint = f"write `{named}`, or correct `peer_address` there"
+        return Diagnostic("NC2202", (*where, "address"), what, hint, ((*tunnel.where, "peer_address"),))
     hint = f"use fe80 addresses, here and in `address` of {peer.tunnel}"
     held = [ip for ip in tunnel.peer_addresses if ip.version != peer.address.version]
     if own and is_alone(own) and len(held) == len(tunnel.peer_addresses):
@@ -236,53 +256,3 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
         hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
-
-
-def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath, ours: set[int]) -> Iterator[Diagnostic]:
-    spoken = peer_families(peer, bgp)
-    if not spoken:
-        what = "`bgp.prefixes` has IPv6 only, and a session between IPv4 addresses carries no IPv6 routes"
-        yield Diagnostic("NC2204", (*where, "address"), what, "use an IPv6 address of the neighbour")
-    if peer.role == "downstream" and not peer.prefixes:
-        what = "a downstream needs `prefixes` that limit what it may announce, and this one has none"
-        yield Diagnostic("NC2204", where, what, "write the `prefixes` that the downstream may announce", on_key=True)
-    if peer.role == "collector" and (peer.prefixes or peer.limit):
-        key = "prefixes" if peer.prefixes else "limit"
-        yield Diagnostic(
-            "NC2204", (*where, key), f"we import no routes from a collector, so `{key}` has no effect", "leave it out"
-        )
-    for index, asn in enumerate(peer.private_asns):
-        if asn in ours:
-            what = f"{asn} is an ASN of ours, and a path with it is a loop"
-            yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
-        elif peer.role == "collector" or not is_refused(asn, bgp.profile):
-            what = f"profile `{bgp.profile}` does not refuse {asn}, so `private_asns` need not name it"
-            if peer.role == "collector":
-                what = "we import no routes from a collector, so `private_asns` has no effect"
-            yield Diagnostic("NC2204", (*where, "private_asns", index), what, "leave it out")
-    for index, net in enumerate(peer.prefixes):
-        at: KeyPath = (*where, "prefixes", index)
-        own = [i for i, one in enumerate(bgp.prefixes) if net in one]
-        spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
-        if own:
-            what = f"{net} is in our own {bgp.prefixes[own[0]]}, which no neighbour may announce"
-            yield Diagnostic("NC2204", at, what, "leave it out", (("bgp", "prefixes", own[0]),))
-        elif net.prefixlen == 0:
-            what = f"{net} limits nothing, and routers import no default route"
-            yield Diagnostic("NC2204", at, what, "leave it out, or write the prefixes that it may announce")
-        elif all(net.prefixlen > most for _, _, most in spans):
-            longest = max((most for _, _, most in spans), default=0)
-            why = (
-                f"/{net.prefixlen} > /{longest}, the longest of its range"
-                if spans
-                else "the profile does not allow its range"
-            )
-            what = f"profile `{bgp.profile}` refuses {net}: {why}"
-            yield Diagnostic("NC2204", at, what, "leave it out, or choose another `profile`")
-        elif net.version not in spoken:
-            yield Diagnostic("NC2204", at, f"the session carries no IPv{net.version} routes", "leave it out")
-    for version, key in ((4, "ipv4"), (6, "ipv6")):
-        if peer.limit and getattr(peer.limit, key) and spoken and version not in spoken:
-            yield Diagnostic(
-                "NC2204", (*where, "limit", key), f"the session carries no IPv{version} routes", "leave it out"
-            )

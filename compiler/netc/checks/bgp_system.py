@@ -1,4 +1,4 @@
-"""The autonomous system: its form, the numbers of its members, and its prefixes."""
+"""The autonomous system: its form, the numbers of its members, their loopbacks, and sources of ROAs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
+from netc.checks.bgp_links import FOUR_OVER_SIX, lacks_four
 from netc.checks.words import MOST
-from netc.diagnostic import Diagnostic, KeyPath
-from netc.language.bgp import RESERVED_ASNS, Bgp, Profile
+from netc.diagnostic import Diagnostic, KeyPath, Severity
+from netc.language.bgp import RESERVED_ASNS, Bgp
 from netc.language.names import HostName
 from netc.language.values import Endpoint
 from netc.network.interface import Network
-from netc.network.overlaps import first_overlaps
-from netc.network.profiles import WORLD
+from netc.network.peers import role_of
 from netc.network.speakers import families, has_members, loopback, member, router_id, speakers
 from netc.network.sums import of_member
 
@@ -23,8 +23,6 @@ PRIVATE_ASNS = ((64512, 65534), (4200000000, 4294967294))
 
 REGISTRIES = ((4201270000, 4201279999, "NeoNetwork"), (4242420000, 4242429999, "DN42"))
 """Ranges of private ASNs that a registry assigns."""
-
-OSPF = 'write [igp], with `kind = "ospf"` and `over`'
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
@@ -46,15 +44,14 @@ def check(network: Network) -> Iterator[Diagnostic]:
     yield from _members(routers, topology.bgp, network)
     for host in routers:
         yield from _own_source(host, topology.bgp, network)
-        yield from _parts(host, topology.bgp, network)
         own = topology.hosts[host].bgp
         for key in ("region", "country"):
             if topology.bgp.profile != "dn42" and getattr(own, key):
                 what = f"profile `{topology.bgp.profile}` has no DN42 communities"
                 yield Diagnostic("NC2205", ("hosts", host, "bgp", key), what, "leave it out")
     yield from _router_ids(routers, network)
-    yield from _own(topology.bgp)
     yield from _roas(topology.bgp)
+    yield from _unchecked(topology.bgp, network)
 
 
 def _first_router(network: Network) -> str:
@@ -81,7 +78,7 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
     if wants and igp is None:
         what = f"`{wants}` needs an [igp] that finds the next hops, and the topology has none"
         key, is_alone = wants.split()[0], len(speakers(network.topology)) == 1
-        hint = f"leave `{key}` out: there is no second router" if is_alone else OSPF
+        hint = f"leave `{key}` out: there is no second router" if is_alone else _igp(bgp, network)
         yield Diagnostic("NC2003", ("bgp", key) if is_alone else ("bgp",), what, hint, on_key=True)
     elif not bgp.over and igp is None and len(speakers(network.topology)) > 1:
         what = "no link carries sessions between our routers: neither `bgp.over` nor `igp.over` names one"
@@ -111,6 +108,14 @@ def _form(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 "NC2002", ("bgp", "reflectors", index), f"{host} is not a router", f"write [hosts.{host}.bgp]"
             )
+
+
+def _igp(bgp: Bgp, network: Network) -> str:
+    """The IGP that is missing, and what it needs beside: `over` of [bgp] has no effect then, but between members."""
+    moves = bgp.over and not has_members(bgp)
+    over = "the `over` of [bgp], which [bgp] must not have then" if moves else "`over`"
+    hint = f'write [igp], with `kind = "ospf"` and {over}'
+    return f"{hint}; also {FOUR_OVER_SIX}" if lacks_four(network) else hint
 
 
 def _over(network: Network) -> str:
@@ -256,32 +261,14 @@ def _own_source(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnost
             yield Diagnostic("NC2006", (*where, "loopback", index), what, "write an address from `bgp.prefixes`")
 
 
-def _fits(net: IPNetwork, profile: Profile) -> bool:
-    """Whether the profile accepts the prefix, whatever else it refuses in that range."""
-    spans = (span for span in WORLD[profile] if span[0].version == net.version and net in span[0])
-    return any(least <= net.prefixlen <= most for _, least, most in spans)
-
-
-def _own(bgp: Bgp) -> Iterator[Diagnostic]:
-    narrow: tuple[Profile, ...] = ("dn42", "private", "internet")
-    others = [one for one in narrow if one != bgp.profile and all(_fits(net, one) for net in bgp.prefixes)]
-    if others and len(bgp.prefixes) > 1 and not any(_fits(net, bgp.profile) for net in bgp.prefixes):
-        what = f"profile `{bgp.profile}` refuses all of `bgp.prefixes`, and `{others[0]}` allows them"
-        hint = f'write `profile = "{others[0]}"`'
-        yield Diagnostic("NC2007", ("bgp", "profile"), what, hint, (("bgp", "prefixes"),))
-        return
-    overlapped = first_overlaps([(net, number) for number, net in enumerate(bgp.prefixes)])
-    for index, (net, earlier) in enumerate(zip(bgp.prefixes, overlapped, strict=True)):
-        where: KeyPath = ("bgp", "prefixes", index)
-        spans = [span for span in WORLD[bgp.profile] if span[0].version == net.version and net in span[0]]
-        if earlier is not None:
-            what = f"{net} overlaps {bgp.prefixes[earlier]}"
-            yield Diagnostic("NC2007", where, what, "leave out the smaller of the two", ((*where[:2], earlier),))
-        elif not _fits(net, bgp.profile):
-            what = f"profile `{bgp.profile}` refuses {net}: it does not allow this {'length' if spans else 'range'}"
-            allowed = " or of ".join(f"/{least} to /{most} in {span}" for span, least, most in spans)
-            hint = f"write a prefix of {allowed}" if spans else "write another `profile`"
-            yield Diagnostic("NC2007", where, what, hint)
+def _unchecked(bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
+    """DN42 publishes the ROAs of its registry, and routers have no other check of origins."""
+    tables = (network.topology.hosts[host].bgp for host in speakers(network.topology))
+    roles = {role_of(peer, bgp) for table in tables if table for peer in table.peers.values()}
+    if bgp.profile == "dn42" and not bgp.roa and roles - {"collector"}:
+        what = "[bgp] has no `roa`, so routers do not check the origin of DN42 routes"
+        hint = 'write `roa = { rtr = "rpki.example.net:8282" }`, with the RTR server that you use'
+        yield Diagnostic("NC2008", ("bgp",), what, hint, severity=Severity.NOTE, on_key=True)
 
 
 def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
@@ -315,28 +302,3 @@ def _roas(bgp: Bgp) -> Iterator[Diagnostic]:
             "leave it out",
             on_key=True,
         )
-
-
-def _parts(host: HostName, bgp: Bgp, network: Network) -> Iterator[Diagnostic]:
-    own = network.topology.hosts[host].bgp
-    for index, net in enumerate(own.prefixes if own else ()):
-        where: KeyPath = ("hosts", host, "bgp", "prefixes", index)
-        if not any(net in one for one in bgp.prefixes):
-            yield Diagnostic(
-                "NC2007",
-                where,
-                f"{net} is in none of `bgp.prefixes`",
-                f"add `{net}` to `bgp.prefixes`, or leave it out",
-            )
-        for other in speakers(network.topology):
-            there = network.topology.hosts[other].bgp
-            for number, held in enumerate(there.prefixes if there else ()):
-                if (other, number) < (host, index) and (net in held or held in net):
-                    also: KeyPath = ("hosts", other, "bgp", "prefixes", number)
-                    yield Diagnostic(
-                        "NC2007",
-                        where,
-                        f"{net} of {host} overlaps {held} of {other}",
-                        "leave one of the two out",
-                        (also,),
-                    )

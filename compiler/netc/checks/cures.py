@@ -52,7 +52,8 @@ def _cure(path: KeyPath, gone: int, topology: Topology) -> str:
         return ""
     if path[0] == "hosts" and path[2] == "splits" and key in WHO:
         return f"leave [{dotted(path[:-1])}] out: it selects nothing else"
-    if key in ("from", "allow") or field.is_required():  # without senders, a port is open to everyone
+    is_needed = key == "prefixes" and getattr(table, "role", None) == "downstream"
+    if key in ("from", "allow") or is_needed or field.is_required():  # without senders, a port is open to everyone
         return "write another in its place"
     said = _said(field)
     if said and not said.startswith("leave it out"):

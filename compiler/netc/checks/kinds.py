@@ -11,6 +11,7 @@ from netc.language.kinds import KINDS, Properties, those
 from netc.language.links import Mesh
 from netc.language.tables import Table
 from netc.network.interface import Network
+from netc.network.routing import is_shared_by_routers
 
 
 def _of(has: Callable[[Properties], bool]) -> frozenset[str]:
@@ -74,7 +75,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
             yield from _inner(tunnel.address, tunnel.kind, (*where, "address"))
             yield from _inner(tunnel.routes, tunnel.kind, (*where, "routes"))
     for mesh_name, mesh in topology.meshes.items():
-        yield from _mesh(mesh, ("meshes", mesh_name))
+        if not is_shared_by_routers(mesh_name, topology):  # else NC2102 refuses what these keys belong to
+            yield from _mesh(mesh, ("meshes", mesh_name))
 
 
 def _keys(table: Table, kind: str, known: dict[str, frozenset[str]], where: KeyPath) -> Iterator[Diagnostic]:

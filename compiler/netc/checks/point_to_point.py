@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netaddr import IPAddress
+
+from netc.checks.words import with_address
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network
@@ -31,8 +34,18 @@ def _far(interface: Interface) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0409", at, what, "leave it out")
         elif len(ours) != 1:
             what = f"{interface.name} has {len(ours) or 'no'} IPv{ip.version} addresses with /{bits}, and needs one"
-            hint = f"add our own address to `address`, with /{bits}, or leave out `peer_address`"
-            yield Diagnostic("NC0409", at, what, hint, ((*interface.where, "address"),))
+            yield Diagnostic("NC0409", at, what, _cure(ip, interface), ((*interface.where, "address"),))
         elif ours[0].ip == ip:
             what = f"{ip} is our own address on {interface.name}"
             yield Diagnostic("NC0409", at, what, "write the address of the peer")
+
+
+def _cure(peer: IPAddress, interface: Interface) -> str:
+    """An address must not be there twice, so the one in a larger subnet gets another length."""
+    ours = [net for net in interface.addresses if net.version == peer.version and not net.ip.is_link_local()]
+    bits = 32 if peer.version == 4 else 128
+    if not ours:
+        return f"add our own address to `address`, with /{bits}, or leave out `peer_address`"
+    if len(ours) == 1:
+        return f"{with_address(interface, ours[0], bits)}, or leave out `peer_address`"
+    return f"keep one IPv{peer.version} address in `address`, with /{bits}, or leave out `peer_address`"

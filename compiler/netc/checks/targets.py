@@ -43,7 +43,7 @@ class Wanted(Struct, frozen=True):
 
 def _of_igp(network: Network) -> Iterator[Wanted]:
     igp, links = network.topology.igp, igp_links(network.topology)
-    if igp is None:
+    if igp is None or igp.kind != "babel":  # else NC2110 refuses the keys
         return
     on_links = tuple(
         host

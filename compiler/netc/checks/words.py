@@ -8,7 +8,9 @@ from heapq import nsmallest
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.diagnostic import dotted
 from netc.language.names import HostName
+from netc.network.interface import Interface
 
 MOST = 12
 """Names of a list that a text shows: there may be thousands, and as many diagnostics that show them."""
@@ -46,6 +48,13 @@ def has(host: HostName, own: frozenset[IPAddress]) -> str:
         return f"the topology has no address of {host}: add it to `addresses`"
     first = ", ".join(map(str, nsmallest(MOST, own)))
     return f"write one of {first}" + (f" and {len(own) - MOST} more" if len(own) > MOST else "")
+
+
+def with_address(interface: Interface, old: IPNetwork, length: int) -> str:
+    """A hint for `address` of a tunnel: one of its addresses with another prefix length."""
+    new = [f"{net.ip}/{length}" if net == old else str(net) for net in interface.addresses]
+    value = ", ".join(f'"{net}"' for net in new)
+    return f"write `address = {f'[{value}]' if len(new) > 1 else value}` in [{dotted(interface.where)}]"
 
 
 def without(taken: Sequence[IPNetwork], routes: Sequence[IPNetwork]) -> str:

@@ -133,7 +133,11 @@ class BgpPeer(Table):
     )
     prefixes: Annotated[
         OneOrMany[Announced],
-        Some("prefixes", "we refuse all its routes", left_out("prefixes", "what the profile accepts")),
+        Some(
+            "prefixes",
+            "we refuse all its routes",
+            left_out("prefixes", "what the profile accepts") + ": a downstream needs them",
+        ),
     ] = Field(
         (),
         description=(

@@ -74,6 +74,14 @@ def connected(host: HostName, network: Network) -> Iterator[IPNetwork]:
             yield net
 
 
+def known_subnets(host: HostName, network: Network) -> list[IPNetwork]:
+    """The host's addresses on interfaces that BIRD finds neighbours on, with their lengths."""
+    table = network.topology.hosts[host]
+    found = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
+    found += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
+    return found + [net for one in network.interfaces[host] if not one.namespace for net in one.addresses]
+
+
 def role_of(peer: BgpPeer, bgp: Bgp) -> Role | None:
     """In DN42, everybody carries everybody's packets."""
     return peer.role or ("mutual-transit" if bgp.profile == "dn42" else None)

@@ -45,6 +45,15 @@ REFUSED: dict[Profile, tuple[IPNetwork, ...]] = {
 }
 """Ranges of which nothing is announced."""
 
+DOCUMENTED = tuple(map(IPNetwork, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20")))
+"""Of documentation (RFC 5737, 3849, 9637): examples have them in place of the author's own."""
+
+
+def reserved(net: IPNetwork, profile: Profile) -> IPNetwork | None:
+    """The refused range that a prefix is in, so that announcing it is in vain."""
+    return next((one for one in REFUSED[profile] if net in one and one not in DOCUMENTED), None)
+
+
 REFUSED_ASNS: dict[Profile, tuple[tuple[int, int], ...]] = {
     "dn42": ((0, 0), (23456, 23456), (65535, 65535), (4294967295, 4294967295)),
     # Also for documentation (RFC 5398), private use (RFC 6996), and what IANA holds back in between.

@@ -34,6 +34,11 @@ def carries_routing(origin: KeyPath, topology: Topology) -> bool:
     return origin[0] in ("links", "meshes") and (origin[1] in bgp_links(topology) or origin[1] in igp_links(topology))
 
 
+def is_shared_by_routers(name: MeshName, topology: Topology) -> bool:
+    """Whether a mesh that carries routing has one interface for all peers, which connects no routers."""
+    return carries_routing(("meshes", name), topology) and topology.meshes[name].interfaces == "shared"
+
+
 @once
 def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
     """The interfaces by which a router forwards packets, in the order of names: links, and those with neighbours."""
