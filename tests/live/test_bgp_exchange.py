@@ -102,3 +102,86 @@ def test_a_member_of_an_exchange_speaks_for_itself_alone(lab: Lab, tmp_path: Pat
     assert attributes(customer.host, "45.20.2.0/24")["community"] == "(3333,7)"
     assert not path(customer.host, "45.20.3.0/24"), "BLACKHOLE"
     assert faults(log.said()) == []
+
+
+NEXT_HOPS = """
+[hosts.a.bridges.br0]
+addresses = ["45.10.1.1/24", "2a10:10:0:5::1/64"]
+
+[hosts.a.bgp.peers.server4]
+asn = 3335
+role = "route-server"
+interface = "ixp0"
+local = "45.99.0.10/24"
+address = "45.99.0.21"
+
+[hosts.a.bgp.peers.server6]
+asn = 3335
+role = "route-server"
+interface = "ixp0"
+local = "2a99::10/48"
+address = "2a99::21"
+"""
+SERVER = """
+protocol bgp s{family} {{
+    local {local} as 3335;
+    neighbor {remote} as 12654;
+    rs client;
+    local role rs_server;
+    connect delay time 1;
+    error wait time 1, 2;
+    ipv{family} {{ import all; export all; next hop keep on; }};
+}}
+"""
+
+
+def said(prefix: str, hops: tuple[str, ...], path: str = "") -> str:
+    """Routes, each with one of these next hops: the number of each is in its prefix."""
+    routes = ((prefix.replace("N", str(number)), hop) for number, hop in enumerate(hops, 1))
+    return "".join(f"route {net} unreachable {{ bgp_next_hop = {hop}; {path} }};\n" for net, hop in routes)
+
+
+UPLINK, BRIDGE, MEMBER = ("46.0.0.254", "2a46::254"), ("45.10.1.9", "2a10:10:0:5::9"), ("45.99.0.30", "2a99::30")
+
+
+def test_a_next_hop_is_on_the_interface_of_a_session_over_fe80(lab: Lab, tmp_path: Path) -> None:
+    """IPv4 routes come with next hops of both families, and all of these networks are connected."""
+    text = NETWORK + NEXT_HOPS.partition("[hosts.a.bgp.peers.server4]")[0] + peer("a", "near", 3356, "peer")
+    a = install(lab, "a", compiled(text, tmp_path))
+    hops4, hops6 = zip(UPLINK, BRIDGE, MEMBER, strict=True)
+    routes4 = said("45.20.1N.0/24", hops4) + said("45.20.2N.0/24", hops6)
+    near = neighbour(lab, "near", 3356, "45.20.0.0/24", "2a20::/48", routes4, said("2a20:N::/48", hops6))
+    held = {"eth0": ("46.0.0.1/24", "2a46::1/64"), "ixp0": ("45.99.0.10/24", "2a99::10/48")}
+    for device, addresses in held.items():
+        lab.switch(device).plug(a, device, *addresses)
+    meet(lab, a, near, asn=ASN, more="local role peer;", hop="next hop keep on;")
+    log = begin(a)["a"]
+    near.start()
+    wait(lambda: {"45.20.0.0/24", "2a20::/48"} <= learned(a, "peer_near"))
+    exported = birdc(near.host, "show route export s1")
+    assert all(net in exported for net in ("45.20.13.0/24", "45.20.23.0/24", "2a20:3::/48")), "it could not fail"
+    assert learned(a, "peer_near") == {"45.20.0.0/24", "2a20::/48"}
+    assert kernel_route(a, "45.20.0.0/24")["dev"] == "ext0"
+    assert faults(log.said()) == []
+
+
+def test_a_route_server_speaks_for_its_exchange_alone(lab: Lab, tmp_path: Path) -> None:
+    a = install(lab, "a", compiled(NETWORK + NEXT_HOPS, tmp_path))
+    hops4, hops6 = zip(UPLINK, BRIDGE, MEMBER, strict=True)
+    member = "bgp_path.prepend(3334);"
+    routes4 = said("45.21.N.0/24", hops4, member) + said("45.21.10N.0/24", hops4[2:])
+    routes6 = said("2a21:N::/48", hops6, member) + said("2a21:10N::/48", hops6[2:])
+    server = neighbour(lab, "server", 3335, "45.20.0.0/24", "2a20::/48", routes4, routes6)
+    ixp, eth0 = lab.switch("ixp"), lab.switch("eth0")
+    for host, device, last in ((a, "ixp0", 10), (server.host, "ext0", 21)):
+        ixp.plug(host, device, f"45.99.0.{last}/24", f"2a99::{last}/48")
+    eth0.plug(a, "eth0", "46.0.0.1/24", "2a46::1/64")
+    for family, local, remote in ((4, "45.99.0.21", "45.99.0.10"), (6, "2a99::21", "2a99::10")):
+        server.config += SERVER.format(family=family, local=local, remote=remote)
+    log = begin(a)["a"]
+    server.start()
+    wait(lambda: learned(a, "peer_server4") and learned(a, "peer_server6"))
+    assert learned(a, "peer_server4") == {"45.21.3.0/24"}
+    assert learned(a, "peer_server6") == {"2a21:3::/48"}
+    assert kernel_route(a, "45.21.3.0/24")["gateway"] == MEMBER[0]
+    assert faults(log.said()) == []

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from netc.emit.file import File
 from netc.emit.render import token
-from netc.plan.bgp import Session, System
+from netc.language.values import Family
+from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
 from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
@@ -218,5 +219,14 @@ def _imports(session: Session, system: System) -> str:
         said.append("ROA valid" if system.roa_strict else "not ROA invalid")
     if system.flaps:
         said.append("no flap")
+    said += dict.fromkeys(hop for family in session.families if (hop := _next_hop(session, family)))
     said += [f"at most {token(limit.routes)} IPv{token(limit.family)} routes" for limit in session.limits]
     return ", ".join(said)
+
+
+def _next_hop(session: Session, family: Family) -> str | None:
+    if names_its_next_hop(session, family):
+        return "next hop: the neighbour itself"
+    if device := next_hop_device(session, family):
+        return f"next hop: on {token(device)}"
+    return f"next hop: in {token(session.lan)}" if session.lan else None

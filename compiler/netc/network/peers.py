@@ -39,6 +39,16 @@ def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | N
     return next((ip for ip in held if ip.version == peer.address.version and is_fe80(ip) == is_near), None)
 
 
+def peer_lan(host: HostName, peer: BgpPeer, network: Network) -> IPNetwork | None:
+    """The subnet that a direct neighbour is in: that of `local`, or of an interface of the host."""
+    if peer.multihop or is_fe80(peer.address):
+        return None
+    table = network.topology.hosts[host]
+    given = [peer.local] if peer.local and peer.local.size > 1 else []
+    held = [*given, *table.addresses, *(net for one in network.interfaces[host] for net in one.addresses)]
+    return next((net.cidr for net in held if net.size > 1 and peer.address in net), None)
+
+
 def is_fe80(address: IPAddress) -> bool:
     """Every interface has this subnet. Of IPv4's 169.254.0.0/16, providers route single addresses."""
     return bool(address.version == 6 and address.is_link_local())

@@ -108,6 +108,8 @@ class Session(Struct, frozen=True):
     hops: int | None = None
     shared: bool = False
     """Other ASes may be in the subnet of the session, as at an internet exchange."""
+    lan: IPNetwork | None = None
+    """Of a route server: the subnet that next hops are in, if the topology has it."""
     cost: int = 0
     """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None
@@ -134,6 +136,23 @@ class Session(Struct, frozen=True):
     """BIRD keeps the routes as they came, too."""
     log_rejects: bool = False
     """BIRD logs why it rejects a route of the neighbour."""
+
+
+def names_its_next_hop(session: Session, family: Family) -> bool:
+    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
+    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
+    remote = session.remote
+    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
+        return False
+    if remote.version == 6 and remote.is_link_local():
+        return False
+    return remote.version == family or session.shared
+
+
+def next_hop_device(session: Session, family: Family) -> InterfaceName | None:
+    """The interface that next hops of a direct neighbour are on, where its address does not say it."""
+    is_said = not session.direct or names_its_next_hop(session, family) or session.lan
+    return None if is_said or session.kind == "collector" else session.device
 
 
 class IgpInterface(Struct, frozen=True):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
+from netc.language.names import InterfaceName
 from netc.language.values import Family
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
@@ -22,6 +23,7 @@ Attribute = Literal[
     "bgp_path.last_nonaggregated",
     "bgp_next_hop",
     "from",
+    "ifname",
     "bgp_local_pref",
     "bgp_med",
     "bgp_community",
@@ -130,7 +132,15 @@ class Is(Struct, frozen=True):
 
 class Differs(Struct, frozen=True):
     left: Attribute
-    right: Attribute
+    right: Attribute | Argument
+
+
+class Inside(Struct, frozen=True):
+    """`bgp_next_hop ~ 192.0.2.0/24`, `192.0.2.1 ~ net`: the address is in the prefix. None is in one of the other
+    family."""
+
+    address: Attribute | IPAddress
+    net: Attribute | IPNetwork
 
 
 class Longer(Struct, frozen=True):
@@ -162,7 +172,7 @@ class Any(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All | Any
+Condition = In | Inside | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All | Any
 
 
 class Accept(Struct, frozen=True):
@@ -221,7 +231,7 @@ class When(Struct, frozen=True):
 
 class Call(Struct, frozen=True):
     function: str
-    values: tuple[Community | int, ...] = ()
+    values: tuple[Community | InterfaceName | int, ...] = ()
 
 
 class Note(Struct, frozen=True):

@@ -35,6 +35,7 @@ from netc.emit.bird.filtering import (
     Function,
     Has,
     In,
+    Inside,
     Is,
     Longer,
     Not,
@@ -51,7 +52,7 @@ from netc.emit.bird.filtering import (
 from netc.emit.bird.router import among, by_family, is_outer, next_hop, of, of_family, spoken
 from netc.language.values import Family
 from netc.network.once import once
-from netc.plan.bgp import Session, System
+from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
 from netc.plan.communities import GRACEFUL_SHUTDOWN
 from netc.plan.facts import Router
 from netc.plan.route_class import class_of
@@ -69,8 +70,11 @@ def functions(router: Router) -> Iterator[Function]:
         for private in sorted({session.private_asns for session in importing}):
             yield _reject_path(router, private)
         yield _reject_prefix(router)
-        if any(_names_its_next_hop(session, family) for session in importing for family in session.families):
+        channels = [(session, family) for session in importing for family in session.families]
+        if any(names_its_next_hop(*channel) for channel in channels):
             yield _THIRD_ROUTER
+        if any(next_hop_device(*channel) for channel in channels):
+            yield _ONLY_ON
         for alike in dict.fromkeys(_variant(session, router) for session in importing):
             yield _import_external(router, *alike)
     if any(session.measures for session in router.sessions):
@@ -93,8 +97,13 @@ def import_external(session: Session, router: Router, family: Family) -> Filter:
 def _import(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     assert router.system is not None
     assert session.local_pref is not None
-    if _names_its_next_hop(session, family):
+    if names_its_next_hop(session, family):
         yield Call(_THIRD_ROUTER.name)
+    elif device := next_hop_device(session, family):
+        yield Call(_ONLY_ON.name, (device,))
+    elif session.lan:
+        outside = Not(Inside("bgp_next_hop", session.lan))
+        yield When(outside, (Refuse("its next hop is not in the subnet of the session"),))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
@@ -166,13 +175,14 @@ def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
     inside = Differs("bgp_path.last", "bgp_path.last_nonaggregated")
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Refuse(f"more than {LONGEST_PATH} ASNs"),)),
+        When(Is("bgp_path.len", 0), (Refuse("an empty AS path"),)),
         Note("The last ASN is 0 if the path ends in a set, and another one than the last before a set inside."),
-        When(Any((All((Is("bgp_path.last", 0), Longer("bgp_path.len", 0))), inside)), (Refuse("AS_SET"),)),
+        When(Any((Is("bgp_path.last", 0), inside)), (Refuse("AS_SET"),)),
         When(In("bgp_path", our_asns(system)), (Refuse("a loop: our own AS is in the path"),)),
         _refused(system, private),
     )
     if not private:
-        about = "AS paths that no neighbour may announce: too long, with an AS_SET (RFC 9774), ours, or a reserved ASN."
+        about = "AS paths that no neighbour may announce: too long or empty, with an AS_SET, our ASN, or a reserved ASN."
         return Function("reject_path", (about,), body)
     about = f"The same, but paths may begin with {', '.join(map(str, private))}, and public ASNs follow."
     return Function(_name("reject", private, False, router), (about,), body)
@@ -215,15 +225,13 @@ _THIRD_ROUTER = Function(
 )
 
 
-def _names_its_next_hop(session: Session, family: Family) -> bool:
-    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
-    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
-    remote = session.remote
-    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
-        return False
-    if remote.version == 6 and remote.is_link_local():
-        return False
-    return remote.version == family or session.shared
+_DEVICE = Argument("string", "own_device")
+_ONLY_ON = Function(
+    "only_on",
+    ("The next hop is on the interface of the session: no neighbour sends our packets to an uplink or a LAN of ours.",),
+    (When(Differs("ifname", _DEVICE), (Refuse("its next hop is on another interface"),)),),
+    (_DEVICE,),
+)
 
 
 def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) -> Function:

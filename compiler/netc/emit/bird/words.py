@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from netc.emit.bird.filtering import (
     Accept,
@@ -29,6 +29,7 @@ from netc.emit.bird.filtering import (
     Function,
     Has,
     In,
+    Inside,
     Is,
     Longer,
     Not,
@@ -57,7 +58,7 @@ def block(head: str, inner: Iterable[str], end: str = "") -> list[str]:
     return [f"{head} {{", *[f"\t{line}" for line in inner], f"}}{end}"]
 
 
-WIDTH = 100
+WIDTH = 120
 
 
 def short(head: str, inner: list[str], end: str = "") -> list[str]:
@@ -191,7 +192,9 @@ def _condition(condition: Condition) -> str:
         case Is(left, value):
             return f"{left} = {token(value) if isinstance(value, int) else value}"
         case Differs(left, right):
-            return f"{left} != {right}"
+            return f"{left} != {symbol(right.name) if isinstance(right, Argument) else right}"
+        case Inside(address, net):
+            return f"{_attribute_or_token(address)} ~ {_attribute_or_token(net)}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):
@@ -199,7 +202,7 @@ def _condition(condition: Condition) -> str:
         case Roa(table, verdict, origin):
             by = "bgp_path.last" if origin is None else token(origin)
             return f"roa_check({roa_table(table)}, net, {by}) = {verdict}"
-        case Not(In() | Has() | Is() | Begins() | Roa() as inner):
+        case Not(In() | Inside() | Has() | Is() | Begins() | Roa() as inner):
             return re.sub(r" (~|=) ", r" !\1 ", _condition(inner), count=1)
         case Not(inner):
             return f"! ({_condition(inner)})"
@@ -244,8 +247,14 @@ def _list(community: Community | Argument) -> str:
     return "bgp_community" if is_small else "bgp_large_community"
 
 
-def _value_of(value: int | IPAddress | Argument | Community) -> str:
+def _attribute_or_token(of: str | IPAddress | IPNetwork) -> str:
+    return of if isinstance(of, str) else token(of)
+
+
+def _value_of(value: int | IPAddress | Argument | Community | InterfaceName) -> str:
     match value:
+        case str():
+            return device(value)
         case Argument():
             return symbol(value.name)
         case Community():
