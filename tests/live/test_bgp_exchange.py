@@ -7,7 +7,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from live.compiled import compiled, install
-from live.routers import attributes, begin, birdc, faults, kernel_route, meet, neighbour, path, peer, settled
+from live.routers import (
+    attributes,
+    begin,
+    birdc,
+    faults,
+    kernel_route,
+    leaves_by,
+    meet,
+    neighbour,
+    path,
+    peer,
+    reached,
+    settled,
+)
 from live.test_bgp_profiles import learned
 from live.waiting import wait
 
@@ -161,7 +174,7 @@ def test_a_next_hop_is_on_the_interface_of_a_session_over_fe80(lab: Lab, tmp_pat
     exported = birdc(near.host, "show route export s1")
     assert all(net in exported for net in ("45.20.13.0/24", "45.20.23.0/24", "2a20:3::/48")), "it could not fail"
     assert learned(a, "peer_near") == {"45.20.0.0/24", "2a20::/48"}
-    assert kernel_route(a, "45.20.0.0/24")["dev"] == "ext0"
+    wait(lambda: leaves_by(a, "45.20.0.0/24") == "ext0")
     assert faults(log.said()) == []
 
 
@@ -183,5 +196,92 @@ def test_a_route_server_speaks_for_its_exchange_alone(lab: Lab, tmp_path: Path) 
     wait(lambda: learned(a, "peer_server4") and learned(a, "peer_server6"))
     assert learned(a, "peer_server4") == {"45.21.3.0/24"}
     assert learned(a, "peer_server6") == {"2a21:3::/48"}
-    assert kernel_route(a, "45.21.3.0/24")["gateway"] == MEMBER[0]
+    wait(lambda: kernel_route(a, "45.21.3.0/24").get("gateway") == MEMBER[0])
     assert faults(log.said()) == []
+
+
+TWO_ROUTERS = """
+version = 1
+network.name = "lab"
+
+[bgp]
+asn = 12654
+prefixes = ["45.10.0.0/24", "2a10:10::/32"]
+profile = "internet"
+over = "ab"
+
+[links.ab]
+kind = "vxlan"
+between = ["a", "b"]
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["46.0.0.1/22", "2a46::1/32"]
+loopback = ["45.10.0.1/32", "2a10:10::1/128"]
+firewall = {}
+bridges.br0.addresses = ["45.60.0.1/22", "2a60::1/32"]
+bgp.learn = ["45.50.0.0/16", "2a50::/32"]
+
+[hosts.a.bgp.peers.member]
+asn = 3333
+role = "peer"
+interface = "ixp0"
+local = "45.99.0.10/22"
+address = "45.99.0.20"
+
+[hosts.a.bgp.peers.member6]
+asn = 3333
+role = "peer"
+interface = "ixp0"
+local = "2a99::10/32"
+address = "2a99::20"
+
+[hosts.b]
+id = 2
+wan = "eth0"
+addresses = ["46.8.0.2/24", "2a48::2/64"]
+loopback = ["45.10.0.2/32", "2a10:10::2/128"]
+firewall = {}
+bgp = {}
+
+[anycast.dns]
+addresses = ["45.11.0.53/24", "2a11::53/48"]
+hosts = "a"
+services = "nsd.service"
+check = { command = ["/usr/bin/true"] }
+"""
+LANS = ("45.99.0.0/24", "45.60.1.0/24", "2a99::/48", "2a60:0:1::/48")
+UPLINKS = ("46.0.0.0/24", "46.0.0.0/23", "2a46::/48")
+OURS = ("45.11.0.0/24", "45.50.7.0/24", "45.50.0.0/16", "2a11::/48", "2a50:0:7::/48")
+
+
+def test_nobody_announces_what_another_router_of_ours_is_in(lab: Lab, tmp_path: Path) -> None:
+    """b would tell a that a's networks are behind b's upstream: a would lose its neighbours and its gateway."""
+    trees = compiled(TWO_ROUTERS.replace("bgp = {}\n", peer("b", "up", 6939, "upstream")), tmp_path)
+    a, b = install(lab, "a", trees), install(lab, "b", trees)
+    lab.wire(
+        a, "eth0", b, "eth0", a_addresses=["46.0.0.1/22", "2a46::1/32"], b_addresses=["46.8.0.2/24", "2a48::2/64"]
+    )
+    for host, net in ((a, "46.8.0.0/24"), (b, "46.0.0.1/32"), (a, "2a48::/64"), (b, "2a46::1/128")):
+        host.run(["ip", "-6" if ":" in net else "-4", "route", "add", net, "dev", "eth0"])
+    member, ixp = lab.host("member"), lab.switch("ixp")
+    for host, device, last in ((a, "ixp0", 10), (member, "ext0", 20)):
+        ixp.plug(host, device, f"45.99.0.{last}/22", f"2a99::{last}/32")
+    four, six = ([net for net in (*LANS, *UPLINKS, *OURS) if (":" in net) == is_six] for is_six in (False, True))
+    more = ["".join(f"route {net} unreachable;" for net in some) for some in (four, six)]
+    up = neighbour(lab, "up", 6939, "45.30.0.0/24", "2a30::/48", *more)
+    meet(lab, b, up, asn=ASN, more="local role provider;")
+    logs = begin(a, b)
+    up.start()
+    wait(lambda: {"45.30.0.0/24", "2a30::/48", *UPLINKS} <= learned(b, "peer_up"))
+    assert learned(b, "peer_up") == {"45.30.0.0/24", "2a30::/48", *UPLINKS}
+    # Packets of b and its customers go to the provider's other hosts by the upstream. a is in their subnet.
+    for net in (*UPLINKS, "45.30.0.0/24", "2a30::/48"):
+        wait(lambda net=net: path(a, net) == "6939")  # type: ignore[misc]
+    wait(lambda: kernel_route(a, "2a30::/48") and kernel_route(a, "45.30.0.0/24"))
+    assert [net for net in UPLINKS if kernel_route(a, net)] == []
+    wait(lambda: all(kernel_route(b, net) for net in UPLINKS))
+    for address in ("45.99.0.20", "2a99::20"):
+        wait(lambda address=address: reached(a, address.removesuffix("20") + "10", address))  # type: ignore[misc]
+    assert faults("".join(log.said() for log in logs.values())) == []

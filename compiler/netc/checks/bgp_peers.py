@@ -13,7 +13,15 @@ from netc.language.names import HostName
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import is_fe80, peer_device, peer_families, peer_local, peer_tunnel, role_of
+from netc.network.peers import (
+    is_fe80,
+    ours_elsewhere,
+    peer_device,
+    peer_families,
+    peer_local,
+    peer_tunnel,
+    role_of,
+)
 from netc.network.profiles import WORLD, is_refused
 from netc.network.speakers import loopback, member, speakers
 from netc.network.sums import of_member
@@ -47,6 +55,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
                 what = f"`role` is missing in {dotted(where)}"
                 yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
             yield from _says(peer, bgp, where, ours)
+            yield from _ours_elsewhere(peer, where, network)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
@@ -236,6 +245,15 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
         hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
+
+
+def _ours_elsewhere(peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+    """Outside `bgp.prefixes`, which `_says` asks about."""
+    for index, net in enumerate(peer.prefixes):
+        held = next((one for one in ours_elsewhere(network.topology) if net in one), None)
+        if held:
+            what = f"{net} is in {held}, which an anycast service or `learn` of ours has, and no neighbour may announce"
+            yield Diagnostic("NC2204", (*where, "prefixes", index), what, "leave it out")
 
 
 def _says(peer: BgpPeer, bgp: Bgp, where: KeyPath, ours: set[int]) -> Iterator[Diagnostic]:

@@ -52,7 +52,9 @@ from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
 from netc.network.peers import (
     all_private_asns,
-    connected,
+    held,
+    lans,
+    ours_elsewhere,
     peer_device,
     peer_families,
     peer_lan,
@@ -183,15 +185,18 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     by_bgp = (4, 6) if not is_recursive(topology) else (4,) if four_over_six(network) else ()
     alone = tuple(net for net in topology.hosts[host].loopback if net.version in by_bgp)
     served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
+    mine, shared = held(host, network), lans(network)
     return System(
         asn=bgp.asn,
         form=FORM.get(bgp.internal, "one"),
         members=_members(network) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
+        ours=(*sorted(bgp.prefixes), *ours_elsewhere(topology)),
         internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
-        connected=tuple(connected(host, network)),
+        connected=tuple(sorted((*shared, *(net for net in mine if not any(net in one for one in shared))))),
+        held=mine,
         refused_asns=REFUSED_ASNS[bgp.profile],
         public_asns=public_asns(bgp.profile),
         private_asns=all_private_asns(topology),

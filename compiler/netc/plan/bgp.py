@@ -54,12 +54,16 @@ class System(Struct, frozen=True):
     """Members of RFC 5065, members that are ASes of their own, or no members."""
     members: tuple[int, ...]
     own: tuple[IPNetwork, ...]
+    ours: tuple[IPNetwork, ...]
+    """No external neighbour announces a part of these: `own`, anycast prefixes outside it, and what routers learn."""
     internal: tuple[IPNetwork, ...]
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
     """Ranges of which no part is imported."""
     connected: tuple[IPNetwork, ...]
-    """Subnets of this router's own interfaces, of which no part is imported either."""
+    """Of which no part is imported either: LANs, links and tunnels of all our routers, and uplinks of this one."""
+    held: tuple[IPNetwork, ...]
+    """Those of this router. Other routers reach the subnets of its uplinks as any part of the internet."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of the ASNs that no AS path may contain."""
     public_asns: tuple[tuple[int, int], ...]

@@ -49,7 +49,7 @@ from netc.emit.bird.filtering import (
     Statement,
     When,
 )
-from netc.emit.bird.router import among, by_family, is_outer, next_hop, of, of_family, spoken
+from netc.emit.bird.router import among, by_family, is_outer, next_hop, of_family, spoken
 from netc.language.values import Family
 from netc.network.once import once
 from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
@@ -182,7 +182,7 @@ def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
         _refused(system, private),
     )
     if not private:
-        about = "AS paths that no neighbour may announce: too long or empty, with an AS_SET, our ASN, or a reserved ASN."
+        about = "AS paths that no neighbour may announce: too long, empty, with an AS_SET, our ASNs, or reserved ones."
         return Function("reject_path", (about,), body)
     about = f"The same, but paths may begin with {', '.join(map(str, private))}, and public ASNs follow."
     return Function(_name("reject", private, False, router), (about,), body)
@@ -207,9 +207,11 @@ def _reject_prefix(router: Router) -> Function:
 def _prefixes(router: Router) -> Iterator[Statement]:
     system, families = router.system, spoken(router, outer=True)
     assert system is not None
-    own = tuple(net for family in families for net in of(router, family))
-    yield When(among(own, parts=True), (Refuse("our own prefix"),))
-    for nets, reason in ((system.connected, "a network that we are in"), (system.refused, "a refused range")):
+    for nets, reason in (
+        (system.ours, "our own prefix"),
+        (system.connected, "a network that we are in"),
+        (system.refused, "a refused range"),
+    ):
         some = tuple(net for net in nets if net.version in families)
         if some:
             yield When(among(some, parts=True), (Refuse(reason),))

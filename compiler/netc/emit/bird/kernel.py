@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird.communities import NO_EXPORT
+from netc.emit.bird.communities import NO_EXPORT, from_external
 from netc.emit.bird.filtering import (
     Accept,
     Add,
@@ -127,6 +127,7 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
         own = tuple(net for family in families for net in (*of(router, family), *served(router, family)))
         yield Note("Our own prefixes are unreachable where the kernel has no more specific route.")
         yield When(All((Is("source", "RTS_STATIC"), Not(among(own)))), (Reject(),))
+    yield from _kept_ways(router, families)
     if some_are_unresolved(router):
         yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
         yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
@@ -136,6 +137,15 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
     else:
         for family, ip in sources.items():
             yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
+
+
+def _kept_ways(router: Router, families: tuple[Family, ...]) -> Iterator[Statement]:
+    """Routes of other ASes that would cut the host off, from whichever router of ours they come."""
+    system = router.system
+    held = tuple(net for net in system.held if net.version in families) if system else ()
+    if system and held:
+        external = In("bgp_large_community", from_external(system))
+        yield When(All((external, among(held, parts=True))), (Reject(),))
 
 
 def _igp(router: Router) -> Words:
