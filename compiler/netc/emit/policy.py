@@ -170,6 +170,7 @@ def _changes_of_exports(session: Session, system: System) -> Iterator[str]:
     if system.drained:
         yield f"adds {_named(GRACEFUL_SHUTDOWN)}"
     yield f"deletes {_of_ours(system)}"
+    yield from _deleted_otc(session)
     others = [asn for asn in system.private_asns if asn not in session.private_asns]
     if others:
         yield f"deletes {_nets(tuple(others))} from the AS path"
@@ -179,6 +180,7 @@ def _changes_of_exports(session: Session, system: System) -> Iterator[str]:
 
 def _changes_of_imports(session: Session, router: Router, system: System) -> Iterator[str]:
     yield f"deletes {_of_ours(system)}"
+    yield from _deleted_otc(session)
     yield from _measured(session)
     yield f"adds {_of_class(class_of(session.kind), system)}"
     if session.local_pref is not None:
@@ -186,6 +188,11 @@ def _changes_of_imports(session: Session, router: Router, system: System) -> Ite
     yield "sets MED 0"
     if system.recursive:
         yield f"sets the next hop {_nets(router.sources)}"
+
+
+def _deleted_otc(session: Session) -> Iterator[str]:
+    if session.kind == "mutual-transit":
+        yield "deletes OTC (RFC 9234)"
 
 
 def _measured(session: Session) -> Iterator[str]:

@@ -53,6 +53,7 @@ from netc.network.once import once
 from netc.network.peers import (
     all_private_asns,
     held,
+    is_in_world,
     lans,
     ours_elsewhere,
     peer_device,
@@ -63,7 +64,7 @@ from netc.network.peers import (
     role_of,
 )
 from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
-from netc.network.routed import ROUTED_PART, has_own_table, table_of
+from netc.network.routed import ROUTED_PART, dialled, has_own_table, table_of
 from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
@@ -159,7 +160,12 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     learned = learned_at(host, topology)
     learning = Learning(learned, own_devices(host, network)) if learned else None
     bird = tools_of(table.target).bird
-    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, bird)
+    far = tuple(ip for ip in dialled(host, network) if is_in_world(IPNetwork(ip), topology))
+    made = {interface.name for interface in network.interfaces[host]}
+    tunnels = tuple(device for device in router_interfaces(host, network) if device in made) if far else ()
+    return Router(
+        number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, far, tunnels, bird
+    )
 
 
 def _named_apart(sessions: Iterable[Session]) -> Iterator[Session]:

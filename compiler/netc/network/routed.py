@@ -74,7 +74,7 @@ def routed(host: HostName, network: Network) -> Routed:
         devices=(*router_interfaces(host, network), *inner),
         destinations=destinations,
         outer=tuple(net.ip for net in topology.hosts[host].addresses if not _within(net.ip, ours)),
-        dialled=tuple(ip for ip in _dialled(host, network) if _within(ip, destinations)),
+        dialled=tuple(ip for ip in dialled(host, network) if _within(ip, destinations)),
         returning=tuple(dict.fromkeys(_returning(host, network))),
     )
 
@@ -99,7 +99,7 @@ def _within(ip: IPAddress, nets: tuple[IPNetwork, ...]) -> bool:
     return any(ip in net for net in nets)
 
 
-def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
+def dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     """Destinations of outer packets of the host's tunnels. Names are left out: the host resolves them, and netc expects
     addresses of the internet."""
     ends = {end for interface in network.interfaces[host] for end in outer_ends(interface)}

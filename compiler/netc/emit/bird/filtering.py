@@ -127,20 +127,19 @@ class Has(Struct, frozen=True):
 
 class Is(Struct, frozen=True):
     left: Attribute
-    value: Word | int
+    value: Word | int | InterfaceName
 
 
 class Differs(Struct, frozen=True):
     left: Attribute
-    right: Attribute | Argument
+    right: Attribute | Argument | IPAddress
 
 
 class Inside(Struct, frozen=True):
-    """`bgp_next_hop ~ 192.0.2.0/24`, `192.0.2.1 ~ net`: the address is in the prefix. None is in one of the other
-    family."""
+    """`bgp_next_hop ~ 192.0.2.0/24`. No address is in a prefix of the other family."""
 
-    address: Attribute | IPAddress
-    net: Attribute | IPNetwork
+    address: Attribute
+    net: IPNetwork
 
 
 class Longer(Struct, frozen=True):

@@ -55,7 +55,7 @@ from netc.network.once import once
 from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
 from netc.plan.communities import GRACEFUL_SHUTDOWN
 from netc.plan.facts import Router
-from netc.plan.route_class import class_of
+from netc.plan.route_class import FROM_MUTUAL_TRANSIT, class_of
 
 LONGEST_PATH = 64
 """A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
@@ -260,6 +260,9 @@ def _imported(router: Router, private: tuple[int, ...], is_origin: bool) -> Iter
     yield Add(LEARNED_FROM)
     yield Assign("bgp_local_pref", PREF)
     yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
+    if any(session.kind == "mutual-transit" for session in router.sessions):
+        yield Note("With OTC (RFC 9234) BIRD would not export the route to upstreams and peers, which have roles.")
+        yield Fixed(f"if {LEARNED_FROM.name} = {FROM_MUTUAL_TRANSIT.name} then unset(bgp_otc);")
     if system.recursive:
         yield by_family("bgp_next_hop", {family: next_hop(router, family) for family in families})
 

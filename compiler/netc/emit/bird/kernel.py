@@ -11,8 +11,11 @@ from netc.emit.bird.filtering import (
     Accept,
     Add,
     All,
+    Any,
     Assign,
     Call,
+    Condition,
+    Differs,
     Filter,
     Function,
     Has,
@@ -29,7 +32,9 @@ from netc.emit.bird.filtering import (
 from netc.emit.bird.router import (
     among,
     by_family,
+    covers,
     hop_families,
+    is_multihop,
     learned_families,
     of,
     of_family,
@@ -39,6 +44,7 @@ from netc.emit.bird.router import (
     source,
 )
 from netc.language.values import Family
+from netc.network.derive import MAIN
 from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
 
@@ -142,10 +148,29 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
 def _kept_ways(router: Router, families: tuple[Family, ...]) -> Iterator[Statement]:
     """Routes of other ASes that would cut the host off, from whichever router of ours they come."""
     system = router.system
-    held = tuple(net for net in system.held if net.version in families) if system else ()
-    if system and held:
-        external = In("bgp_large_community", from_external(system))
-        yield When(All((external, among(held, parts=True))), (Reject(),))
+    if system is None:
+        return
+    held = tuple(net for net in system.held if net.version in families)
+    kept = [*([(among(held, parts=True),)] if held else []), *_covering(router, families)]
+    external = In("bgp_large_community", from_external(system))
+    if kept:
+        yield Note("The host's own ways to its subnets, to far ends of tunnels and to multihop neighbours.")
+    yield from (When(All((external, *conditions)), (Reject(),)) for conditions in kept)
+
+
+def _covering(router: Router, families: tuple[Family, ...]) -> Iterator[tuple[Condition, ...]]:
+    """In the main table, the way to the far end of a tunnel would lead into a tunnel, and that to a multihop neighbour
+    through another one. The default route, or one to the address alone, keeps the way. In a table of BIRD's own, the
+    packets of neither are looked up."""
+    if router.table != MAIN:
+        return
+    far = tuple(ip for ip in router.outer if ip.version in families)
+    if far and router.tunnels:
+        inside = tuple(Is("ifname", device) for device in router.tunnels)
+        yield covers(far), Any(inside) if len(inside) > 1 else inside[0]
+    for remote in sorted({session.remote for session in router.sessions if is_multihop(session)}):
+        if remote.version in families:
+            yield covers((remote,)), Differs("from", remote)
 
 
 def _igp(router: Router) -> Words:

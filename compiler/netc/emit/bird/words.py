@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress
 
 from netc.emit.bird.filtering import (
     Accept,
@@ -190,11 +190,11 @@ def _condition(condition: Condition) -> str:
         case Has(community):
             return f"{name(community)} ~ {_list(community)}"
         case Is(left, value):
-            return f"{left} = {token(value) if isinstance(value, int) else value}"
+            return f"{left} = {_is(value)}"
         case Differs(left, right):
-            return f"{left} != {symbol(right.name) if isinstance(right, Argument) else right}"
+            return f"{left} != {right if isinstance(right, str) else _value_of(right)}"
         case Inside(address, net):
-            return f"{_attribute_or_token(address)} ~ {_attribute_or_token(net)}"
+            return f"{address} ~ {token(net)}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):
@@ -210,6 +210,12 @@ def _condition(condition: Condition) -> str:
             return " && ".join(map(_operand, conditions))
         case Any(conditions):
             return " || ".join(map(_operand, conditions))
+
+
+def _is(value: str | int) -> str:
+    if isinstance(value, InterfaceName):
+        return device(value)
+    return value if isinstance(value, str) else token(value)
 
 
 def _operand(condition: Condition) -> str:
@@ -235,6 +241,8 @@ def _pattern(accepted: Accepted) -> str:
         return token(net)
     if least == net.prefixlen and most == (32 if net.version == 4 else 128):
         return f"{token(net)}+"
+    if least == 0 and most == net.prefixlen:
+        return f"{token(net)}-"
     return f"{token(net)}{{{token(least)},{token(most)}}}"
 
 
@@ -245,10 +253,6 @@ def _span(first: int, last: int) -> str:
 def _list(community: Community | Argument) -> str:
     is_small = isinstance(community, Community) and len(community.numbers) == 2
     return "bgp_community" if is_small else "bgp_large_community"
-
-
-def _attribute_or_token(of: str | IPAddress | IPNetwork) -> str:
-    return of if isinstance(of, str) else token(of)
 
 
 def _value_of(value: int | IPAddress | Argument | Community | InterfaceName) -> str:
