@@ -248,7 +248,7 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
 
 
 def _ours_elsewhere(peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
-    """Outside `bgp.prefixes`, which `_says` asks about."""
+    """`_says` asks about those in `bgp.prefixes`."""
     for index, net in enumerate(peer.prefixes):
         held = next((one for one in ours_elsewhere(network.topology) if net in one), None)
         if held:

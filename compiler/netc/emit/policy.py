@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from netc.emit.file import File
 from netc.emit.render import token
 from netc.language.values import Family
-from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
+from netc.plan.bgp import Session, System, is_held_to_its_device, names_its_next_hop
 from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
@@ -234,6 +234,6 @@ def _imports(session: Session, system: System) -> str:
 def _next_hop(session: Session, family: Family) -> str | None:
     if names_its_next_hop(session, family):
         return "next hop: the neighbour itself"
-    if device := next_hop_device(session, family):
-        return f"next hop: on {token(device)}"
+    if session.device and is_held_to_its_device(session, family):
+        return f"next hop: on {token(session.device)}"
     return f"next hop: in {token(session.lan)}" if session.lan else None

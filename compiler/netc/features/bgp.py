@@ -52,9 +52,8 @@ from netc.network.learning import learned_at, own_devices
 from netc.network.once import once
 from netc.network.peers import (
     all_private_asns,
+    connected,
     held,
-    is_in_world,
-    lans,
     ours_elsewhere,
     peer_device,
     peer_families,
@@ -63,9 +62,9 @@ from netc.network.peers import (
     private_asns,
     role_of,
 )
-from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
-from netc.network.routed import ROUTED_PART, dialled, has_own_table, table_of
-from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
+from netc.network.profiles import LOCAL_PREF, REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
+from netc.network.routed import ROUTED_PART, has_own_table, outer, table_of
+from netc.network.routing import cost_of, igp_links, joined, made_interfaces, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
     Accepted,
@@ -86,15 +85,6 @@ from netc.plan.routing_ruleset import routing_ruleset
 from netc.plan.routing_walks import routing_walks
 
 BIRD = PartName("bird")
-LOCAL_PREF: dict[Role, int] = {
-    "downstream": 300,
-    "peer": 200,
-    "route-server": 200,
-    "mutual-transit": 200,
-    "upstream": 100,
-}
-"""Neighbours that pay us are preferred, then those that cost nothing."""
-
 FORM: dict[str, Literal["confederation", "fake", "one"]] = {
     "confederation": "confederation",
     "fake-confederation": "fake",
@@ -153,19 +143,15 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     if topology.bgp and table.bgp:
         system = _system(host, topology.bgp, network)
         inner = _inner(ends(host, network), topology.bgp, topology)
-        outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
-        sessions = tuple(_named_apart((*inner, *outer)))
+        others = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
+        sessions = tuple(_named_apart((*inner, *others)))
     anycast = tuple(_anycast(host, topology)) if system else ()
     number, kernel = router_id(host, topology), table_of(host, topology)
     learned = learned_at(host, topology)
     learning = Learning(learned, own_devices(host, network)) if learned else None
     bird = tools_of(table.target).bird
-    far = tuple(ip for ip in dialled(host, network) if is_in_world(IPNetwork(ip), topology))
-    made = {interface.name for interface in network.interfaces[host]}
-    tunnels = tuple(device for device in router_interfaces(host, network) if device in made) if far else ()
-    return Router(
-        number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, far, tunnels, bird
-    )
+    far, made = outer(host, network), made_interfaces(host, network)
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, far, made, bird)
 
 
 def _named_apart(sessions: Iterable[Session]) -> Iterator[Session]:
@@ -191,7 +177,6 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
     by_bgp = (4, 6) if not is_recursive(topology) else (4,) if four_over_six(network) else ()
     alone = tuple(net for net in topology.hosts[host].loopback if net.version in by_bgp)
     served = (net for _, service in services_at(host, topology) for net in unicast(service, host))
-    mine, shared = held(host, network), lans(network)
     return System(
         asn=bgp.asn,
         form=FORM.get(bgp.internal, "one"),
@@ -201,8 +186,8 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
-        connected=tuple(sorted((*shared, *(net for net in mine if not any(net in one for one in shared))))),
-        held=mine,
+        connected=connected(host, network),
+        held=held(host, network),
         refused_asns=REFUSED_ASNS[bgp.profile],
         public_asns=public_asns(bgp.profile),
         private_asns=all_private_asns(topology),

@@ -46,8 +46,9 @@ def peer_lan(host: HostName, peer: BgpPeer, network: Network) -> IPNetwork | Non
         return None
     table = network.topology.hosts[host]
     given = [peer.local] if peer.local and peer.local.size > 1 else []
-    held = [*given, *table.addresses, *(net for one in network.interfaces[host] for net in one.addresses)]
-    return next((net.cidr for net in held if net.size > 1 and peer.address in net), None)
+    subnets = [*given, *table.addresses, *_lans(host, network)]
+    subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
+    return next((net.cidr for net in subnets if net.size > 1 and peer.address in net), None)
 
 
 def is_fe80(address: IPAddress) -> bool:
@@ -76,8 +77,14 @@ def held(host: HostName, network: Network) -> tuple[IPNetwork, ...]:
     return _refusable([*uplinks, *_lans(host, network)], network.topology)
 
 
+def connected(host: HostName, network: Network) -> tuple[IPNetwork, ...]:
+    """Networks of ours that the router believes no neighbour about."""
+    shared = _all_lans(network)
+    return tuple(sorted((*shared, *(net for net in held(host, network) if not any(net in one for one in shared)))))
+
+
 @once
-def lans(network: Network) -> tuple[IPNetwork, ...]:
+def _all_lans(network: Network) -> tuple[IPNetwork, ...]:
     """Those of all our routers but for uplinks, as the fewest prefixes. One router that believed in a part of another's
     LAN would cut it off from the neighbours there."""
     found = (net for host in speakers(network.topology) for net in _lans(host, network))
@@ -108,7 +115,7 @@ def is_in_world(net: IPNetwork, topology: Topology) -> bool:
 
 @once
 def ours_elsewhere(topology: Topology) -> tuple[IPNetwork, ...]:
-    """What is ours outside `bgp.prefixes`: of anycast services, and what our routers learn from their kernels."""
+    """What is ours and not in `bgp.prefixes`: of anycast services, and what our routers learn from their kernels."""
     own = topology.bgp.prefixes if topology.bgp else ()
     found = [net for host in speakers(topology) for net in learned_at(host, topology)]
     for service in topology.anycast.values():

@@ -20,6 +20,7 @@ from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
+from netc.network.peers import is_in_world
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
 from netc.network.speakers import speakers
@@ -104,6 +105,11 @@ def dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     addresses of the internet."""
     ends = {end for interface in network.interfaces[host] for end in outer_ends(interface)}
     yield from sorted(end for end in ends if isinstance(end, IPAddress))
+
+
+def outer(host: HostName, network: Network) -> tuple[IPAddress, ...]:
+    """Those of them that neighbours may announce a prefix around."""
+    return tuple(ip for ip in dialled(host, network) if is_in_world(IPNetwork(ip), network.topology))
 
 
 def _returning(host: HostName, network: Network) -> Iterator[Returning]:

@@ -55,7 +55,7 @@ class System(Struct, frozen=True):
     members: tuple[int, ...]
     own: tuple[IPNetwork, ...]
     ours: tuple[IPNetwork, ...]
-    """No external neighbour announces a part of these: `own`, anycast prefixes outside it, and what routers learn."""
+    """No external neighbour announces a part of these: `own`, other anycast prefixes, and what routers learn."""
     internal: tuple[IPNetwork, ...]
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
@@ -153,10 +153,9 @@ def names_its_next_hop(session: Session, family: Family) -> bool:
     return remote.version == family or session.shared
 
 
-def next_hop_device(session: Session, family: Family) -> InterfaceName | None:
-    """The interface that next hops of a direct neighbour are on, where its address does not say it."""
-    is_said = not session.direct or names_its_next_hop(session, family) or session.lan
-    return None if is_said or session.kind == "collector" else session.device
+def is_held_to_its_device(session: Session, family: Family) -> bool:
+    """Next hops of a direct neighbour are on the interface of the session, where its address does not say more."""
+    return session.direct and session.kind != "collector" and not (names_its_next_hop(session, family) or session.lan)
 
 
 class IgpInterface(Struct, frozen=True):

@@ -48,7 +48,7 @@ from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.network.derive import MAIN
 from netc.network.peers import is_fe80
-from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System, next_hop_device
+from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
 from netc.plan.facts import Router
 from netc.plan.facts.router import BABEL, BIRD_PASSWORDS, BIRD_SWITCHES
 
@@ -257,9 +257,7 @@ def _sessions(router: Router, system: System) -> Iterator[Protocol]:
 
 def _with_anybody(session: Session) -> Session:
     remote = ANY_FE80 if is_fe80(session.remote) else ANY_ADDRESS[session.remote.version]
-    is_named = is_outer(session) and any(next_hop_device(session, family) for family in session.families)
-    device = session.device if is_named else None
-    return replace(session, name=ANYBODY, origin=(), remote=remote, remote_asn=0, local=None, device=device)
+    return replace(session, name=ANYBODY, origin=(), remote=remote, remote_asn=0, local=None, device=None)
 
 
 def _template(session: Session, router: Router) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import InterfaceName
+from netc.language.names import InterfaceName, ProtocolName
 from netc.language.values import Family
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
@@ -24,6 +24,7 @@ Attribute = Literal[
     "bgp_next_hop",
     "from",
     "ifname",
+    "proto",
     "bgp_local_pref",
     "bgp_med",
     "bgp_community",
@@ -127,12 +128,12 @@ class Has(Struct, frozen=True):
 
 class Is(Struct, frozen=True):
     left: Attribute
-    value: Word | int | InterfaceName
+    value: Word | int | InterfaceName | ProtocolName
 
 
 class Differs(Struct, frozen=True):
     left: Attribute
-    right: Attribute | Argument | IPAddress
+    right: Attribute | IPAddress
 
 
 class Inside(Struct, frozen=True):
@@ -230,7 +231,7 @@ class When(Struct, frozen=True):
 
 class Call(Struct, frozen=True):
     function: str
-    values: tuple[Community | InterfaceName | int, ...] = ()
+    values: tuple[Community | int, ...] = ()
 
 
 class Note(Struct, frozen=True):

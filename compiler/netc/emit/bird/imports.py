@@ -6,7 +6,7 @@ those that the neighbour set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
@@ -52,7 +52,7 @@ from netc.emit.bird.filtering import (
 from netc.emit.bird.router import among, by_family, is_outer, next_hop, of_family, spoken
 from netc.language.values import Family
 from netc.network.once import once
-from netc.plan.bgp import Session, System, names_its_next_hop, next_hop_device
+from netc.plan.bgp import Session, System, is_held_to_its_device, names_its_next_hop
 from netc.plan.communities import GRACEFUL_SHUTDOWN
 from netc.plan.facts import Router
 from netc.plan.route_class import FROM_MUTUAL_TRANSIT, class_of
@@ -73,8 +73,8 @@ def functions(router: Router) -> Iterator[Function]:
         channels = [(session, family) for session in importing for family in session.families]
         if any(names_its_next_hop(*channel) for channel in channels):
             yield _THIRD_ROUTER
-        if any(next_hop_device(*channel) for channel in channels):
-            yield _ONLY_ON
+        if held := dict.fromkeys(session for session, family in channels if is_held_to_its_device(session, family)):
+            yield _other_interface(held)
         for alike in dict.fromkeys(_variant(session, router) for session in importing):
             yield _import_external(router, *alike)
     if any(session.measures for session in router.sessions):
@@ -99,8 +99,8 @@ def _import(session: Session, router: Router, family: Family) -> Iterator[Statem
     assert session.local_pref is not None
     if names_its_next_hop(session, family):
         yield Call(_THIRD_ROUTER.name)
-    elif device := next_hop_device(session, family):
-        yield Call(_ONLY_ON.name, (device,))
+    elif is_held_to_its_device(session, family):
+        yield Call(OTHER_INTERFACE)
     elif session.lan:
         outside = Not(Inside("bgp_next_hop", session.lan))
         yield When(outside, (Refuse("its next hop is not in the subnet of the session"),))
@@ -227,13 +227,19 @@ _THIRD_ROUTER = Function(
 )
 
 
-_DEVICE = Argument("string", "own_device")
-_ONLY_ON = Function(
-    "only_on",
-    ("The next hop is on the interface of the session: no neighbour sends our packets to an uplink or a LAN of ours.",),
-    (When(Differs("ifname", _DEVICE), (Refuse("its next hop is on another interface"),)),),
-    (_DEVICE,),
-)
+OTHER_INTERFACE = "reject_other_interface"
+
+
+def _other_interface(held: Iterable[Session]) -> Function:
+    """A session without an interface has no next hops."""
+    about = "The next hop is on the interface of the session: no neighbour has us use an uplink or a LAN of ours."
+    return Function(OTHER_INTERFACE, (about,), tuple(map(_on_its_own, held)))
+
+
+def _on_its_own(session: Session) -> Statement:
+    here = Is("proto", session.name)
+    elsewhere = (Not(Is("ifname", session.device)),) if session.device else ()
+    return When(All((here, *elsewhere)), (Refuse("its next hop is on another interface"),))
 
 
 def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) -> Function:

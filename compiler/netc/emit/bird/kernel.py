@@ -133,7 +133,7 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
         own = tuple(net for family in families for net in (*of(router, family), *served(router, family)))
         yield Note("Our own prefixes are unreachable where the kernel has no more specific route.")
         yield When(All((Is("source", "RTS_STATIC"), Not(among(own)))), (Reject(),))
-    yield from _kept_ways(router, families)
+    yield from _kept_routes(router, families)
     if some_are_unresolved(router):
         yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
         yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
@@ -145,7 +145,7 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
             yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
 
 
-def _kept_ways(router: Router, families: tuple[Family, ...]) -> Iterator[Statement]:
+def _kept_routes(router: Router, families: tuple[Family, ...]) -> Iterator[Statement]:
     """Routes of other ASes that would cut the host off, from whichever router of ours they come."""
     system = router.system
     if system is None:
@@ -154,14 +154,14 @@ def _kept_ways(router: Router, families: tuple[Family, ...]) -> Iterator[Stateme
     kept = [*([(among(held, parts=True),)] if held else []), *_covering(router, families)]
     external = In("bgp_large_community", from_external(system))
     if kept:
-        yield Note("The host's own ways to its subnets, to far ends of tunnels and to multihop neighbours.")
+        yield Note("The host keeps its own routes to its subnets, endpoints of tunnels and multihop neighbours.")
     yield from (When(All((external, *conditions)), (Reject(),)) for conditions in kept)
 
 
 def _covering(router: Router, families: tuple[Family, ...]) -> Iterator[tuple[Condition, ...]]:
-    """In the main table, the way to the far end of a tunnel would lead into a tunnel, and that to a multihop neighbour
-    through another one. The default route, or one to the address alone, keeps the way. In a table of BIRD's own, the
-    packets of neither are looked up."""
+    """In the main table, routes to the endpoint of a tunnel would lead into a tunnel, and those to a multihop neighbour
+    through another one. The default route, or one to the address alone, stays. The host's own packets do not use a
+    table of BIRD's own."""
     if router.table != MAIN:
         return
     far = tuple(ip for ip in router.outer if ip.version in families)

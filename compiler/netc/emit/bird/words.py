@@ -47,7 +47,7 @@ from netc.emit.bird.filtering import (
     Words,
 )
 from netc.emit.render import comment, token
-from netc.language.names import InterfaceName
+from netc.language.names import InterfaceName, ProtocolName
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
 
@@ -213,8 +213,8 @@ def _condition(condition: Condition) -> str:
 
 
 def _is(value: str | int) -> str:
-    if isinstance(value, InterfaceName):
-        return device(value)
+    if isinstance(value, InterfaceName | ProtocolName):
+        return f'"{token(value)}"'
     return value if isinstance(value, str) else token(value)
 
 
@@ -255,10 +255,8 @@ def _list(community: Community | Argument) -> str:
     return "bgp_community" if is_small else "bgp_large_community"
 
 
-def _value_of(value: int | IPAddress | Argument | Community | InterfaceName) -> str:
+def _value_of(value: int | IPAddress | Argument | Community) -> str:
     match value:
-        case str():
-            return device(value)
         case Argument():
             return symbol(value.name)
         case Community():

@@ -46,7 +46,7 @@ class Router(Fact, frozen=True):
     anycast: tuple[Anycast, ...] = ()
     learning: Learning | None = None
     outer: tuple[IPAddress, ...] = ()
-    """Far ends of the host's tunnels that the profile accepts routes to."""
+    """Endpoints of the host's tunnels that the profile accepts routes to."""
     tunnels: tuple[InterfaceName, ...] = ()
     """Those that routes may lead into."""
     bird: Number = FLOOR.bird
