@@ -239,11 +239,12 @@ def meet(
     asn: int = ASN,
     export: str = "all",
     more: str = "",
+    hop: str = "next hop self on;",
 ) -> None:
     """Wires the neighbour to one of our routers, and has it speak with that."""
     own = f"ext{far.sessions}"
     lab.wire(near, device, far.host, own, a_addresses=[f"{HERE}/64"], b_addresses=[f"{THERE}/64"])
-    far.session(own, THERE, HERE, asn, export, more)
+    far.session(own, THERE, HERE, asn, export, more, hop)
 
 
 # ---- what routers do and know --------------------------------------------------------------------------------------

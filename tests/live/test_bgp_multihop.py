@@ -17,13 +17,14 @@ from live.routers import (
     forwarder,
     kernel_route,
     meet,
+    neighbour,
     path,
     peer,
     protocols,
     reached,
     settled,
 )
-from live.waiting import wait
+from live.waiting import wait, within
 
 if TYPE_CHECKING:
     from live.lab import Host, Lab
@@ -261,3 +262,88 @@ def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_
     for net in ("45.77.0.0/24", "2a10:77::/48"):
         wait(lambda net=net: kernel(a, net, "main") == "")  # type: ignore[misc]
     assert faults("".join(log.said() for log in logs.values())) == []
+
+
+# ---- routes that would cut the host off, with BIRD's routes in the main table ----------------------------------------
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_neighbour_s_route_does_not_cover_the_way_to_another(lab: Lab, tmp_path: Path, version: int) -> None:
+    """The transit provider announces what the multihop neighbour is in, and does not carry packets there."""
+    address, local, net = {
+        4: ("45.9.8.1", "203.0.113.10", "45.9.8.0/24"),
+        6: ("2a09:8::1", "2001:db8:113::10", "2a09:8::/32"),
+    }[version]
+    text = NETWORK.format(form="", table="main")
+    text += UP.format(version=version, asn=20473, address=address, local=local, more="")
+    a = install(lab, "a", compiled(text + peer("a", "tr", 3356, "upstream"), tmp_path))
+    routes = {4: "route 8.8.8.0/24 unreachable;", 6: "route 2600::/32 unreachable;"}
+    provider = Provider(lab, a, 20473, {version: address}, "hold time 9;", routes)
+    provider.gateway.run(["ip", "route", "add", net, "via", "10.9.0.2" if version == 4 else "fd09::2"])
+    covering = f"route {net} unreachable;"
+    more = (covering, "") if version == 4 else ("", covering)
+    tr = neighbour(lab, "tr", 3356, "45.30.0.0/24", "2a30::/48", *more)
+    meet(lab, a, tr, asn=213000)
+    log = begin(a)["a"]
+    provider.start()
+    wait(lambda: protocols(a)[f"peer_up{version}"] == "Established")
+    tr.start()
+    wait(lambda: path(a, net) == "3356" and kernel_route(a, "45.30.0.0/24"))
+    assert not within(12, lambda: protocols(a)[f"peer_up{version}"] != "Established")
+    assert not kernel(a, net, "main")
+    assert kernel(a, {4: "8.8.8.0/24", 6: "2600::/32"}[version], "main")
+    assert faults(log.said()) == []
+
+
+TUNNEL = """
+[hosts.a.tunnels.x]
+kind = "vxlan"
+vni = 77
+address = "fe80::100/64"
+remote = "{remote}"
+
+[hosts.a.bgp.peers.up]
+asn = 3333
+role = "upstream"
+address = "fe80::207"
+tunnel = "x"
+"""
+FAR = """
+protocol bgp far {
+    local fe80::207 as 3333; neighbor fe80::100 as 213000; interface "vx"; hold time 9; local role provider;
+    connect delay time 1; error wait time 1, 2;
+    ipv4 { import all; export all; extended next hop on; next hop self on; };
+    ipv6 { import all; export all; next hop self on; };
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("remote", "local", "net"),
+    [("9.1.2.3", "203.0.113.10", "9.1.2.0/24"), ("2a09:8::3", "2001:db8:113::10", "2a09:8::/32")],
+    ids=["4", "6"],
+)
+def test_the_way_to_a_tunnel_s_far_end_stays_outside(
+    lab: Lab, tmp_path: Path, remote: str, local: str, net: str
+) -> None:
+    """The upstream in the tunnel announces the internet, and in it the far end of the tunnel."""
+    text = NETWORK.format(form="", table="main") + TUNNEL.format(remote=remote)
+    a = install(lab, "a", compiled(text, tmp_path))
+    route = f"route {net} unreachable;"
+    far = neighbour(lab, "far", 3333, "45.20.0.0/24", "2a20::/48", *(("", route) if ":" in net else (route, "")))
+    near = ["203.0.113.10/24", "2001:db8:113::10/64"], ["203.0.113.1/24", "2001:db8:113::1/64"]
+    lab.wire(a, "eth0", far.host, "ext0", a_addresses=near[0], b_addresses=near[1])
+    far.host.run(["ip", "address", "add", remote, "dev", "lo"])
+    a.run(["ip", "route", "add", "default", "via", "203.0.113.1"])
+    a.run(["ip", "-6", "route", "add", "default", "via", "2001:db8:113::1"])
+    made = ["type", "vxlan", "id", "77", "local", remote, "remote", local, "dstport", "4789"]
+    far.host.run(["ip", "link", "add", "vx", *made])
+    far.host.run(["ip", "address", "add", "fe80::207/64", "dev", "vx"])
+    far.host.run(["ip", "link", "set", "vx", "up"])
+    far.config += FAR
+    log = begin(a)["a"]
+    far.start()
+    wait(lambda: path(a, net) == "3333" and kernel_route(a, "45.20.0.0/24") and kernel_route(a, "2a20::/48"))
+    assert not within(12, lambda: protocols(a)["peer_up"] != "Established")
+    assert "dev eth0" in a.run(["ip", "route", "get", remote]).stdout
+    assert faults(log.said()) == []

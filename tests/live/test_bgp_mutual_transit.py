@@ -17,6 +17,7 @@ from live.routers import (
     birdc,
     faults,
     meet,
+    neighbour,
     path,
     peer,
     reached,
@@ -28,7 +29,7 @@ from live.waiting import wait, within
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from live.lab import Lab
+    from live.lab import Host, Lab
 
 pytestmark = pytest.mark.live
 
@@ -109,6 +110,39 @@ def test_two_networks_export_everything_to_each_other(lab: Lab, tmp_path: Path, 
     assert "otc" not in east.attributes(WEST4)
     assert attributes(net.a, EAST4)["large_community"] == "(4242422547, 1, 4)"
     assert faults("".join(log.said() for log in net.logs.values())) == []
+
+
+def otc(host: Host, prefix: str) -> bool:
+    return "otc" in attributes(host, prefix)
+
+
+def test_the_mark_of_rfc_9234_ends_at_mutual_transit(lab: Lab, tmp_path: Path) -> None:
+    """Routes of a neighbour's own upstream go on to our upstream, and ours to the neighbour's."""
+    text = (
+        NETWORK
+        + router("a", 1)
+        + peer("a", "west", WEST, "mutual-transit")
+        + peer("a", "up", UP, "upstream", device="ext1")
+    )
+    a = install(lab, "a", compiled(text, tmp_path))
+    marked = ["172.20.30.0/24", "fd00:30::/48"]
+    routes = [f"route {net} unreachable {{ bgp_otc = {EAST}; bgp_path.prepend({EAST}); }};" for net in marked]
+    west, up = neighbour(lab, "west", WEST, WEST4, WEST6, *routes), neighbour(lab, "up", UP, UP4, UP6)
+    meet(lab, a, west)
+    meet(lab, a, up, "ext1", more="local role provider;")
+    log = begin(a)["a"]
+    for far in (west, up):
+        far.start()
+    settled(a, west.host, up.host)
+    for net in marked:
+        wait(lambda net=net: path(up.host, net) == f"4242422547 {WEST} {EAST}")  # type: ignore[misc]
+    for net in (UP4, UP6):
+        wait(lambda net=net: path(west.host, net) == f"4242422547 {UP}")  # type: ignore[misc]
+        assert otc(a, net), "the mark is there inside"
+        assert not otc(west.host, net)
+    assert all(otc(west.host, net) for net in marked), "the test could fail"
+    assert not any(otc(a, net) for net in marked)
+    assert faults(log.said()) == []
 
 
 @far_ends

@@ -194,15 +194,16 @@ def test_outer_packets_of_tunnels_do_not_follow_routes_of_bird(lab: Lab, tmp_pat
     assert reached(c, "81.2.64.130", "9.9.9.9") or leaked(wire) != [], "nothing would be seen here anyway"
 
 
-def test_with_routes_in_the_main_table_a_tunnel_routes_into_itself(lab: Lab, tmp_path: Path) -> None:
-    """What the table is for, and that the test above could fail."""
+def test_with_routes_in_the_main_table_no_tunnel_routes_into_itself(lab: Lab, tmp_path: Path) -> None:
+    """The upstream in the tunnel announces a prefix with the tunnel's endpoint."""
     net = Isp(lab, tmp_path, table="main")
     for part in parts(net.r):
         if part != "bird":
             net.r.run(script(part, "up"))
     net.log = start_bird(net.r)
     net.u.start()
-    wait(lambda: device_to(net.r, "45.0.2.9") == "vx-up")
+    wait(lambda: device_to(net.r, "45.0.9.1") == "vx-up")
+    assert device_to(net.r, "45.0.2.9") == "eth0"
     assert device_to(net.r, ELSEWHERE[0], "from", "81.2.64.1") == "eth0"
 
 

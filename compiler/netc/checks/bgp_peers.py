@@ -14,7 +14,16 @@ from netc.language.names import HostName
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network, WireguardInterface
 from netc.network.lookup import by_device
-from netc.network.peers import is_fe80, known_subnets, peer_device, peer_families, peer_local, peer_tunnel, role_of
+from netc.network.peers import (
+    is_fe80,
+    known_subnets,
+    ours_elsewhere,
+    peer_device,
+    peer_families,
+    peer_local,
+    peer_tunnel,
+    role_of,
+)
 from netc.network.speakers import families, loopback, member, speakers
 from netc.network.sums import of_member
 from netc.network.uplinks import every_address
@@ -44,6 +53,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
             if role_of(peer, bgp) is None:
                 what = f"`role` is missing in {dotted(where)}"
                 yield Diagnostic("NC2207", where, what, f"write one of {', '.join(ROLES)}", on_key=True)
+            yield from _ours_elsewhere(peer, where, network)
             yield from _required(peer, bgp, where)
             if peer.dn42 and bgp.profile != "dn42":
                 what = f"profile `{bgp.profile}` has no DN42 communities"
@@ -256,3 +266,12 @@ def _no_subnet(host: HostName, peer: BgpPeer, where: KeyPath, tunnel: Interface,
     elif own and (subnet := spanning_cidr((own.ip, peer.address))).prefixlen >= SMALL[subnet.version]:
         hint += f", or write `{own.ip}/{subnet.prefixlen}` there"
     return Diagnostic("NC2202", (*where, "address"), what, hint, (tunnel.where,))
+
+
+def _ours_elsewhere(peer: BgpPeer, where: KeyPath, network: Network) -> Iterator[Diagnostic]:
+    """`_says` asks about those in `bgp.prefixes`."""
+    for index, net in enumerate(peer.prefixes):
+        held = next((one for one in ours_elsewhere(network.topology) if net in one), None)
+        if held:
+            what = f"{net} is in {held}, which an anycast service or `learn` of ours has, and no neighbour may announce"
+            yield Diagnostic("NC2204", (*where, "prefixes", index), what, "leave it out")

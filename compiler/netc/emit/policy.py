@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from netc.emit.file import File
 from netc.emit.render import token
-from netc.plan.bgp import Session, System
+from netc.language.values import Family
+from netc.plan.bgp import Session, System, is_held_to_its_device, names_its_next_hop
 from netc.plan.communities import BLACKHOLE, GRACEFUL_SHUTDOWN, Community, dn42
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan
@@ -169,6 +170,7 @@ def _changes_of_exports(session: Session, system: System) -> Iterator[str]:
     if system.drained:
         yield f"adds {_named(GRACEFUL_SHUTDOWN)}"
     yield f"deletes {_of_ours(system)}"
+    yield from _deleted_otc(session)
     others = [asn for asn in system.private_asns if asn not in session.private_asns]
     if others:
         yield f"deletes {_nets(tuple(others))} from the AS path"
@@ -178,6 +180,7 @@ def _changes_of_exports(session: Session, system: System) -> Iterator[str]:
 
 def _changes_of_imports(session: Session, router: Router, system: System) -> Iterator[str]:
     yield f"deletes {_of_ours(system)}"
+    yield from _deleted_otc(session)
     yield from _measured(session)
     yield f"adds {_of_class(class_of(session.kind), system)}"
     if session.local_pref is not None:
@@ -185,6 +188,11 @@ def _changes_of_imports(session: Session, router: Router, system: System) -> Ite
     yield "sets MED 0"
     if system.recursive:
         yield f"sets the next hop {_nets(router.sources)}"
+
+
+def _deleted_otc(session: Session) -> Iterator[str]:
+    if session.kind == "mutual-transit":
+        yield "deletes OTC (RFC 9234)"
 
 
 def _measured(session: Session) -> Iterator[str]:
@@ -218,5 +226,14 @@ def _imports(session: Session, system: System) -> str:
         said.append("ROA valid" if system.roa_strict else "not ROA invalid")
     if system.flaps:
         said.append("no flap")
+    said += dict.fromkeys(hop for family in session.families if (hop := _next_hop(session, family)))
     said += [f"at most {token(limit.routes)} IPv{token(limit.family)} routes" for limit in session.limits]
     return ", ".join(said)
+
+
+def _next_hop(session: Session, family: Family) -> str | None:
+    if names_its_next_hop(session, family):
+        return "next hop: the neighbour itself"
+    if session.device and is_held_to_its_device(session, family):
+        return f"next hop: on {token(session.device)}"
+    return f"next hop: in {token(session.lan)}" if session.lan else None

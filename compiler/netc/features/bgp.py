@@ -53,15 +53,18 @@ from netc.network.once import once
 from netc.network.peers import (
     all_private_asns,
     connected,
+    held,
+    ours_elsewhere,
     peer_device,
     peer_families,
+    peer_lan,
     peer_local,
     private_asns,
     role_of,
 )
-from netc.network.profiles import REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
-from netc.network.routed import ROUTED_PART, has_own_table, table_of
-from netc.network.routing import cost_of, igp_links, joined, passing_interfaces, router_interfaces
+from netc.network.profiles import LOCAL_PREF, REFUSED, REFUSED_ASNS, WORLD, limits, public_asns
+from netc.network.routed import ROUTED_PART, has_own_table, outer, table_of
+from netc.network.routing import cost_of, igp_links, joined, made_interfaces, passing_interfaces, router_interfaces
 from netc.network.speakers import families, has_members, is_recursive, loopback, member, router_id
 from netc.plan.bgp import (
     Accepted,
@@ -82,15 +85,6 @@ from netc.plan.routing_ruleset import routing_ruleset
 from netc.plan.routing_walks import routing_walks
 
 BIRD = PartName("bird")
-LOCAL_PREF: dict[Role, int] = {
-    "downstream": 300,
-    "peer": 200,
-    "route-server": 200,
-    "mutual-transit": 200,
-    "upstream": 100,
-}
-"""Neighbours that pay us are preferred, then those that cost nothing."""
-
 FORM: dict[str, Literal["confederation", "fake", "one"]] = {
     "confederation": "confederation",
     "fake-confederation": "fake",
@@ -149,14 +143,15 @@ def _router(host: HostName, network: Network, igp: tuple[IgpInterface, ...]) -> 
     if topology.bgp and table.bgp:
         system = _system(host, topology.bgp, network)
         inner = _inner(ends(host, network), topology.bgp, topology)
-        outer = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
-        sessions = tuple(_named_apart((*inner, *outer)))
+        others = (_outer(host, name, peer, network) for name, peer in sorted(table.bgp.peers.items()))
+        sessions = tuple(_named_apart((*inner, *others)))
     anycast = tuple(_anycast(host, topology)) if system else ()
     number, kernel = router_id(host, topology), table_of(host, topology)
     learned = learned_at(host, topology)
     learning = Learning(learned, own_devices(host, network)) if learned else None
     bird = tools_of(table.target).bird
-    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, bird)
+    far, made = outer(host, network), made_interfaces(host, network)
+    return Router(number, kernel, sources, table.loopback, system, sessions, igp, anycast, learning, far, made, bird)
 
 
 def _named_apart(sessions: Iterable[Session]) -> Iterator[Session]:
@@ -187,10 +182,12 @@ def _system(host: HostName, bgp: Bgp, network: Network) -> System:
         form=FORM.get(bgp.internal, "one"),
         members=_members(network) if has_members(bgp) else (),
         own=tuple(sorted(bgp.prefixes)),
+        ours=(*sorted(bgp.prefixes), *ours_elsewhere(topology)),
         internal=(*alone, *sorted((*(here.prefixes if here else ()), *served))),
         accepted=tuple(Accepted(*span) for span in WORLD[bgp.profile]),
         refused=(*REFUSED[bgp.profile], *sorted(bgp.refuse)),
-        connected=tuple(connected(host, network)),
+        connected=connected(host, network),
+        held=held(host, network),
         refused_asns=REFUSED_ASNS[bgp.profile],
         public_asns=public_asns(bgp.profile),
         private_asns=all_private_asns(topology),
@@ -272,6 +269,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         direct=peer.multihop is None,
         hops=peer.multihop,
         shared=not peer.tunnel,
+        lan=peer_lan(host, peer, network) if role == "route-server" else None,
         local_pref=peer.local_pref or LOCAL_PREF.get(role),
         limits=tuple(_limits(peer, role, bgp, known)),
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),

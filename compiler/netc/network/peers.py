@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from netaddr import IPAddress, IPNetwork
+from netaddr import IPAddress, IPNetwork, cidr_merge
 
 from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
 from netc.language.topology import Topology
 from netc.language.values import Family
 from netc.network.interface import Interface, Network
+from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
 from netc.network.once import once
 from netc.network.profiles import REFUSED, WORLD, is_refused
@@ -39,6 +40,17 @@ def peer_local(host: HostName, peer: BgpPeer, network: Network) -> IPAddress | N
     return next((ip for ip in held if ip.version == peer.address.version and is_fe80(ip) == is_near), None)
 
 
+def peer_lan(host: HostName, peer: BgpPeer, network: Network) -> IPNetwork | None:
+    """The subnet that a direct neighbour is in: that of `local`, or of an interface of the host."""
+    if peer.multihop or is_fe80(peer.address):
+        return None
+    table = network.topology.hosts[host]
+    given = [peer.local] if peer.local and peer.local.size > 1 else []
+    subnets = [*given, *table.addresses, *_lans(host, network)]
+    subnets += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
+    return next((net.cidr for net in subnets if net.size > 1 and peer.address in net), None)
+
+
 def is_fe80(address: IPAddress) -> bool:
     """Every interface has this subnet. Of IPv4's 169.254.0.0/16, providers route single addresses."""
     return bool(address.version == 6 and address.is_link_local())
@@ -58,20 +70,58 @@ def all_private_asns(topology: Topology) -> tuple[int, ...]:
     return tuple(sorted({asn for peer in peers for asn in private_asns(peer, bgp)})) if bgp else ()
 
 
-def connected(host: HostName, network: Network) -> Iterator[IPNetwork]:
+def held(host: HostName, network: Network) -> tuple[IPNetwork, ...]:
     """Subnets of the router's interfaces that the profile would accept, and that are not ours anyway."""
-    bgp, table = network.topology.bgp, network.topology.hosts[host]
+    table = network.topology.hosts[host]
+    uplinks = [*table.addresses, *(net for uplink in table.uplinks.values() for net in uplink.prefixes)]
+    return _refusable([*uplinks, *_lans(host, network)], network.topology)
+
+
+def connected(host: HostName, network: Network) -> tuple[IPNetwork, ...]:
+    """Networks of ours that the router believes no neighbour about."""
+    shared = _all_lans(network)
+    return tuple(sorted((*shared, *(net for net in held(host, network) if not any(net in one for one in shared)))))
+
+
+@once
+def _all_lans(network: Network) -> tuple[IPNetwork, ...]:
+    """Those of all our routers but for uplinks, as the fewest prefixes. One router that believed in a part of another's
+    LAN would cut it off from the neighbours there."""
+    found = (net for host in speakers(network.topology) for net in _lans(host, network))
+    return tuple(cidr_merge(list(_refusable(found, network.topology))))
+
+
+def _lans(host: HostName, network: Network) -> Iterator[IPNetwork]:
+    table = network.topology.hosts[host]
+    yield from (net for bridge in table.bridges.values() for net in bridge.addresses)
+    yield from (net for interface in network.interfaces[host] for net in interface.addresses)
+    yield from (peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local)
+
+
+def _refusable(nets: Iterable[IPNetwork], topology: Topology) -> tuple[IPNetwork, ...]:
+    bgp = topology.bgp
     if bgp is None:
-        return
-    held = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
-    held += [net for uplink in table.uplinks.values() for net in uplink.prefixes]
-    held += [net for interface in network.interfaces[host] for net in interface.addresses]
-    held += [peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local]
-    for net in sorted({net.cidr for net in held if net.size > 1}):
-        is_accepted = any(net in span or span in net for span, _, _ in WORLD[bgp.profile])
-        refused = (*REFUSED[bgp.profile], *bgp.refuse, *bgp.prefixes)
-        if is_accepted and net.prefixlen > 0 and not any(net in one for one in refused):
-            yield net
+        return ()
+    refused = (*REFUSED[bgp.profile], *bgp.refuse, *bgp.prefixes)
+    some = sorted({net.cidr for net in nets if net.size > 1 and net.prefixlen > 0})
+    return tuple(net for net in some if is_in_world(net, topology) and not any(net in one for one in refused))
+
+
+def is_in_world(net: IPNetwork, topology: Topology) -> bool:
+    """Whether the profile accepts a part of it, or a prefix around it."""
+    spans = WORLD[topology.bgp.profile] if topology.bgp else ()
+    return any(net in span or span in net for span, _, _ in spans)
+
+
+@once
+def ours_elsewhere(topology: Topology) -> tuple[IPNetwork, ...]:
+    """What is ours and not in `bgp.prefixes`: of anycast services, and what our routers learn from their kernels."""
+    own = topology.bgp.prefixes if topology.bgp else ()
+    found = [net for host in speakers(topology) for net in learned_at(host, topology)]
+    for service in topology.anycast.values():
+        found += [net.cidr for nets in (service.addresses, *service.unicast.values()) for net in nets]
+    others = [net for net in found if is_in_world(net, topology) and not any(net in one for one in own)]
+    return tuple(cidr_merge(others))
 
 
 def known_subnets(host: HostName, network: Network) -> list[IPNetwork]:

@@ -92,3 +92,13 @@ SMALLER: dict[Role, tuple[int, int]] = {
 
 def limits(profile: Profile, role: Role) -> tuple[int, int]:
     return SMALLER.get(role, LIMITS[profile]) if profile == "internet" else LIMITS[profile]
+
+
+LOCAL_PREF: dict[Role, int] = {
+    "downstream": 300,
+    "peer": 200,
+    "route-server": 200,
+    "mutual-transit": 200,
+    "upstream": 100,
+}
+"""Neighbours that pay us are preferred, then those that cost nothing."""

@@ -20,6 +20,7 @@ from netc.network.forwards import target_of
 from netc.network.interface import Interface, Network, outer_ends
 from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
+from netc.network.peers import is_in_world
 from netc.network.profiles import WORLD
 from netc.network.routing import router_interfaces
 from netc.network.speakers import speakers
@@ -74,7 +75,7 @@ def routed(host: HostName, network: Network) -> Routed:
         devices=(*router_interfaces(host, network), *inner),
         destinations=destinations,
         outer=tuple(net.ip for net in topology.hosts[host].addresses if not _within(net.ip, ours)),
-        dialled=tuple(ip for ip in _dialled(host, network) if _within(ip, destinations)),
+        dialled=tuple(ip for ip in dialled(host, network) if _within(ip, destinations)),
         returning=tuple(dict.fromkeys(_returning(host, network))),
     )
 
@@ -99,11 +100,16 @@ def _within(ip: IPAddress, nets: tuple[IPNetwork, ...]) -> bool:
     return any(ip in net for net in nets)
 
 
-def _dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
+def dialled(host: HostName, network: Network) -> Iterator[IPAddress]:
     """Destinations of outer packets of the host's tunnels. Names are left out: the host resolves them, and netc expects
     addresses of the internet."""
     ends = {end for interface in network.interfaces[host] for end in outer_ends(interface)}
     yield from sorted(end for end in ends if isinstance(end, IPAddress))
+
+
+def outer(host: HostName, network: Network) -> tuple[IPAddress, ...]:
+    """Those of them that neighbours may announce a prefix around."""
+    return tuple(ip for ip in dialled(host, network) if is_in_world(IPNetwork(ip), network.topology))
 
 
 def _returning(host: HostName, network: Network) -> Iterator[Returning]:

@@ -51,6 +51,12 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
     return tuple(sorted({*ways, *behind, *uplink, *(peer.interface for peer in peers if peer.interface)}))
 
 
+def made_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:
+    """Those of them that netc makes: tunnels."""
+    made = {interface.name for interface in network.interfaces[host]}
+    return tuple(device for device in router_interfaces(host, network) if device in made)
+
+
 @once  # every interface asks
 def passing_interfaces(host: HostName, network: Network) -> frozenset[InterfaceName]:
     """The same, to look one up."""

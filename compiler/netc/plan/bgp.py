@@ -54,12 +54,16 @@ class System(Struct, frozen=True):
     """Members of RFC 5065, members that are ASes of their own, or no members."""
     members: tuple[int, ...]
     own: tuple[IPNetwork, ...]
+    ours: tuple[IPNetwork, ...]
+    """No external neighbour announces a part of these: `own`, other anycast prefixes, and what routers learn."""
     internal: tuple[IPNetwork, ...]
     accepted: tuple[Accepted, ...]
     refused: tuple[IPNetwork, ...]
     """Ranges of which no part is imported."""
     connected: tuple[IPNetwork, ...]
-    """Subnets of this router's own interfaces, of which no part is imported either."""
+    """Of which no part is imported either: LANs, links and tunnels of all our routers, and uplinks of this one."""
+    held: tuple[IPNetwork, ...]
+    """Those of this router. Other routers reach the subnets of its uplinks as any part of the internet."""
     refused_asns: tuple[tuple[int, int], ...]
     """First and last of the ASNs that no AS path may contain."""
     public_asns: tuple[tuple[int, int], ...]
@@ -108,6 +112,8 @@ class Session(Struct, frozen=True):
     hops: int | None = None
     shared: bool = False
     """Other ASes may be in the subnet of the session, as at an internet exchange."""
+    lan: IPNetwork | None = None
+    """Of a route server: the subnet that next hops are in, if the topology has it."""
     cost: int = 0
     """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None
@@ -134,6 +140,22 @@ class Session(Struct, frozen=True):
     """BIRD keeps the routes as they came, too."""
     log_rejects: bool = False
     """BIRD logs why it rejects a route of the neighbour."""
+
+
+def names_its_next_hop(session: Session, family: Family) -> bool:
+    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
+    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
+    remote = session.remote
+    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
+        return False
+    if remote.version == 6 and remote.is_link_local():
+        return False
+    return remote.version == family or session.shared
+
+
+def is_held_to_its_device(session: Session, family: Family) -> bool:
+    """Next hops of a direct neighbour are on the interface of the session, where its address does not say more."""
+    return session.direct and session.kind != "collector" and not (names_its_next_hop(session, family) or session.lan)
 
 
 class IgpInterface(Struct, frozen=True):

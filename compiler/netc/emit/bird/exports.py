@@ -30,6 +30,7 @@ from netc.emit.bird.filtering import (
     Condition,
     Defined,
     Filter,
+    Fixed,
     Forget,
     Function,
     Has,
@@ -88,7 +89,8 @@ def _called(session: Session) -> str:
 def export_external(session: Session, router: Router) -> Filter:
     assert router.system is not None
     private = tuple(_without_private(session, router.system))
-    return (Call(_called(session)), *private, *measured(session), Accept())
+    otc = (Fixed("unset(bgp_otc);"),) if session.kind == "mutual-transit" else ()
+    return (Call(_called(session)), *otc, *private, *measured(session), Accept())
 
 
 def export_internal(session: Session) -> Filter:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from msgspec import Struct
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
+from netc.language.names import InterfaceName, ProtocolName
 from netc.language.values import Family
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
@@ -22,6 +23,8 @@ Attribute = Literal[
     "bgp_path.last_nonaggregated",
     "bgp_next_hop",
     "from",
+    "ifname",
+    "proto",
     "bgp_local_pref",
     "bgp_med",
     "bgp_community",
@@ -125,12 +128,19 @@ class Has(Struct, frozen=True):
 
 class Is(Struct, frozen=True):
     left: Attribute
-    value: Word | int
+    value: Word | int | InterfaceName | ProtocolName
 
 
 class Differs(Struct, frozen=True):
     left: Attribute
-    right: Attribute
+    right: Attribute | IPAddress
+
+
+class Inside(Struct, frozen=True):
+    """`bgp_next_hop ~ 192.0.2.0/24`. No address is in a prefix of the other family."""
+
+    address: Attribute
+    net: IPNetwork
 
 
 class Longer(Struct, frozen=True):
@@ -162,7 +172,7 @@ class Any(Struct, frozen=True):
     conditions: tuple[Condition, ...]
 
 
-Condition = In | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All | Any
+Condition = In | Inside | Begins | Has | Is | Differs | Longer | Defined | Roa | Not | All | Any
 
 
 class Accept(Struct, frozen=True):

@@ -6,7 +6,7 @@ those that the neighbour set.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from msgspec.structs import replace
@@ -35,6 +35,7 @@ from netc.emit.bird.filtering import (
     Function,
     Has,
     In,
+    Inside,
     Is,
     Longer,
     Not,
@@ -48,13 +49,13 @@ from netc.emit.bird.filtering import (
     Statement,
     When,
 )
-from netc.emit.bird.router import among, by_family, is_outer, next_hop, of, of_family, spoken
+from netc.emit.bird.router import among, by_family, is_outer, next_hop, of_family, spoken
 from netc.language.values import Family
 from netc.network.once import once
-from netc.plan.bgp import Session, System
+from netc.plan.bgp import Session, System, is_held_to_its_device, names_its_next_hop
 from netc.plan.communities import GRACEFUL_SHUTDOWN
 from netc.plan.facts import Router
-from netc.plan.route_class import class_of
+from netc.plan.route_class import FROM_MUTUAL_TRANSIT, class_of
 
 LONGEST_PATH = 64
 """A longer path is an error or an attack: one of 2048 ASNs could harm BIRD before 2.17.5."""
@@ -69,8 +70,11 @@ def functions(router: Router) -> Iterator[Function]:
         for private in sorted({session.private_asns for session in importing}):
             yield _reject_path(router, private)
         yield _reject_prefix(router)
-        if any(_names_its_next_hop(session, family) for session in importing for family in session.families):
+        channels = [(session, family) for session in importing for family in session.families]
+        if any(names_its_next_hop(*channel) for channel in channels):
             yield _THIRD_ROUTER
+        if held := dict.fromkeys(session for session, family in channels if is_held_to_its_device(session, family)):
+            yield _other_interface(held)
         for alike in dict.fromkeys(_variant(session, router) for session in importing):
             yield _import_external(router, *alike)
     if any(session.measures for session in router.sessions):
@@ -93,8 +97,13 @@ def import_external(session: Session, router: Router, family: Family) -> Filter:
 def _import(session: Session, router: Router, family: Family) -> Iterator[Statement]:
     assert router.system is not None
     assert session.local_pref is not None
-    if _names_its_next_hop(session, family):
+    if names_its_next_hop(session, family):
         yield Call(_THIRD_ROUTER.name)
+    elif is_held_to_its_device(session, family):
+        yield Call(OTHER_INTERFACE)
+    elif session.lan:
+        outside = Not(Inside("bgp_next_hop", session.lan))
+        yield When(outside, (Refuse("its next hop is not in the subnet of the session"),))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
@@ -166,13 +175,14 @@ def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
     inside = Differs("bgp_path.last", "bgp_path.last_nonaggregated")
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Refuse(f"more than {LONGEST_PATH} ASNs"),)),
+        When(Is("bgp_path.len", 0), (Refuse("an empty AS path"),)),
         Note("The last ASN is 0 if the path ends in a set, and another one than the last before a set inside."),
-        When(Any((All((Is("bgp_path.last", 0), Longer("bgp_path.len", 0))), inside)), (Refuse("AS_SET"),)),
+        When(Any((Is("bgp_path.last", 0), inside)), (Refuse("AS_SET"),)),
         When(In("bgp_path", our_asns(system)), (Refuse("a loop: our own AS is in the path"),)),
         _refused(system, private),
     )
     if not private:
-        about = "AS paths that no neighbour may announce: too long, with an AS_SET (RFC 9774), ours, or a reserved ASN."
+        about = "AS paths that no neighbour may announce: too long, empty, with an AS_SET, our ASNs, or reserved ones."
         return Function("reject_path", (about,), body)
     about = f"The same, but paths may begin with {', '.join(map(str, private))}, and public ASNs follow."
     return Function(_name("reject", private, False, router), (about,), body)
@@ -197,9 +207,11 @@ def _reject_prefix(router: Router) -> Function:
 def _prefixes(router: Router) -> Iterator[Statement]:
     system, families = router.system, spoken(router, outer=True)
     assert system is not None
-    own = tuple(net for family in families for net in of(router, family))
-    yield When(among(own, parts=True), (Refuse("our own prefix"),))
-    for nets, reason in ((system.connected, "a network that we are in"), (system.refused, "a refused range")):
+    for nets, reason in (
+        (system.ours, "our own prefix"),
+        (system.connected, "a network that we are in"),
+        (system.refused, "a refused range"),
+    ):
         some = tuple(net for net in nets if net.version in families)
         if some:
             yield When(among(some, parts=True), (Refuse(reason),))
@@ -215,15 +227,19 @@ _THIRD_ROUTER = Function(
 )
 
 
-def _names_its_next_hop(session: Session, family: Family) -> bool:
-    """Whether all routes of the neighbour have its own address as next hop. Over fe80 addresses BIRD shows none. A
-    neighbour behind a tunnel may announce IPv4 with an IPv4 next hop over IPv6: nobody else is in the tunnel."""
-    remote = session.remote
-    if session.kind == "route-server" or (session.kind == "upstream" and not session.direct):
-        return False
-    if remote.version == 6 and remote.is_link_local():
-        return False
-    return remote.version == family or session.shared
+OTHER_INTERFACE = "reject_other_interface"
+
+
+def _other_interface(held: Iterable[Session]) -> Function:
+    """A session without an interface has no next hops."""
+    about = "The next hop is on the interface of the session: no neighbour has us use an uplink or a LAN of ours."
+    return Function(OTHER_INTERFACE, (about,), tuple(map(_on_its_own, held)))
+
+
+def _on_its_own(session: Session) -> Statement:
+    here = Is("proto", session.name)
+    elsewhere = (Not(Is("ifname", session.device)),) if session.device else ()
+    return When(All((here, *elsewhere)), (Refuse("its next hop is on another interface"),))
 
 
 def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) -> Function:
@@ -250,6 +266,9 @@ def _imported(router: Router, private: tuple[int, ...], is_origin: bool) -> Iter
     yield Add(LEARNED_FROM)
     yield Assign("bgp_local_pref", PREF)
     yield When(Has(GRACEFUL_SHUTDOWN), (Assign("bgp_local_pref", 0),))
+    if any(session.kind == "mutual-transit" for session in router.sessions):
+        yield Note("With OTC (RFC 9234) BIRD would not export the route to upstreams and peers, which have roles.")
+        yield Fixed(f"if {LEARNED_FROM.name} = {FROM_MUTUAL_TRANSIT.name} then unset(bgp_otc);")
     if system.recursive:
         yield by_family("bgp_next_hop", {family: next_hop(router, family) for family in families})
 

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.emit.bird.communities import NO_EXPORT
+from netc.emit.bird.communities import NO_EXPORT, from_external
 from netc.emit.bird.filtering import (
     Accept,
     Add,
     All,
+    Any,
     Assign,
     Call,
+    Condition,
+    Differs,
     Filter,
     Function,
     Has,
@@ -29,7 +32,9 @@ from netc.emit.bird.filtering import (
 from netc.emit.bird.router import (
     among,
     by_family,
+    covers,
     hop_families,
+    is_multihop,
     learned_families,
     of,
     of_family,
@@ -39,6 +44,7 @@ from netc.emit.bird.router import (
     source,
 )
 from netc.language.values import Family
+from netc.network.derive import MAIN
 from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
 
@@ -127,6 +133,7 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
         own = tuple(net for family in families for net in (*of(router, family), *served(router, family)))
         yield Note("Our own prefixes are unreachable where the kernel has no more specific route.")
         yield When(All((Is("source", "RTS_STATIC"), Not(among(own)))), (Reject(),))
+    yield from _kept_routes(router, families)
     if some_are_unresolved(router):
         yield Note("A BGP route whose next hop is not resolved must not hide a shorter prefix.")
         yield When(All((Is("source", "RTS_BGP"), Is("dest", "RTD_UNREACHABLE"))), (Reject(),))
@@ -136,6 +143,34 @@ def _exported(router: Router, families: tuple[Family, ...], sources: dict[Family
     else:
         for family, ip in sources.items():
             yield When(of_family(family, families, reached), (Assign("krt_prefsrc", ip),))
+
+
+def _kept_routes(router: Router, families: tuple[Family, ...]) -> Iterator[Statement]:
+    """Routes of other ASes that would cut the host off, from whichever router of ours they come."""
+    system = router.system
+    if system is None:
+        return
+    held = tuple(net for net in system.held if net.version in families)
+    kept = [*([(among(held, parts=True),)] if held else []), *_covering(router, families)]
+    external = In("bgp_large_community", from_external(system))
+    if kept:
+        yield Note("The host keeps its own routes to its subnets, endpoints of tunnels and multihop neighbours.")
+    yield from (When(All((external, *conditions)), (Reject(),)) for conditions in kept)
+
+
+def _covering(router: Router, families: tuple[Family, ...]) -> Iterator[tuple[Condition, ...]]:
+    """In the main table, routes to the endpoint of a tunnel would lead into a tunnel, and those to a multihop neighbour
+    through another one. The default route, or one to the address alone, stays. The host's own packets do not use a
+    table of BIRD's own."""
+    if router.table != MAIN:
+        return
+    far = tuple(ip for ip in router.outer if ip.version in families)
+    if far and router.tunnels:
+        inside = tuple(Is("ifname", device) for device in router.tunnels)
+        yield covers(far), Any(inside) if len(inside) > 1 else inside[0]
+    for remote in sorted({session.remote for session in router.sessions if is_multihop(session)}):
+        if remote.version in families:
+            yield covers((remote,)), Differs("from", remote)
 
 
 def _igp(router: Router) -> Words:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, get_args
 
 from netaddr import IPAddress, IPNetwork
@@ -55,10 +55,20 @@ def router_families(router: Router) -> tuple[Family, ...]:
 
 
 def among(nets: tuple[IPNetwork, ...], *, parts: bool = False) -> Condition:
-    """The route is to one of these, or to a part of one. A set of BIRD's has one family, and no route of the other."""
+    """The route is to one of these, or to a part of one."""
+    return _in_one(nets, within if parts else exactly)
+
+
+def covers(addresses: Iterable[IPAddress]) -> Condition:
+    """The route is to a prefix with one of these."""
+    return _in_one(tuple(map(IPNetwork, addresses)), around)
+
+
+def _in_one(nets: tuple[IPNetwork, ...], patterns: Callable[[tuple[IPNetwork, ...]], Prefixes]) -> Condition:
+    """A set of BIRD's has one family, and no route of the other."""
     families = sorted({net.version for net in nets}) or (4,)
     each = (tuple(net for net in nets if net.version == family) for family in families)
-    sets = tuple(In("net", within(some) if parts else exactly(some)) for some in each)
+    sets = tuple(In("net", patterns(some)) for some in each)
     return sets[0] if len(sets) == 1 else Any(sets)
 
 
@@ -86,6 +96,10 @@ def exactly(nets: tuple[IPNetwork, ...]) -> Prefixes:
 
 def within(nets: tuple[IPNetwork, ...]) -> Prefixes:
     return Prefixes(tuple(Accepted(net, net.prefixlen, 32 if net.version == 4 else 128) for net in nets))
+
+
+def around(nets: tuple[IPNetwork, ...]) -> Prefixes:
+    return Prefixes(tuple(Accepted(net, 0, net.prefixlen) for net in nets))
 
 
 def learned_families(router: Router) -> tuple[Family, ...]:

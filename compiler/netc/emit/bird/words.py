@@ -29,6 +29,7 @@ from netc.emit.bird.filtering import (
     Function,
     Has,
     In,
+    Inside,
     Is,
     Longer,
     Not,
@@ -46,7 +47,7 @@ from netc.emit.bird.filtering import (
     Words,
 )
 from netc.emit.render import comment, token
-from netc.language.names import InterfaceName
+from netc.language.names import InterfaceName, ProtocolName
 from netc.plan.bgp import Accepted
 from netc.plan.communities import Community
 
@@ -57,7 +58,7 @@ def block(head: str, inner: Iterable[str], end: str = "") -> list[str]:
     return [f"{head} {{", *[f"\t{line}" for line in inner], f"}}{end}"]
 
 
-WIDTH = 100
+WIDTH = 120
 
 
 def short(head: str, inner: list[str], end: str = "") -> list[str]:
@@ -189,9 +190,11 @@ def _condition(condition: Condition) -> str:
         case Has(community):
             return f"{name(community)} ~ {_list(community)}"
         case Is(left, value):
-            return f"{left} = {token(value) if isinstance(value, int) else value}"
+            return f"{left} = {_is(value)}"
         case Differs(left, right):
-            return f"{left} != {right}"
+            return f"{left} != {right if isinstance(right, str) else _value_of(right)}"
+        case Inside(address, net):
+            return f"{address} ~ {token(net)}"
         case Longer(left, than):
             return f"{left} > {token(than)}"
         case Defined(attribute):
@@ -199,7 +202,7 @@ def _condition(condition: Condition) -> str:
         case Roa(table, verdict, origin):
             by = "bgp_path.last" if origin is None else token(origin)
             return f"roa_check({roa_table(table)}, net, {by}) = {verdict}"
-        case Not(In() | Has() | Is() | Begins() | Roa() as inner):
+        case Not(In() | Inside() | Has() | Is() | Begins() | Roa() as inner):
             return re.sub(r" (~|=) ", r" !\1 ", _condition(inner), count=1)
         case Not(inner):
             return f"! ({_condition(inner)})"
@@ -207,6 +210,12 @@ def _condition(condition: Condition) -> str:
             return " && ".join(map(_operand, conditions))
         case Any(conditions):
             return " || ".join(map(_operand, conditions))
+
+
+def _is(value: str | int) -> str:
+    if isinstance(value, InterfaceName | ProtocolName):
+        return f'"{token(value)}"'
+    return value if isinstance(value, str) else token(value)
 
 
 def _operand(condition: Condition) -> str:
@@ -232,6 +241,8 @@ def _pattern(accepted: Accepted) -> str:
         return token(net)
     if least == net.prefixlen and most == (32 if net.version == 4 else 128):
         return f"{token(net)}+"
+    if least == 0 and most == net.prefixlen:
+        return f"{token(net)}-"
     return f"{token(net)}{{{token(least)},{token(most)}}}"
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from netaddr import IPAddress, IPNetwork
 
-from netc.language.names import ProtocolName
+from netc.language.names import InterfaceName, ProtocolName
 from netc.language.targets import FLOOR, Number, can
 from netc.network.interface import Key
 from netc.plan.bgp import Anycast, IgpInterface, Inner, Learning, RoaServer, Session, System
@@ -45,6 +45,10 @@ class Router(Fact, frozen=True):
     igp: tuple[IgpInterface, ...] = ()
     anycast: tuple[Anycast, ...] = ()
     learning: Learning | None = None
+    outer: tuple[IPAddress, ...] = ()
+    """Endpoints of the host's tunnels that the profile accepts routes to."""
+    tunnels: tuple[InterfaceName, ...] = ()
+    """Those that routes may lead into."""
     bird: Number = FLOOR.bird
     """The version that the host has, or an earlier one."""
 
