@@ -71,7 +71,16 @@ PATH = "bgp_path.prepend(15169); bgp_path.prepend(20473);"
 class Provider:
     """A gateway, and behind it the speaker that all customers have sessions with, and whatever it announces."""
 
-    def __init__(self, lab: Lab, a: Host, asn: int, addresses: dict[int, str], routes: dict[int, str], far_end: FarEnd):
+    def __init__(
+        self,
+        lab: Lab,
+        a: Host,
+        asn: int,
+        addresses: dict[int, str],
+        routes: dict[int, str],
+        far_end: FarEnd,
+        words: str = 'password "s3cret";',
+    ):
         self.gateway = forwarder(lab, "gateway")
         self.far = far_end(lab, "speaker", asn, PROVIDER4, PROVIDER6, routes[4], routes[6])
         self.far.routes_nothing()
@@ -96,8 +105,7 @@ class Provider:
             self.speaker.run(["ip", "route", "add", net, "via", via])
         for version, local in addresses.items():
             remote = near[0][0 if version == 4 else 1].partition("/")[0]
-            more = 'multihop 2; password "s3cret";'
-            self.far.session("", local, remote, 213000, more=more, families=(version,))
+            self.far.session("", local, remote, 213000, more=f"multihop 2; {words}", families=(version,))
 
 
 def kernel(host: Host, prefix: str, table: str) -> str:
@@ -278,14 +286,14 @@ def test_a_neighbour_s_route_does_not_cover_the_way_to_another(lab: Lab, tmp_pat
     text += UP.format(version=version, asn=20473, address=address, local=local, more="")
     a = install(lab, "a", compiled(text + peer("a", "tr", 3356, "upstream"), tmp_path))
     routes = {4: "route 8.8.8.0/24 unreachable;", 6: "route 2600::/32 unreachable;"}
-    provider = Provider(lab, a, 20473, {version: address}, "hold time 9;", routes)
+    provider = Provider(lab, a, 20473, {version: address}, routes, neighbour, "hold time 9;")
     provider.gateway.run(["ip", "route", "add", net, "via", "10.9.0.2" if version == 4 else "fd09::2"])
     covering = f"route {net} unreachable;"
     more = (covering, "") if version == 4 else ("", covering)
     tr = neighbour(lab, "tr", 3356, "45.30.0.0/24", "2a30::/48", *more)
     meet(lab, a, tr, asn=213000)
     log = begin(a)["a"]
-    provider.start()
+    provider.far.start()
     wait(lambda: protocols(a)[f"peer_up{version}"] == "Established")
     tr.start()
     wait(lambda: path(a, net) == "3356" and kernel_route(a, "45.30.0.0/24"))
