@@ -256,9 +256,7 @@ def test_nobody_announces_what_another_router_of_ours_is_in(lab: Lab, tmp_path: 
     """b would tell a that a's networks are behind b's upstream: a would lose its neighbours and its gateway."""
     trees = compiled(TWO_ROUTERS.replace("bgp = {}\n", peer("b", "up", 6939, "upstream")), tmp_path)
     a, b = install(lab, "a", trees), install(lab, "b", trees)
-    lab.wire(
-        a, "eth0", b, "eth0", a_addresses=["46.0.0.1/22", "2a46::1/32"], b_addresses=["46.8.0.2/24", "2a48::2/64"]
-    )
+    lab.wire(a, "eth0", b, "eth0", a_addresses=["46.0.0.1/22", "2a46::1/32"], b_addresses=["46.8.0.2/24", "2a48::2/64"])
     for host, net in ((a, "46.8.0.0/24"), (b, "46.0.0.1/32"), (a, "2a48::/64"), (b, "2a46::1/128")):
         host.run(["ip", "-6" if ":" in net else "-4", "route", "add", net, "dev", "eth0"])
     member, ixp = lab.host("member"), lab.switch("ixp")
