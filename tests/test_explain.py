@@ -189,8 +189,8 @@ def test_main_is_no_default_table() -> None:
     ("written", "sentence"),
     [
         (
-            "import filter { reject_other_interface(); import_external(FROM_MUTUAL_TRANSIT, 200); dn42_link(3, 24, 34); "
-            "accept; };",
+            "import filter { reject_other_interface(); import_external(FROM_MUTUAL_TRANSIT, 200); "
+            "dn42_link(3, 24, 34); accept; };",
             "FROM_MUTUAL_TRANSIT is the large community (4242422547, 1, 4): the route came from a neighbour with "
             "mutual transit.",
         ),
