@@ -3,12 +3,13 @@ that the visitor came in by."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from examples import without_promises
+from examples import ROOT, without_promises
 from live.compiled import EXAMPLES, compiled, down, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -110,6 +111,17 @@ to = "node"
 via = "two"
 bound = true
 """
+
+
+def test_no_rule_converts_a_single_byte(lab: Lab) -> None:
+    """nft 1.0 makes such a `byteorder` of `meta l4proto` in a key with ranges, and Linux 6.12.117 refuses it."""
+    host = lab.host("any")
+    files = sorted((ROOT / "out").glob("*/*/files/etc/netc/nftables.nft"))
+    said = {file: host.run(["nft", "-c", "--debug=netlink", "-f", str(file)], check=False).stdout for file in files}
+    assert [file for file, text in said.items() if re.search(r"byteorder .*, 1\)", text)] == []
+    forwards = [text for file, text in said.items() if "slim-edge" in str(file)]
+    assert len(forwards) == 3
+    assert all("set forwards4 dreg" in text for text in forwards), "the test could not fail"
 
 
 STRICTNESS = [0, pytest.param(1, marks=pytest.mark.stock), 2]

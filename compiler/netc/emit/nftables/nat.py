@@ -42,7 +42,8 @@ def printed(rule: Forwarded | Published | Leads | Moved | Masquerade | Hairpin |
 
 def _lookup(found: dict[str, object]) -> str:
     family, name = found["family"], found["name"]
-    key = f"iifname . {family} daddr . meta l4proto . th dport"
+    # Of `meta l4proto` in a key with ranges, nft 1.0 makes a `byteorder` of one byte, which Linux 6.12.117 refuses.
+    key = f"iifname . {family} daddr . ct protocol . th dport"
     return f"meta l4proto {{ tcp, udp }} dnat {family} to {key} map @{name}"
 
 
