@@ -52,10 +52,14 @@ def with_all_of_bird(router: Fact) -> Fact:
     sessions = [replace(one, private_asns=(64512,)) if one.kind == "upstream" else one for one in sessions]
     # At an exchange, where a session over IPv6 carries IPv4 too.
     sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
+    shared = next(one for one in sessions if one.shared)
+    lan = {"lan": IPNetwork("2a99::/64"), "shared": False}
+    sessions.append(replace(shared, name="rs", kind="route-server", remote=IPAddress("2a99::8"), **lan))
     ways: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
     babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **ways) for way in router.igp)
     system = replace(router.system, roa=roa, private_asns=(64512, 64513))
-    return replace(router, system=system, sessions=tuple(sessions), igp=(*router.igp, *babel))
+    outer = (IPAddress("192.0.2.9"), IPAddress("2001:db8::9"))
+    return replace(router, system=system, sessions=tuple(sessions), igp=(*router.igp, *babel), outer=outer)
 
 
 def files_of(plan: HostPlan) -> Files:

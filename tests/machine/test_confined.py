@@ -126,7 +126,7 @@ def test_a_rollback_puts_services_back(lab: Lab, box: Machine, tmp_path: Path) -
     assert as_before(box)
 
     install(box, "--detach", "--within", "5")
-    assert within(60, lambda: not pending(box))
+    assert within(180, lambda: not pending(box))
     assert "nobody confirmed it in time" in box.read("/var/lib/netc/history")
     assert as_before(box)
 
@@ -147,7 +147,7 @@ def test_a_rollback_at_boot_puts_services_back(lab: Lab, box: Machine, tmp_path:
     install(box, "--detach")
     box.power_cut()
     box.boot()
-    assert within(60, lambda: not pending(box))
+    assert within(180, lambda: not pending(box))
     assert within(60, lambda: as_before(box))
 
 
