@@ -18,8 +18,9 @@ from netc.emit import emit
 from netc.emit.file import File
 from netc.emit.host import SAME_ON_EVERY_HOST
 from netc.language.kinds import Kind
-from netc.language.names import HostName, HostPath, Label, Name, PartName
+from netc.language.names import HostName, HostPath, Label, Name, PartName, ProtocolName
 from netc.language.values import Endpoint, Port, Ports
+from netc.network.derive import MAIN
 from netc.network.interface import Peer
 from netc.plan import bgp, host_plan, ruleset
 from netc.plan.facts import FACTS, Address, Fact, Router, Ruleset, docker
@@ -54,7 +55,9 @@ def with_all_of_bird(router: Fact) -> Fact:
     sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
     shared = next(one for one in sessions if one.shared)
     lan = {"lan": IPNetwork("2a99::/64"), "shared": False}
-    sessions.append(replace(shared, name="rs", kind="route-server", remote=IPAddress("2a99::8"), **lan))
+    sessions.append(
+        replace(shared, name=ProtocolName("peer_rs"), kind="route-server", remote=IPAddress("2a99::8"), **lan)
+    )
     ways: dict[str, Any] = {"extended_next_hop": True, "rtt_cost": 96, "password": HostPath("/etc/netc/keys/igp")}
     babel = (replace(way, kind="babel", bfd=False, next_hop=IPAddress("10.0.0.1"), **ways) for way in router.igp)
     system = replace(router.system, roa=roa, private_asns=(64512, 64513))
@@ -156,6 +159,7 @@ def tried(say: Callable[[HostPlan], object]) -> Iterator[tuple[str, bool]]:
     parts = (
         *plan.parts,
         *(replace(part, facts=tuple(map(opened, part.facts))) for part in plan.parts if part.every(Ruleset)),
+        *(replace(part, facts=tuple(map(opened, part.facts))) for part in plan.parts if part.every(Router)),
     )
     pieces = (replace(plan, parts=()), *(replace(plan, parts=(part,), confined=()) for part in parts))
     for piece in pieces:
@@ -182,7 +186,9 @@ def in_iptables(rules: Fact) -> Iterator[tuple[str, bool]]:
 
 
 def opened(fact: Fact) -> Fact:
-    """Without a filter that drops by default, other rules decide."""
+    """Without a filter that drops by default, other rules decide; in the main table, which routes cut tunnels off."""
+    if isinstance(fact, Router):
+        return replace(fact, table=MAIN)
     return replace(fact, filter=None) if isinstance(fact, Ruleset) else fact
 
 
