@@ -151,13 +151,13 @@ def open_to_all(fact: Ruleset) -> Ruleset:
 
 
 MUTANTS: list[tuple[str, type, Change, str]] = [
-    ("seedbox", Route, default_by_the_pair, "leak nothing"),
+    ("seedbox", Route, default_by_the_pair, "not one packet leaves"),
     ("slim-edge", Ruleset, wide, "internet touches"),
     ("slim-edge", Ruleset, no_denial, "who is bad"),
-    ("slim-edge", Forwarding, no_forwarding, "serves the web"),
-    ("slim-edge", Rule, no_rule, "serves the web"),
-    ("slim-edge", Ruleset, masked, "serves the web"),
-    ("laptop", Rule, no_mark_rule, "use the tunnel"),
+    ("slim-edge", Forwarding, no_forwarding, "sees each visitor"),
+    ("slim-edge", Rule, no_rule, "sees each visitor"),
+    ("slim-edge", Ruleset, masked, "sees each visitor"),
+    ("laptop", Rule, no_mark_rule, "nothing of the group leaks"),
     ("uplinks", Rule, no_rule, "own uplink"),
     ("start", Ruleset, wide, "what the internet may touch"),
 ]
