@@ -126,6 +126,9 @@ OUTCOMES = [
     ("laptop", ("laptop", "internet", "--group", "cavorite"), "the other end of wg-escape of laptop"),
     ("laptop", ("laptop", "internet"), "arrives at internet, source the router before laptop, answered"),
     ("laptop", ("laptop", "internet", "--slice", "netc_torrents.slice"), "the other end of wg-escape of laptop"),
+    ("laptop", ("laptop", "internet", "--service", "transmission-daemon.service"), "the other end of wg-escape of"),
+    ("laptop", ("laptop", "internet", "--service", "cups.service"), "arrives at internet, source the router before"),
+    ("seedbox", ("seedbox", "internet", "--service", "transmission-daemon.service"), "the other end of wg-azire of"),
     ("uplinks", ("internet", "203.0.113.5:22/tcp"), "arrives at lin, source kept, answered"),
     ("uplinks", ("internet", "lin:80/tcp"), "arrives at lin:10.0.3.20, source kept, answered"),
     ("uplinks", ("lin:10.0.3.21", "198.51.100.7:80/tcp"), "arrives at lin:10.0.3.20, source 10.0.3.1, answered"),
@@ -161,6 +164,7 @@ def test_json_says_the_same(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 WRONG = [
+    (("internet", "edge1", "--service", "a.service"), "looks for where it runs: write the host alone in place"),
     (("internet", "egde1:443/tcp"), "no host is called `egde1`: the hosts are edge1, edge2, node"),
     (("internet", "edge1:70000/tcp"), "70000 is not a port"),
     (("internet", "edge1", "--port", "https"), "`https` is not a port: write `443/tcp`"),

@@ -13,10 +13,10 @@ from netc.language.units import ServiceName
 from netc.language.values import Family
 from netc.network.interface import Network
 from netc.network.ranges import Ranges, merged, minus, of_prefixes
-from netc.plan.facts import HeldSlice, Router, Ruleset, Wireguard
+from netc.plan.facts import Router, Ruleset, Wireguard
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, TCP, UDP, Owner
-from netc.walk.places import Where, Wrong, addresses, stack_of, start_of, where
+from netc.walk.places import Where, Wrong, addresses, of_service, stack_of, start_of, where
 from netc.walk.space import Box
 from netc.walk.stack import Place, Stack
 from netc.walk.world import FAMILIES, NAMED, ROUTERS, SECRET, UNNAMED, World, is_tunnel
@@ -85,7 +85,7 @@ def senders(named: str | Sender, made: World, network: Network) -> Iterator[From
             yield _outer(named, made)
             return
         if named.service:
-            start = _service(named, named.service, made, network)
+            start = _service(named, named.service, made)
         who = next((f", {what} {name}" for what, name in _programs(named) if name), "")
         yield From(f"{named.host}{who}", start, {4: (), 6: ()})
         return
@@ -121,16 +121,12 @@ def _outer(named: Sender, made: World) -> From:
     return From(f"{named.host}, tunnel {named.tunnel}", start, {4: (), 6: ()}, found[0].port)
 
 
-def _service(named: Sender, service: ServiceName, made: World, network: Network) -> Process:
+def _service(named: Sender, service: ServiceName, made: World) -> Start:
     """Where it runs, and in which slice. Raises Wrong."""
-    plan = next((plan for plan in made.plans.values() if plan.host == named.host), None)
-    if plan is None:
-        raise Wrong(f"no host is called `{named.host}`: the hosts are {', '.join(map(str, made.plans))}")
-    host = network.topology.hosts[plan.host]
-    space = next((name for name, one in host.namespaces.items() if service in one.services), None)
-    held = (one for part in plan.parts for one in part.every(HeldSlice))
-    slice_ = named.slice or next((one.name for one in held if service in one.services), None)
-    return Process((plan.host, space), Owner(named.group, named.user, slice_))
+    host = where(str(named.host), made).host
+    assert host is not None
+    inside, slice_ = of_service(host, service, made)
+    return start_of(inside, made, Owner(named.group, named.user, named.slice or slice_))
 
 
 def _beyond(named: str, host: str, tunnel: str, made: World) -> From:

@@ -14,6 +14,8 @@ from netc.cli.topology import text_of, understood, wrong_use
 if TYPE_CHECKING:
     from netc.diagnostic import KeyPath
     from netc.walk.packet import Owner, Packet
+    from netc.walk.places import Where
+    from netc.walk.world import World
 
 Family = Literal["4", "6"]
 
@@ -33,6 +35,7 @@ def trace(
     group: Annotated[str, typer.Option(metavar="GROUP", help="The primary group of the program that sends.")] = "",
     user: Annotated[str, typer.Option(metavar="USER", help="Its user.")] = "",
     slice_: Annotated[str, typer.Option("--slice", metavar="SLICE", help="The systemd slice that it runs in.")] = "",
+    service: Annotated[str, typer.Option(metavar="UNIT", help="The service of systemd on the host FROM.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print the path of one packet through the network, and of its answer. Nothing is sent.
@@ -52,9 +55,10 @@ def trace(
     if family not in ("", "4", "6"):
         raise wrong_use(f"`{family}` is no family of addresses", "write `--family 4` or `--family 6`")
     try:
-        start, packet = packet_of(
-            where(begin, made), asked(to, made, port), made, _owner(group, user, slice_), _family(family)
-        )
+        owner, sender = _owner(group, user, slice_), where(begin, made)
+        if service:
+            sender, owner = _runs(service, sender, owner, made)
+        start, packet = packet_of(sender, asked(to, made, port), made, owner, _family(family))
         if source:
             packet = _from(source, packet)
     except (Wrong, WrongName) as wrong:
@@ -85,6 +89,19 @@ def _owner(group: str, user: str, slice_: str) -> Owner:
     return Owner(
         GroupName(group) if group else None, UserName(user) if user else None, SliceName(slice_) if slice_ else None
     )
+
+
+def _runs(service: str, sender: Where, owner: Owner, made: World) -> tuple[Where, Owner]:
+    """Where a service sends from, and as whom. Raises Wrong."""
+    from msgspec.structs import replace
+
+    from netc.language.units import ServiceName
+    from netc.walk.places import Wrong, of_service
+
+    if sender.host is None or sender.space or sender.address:
+        raise Wrong(f"`--service` looks for where it runs: write the host alone in place of `{sender.name}`")
+    place, slice_ = of_service(sender.host, ServiceName(service), made)
+    return place, replace(owner, slice=owner.slice or slice_)
 
 
 def _from(source: str, packet: Packet) -> Packet:

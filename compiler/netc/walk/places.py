@@ -10,8 +10,10 @@ from msgspec.structs import replace
 from netaddr import AddrFormatError, IPAddress
 
 from netc.language.names import HostName
+from netc.language.units import ServiceName, SliceName
 from netc.language.values import Family
 from netc.network.dialling import public
+from netc.plan.facts import HeldSlice
 from netc.plan.image import Wire
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, Owner, Packet
@@ -147,6 +149,14 @@ def visitor(made: World, family: Family) -> IPAddress:
     return VISITORS[family][0]
 
 
+def of_service(host: HostName, service: ServiceName, made: World) -> tuple[Where, SliceName | None]:
+    """Where a service runs, and in which slice that netc knows of."""
+    plan = made.plans[host]
+    space = next((one.namespace for one in plan.confined if one.unit == service), None)
+    held = (one for part in plan.parts for one in part.every(HeldSlice))
+    return Where(host, space), next((one.name for one in held if service in one.services), None)
+
+
 # ---- questions -----------------------------------------------------------------------------------------------
 
 
@@ -203,4 +213,6 @@ def at(made: World, place: Place) -> str:
     return made.stacks[place].name
 
 
-__all__ = ["Asked", "Where", "Wrong", "addresses", "asked", "at", "is_public", "packet_of", "start_of", "where"]
+__all__ = [
+    "Asked", "Where", "Wrong", "addresses", "asked", "at", "is_public", "of_service", "packet_of", "start_of", "where",
+]
