@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -92,6 +93,9 @@ class Scene:
         lines += [f"useradd -M -u {NUMBERS[one]} {one} 2>/dev/null || true" for one in ("u", "ux")]
         host.run(["bash", "-c", "\n".join(lines)])
         self._programs(host, settings)
+        for config in tree.glob("files/etc/netc/bird.conf"):
+            for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text()):
+                host.write(included, "", 0o644)
         secrets(host, tree, self.made)
         self._shared_secrets(name, host)
         self._names(host, name)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
 from netaddr import IPAddress
 
 from live.internet import GATEWAY, Internet
 from live.lab import Host
 from live.mixed import CREDENTIALS
+from netc.language.kinds import Kind
 from netc.language.x25519 import public_key
 from netc.network.dialling import public
 from netc.network.interface import Peer
@@ -45,18 +47,16 @@ class Strangers:
                     ends.append((f"w{len(self.first)}-{number}", [], [IPAddress(at[1], at[0])]))
                     self.by_peer[stack.place, device.name, str(peer.public_key)] = ends[-1][0]
                     ends[-1][1].extend(self._wireguard(ends[-1][0], self.hosts[str(stack.place[0])], fact, peer, at[2]))
-        elif isinstance(fact, PlainTunnel) and fact.kind == "vxlan" and fact.remote:
+        elif isinstance(fact, PlainTunnel) and (at_ := fact.remote or relay(stack, device)):
             name = f"w{len(self.first)}-0"
-            ways = f"dstport {fact.port} local {fact.remote} remote {fact.local}"
-            ends.append((name, [f"ip -n {name} link add {name}i type vxlan id {fact.vni} {ways}"], [fact.remote]))
-        for name, lines, at_ in ends:
-            for ip in at_:
+            ends.append((name, [plain(name, fact, at_)], [at_]))
+        for name, lines, places in ends:
+            for ip in places:
                 self.at.setdefault(ip, set()).add((stack.place, device.name))
             self.first.setdefault((stack.place, device.name), name)
             self.ends.setdefault((stack.place, device.name), set()).add(name)
-            self.internet.say(
-                *self._place(name, at_), *lines, *self._inside(name, stack, device, self._families(name, stack, device))
-            )
+            inside = self._inside(name, stack, device, self._families(name, stack, device))
+            self.internet.say(*self._place(name, places), *lines, *inside)
             self.internet.say(*self._beyond(name, stack, device))
 
     def _wireguard(self, name: str, host: Host, fact: Wireguard, peer: Peer, port: int) -> Iterator[str]:
@@ -163,6 +163,19 @@ class Strangers:
 
     def _via(self, family: int, name: str) -> str:
         return f"fe80::2 dev {name}" if family == 6 else f"inet6 fe80::2 dev {name}"
+
+
+def plain(name: str, fact: PlainTunnel, at: IPAddress) -> str:
+    """The other end of a tunnel without keys, as the same words of ip-link(8) make it."""
+    kind = Kind.SIT if fact.kind is Kind.SIX_TO_FOUR else fact.kind
+    far = replace(fact, name=f"{name}i", kind=kind, local=at, remote=fact.local, hardware_address=None)
+    return " ".join(("ip", "-n", name, *map(str, next(far.steps()).up[1:])))
+
+
+def relay(stack: Stack, device: Device) -> IPAddress | None:
+    """To whom 6to4 sends what is for no other 6to4 router (RFC 3056): the next hop of its default route."""
+    hops = (way.via for ways in stack.tables.values() for way in ways if way.device == device.name and way.via)
+    return next((IPAddress(int(hop), 4) for hop in hops if hop.version == 6 and hop.is_ipv4_compat()), None)
 
 
 def secret_path(path: str) -> str:

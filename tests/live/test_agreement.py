@@ -22,6 +22,9 @@ DRAWN = 800 if night.is_night() else 40
 PACKETS = 25
 SYSTEMS = 80 if night.is_night() else 6
 """Those with an AS take longer: BIRD's routes are waited for."""
+PLAIN = 40 if night.is_night() else 3
+STOCK = {"gre", "ip6gre", "ipip", "sit", "6to4"}
+"""Kinds of tunnels that not every kernel has."""
 AS = {"bgp", "igp", "anycast"}
 
 
@@ -45,7 +48,7 @@ def without_gre(text: str) -> str:
         rf'kind = "vxlan"\nvni = 7\nbetween = ["\1", "\2"]\n{named}',
         text,
     )
-    return text.replace('kind = "gre"', 'kind = "vxlan"').replace("remote = ", "vni = 7\nremote = ")
+    return text.replace('kind = "gre"', 'kind = "vxlan"').replace("remote = ", "vni = 8\nremote = ")
 
 
 def drawn(seed: str, *, system: bool = False) -> Iterator[Mixed]:
@@ -53,8 +56,17 @@ def drawn(seed: str, *, system: bool = False) -> Iterator[Mixed]:
     return (made for made in accepted(seed, is_lab=True) if bool(AS & made.topology.keys()) == system)
 
 
+def kinds(made: Mixed) -> Iterator[str]:
+    for host in made.topology["hosts"].values():
+        yield from (tunnel.get("kind", "wireguard") for tunnel in host.get("tunnels", {}).values())
+    for what in ("links", "meshes"):
+        yield from (each["kind"] for each in made.topology.get(what, {}).values())
+
+
 @pytest.mark.parametrize(
-    "name", ["start", "slim-edge", "seedbox", "laptop", "laptop-iptables", "mesh", "first-peer", "dn42"]
+    "name",
+    ["start", "slim-edge", "seedbox", "laptop", "laptop-iptables", "mesh", "first-peer", "dn42", "dn42-fake"]
+    + ([pytest.param("uplinks", marks=pytest.mark.stock)] if has_gre() else []),
 )
 def test_examples_do_what_paper_says(name: str) -> None:
     require(missing(LIVE))
@@ -69,6 +81,16 @@ def test_examples_do_what_paper_says(name: str) -> None:
 def test_random_topologies_do_what_paper_says(seed: str) -> None:
     require(missing(LIVE))
     found = agreed(next(islice(drawn(seed), 1)), PACKETS)
+    print(found.figures)
+
+    assert found.differences == []
+
+
+@pytest.mark.stock
+@pytest.mark.parametrize("seed", [f"{night.seed()}-tunnels-{n}" for n in range(PLAIN if has_gre() else 0)])
+def test_random_topologies_with_tunnels_of_stock_kernels_do_what_paper_says(seed: str) -> None:
+    require(missing(LIVE))
+    found = agreed(next(made for made in drawn(seed) if STOCK & set(kinds(made))), PACKETS)
     print(found.figures)
 
     assert found.differences == []
