@@ -131,8 +131,9 @@ class Tunnel(Table):
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
             "All other new connections that arrive by it are dropped, also those to ssh, but not those to ports that "
-            "`publish` forwards, or that an `allow` of the `firewall` without `from` opens. In a namespace, the "
-            "namespace has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
+            "`publish` forwards for everyone, or that an `allow` of the `firewall` opens that has no `from` or names "
+            "the interface. In a namespace, the namespace has `open`. An uplink or a BGP neighbour's tunnel is not "
+            "filtered: write a `firewall`."
         ),
     )
     table: TableNumber | None = Field(
