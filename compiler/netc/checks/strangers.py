@@ -12,7 +12,7 @@ from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
 from netc.language.sets import Source
 from netc.network.bridges import dnats
-from netc.network.derive import is_alone, to_everywhere
+from netc.network.derive import apart, is_alone
 from netc.network.interface import Interface, Network
 from netc.network.lookup import by_origin
 from netc.network.namespaces import pairs
@@ -89,8 +89,7 @@ def _behind(tunnel: Interface, host: HostName, network: Network) -> Members:
 def _led(interface: Interface) -> Iterator[IPNetwork]:
     if interface.namespace is None:
         yield from (net for net in interface.addresses if not is_alone(net))
-        everywhere = set(to_everywhere(interface.routes))
-        yield from (net for net in interface.routes if net not in everywhere)
+        yield from apart(interface.routes)
 
 
 def _holds(wider: Members, held: Members) -> bool:

@@ -9,10 +9,9 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
-from netc.network.derive import DEFAULT_LENGTH, to_everywhere
+from netc.network.derive import apart, to_everywhere
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
-from netc.network.ranges import BITS
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
 from netc.network.uplinks import uplinks
@@ -132,10 +131,7 @@ def _led_aside(interface: Interface) -> Iterator[IPNetwork]:
     """What it leads to, but not for the host itself. Routes to (almost) everywhere are not meant for another tunnel."""
     if interface.namespace is None and interface.table is None:
         return
-    for version, bits in BITS.items():
-        nets = [net for net in interface.routes if net.version == version]
-        if sum(net.size for net in nets) < 2 ** (bits - DEFAULT_LENGTH[version]):
-            yield from nets
+    yield from apart(interface.routes)
     yield from (net for net in interface.addresses if interface.namespace and not net.ip.is_link_local())
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import DnsName, HostName, InterfaceName, PartName
-from netc.network.derive import DEFAULT_LENGTH
+from netc.network.derive import apart
 from netc.network.interface import (
     Interface,
     Network,
@@ -102,6 +102,5 @@ def _held(interfaces: Sequence[Interface], unsure: frozenset[InterfaceName]) -> 
         net.cidr
         for interface in interfaces
         if interface.namespace is None and interface.table is None and unsure - {interface.name}
-        for net in interface.routes
-        if net.prefixlen > DEFAULT_LENGTH[4 if net.version == 4 else 6]
+        for net in apart(interface.routes)
     ]
