@@ -9,7 +9,8 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
-from netc.network.derive import apart, to_everywhere
+from netc.language.values import Family
+from netc.network.derive import DEFAULT_LENGTH, apart, default_routes, to_everywhere
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 from netc.network.sums import of_mtu
@@ -56,13 +57,23 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]
     users = {split.tunnel for split in table.splits.values()} | {uplink.tunnel for uplink in table.uplinks.values()}
     if interface.origin[-1] in users:
         return  # NC1206 or NC1702
+    brought = [net for uplink in uplinks(interface.host, underlay.network) for net in uplink.prefixes]
     for index, own in enumerate(table.addresses):
         is_private = own.ip.is_ipv4_private_use() or own.ip.is_ipv6_unique_local()
-        if own.version == everywhere[0].version and not is_private:
+        if not is_private and _takes_replies(interface, own, brought):
             what = f"replies from {own.ip}, including ssh, would leave by {interface.name}"
             also: KeyPath = ("hosts", interface.host, "addresses", index)
             yield Diagnostic("NC0707", (*interface.where, "routes"), what, OUT, (also,), Severity.WARNING)
             return
+
+
+def _takes_replies(interface: Interface, own: IPNetwork, brought: list[IPNetwork]) -> bool:
+    """Replies from a prefix of an uplink ignore default routes that are not divided into more parts."""
+    family: Family = 4 if own.version == 4 else 6
+    parts = default_routes(interface.routes, family)
+    if any(own.ip in net for net in brought):
+        return any(net.prefixlen > DEFAULT_LENGTH[family] for net in parts)
+    return bool(parts)
 
 
 OUT = "take routes out of the tunnel, give it a `table`, or put it into a namespace"
