@@ -14,7 +14,7 @@ from examples import ROOT
 from netc.language.names import GroupName, HostName
 from netc.pipeline import plan, understand
 from netc.plan.chains import Priority
-from netc.plan.facts import Router
+from netc.plan.facts import Route, Router
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import Bird, world
 from netc.walk.journey import Journey, Process, journey
@@ -171,6 +171,38 @@ kind = "gre"
 remote = "192.0.2.55"
 address = "10.9.3.2/24"
 """
+BESIDE_A_PROGRAM = """
+version = 1
+network.name = "m"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:7::7/64"]
+
+[hosts.a.tunnels.outer]
+kind = "wireguard"
+address = ["10.64.0.2/10", "fd64::2/64"]
+peer.public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+peer.endpoint = "198.51.100.77:51820"
+peer.allowed_ips = ["10.64.0.0/10", "fd64::/64"]
+
+[hosts.a.tunnels.inner]
+kind = "tunsafe"
+interface = "tun0"
+config = "/etc/tunsafe/x.conf"
+address = "10.8.1.2/24"
+routes = "10.5.0.0/16"
+"""
+
+
+def test_the_peer_of_a_program_that_is_in_the_subnet_of_another_tunnel_is_not_reached_by_the_uplink() -> None:
+    (host,) = planned(BESIDE_A_PROGRAM)
+    nested = next(part for part in host.parts if part.name == "nested")
+
+    assert {str(route.to) for route in nested.every(Route)} == {"10.64.0.0/10", "fd64::/64"}
+
+
 ALL = {"eth0", "wg-one", "wg-two"}
 
 

@@ -23,7 +23,7 @@ from netc.language.links import (
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.openings import Opens
-from netc.language.placed import Carried, Dialled, InterfaceAddress, Neighbour, OwnAddress, Remote, Resolver, Routed
+from netc.language.placed import Carried, Dialled, FarEnd, InterfaceAddress, OwnAddress, Remote, Resolver, Routed
 from netc.language.tables import Secret, Table
 from netc.language.values import AnyNumber, Mtu, OneOrMany, PortNumber, Some, left_out
 
@@ -97,7 +97,7 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
-    peer_address: OneOrMany[Neighbour] = Field(
+    peer_address: OneOrMany[FarEnd] = Field(
         (),
         description=(
             "The peer's address on the tunnel, at most one of each family, if our own is alone in its subnet (/32 or "
