@@ -180,13 +180,40 @@ compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind thi
   [[ $device && $never == *" $device "* ]] || return 0
   differs_here "server $1" "behind this host" "$device" "odd: visitors of ${!#} do not reach it by $device"
 }
-compare_ssh() { # PORT must|may KEY: if sshd listens at all
-  local ports
-  ports=$(sshd_ports | sort -nu) || { differs_here "port of sshd" "$1" "ss does not answer" "refused: it is not known where sshd listens"; return; }
-  [[ $ports && $'\n'$ports$'\n' != *$'\n'"$1"$'\n'* ]] || return 0
+sshd_reach() { # prints `REACH PORT ADDRESS` of sshd, the widest first. REACH: 2 at addresses of uplinks, 1 at others, 0 on this host alone
+  local line lines words address device reach
+  read_lines sshd_sockets || return
+  for line in "${lines[@]}"; do
+    address=${line%:*} device='' reach=1
+    address=${address//[][]/} address=${address#::ffff:}
+    case $address in
+      127.* | ::1 | *%lo) reach=0 ;;
+      0.0.0.0 | :: | '*') reach=2 ;;
+      fe80:*) ;;
+      *%*) device=${address#*%} ;;
+      *) device=$(device_of "$address") ;;
+    esac
+    [[ ! $device ]] || ! has_default "$device" || reach=2
+    echo "$reach ${line##*:} $address"
+  done | sort -u -k1,1nr -k2,2n
+}
+device_of() { # ADDRESS of this host
+  local line words
+  for line in "${addresses[@]}"; do read -ra words <<<"$line" && [[ ${words[2]%/*} != "$1" ]] || echo "${words[0]}"; done
+}
+has_default() { [[ " ${defaults[*]} " == *" $1 "* ]]; } # INTERFACE: a default route leaves by it
+compare_ssh() { # PORT must|may KEY: if others reach sshd at all
+  local line lines words ports='' most fewer=''
+  read_lines sshd_reach || { differs_here "port of sshd" "$1" "ss does not answer" "refused: it is not known where sshd listens"; return; }
+  most=${lines[0]-0} most=${most%% *}
+  for line in "${lines[@]}"; do
+    read -ra words <<<"$line"
+    if ((words[0] == most)); then ports+="${ports:+ }${words[1]}"; elif [[ ${words[1]} == "$1" ]]; then fewer=" ($1 at ${words[2]})"; fi
+  done
+  ((most)) && [[ " $ports " != *" $1 "* ]] || return 0
   case $2 in
-    must) differs_here "port of sshd" "$1" "${ports//$'\n'/ }" "refused: the packet filter opens $1/tcp: write $3 = ${ports%%$'\n'*}, or change the port of sshd" ;;
-    may) differs_here "port of sshd" "$1" "${ports//$'\n'/ }" "odd: write $3 = ${ports%%$'\n'*}" ;;
+    must) differs_here "port of sshd" "$1" "$ports$fewer" "refused: the packet filter opens $1/tcp: write $3 = ${ports%% *}, or change the port of sshd" ;;
+    may) differs_here "port of sshd" "$1" "$ports$fewer" "odd: write $3 = ${ports%% *}" ;;
   esac
 }
 compare_forwarding() { # 4|6

@@ -417,14 +417,19 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
   return "$left"
 }
 
-sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
+sshd_sockets() { # prints `ADDRESS:PORT` of the TCP sockets at which sshd listens, or systemd for it
   local sshds=() line lines
   read_lines each_sshd || return
   for line in "${lines[@]}"; do sshds+=("/proc/${line% *}/fd"); done
   ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket tinysshd.socket 2>/dev/null |
-    sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
+    sed -n 's/^\([^ ]*:[0-9]*\) .*/\1/p'
   ((!${#sshds[@]})) || read_lines sockets listening "${sshds[@]}" || return
-  ((!${#sshds[@]})) || for line in "${lines[@]}"; do line=${line% *} && echo "${line##*:}"; done
+  ((!${#sshds[@]})) || for line in "${lines[@]}"; do echo "${line% *}"; done
+}
+sshd_ports() {
+  local line lines
+  read_lines sshd_sockets || return
+  for line in "${lines[@]}"; do echo "${line##*:}"; done
 }
 
 prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM

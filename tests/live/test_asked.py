@@ -325,6 +325,32 @@ def test_an_sshd_at_another_port_is_refused_if_a_filter_would_close_it(
     assert rows_again(edge) == []
 
 
+@pytest.mark.parametrize(
+    ("there", "host"),
+    [
+        (("127.0.0.1", "0.0.0.0"), "2222 (22 at 127.0.0.1)"),
+        (("::1", "::"), "2222 (22 at ::1)"),
+        (("10.9.0.1", "198.51.100.10"), "2222 (22 at 10.9.0.1)"),
+        (("10.9.0.1", "2001:db8:1::10"), "2222 (22 at 10.9.0.1)"),
+        (("198.51.100.10", "127.0.0.1"), ""),
+        (("10.9.0.1", "127.0.0.1"), ""),
+        (("198.51.100.10", "0.0.0.0"), ""),
+    ],
+)
+def test_an_sshd_that_few_reach_at_this_port_counts_for_nothing(
+    lab: Lab, tmp_path: Path, there: tuple[str, str], host: str
+) -> None:
+    """Of port 22 and of 2222: where they listen."""
+    routes = ["-4 default via 198.51.100.1 dev eth0", "-6 default via 2001:db8:1::1 dev eth0"]
+    edge = wired(lab, {"eth0": HERE, "eth1": ["10.9.0.1/24"]}, routes)
+    for address, port in zip(there, (22, 2222), strict=True):
+        edge.start(serving(edge, ["true"], address, port=port)).wait_for("listening")
+    topology = PLAIN.replace("id = 1", 'id = 1\nfirewall.input = "drop"')
+    rows = rows_of(lab, edge, topology, tmp_path, refused=bool(host))
+    assert [row[2] for row in rows] == [host] * bool(host)
+    assert all("write hosts.edge.ssh = 2222," in row[3] for row in rows)
+
+
 def test_a_key_that_the_topology_does_not_have_is_refused(lab: Lab, tmp_path: Path) -> None:
     edge = wired(lab, {"eth0": HERE})
     topology = PLAIN + LINK.format("wireguard")

@@ -60,6 +60,7 @@ def cloud(lab: Lab) -> Host:
 def test_the_imported_host_takes_the_tree_of_the_topology(lab: Lab, tmp_path: Path) -> None:
     edge = cloud(lab)
     edge.start(serving(edge, ["true"], port=2222)).wait_for("listening")
+    edge.start(serving(edge, ["true"], "127.0.0.1")).wait_for("listening")
     before = edge.state()
     said = imported(edge, tmp_path, "--at", "root@192.0.2.5")
     assert said.returncode == 0, said.stderr
@@ -78,6 +79,7 @@ def test_the_imported_host_takes_the_tree_of_the_topology(lab: Lab, tmp_path: Pa
     assert "# The router of ens4 is fe80::1, set by hand." in text
     assert "interface docker0 bridge 172.17.0.1/16" in said.stderr
     assert "interface wg0 tun" in said.stderr
+    assert "sshd 22 at 127.0.0.1" in said.stderr
 
     # What was read off the host does not differ from it, except that the tunnel has the default route.
     deliver(lab, edge, compiled(text, tmp_path / "tree")["edge"])
