@@ -34,10 +34,11 @@ heard_link() { # `2: eth0@if7: <UP> mtu 1500 … group 0 …\    link/ether …\
     [[ ! $other ]] || called[$other]=$name
   done
 }
-heard_address() { # `2: eth0    inet6 2001:db8::1/64 scope 0 dynamic mngtmpaddr \       valid_lft …`
-  local words family=4
+heard_address() { # `2: eth0    inet6 2001:db8::1/64 scope 0 dynamic mngtmpaddr \       valid_lft …`, `inet 192.0.2.1 peer 192.0.2.9/32 …`
+  local words family=4 alone=32
   read -ra words <<<"${1%%\\*}"
-  [[ ${words[2]-} != inet6 ]] || family=6
+  [[ ${words[2]-} != inet6 ]] || family=6 alone=128
+  [[ ${words[4]-} != peer ]] || words[3]+=/$alone
   ((${#words[@]} < 4)) || addresses+=("${words[1]} $family ${words[*]:3}")
 }
 heard_default() { # FAMILY LINE: `default via 192.0.2.1 dev eth0 proto 16 metric 100`, or with a `nexthop` for each of several

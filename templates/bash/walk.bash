@@ -109,7 +109,7 @@ read_addresses() { # FOLDER
   local name family address rest
   while read -r _ name family address rest; do
     [[ $rest == *'scope global'* ]] || continue
-    length[${address%/*}]=${address#*/}
+    [[ $address != */* ]] || length[${address%/*}]=${address#*/} # it has none beside a `peer`
     address=${address%/*} family=${family/inet6/6} family=${family/inet/4}
     holder[$address]=${holder[$address]-$name}
     [[ ${address_of["$name $family"]-} || $rest == *@(temporary|deprecated|tentative)* ]] || address_of["$name $family"]=$address

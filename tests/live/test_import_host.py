@@ -126,3 +126,19 @@ def test_a_host_without_a_default_route_is_told_what_is_missing(lab: Lab, tmp_pa
     text = (tmp_path / "topo.toml").read_text()
     assert tomllib.loads(text)["hosts"]["edge"] == {"id": 1}
     assert "# The host has no default route by an interface of its own: set `wan` to its uplink." in text
+
+
+def test_an_address_with_a_peer_is_written_alone(lab: Lab, tmp_path: Path) -> None:
+    """As PPPoE and some providers give it: the kernel says no length of its own address."""
+    edge, world = lab.host("edge"), lab.host("world")
+    lab.wire(edge, "ens4", world, "edge")
+    for family, address, router in (("-4", "88.198.1.2", "88.198.1.1"), ("-6", "2a01:4f8:1::2", "2a01:4f8:1::1")):
+        edge.run(["ip", family, "address", "add", address, "peer", router, "dev", "ens4"])
+        edge.run(["ip", family, "route", "add", "default", "via", router, "dev", "ens4"])
+    said = imported(edge, tmp_path)
+    assert said.returncode == 0, said.stderr
+    text = (tmp_path / "topo.toml").read_text()
+    assert tomllib.loads(text)["hosts"]["edge"]["addresses"] == ["88.198.1.2/32", "2a01:4f8:1::2/128"]
+    assert "No address of the host is public" not in text
+    deliver(lab, edge, compiled(text, tmp_path / "tree")["edge"])
+    assert "differ" not in install(edge, "--dry-run").stderr

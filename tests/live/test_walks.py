@@ -58,6 +58,7 @@ via = "one"
 bound = true
 """
 
+NO_GRE = re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY)  # not every kernel here has it
 
 NODE = """
 version = 1
@@ -165,6 +166,28 @@ def test_the_chain_that_drops_is_named(lab: Lab, tmp_path: Path) -> None:
         assert dropped(host) == wanted, name
 
 
+def drops(hook: str, rules: str, *, type: str = "filter", family: str = "inet") -> str:
+    """A table `mine` with one chain. HOOK: with its priority."""
+    return f"table {family} mine {{\nchain c {{ type {type} hook {hook};\n{rules}\n}}\n}}\n"
+
+
+def test_an_address_with_a_peer_is_asked_like_others(lab: Lab, tmp_path: Path) -> None:
+    """As PPPoE and some providers give it (ip-address(8))."""
+    host = edge(lab, tmp_path, NO_GRE)
+    for family, address, router in (
+        ("-4", "198.51.100.10", "198.51.100.1"),
+        ("-6", "2001:db8:1::10", "2001:db8:1::1"),
+    ):
+        host.run(["ip", family, "address", "flush", "dev", "eth0", "scope", "global"])
+        host.run(["ip", family, "address", "add", address, "peer", router, "dev", "eth0"])
+        host.run(["ip", family, "route", "replace", "default", "via", router, "dev", "eth0"])
+    assert told(host) == []
+    host.run(["nft", "-f", "-"], input=drops("input priority 0", "udp dport 51822 drop"))
+    (line,) = told(host)
+    assert "chain c of table inet mine" in line
+    assert "drops udp 51822 of 198.51.100.10, udp 51822 of 2001:db8:1::10 (links.one)" in line
+
+
 def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Path) -> None:
     """`install` knows the rules that the part `docker` will add. A server in a container is reached by its address."""
     host = edge(lab, tmp_path / "edge", TOPOLOGY.replace('wan = "eth0"', 'wan = "eth0"\ndocker = true', 1))
@@ -185,8 +208,7 @@ def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Pat
 
 def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
     """Also when a ruleset changes without netc. It asks again only if something has changed."""
-    text = re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY)  # not every kernel here has GRE
-    host = edge(lab, tmp_path, text)
+    host = edge(lab, tmp_path, NO_GRE)
     install(host, "--commit", "--from", "console")
     as_if_run(host)
     assert "dropped" not in netc_host(host, "status").stdout
@@ -285,7 +307,7 @@ def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path, kind: str,
 
 
 def test_a_store_that_cannot_be_written_hides_nothing(lab: Lab, tmp_path: Path) -> None:
-    host = edge(lab, tmp_path, re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY))
+    host = edge(lab, tmp_path, NO_GRE)
     install(host, "--commit", "--from", "console")
     as_if_run(host)
     host.run(["iptables-nft-restore", "--noflush"], input=(FILTERS / "fail2ban-multiport.iptables").read_text())
