@@ -94,6 +94,8 @@ copy_table() { # FOLDER FAMILY TABLE NUMBER
   elif [[ $2 == @(arp|bridge|netdev) ]]; then
     ! grep -qiE 'drop|reject' "$file" || not_asked "table $2 $3" "packets are sent through tables of ip, ip6 and inet alone"
     rm "$file"
+  else # a table that has an owner (nft(8)) would end with the nft that loads it
+    sed -i -E '2{/^[[:blank:]]*flags /{s/(owner|persist),?//g;s/,$//;/flags $/d}}' "$file"
   fi
 }
 may_drop() { # FOLDER: something of others drops packets
@@ -200,7 +202,7 @@ load_filters() { # FOLDER
   for file in "$1"/[0-9]*; do
     what=${file##*.}
     case $what in
-      nft) nft -f "$file" || not_asked "$(sed -n '1s/ {$//p' "$file")" "it does not load in a namespace of its own" ;;
+      nft) nft -f "$file" || not_asked "$(sed -n '1s/ {.*//p' "$file")" "it does not load in a namespace of its own" ;;
       *)
         word=${what%-*}
         # What iptables-legacy has is asked as iptables-nft, whose chains can be traced.

@@ -188,6 +188,19 @@ def test_an_address_with_a_peer_is_asked_like_others(lab: Lab, tmp_path: Path) -
     assert "drops udp 51822 of 198.51.100.10, udp 51822 of 2001:db8:1::10 (links.one)" in line
 
 
+OWNED = 'printf "add table inet mine { flags owner; }\n%s\n" "$1"; sleep infinity'
+
+
+def test_a_table_that_belongs_to_a_process_is_asked_too(lab: Lab, tmp_path: Path) -> None:
+    """As firewalld's belongs to firewalld: it would end with the process that loads a copy of it."""
+    host = edge(lab, tmp_path, NO_GRE)
+    chain = "add chain inet mine c { type filter hook forward priority 10; policy drop; }"
+    host.start(["bash", "-c", f"({OWNED}) | nft -i", "owner", chain])
+    host.run(["bash", "-c", "until nft list chain inet mine c; do sleep 0.1; done"], timeout=30)
+    assert "flags owner" in host.run(["nft", "list", "ruleset"]).stdout
+    assert dropped(host) == {(table, "inet mine c") for table in EVERY}
+
+
 def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Path) -> None:
     """`install` knows the rules that the part `docker` will add. A server in a container is reached by its address."""
     host = edge(lab, tmp_path / "edge", TOPOLOGY.replace('wan = "eth0"', 'wan = "eth0"\ndocker = true', 1))
