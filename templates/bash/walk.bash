@@ -229,12 +229,15 @@ load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
     "${words[@]}" 2>/dev/null
   done
 }
-count_arrivals() { # at the end of both paths: after all that drops, before a source address changes
+count_arrivals() { # after all that drops: of the chains with one priority, the kernel runs first the one that was added last
   printf '%s\n' 'table inet netc_walk {
     set arrived { type inet_service; }
-    chain begins { type filter hook prerouting priority -1000; }
-    chain taken { type filter hook input priority 1000; add @arrived { th sport }; }
-    chain passed { type filter hook postrouting priority 99; iiftype 1 add @arrived { th sport }; }
+    chain taken { type filter hook input priority 2147483647; add @arrived { th sport }; }
+    chain passed {
+      type filter hook postrouting priority 2147483647
+      iiftype 1 ct status & snat == snat meta l4proto { tcp, udp } add @arrived { ct original proto-src } accept
+      iiftype 1 add @arrived { th sport }
+    }
   }' | nft -f -
 }
 
@@ -296,7 +299,7 @@ find_missing() { # puts the numbers of packets that did not arrive into `missing
 }
 trace_missing() { # CLIENT FOLDER: sends them again, and puts the chain that dropped each into `dropper`
   local monitor port chain
-  nft add rule inet netc_walk begins meta nftrace set 1
+  printf 'table inet netc_walk { chain begins { type filter hook prerouting priority -2147483648; meta nftrace set 1; }; }\n' | nft -f -
   nft -n monitor trace >"$2/trace" 2>/dev/null &
   monitor=$!
   sleep 0.3
@@ -326,11 +329,11 @@ walk() { # FOLDER
     echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
     ip -force -batch "$1/batch" >/dev/null 2>&1
     for number in "${!end_of[@]}"; do echo "link set dev ${end_of[$number]} up"; done | in_client "$client" ip -force -batch - >/dev/null 2>&1
-    load_filters "$1"
     if ! { count_arrivals && shape_packets | in_client "$client" nft -f -; }; then
       kill "$client"
       return 1
     fi
+    load_filters "$1"
     open_kernel
     send "$client" "${!walks[@]}"
     find_missing

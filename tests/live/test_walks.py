@@ -188,6 +188,35 @@ def test_an_address_with_a_peer_is_asked_like_others(lab: Lab, tmp_path: Path) -
     assert "drops udp 51822 of 198.51.100.10, udp 51822 of 2001:db8:1::10 (links.one)" in line
 
 
+ALL = {*EVERY, "links.one", "hosts.edge.firewall.allow[0]", "hosts.edge.firewall.allow[1]"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "rules", "wanted"),
+    [
+        ("prerouting priority -2147483648", 'iifname "eth0" drop', ALL),
+        ("input priority 1000; policy drop", "", ALL - {*EVERY}),
+        ("input priority 2147483647; policy drop", "", ALL - {*EVERY}),
+        ("postrouting priority srcnat; policy drop", "", EVERY),
+        ("postrouting priority 2147483647; policy drop", "", EVERY),
+    ],
+)
+def test_a_chain_with_any_priority_is_named(
+    lab: Lab, tmp_path: Path, hook: str, rules: str, wanted: set[str]
+) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run(["nft", "-f", "-"], input=drops(hook, rules))
+    assert dropped(host) == {(table, "inet mine c") for table in wanted}
+
+
+def test_a_packet_whose_source_changes_has_arrived(lab: Lab, tmp_path: Path) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    for rules in ("masquerade fully-random", "meta l4proto { tcp, udp } masquerade to :20000-60000"):
+        host.run(["nft", "-f", "-"], input="flush ruleset\n" + drops("postrouting priority srcnat", rules, type="nat"))
+        host.run(["nft", "add", "rule", "inet", "mine", "c", "tcp", "dport", "9", "drop"])  # it is asked
+        assert told(host) == []
+
+
 OWNED = 'printf "add table inet mine { flags owner; }\n%s\n" "$1"; sleep infinity'
 
 
