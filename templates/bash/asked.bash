@@ -4,12 +4,13 @@
 # program once, and compares that with what the topology says (/etc/netc/expected). It changes nothing.
 
 # ---- what the host has
-declare -gA mtu_of=() called=() netcs=() # by interface; by altname (ip-link(8)), the interface; interfaces of netc
+declare -gA mtu_of=() master_of=() netcs=() # by interface; netcs: those of netc
+declare -gA called=()                    # by altname (ip-link(8)), the interface
 declare -ga addresses=() defaults=()     # `INTERFACE 4|6 ADDRESS/LENGTH FLAG…`; `4|6 INTERFACE ROUTER|- PROTOCOL METRIC`
 
 ask_host() {
   local line lines family=4
-  mtu_of=() called=() netcs=() addresses=() defaults=()
+  mtu_of=() master_of=() called=() netcs=() addresses=() defaults=()
   read_lines ip_says || return
   for line in "${lines[@]}"; do
     case $line in
@@ -25,10 +26,12 @@ ip_says() {
   ip -N -6 -o route show default 2>/dev/null || : # a kernel without IPv6
 }
 heard_link() { # `2: eth0@if7: <UP> mtu 1500 … group 0 …\    link/ether …\    altname enp0s3`
-  local rest=${1#*: } name other
+  local rest=${1#*: } name other words
   name=${rest%%: <*} name=${name%%@*}
-  [[ ! $rest =~ ' mtu '([0-9]+)' ' ]] || mtu_of[$name]=${BASH_REMATCH[1]}
-  [[ $rest != *' group 77 '* ]] || netcs[$name]=1
+  words=${rest#*: <} words=${words%%\\*} # what follows may hold an alias, which is any text
+  [[ ! $words =~ ' mtu '([0-9]+)' ' ]] || mtu_of[$name]=${BASH_REMATCH[1]}
+  [[ ! $words =~ ' master '([^ ]+)' ' ]] || master_of[$name]=${BASH_REMATCH[1]}
+  [[ $words != *' group 77 '* ]] || netcs[$name]=1
   while [[ $rest == *'\    altname '* ]]; do
     rest=${rest#*'\    altname '} other=${rest%%[\\ ]*}
     [[ ! $other ]] || called[$other]=$name
@@ -87,7 +90,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
 
 compare_interface() { # INTERFACE KEY
   local line words other='' why='' others=()
-  [[ ! ${mtu_of[$1]-} ]] || return 0
+  [[ ! ${mtu_of[$1]-} || ${master_of[$1]-} ]] || return 0
   if [[ ${called[$1]-} ]]; then
     differs_here "interface $1" "$1" "an altname of ${called[$1]}" "refused: no rule matches an altname: write $2 = \"${called[$1]}\""
     return
@@ -100,12 +103,19 @@ compare_interface() { # INTERFACE KEY
     read -ra words <<<"$line"
     [[ $other || ${expected["interface ${words[1]}"]-} ]] || is_netcs_route "${words[1]}" "${words[3]}" || other=${words[1]} why="has the default route"
   done
-  if [[ $other ]]; then
+  if [[ ${master_of[$1]-} ]]; then
+    compare_master "$1" "$2" "${master_of[$1]}" "${other:-${master_of[$1]}}"
+  elif [[ $other ]]; then
     differs_here "interface $1" "$1" "missing, and $other $why" "refused: write $2 = \"$other\""
   else
     for other in "${!mtu_of[@]}"; do [[ $other == lo || ${netcs[$other]-} ]] || others+=("$other"); done
     differs_here "interface $1" "$1" "missing${others[*]:+; there is ${others[*]:0:5}}" "odd: nothing passes by it until it is there"
   fi
+}
+compare_master() { # INTERFACE KEY MASTER INSTEAD: packets come in by the bridge, bond or team, and routes of a VRF are in a table of its own
+  local then="write $2 = \"$4\""
+  ! grep -qsx DEVTYPE=vrf "/sys/class/net/$3/uevent" || then="netc knows no VRF: take $1 out of $3"
+  differs_here "interface $1" "an uplink" "a port of $3" "refused: $then"
 }
 compare_mtu() { # INTERFACE MTU LARGEST KEY
   local there=${mtu_of[$1]-$2}

@@ -225,6 +225,33 @@ def test_a_wan_that_has_another_name_is_refused(lab: Lab, tmp_path: Path) -> Non
     assert rows_of(lab, edge, PLAIN.replace('"eth0"', '"ens3"'), tmp_path / "b") == []
 
 
+def test_a_wan_that_is_a_port_of_another_interface_is_refused(lab: Lab, tmp_path: Path) -> None:
+    """Packets come in by the other one, which no rule names."""
+    edge = wired(lab, {"eth0": HERE})
+    edge.run(["ip", "link", "add", "upper", "type", "bridge"])
+    edge.run(["ip", "link", "set", "dev", "eth0", "master", "upper"])
+    row = ("interface eth0", "an uplink", "a port of upper", 'refused: write hosts.edge.wan = "upper"')
+    assert rows_of(lab, edge, PLAIN, tmp_path, refused=True) == [row]
+    edge.run(["ip", "link", "add", "on", "type", "bridge"])  # as Open vSwitch has it
+    edge.run(["ip", "address", "add", "198.51.100.10/24", "dev", "on"])
+    assert rows_again(edge, refused=True) == [(*row[:3], 'refused: write hosts.edge.wan = "on"')]
+    edge.write("/run/uevent", "DEVTYPE=vrf\nINTERFACE=upper\n")  # not every kernel has VRFs
+    edge.run(["mount", "--bind", "/run/uevent", "/sys/class/net/upper/uevent"])
+    (row,) = rows_again(edge, refused=True)
+    assert row[3] == "refused: netc knows no VRF: take eth0 out of upper"
+    edge.run(["ip", "link", "set", "dev", "eth0", "nomaster"])
+    assert rows_again(edge) == []
+
+
+def test_an_alias_says_nothing_of_an_interface(lab: Lab, tmp_path: Path) -> None:
+    edge = wired(lab, {"eth0": HERE})
+    edge.run(["ip", "link", "set", "dev", "eth0", "alias", "x mtu 100 master br9 group 77 "])
+    edge.run(["ip", "route", "add", "default", "via", "198.51.100.1"])
+    assert rows_of(lab, edge, PLAIN.replace('"eth0"', '"eth1"'), tmp_path, refused=True)[0][2] == (
+        "missing, and eth0 has its address"
+    )
+
+
 @pytest.mark.parametrize("family", ["-4", "-6"])
 def test_a_wan_that_is_missing_is_refused_if_the_default_route_leaves_elsewhere(
     lab: Lab, tmp_path: Path, family: str
