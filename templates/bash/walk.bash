@@ -7,8 +7,8 @@
 
 first=10000 # the source port of the first packet. Each has a port of its own, by which it is found again
 station=02:00:00:00:00:01 # the hardware address of every interface there
-# What follows the first 8 bytes of a TCP header: a SYN without options. For other protocols it is data.
-segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
+# What follows the first 8 bytes of a TCP header: a SYN as Linux sends it (MSS, SACK, timestamp, window). For others it is data.
+segment='\0\0\0\0\xa0\x02\xfa\xf0\0\0\0\0\x02\x04\x05\xb4\x04\x02\x08\x0a\0\0\0\1\0\0\0\0\x01\x03\x03\x07'
 
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
@@ -202,15 +202,20 @@ load_filters() { # FOLDER
   for file in "$1"/[0-9]*; do
     what=${file##*.}
     case $what in
-      nft) nft -f "$file" || not_asked "$(sed -n '1s/ {.*//p' "$file")" "it does not load in a namespace of its own" ;;
+      nft) without_limits "$file" | nft -f - || not_asked "$(sed -n '1s/ {.*//p' "$file")" "it does not load in a namespace of its own" ;;
       *)
         word=${what%-*}
         # What iptables-legacy has is asked as iptables-nft, whose chains can be traced.
-        "$word-nft-restore" -w --noflush "$file" || not_asked "table $(sed -n 's/^\*//p' "$file" | tr '\n' ' ')of $what" "it does not load in a namespace of its own"
+        without_limits "$file" | "$word-nft-restore" -w --noflush || not_asked "table $(sed -n 's/^\*//p' "$file" | tr '\n' ' ')of $what" "it does not load in a namespace of its own"
         ;;
     esac 2>/dev/null
   done
   load_own
+}
+without_limits() { # FILE: all packets come in one burst, and limits of rates and numbers are no drop
+  sed -E -e 's,(rate (over )?)[0-9]+/(second|minute|hour|day|week)( burst [0-9]+ packets)?,\11000000/second burst 1000000 packets,g' \
+    -e 's,(ct count (over )?)[0-9]+,\165535,g' -e 's,(--connlimit-(above|upto)) [0-9]+,\1 65535,g' -e 's,(--hitcount) [0-9]+,\1 255,g' \
+    -e 's,(--(hash)?limit)(-above|-upto)? [0-9]+/[a-z]+( --(hash)?limit-burst [0-9]+)?,\1\3 10000/sec \1-burst 10000,g' "$1"
 }
 load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
   # shellcheck disable=SC2034 # say prints it

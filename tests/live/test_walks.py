@@ -217,6 +217,39 @@ def test_a_packet_whose_source_changes_has_arrived(lab: Lab, tmp_path: Path) -> 
         assert told(host) == []
 
 
+SPARED = {
+    "nft": [
+        drops("prerouting priority -150", "ct state new tcp flags syn tcp option maxseg missing drop"),
+        drops("prerouting priority -150", "tcp flags syn limit rate 1/second burst 2 packets accept\ntcp flags syn drop"),
+        drops("input priority 0", "meta l4proto { tcp, udp } limit rate over 1/hour burst 1 packets drop"),
+        drops("input priority 0; policy drop", "limit name l accept").replace("{", "{\nlimit l { rate 1/minute burst 1 packets; }", 1),
+        drops("forward priority 0", "add @s { ip saddr limit rate over 1/minute burst 1 packets } drop").replace(
+            "{", "{\nset s { type ipv4_addr; flags dynamic; }", 1
+        ),
+    ],
+    "iptables": [
+        "*mangle\n-A PREROUTING -p tcp -m conntrack --ctstate NEW -m tcpmss ! --mss 536:65535 -j DROP\nCOMMIT\n",
+        "*filter\n-A INPUT -p tcp --syn -m limit --limit 1/sec --limit-burst 1 -j ACCEPT\n-A INPUT -p tcp --syn -j DROP\nCOMMIT\n",
+        "*filter\n-A FORWARD -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 1 --hashlimit-mode srcip"
+        " --hashlimit-name h -j DROP\nCOMMIT\n",
+        "*filter\n-A FORWARD -p tcp -m recent --set\n"
+        "-A FORWARD -p tcp -m recent --update --seconds 60 --hitcount 2 -j DROP\nCOMMIT\n",
+        "*filter\n-A FORWARD -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 0 -j DROP\nCOMMIT\n",
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["nft", "iptables"])
+def test_a_rule_that_spares_an_ordinary_client_is_not_named(lab: Lab, tmp_path: Path, kind: str) -> None:
+    """Its SYN has options, and its packets do not come in one burst with all others."""
+    host = edge(lab, tmp_path, NO_GRE)
+    load = ["nft", "-f", "-"] if kind == "nft" else ["iptables-nft-restore"]
+    for rules in SPARED[kind]:
+        host.run(["nft", "flush", "ruleset"])
+        host.run(load, input=rules)
+        assert told(host) == [], rules
+
+
 OWNED = 'printf "add table inet mine { flags owner; }\n%s\n" "$1"; sleep infinity'
 
 
