@@ -408,7 +408,7 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
   local left=0
   [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   if ! unshare --mount --net true 2>/dev/null; then
-    report "rules and configurations are not checked: this host allows no namespaces"
+    report "this host allows no namespaces: rules and configurations are not tried, nor whether they close ssh to you or other packet filters drop packets; and \`check\` cannot compare rules"
     return 0
   fi
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return

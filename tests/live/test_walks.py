@@ -405,6 +405,21 @@ def test_what_cannot_be_asked_is_told(lab: Lab, tmp_path: Path, ruleset: str, sa
     assert [line for line in told(host) if line.startswith(f"not asked: {said}: ")]
 
 
+def test_a_host_without_namespaces_is_told_what_is_not_asked_and_keeps_the_tree(lab: Lab, tmp_path: Path) -> None:
+    """As in a container without CAP_SYS_ADMIN."""
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run(["nft", "-f", "-"], input=drops("input priority 0; policy drop", ""))
+    without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    said = host.run([*without, "bash", INSTALL, "--commit", "--from", "console"], check=False)
+    assert said.returncode == 0, said.stderr
+    assert "this host allows no namespaces: rules and configurations are not tried" in said.stderr
+    assert "is confirmed" in said.stderr
+    as_if_run(host)
+    later = host.run([*without, "/usr/local/sbin/netc-host", "status"], check=False).stdout
+    assert "cannot be checked: unshare: " in later
+    assert "unasked     packet filters of others" in later
+
+
 def test_nothing_is_left_if_it_is_killed(lab: Lab, tmp_path: Path) -> None:
     """Copies of rulesets are only in a mount namespace, which ends with its processes."""
     host = edge(lab, tmp_path)
