@@ -99,6 +99,7 @@ def test_a_host_behind_nat_is_told_what_peers_need(tmp_path: Path) -> None:
     ("lines", "key", "value"),
     [
         ("link\teth0\t1500\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\n", "mtu", None),
+        ("link\teth0\t9001\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\n", "mtu", None),
         ("link\teth0\t1500\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\nssh\t22\nssh\t2222\n", "ssh", None),
         ("link\teth0\t1500\t-\ndefault\t6\teth0\tfe80::1\t9\t0\n", "wan", "eth0"),
         ("link\twg0\t1500\twireguard\ndefault\t4\twg0\t-\t3\t0\n", "wan", None),

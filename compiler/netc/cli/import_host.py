@@ -118,7 +118,8 @@ def _table(id: int, wan: Default | None, found: Found) -> tuple[dict[str, Any], 
         fixed = [*{one.partition("/")[0]: one for one in reversed(held)}.values()][::-1]
         mtu = found.mtu[wan.device]
         wanted.append(("wan", wan.device))
-        wanted += [("mtu", int(mtu) if mtu.isdecimal() and len(mtu) < 10 else mtu)] if mtu != "1500" else []
+        if mtu != "1500" and not _is_jumbo(mtu):
+            wanted.append(("mtu", int(mtu) if mtu.isdecimal() and len(mtu) < 10 else mtu))
         wanted += [("addresses", one) for one in fixed[:MOST]]
         left += [f"address {one.address} of {one.device}" for one in own if one.address not in fixed[:MOST]]
     if found.ssh and "22" not in found.ssh:
@@ -133,6 +134,11 @@ def _table(id: int, wan: Default | None, found: Found) -> tuple[dict[str, Any], 
         else:
             table[key] = value
     return table, left
+
+
+def _is_jumbo(mtu: str) -> bool:
+    """Such frames end where the provider's network ends: links over the internet must not be as large."""
+    return mtu.isdecimal() and len(mtu) < 10 and int(mtu) > 1500
 
 
 def _has_other(lasting: list[str], stateless: list[str]) -> bool:
@@ -166,6 +172,8 @@ def _comments(table: Mapping[str, Any], found: Found) -> Iterator[str]:
         if route.device == wan and (via := _address(route.via)):
             how = PROTOCOLS.get(route.protocol, "set by hand")
             yield f"The router of {wan} is {via}, {how}. The image configures it, netc does not."
+    if _is_jumbo(found.mtu[wan]):
+        yield f"The MTU of {wan} is {found.mtu[wan]}. The internet carries 1500: set `mtu` only if no tunnel crosses it."
     dynamic = {one.address for one in found.addresses if one.device == wan and "dynamic" in one.flags}
     for address in table.get("addresses", []):
         if address in dynamic:
