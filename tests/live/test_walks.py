@@ -201,9 +201,7 @@ ALL = {*EVERY, "links.one", "hosts.edge.firewall.allow[0]", "hosts.edge.firewall
         ("postrouting priority 2147483647; policy drop", "", EVERY),
     ],
 )
-def test_a_chain_with_any_priority_is_named(
-    lab: Lab, tmp_path: Path, hook: str, rules: str, wanted: set[str]
-) -> None:
+def test_a_chain_with_any_priority_is_named(lab: Lab, tmp_path: Path, hook: str, rules: str, wanted: set[str]) -> None:
     host = edge(lab, tmp_path, NO_GRE)
     host.run(["nft", "-f", "-"], input=drops(hook, rules))
     assert dropped(host) == {(table, "inet mine c") for table in wanted}
@@ -217,24 +215,31 @@ def test_a_packet_whose_source_changes_has_arrived(lab: Lab, tmp_path: Path) -> 
         assert told(host) == []
 
 
+ONCE = "limit rate 1/second burst 1 packets"
+SET = "set s { type ipv4_addr; flags dynamic; }"
 SPARED = {
     "nft": [
         drops("prerouting priority -150", "ct state new tcp flags syn tcp option maxseg missing drop"),
-        drops("prerouting priority -150", "tcp flags syn limit rate 1/second burst 2 packets accept\ntcp flags syn drop"),
+        drops("prerouting priority -150", f"tcp flags syn {ONCE} accept\ntcp flags syn drop"),
         drops("input priority 0", "meta l4proto { tcp, udp } limit rate over 1/hour burst 1 packets drop"),
-        drops("input priority 0; policy drop", "limit name l accept").replace("{", "{\nlimit l { rate 1/minute burst 1 packets; }", 1),
-        drops("forward priority 0", "add @s { ip saddr limit rate over 1/minute burst 1 packets } drop").replace(
-            "{", "{\nset s { type ipv4_addr; flags dynamic; }", 1
+        drops("input priority 0; policy drop", "limit name l accept").replace(
+            "{", f"{{\nlimit l {{ {ONCE.removeprefix('limit ')}; }}", 1
+        ),
+        drops("forward priority 0", f"add @s {{ ip saddr {ONCE.replace('rate', 'rate over')} }} drop").replace(
+            "{", f"{{\n{SET}", 1
         ),
     ],
     "iptables": [
-        "*mangle\n-A PREROUTING -p tcp -m conntrack --ctstate NEW -m tcpmss ! --mss 536:65535 -j DROP\nCOMMIT\n",
-        "*filter\n-A INPUT -p tcp --syn -m limit --limit 1/sec --limit-burst 1 -j ACCEPT\n-A INPUT -p tcp --syn -j DROP\nCOMMIT\n",
-        "*filter\n-A FORWARD -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 1 --hashlimit-mode srcip"
-        " --hashlimit-name h -j DROP\nCOMMIT\n",
-        "*filter\n-A FORWARD -p tcp -m recent --set\n"
-        "-A FORWARD -p tcp -m recent --update --seconds 60 --hitcount 2 -j DROP\nCOMMIT\n",
-        "*filter\n-A FORWARD -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 0 -j DROP\nCOMMIT\n",
+        f"{rules}\nCOMMIT\n"
+        for rules in (
+            "*mangle\n-A PREROUTING -p tcp -m conntrack --ctstate NEW -m tcpmss ! --mss 536:65535 -j DROP",
+            "*filter\n-A INPUT -p tcp -m limit --limit 1/sec --limit-burst 1 -j ACCEPT\n-A INPUT -p tcp -j DROP",
+            "*filter\n-A FORWARD -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 1 --hashlimit-mode srcip"
+            " --hashlimit-name h -j DROP",
+            "*filter\n-A FORWARD -p tcp -m recent --set\n"
+            "-A FORWARD -p tcp -m recent --update --seconds 60 --hitcount 2 -j DROP",
+            "*filter\n-A FORWARD -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 0 -j DROP",
+        )
     ],
 }
 

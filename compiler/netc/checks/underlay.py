@@ -9,8 +9,8 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
-from netc.network.dialling import public
 from netc.network.derive import DEFAULT_LENGTH, to_everywhere
+from netc.network.dialling import public
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 from netc.network.ranges import BITS
@@ -183,7 +183,7 @@ def _size(interface: Interface, network: Network) -> Iterator[Diagnostic]:
 
 
 def _jumbo(network: Network, underlay: Underlay) -> Iterator[Diagnostic]:
-    """A tunnel whose MTU follows from that of an uplink with jumbo frames, which end where the provider's network ends."""
+    """Tunnels whose MTU follows from an uplink with jumbo frames. These end where the provider's network ends."""
     told: set[KeyPath] = set()
     for host, interfaces in network.interfaces.items():
         on_link = network.topology.hosts[host].addresses
@@ -199,7 +199,8 @@ def _jumbo(network: Network, underlay: Underlay) -> Iterator[Diagnostic]:
             end = next(beyond, None)
             if end is not None and not underlay.carrier(interface):
                 told.add(interface.origin)
-                what = f"{interface.name} of {host} sends packets of {mtu.under} bytes to {end}: the internet carries {INTERNET}"
+                sent = f"{interface.name} of {host} sends packets of {mtu.under} bytes to {end}"
+                what = f"{sent}: the internet carries {INTERNET}"
                 hint = f"write `mtu = {INTERNET - mtu.overhead}`, or acknowledge it if the peer is in the same network"
                 yield Diagnostic("NC0708", interface.origin, what, hint, severity=Severity.WARNING)
 

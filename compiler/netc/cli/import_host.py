@@ -173,7 +173,7 @@ def _comments(table: Mapping[str, Any], found: Found) -> Iterator[str]:
             how = PROTOCOLS.get(route.protocol, "set by hand")
             yield f"The router of {wan} is {via}, {how}. The image configures it, netc does not."
     if _is_jumbo(found.mtu[wan]):
-        yield f"The MTU of {wan} is {found.mtu[wan]}. The internet carries 1500: set `mtu` only if no tunnel crosses it."
+        yield f"{wan} has MTU {found.mtu[wan]}. Set `mtu` only if no tunnel crosses the internet, which has 1500."
     dynamic = {one.address for one in found.addresses if one.device == wan and "dynamic" in one.flags}
     for address in table.get("addresses", []):
         if address in dynamic:

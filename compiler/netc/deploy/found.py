@@ -40,7 +40,11 @@ done
 read_lines sshd_reach 2>/dev/null || lines=()
 for line in "${lines[@]}"; do
   read -ra words <<<"$line"
-  if [[ ${words[0]} != 0 && ${words[0]} == "${lines[0]%% *}" ]]; then say_row ssh "${words[1]}"; else say_row sshd "${words[1]} at ${words[2]}"; fi
+  if [[ ${words[0]} != 0 && ${words[0]} == "${lines[0]%% *}" ]]; then
+    say_row ssh "${words[1]}"
+  else
+    say_row sshd "${words[1]} at ${words[2]}"
+  fi
 done
 while IFS='=' read -r key value; do
   [[ $key != PRETTY_NAME ]] || say_row system "$value"
