@@ -170,20 +170,34 @@ compare_gateway() { # INTERFACE ROUTER KEY: a router may have an address of each
   done
   [[ ! $there || " $there " == *" $2 "* ]] || differs_here "router of $1" "$2" "$there" "refused: write it into $3, or set the default route of $1"
 }
-compare_default() { # INTERFACE… KEY: the best default route of each family
-  local family line words device='' least=0 protocol='' devices=" ${*:1:$#-1} "
+compare_default() { # INTERFACE… KEY: by which packets to the internet leave, in each family
+  local family device devices=" ${*:1:$#-1} " then
   for device in ${devices}; do [[ ! ${mtu_of[$device]-} ]] || break; done
   [[ ${mtu_of[$device]-} ]] || return 0 # that is a row already
   for family in 4 6; do
-    device=''
-    for line in "${defaults[@]}"; do
-      read -ra words <<<"$line"
-      [[ ${words[0]} == "$family" ]] || continue
-      [[ $device ]] && ((words[4] >= least)) || device=${words[1]} protocol=${words[3]} least=${words[4]}
-    done
-    [[ ! $device || $devices == *" $device "* ]] || is_netcs_route "$device" "$protocol" ||
-      differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "odd: packets to the internet leave by $device"
+    device=$(leave_elsewhere "$family")
+    then="odd: packets to the internet leave by $device"
+    [[ $device != unreachable ]] || then="odd: a route or policy rule stops packets to the internet"
+    [[ ! $device ]] || differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "$then"
   done
+}
+leave_elsewhere() { # 4|6: prints an interface that is none of `devices`. A VPN may take all by policy rules or by halves of everything
+  local line words best='' least=0 to=9.9.9.9
+  [[ $1 == 4 ]] || to=2620:fe::9
+  for line in "${defaults[@]}"; do
+    read -ra words <<<"$line"
+    [[ ${words[0]} == "$1" ]] || continue
+    [[ $best ]] && ((words[4] >= least)) || best=$line least=${words[4]}
+  done
+  if line=$(ip -N -o "-$1" route get fibmatch "$to" 2>/dev/null); then
+    read -ra words <<<"$line"
+    [[ ${words[0]} != @(default|*/[0-3]) ]] || { local defaults=() && heard_default "$1" "$line" && best=${defaults[0]-}; }
+  elif [[ $best ]]; then
+    echo unreachable
+    return
+  fi
+  read -ra words <<<"$best"
+  [[ ! $best || $devices == *" ${words[1]} "* ]] || is_netcs_route "${words[1]}" "${words[3]}" || echo "${words[1]}"
 }
 compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind this host. At INTERFACEs, visitors' packets are dropped
   local device='' never=" ${*:2:$#-2} "

@@ -316,6 +316,34 @@ def test_a_default_route_by_another_interface_is_told(lab: Lab, tmp_path: Path) 
     assert rows_again(edge) == []  # BIRD's
 
 
+VPN = ["link add up0 type bridge", "link set dev up0 up", "address add 10.66.0.2/24 dev up0"]
+VPN.append("-6 address add fd66::2/64 dev up0 nodad")
+BOTH = ("-4", "-6")
+HIDDEN = {
+    "wg-quick": ("up0", [f"{n} rule add not fwmark 7 pref 99 table 200" for n in BOTH], "default dev up0 table 200"),
+    "OpenVPN": ("up0", [], "{half} dev up0"),
+    "unreachable": ("unreachable", [], "unreachable default metric 1"),
+    "prohibit": ("unreachable", [f"{n} rule add pref 99 prohibit" for n in BOTH], ""),
+    "one prefix": ("", [], "{one} dev up0"),
+    "of netc": ("", [f"{n} rule add pref 99 table 200" for n in BOTH], "default dev up0 table 200 proto 77"),
+}
+PREFIXES = {"-4": ("0.0.0.0/1", "9.9.9.0/24"), "-6": ("2000::/3", "2620:fe::/32")}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_a_default_route_that_another_one_hides_is_told(lab: Lab, tmp_path: Path, what: str) -> None:
+    edge = wired(lab, {"eth0": HERE})
+    for command in (*VPN, "-4 route add default via 198.51.100.1 metric 9", "-6 route add default via 2001:db8:1::1"):
+        edge.run(["ip", *command.split()])
+    assert rows_of(lab, edge, PLAIN, tmp_path) == []
+    by, rules, route = HIDDEN[what]
+    for family, (half, one) in PREFIXES.items():
+        rules += [f"{family} route add {route.format(half=half, one=one)}"] if route else []
+    for rule in rules:
+        edge.run(["ip", *rule.split()])
+    assert [row[:3] for row in rows_again(edge)] == [(f"default route, IPv{n}", "eth0", by) for n in (4, 6) if by]
+
+
 FORWARD = """
 [forwards.web]
 at = "node"
