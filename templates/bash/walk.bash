@@ -7,8 +7,9 @@
 
 first=10000 # the source port of the first packet. Each has a port of its own, by which it is found again
 station=02:00:00:00:00:01 # the hardware address of every interface there
-# What follows the first 8 bytes of a TCP header: a SYN as Linux sends it (MSS, SACK, timestamp, window). For others it is data.
-segment='\0\0\0\0\xa0\x02\xfa\xf0\0\0\0\0\x02\x04\x05\xb4\x04\x02\x08\x0a\0\0\0\1\0\0\0\0\x01\x03\x03\x07'
+# What follows the first 8 bytes of a TCP header: a SYN with the options of Linux (MSS, SACK, window), but for timestamps, which
+# have the byte of a new line, where bash would end the packet. For other protocols it is data.
+segment='\0\0\0\0\x80\x02\xfa\xf0\0\0\0\0\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x07'
 
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
@@ -99,7 +100,7 @@ copy_table() { # FOLDER FAMILY TABLE NUMBER
   fi
 }
 may_drop() { # FOLDER: something of others drops packets
-  { cat "$1"/*.nft "$1"/*tables-* 2>/dev/null || true; } | grep -v 'netc-' | grep -iE 'drop|reject|queue|tarpit' >/dev/null
+  { cat "$1"/*.nft "$1"/*tables-* 2>/dev/null || true; } | grep -vE '^(:|-A )netc-' | grep -iE 'drop|reject|queue|tarpit' >/dev/null
 }
 
 # ---- in a network namespace: what the packets need of interfaces, addresses and routes
@@ -343,19 +344,20 @@ walk() { # FOLDER
     send "$client" "${!walks[@]}"
     find_missing
     ((!${#missing[@]})) || trace_missing "$client" "$1"
-    print_dropped
+    print_dropped "$1"
   fi
   kill "$client"
 }
-print_dropped() { # a row for each table and chain
-  local number words packet family chain
+print_dropped() { # FOLDER: a row for each table and chain
+  local number words packet family chain own
   local -A rows=()
+  own=" $(sed -n 's/^:\(netc-[^ ]*\).*/\1/p' "$1"/*tables-* /etc/netc/*tables.rules 2>/dev/null | tr '\n' ' ')" # of iptables
   for number in "${missing[@]}"; do
     read -ra words <<<"${walks[number]}"
     packet="${words[4]} ${words[6]} of ${words[5]}"
     [[ ${words[4]} == *[!0-9]* ]] || packet="protocol ${words[4]} to ${words[5]}"
     read -r family chain <<<"${dropper[number]-}"
-    [[ "$family $chain" != 'inet netc '* && $chain != *' netc-'* ]] || continue # as the topology has it
+    [[ "$family $chain" != 'inet netc '* && ! ($family == ip?(6) && $own == *" ${chain#* } "*) ]] || continue # as the topology has it
     chain="${words[0]}"$'\t'"${chain:+chain ${chain#* } of table $family ${chain% *}}"
     rows[$chain]+="${rows[$chain]+, }$packet"
   done

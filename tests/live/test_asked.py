@@ -337,10 +337,11 @@ def test_a_default_route_that_another_one_hides_is_told(lab: Lab, tmp_path: Path
         edge.run(["ip", *command.split()])
     assert rows_of(lab, edge, PLAIN, tmp_path) == []
     by, rules, route = HIDDEN[what]
+    commands = [*rules]
     for family, (half, one) in PREFIXES.items():
-        rules += [f"{family} route add {route.format(half=half, one=one)}"] if route else []
-    for rule in rules:
-        edge.run(["ip", *rule.split()])
+        commands += [f"{family} route add {route.format(half=half, one=one)}"] if route else []
+    for command in commands:
+        edge.run(["ip", *command.split()])
     assert [row[:3] for row in rows_again(edge)] == [(f"default route, IPv{n}", "eth0", by) for n in (4, 6) if by]
 
 

@@ -207,6 +207,29 @@ def test_a_chain_with_any_priority_is_named(lab: Lab, tmp_path: Path, hook: str,
     assert dropped(host) == {(table, "inet mine c") for table in wanted}
 
 
+@pytest.mark.parametrize(
+    ("rules", "chain"),
+    [
+        (drops("input priority 0", 'tcp dport 9100 drop comment "netc-mine"'), "c"),
+        ("table ip mine {\nchain netc-block {\ntcp dport 9100 drop\n}\n}\n"
+         + drops("input priority 0", "jump netc-block", family="ip"), "netc-block"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("netfilter", ["nftables", "iptables"])
+def test_what_is_called_as_netcs_own_is_named(lab: Lab, tmp_path: Path, rules: str, chain: str, netfilter: str) -> None:
+    topology = NO_GRE.replace("id = 1", f'id = 1\nnetfilter = "{netfilter}"', 1)
+    host = edge(lab, tmp_path, topology)
+    host.run(["nft", "-f", "-"], input=rules)
+    family = "inet" if chain == "c" else "ip"
+    assert dropped(host) == {("hosts.edge.firewall.allow[0]", f"{family} mine {chain}")}
+    if netfilter == "iptables":  # its own chains are not
+        install(host, "--commit", "--from", "console")
+        host.run(["nft", "delete", "table", family, "mine"])
+        host.run(["nft", "-f", "-"], input=drops("input priority 0", "tcp dport 9 drop"))
+        as_if_run(host)
+        assert "dropped" not in netc_host(host, "status").stdout
+
+
 def test_a_packet_whose_source_changes_has_arrived(lab: Lab, tmp_path: Path) -> None:
     host = edge(lab, tmp_path, NO_GRE)
     for rules in ("masquerade fully-random", "meta l4proto { tcp, udp } masquerade to :20000-60000"):
@@ -253,6 +276,8 @@ def test_a_rule_that_spares_an_ordinary_client_is_not_named(lab: Lab, tmp_path: 
         host.run(["nft", "flush", "ruleset"])
         host.run(load, input=rules)
         assert told(host) == [], rules
+    host.run(["nft", "-f", "-"], input="flush ruleset\n" + drops("prerouting priority -300", "meta l4proto tcp drop"))
+    assert len(dropped(host)) == 4
 
 
 OWNED = 'printf "add table inet mine { flags owner; }\n%s\n" "$1"; sleep infinity'
