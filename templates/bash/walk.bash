@@ -35,7 +35,7 @@ walk_again() { # FILE with the rows of before. If it cannot be written, they are
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
     /etc/netc/walks /etc/netc/*.nft /etc/netc/*.rules /etc/netc/parts/docker/up 2>/dev/null |
-    sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
+    sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' -e '/^add /s/ \(timeout\|packets\|bytes\) [0-9]*//g' | sha256sum
 }
 walk_apart() { # the files of netc are at their places
   [[ -e $copies/addresses ]] && may_drop "$copies" || return 0

@@ -14,6 +14,7 @@ from live.delivered import INSTALL, as_if_run, deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import difference
+from live.waiting import wait
 
 pytestmark = [pytest.mark.live]
 
@@ -330,9 +331,15 @@ def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
     labels = f'{{table="hosts.edge.firewall.allow[0]",by="{by}"}}'
     assert f"netc_dropped_by_others{labels} 1\n" in netc_host(host, "status", "--metrics").stdout
 
-    # The answer is kept until something changes. Counters do.
+    # The answer is kept until something changes. Counters do, and what is left of timeouts.
+    members = "create b hash:ip timeout 300 counters\nadd b 192.0.2.254 packets 1 bytes 2\n"
+    host.run(["ipset", "restore"], input=members)
+    host.run(["iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "b", "src", "-j", "DROP"])
+    assert "dropped" in netc_host(host, "status").stdout
     kept = "/var/lib/netc/walked"
     answered = host.run(["stat", "-c", "%i %y", kept]).stdout
+    saved = host.run(["ipset", "save"]).stdout
+    wait(lambda: host.run(["ipset", "save"]).stdout != saved)
     netc_host(host, "status")
     assert host.run(["stat", "-c", "%i %y", kept]).stdout == answered
     host.run(["iptables-nft", "-F", "f2b-web"])
