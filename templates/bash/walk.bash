@@ -66,13 +66,7 @@ copy_filters() { # FOLDER WALKS
   tables_of_others || { not_asked "packet filters of others" "nft does not list its tables"; return; }
   ((${#tables[@]} || ${#legacy[@]})) || return 0
   for table in "${tables[@]}"; do copy_table "$1" "${table%% *}" "${table#* }" $((number += 1)); done
-  for word in "${legacy[@]}"; do
-    if compgen -G "$1/*.$word-nft" >/dev/null; then
-      not_asked "tables of $word-legacy" "this host has tables of $word-nft beside them"
-    else
-      "$word-legacy-save" >"$1/100.$word-legacy" 2>/dev/null || not_asked "tables of $word-legacy" "$word-legacy-save fails"
-    fi
-  done
+  for word in "${legacy[@]}"; do copy_legacy "$1" "$word"; done
   ! grep -qs -e '--match-set ' "$1"/*tables* || ipset save >"$1/sets" 2>/dev/null
   ip -o address show >"$1/addresses"
   ip -o -4 route show default >"$1/default4" 2>/dev/null
@@ -81,6 +75,16 @@ copy_filters() { # FOLDER WALKS
     [[ $leaving != - || $to == - ]] || ip -o route get "$to"
   done <"$2" >"$1/routes" 2>/dev/null
   printf '%s\n' /sys/class/net/* >"$1/interfaces"
+}
+copy_legacy() { # FOLDER iptables|ip6tables. To list its rules makes its tables, so most are empty
+  local file=$1/100.$2-legacy family=${2%tables}
+  if ! "$2-legacy-save" >"$file" 2>/dev/null; then
+    not_asked "tables of $2-legacy" "$2-legacy-save fails"
+  elif grep -vE '^-A netc-| -j netc-[A-Z]+$' "$file" | grep -E '^-A |^:[^ ]+ DROP' >/dev/null; then
+    compgen -G "$1/*.$2-nft" >/dev/null || grep -qsE "^table $family (filter|nat|mangle|raw|security) " "$1"/*.nft || return 0
+    not_asked "tables of $2-legacy" "this host has tables of $2-nft beside them"
+  fi
+  rm "$file"
 }
 copy_table() { # FOLDER FAMILY TABLE NUMBER
   local word=iptables file=$1/$4.nft

@@ -457,6 +457,24 @@ def test_a_host_without_namespaces_is_told_what_is_not_asked_and_keeps_the_tree(
     assert "unasked     packet filters of others" in later
 
 
+@pytest.mark.parametrize("command", ["iptables", "ip6tables"])
+def test_tables_of_legacy_count_if_they_have_rules(lab: Lab, tmp_path: Path, command: str) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run([f"{command}-nft", "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"])
+    host.run([f"{command}-legacy", "-S"])
+    assert host.read(f"/proc/net/{command.replace('tables', '_tables')}_names")
+    assert told(host) == []
+    why = f"not asked: tables of {command}-legacy: this host has tables of {command}-nft beside them"
+    for change in (["-P", "FORWARD", "DROP"], ["-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"]):
+        host.run([f"{command}-legacy", *change])
+        assert told(host) == [why]
+        host.run([f"{command}-legacy", "-P", "FORWARD", "ACCEPT"])
+    host.run(["nft", "flush", "ruleset"])
+    assert told(host) == []
+    host.run([f"{command}-legacy", "-P", "INPUT", "DROP"])
+    assert ("links.one", f"{'ip6' if command[2] == '6' else 'ip'} filter INPUT") in dropped(host)
+
+
 def test_nothing_is_left_if_it_is_killed(lab: Lab, tmp_path: Path) -> None:
     """Copies of rulesets are only in a mount namespace, which ends with its processes."""
     host = edge(lab, tmp_path)
