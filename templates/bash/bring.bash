@@ -16,7 +16,7 @@ bring() { # VERB [OPTION…]
 has_real_programs() { # busybox has programs of these names that cannot do what netc needs. Of its others, what the tests run works
   local word name dirs dir lacking=''
   IFS=: read -ra dirs <<<"$PATH"
-  for word in find:findutils flock:util-linux ip:iproute2 setsid:util-linux sha256sum:coreutils xargs:findutils; do
+  for word in find:findutils flock:util-linux ip:iproute2 nsenter:util-linux setsid:util-linux sha256sum:coreutils tail:coreutils tar:tar xargs:findutils; do
     name=${word%:*}
     for dir in "${dirs[@]}"; do
       [[ -x $dir/$name ]] || continue
