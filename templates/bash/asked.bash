@@ -349,18 +349,25 @@ compare_clock() {
     differs_here clock synchronised "not synchronised" "odd: install a time service, such as systemd-timesyncd"
 }
 compare_disk() { # room for the tree in $store, beside the files in place, and for a rollback
-  local place size blocks inodes need=2048 verdict=refused line lines words
+  local place size blocks inodes need=2048 wanted verdict=refused line lines words number
+  local -A known=()
   for place in /etc /usr/lib /usr/local/sbin /var/lib; do
     [[ ! -e $place || -w $place ]] || differs_here "disk: $place" writable read-only "refused: netc cannot put its files there"
   done
   place=$tree
   [[ $asker == install ]] || { place=$trees/$(current) verdict=odd; }
   [[ ! -d $place ]] || { size=$(du -sk "$place") && need=$((need + ${size%%[!0-9]*} * 4)); }
-  read_lines stat -f -c '%n %S %a %c %d' /etc /usr/lib /var/lib 2>/dev/null || return 0
+  # Each may be a file system of its own. One that does not exist yet is an error of stat, and the others are printed.
+  words=$(stat -f -c '%n %i %S %a %c %d' /etc{,/netc} /usr/lib{,/netc} /var/lib{,/netc} /usr/local/sbin 2>/dev/null) || :
+  split_lines "$words"
   for line in "${lines[@]}"; do
-    read -r place size blocks words inodes <<<"$line"
-    if ((size * blocks / 1024 < need)); then
-      differs_here "disk: $place" "$need KiB" "$((size * blocks / 1024)) KiB free" "$verdict: free some"
+    read -r place number size blocks words inodes <<<"$line"
+    [[ ! ${known[$number]-} ]] || continue
+    [[ ! ${number//0/} ]] || known[$number]=1
+    wanted=$need
+    [[ $place != /usr/local/sbin ]] || wanted=512 # `netc-host` alone, and the one before
+    if ((size * blocks / 1024 < wanted)); then
+      differs_here "disk: $place" "$wanted KiB" "$((size * blocks / 1024)) KiB free" "$verdict: free some"
     elif ((words && inodes < 1000)); then # of a file system that counts them
       differs_here "disk: $place" "1000 inodes" "$inodes free" "$verdict: remove files"
     fi

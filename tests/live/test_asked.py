@@ -556,6 +556,12 @@ def test_a_disk_that_is_full_or_read_only_is_refused(lab: Lab, tmp_path: Path) -
     edge.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=100", "none", "/var/lib"])
     assert [row[:2] for row in rows_again(edge, refused=True)] == [("disk: /var/lib", "1000 inodes")]
     edge.run(["umount", "/var/lib"])
+    for place in ("/var/lib/netc", "/usr/local/sbin"):  # each a file system of its own
+        edge.run(["mkdir", "-p", place])
+        edge.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", place])
+        (row,) = rows_again(edge, refused=True)
+        assert (row[0], row[3]) == (f"disk: {place}", "refused: free some")
+        edge.run(["umount", place])
     edge.run(["mount", "--bind", "-o", "ro", "/usr/local/sbin", "/usr/local/sbin"])
     edge.run(["mount", "-o", "remount,bind,ro", "/usr/local/sbin"])
     assert [row[:3] for row in rows_again(edge, refused=True)] == [("disk: /usr/local/sbin", "writable", "read-only")]
