@@ -23,7 +23,8 @@ pytestmark = pytest.mark.live
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 echo "$2" >>"{folder}/dialled"
-exec {trace} nsenter --target={pid} --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root sh -c "$3"
+exec {trace} setpriv --bounding-set=-sys_time \\
+  nsenter --target={pid} --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root sh -c "$3"
 """
 
 
