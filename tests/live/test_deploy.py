@@ -49,7 +49,8 @@ once() { fails "$1" && sed -i "/^$host $1\$/d" "$lab/fail"; }
 ! fails "$what" || { echo "ssh: connect to host $host port 22: Connection refused" >&2; exit 255; }
 read -r pid <"$lab/$host.pid"
 there() {
-  nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 sh -c "$command"
+  setpriv --bounding-set=-sys_time \
+    nsenter --target="$pid" --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 sh -c "$command"
 }
 if once "$what-broken"; then
   command="/etc/netc/parts/link-b/down; $command"
@@ -255,11 +256,13 @@ def test_hosts_with_allowed_signers_accept_signed_bundles(fleet: Fleet, tmp_path
 
 
 def test_how_a_host_differs_from_the_topology_is_shown_and_refused(fleet: Fleet) -> None:
-    fleet.hosts["one"].run(["ip", "link", "set", "dev", "eth0", "mtu", "9000"])  # odd
+    for route in (["default", "dev", "eth0", "metric", "50"], ["unreachable", "default", "metric", "1"]):
+        fleet.hosts["one"].run(["ip", "route", "add", *route])  # odd
     fleet.hosts["two"].run(["ip", "link", "set", "dev", "eth0", "mtu", "1450"])
     said = fleet.deploy(OLD)
     assert (said.returncode, outcomes(said)) == (1, {"one": "confirmed", "two": "refused", "three": "not begun"})
-    rows = re.findall(r"(?m)^(\w+): \|   MTU of eth0 +1500 +(\d+) +(\w+): .*hosts\.(\w+)\.mtu = (\d+)$", said.stderr)
-    assert rows == [("one", "9000", "odd", "one", "9000"), ("two", "1450", "refused", "two", "1450")]
+    rows = re.findall(r"(?m)^(\w+): \|   (MTU|default).*? (\w+) +(odd|refused): ", said.stderr)
+    assert rows == [("one", "default", "unreachable", "odd"), ("two", "MTU", "1450", "refused")]
+    assert "write hosts.two.mtu = 1450" in said.stderr
     assert "this host is not as the topology says" in said.stdout
     assert fleet.links()["two"] == 0
