@@ -10,6 +10,7 @@ import pytest
 
 from examples import EXAMPLES
 from netc.emit.file import File
+from netc.language.targets import can
 from netc.pipeline import compile_hosts, understand
 from netc.verify import Outcome, bird, process
 
@@ -167,3 +168,10 @@ def test_the_policy_says_of_each_neighbour_what_is_exported_and_imported_with_co
         assert said in exports
     for said in ("(4242422547, 1, 4) FROM_MUTUAL_TRANSIT", "local pref 200", "(65535, 0)", "9000 IPv6", "ROA valid"):
         assert said in imports
+
+
+def test_bird_3_0_lacks_what_came_with_2_17() -> None:
+    assert [can(bird, "authentication") for bird in ((2, 16), (2, 17), (3,), (3, 0, 1), (3, 1))] == [
+        *(False, True, False, False, True)
+    ]
+    assert can((3, 0), "send-hold")

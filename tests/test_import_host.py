@@ -99,6 +99,7 @@ def test_a_host_behind_nat_is_told_what_peers_need(tmp_path: Path) -> None:
     ("lines", "key", "value"),
     [
         ("link\teth0\t1500\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\n", "mtu", None),
+        ("link\teth0\t9001\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\n", "mtu", None),
         ("link\teth0\t1500\t-\ndefault\t4\teth0\t192.0.2.1\t4\t0\nssh\t22\nssh\t2222\n", "ssh", None),
         ("link\teth0\t1500\t-\ndefault\t6\teth0\tfe80::1\t9\t0\n", "wan", "eth0"),
         ("link\twg0\t1500\twireguard\ndefault\t4\twg0\t-\t3\t0\n", "wan", None),
@@ -121,6 +122,16 @@ def test_what_is_written_of_what_the_host_has(tmp_path: Path, lines: str, key: s
     said = imported(tmp_path, LOOPBACK + lines)
     assert said.returncode == 0, said.stderr
     assert table(tmp_path).get(key) == value
+
+
+def test_an_address_that_cannot_be_a_hosts_is_listed_and_all_else_is_written(tmp_path: Path) -> None:
+    odd = ("192.0.2.0/24", "192.0.2.255/24", "0.0.0.0/0", "224.0.0.1/24", "127.0.0.5/8")
+    lines = "".join(f"address\teth0\t{address}\t\n" for address in (*odd, "192.0.2.7/24"))
+    said = imported(tmp_path, f"link\teth0\t1400\t-\ndefault\t4\teth0\t192.0.2.1\t3\t0\n{lines}ssh\t2222\n")
+    assert said.returncode == 0, said.stderr
+    written = {"id": 1, "wan": "eth0", "mtu": 1400, "addresses": ["192.0.2.7/24"], "ssh": 2222}
+    assert table(tmp_path) == written
+    assert [address for address in odd if f" {address}" not in said.stderr] == []
 
 
 HOSTILE = [

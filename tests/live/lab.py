@@ -28,6 +28,9 @@ LAYERS = ("/etc", "/run", "/tmp", "/usr/lib", "/usr/local", "/var")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", "TERM": "dumb"}
 
+TIMELESS = ("setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time")
+"""Hosts share the clock of this machine, which no test may set."""
+
 PLUGGED = """
 dev=$1
 echo 0 >"/proc/sys/net/ipv6/conf/$dev/accept_dad"
@@ -153,7 +156,7 @@ class Host:
         unshare = ["unshare", "--mount", "--propagation=private", "--net", "--uts", "--pid", "--fork", "--kill-child"]
         with complaints.open("wb") as stderr:
             self._holder = subprocess.Popen(
-                [*unshare, "bash", str(HOLDER), self.name],
+                [*TIMELESS, *unshare, "bash", str(HOLDER), self.name],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -253,7 +256,8 @@ class Host:
     def entering(self, argv: Sequence[str], namespace: str | None = None) -> list[str]:
         """The command that runs this one on the host."""
         there = [] if namespace is None else ["ip", "netns", "exec", namespace]
-        return ["nsenter", f"--target={self.pid}", "--mount", "--net", "--uts", "--pid", "--", *there, *argv]
+        enter = [*TIMELESS, "nsenter", f"--target={self.pid}", "--mount", "--net", "--uts", "--pid"]
+        return [*enter, "--", *there, *argv]
 
     def _process(
         self, argv: Sequence[str], namespace: str | None, env: Mapping[str, str] | None, input: str

@@ -26,6 +26,7 @@ LIVE = {
     "modprobe": "kmod",
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "setpriv": "util-linux",
     "ps": "procps",
     "tar": "tar",
 }

@@ -156,13 +156,13 @@ def test_status_and_check_say_later_what_install_would_refuse(lab: Lab, tmp_path
     assert json.loads(netc_host(edge, "status", "--json").stdout)["host"] == []
     assert "netc_host_differs" not in netc_host(edge, "status", "--metrics").stdout
 
-    edge.run(["ip", "link", "set", "dev", "eth0", "mtu", "9000"])  # odd: nothing of it breaks
-    row = {"what": "MTU of eth0", "topology": "1500", "host": "9000", "then": "odd: write hosts.edge.mtu = 9000"}
+    edge.run(["ip", "link", "set", "dev", "eth0", "mtu", "1400"])  # odd: nothing of it breaks
+    row = {"what": "MTU of eth0", "topology": "1500", "host": "1400", "then": "odd: write hosts.edge.mtu = 1400"}
     assert json.loads(netc_host(edge, "status", "--json").stdout)["host"] == [row]
-    assert re.search(r"(?m)^host +MTU of eth0 +9000, topology 1500 \(odd: .*\)$", netc_host(edge, "status").stdout)
+    assert re.search(r"(?m)^host +MTU of eth0 +1400, topology 1500 \(odd: .*\)$", netc_host(edge, "status").stdout)
     assert 'netc_host_differs{what="MTU of eth0"} 0' in netc_host(edge, "status", "--metrics").stdout
     found = netc_host(edge, "check")
-    assert (found.stdout, "MTU of eth0: 1500 by the topology, here 9000" in found.stderr) == ("", True)
+    assert (found.stdout, "MTU of eth0: 1500 by the topology, here 1400" in found.stderr) == ("", True)
 
     edge.run(["ip", "address", "delete", "198.51.100.10/24", "dev", "eth0"])
     edge.run(["ip", "address", "add", "198.51.100.9/24", "dev", "eth0"])
@@ -225,6 +225,33 @@ def test_a_wan_that_has_another_name_is_refused(lab: Lab, tmp_path: Path) -> Non
     assert rows_of(lab, edge, PLAIN.replace('"eth0"', '"ens3"'), tmp_path / "b") == []
 
 
+def test_a_wan_that_is_a_port_of_another_interface_is_refused(lab: Lab, tmp_path: Path) -> None:
+    """Packets come in by the other one, which no rule names."""
+    edge = wired(lab, {"eth0": HERE})
+    edge.run(["ip", "link", "add", "upper", "type", "bridge"])
+    edge.run(["ip", "link", "set", "dev", "eth0", "master", "upper"])
+    row = ("interface eth0", "an uplink", "a port of upper", 'refused: write hosts.edge.wan = "upper"')
+    assert rows_of(lab, edge, PLAIN, tmp_path, refused=True) == [row]
+    edge.run(["ip", "link", "add", "on", "type", "bridge"])  # as Open vSwitch has it
+    edge.run(["ip", "address", "add", "198.51.100.10/24", "dev", "on"])
+    assert rows_again(edge, refused=True) == [(*row[:3], 'refused: write hosts.edge.wan = "on"')]
+    edge.write("/run/uevent", "DEVTYPE=vrf\nINTERFACE=upper\n")  # not every kernel has VRFs
+    edge.run(["mount", "--bind", "/run/uevent", "/sys/class/net/upper/uevent"])
+    (row,) = rows_again(edge, refused=True)
+    assert row[3] == "refused: netc knows no VRF: take eth0 out of upper"
+    edge.run(["ip", "link", "set", "dev", "eth0", "nomaster"])
+    assert rows_again(edge) == []
+
+
+def test_an_alias_says_nothing_of_an_interface(lab: Lab, tmp_path: Path) -> None:
+    edge = wired(lab, {"eth0": HERE})
+    edge.run(["ip", "link", "set", "dev", "eth0", "alias", "x mtu 100 master br9 group 77 "])
+    edge.run(["ip", "route", "add", "default", "via", "198.51.100.1"])
+    assert rows_of(lab, edge, PLAIN.replace('"eth0"', '"eth1"'), tmp_path, refused=True)[0][2] == (
+        "missing, and eth0 has its address"
+    )
+
+
 @pytest.mark.parametrize("family", ["-4", "-6"])
 def test_a_wan_that_is_missing_is_refused_if_the_default_route_leaves_elsewhere(
     lab: Lab, tmp_path: Path, family: str
@@ -254,7 +281,8 @@ def test_a_wan_that_is_missing_is_refused_if_the_default_route_leaves_elsewhere(
         ),
         (1460, PLAIN + LINK.format("vxlan") + "mtu = 1400\n", "odd: write hosts.edge.mtu = 1460"),
         (1450, PLAIN, "odd: write hosts.edge.mtu = 1450"),
-        (9001, PLAIN + LINK.format("vxlan"), "odd: write hosts.edge.mtu = 9001"),
+        (9001, PLAIN + LINK.format("vxlan"), ""),
+        (1500, PLAIN.replace('"eth0"', '"eth0"\nmtu = 1450'), "odd: write hosts.edge.mtu = 1500"),
         (1450, (PLAIN + LINK.format("vxlan")).replace('"eth0"', '"eth0"\nmtu = 1450'), ""),
     ],
 )
@@ -265,7 +293,8 @@ def test_an_mtu_that_is_too_small_for_tunnels_is_refused(
     edge.write("/usr/local/sbin/ip", SAYS.format("gre", HAS), 0o755)
     edge.run(["ip", "link", "set", "dev", "eth0", "mtu", str(mtu)])
     rows = rows_of(lab, edge, topology, tmp_path, refused=then.startswith("refused"))
-    assert rows == ([("MTU of eth0", "1500", str(mtu), then)] if then else [])
+    written = "1450" if "mtu = 1450" in topology else "1500"
+    assert rows == ([("MTU of eth0", written, str(mtu), then)] if then else [])
 
 
 def test_a_default_route_by_another_interface_is_told(lab: Lab, tmp_path: Path) -> None:
@@ -285,6 +314,35 @@ def test_a_default_route_by_another_interface_is_told(lab: Lab, tmp_path: Path) 
     edge.run(["ip", "-4", "route", "change", "default", "dev", "eth1", "metric", "50", "proto", "bird"])
     edge.run(["ip", "-4", "route", "delete", "default", "proto", "boot"], check=False)
     assert rows_again(edge) == []  # BIRD's
+
+
+VPN = ["link add up0 type bridge", "link set dev up0 up", "address add 10.66.0.2/24 dev up0"]
+VPN.append("-6 address add fd66::2/64 dev up0 nodad")
+BOTH = ("-4", "-6")
+HIDDEN = {
+    "wg-quick": ("up0", [f"{n} rule add not fwmark 7 pref 99 table 200" for n in BOTH], "default dev up0 table 200"),
+    "OpenVPN": ("up0", [], "{half} dev up0"),
+    "unreachable": ("unreachable", [], "unreachable default metric 1"),
+    "prohibit": ("unreachable", [f"{n} rule add pref 99 prohibit" for n in BOTH], ""),
+    "one prefix": ("", [], "{one} dev up0"),
+    "of netc": ("", [f"{n} rule add pref 99 table 200" for n in BOTH], "default dev up0 table 200 proto 77"),
+}
+PREFIXES = {"-4": ("0.0.0.0/1", "9.9.9.0/24"), "-6": ("2000::/3", "2620:fe::/32")}
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_a_default_route_that_another_one_hides_is_told(lab: Lab, tmp_path: Path, what: str) -> None:
+    edge = wired(lab, {"eth0": HERE})
+    for command in (*VPN, "-4 route add default via 198.51.100.1 metric 9", "-6 route add default via 2001:db8:1::1"):
+        edge.run(["ip", *command.split()])
+    assert rows_of(lab, edge, PLAIN, tmp_path) == []
+    by, rules, route = HIDDEN[what]
+    commands = [*rules]
+    for family, (half, one) in PREFIXES.items():
+        commands += [f"{family} route add {route.format(half=half, one=one)}"] if route else []
+    for command in commands:
+        edge.run(["ip", *command.split()])
+    assert [row[:3] for row in rows_again(edge)] == [(f"default route, IPv{n}", "eth0", by) for n in (4, 6) if by]
 
 
 FORWARD = """
@@ -323,6 +381,32 @@ def test_an_sshd_at_another_port_is_refused_if_a_filter_would_close_it(
     assert "hosts.edge.ssh = 22" in row[3]
     edge.start(serving(edge, ["true"], address, port=2222)).wait_for("listening")
     assert rows_again(edge) == []
+
+
+@pytest.mark.parametrize(
+    ("there", "host"),
+    [
+        (("127.0.0.1", "0.0.0.0"), "2222 (22 at 127.0.0.1)"),
+        (("::1", "::"), "2222 (22 at ::1)"),
+        (("10.9.0.1", "198.51.100.10"), "2222 (22 at 10.9.0.1)"),
+        (("10.9.0.1", "2001:db8:1::10"), "2222 (22 at 10.9.0.1)"),
+        (("198.51.100.10", "127.0.0.1"), ""),
+        (("10.9.0.1", "127.0.0.1"), ""),
+        (("198.51.100.10", "0.0.0.0"), ""),
+    ],
+)
+def test_an_sshd_that_few_reach_at_this_port_counts_for_nothing(
+    lab: Lab, tmp_path: Path, there: tuple[str, str], host: str
+) -> None:
+    """Of port 22 and of 2222: where they listen."""
+    routes = ["-4 default via 198.51.100.1 dev eth0", "-6 default via 2001:db8:1::1 dev eth0"]
+    edge = wired(lab, {"eth0": HERE, "eth1": ["10.9.0.1/24"]}, routes)
+    for address, port in zip(there, (22, 2222), strict=True):
+        edge.start(serving(edge, ["true"], address, port=port)).wait_for("listening")
+    topology = PLAIN.replace("id = 1", 'id = 1\nfirewall.input = "drop"')
+    rows = rows_of(lab, edge, topology, tmp_path, refused=bool(host))
+    assert [row[2] for row in rows] == [host] * bool(host)
+    assert all("write hosts.edge.ssh = 2222," in row[3] for row in rows)
 
 
 def test_a_key_that_the_topology_does_not_have_is_refused(lab: Lab, tmp_path: Path) -> None:
@@ -472,6 +556,12 @@ def test_a_disk_that_is_full_or_read_only_is_refused(lab: Lab, tmp_path: Path) -
     edge.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=100", "none", "/var/lib"])
     assert [row[:2] for row in rows_again(edge, refused=True)] == [("disk: /var/lib", "1000 inodes")]
     edge.run(["umount", "/var/lib"])
+    for place in ("/var/lib/netc", "/usr/local/sbin"):  # each a file system of its own
+        edge.run(["mkdir", "-p", place])
+        edge.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "none", place])
+        (row,) = rows_again(edge, refused=True)
+        assert (row[0], row[3]) == (f"disk: {place}", "refused: free some")
+        edge.run(["umount", place])
     edge.run(["mount", "--bind", "-o", "ro", "/usr/local/sbin", "/usr/local/sbin"])
     edge.run(["mount", "-o", "remount,bind,ro", "/usr/local/sbin"])
     assert [row[:3] for row in rows_again(edge, refused=True)] == [("disk: /usr/local/sbin", "writable", "read-only")]

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.live
 SSH = """#!/bin/sh
 while [ "$1" != -- ]; do shift; done
 echo "$2" >>"{folder}/dialled"
-exec {trace} nsenter --target={pid} --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root sh -c "$3"
+exec {trace} setpriv --bounding-set=-sys_time \\
+  nsenter --target={pid} --mount --net --uts --pid -- env -i PATH="$PATH" HOME=/root sh -c "$3"
 """
 
 
@@ -60,6 +61,7 @@ def cloud(lab: Lab) -> Host:
 def test_the_imported_host_takes_the_tree_of_the_topology(lab: Lab, tmp_path: Path) -> None:
     edge = cloud(lab)
     edge.start(serving(edge, ["true"], port=2222)).wait_for("listening")
+    edge.start(serving(edge, ["true"], "127.0.0.1")).wait_for("listening")
     before = edge.state()
     said = imported(edge, tmp_path, "--at", "root@192.0.2.5")
     assert said.returncode == 0, said.stderr
@@ -78,6 +80,7 @@ def test_the_imported_host_takes_the_tree_of_the_topology(lab: Lab, tmp_path: Pa
     assert "# The router of ens4 is fe80::1, set by hand." in text
     assert "interface docker0 bridge 172.17.0.1/16" in said.stderr
     assert "interface wg0 tun" in said.stderr
+    assert "sshd 22 at 127.0.0.1" in said.stderr
 
     # What was read off the host does not differ from it, except that the tunnel has the default route.
     deliver(lab, edge, compiled(text, tmp_path / "tree")["edge"])
@@ -124,3 +127,19 @@ def test_a_host_without_a_default_route_is_told_what_is_missing(lab: Lab, tmp_pa
     text = (tmp_path / "topo.toml").read_text()
     assert tomllib.loads(text)["hosts"]["edge"] == {"id": 1}
     assert "# The host has no default route by an interface of its own: set `wan` to its uplink." in text
+
+
+def test_an_address_with_a_peer_is_written_alone(lab: Lab, tmp_path: Path) -> None:
+    """As PPPoE and some providers give it: the kernel says no length of its own address."""
+    edge, world = lab.host("edge"), lab.host("world")
+    lab.wire(edge, "ens4", world, "edge")
+    for family, address, router in (("-4", "88.198.1.2", "88.198.1.1"), ("-6", "2a01:4f8:1::2", "2a01:4f8:1::1")):
+        edge.run(["ip", family, "address", "add", address, "peer", router, "dev", "ens4"])
+        edge.run(["ip", family, "route", "add", "default", "via", router, "dev", "ens4"])
+    said = imported(edge, tmp_path)
+    assert said.returncode == 0, said.stderr
+    text = (tmp_path / "topo.toml").read_text()
+    assert tomllib.loads(text)["hosts"]["edge"]["addresses"] == ["88.198.1.2/32", "2a01:4f8:1::2/128"]
+    assert "No address of the host is public" not in text
+    deliver(lab, edge, compiled(text, tmp_path / "tree")["edge"])
+    assert "differ" not in install(edge, "--dry-run").stderr

@@ -28,6 +28,12 @@ def wired(lab: Lab) -> tuple[Host, Host]:
     return near, far
 
 
+def test_a_host_cannot_set_the_clock_of_this_machine(lab: Lab) -> None:
+    host = lab.host("edge")
+    sets = host.run(["grep", "-hE", "^Cap(Inh|Prm|Eff|Bnd|Amb):", "/proc/self/status", "/proc/1/status"]).stdout
+    assert [int(line.split()[1], 16) >> 25 & 1 for line in sets.splitlines()] == [0] * 10  # capabilities(7)
+
+
 def machine() -> tuple[set[str], str, str]:
     """Named namespaces, links and mounts of this machine."""
     netns = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout

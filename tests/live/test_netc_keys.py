@@ -40,7 +40,8 @@ set -o pipefail
 while [[ $1 != -- ]]; do shift; done
 [[ -e ${0%/*}/$2.pid ]] || { echo "ssh: connect to host $2 port 22: Connection refused" >&2; exit 255; }
 read -r pid <"${0%/*}/$2.pid"
-tee "${0%/*}/$2.sent" | nsenter --target="$pid" --mount --net --uts --pid -- bash -c "$3" | tee "${0%/*}/$2.said"
+tee "${0%/*}/$2.sent" | setpriv --bounding-set=-sys_time \\
+  nsenter --target="$pid" --mount --net --uts --pid -- bash -c "$3" | tee "${0%/*}/$2.said"
 """
 
 

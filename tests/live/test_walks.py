@@ -14,6 +14,7 @@ from live.delivered import INSTALL, as_if_run, deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import difference
+from live.waiting import wait
 
 pytestmark = [pytest.mark.live]
 
@@ -58,6 +59,7 @@ via = "one"
 bound = true
 """
 
+NO_GRE = re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY)  # not every kernel here has it
 
 NODE = """
 version = 1
@@ -165,6 +167,133 @@ def test_the_chain_that_drops_is_named(lab: Lab, tmp_path: Path) -> None:
         assert dropped(host) == wanted, name
 
 
+def drops(hook: str, rules: str, *, type: str = "filter", family: str = "inet") -> str:
+    """A table `mine` with one chain. HOOK: with its priority."""
+    return f"table {family} mine {{\nchain c {{ type {type} hook {hook};\n{rules}\n}}\n}}\n"
+
+
+def test_an_address_with_a_peer_is_asked_like_others(lab: Lab, tmp_path: Path) -> None:
+    """As PPPoE and some providers give it (ip-address(8))."""
+    host = edge(lab, tmp_path, NO_GRE)
+    for family, address, router in (
+        ("-4", "198.51.100.10", "198.51.100.1"),
+        ("-6", "2001:db8:1::10", "2001:db8:1::1"),
+    ):
+        host.run(["ip", family, "address", "flush", "dev", "eth0", "scope", "global"])
+        host.run(["ip", family, "address", "add", address, "peer", router, "dev", "eth0"])
+        host.run(["ip", family, "route", "replace", "default", "via", router, "dev", "eth0"])
+    assert told(host) == []
+    host.run(["nft", "-f", "-"], input=drops("input priority 0", "udp dport 51822 drop"))
+    (line,) = told(host)
+    assert "chain c of table inet mine" in line
+    assert "drops udp 51822 of 198.51.100.10, udp 51822 of 2001:db8:1::10 (links.one)" in line
+
+
+ALL = {*EVERY, "links.one", "hosts.edge.firewall.allow[0]", "hosts.edge.firewall.allow[1]"}
+
+
+@pytest.mark.parametrize(
+    ("hook", "rules", "wanted"),
+    [
+        ("prerouting priority -2147483648", 'iifname "eth0" drop', ALL),
+        ("input priority 1000; policy drop", "", ALL - {*EVERY}),
+        ("input priority 2147483647; policy drop", "", ALL - {*EVERY}),
+        ("postrouting priority srcnat; policy drop", "", EVERY),
+        ("postrouting priority 2147483647; policy drop", "", EVERY),
+    ],
+)
+def test_a_chain_with_any_priority_is_named(lab: Lab, tmp_path: Path, hook: str, rules: str, wanted: set[str]) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run(["nft", "-f", "-"], input=drops(hook, rules))
+    assert dropped(host) == {(table, "inet mine c") for table in wanted}
+
+
+@pytest.mark.parametrize(
+    ("rules", "chain"),
+    [
+        (drops("input priority 0", 'tcp dport 9100 drop comment "netc-mine"'), "c"),
+        ("table ip mine {\nchain netc-block {\ntcp dport 9100 drop\n}\n}\n"
+         + drops("input priority 0", "jump netc-block", family="ip"), "netc-block"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("netfilter", ["nftables", "iptables"])
+def test_what_is_called_as_netcs_own_is_named(lab: Lab, tmp_path: Path, rules: str, chain: str, netfilter: str) -> None:
+    topology = NO_GRE.replace("id = 1", f'id = 1\nnetfilter = "{netfilter}"', 1)
+    host = edge(lab, tmp_path, topology)
+    host.run(["nft", "-f", "-"], input=rules)
+    family = "inet" if chain == "c" else "ip"
+    assert dropped(host) == {("hosts.edge.firewall.allow[0]", f"{family} mine {chain}")}
+    if netfilter == "iptables":  # its own chains are not
+        install(host, "--commit", "--from", "console")
+        host.run(["nft", "delete", "table", family, "mine"])
+        host.run(["nft", "-f", "-"], input=drops("input priority 0", "tcp dport 9 drop"))
+        as_if_run(host)
+        assert "dropped" not in netc_host(host, "status").stdout
+
+
+def test_a_packet_whose_source_changes_has_arrived(lab: Lab, tmp_path: Path) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    for rules in ("masquerade fully-random", "meta l4proto { tcp, udp } masquerade to :20000-60000"):
+        host.run(["nft", "-f", "-"], input="flush ruleset\n" + drops("postrouting priority srcnat", rules, type="nat"))
+        host.run(["nft", "add", "rule", "inet", "mine", "c", "tcp", "dport", "9", "drop"])  # it is asked
+        assert told(host) == []
+
+
+ONCE = "limit rate 1/second burst 1 packets"
+SET = "set s { type ipv4_addr; flags dynamic; }"
+SPARED = {
+    "nft": [
+        drops("prerouting priority -150", "ct state new tcp flags syn tcp option maxseg missing drop"),
+        drops("prerouting priority -150", f"tcp flags syn {ONCE} accept\ntcp flags syn drop"),
+        drops("input priority 0", "meta l4proto { tcp, udp } limit rate over 1/hour burst 1 packets drop"),
+        drops("input priority 0; policy drop", "limit name l accept").replace(
+            "{", f"{{\nlimit l {{ {ONCE.removeprefix('limit ')}; }}", 1
+        ),
+        drops("forward priority 0", f"add @s {{ ip saddr {ONCE.replace('rate', 'rate over')} }} drop").replace(
+            "{", f"{{\n{SET}", 1
+        ),
+    ],
+    "iptables": [
+        f"{rules}\nCOMMIT\n"
+        for rules in (
+            "*mangle\n-A PREROUTING -p tcp -m conntrack --ctstate NEW -m tcpmss ! --mss 536:65535 -j DROP",
+            "*filter\n-A INPUT -p tcp -m limit --limit 1/sec --limit-burst 1 -j ACCEPT\n-A INPUT -p tcp -j DROP",
+            "*filter\n-A FORWARD -m hashlimit --hashlimit-above 1/hour --hashlimit-burst 1 --hashlimit-mode srcip"
+            " --hashlimit-name h -j DROP",
+            "*filter\n-A FORWARD -p tcp -m recent --set\n"
+            "-A FORWARD -p tcp -m recent --update --seconds 60 --hitcount 2 -j DROP",
+            "*filter\n-A FORWARD -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 0 -j DROP",
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", ["nft", "iptables"])
+def test_a_rule_that_spares_an_ordinary_client_is_not_named(lab: Lab, tmp_path: Path, kind: str) -> None:
+    """Its SYN has options, and its packets do not come in one burst with all others."""
+    host = edge(lab, tmp_path, NO_GRE)
+    load = ["nft", "-f", "-"] if kind == "nft" else ["iptables-nft-restore"]
+    for rules in SPARED[kind]:
+        host.run(["nft", "flush", "ruleset"])
+        host.run(load, input=rules)
+        assert told(host) == [], rules
+    host.run(["nft", "-f", "-"], input="flush ruleset\n" + drops("prerouting priority -300", "meta l4proto tcp drop"))
+    assert len(dropped(host)) == 4
+
+
+OWNED = 'printf "add table inet mine { flags owner; }\n%s\n" "$1"; sleep infinity'
+
+
+def test_a_table_that_belongs_to_a_process_is_asked_too(lab: Lab, tmp_path: Path) -> None:
+    """As firewalld's belongs to firewalld: it would end with the process that loads a copy of it."""
+    host = edge(lab, tmp_path, NO_GRE)
+    chain = "add chain inet mine c { type filter hook forward priority 10; policy drop; }"
+    host.start(["bash", "-c", f"({OWNED}) | nft -i", "owner", chain])
+    host.run(["bash", "-c", "until nft list chain inet mine c; do sleep 0.1; done"], timeout=30)
+    assert "flags owner" in host.run(["nft", "list", "ruleset"]).stdout
+    assert dropped(host) == {(table, "inet mine c") for table in EVERY}
+
+
 def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Path) -> None:
     """`install` knows the rules that the part `docker` will add. A server in a container is reached by its address."""
     host = edge(lab, tmp_path / "edge", TOPOLOGY.replace('wan = "eth0"', 'wan = "eth0"\ndocker = true', 1))
@@ -185,8 +314,7 @@ def test_with_docker_its_chain_accepts_what_is_forwarded(lab: Lab, tmp_path: Pat
 
 def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
     """Also when a ruleset changes without netc. It asks again only if something has changed."""
-    text = re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY)  # not every kernel here has GRE
-    host = edge(lab, tmp_path, text)
+    host = edge(lab, tmp_path, NO_GRE)
     install(host, "--commit", "--from", "console")
     as_if_run(host)
     assert "dropped" not in netc_host(host, "status").stdout
@@ -203,9 +331,15 @@ def test_status_says_it_later(lab: Lab, tmp_path: Path) -> None:
     labels = f'{{table="hosts.edge.firewall.allow[0]",by="{by}"}}'
     assert f"netc_dropped_by_others{labels} 1\n" in netc_host(host, "status", "--metrics").stdout
 
-    # The answer is kept until something changes. Counters do.
+    # The answer is kept until something changes. Counters do, and what is left of timeouts.
+    members = "create b hash:ip timeout 300 counters\nadd b 192.0.2.254 packets 1 bytes 2\n"
+    host.run(["ipset", "restore"], input=members)
+    host.run(["iptables-nft", "-A", "INPUT", "-m", "set", "--match-set", "b", "src", "-j", "DROP"])
+    assert "dropped" in netc_host(host, "status").stdout
     kept = "/var/lib/netc/walked"
     answered = host.run(["stat", "-c", "%i %y", kept]).stdout
+    saved = host.run(["ipset", "save"]).stdout
+    wait(lambda: host.run(["ipset", "save"]).stdout != saved)
     netc_host(host, "status")
     assert host.run(["stat", "-c", "%i %y", kept]).stdout == answered
     host.run(["iptables-nft", "-F", "f2b-web"])
@@ -285,7 +419,7 @@ def test_sessions_and_the_igp_are_asked_too(lab: Lab, tmp_path: Path, kind: str,
 
 
 def test_a_store_that_cannot_be_written_hides_nothing(lab: Lab, tmp_path: Path) -> None:
-    host = edge(lab, tmp_path, re.sub(r"\[links\.two\]\n(.+\n)+", "", TOPOLOGY))
+    host = edge(lab, tmp_path, NO_GRE)
     install(host, "--commit", "--from", "console")
     as_if_run(host)
     host.run(["iptables-nft-restore", "--noflush"], input=(FILTERS / "fail2ban-multiport.iptables").read_text())
@@ -306,6 +440,39 @@ def test_what_cannot_be_asked_is_told(lab: Lab, tmp_path: Path, ruleset: str, sa
     host = edge(lab, tmp_path)
     host.run(["nft", ruleset])
     assert [line for line in told(host) if line.startswith(f"not asked: {said}: ")]
+
+
+def test_a_host_without_namespaces_is_told_what_is_not_asked_and_keeps_the_tree(lab: Lab, tmp_path: Path) -> None:
+    """As in a container without CAP_SYS_ADMIN."""
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run(["nft", "-f", "-"], input=drops("input priority 0; policy drop", ""))
+    without = ["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"]
+    said = host.run([*without, "bash", INSTALL, "--commit", "--from", "console"], check=False)
+    assert said.returncode == 0, said.stderr
+    assert "this host allows no namespaces: rules and configurations are not tried" in said.stderr
+    assert "is confirmed" in said.stderr
+    as_if_run(host)
+    later = host.run([*without, "/usr/local/sbin/netc-host", "status"], check=False).stdout
+    assert "cannot be checked: unshare: " in later
+    assert "unasked     packet filters of others" in later
+
+
+@pytest.mark.parametrize("command", ["iptables", "ip6tables"])
+def test_tables_of_legacy_count_if_they_have_rules(lab: Lab, tmp_path: Path, command: str) -> None:
+    host = edge(lab, tmp_path, NO_GRE)
+    host.run([f"{command}-nft", "-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"])
+    host.run([f"{command}-legacy", "-S"])
+    assert host.read(f"/proc/net/{command.replace('tables', '_tables')}_names")
+    assert told(host) == []
+    why = f"not asked: tables of {command}-legacy: this host has tables of {command}-nft beside them"
+    for change in (["-P", "FORWARD", "DROP"], ["-A", "INPUT", "-p", "tcp", "--dport", "9", "-j", "DROP"]):
+        host.run([f"{command}-legacy", *change])
+        assert told(host) == [why]
+        host.run([f"{command}-legacy", "-P", "FORWARD", "ACCEPT"])
+    host.run(["nft", "flush", "ruleset"])
+    assert told(host) == []
+    host.run([f"{command}-legacy", "-P", "INPUT", "DROP"])
+    assert ("links.one", f"{'ip6' if command[2] == '6' else 'ip'} filter INPUT") in dropped(host)
 
 
 def test_nothing_is_left_if_it_is_killed(lab: Lab, tmp_path: Path) -> None:

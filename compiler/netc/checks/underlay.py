@@ -11,6 +11,7 @@ from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
 from netc.language.values import Family
 from netc.network.derive import DEFAULT_LENGTH, apart, default_routes, to_everywhere
+from netc.network.dialling import public
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
 from netc.network.sums import of_mtu
@@ -19,6 +20,9 @@ from netc.network.uplinks import uplinks
 
 IPV6_MINIMUM = 1280
 """RFC 8200 section 5."""
+
+INTERNET = 1500
+"""What networks of strangers carry in one piece at most (Ethernet)."""
 
 IPV4_MINIMUM = 576
 """What every host accepts (RFC 791 section 3.1), and the least that a topology may have."""
@@ -37,6 +41,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
         for interface in interfaces:
             yield from _size(interface, network)
     yield from (each for each in _unequal(network) if each.where not in looped)
+    yield from _jumbo(network, underlay)
 
 
 def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]:
@@ -182,6 +187,29 @@ def _size(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     elif mtu.value < IPV4_MINIMUM:
         what = f"mtu {mtu.value}{made} < {IPV4_MINIMUM} (IPv4)"
         yield Diagnostic("NC0704", where, what, "raise the MTU of the tunnel or uplink below")
+
+
+def _jumbo(network: Network, underlay: Underlay) -> Iterator[Diagnostic]:
+    """Tunnels whose MTU follows from an uplink with jumbo frames. These end where the provider's network ends."""
+    told: set[KeyPath] = set()
+    for host, interfaces in network.interfaces.items():
+        on_link = network.topology.hosts[host].addresses
+        for interface in interfaces:
+            mtu = interface.mtu
+            if mtu is None or mtu.given or mtu.under <= INTERNET or interface.origin in told:
+                continue
+            beyond = (
+                end
+                for end in outer_ends(interface)
+                if isinstance(end, DnsName) or (public(end) and not any(end in net for net in on_link))
+            )
+            end = next(beyond, None)
+            if end is not None and not underlay.carrier(interface):
+                told.add(interface.origin)
+                sent = f"{interface.name} of {host} sends packets of {mtu.under} bytes to {end}"
+                what = f"{sent}: the internet carries {INTERNET}"
+                hint = f"write `mtu = {INTERNET - mtu.overhead}`, or acknowledge it if the peer is in the same network"
+                yield Diagnostic("NC0708", interface.origin, what, hint, severity=Severity.WARNING)
 
 
 def _imported(interface: Interface, network: Network) -> Place | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from netc.cli.topology import report, understood, wrong_use
 
 if TYPE_CHECKING:
     from netc.deploy.found import Default, Found
+    from netc.diagnostic import Diagnostic
     from netc.language.names import HostName
 
 TUNNELS = ("wireguard", "tun")
@@ -72,22 +73,42 @@ def _write(topo: Path, text: str, owner: HostName, id: int, found: Found) -> Non
 
     wan = _wan(found)
     table, left = _table(id, wan, found)
-    try:
-        made = added(text, ("hosts", str(owner)), table, tuple(_comments(table, found)))
-    except NotAdded as error:
-        raise wrong_use(f"{topo}: {error}") from None
-    try:
-        understand(made, str(topo), beside(topo))
-    except InvalidTopology as invalid:
-        report(invalid.diagnostics, topo, made)
-        warn(f"netc: {topo} is unchanged, since the import would cause these errors")
-        raise typer.Exit(1) from None
+    while True:
+        try:
+            made = added(text, ("hosts", str(owner)), table, tuple(_comments(table, found)))
+        except NotAdded as error:
+            raise wrong_use(f"{topo}: {error}") from None
+        try:
+            understand(made, str(topo), beside(topo))
+            break
+        except InvalidTopology as invalid:
+            if taken := _taken_out(table, owner, invalid.diagnostics):
+                left += taken
+                continue
+            report(invalid.diagnostics, topo, made)
+            warn(f"netc: {topo} is unchanged, since the import would cause these errors")
+            raise typer.Exit(1) from None
     replace(topo, made)
     say(f"{topo}: hosts.{owner} added")
     lines = [_shown(line) for line in (*left, *_others(table, found))]
     warn(*(["not imported:"] if lines else []), *(f"  {line}" for line in lines[:MOST]))
     if len(lines) > MOST:
         warn(f"  and {len(lines) - MOST} more")
+
+
+def _taken_out(table: dict[str, Any], owner: HostName, errors: Iterable[Diagnostic]) -> list[str]:
+    """Takes values that pass their types, but are wrong in this network, out of the table: lines about them."""
+    wrong = {one.where[2:4] for one in errors if one.where[:2] == ("hosts", owner)}
+    taken: list[str] = []
+    for key in [key for key in table if key != "id"]:
+        values = table[key] if isinstance(table[key], list) else [table[key]]
+        kept = [value for n, value in enumerate(values) if not {(key,), (key, n)} & wrong]
+        taken += [f"{key} {value}" for value in values if value not in kept]
+        if not kept:
+            del table[key]
+        elif isinstance(table[key], list):
+            table[key] = kept
+    return taken
 
 
 def _shown(line: str) -> str:
@@ -118,7 +139,8 @@ def _table(id: int, wan: Default | None, found: Found) -> tuple[dict[str, Any], 
         fixed = [*{one.partition("/")[0]: one for one in reversed(held)}.values()][::-1]
         mtu = found.mtu[wan.device]
         wanted.append(("wan", wan.device))
-        wanted += [("mtu", int(mtu) if mtu.isdecimal() and len(mtu) < 10 else mtu)] if mtu != "1500" else []
+        if mtu != "1500" and not _is_jumbo(mtu):
+            wanted.append(("mtu", int(mtu) if mtu.isdecimal() and len(mtu) < 10 else mtu))
         wanted += [("addresses", one) for one in fixed[:MOST]]
         left += [f"address {one.address} of {one.device}" for one in own if one.address not in fixed[:MOST]]
     if found.ssh and "22" not in found.ssh:
@@ -133,6 +155,11 @@ def _table(id: int, wan: Default | None, found: Found) -> tuple[dict[str, Any], 
         else:
             table[key] = value
     return table, left
+
+
+def _is_jumbo(mtu: str) -> bool:
+    """Such frames end where the provider's network ends: links over the internet must not be as large."""
+    return mtu.isdecimal() and len(mtu) < 10 and int(mtu) > 1500
 
 
 def _has_other(lasting: list[str], stateless: list[str]) -> bool:
@@ -166,6 +193,8 @@ def _comments(table: Mapping[str, Any], found: Found) -> Iterator[str]:
         if route.device == wan and (via := _address(route.via)):
             how = PROTOCOLS.get(route.protocol, "set by hand")
             yield f"The router of {wan} is {via}, {how}. The image configures it, netc does not."
+    if _is_jumbo(found.mtu[wan]):
+        yield f"{wan} has MTU {found.mtu[wan]}. Set `mtu` only if no tunnel crosses the internet, which has 1500."
     dynamic = {one.address for one in found.addresses if one.device == wan and "dynamic" in one.flags}
     for address in table.get("addresses", []):
         if address in dynamic:

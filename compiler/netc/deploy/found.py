@@ -37,8 +37,15 @@ for line in "${defaults[@]}"; do
   read -ra words <<<"$line"
   say_row default "${words[@]}"
 done
-read_lines sshd_ports 2>/dev/null || lines=()
-for port in "${lines[@]}"; do say_row ssh "$port"; done
+read_lines sshd_reach 2>/dev/null || lines=()
+for line in "${lines[@]}"; do
+  read -ra words <<<"$line"
+  if [[ ${words[0]} != 0 && ${words[0]} == "${lines[0]%% *}" ]]; then
+    say_row ssh "${words[1]}"
+  else
+    say_row sshd "${words[1]} at ${words[2]}"
+  fi
+done
 while IFS='=' read -r key value; do
   [[ $key != PRETTY_NAME ]] || say_row system "$value"
 done 2>/dev/null </etc/os-release
@@ -82,8 +89,9 @@ class Found(Struct, frozen=True):
     defaults: tuple[Default, ...]
     """The best of each family first."""
     ssh: tuple[str, ...]
+    """Ports of sshd, at the addresses that most people reach: others are among `others`."""
     others: tuple[tuple[str, str], ...]
-    """What else there is: `system` and its name, `file` and its path."""
+    """What else there is: `system` and its name, `file` and its path, `sshd` and a socket that fewer people reach."""
     strange: tuple[str, ...]
     """Lines that no host of this netc says."""
 
@@ -105,7 +113,7 @@ def _parsed(lines: list[str]) -> Found:
     addresses = [
         Address(row[1], row[2], tuple(row[3].split())) for row in rows if row[0] == "address" and len(row) == 4
     ]
-    others = tuple((row[0], row[1]) for row in rows if row[0] in ("system", "file") and len(row) == 2)
+    others = tuple((row[0], row[1]) for row in rows if row[0] in ("system", "file", "sshd") and len(row) == 2)
     return Found(
         {name: row[2] for name, row in links.items()},
         {name: row[3] for name, row in links.items()},
@@ -117,7 +125,7 @@ def _parsed(lines: list[str]) -> Found:
     )
 
 
-LENGTHS = {"link": 4, "address": 4, "default": 6, "ssh": 2, "system": 2, "file": 2}
+LENGTHS = {"link": 4, "address": 4, "default": 6, "ssh": 2, "sshd": 2, "system": 2, "file": 2}
 """Columns of a row."""
 
 

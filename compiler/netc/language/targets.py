@@ -59,13 +59,15 @@ CAPABILITIES: dict[Capability, Number] = {
     "authentication": (2, 17),
     "babel-next-hop": (2, 17),
 }
-"""The first BIRD that has it, by its NEWS; every 3.1 has all of them. `authentication` is a word before passwords.
+"""The first BIRD that has it, by its NEWS; every 3.1 has all of them, and 3.0 lacks those of 2.17.
+`authentication` is a word before passwords.
 `babel-extended` is a switch that is on unless it is off; `babel-next-hop` is what netc needs to use it, since its links
 have an IPv4 address (192.0.0.8) that is no next hop."""
 
 
 def can(bird: Number, capability: Capability) -> bool:
-    return bird >= CAPABILITIES[capability]
+    first = CAPABILITIES[capability]
+    return bird >= first and (bird >= (3, 1) or bird < (3,) or first < (2, 17))
 
 
 def shown(number: Number) -> str:

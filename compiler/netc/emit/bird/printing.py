@@ -120,7 +120,7 @@ def _kernel_lines(kernel: Kernel) -> Lines:
         yield f"kernel table {token(kernel.table)}; # table {token(kernel.table)} is netc-bird"
     if kernel.learns:
         yield "learn;"
-    yield from ("graceful restart on; scan time 60;", *_channel(kernel.channel))
+    yield from ("graceful restart on; scan time 10;", *_channel(kernel.channel))
 
 
 def _kernel(kernel: Kernel) -> str:

@@ -16,7 +16,7 @@ bring() { # VERB [OPTION…]
 has_real_programs() { # busybox has programs of these names that cannot do what netc needs. Of its others, what the tests run works
   local word name dirs dir lacking=''
   IFS=: read -ra dirs <<<"$PATH"
-  for word in find:findutils flock:util-linux ip:iproute2 setsid:util-linux sha256sum:coreutils xargs:findutils; do
+  for word in find:findutils flock:util-linux ip:iproute2 nsenter:util-linux setsid:util-linux sha256sum:coreutils tail:coreutils tar:tar xargs:findutils; do
     name=${word%:*}
     for dir in "${dirs[@]}"; do
       [[ -x $dir/$name ]] || continue
@@ -408,7 +408,7 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
   local left=0
   [[ -e $1/usr/lib/netc/trial.bash ]] || return 0
   if ! unshare --mount --net true 2>/dev/null; then
-    report "rules and configurations are not checked: this host allows no namespaces"
+    report "this host allows no namespaces: rules and configurations are not tried, nor whether they close ssh to you or other packet filters drop packets; and \`check\` cannot compare rules"
     return 0
   fi
   make_folders /etc/netc /run/netc && [[ -d /run/netc ]] || return
@@ -417,14 +417,19 @@ run_trial() { # TREE: this host's tools read its files, and a packet from the ad
   return "$left"
 }
 
-sshd_ports() { # prints the TCP ports at which sshd listens, or systemd for it
+sshd_sockets() { # prints `ADDRESS:PORT` of the TCP sockets at which sshd listens, or systemd for it
   local sshds=() line lines
   read_lines each_sshd || return
   for line in "${lines[@]}"; do sshds+=("/proc/${line% *}/fd"); done
   ! has_systemd || systemctl list-sockets --state=active --no-legend --no-pager ssh.socket sshd.socket dropbear.socket tinysshd.socket 2>/dev/null |
-    sed -n 's/^[^ ]*:\([0-9]*\) .*/\1/p'
+    sed -n 's/^\([^ ]*:[0-9]*\) .*/\1/p'
   ((!${#sshds[@]})) || read_lines sockets listening "${sshds[@]}" || return
-  ((!${#sshds[@]})) || for line in "${lines[@]}"; do line=${line% *} && echo "${line##*:}"; done
+  ((!${#sshds[@]})) || for line in "${lines[@]}"; do echo "${line% *}"; done
+}
+sshd_ports() {
+  local line lines
+  read_lines sshd_sockets || return
+  for line in "${lines[@]}"; do echo "${line##*:}"; done
 }
 
 prove_new_connection() { # FROM: dies unless ssh was connected after the change: to this process, or from the address FROM

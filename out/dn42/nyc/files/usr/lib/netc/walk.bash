@@ -7,8 +7,9 @@
 
 first=10000 # the source port of the first packet. Each has a port of its own, by which it is found again
 station=02:00:00:00:00:01 # the hardware address of every interface there
-# What follows the first 8 bytes of a TCP header: a SYN without options. For other protocols it is data.
-segment='\0\0\0\0\x50\x02\x20\0\0\0\0\0'
+# What follows the first 8 bytes of a TCP header: a SYN with the options of Linux (MSS, SACK, window), but for timestamps, which
+# have the byte of a new line, where bash would end the packet. For other protocols it is data.
+segment='\0\0\0\0\x80\x02\xfa\xf0\0\0\0\0\x02\x04\x05\xb4\x01\x01\x04\x02\x01\x03\x03\x07'
 
 # A row is `dropped TABLE PACKETS CHAIN` or `unasked WHAT WHY`, separated by tabs.
 not_asked() { printf 'unasked\t%s\t%s\n' "$1" "$2"; } # WHAT WHY
@@ -34,7 +35,7 @@ walk_again() { # FILE with the rows of before. If it cannot be written, they are
 summed() { # FOLDER: prints a sum of the copies and of netc's files, without counters and lifetimes
   cat "$1"/*.nft "$1"/*tables-* "$1"/{rows,sets,addresses,default4,default6,routes,interfaces} \
     /etc/netc/walks /etc/netc/*.nft /etc/netc/*.rules /etc/netc/parts/docker/up 2>/dev/null |
-    sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' | sha256sum
+    sed -e '/^# [GC]/d' -e 's/ \[[0-9]*:[0-9]*\]$//' -e 's/ *valid_lft.*//' -e '/^add /s/ \(timeout\|packets\|bytes\) [0-9]*//g' | sha256sum
 }
 walk_apart() { # the files of netc are at their places
   [[ -e $copies/addresses ]] && may_drop "$copies" || return 0
@@ -65,13 +66,7 @@ copy_filters() { # FOLDER WALKS
   tables_of_others || { not_asked "packet filters of others" "nft does not list its tables"; return; }
   ((${#tables[@]} || ${#legacy[@]})) || return 0
   for table in "${tables[@]}"; do copy_table "$1" "${table%% *}" "${table#* }" $((number += 1)); done
-  for word in "${legacy[@]}"; do
-    if compgen -G "$1/*.$word-nft" >/dev/null; then
-      not_asked "tables of $word-legacy" "this host has tables of $word-nft beside them"
-    else
-      "$word-legacy-save" >"$1/100.$word-legacy" 2>/dev/null || not_asked "tables of $word-legacy" "$word-legacy-save fails"
-    fi
-  done
+  for word in "${legacy[@]}"; do copy_legacy "$1" "$word"; done
   ! grep -qs -e '--match-set ' "$1"/*tables* || ipset save >"$1/sets" 2>/dev/null
   ip -o address show >"$1/addresses"
   ip -o -4 route show default >"$1/default4" 2>/dev/null
@@ -80,6 +75,16 @@ copy_filters() { # FOLDER WALKS
     [[ $leaving != - || $to == - ]] || ip -o route get "$to"
   done <"$2" >"$1/routes" 2>/dev/null
   printf '%s\n' /sys/class/net/* >"$1/interfaces"
+}
+copy_legacy() { # FOLDER iptables|ip6tables. To list its rules makes its tables, so most are empty
+  local file=$1/100.$2-legacy family=${2%tables}
+  if ! "$2-legacy-save" >"$file" 2>/dev/null; then
+    not_asked "tables of $2-legacy" "$2-legacy-save fails"
+  elif grep -vE '^-A netc-| -j netc-[A-Z]+$' "$file" | grep -E '^-A |^:[^ ]+ DROP' >/dev/null; then
+    compgen -G "$1/*.$2-nft" >/dev/null || grep -qsE "^table $family (filter|nat|mangle|raw|security) " "$1"/*.nft || return 0
+    not_asked "tables of $2-legacy" "this host has tables of $2-nft beside them"
+  fi
+  rm "$file"
 }
 copy_table() { # FOLDER FAMILY TABLE NUMBER
   local word=iptables file=$1/$4.nft
@@ -94,10 +99,12 @@ copy_table() { # FOLDER FAMILY TABLE NUMBER
   elif [[ $2 == @(arp|bridge|netdev) ]]; then
     ! grep -qiE 'drop|reject' "$file" || not_asked "table $2 $3" "packets are sent through tables of ip, ip6 and inet alone"
     rm "$file"
+  else # a table that has an owner (nft(8)) would end with the nft that loads it
+    sed -i -E '2{/^[[:blank:]]*flags /{s/(owner|persist),?//g;s/,$//;/flags $/d}}' "$file"
   fi
 }
 may_drop() { # FOLDER: something of others drops packets
-  { cat "$1"/*.nft "$1"/*tables-* 2>/dev/null || true; } | grep -v 'netc-' | grep -iE 'drop|reject|queue|tarpit' >/dev/null
+  { cat "$1"/*.nft "$1"/*tables-* 2>/dev/null || true; } | grep -vE '^(:|-A )netc-' | grep -iE 'drop|reject|queue|tarpit' >/dev/null
 }
 
 # ---- in a network namespace: what the packets need of interfaces, addresses and routes
@@ -109,7 +116,7 @@ read_addresses() { # FOLDER
   local name family address rest
   while read -r _ name family address rest; do
     [[ $rest == *'scope global'* ]] || continue
-    length[${address%/*}]=${address#*/}
+    [[ $address != */* ]] || length[${address%/*}]=${address#*/} # it has none beside a `peer`
     address=${address%/*} family=${family/inet6/6} family=${family/inet/4}
     holder[$address]=${holder[$address]-$name}
     [[ ${address_of["$name $family"]-} || $rest == *@(temporary|deprecated|tentative)* ]] || address_of["$name $family"]=$address
@@ -200,15 +207,20 @@ load_filters() { # FOLDER
   for file in "$1"/[0-9]*; do
     what=${file##*.}
     case $what in
-      nft) nft -f "$file" || not_asked "$(sed -n '1s/ {$//p' "$file")" "it does not load in a namespace of its own" ;;
+      nft) without_limits "$file" | nft -f - || not_asked "$(sed -n '1s/ {.*//p' "$file")" "it does not load in a namespace of its own" ;;
       *)
         word=${what%-*}
         # What iptables-legacy has is asked as iptables-nft, whose chains can be traced.
-        "$word-nft-restore" -w --noflush "$file" || not_asked "table $(sed -n 's/^\*//p' "$file" | tr '\n' ' ')of $what" "it does not load in a namespace of its own"
+        without_limits "$file" | "$word-nft-restore" -w --noflush || not_asked "table $(sed -n 's/^\*//p' "$file" | tr '\n' ' ')of $what" "it does not load in a namespace of its own"
         ;;
     esac 2>/dev/null
   done
   load_own
+}
+without_limits() { # FILE: all packets come in one burst, and limits of rates and numbers are no drop
+  sed -E -e 's,(rate (over )?)[0-9]+/(second|minute|hour|day|week)( burst [0-9]+ packets)?,\11000000/second burst 1000000 packets,g' \
+    -e 's,(ct count (over )?)[0-9]+,\165535,g' -e 's,(--connlimit-(above|upto)) [0-9]+,\1 65535,g' -e 's,(--hitcount) [0-9]+,\1 255,g' \
+    -e 's,(--(hash)?limit)(-above|-upto)? [0-9]+/[a-z]+( --(hash)?limit-burst [0-9]+)?,\1\3 10000/sec \1-burst 10000,g' "$1"
 }
 load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
   # shellcheck disable=SC2034 # say prints it
@@ -227,12 +239,15 @@ load_own() { # as `up` does; for Docker's chain, what the part `docker` adds
     "${words[@]}" 2>/dev/null
   done
 }
-count_arrivals() { # at the end of both paths: after all that drops, before a source address changes
+count_arrivals() { # after all that drops: of the chains with one priority, the kernel runs first the one that was added last
   printf '%s\n' 'table inet netc_walk {
     set arrived { type inet_service; }
-    chain begins { type filter hook prerouting priority -1000; }
-    chain taken { type filter hook input priority 1000; add @arrived { th sport }; }
-    chain passed { type filter hook postrouting priority 99; iiftype 1 add @arrived { th sport }; }
+    chain taken { type filter hook input priority 2147483647; add @arrived { th sport }; }
+    chain passed {
+      type filter hook postrouting priority 2147483647
+      iiftype 1 ct status & snat == snat meta l4proto { tcp, udp } add @arrived { ct original proto-src } accept
+      iiftype 1 add @arrived { th sport }
+    }
   }' | nft -f -
 }
 
@@ -294,7 +309,7 @@ find_missing() { # puts the numbers of packets that did not arrive into `missing
 }
 trace_missing() { # CLIENT FOLDER: sends them again, and puts the chain that dropped each into `dropper`
   local monitor port chain
-  nft add rule inet netc_walk begins meta nftrace set 1
+  printf 'table inet netc_walk { chain begins { type filter hook prerouting priority -2147483648; meta nftrace set 1; }; }\n' | nft -f -
   nft -n monitor trace >"$2/trace" 2>/dev/null &
   monitor=$!
   sleep 0.3
@@ -324,28 +339,29 @@ walk() { # FOLDER
     echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
     ip -force -batch "$1/batch" >/dev/null 2>&1
     for number in "${!end_of[@]}"; do echo "link set dev ${end_of[$number]} up"; done | in_client "$client" ip -force -batch - >/dev/null 2>&1
-    load_filters "$1"
     if ! { count_arrivals && shape_packets | in_client "$client" nft -f -; }; then
       kill "$client"
       return 1
     fi
+    load_filters "$1"
     open_kernel
     send "$client" "${!walks[@]}"
     find_missing
     ((!${#missing[@]})) || trace_missing "$client" "$1"
-    print_dropped
+    print_dropped "$1"
   fi
   kill "$client"
 }
-print_dropped() { # a row for each table and chain
-  local number words packet family chain
+print_dropped() { # FOLDER: a row for each table and chain
+  local number words packet family chain own
   local -A rows=()
+  own=" $(sed -n 's/^:\(netc-[^ ]*\).*/\1/p' "$1"/*tables-* /etc/netc/*tables.rules 2>/dev/null | tr '\n' ' ')" # of iptables
   for number in "${missing[@]}"; do
     read -ra words <<<"${walks[number]}"
     packet="${words[4]} ${words[6]} of ${words[5]}"
     [[ ${words[4]} == *[!0-9]* ]] || packet="protocol ${words[4]} to ${words[5]}"
     read -r family chain <<<"${dropper[number]-}"
-    [[ "$family $chain" != 'inet netc '* && $chain != *' netc-'* ]] || continue # as the topology has it
+    [[ "$family $chain" != 'inet netc '* && ! ($family == ip?(6) && $own == *" ${chain#* } "*) ]] || continue # as the topology has it
     chain="${words[0]}"$'\t'"${chain:+chain ${chain#* } of table $family ${chain% *}}"
     rows[$chain]+="${rows[$chain]+, }$packet"
   done

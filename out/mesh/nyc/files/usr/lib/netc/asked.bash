@@ -4,12 +4,13 @@
 # program once, and compares that with what the topology says (/etc/netc/expected). It changes nothing.
 
 # ---- what the host has
-declare -gA mtu_of=() called=() netcs=() # by interface; by altname (ip-link(8)), the interface; interfaces of netc
+declare -gA mtu_of=() master_of=() netcs=() # by interface; netcs: those of netc
+declare -gA called=()                    # by altname (ip-link(8)), the interface
 declare -ga addresses=() defaults=()     # `INTERFACE 4|6 ADDRESS/LENGTH FLAG…`; `4|6 INTERFACE ROUTER|- PROTOCOL METRIC`
 
 ask_host() {
   local line lines family=4
-  mtu_of=() called=() netcs=() addresses=() defaults=()
+  mtu_of=() master_of=() called=() netcs=() addresses=() defaults=()
   read_lines ip_says || return
   for line in "${lines[@]}"; do
     case $line in
@@ -25,19 +26,22 @@ ip_says() {
   ip -N -6 -o route show default 2>/dev/null || : # a kernel without IPv6
 }
 heard_link() { # `2: eth0@if7: <UP> mtu 1500 … group 0 …\    link/ether …\    altname enp0s3`
-  local rest=${1#*: } name other
+  local rest=${1#*: } name other words
   name=${rest%%: <*} name=${name%%@*}
-  [[ ! $rest =~ ' mtu '([0-9]+)' ' ]] || mtu_of[$name]=${BASH_REMATCH[1]}
-  [[ $rest != *' group 77 '* ]] || netcs[$name]=1
+  words=${rest#*: <} words=${words%%\\*} # what follows may hold an alias, which is any text
+  [[ ! $words =~ ' mtu '([0-9]+)' ' ]] || mtu_of[$name]=${BASH_REMATCH[1]}
+  [[ ! $words =~ ' master '([^ ]+)' ' ]] || master_of[$name]=${BASH_REMATCH[1]}
+  [[ $words != *' group 77 '* ]] || netcs[$name]=1
   while [[ $rest == *'\    altname '* ]]; do
     rest=${rest#*'\    altname '} other=${rest%%[\\ ]*}
     [[ ! $other ]] || called[$other]=$name
   done
 }
-heard_address() { # `2: eth0    inet6 2001:db8::1/64 scope 0 dynamic mngtmpaddr \       valid_lft …`
-  local words family=4
+heard_address() { # `2: eth0    inet6 2001:db8::1/64 scope 0 dynamic mngtmpaddr \       valid_lft …`, `inet 192.0.2.1 peer 192.0.2.9/32 …`
+  local words family=4 alone=32
   read -ra words <<<"${1%%\\*}"
-  [[ ${words[2]-} != inet6 ]] || family=6
+  [[ ${words[2]-} != inet6 ]] || family=6 alone=128
+  [[ ${words[4]-} != peer ]] || words[3]+=/$alone
   ((${#words[@]} < 4)) || addresses+=("${words[1]} $family ${words[*]:3}")
 }
 heard_default() { # FAMILY LINE: `default via 192.0.2.1 dev eth0 proto 16 metric 100`, or with a `nexthop` for each of several
@@ -86,7 +90,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
 
 compare_interface() { # INTERFACE KEY
   local line words other='' why='' others=()
-  [[ ! ${mtu_of[$1]-} ]] || return 0
+  [[ ! ${mtu_of[$1]-} || ${master_of[$1]-} ]] || return 0
   if [[ ${called[$1]-} ]]; then
     differs_here "interface $1" "$1" "an altname of ${called[$1]}" "refused: no rule matches an altname: write $2 = \"${called[$1]}\""
     return
@@ -99,18 +103,25 @@ compare_interface() { # INTERFACE KEY
     read -ra words <<<"$line"
     [[ $other || ${expected["interface ${words[1]}"]-} ]] || is_netcs_route "${words[1]}" "${words[3]}" || other=${words[1]} why="has the default route"
   done
-  if [[ $other ]]; then
+  if [[ ${master_of[$1]-} ]]; then
+    compare_master "$1" "$2" "${master_of[$1]}" "${other:-${master_of[$1]}}"
+  elif [[ $other ]]; then
     differs_here "interface $1" "$1" "missing, and $other $why" "refused: write $2 = \"$other\""
   else
     for other in "${!mtu_of[@]}"; do [[ $other == lo || ${netcs[$other]-} ]] || others+=("$other"); done
     differs_here "interface $1" "$1" "missing${others[*]:+; there is ${others[*]:0:5}}" "odd: nothing passes by it until it is there"
   fi
 }
+compare_master() { # INTERFACE KEY MASTER INSTEAD: packets come in by the bridge, bond or team, and routes of a VRF are in a table of its own
+  local then="write $2 = \"$4\""
+  ! grep -qsx DEVTYPE=vrf "/sys/class/net/$3/uevent" || then="netc knows no VRF: take $1 out of $3"
+  differs_here "interface $1" "an uplink" "a port of $3" "refused: $then"
+}
 compare_mtu() { # INTERFACE MTU LARGEST KEY
   local there=${mtu_of[$1]-$2}
   if ((there < $3)); then
     differs_here "MTU of $1" "$2" "$there" "refused: tunnels send packets of $3 bytes by it: write $4 = $there"
-  elif ((there != $2)); then
+  elif ((there != $2 && (there < $2 || there <= 1500))); then # jumbo frames may end before the peer does
     differs_here "MTU of $1" "$2" "$there" "odd: write $4 = $there"
   fi
 }
@@ -159,20 +170,34 @@ compare_gateway() { # INTERFACE ROUTER KEY: a router may have an address of each
   done
   [[ ! $there || " $there " == *" $2 "* ]] || differs_here "router of $1" "$2" "$there" "refused: write it into $3, or set the default route of $1"
 }
-compare_default() { # INTERFACE… KEY: the best default route of each family
-  local family line words device='' least=0 protocol='' devices=" ${*:1:$#-1} "
+compare_default() { # INTERFACE… KEY: by which packets to the internet leave, in each family
+  local family device devices=" ${*:1:$#-1} " then
   for device in ${devices}; do [[ ! ${mtu_of[$device]-} ]] || break; done
   [[ ${mtu_of[$device]-} ]] || return 0 # that is a row already
   for family in 4 6; do
-    device=''
-    for line in "${defaults[@]}"; do
-      read -ra words <<<"$line"
-      [[ ${words[0]} == "$family" ]] || continue
-      [[ $device ]] && ((words[4] >= least)) || device=${words[1]} protocol=${words[3]} least=${words[4]}
-    done
-    [[ ! $device || $devices == *" $device "* ]] || is_netcs_route "$device" "$protocol" ||
-      differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "odd: packets to the internet leave by $device"
+    device=$(leave_elsewhere "$family")
+    then="odd: packets to the internet leave by $device"
+    [[ $device != unreachable ]] || then="odd: a route or policy rule stops packets to the internet"
+    [[ ! $device ]] || differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "$then"
   done
+}
+leave_elsewhere() { # 4|6: prints an interface that is none of `devices`. A VPN may take all by policy rules or by halves of everything
+  local line words best='' least=0 to=9.9.9.9
+  [[ $1 == 4 ]] || to=2620:fe::9
+  for line in "${defaults[@]}"; do
+    read -ra words <<<"$line"
+    [[ ${words[0]} == "$1" ]] || continue
+    [[ $best ]] && ((words[4] >= least)) || best=$line least=${words[4]}
+  done
+  if line=$(ip -N -o "-$1" route get fibmatch "$to" 2>/dev/null); then
+    read -ra words <<<"$line"
+    [[ ${words[0]} != @(default|*/[0-3]) ]] || { local defaults=() && heard_default "$1" "$line" && best=${defaults[0]-}; }
+  elif [[ $best ]]; then
+    echo unreachable
+    return
+  fi
+  read -ra words <<<"$best"
+  [[ ! $best || $devices == *" ${words[1]} "* ]] || is_netcs_route "${words[1]}" "${words[3]}" || echo "${words[1]}"
 }
 compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind this host. At INTERFACEs, visitors' packets are dropped
   local device='' never=" ${*:2:$#-2} "
@@ -180,13 +205,40 @@ compare_server() { # ADDRESS INTERFACE… KEY: a server of a forward, behind thi
   [[ $device && $never == *" $device "* ]] || return 0
   differs_here "server $1" "behind this host" "$device" "odd: visitors of ${!#} do not reach it by $device"
 }
-compare_ssh() { # PORT must|may KEY: if sshd listens at all
-  local ports
-  ports=$(sshd_ports | sort -nu) || { differs_here "port of sshd" "$1" "ss does not answer" "refused: it is not known where sshd listens"; return; }
-  [[ $ports && $'\n'$ports$'\n' != *$'\n'"$1"$'\n'* ]] || return 0
+sshd_reach() { # prints `REACH PORT ADDRESS` of sshd, the widest first. REACH: 2 at addresses of uplinks, 1 at others, 0 on this host alone
+  local line lines words address device reach
+  read_lines sshd_sockets || return
+  for line in "${lines[@]}"; do
+    address=${line%:*} device='' reach=1
+    address=${address//[][]/} address=${address#::ffff:}
+    case $address in
+      127.* | ::1 | *%lo) reach=0 ;;
+      0.0.0.0 | :: | '*') reach=2 ;;
+      fe80:*) ;;
+      *%*) device=${address#*%} ;;
+      *) device=$(device_of "$address") ;;
+    esac
+    [[ ! $device ]] || ! has_default "$device" || reach=2
+    echo "$reach ${line##*:} $address"
+  done | sort -u -k1,1nr -k2,2n
+}
+device_of() { # ADDRESS of this host
+  local line words
+  for line in "${addresses[@]}"; do read -ra words <<<"$line" && [[ ${words[2]%/*} != "$1" ]] || echo "${words[0]}"; done
+}
+has_default() { [[ " ${defaults[*]} " == *" $1 "* ]]; } # INTERFACE: a default route leaves by it
+compare_ssh() { # PORT must|may KEY: if others reach sshd at all
+  local line lines words ports='' most fewer=''
+  read_lines sshd_reach || { differs_here "port of sshd" "$1" "ss does not answer" "refused: it is not known where sshd listens"; return; }
+  most=${lines[0]-0} most=${most%% *}
+  for line in "${lines[@]}"; do
+    read -ra words <<<"$line"
+    if ((words[0] == most)); then ports+="${ports:+ }${words[1]}"; elif [[ ${words[1]} == "$1" ]]; then fewer=" ($1 at ${words[2]})"; fi
+  done
+  ((most)) && [[ " $ports " != *" $1 "* ]] || return 0
   case $2 in
-    must) differs_here "port of sshd" "$1" "${ports//$'\n'/ }" "refused: the packet filter opens $1/tcp: write $3 = ${ports%%$'\n'*}, or change the port of sshd" ;;
-    may) differs_here "port of sshd" "$1" "${ports//$'\n'/ }" "odd: write $3 = ${ports%%$'\n'*}" ;;
+    must) differs_here "port of sshd" "$1" "$ports$fewer" "refused: the packet filter opens $1/tcp: write $3 = ${ports%% *}, or change the port of sshd" ;;
+    may) differs_here "port of sshd" "$1" "$ports$fewer" "odd: write $3 = ${ports%% *}" ;;
   esac
 }
 compare_forwarding() { # 4|6
@@ -297,18 +349,25 @@ compare_clock() {
     differs_here clock synchronised "not synchronised" "odd: install a time service, such as systemd-timesyncd"
 }
 compare_disk() { # room for the tree in $store, beside the files in place, and for a rollback
-  local place size blocks inodes need=2048 verdict=refused line lines words
+  local place size blocks inodes need=2048 wanted verdict=refused line lines words number
+  local -A known=()
   for place in /etc /usr/lib /usr/local/sbin /var/lib; do
     [[ ! -e $place || -w $place ]] || differs_here "disk: $place" writable read-only "refused: netc cannot put its files there"
   done
   place=$tree
   [[ $asker == install ]] || { place=$trees/$(current) verdict=odd; }
   [[ ! -d $place ]] || { size=$(du -sk "$place") && need=$((need + ${size%%[!0-9]*} * 4)); }
-  read_lines stat -f -c '%n %S %a %c %d' /etc /usr/lib /var/lib 2>/dev/null || return 0
+  # Each may be a file system of its own. One that does not exist yet is an error of stat, and the others are printed.
+  words=$(stat -f -c '%n %i %S %a %c %d' /etc{,/netc} /usr/lib{,/netc} /var/lib{,/netc} /usr/local/sbin 2>/dev/null) || :
+  split_lines "$words"
   for line in "${lines[@]}"; do
-    read -r place size blocks words inodes <<<"$line"
-    if ((size * blocks / 1024 < need)); then
-      differs_here "disk: $place" "$need KiB" "$((size * blocks / 1024)) KiB free" "$verdict: free some"
+    read -r place number size blocks words inodes <<<"$line"
+    [[ ! ${known[$number]-} ]] || continue
+    [[ ! ${number//0/} ]] || known[$number]=1
+    wanted=$need
+    [[ $place != /usr/local/sbin ]] || wanted=512 # `netc-host` alone, and the one before
+    if ((size * blocks / 1024 < wanted)); then
+      differs_here "disk: $place" "$wanted KiB" "$((size * blocks / 1024)) KiB free" "$verdict: free some"
     elif ((words && inodes < 1000)); then # of a file system that counts them
       differs_here "disk: $place" "1000 inodes" "$inodes free" "$verdict: remove files"
     fi

@@ -7,7 +7,7 @@
 
 try() { # TREE [SERVER PORT CLIENT DEVICE]: in the network of the host
   local left=0
-  mount_tree "$1" || { report "rules and configurations are not checked: this host allows no mount namespaces"; return 0; }
+  mount_tree "$1" || { report "rules and configurations are not tried, nor whether they close ssh to you or other packet filters drop packets: nothing can be mounted in a namespace here"; return 0; }
   [[ ! -e /etc/netc/walks ]] || { use walk && mkdir "$copies" && copy_filters "$copies" /etc/netc/walks >"$copies/rows"; }
   unshare --net bash "$0" tried "$@" || left=1
   remove_made_groups
