@@ -16,9 +16,10 @@ from netaddr import IPAddress
 
 from live.draws import drawn
 from live.lab import Lab
-from live.packets import Probe, Seen, sent
-from live.scene import Scene
 from mixed import Mixed
+from netc.lab.packets import Probe, Seen, sent
+from netc.lab.scene import Scene
+from netc.lab.stand_ins import staged
 from netc.network.dialling import public
 from netc.pipeline import plan as plan_host
 from netc.plan.image import Wire
@@ -51,11 +52,11 @@ class Agreed:
 
 def agreed(made: Mixed, count: int = 25, *, keep: bool = False) -> Agreed:
     """Brings it up, sends packets, and compares."""
-    plans = [plan_host(host, made.network) for host in sorted(made.network.topology.hosts)]
-    paper = world(plans, userspace=not Path("/sys/module/wireguard").exists())
+    ours = staged([plan_host(host, made.network) for host in sorted(made.network.topology.hosts)])
+    paper = world(ours.plans, userspace=not Path("/sys/module/wireguard").exists())
     with Lab() as lab, TemporaryDirectory() as folder:
         times = [time.monotonic()]
-        scene = Scene(lab, made, paper, Path(folder))
+        scene = Scene(lab, ours, paper, Path(folder))
         scene.build()
         times.append(time.monotonic())
         probes = list(drawn(paper, random.Random(made.seed), count, scene))

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
-from live.packets import FIRST, Probe
-from live.scene import Scene
-from live.strangers import FAR
+from netc.lab.packets import FIRST, Probe
+from netc.lab.scene import Scene
+from netc.lab.strangers import FAR
 from netc.language.values import Ports
 from netc.network.dialling import public
 from netc.plan.facts import Foreign, PlainTunnel, Wireguard

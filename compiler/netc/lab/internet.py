@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from live.lab import Host, Lab
+from netc.lab.machine import Host, Lab
 from netc.network.dialling import public
 from netc.plan.image import Wire
 from netc.walk.packet import Packet
@@ -73,11 +73,11 @@ class Internet:
             if there is stack and by is device:
                 via = next(net.ip for net in device.networks if net.version == prefix.version)
                 yield f"ip -{prefix.version} route replace {prefix} via {via} dev {far} onlink table local"
-        for net in self._others(stack, device):
-            ip = "ip" if net.version == 4 else "ip6"
-            own = [str(one.cidr) for one in device.networks if one.version == net.version]
+        for other in self._others(stack, device):
+            ip = "ip" if other.version == 4 else "ip6"
+            own = [str(one.cidr) for one in device.networks if one.version == other.version]
             but = f"{ip} daddr != {{ {', '.join(own)} }} " if own else ""
-            yield f"nft 'add rule inet world arriving iifname {far} {ip} saddr {net} {but}drop'"
+            yield f"nft 'add rule inet world arriving iifname {far} {ip} saddr {other} {but}drop'"
         for family in (4, 6):
             own = [str(net.cidr) for net in device.networks if net.version == family and not public(net.ip)]
             inner = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10", 6: "fc00::/7"}[family]
@@ -86,7 +86,7 @@ class Internet:
                 but = f"{ip} {end} != {{ {', '.join(own)} }} " if own else ""
                 yield f"nft 'add rule inet world arriving iifname {far} {ip} {end} {{ {inner} }} {but}drop'"
 
-    def _others(self, stack: Stack, device: Device) -> Iterator[IPNetwork]:
+    def _others(self, stack: Stack, device: Device) -> Iterator[IPNetwork | IPAddress]:
         """What belongs to other uplinks of the host: a provider lets no such source in (BCP 38)."""
         for other in stack.devices.values():
             if isinstance(other.made, Wire) and other is not device:

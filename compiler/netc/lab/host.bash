@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# The first process of a host of the lab: makes the host's own world, says its process id, and lives until its
+# standard input ends, which is when the lab ends, in whatever way. It runs in new namespaces for mounts, network,
+# processes and the name; whatever is still running inside ends together with it.
+# NAME [apart]: `apart` hides all that is this machine's own: homes, credentials, devices, what programs keep in /var.
+set -euo pipefail
+
+read -r pid _ </proc/self/stat # as seen from outside: /proc is still the machine's
+printf '%s\n' "$1" >/proc/sys/kernel/hostname
+apart=${2-}
+
+# Nothing inside can write to the machine's own file systems, …
+while read -r _ _ _ _ place _; do
+    [[ $place =~ ^/(dev|proc|run|sys)(/|$) || ! -e $place ]] || mount -o remount,bind,ro "$place" 2>/dev/null || [[ $apart ]]
+done < <(sort -u -k 5,5 /proc/self/mountinfo)
+
+# … and what is written in these places goes to memory. The machine's root may be read-only.
+mount -t tmpfs -o mode=0755 layers /run
+overlays=(/etc /tmp /usr/lib /usr/local /var)
+[[ ! $apart ]] || overlays=(/etc /usr/lib /usr/local)
+for place in "${overlays[@]}"; do mkdir -p "/run$place/upper" "/run$place/work"; done
+mkdir -p /run/cgroup
+[[ $apart ]] || chmod 1777 /run/tmp/upper
+for place in "${overlays[@]}"; do
+    echo "lab$place $place overlay lowerdir=$place,upperdir=/run$place/upper,workdir=/run$place/work"
+done >/run/layers
+
+# Users and groups of this machine without their passwords. The files are the host's own, so it can add to them.
+accounts() {
+    local file
+    for file in passwd group; do cat "/etc/$file" >"/run/etc/upper/$file"; done
+    awk -F : '{print $1 ":*:::::::"}' /etc/passwd >/run/etc/upper/shadow
+    awk -F : '{print $1 ":*::"}' /etc/group >/run/etc/upper/gshadow
+    chmod 600 /run/etc/upper/{shadow,gshadow}
+    : >/run/etc/upper/.pwd.lock
+}
+[[ ! $apart ]] || accounts
+
+# /proc is of these processes. /sys shows the network of whoever mounts it; the cgroups stay as they are.
+cat >>/run/layers <<'.'
+lab/proc /proc proc defaults
+/sys/fs/cgroup /run/cgroup none rbind
+lab/sys /sys sysfs defaults
+.
+[[ ! $apart ]] || sed -i '/cgroup/d; s,sysfs defaults,sysfs ro,' /run/layers
+mount --all --fstab /run/layers
+[[ $apart ]] || mount --move /run/cgroup /sys/fs/cgroup
+umount --lazy /run # the layers stay, unseen, as long as something is mounted from them
+mount -t tmpfs -o mode=0755 run /run
+mkdir -m 1777 /run/lock
+
+# A place of this machine that a host does not see.
+hide() {
+    [[ -d $1 && ! -L $1 ]] || return 0
+    mount -t tmpfs -o mode=0755 hidden "$1"
+}
+# Devices that harm nobody.
+devices() {
+    local name
+    mkdir /run/dev
+    for name in null zero full random urandom tty net/tun; do
+        [[ -e /dev/$name ]] || continue
+        mkdir -p "/run/dev/${name%"${name##*/}"}"
+        : >"/run/dev/$name"
+        mount --bind "/dev/$name" "/run/dev/$name"
+    done
+    mount --rbind /run/dev /dev
+    mkdir /dev/pts /dev/shm
+    mount -t devpts -o newinstance,ptmxmode=0666 pts /dev/pts
+    mount -t tmpfs -o mode=1777 shm /dev/shm
+    ln -s pts/ptmx /dev/ptmx
+    ln -s /proc/self/fd /dev/fd
+    for name in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${name%:*}" "/dev/${name#*:}"; done
+}
+# Root of this machine could still write these; root of a user namespace cannot.
+settings() {
+    mount --bind /proc/sys /proc/sys
+    mount -o remount,bind,ro /proc/sys
+    mount --bind /proc/sys/net /proc/sys/net
+    mount -o remount,bind,rw /proc/sys/net
+    [[ ! -e /proc/sysrq-trigger ]] || mount --bind /dev/null /proc/sysrq-trigger
+}
+put_apart() {
+    local place line
+    for place in /*; do
+        case $place in
+            /bin | /dev | /etc | /lib* | /proc | /run | /sbin | /sys | /usr) ;;
+            *) if [[ -f $place ]]; then mount --bind /dev/null "$place"; else hide "$place"; fi ;;
+        esac
+    done
+    chmod 1777 /tmp
+    mkdir -p /var/{cache,lib,log,opt,spool,tmp} && chmod 1777 /var/tmp
+    ln -s /run /var/run
+    # What only root or a group may read on the machine is not for hosts, nor is a netc of the machine's own.
+    while read -rd '' line; do rm -rf "$line" 2>/dev/null || hide "$line"; done < <(
+        find /etc /usr/local -xdev ! -type l ! -perm -004 ! -name '*shadow' ! -name .pwd.lock -prune -print0 2>/dev/null
+    )
+    for place in /etc/netc /etc/netns /etc/wireguard /usr/lib/netc /usr/local/sbin/netc-host; do
+        [[ ! -e $place ]] || rm -rf "$place" 2>/dev/null || hide "$place"
+    done
+    devices
+    read -r _ _ place </proc/self/uid_map
+    ((place < 4294967295)) || settings
+}
+[[ ! $apart ]] || put_apart
+
+printf '%s\n' "$1" >/etc/hostname
+rm -f /etc/resolv.conf # often a link to something in the machine's /run
+: >/etc/resolv.conf
+ip link set dev lo up
+
+printf '%s\n' "$pid"
+exec >/dev/null
+read -r _ || true # bash reaps meanwhile what daemons leave behind
