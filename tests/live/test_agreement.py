@@ -22,7 +22,7 @@ DRAWN = 800 if night.is_night() else 40
 PACKETS = 25
 SYSTEMS = 80 if night.is_night() else 6
 """Those with an AS take longer: BIRD's routes are waited for."""
-PLAIN = 40 if night.is_night() else 3
+PLAIN = 40 if night.is_night() else 1
 STOCK = {"gre", "ip6gre", "ipip", "sit", "6to4"}
 """Kinds of tunnels that not every kernel has."""
 AS = {"bgp", "igp", "anycast"}
@@ -60,7 +60,7 @@ def kinds(made: Mixed) -> Iterator[str]:
     for host in made.topology["hosts"].values():
         yield from (tunnel.get("kind", "wireguard") for tunnel in host.get("tunnels", {}).values())
     for what in ("links", "meshes"):
-        yield from (each["kind"] for each in made.topology.get(what, {}).values())
+        yield from (each.get("kind", "wireguard") for each in made.topology.get(what, {}).values())
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def sent(scene: Scene, probes: list[Probe]) -> dict[int, Seen]:
         words = ["watch", name, "1" if any_ else "0", ports[UDP], ports[TCP]]
         watching[name] = start(host, space, *words)
     for started in watching.values():
-        started.wait_for("ready", 20)
+        started.wait_for("ready", 120)
     asking: list[Started] = []
     by_place: dict[str, list[Probe]] = {}
     for probe in probes:

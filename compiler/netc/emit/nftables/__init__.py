@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from netaddr import IPAddress
 
@@ -80,8 +81,8 @@ def text(ruleset: Ruleset) -> str:
         sets=list(sets.declared(ruleset)),
         pieces=has_pieces(ruleset),
         maps=nat.maps(ruleset.forwards),
-        nats=[nat.published(fact) for fact in ruleset.nats],
-        leaves_by=[nat.leaves_by(*lead) for lead in leads(ruleset)],
+        nats=_told_once(nat.published(fact) for fact in ruleset.nats),
+        leaves_by=_told_once(nat.leaves_by(*lead) for lead in leads(ruleset)),
         guards=bool(ruleset.replies_only),
         chains=[_chain(chain, ruleset) for chain in base_chains(ruleset)],
         **splits.values(ruleset),
@@ -100,17 +101,24 @@ PLACES = {
 """What follows the hook in the name of a chain, and its priority."""
 
 
+def _told_once(rules: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rules without the lines of `comment` that the rule before has."""
+    told: list[dict[str, Any]] = []
+    before: Sequence[str] = ()
+    for rule in rules:
+        new = [Verbatim(line) for line in rule["comment"] if line not in before]
+        told.append(rule | {"comment": new})
+        before = rule["comment"]
+    return told
+
+
 def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
     suffix, priority = PLACES[chain.priority]
     if (chain.hook, chain.priority) == ("output", Priority.DSTNAT):
         priority = f"{int(chain.priority)}"  # nft has the name for `prerouting` alone
-    rules: list[dict[str, object]] = []
-    before: Sequence[str] = ()
-    for comment, lines in of_chain(chain, ruleset):
-        if lines:  # of a set that may be empty, there are none
-            new = [line for line in comment if line not in before]
-            rules.append({"comment": list(map(Verbatim, new)), "lines": list(map(Verbatim, lines))})
-            before = comment
+    # Of a set that may be empty, there are no lines.
+    printed = ((comment, lines) for comment, lines in of_chain(chain, ruleset) if lines)
+    rules = _told_once({"comment": comment, "lines": list(map(Verbatim, lines))} for comment, lines in printed)
     if chain.log:
         log = f'limit rate 5/second burst 20 packets log prefix "netc {chain.hook}: " level info'
         rules.append({"comment": [], "lines": [Verbatim(log)]})

@@ -82,8 +82,7 @@ def _family(of: IPAddress | IPNetwork) -> str:
 def leaves_by(fact: LeavesBy | NeverLeavesBy, by: Sequence[InterfaceName]) -> dict[str, object]:
     never = isinstance(fact, NeverLeavesBy)
     return {
-        "origin": origin(fact.origin),
-        "never": never,
+        "comment": [f"{origin(fact.origin)}: no interface of these leads to it." if never else origin(fact.origin)],
         "family": Verbatim(FAMILIES[4 if fact.to.version == 4 else 6]),
         "to": fact.to,
         "devices": devices(by) if never else Verbatim(f"!= {devices(by)}"),
@@ -119,7 +118,7 @@ def _element(fact: PortForward) -> dict[str, object]:
 def published(nat: DestinationNat) -> dict[str, object]:
     v4 = nat.to.version == 4
     return {
-        "origin": origin(nat.origin),
+        "comment": [origin(nat.origin)],
         "family": Verbatim("ip" if v4 else "ip6"),
         "on": members(nat.on),
         "sources": members(nat.sources) if nat.sources else None,
