@@ -12,7 +12,6 @@ import pytest
 
 import night
 from live.agreement import compared
-from live.draws import is_comparable, is_crowded, taken_ports
 from live.lab import Lab
 from live.needs import LIVE, missing, require
 from live.test_agreement import drawn, example
@@ -20,6 +19,7 @@ from mixed import Mixed
 from netc.lab.packets import FIRST, Probe, Seen, sent
 from netc.lab.scene import Scene
 from netc.lab.stand_ins import Staged, staged
+from netc.lab.untried import is_crowded, taken_ports, unlike
 from netc.pipeline import plan
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
@@ -63,7 +63,7 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
         for start, packet in chance.sample(differing, len(differing)):
             old, new = journey(paper, start, packet), journey(changed, start, packet)
             both = ((paper, old), (changed, new))
-            comparable = all(is_comparable(w, j, family=packet.family) for w, j in both)
+            comparable = not any(unlike(w, j, family=packet.family) for w, j in both)
             if comparable and _is_sendable(paper, start, packet) and len(before) < PACKETS:
                 before.append(Probe(number, start, packet, old))
                 after.append(Probe(number, start, packet, new))

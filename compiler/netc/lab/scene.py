@@ -198,6 +198,11 @@ class Scene:
                     waiting.append((self.hosts[str(stack.place[0])], space, device.name, str(peer.public_key)))
         within(8, lambda: all(map(_met, waiting)))
 
+    def forget(self) -> None:
+        """No host knows a connection any more: what was let in once is judged again."""
+        for _, host, space, _ in self.places():
+            host.start_beside(["conntrack", "-F"], space).wait()
+
     def places(self) -> Iterator[tuple[str, Host, str | None, bool]]:
         """Name, host, namespace, and whether it answers for every address."""
         yield "world", self.internet.host, None, True
