@@ -20,6 +20,7 @@ from typing import Any
 
 FIRST, LAST = 61000, 61999
 IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT = 8, 19, 75
+SO_RCVBUFFORCE = 33
 OUTGOING = 4
 WAIT = 2.5
 
@@ -64,7 +65,8 @@ def bound(kind: socket.SocketKind, family: socket.AddressFamily, port: int, any_
 
 def watch(name: str, any_: str, udp: str, tcp: str) -> None:
     sniff = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-    sniff.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
+    with contextlib.suppress(PermissionError):  # without root, as much as everybody may have
+        sniff.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     servers: dict[int, socket.socket] = {}
     seen: set[tuple[Any, ...]] = set()
     for kind, ports in ((socket.SOCK_DGRAM, udp), (socket.SOCK_STREAM, tcp)):

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 read -r pid _ </proc/self/stat # as seen from outside: /proc is still the machine's
-printf '%s\n' "$1" >/proc/sys/kernel/hostname
+hostname "$1"
 apart=${2-}
 
 # Nothing inside can write to the machine's own file systems, …
@@ -34,7 +34,13 @@ accounts() {
     chmod 600 /run/etc/upper/{shadow,gshadow}
     : >/run/etc/upper/.pwd.lock
 }
-[[ ! $apart ]] || accounts
+# Without root, folders of the machine belong to nobody here: those that a host writes to are its own. Files in them can
+# be replaced.
+folders() {
+    (cd /etc && find . -xdev -type d -readable -print0) | (cd /run/etc/upper && xargs -0 mkdir -p)
+    (cd /usr/local && find . -xdev -maxdepth 2 -type d -print0) | (cd /run/usr/local/upper && xargs -0 mkdir -p)
+}
+[[ ! $apart ]] || { folders && accounts; }
 
 # /proc is of these processes. /sys shows the network of whoever mounts it; the cgroups stay as they are.
 cat >>/run/layers <<'.'
@@ -54,6 +60,10 @@ hide() {
     [[ -d $1 && ! -L $1 ]] || return 0
     mount -t tmpfs -o mode=0755 hidden "$1"
 }
+read -r _ _ ids </proc/self/uid_map
+is_root() { ((ids == 4294967295)); } # of this machine, not of a user namespace
+# Without root, a folder in an overlay cannot be made again where one was removed.
+remove() { if [[ -d $1 && ! -L $1 ]] && ! is_root; then hide "$1"; else rm -rf "$1"; fi; }
 # Devices that harm nobody.
 devices() {
     local name
@@ -88,22 +98,24 @@ put_apart() {
             *) if [[ -f $place ]]; then mount --bind /dev/null "$place"; else hide "$place"; fi ;;
         esac
     done
+    rm -f /etc/hosts
+    printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
     chmod 1777 /tmp
     mkdir -p /var/{cache,lib,log,opt,spool,tmp} && chmod 1777 /var/tmp
     ln -s /run /var/run
     # What only root or a group may read on the machine is not for hosts, nor is a netc of the machine's own.
-    while read -rd '' line; do rm -rf "$line" 2>/dev/null || hide "$line"; done < <(
+    while read -rd '' line; do remove "$line"; done < <(
         find /etc /usr/local -xdev ! -type l ! -perm -004 ! -name '*shadow' ! -name .pwd.lock -prune -print0 2>/dev/null
     )
     for place in /etc/netc /etc/netns /etc/wireguard /usr/lib/netc /usr/local/sbin/netc-host; do
-        [[ ! -e $place ]] || rm -rf "$place" 2>/dev/null || hide "$place"
+        [[ ! -e $place ]] || remove "$place"
     done
     devices
-    read -r _ _ place </proc/self/uid_map
-    ((place < 4294967295)) || settings
+    ! is_root || settings
 }
 [[ ! $apart ]] || put_apart
 
+rm -f /etc/hostname
 printf '%s\n' "$1" >/etc/hostname
 rm -f /etc/resolv.conf # often a link to something in the machine's /run
 : >/etc/resolv.conf

@@ -59,6 +59,11 @@ class Internet:
             self.say(*self._far(device, far, stack))
             host.run(["bash", "-ec", "\n".join(self._near(wire, far))])
 
+    def ends(self, host: str) -> list[str]:
+        """What the world calls the cables of a host."""
+        wires = next(plan for name, plan in self.paper.plans.items() if name == host).around.wires
+        return [f"{host[:8]}-{number}" for number, _ in enumerate(wires)]
+
     def _far(self, device: Device, far: str, stack: Stack) -> Iterator[str]:
         """The world's end: a router for each address of the host, and a translator for private ones."""
         yield f"sysctl -qw net.ipv4.conf.{far}.proxy_arp=1 net.ipv4.conf.{far}.send_redirects=0"

@@ -62,6 +62,11 @@ def load_modules() -> None:
     subprocess.run(["modprobe", "--quiet", "--all", *MODULES], check=False, stderr=subprocess.DEVNULL)
 
 
+def ids() -> int:
+    """How many users there are, of those that a kernel can have: one without root, if newuidmap(1) gives no more."""
+    return sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
+
+
 class Lab:
     """`apart`: its hosts see nothing that is this machine's own, such as homes, credentials, devices and what programs
     keep in /var. `folder` is where it may write."""
@@ -121,7 +126,8 @@ class Lab:
         """A cable between two hosts; both ends up, their addresses usable at once."""
         left = ["dev", a_interface, "index", self._index(), "mtu", str(mtu), "netns", str(a.pid)]
         right = ["name", b_interface, "index", self._index(), "mtu", str(mtu), "netns", str(b.pid)]
-        add = ["ip", "link", "add", *left, "type", "veth", "peer", *right]
+        there = ["nsenter", f"--net=/proc/{a.pid}/ns/net", "--"]  # without root, this machine's network is not ours
+        add = [*there, "ip", "link", "add", *left, "type", "veth", "peer", *right]
         if subprocess.run(add, stderr=subprocess.DEVNULL, check=False).returncode != 0:
             # The kernel removes the cable of a machine that was powered off, but on a busy machine later than it boots.
             for host, interface in ((a, a_interface), (b, b_interface)):

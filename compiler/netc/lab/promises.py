@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from netc.checks.expect import BUDGET
 from netc.checks.expected import boxes, devices, dialled, place_of, senders
 from netc.lab.compared import real, same_source, way, where
+from netc.lab.failures import Failure
 from netc.lab.packets import FIRST, Probe, Seen, sent
 from netc.lab.scene import Scene
 from netc.lab.untried import untried
@@ -64,14 +65,17 @@ class Trial(Struct):
     place: Place | None
 
 
-def tried(scene: Scene, network: Network, paper: World) -> Iterator[Result]:
-    """All promises, in the order of the topology. `paper` is the network as it is now, of which something may be
-    gone."""
+def tried(scene: Scene, network: Network, paper: World, gone: Failure | None = None) -> Iterator[Result]:
+    """All promises, in the order of the topology. `paper` is the network as it is now. While something is `gone`, only
+    those that hold then too."""
     results: list[Result] = []
     trials: list[Trial] = []
     for number, expect in enumerate(network.topology.expect, 1):
         result = Result(expect.name or f"expectation {number}")
         results.append(result)
+        if gone and not _outlives(expect, gone):
+            result.untried[f"it does not promise to survive {gone.name}"] += 1
+            continue
         trials += _trials(expect, result, scene, network, paper)
     for first in range(0, len(trials), AT_ONCE):
         batch = trials[first : first + AT_ONCE]
@@ -79,12 +83,17 @@ def tried(scene: Scene, network: Network, paper: World) -> Iterator[Result]:
     yield from results
 
 
+def _outlives(expect: Expect, gone: Failure) -> bool:
+    """What never leaves by an interface does not while a tunnel is down either."""
+    names = {gone.name, gone.name.removeprefix("link-"), "any host" if gone.gone else "any link"}
+    return bool(names & set(map(str, expect.survives)) or (expect.never_by and gone.down))
+
+
 def _send(scene: Scene, batch: Sequence[Trial], paper: World) -> None:
-    for number, trial in enumerate(batch):
+    for number, trial in enumerate(batch, scene.numbered(len(batch))):
         probe = trial.probe
         probe.number, probe.packet = number, replace(probe.packet, sport=FIRST + number)
         probe.paper = journey(paper, probe.start, probe.packet)
-    scene.forget()
     seen = sent(scene, [trial.probe for trial in batch])
     for trial in batch:
         trial.result.tried += 1
@@ -106,9 +115,10 @@ def _trials(expect: Expect, result: Result, scene: Scene, network: Network, pape
             except TooMany:
                 result.untried[f"more than {BUDGET} classes of packets"] += 1
     result.classes = len(found) + result.untried.total()
-    for key in ("mtu", "survives"):
-        if getattr(expect, key):
-            result.untried[f"`{key}`, which paper alone proves"] += 1
+    if expect.mtu:
+        result.untried["`mtu`, which paper alone proves"] += 1
+    if expect.survives and paper is scene.paper:
+        result.untried["`survives`: that is what `--while` tries"] += 1
     kept = found if len(found) <= MOST else [found[n * len(found) // MOST] for n in range(MOST)]
     if len(kept) < len(found):
         result.untried[f"more than {MOST} classes"] += len(found) - len(kept)
@@ -119,8 +129,8 @@ def _of(
     begin: str | Sender, to: str, expect: Expect, result: Result, scene: Scene, network: Network, paper: World
 ) -> Iterator[tuple[Class, Trial]]:
     """Raises Wrong, TooMany."""
-    for sender in senders(begin, paper, network):
-        there = dialled(to, sender, paper, network)
+    for sender in senders(begin, scene.paper, network):  # nobody dials another address because a host is gone
+        there = dialled(to, sender, scene.paper, network)
         place = place_of(sender.start) or there.place
         for box in boxes(sender, there, paper):
             for one in classes(paper, sender.start, box, BUDGET):
@@ -171,10 +181,16 @@ def _ways(expect: Expect, place: Place, paper: World) -> set[tuple[str, str]]:
 
 def _fault(key: str, probe: Probe, kernel: Seen, paper: World) -> Fault:
     packet = described(replace(probe.packet, source=probe.paper.source))
-    return Fault(key, packet, _here(kernel, paper), f"{outcome(paper, probe.paper)}{_by(way(paper, probe.paper.left))}")
+    return Fault(key, packet, here(kernel, paper), there(probe, paper))
 
 
-def _here(kernel: Seen, paper: World) -> str:
+def there(probe: Probe, paper: World) -> str:
+    """What becomes of it on paper."""
+    return f"{outcome(paper, probe.paper)}{_by(way(paper, probe.paper.left))}"
+
+
+def here(kernel: Seen, paper: World) -> str:
+    """What the kernels did with it."""
     if not kernel.got:
         return f"does not arrive{_by(real(paper, kernel.there))}"
     places = ", ".join(f"at {name} from {source}" for name, source in sorted(kernel.got))

@@ -31,6 +31,8 @@ from netc.walk.world import World, dialled, far_of, is_strange
 
 FIRST_NUMBER = 901
 """Of the groups and users that a host has for its splits."""
+NUMBERS = 1000
+"""Of packets: each has a source port of its own, and the agent knows so many."""
 TREE = "/var/tmp/netc"
 """Where a host gets its tree before it installs it."""
 NETC_HOST = "/usr/local/sbin/netc-host"
@@ -60,6 +62,7 @@ class Scene:
         self.late: list[str] = []
         self.numbers = {name: FIRST_NUMBER + n for n, name in enumerate(_owners(paper))}
         """Of groups and users."""
+        self.used = 0
 
     def build(self) -> None:
         """Raises Down."""
@@ -198,10 +201,16 @@ class Scene:
                     waiting.append((self.hosts[str(stack.place[0])], space, device.name, str(peer.public_key)))
         within(8, lambda: all(map(_met, waiting)))
 
-    def forget(self) -> None:
-        """No host knows a connection any more: what was let in once is judged again."""
-        for _, host, space, _ in self.places():
-            host.start_beside(["conntrack", "-F"], space).wait()
+    def numbered(self, count: int) -> int:
+        """The first of so many numbers of packets that no host knows a connection of: what was let in once is judged
+        again. When all are used, every host forgets every connection."""
+        if self.used + count > NUMBERS:
+            self.used = 0
+            for _, host, space, _ in self.places():
+                host.start_beside(["conntrack", "-F"], space).wait()
+            self._shake()
+        first, self.used = self.used, self.used + count
+        return first
 
     def places(self) -> Iterator[tuple[str, Host, str | None, bool]]:
         """Name, host, namespace, and whether it answers for every address."""

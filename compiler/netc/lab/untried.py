@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from netc.lab.machine import ids
 from netc.lab.scene import Scene
 from netc.plan.facts import Foreign, PlainTunnel, Wireguard
 from netc.plan.image import Wire
@@ -20,6 +21,8 @@ def untried(scene: Scene, start: Start, packet: Packet, found: Journey) -> str:
             return "packets of the kernel itself"
         if start.owner.slice:
             return "programs of a slice or service, which systemd starts"
+        if (start.owner.group or start.owner.user) and ids() == 1:
+            return "programs of another user or group, which this lab does not have"
     if packet.dport in taken_ports(scene.paper):
         return "ports of WireGuard and BIRD, beside which nobody can listen"
     if is_crowded(scene, start, found):

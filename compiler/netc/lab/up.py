@@ -9,14 +9,16 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from netc.lab.machine import Lab
+from netc.lab.machine import Lab, ids
 from netc.lab.scene import Scene
 from netc.lab.stand_ins import Staged, staged
+from netc.language.kinds import Kind
 from netc.language.names import HostName
 from netc.language.splits import Split
 from netc.network.interface import Network
 from netc.network.resolve import resolve
 from netc.pipeline import plan
+from netc.plan.facts import PlainTunnel
 from netc.walk.bird import world
 from netc.walk.world import World, is_strange, is_tunnel
 
@@ -73,7 +75,7 @@ def _notes(made: Staged, paper: World, *, userspace: bool) -> Iterator[str]:
         yield f"a stand-in runs in place of a program of {one}"
     if userspace and any(made.private):
         yield "this kernel has no WireGuard: wireguard-go carries its packets"
-    if _ids() == 1:
+    if ids() == 1:
         yield "this lab has one user and one group: programs of others cannot be tried (apt-get install uidmap)"
     ends = ((stack, device) for stack, device in paper.devices() if is_tunnel(device))
     far = sorted(f"{device.name} of {stack.name}" for stack, device in ends if is_strange(paper, stack, device))
@@ -81,13 +83,24 @@ def _notes(made: Staged, paper: World, *, userspace: bool) -> Iterator[str]:
         yield f"stand-ins are at the other end of {', '.join(far)}"
 
 
-def _ids() -> int:
-    """Users that exist here."""
-    return sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
+def lacking(paper: World) -> list[str]:
+    """Kinds of tunnels of the topology that this kernel does not have."""
+    kinds = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
+    kinds = {Kind.SIT if kind is Kind.SIX_TO_FOUR else kind for kind in kinds}
+    return sorted(str(kind) for kind in kinds if not _has(kind, *WORDS.get(kind, ())))
+
+
+WORDS = {Kind.VXLAN: ("id", "7", "dstport", "4789"), Kind.IP6GRE: ("remote", "2001:db8::1")}
+"""What ip-link(8) does not make a tunnel of a kind without."""
+
+
+def _has(kind: str, *words: str) -> bool:
+    """Asked in a network namespace of its own."""
+    make = ["unshare", "--net", "ip", "link", "add", "dev", "probe", "type", kind, *(words or ("remote", "192.0.2.2"))]
+    return subprocess.run(make, capture_output=True, check=False).returncode == 0
 
 
 def _has_wireguard() -> bool:
-    """Asked in a network namespace of its own."""
     make = ["unshare", "--net", "ip", "link", "add", "dev", "probe", "type", "wireguard"]
     return subprocess.run(make, capture_output=True, check=False).returncode == 0
 
