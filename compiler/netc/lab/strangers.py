@@ -101,7 +101,7 @@ class Strangers:
         """The provider's end of the tunnel: it has every private address, and translates those of its customer."""
         yield f"ip -n {name} link set {name}i mtu {device.mtu or 1420} up"
         yield f"ip netns exec {name} sysctl -qw net.ipv4.conf.{name}i.proxy_arp=1"
-        for inner in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"):
+        for inner in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"):
             yield f"ip -n {name} -4 route add local {inner} dev lo table local"
         yield f"ip -n {name} -6 route add local fc00::/7 dev lo table local"
         near = [IPAddress(net.first + 77, net.version) for net in device.networks if net.size > 256]
@@ -121,7 +121,7 @@ class Strangers:
             if public(net.ip):
                 yield f"ip -{family} route replace {net.ip}/{alone} via {self._via(family, name)} table local"
             else:
-                private = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16", 6: "fc00::/7"}[family]
+                private = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10", 6: "fc00::/7"}[family]
                 words = f"oifname out {word} saddr {{ {private} }} snat {word} to {shown}"
                 yield f"ip netns exec {name} nft 'add rule inet w p {words}'"
                 yield f"ip -{family} route replace {shown}/{alone} via {self._via(family, name)} table local"
