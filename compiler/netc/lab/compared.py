@@ -25,15 +25,15 @@ def where(paper: World, said: Journey, scene: Scene, got: Set[str] = frozenset()
             return paper.stacks[end.place].name
         case "behind":
             if isinstance(paper.stacks[end.place].devices[str(end.device)].made, Wire):
-                return "world"
+                return "internet"
             host, name, _ = scene.containers.by_device[end.place, str(end.device)]
             return f"{host.name} {name}"
         case "internet":
-            return "world"
+            return "internet"
         case "beyond":
             is_out = public(IPAddress(end.packet.to, end.packet.family))
             of_device = scene.strangers.ends[end.place, str(end.device)]
-            return "world" if is_out else min(of_device & got or of_device)
+            return "internet" if is_out else min(of_device & got or of_device)
         case _:
             return None
 

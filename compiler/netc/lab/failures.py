@@ -47,7 +47,7 @@ def paper_with(paper: World, failed: Iterable[Failure]) -> World:
 
 
 def fail(scene: Scene, one: Failure) -> None:
-    """A host's cables carry nothing at their far ends. What comes out of a tunnel is dropped, at both ends."""
+    """A host's cables carry nothing beyond the host. What comes out of a tunnel is dropped, at both ends."""
     for host, space, lines in _rules(scene, one):
         host.run(["nft", "-f", "-"], namespace=space, input="\n".join(lines))
 

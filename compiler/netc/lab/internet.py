@@ -23,7 +23,7 @@ class Internet:
 
     def __init__(self, lab: Lab, paper: World) -> None:
         self.lab, self.paper = lab, paper
-        self.host = lab.host("world")
+        self.host = lab.host("internet")
         self.lines: list[str] = []
         settings = [
             *("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"),
@@ -60,12 +60,12 @@ class Internet:
             host.run(["bash", "-ec", "\n".join(self._near(wire, far))])
 
     def ends(self, host: str) -> list[str]:
-        """What the world calls the cables of a host."""
+        """The interfaces of the internet at which the cables of a host end."""
         wires = next(plan for name, plan in self.paper.plans.items() if name == host).around.wires
         return [f"{host[:8]}-{number}" for number, _ in enumerate(wires)]
 
     def _far(self, device: Device, far: str, stack: Stack) -> Iterator[str]:
-        """The world's end: a router for each address of the host, and a translator for private ones."""
+        """The other end of a cable: a router for each address of the host, and a translator for private ones."""
         yield f"sysctl -qw net.ipv4.conf.{far}.proxy_arp=1 net.ipv4.conf.{far}.send_redirects=0"
         yield f"ip address add {GATEWAY}/32 dev {far}"
         yield f"ip address add fe80::1/64 dev {far} nodad"
@@ -118,7 +118,7 @@ class Internet:
         yield f"sysctl -qw net.ipv4.conf.{wire.device}.rp_filter=0"
 
     def answer_for(self, packets: list[Packet]) -> None:
-        """Who on an uplink has an IPv6 address of a packet. Of IPv4 the world answers for all (proxy_arp)."""
+        """Who on an uplink has an IPv6 address of a packet. Of IPv4 the internet answers for all (proxy_arp)."""
         asked = {end for one in packets if one.family == 6 for end in (one.source, one.to)}
         for plan in self.paper.plans.values():
             stack = self.paper.stacks[plan.host, None]

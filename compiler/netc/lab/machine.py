@@ -238,7 +238,7 @@ class Host:
         return self.run(["cat", path]).stdout
 
     def lay(self, files: Path) -> None:
-        """Lays a compiled tree over /, in place of the one before; owned by root, as `install` does it."""
+        """Puts a compiled tree into place below /, instead of the one before, owned by root, as `install` does it."""
         entries = {str(path.relative_to(files)): path for path in sorted(files.rglob("*")) if not path.is_dir()}
         old = [self._inside(f"/{name}") for name in sorted(self._laid - set(entries))]
         if old:

@@ -98,7 +98,7 @@ def _send(scene: Scene, batch: Sequence[Trial], paper: World) -> None:
     for trial in batch:
         trial.result.tried += 1
         for key in _broken(trial, seen[trial.probe.number], scene, paper):
-            trial.result.faults.append(_fault(key, trial.probe, seen[trial.probe.number], paper))
+            trial.result.faults.append(_fault(key, trial.probe, seen[trial.probe.number], scene, paper))
 
 
 # ---- which packets ---------------------------------------------------------------------------------------------
@@ -179,9 +179,9 @@ def _ways(expect: Expect, place: Place, paper: World) -> set[tuple[str, str]]:
     return way(paper, (one for name in expect.never_by for one in devices(name, place, paper)))
 
 
-def _fault(key: str, probe: Probe, kernel: Seen, paper: World) -> Fault:
+def _fault(key: str, probe: Probe, kernel: Seen, scene: Scene, paper: World) -> Fault:
     packet = described(replace(probe.packet, source=probe.paper.source))
-    return Fault(key, packet, here(kernel, paper), there(probe, paper))
+    return Fault(key, packet, here(kernel, scene), there(probe, paper))
 
 
 def there(probe: Probe, paper: World) -> str:
@@ -189,11 +189,12 @@ def there(probe: Probe, paper: World) -> str:
     return f"{outcome(paper, probe.paper)}{_by(way(paper, probe.paper.left))}"
 
 
-def here(kernel: Seen, paper: World) -> str:
+def here(kernel: Seen, scene: Scene) -> str:
     """What the kernels did with it."""
+    paper = scene.paper
     if not kernel.got:
         return f"does not arrive{_by(real(paper, kernel.there))}"
-    places = ", ".join(f"at {name} from {source}" for name, source in sorted(kernel.got))
+    places = ", ".join(f"at {scene.called(name)} from {source}" for name, source in sorted(kernel.got))
     answered = "answered" if kernel.answered else "not answered"
     return f"arrives {places}, {answered}{_by(real(paper, kernel.there))}"
 

@@ -214,13 +214,23 @@ class Scene:
 
     def places(self) -> Iterator[tuple[str, Host, str | None, bool]]:
         """Name, host, namespace, and whether it answers for every address."""
-        yield "world", self.internet.host, None, True
+        yield "internet", self.internet.host, None, True
         for name in sorted(set().union(*self.strangers.ends.values())):
             yield name, self.internet.host, name, True
         for place in self.paper.stacks:
             yield self.paper.stacks[place].name, self.hosts[str(place[0])], str(place[1]) if place[1] else None, False
         for host, name, _ in self.containers.by_device.values():
             yield f"{host.name} {name}", host, name, False
+
+    def called(self, place: str) -> str:
+        """A place as people write it."""
+        for (at, device), names in self.strangers.ends.items():
+            if place in names:
+                return f"the other end of {device} of {self.paper.stacks[at].name}"
+        for host, name, own in self.containers.by_device.values():
+            if place == f"{host.name} {name}":
+                return f"{host.name}:{next(iter(own.values()), name)}"
+        return place
 
     def place_of(self, start: Start, packet: Packet) -> str:
         match start:
@@ -236,7 +246,7 @@ class Scene:
                 host, name, _ = self.containers.by_device[start.place, start.device]
                 return f"{host.name} {name}"
             case _:
-                return "world"
+                return "internet"
 
 
 def _owners(paper: World) -> list[str]:

@@ -61,7 +61,7 @@ class Session:
             _, probe, seen = self._sent(*_two(words, "visit ADDRESS PLACE:PORT"))
         paper = self.paper
         say(f"{_asker(probe, paper)} dials {dialled(probe.packet)}")
-        say(f"here:     {promises.here(seen, paper)}")
+        say(f"here:     {promises.here(seen, self.scene)}")
         say(f"on paper: {promises.there(probe, paper)}")
         return 0 if seen.answered else 1
 
@@ -81,7 +81,7 @@ class Session:
         for way, left in (("there", seen.there), ("back", seen.back)):
             for name, device in sorted(real(paper, left)):
                 say(f"  {way:5}  {name}  {device}")
-        say(promises.here(seen, paper))
+        say(promises.here(seen, self.scene))
         return 0 if seen.answered else 1
 
     def fail(self, words: Sequence[str], say: Say) -> int:

@@ -38,7 +38,7 @@ if ($verb eq "stop") {
 sysopen my $tun, "/dev/net/tun", O_RDWR or die "/dev/net/tun: $!\n";
 ioctl $tun, 0x400454CA, pack "a16 S x22", $name, 0x1001 or die "$name: $!\n"; # TUNSETIFF; IFF_TUN, IFF_NO_PI
 exit 0 if fork;
-open my $known, ">", $file or die "$file: $!\\n";
+open my $known, ">", $file or die "$file: $!\n";
 print $known $$;
 close $known;
 sleep 3600 while 1;

@@ -1,4 +1,4 @@
-"""Strangers at the far ends of tunnels: each in a namespace of the internet, with all that is behind it."""
+"""Strangers at the other ends of tunnels: each in a namespace of the internet, with all that is behind it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Strangers:
         return public_key(host.read(secret_path(str(fact.private_key))).strip())
 
     def _place(self, name: str, at: list[IPAddress]) -> Iterator[str]:
-        """A namespace of the world's, behind a cable of its own."""
+        """A namespace of the internet's, behind a cable of its own."""
         yield f"ip netns add {name}"
         yield f"ip -n {name} link set lo up"
         yield f"ip link add {name} type veth peer name out netns {name}"

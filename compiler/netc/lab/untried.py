@@ -26,7 +26,7 @@ def untried(scene: Scene, start: Start, packet: Packet, found: Journey) -> str:
     if packet.dport in taken_ports(scene.paper):
         return "ports of WireGuard and BIRD, beside which nobody can listen"
     if is_crowded(scene, start, found):
-        return "far ends of two tunnels at one address"
+        return "two tunnels to one address"
     return unlike(scene.paper, found, family=packet.family)
 
 
@@ -37,8 +37,8 @@ def taken_ports(paper: World) -> set[int | None]:
 
 
 def unlike(paper: World, found: Journey, *, family: int) -> str:
-    """Why a lab has another answer than real hosts. Tunnels of programs carry nothing here, and at the far end of a
-    VXLAN no stranger answers neighbour solicitations for every address."""
+    """Why a lab has another answer than real hosts. Tunnels of programs carry nothing here, and at the other end
+    of a VXLAN no stranger answers neighbour solicitations for every address."""
     end = found.there
     if found.unsure or found.unsure_back:
         return found.unsure or found.unsure_back
