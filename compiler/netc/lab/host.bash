@@ -55,63 +55,60 @@ umount --lazy /run # the layers stay, unseen, as long as something is mounted fr
 mount -t tmpfs -o mode=0755 run /run
 mkdir -m 1777 /run/lock
 
-# A place of this machine that a host does not see.
-hide() {
-    [[ -d $1 && ! -L $1 ]] || return 0
-    mount -t tmpfs -o mode=0755 hidden "$1"
-}
 read -r _ _ ids </proc/self/uid_map
 is_root() { ((ids == 4294967295)); } # of this machine, not of a user namespace
-# Without root, a folder in an overlay cannot be made again where one was removed.
-remove() { if [[ -d $1 && ! -L $1 ]] && ! is_root; then hide "$1"; else rm -rf "$1"; fi; }
-# Devices that harm nobody.
-devices() {
-    local name
-    mkdir /run/dev
-    for name in null zero full random urandom tty net/tun; do
-        [[ -e /dev/$name ]] || continue
-        mkdir -p "/run/dev/${name%"${name##*/}"}"
-        : >"/run/dev/$name"
-        mount --bind "/dev/$name" "/run/dev/$name"
-    done
-    mount --rbind /run/dev /dev
-    mkdir /dev/pts /dev/shm
-    mount -t devpts -o newinstance,ptmxmode=0666 pts /dev/pts
-    mount -t tmpfs -o mode=1777 shm /dev/shm
-    ln -s pts/ptmx /dev/ptmx
-    ln -s /proc/self/fd /dev/fd
-    for name in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${name%:*}" "/dev/${name#*:}"; done
-}
-# Root of this machine could still write these; root of a user namespace cannot.
-settings() {
-    mount --bind /proc/sys /proc/sys
-    mount -o remount,bind,ro /proc/sys
-    mount --bind /proc/sys/net /proc/sys/net
-    mount -o remount,bind,rw /proc/sys/net
-    [[ ! -e /proc/sysrq-trigger ]] || mount --bind /dev/null /proc/sysrq-trigger
-}
-put_apart() {
-    local place line
+# Prints lines of fstab(5): what this machine has and a host does not see.
+hidden() {
+    local place
     for place in /*; do
         case $place in
             /bin | /dev | /etc | /lib* | /proc | /run | /sbin | /sys | /usr) ;;
-            *) if [[ -f $place ]]; then mount --bind /dev/null "$place"; else hide "$place"; fi ;;
+            *)
+                if [[ -f $place && ! -L $place ]]; then echo "/dev/null $place none bind"; fi
+                if [[ -d $place && ! -L $place ]]; then echo "hidden $place tmpfs mode=0755"; fi
+                ;;
         esac
     done
-    rm -f /etc/hosts
-    printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
-    chmod 1777 /tmp
-    mkdir -p /var/{cache,lib,log,opt,spool,tmp} && chmod 1777 /var/tmp
-    ln -s /run /var/run
-    # What only root or a group may read on the machine is not for hosts, nor is a netc of the machine's own.
-    while read -rd '' line; do remove "$line"; done < <(
+    # What only root or a group may read on the machine is not for hosts, nor is a netc of the machine's own. Without
+    # root, a folder in an overlay cannot be made again where one was removed.
+    local own=(/etc/hosts) folders=() line
+    while read -rd '' line; do if [[ -d $line ]] && ! is_root; then folders+=("$line"); else own+=("$line"); fi; done < <(
+        printf '%s\0' /etc/netc /etc/netns /etc/wireguard /usr/lib/netc /usr/local/sbin/netc-host
         find /etc /usr/local -xdev ! -type l ! -perm -004 ! -name '*shadow' ! -name .pwd.lock -prune -print0 2>/dev/null
     )
-    for place in /etc/netc /etc/netns /etc/wireguard /usr/lib/netc /usr/local/sbin/netc-host; do
-        [[ ! -e $place ]] || remove "$place"
+    rm -rf "${own[@]}"
+    for line in "${folders[@]}"; do echo "hidden $line tmpfs mode=0755"; done
+}
+# Devices that harm nobody.
+devices() {
+    local name
+    mkdir -p /run/dev/net
+    for name in null zero full random urandom tty net/tun; do
+        [[ -e /dev/$name ]] || continue
+        : >"/run/dev/$name"
+        echo "/dev/$name /run/dev/$name none bind"
     done
-    devices
-    ! is_root || settings
+    echo "/run/dev /dev none rbind"
+}
+# Root of this machine could still write these; root of a user namespace cannot.
+settings() {
+    printf '%s\n' "/proc/sys /proc/sys none bind" "/proc/sys/net /proc/sys/net none bind"
+    [[ ! -e /proc/sysrq-trigger ]] || echo "/dev/null /proc/sysrq-trigger none bind"
+}
+put_apart() {
+    { hidden && devices && { ! is_root || settings; }; } >/run/hidden
+    mount --all --fstab /run/hidden
+    rm /run/hidden
+    ! is_root || mount -o remount,bind,ro /proc/sys
+    printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
+    mkdir -p /var/{cache,lib,log,opt,spool,tmp} /dev/{pts,shm}
+    chmod 1777 /tmp /var/tmp
+    printf '%s\n' 'pts /dev/pts devpts newinstance,ptmxmode=0666' 'shm /dev/shm tmpfs mode=1777' >/run/more
+    mount --all --fstab /run/more
+    rm /run/more
+    ln -s /run /var/run
+    ln -s pts/ptmx /proc/self/fd /dev
+    ln -s fd/0 /dev/stdin && ln -s fd/1 /dev/stdout && ln -s fd/2 /dev/stderr
 }
 [[ ! $apart ]] || put_apart
 
