@@ -117,7 +117,7 @@ def _hold(topo: Path, request: dict[str, Any], hosts: list[str], name: str, *, r
         with Lab(apart=True, folder=folder) as made:
             began = time.monotonic()
             session = Session(prepared, bring_up(prepared, made, folder / "hosts"))
-            say(f"{_hosts(prepared)} up after {time.monotonic() - began:.1f} s")
+            say(f"{_hosts(prepared)} up after {time.monotonic() - began:.1f} s, {_memory(prepared)} MiB a host")
             if request["verb"] == "test":
                 return _test(session, request, _line)
             document(HELP.format(topo=topo, host=next(iter(prepared.paper.plans))))
@@ -130,6 +130,12 @@ def _hold(topo: Path, request: dict[str, Any], hosts: list[str], name: str, *, r
         warn("netc: the lab is not up", *str(error).splitlines())
         return 1
     return 0
+
+
+def _memory(prepared: Prepared) -> int:
+    from netc.lab.enter import memory
+
+    return round(memory() / 2**20 / len(prepared.paper.plans))
 
 
 def _hosts(prepared: Prepared) -> str:

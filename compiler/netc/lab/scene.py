@@ -11,11 +11,11 @@ from pathlib import Path
 from netaddr import IPAddress
 
 from netc.emit import emit
-from netc.lab.birds import birdc, protocols
+from netc.lab.birds import protocols
 from netc.lab.containers import Containers
 from netc.lab.internet import Internet
-from netc.lab.machine import Host, Lab
-from netc.lab.stand_ins import PROGRAMS, Staged, private_key
+from netc.lab.machine import Host, Lab, ids
+from netc.lab.stand_ins import AS_ROOT, PROGRAMS, Staged, private_key
 from netc.lab.strangers import CREDENTIALS, Strangers, secret_path
 from netc.lab.waiting import within
 from netc.language.names import DnsName
@@ -103,6 +103,8 @@ class Scene:
         host.run(["bash", "-c", "\n".join(lines)])
         for path, text in PROGRAMS.items():
             host.write(path, text, 0o755)
+        if ids() == 1:
+            host.write("/usr/local/sbin/setpriv", AS_ROOT, 0o755)
         for config in (self.folder / name).glob("files/etc/netc/bird.conf"):
             for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text()):
                 host.write(included, "", 0o644)
@@ -151,16 +153,17 @@ class Scene:
         host.run(["bash", "-c", RUNS])
 
     def _routers(self) -> None:
-        """Every anycast service is healthy, and BIRD's routes are in the kernels: until none changes any more."""
+        """Until every anycast service is announced, and no kernel's routes change any more."""
         routers = [self.hosts[plan.host] for plan in self.paper.plans.values() if _has(plan, Router)]
-        for plan in self.paper.plans.values():
-            enabled = [name for part in plan.parts for one in part.every(Checker) for name in one.protocols]
-            for name in enabled:
-                birdc(self.hosts[plan.host], f'enable "{name}"')
         if routers:
             within(25, lambda: all(map(_is_joined, routers)))
+            within(60, lambda: all(map(self._is_announced, self.paper.plans.values())))
             settled: list[str] = []
             within(30, lambda: _is_still(routers, settled))
+
+    def _is_announced(self, plan: HostPlan) -> bool:
+        files = [f"/run/netc/anycast-{one.service}.state" for part in plan.parts for one in part.every(Checker)]
+        return not files or set(self.hosts[plan.host].run(["cat", *files], check=False).stdout.split()) == {"up"}
 
     def _names(self, host: Host, name: str) -> None:
         lines = ["127.0.0.1 localhost"]
