@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -38,6 +39,7 @@ case $command in
   *confirm*) what=confirm ;;
   *revert*) what=revert ;;
   *back*) what=back ;;
+  *'status --json'*) what=status ;;
   *) what=look ;;
 esac
 [[ $what != @(confirm|look|revert) || "${options[*]} " == *" -S none "* ]] || { echo "an old connection" >&2; exit 99; }
@@ -73,10 +75,13 @@ class Fleet:
     folder: Path
 
     def deploy(self, topology: str, *options: str, within: int = 60) -> subprocess.CompletedProcess[str]:
+        return self.netc("deploy", topology, "--within", str(within), *options)
+
+    def netc(self, verb: str, topology: str, *options: str) -> subprocess.CompletedProcess[str]:
         topo = self.folder / "topo.toml"
         topo.write_text(topology)
-        words = [sys.executable, "-c", "from netc.cli import main; main()", "deploy", str(topo)]
-        words += ["--ssh", str(self.folder / "ssh"), "--within", str(within), *options]
+        words = [sys.executable, "-c", "from netc.cli import main; main()", verb, str(topo)]
+        words += ["--ssh", str(self.folder / "ssh"), *options]
         path = {"PATH": f"{os.environ['PATH']}:{ENVIRONMENT['PATH']}"}
         (self.folder / "log").unlink(missing_ok=True)
         return subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | path)
@@ -143,6 +148,33 @@ def test_hosts_are_changed_one_after_the_other_and_confirmed(fleet: Fleet) -> No
     assert "confirm " not in re.sub(r"confirm, over", "", said.stderr), "the token is nobody's business"
     assert fleet.links() == AT_NEW
     assert fleet.clean()
+
+
+def test_status_asks_all_hosts_at_once(fleet: Fleet) -> None:
+    assert fleet.deploy(OLD).returncode == 0
+    said = fleet.netc("status", OLD)
+    assert said.returncode == 0, said.stderr
+    assert [re.split(r"  +", line) for line in said.stdout.splitlines()] == [
+        ["host", "generation", "parts", "peers", "sessions", "anycast", "change"],
+        *([name, "as in TOPO", f"{parts} up", *"----"] for name, parts in (("one", 1), ("three", 1), ("two", 2))),
+    ]
+
+    fleet.hosts["two"].run(["/etc/netc/parts/link-b/down"])
+    fleet.hosts["one"].run(["ip", "link", "delete", "vx-two"])
+    fleet.fail("three status")
+    said = fleet.netc("status", NEW)
+    _, one, three, _, _, *told = said.stdout.splitlines()
+    assert said.returncode == 1
+    assert re.fullmatch(r"one +[0-9a-f]{16} +0 of 1 up( +-){4}", one)
+    assert three == "three  not reached: ssh: connect to host three port 22: Connection refused"
+    assert re.fullmatch(r"one: it has [0-9a-f]{16}, and the topology compiles to [0-9a-f]{16}", told[0])
+    assert told[1].startswith("one: part link-a is broken: link vx-two (")
+    assert told[-1] == "two: part link-b is down"
+
+    found = json.loads(fleet.netc("status", OLD, "--json", "--host", "one", "--host", "three").stdout)
+    assert found["one"]["state"]["generation"] == found["one"]["wanted"]
+    assert found["one"]["state"]["parts"] == [{"name": "link-a", "state": "broken"}]
+    assert (found["three"]["state"], found["three"]["well"]) == (None, False)
 
 
 FAILURES = {

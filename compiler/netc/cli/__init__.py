@@ -19,6 +19,7 @@ VERBS = {
     "deploy": "deploy",
     "plan": "plan",
     "explain": "explain",
+    "status": "status",
     "keys": "keys",
     "fmt": "fmt",
     "import": "imports",

@@ -62,9 +62,8 @@ def deploy(
 
 def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str, Mapping[str, bytes]], dict[str, str]]:
     """What each host gets, and the generation that it is to have: made before any host is touched."""
-    from hashlib import sha256
-
     from netc.emit.bundle import bundle
+    from netc.emit.generation import generation
     from netc.pipeline import compile_hosts
 
     bundles: dict[str, Mapping[str, bytes]] = {}
@@ -75,8 +74,7 @@ def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str
         data = bundle(files)
         signed = {f"{host}.tar.gz.sig": signature(data, key)} if key else {}
         bundles[host] = {f"{host}.tar.gz": data, **signed}
-        manifest = next(file.text for file in files if file.path == "MANIFEST")
-        generations[host] = sha256(manifest.encode()).hexdigest()[:16]
+        generations[host] = generation(files)
     return bundles, generations
 
 

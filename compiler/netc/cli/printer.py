@@ -25,6 +25,11 @@ def document(text: str, *, to_stderr: bool = False) -> None:
         _print(line, err=to_stderr)
 
 
+def wipe() -> None:
+    """Clears a terminal's screen (ECMA-48: ED, CUP)."""
+    typer.echo("\x1b[2J\x1b[H", nl=False)
+
+
 def _print(line: str, *, err: bool) -> None:
     from netc.report.words import as_line
 
