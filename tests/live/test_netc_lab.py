@@ -79,6 +79,54 @@ start = ["/usr/bin/touch", "/run/ran"]
 """
 
 
+ROUTER = """version = 1
+network.name = "peers"
+
+[bgp]
+asn = 4242420100
+prefixes = ["172.20.16.0/27", "fd42:4242:100::/48"]
+profile = "dn42"
+roa = { ipv4 = "/etc/bird/roa4.conf", ipv6 = "/etc/bird/roa6.conf" }
+
+[hosts.router]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:7::7/64"]
+firewall = {}
+public_key = "kZCSmzUQ/wg1iAaJ0Kd0pn1pw8M2LWLvFVCcTQWaEiM="
+loopback = ["172.20.16.1/32", "fd42:4242:100::1/128"]
+bgp.region = 41
+
+[hosts.router.tunnels.friend]
+kind = "wireguard"
+address = "fe80::100/64"
+port = 20207
+peer.public_key = "Qoe1VYOdIm3fPkBAuZ6f2zXUasEDMuCsOHeIDIpsCkA="
+peer.endpoint = "192.0.2.77:20100"
+peer.allowed_ips = ["0.0.0.0/0", "::/0"]
+
+[hosts.router.bgp.peers.friend]
+asn = 4242420207
+role = "peer"
+address = "fe80::207"
+tunnel = "friend"
+
+[hosts.router.bgp.peers.near]
+asn = 4242420208
+role = "peer"
+interface = "eth0"
+local = "2001:db8:7::7"
+address = "2001:db8:7::8"
+
+[hosts.router.bgp.peers.far]
+asn = 4242420209
+role = "collector"
+address = "192.0.2.201"
+multihop = 255
+local = "198.51.100.7"
+"""
+
+
 @pytest.fixture(autouse=True)
 def needs() -> None:
     require(missing(LIVE))
@@ -269,6 +317,18 @@ def test_what_is_this_machine_s_own_is_out_of_reach(pair: Path) -> None:
         assert netc(pair, "exec", "edge", "--", "sh", "-c", "echo x >/proc/sys/kernel/core_pattern").returncode != 0
         assert "sda" not in on(pair, "edge", "ls", "/dev")
         assert on(pair, "edge", "sh", "-c", "ls /sys/class/net").split() == ["eth0", "lo", "wg-home"]
+
+
+def test_neighbours_in_other_ases_announce_what_their_filter_lets_in(tmp_path: Path) -> None:
+    """By a tunnel, by an uplink, and over several hops."""
+    topology = tmp_path / "router.toml"
+    topology.write_text(ROUTER)
+    ask = ("birdc", "-s", "/run/netc/bird.ctl", "show")
+    with held(topology):
+        wait(lambda: on(topology, "router", *ask, "protocols").count("Established") == 3)
+        wait(lambda: len(re.findall(r"\[peer_(?:friend|near) ", on(topology, "router", *ask, "route"))) == 4)
+        assert "AS4242420207i" in on(topology, "router", *ask, "route")
+        assert "dev wg-friend" in on(topology, "router", "ip", "-6", "route", "show", "proto", "bird")
 
 
 AS_USER = """

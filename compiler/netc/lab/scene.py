@@ -15,6 +15,7 @@ from netc.lab.birds import protocols
 from netc.lab.containers import Containers
 from netc.lab.internet import Internet
 from netc.lab.machine import Host, Lab, ids
+from netc.lab.neighbours import PASSWORD, Neighbours
 from netc.lab.stand_ins import AS_ROOT, PROGRAMS, Staged, private_key
 from netc.lab.strangers import CREDENTIALS, Strangers, secret_path
 from netc.lab.waiting import within
@@ -42,8 +43,6 @@ sleep 0.2
 while grep -qsz '^up$' /proc/[0-9]*/cmdline; do sleep 0.1; done
 """
 """Until `netc-host run` has asked all parts whether they are up."""
-PASSWORD = "netc-lab"
-"""Of every session: each end knows it."""
 
 
 class Down(RuntimeError):
@@ -51,14 +50,16 @@ class Down(RuntimeError):
 
 
 class Scene:
-    """`paper` is made of the plans of `staged`, and the hosts' files are too."""
+    """`paper` is made of the plans of `staged`, and the hosts' files are too. `speaking`: neighbours in other ASes
+    announce something."""
 
-    def __init__(self, lab: Lab, staged: Staged, paper: World, folder: Path) -> None:
+    def __init__(self, lab: Lab, staged: Staged, paper: World, folder: Path, *, speaking: bool = False) -> None:
         self.lab, self.staged, self.paper, self.folder = lab, staged, paper, folder
         self.hosts: dict[str, Host] = {}
         self.internet = Internet(lab, paper)
         self.strangers = Strangers(paper, self.internet, self.hosts, staged.private)
         self.containers = Containers(paper, self.hosts)
+        self.neighbours = Neighbours(paper, self.internet, self.strangers) if speaking else None
         self.late: list[str] = []
         self.numbers = {name: FIRST_NUMBER + n for n, name in enumerate(_owners(paper))}
         """Of groups and users."""
@@ -81,6 +82,8 @@ class Scene:
         for stack, device in list(self.paper.devices()):
             if isinstance(device.made, Wireguard | PlainTunnel) and is_strange(self.paper, stack, device):
                 self.strangers.join(stack, device)
+        if self.neighbours:
+            self.neighbours.join()
         with ThreadPoolExecutor(3) as several:
             flushed = several.submit(self.internet.flush)
             list(several.map(lambda name: self._up(name, self.hosts[name]), self.hosts))
@@ -105,9 +108,10 @@ class Scene:
             host.write(path, text, 0o755)
         if ids() == 1:
             host.write("/usr/local/sbin/setpriv", AS_ROOT, 0o755)
+        roas = self.neighbours.roas(name) if self.neighbours else {}
         for config in (self.folder / name).glob("files/etc/netc/bird.conf"):
             for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text()):
-                host.write(included, "", 0o644)
+                host.write(included, roas.get(included, ""), 0o644)
         self._secrets(name, host)
         self._shared_secrets(name, host)
         self._names(host, name)

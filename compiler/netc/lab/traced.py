@@ -34,9 +34,7 @@ def traces(scene: Scene) -> Iterator[list[tuple[str, str]]]:
     ]
     rules = RULES.format(table=TABLE, ports=f"{FIRST}-{FIRST + NUMBERS - 1}")
     for name, host, space in places:
-        host.run(
-            ["nft", "-f", "-"], namespace=space, input=rules
-        )
+        host.run(["nft", "-f", "-"], namespace=space, input=rules)
         started.append((name, host.start(["stdbuf", "-oL", "nft", "monitor", "trace"], namespace=space)))
     try:
         yield found

@@ -63,7 +63,7 @@ def prepare(network: Network, hosts: Sequence[HostName] = (), *, commands: bool 
 
 def bring_up(prepared: Prepared, lab: Lab, folder: Path) -> Scene:
     """Raises Down."""
-    scene = Scene(lab, prepared.staged, prepared.paper, folder)
+    scene = Scene(lab, prepared.staged, prepared.paper, folder, speaking=True)
     scene.build()
     return scene
 
