@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from netc.lab.stand_ins import AS_ROOT, PROGRAMS, Staged, private_key
 from netc.lab.strangers import CREDENTIALS, Strangers, secret_path
 from netc.lab.waiting import within
 from netc.language.names import DnsName
-from netc.plan.facts import Checker, Fact, PlainTunnel, Router, Wireguard
+from netc.plan.facts import Checker, Fact, PlainTunnel, Router, Ruleset, Wireguard
 from netc.plan.facts.fact import Secret
 from netc.plan.host_plan import HostPlan
 from netc.walk import wires
@@ -61,7 +61,7 @@ class Scene:
         self.containers = Containers(paper, self.hosts)
         self.neighbours = Neighbours(paper, self.internet, self.strangers) if speaking else None
         self.late: list[str] = []
-        self.numbers = {name: FIRST_NUMBER + n for n, name in enumerate(_owners(paper))}
+        self.numbers = {name: FIRST_NUMBER + n for n, name in enumerate(_owners(staged.plans))}
         """Of groups and users."""
         self.used = 0
 
@@ -256,9 +256,10 @@ class Scene:
                 return "internet"
 
 
-def _owners(paper: World) -> list[str]:
+def _owners(plans: Iterable[HostPlan]) -> list[str]:
     """Groups and users that splits name."""
-    splits = (split for stack in paper.stacks.values() if stack.ruleset for split in stack.ruleset.splits)
+    rulesets = (fact for plan in plans for part in plan.parts for fact in part.every(Ruleset))
+    splits = (split for ruleset in rulesets for split in ruleset.splits)
     return list(dict.fromkeys(str(one) for split in splits for one in (split.group, split.user) if one))
 
 
