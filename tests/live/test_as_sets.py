@@ -10,7 +10,7 @@ import pytest
 from live.compiled import compiled, install, script
 from live.lab import Lab
 from live.routers import NETWORK, path, start_bird
-from live.waiting import within
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.live
 
