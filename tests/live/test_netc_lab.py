@@ -16,6 +16,7 @@ import pytest
 
 from examples import ROOT
 from live.needs import LIVE, missing, require
+from netc.lab.holder import address
 from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
@@ -294,6 +295,29 @@ def test_two_labs_side_by_side_do_not_meet(pair: Path, tmp_path: Path) -> None:
         assert netc(other, "exec", "edge", "--", "test", "-e", "/run/here").returncode == 1
         assert netc(other, "test").returncode == 1
         assert netc(pair, "test").returncode == 0
+
+
+SQUATTER = """
+import os, socket, sys
+os.setuid(65534)
+door = socket.socket(socket.AF_UNIX)
+door.bind(sys.argv[1].replace("@", chr(0)))
+door.listen()
+print("ready", flush=True)
+caller, _ = door.accept()
+data, files, _, _ = socket.recv_fds(caller, 1 << 16, 3)
+print(len(data), len(files), flush=True)
+"""
+
+
+def test_somebody_else_who_takes_the_name_of_a_lab_gets_no_terminal(pair: Path) -> None:
+    name = address(pair).replace("\0", "@")
+    with subprocess.Popen([sys.executable, "-c", SQUATTER, name], stdout=subprocess.PIPE, text=True) as squatter:
+        assert squatter.stdout is not None
+        assert squatter.stdout.readline() == "ready\n"
+        said = netc(pair, "exec", "edge", "--", "true")
+        assert squatter.stdout.readline() == "0 0\n"
+    assert (said.returncode, "the user 65534 has taken the name of this lab" in said.stderr) == (2, True)
 
 
 def test_no_program_of_the_topology_runs_unless_asked(pair: Path) -> None:

@@ -58,7 +58,11 @@ def lab(
     if name:
         raise typer.Exit(_hold(topo, request, host or [], name.replace("@", "\0"), run_commands=run_commands))
     where = address(topo)
-    if is_up(where):
+    try:
+        found = is_up(where)
+    except ConnectionError as error:
+        raise wrong_use(str(error)) from None
+    if found:
         if verb == "up":
             raise wrong_use(f"the lab of {topo} is up already", f"netc lab {topo} down")
         try:

@@ -134,14 +134,24 @@ def _tell(caller: socket.socket, **said: object) -> None:
 
 
 def is_up(name: str) -> bool:
+    """Whether this user holds it. Raises ConnectionError if the name is somebody else's: he would get our terminal."""
     with socket.socket(socket.AF_UNIX) as door:
-        return door.connect_ex(name) == 0
+        if door.connect_ex(name) != 0:
+            return False
+        _check_own(door)
+        return True
+
+
+def _check_own(door: socket.socket) -> None:
+    if (user := _user_of(door)) != os.getuid():
+        raise ConnectionRefusedError(f"the user {user} has taken the name of this lab")
 
 
 def call(name: str, request: Request, say: Callable[[str], None], warn: Callable[[str], None]) -> int:
     """Raises ConnectionError if no lab is there, or if it ended meanwhile."""
     with socket.socket(socket.AF_UNIX) as door:
         door.connect(name)
+        _check_own(door)
         socket.send_fds(door, [json.dumps(request).encode()], [0, 1, 2])
         with door.makefile(encoding="utf-8") as lines:
             for line in lines:
