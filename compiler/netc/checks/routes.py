@@ -92,12 +92,13 @@ def _covered(host: HostName, interfaces: tuple[Interface, ...], direct: tuple[Di
 
 def _hidden(host: HostName, interfaces: tuple[Interface, ...], network: Network) -> Iterator[Diagnostic]:
     """The address inside a namespace is one alone: a narrower route takes all that is sent there."""
+    pieces = _pieces(interfaces).get(None, ())
     for space, settings in sorted(network.topology.hosts[host].namespaces.items()):
         for pair in usable_pairs(settings):
             index = next(n for n, prefix in enumerate(settings.access) if pair.inner.ip in prefix)
             access = settings.access[index]
-            for piece in _pieces(interfaces).get(None, ()):
-                if piece.net in access and piece.net.prefixlen > access.prefixlen and pair.inner.ip in piece.net:
+            for piece in _inside(access, pieces):
+                if pair.inner.ip in piece.net:
                     what = f"on {host}, {piece.net} leads to {pair.inner.ip}, which is in namespace `{space}`"
                     there: KeyPath = ("hosts", host, "namespaces", space, "access", index)
                     yield Diagnostic("NC0407", piece.where, what, "leave it out", (there,))

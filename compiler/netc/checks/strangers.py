@@ -7,14 +7,15 @@ from collections.abc import Iterator, Sequence
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.accepts import FAMILIES
 from netc.checks.namespaces import strangers as families
 from netc.diagnostic import Diagnostic, KeyPath, Severity
-from netc.language.names import HostName
+from netc.language.names import HostName, InterfaceName
 from netc.language.sets import Source
 from netc.network.bridges import dnats
 from netc.network.derive import apart, is_alone
 from netc.network.interface import Interface, Network
-from netc.network.lookup import by_origin
+from netc.network.lookup import Longest, by_origin
 from netc.network.namespaces import pairs
 from netc.network.sets import Members, members
 from netc.network.strangers import past, strangers
@@ -67,33 +68,39 @@ def _neighbours(host: HostName, network: Network) -> Iterator[Diagnostic]:
 def _limited(host: HostName, network: Network) -> Iterator[Diagnostic]:
     """By a tunnel to strangers nobody comes in by a rule for some sources alone. If they are behind the tunnel, the
     author meant who comes by it."""
-    by_tunnel = [(one, _behind(one, host, network)) for one in strangers(host, network)]
-    for where, sources, hint, shut in (*_allowed(host, network), *_published(host, network)):
-        for tunnel, behind in by_tunnel:
-            inside = [one for one in sources if _holds(behind, members((one,), network.sets))]
-            if inside and tunnel.name in shut:
-                what = f"`{inside[0]}` is behind {tunnel.name}, a tunnel to others, where this rule accepts nobody"
-                alone = "" if len(inside) == len(sources) else f"give `{inside[0]}` a rule of its own: "
-                hint_ = alone + hint.format(tunnel.name)
-                yield Diagnostic("NC1413", where, what, hint_, (tunnel.where,), Severity.WARNING)
+    rules = [rule for rule in (*_allowed(host, network), *_published(host, network)) if rule[3]]
+    if not rules:
+        return
+    led = Longest(_led(host, network))
+    for where, sources, hint, shut in rules:
+        behind: dict[InterfaceName, tuple[Interface, list[Source]]] = {}
+        for one in sources:
+            tunnel = _behind(members((one,), network.sets), led)
+            if tunnel and tunnel.name in shut:
+                behind.setdefault(tunnel.name, (tunnel, []))[1].append(one)
+        for tunnel, inside in behind.values():
+            what = f"`{inside[0]}` is behind {tunnel.name}, a tunnel to others, where this rule accepts nobody"
+            alone = "" if len(inside) == len(sources) else f"give `{inside[0]}` a rule of its own: "
+            cure = alone + hint.format(tunnel.name)
+            yield Diagnostic("NC1413", where, what, cure, (tunnel.where,), Severity.WARNING)
 
 
-def _behind(tunnel: Interface, host: HostName, network: Network) -> Members:
-    """What only the tunnel leads to, but for a tunnel that leads everywhere."""
+def _led(host: HostName, network: Network) -> Iterator[tuple[IPNetwork, Interface | None]]:
+    """What interfaces lead to, but for routes to everywhere. None stands for those that netc does not make."""
     table = network.topology.hosts[host]
-    near = [*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses)]
-    near += [net for one in network.interfaces[host] if one != tunnel for net in _led(one)]
-    return members([net.cidr for net in _led(tunnel)], {}) - members([net.cidr for net in near], {})
+    near = (*table.addresses, *(net for bridge in table.bridges.values() for net in bridge.addresses))
+    yield from ((net.cidr, None) for net in near)
+    for one in network.interfaces[host]:
+        if one.namespace is None:
+            subnets = (net.cidr for net in one.addresses if not is_alone(net))
+            yield from ((net, one) for net in (*subnets, *apart(one.routes)))
 
 
-def _led(interface: Interface) -> Iterator[IPNetwork]:
-    if interface.namespace is None:
-        yield from (net for net in interface.addresses if not is_alone(net))
-        yield from apart(interface.routes)
-
-
-def _holds(wider: Members, held: Members) -> bool:
-    return bool(held) and not held - wider
+def _behind(sources: Members, led: Longest[Interface | None]) -> Interface | None:
+    """The interface that leads to all of them, as far as their first and last addresses show."""
+    edges = [IPAddress(ip, family) for family in FAMILIES for range_ in sources.of(family) for ip in range_]
+    found = {id(one): one for one in map(led.of, edges)}
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 Limited = tuple[KeyPath, Sequence[Source], str, Sequence[str]]

@@ -7,7 +7,7 @@ which an unreachable route comes after the outer interface's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
@@ -104,10 +104,12 @@ def _held(interfaces: Sequence[Interface], unsure: frozenset[InterfaceName]) -> 
         net.cidr
         for interface in interfaces
         if interface.namespace is None and interface.table is None and unsure - {interface.name}
-        for net in (*apart(interface.routes), *(_subnets(interface) if programs - {interface.name} else ()))
+        for net in (*apart(interface.routes), *_subnets(interface, programs))
     ]
 
 
-def _subnets(interface: Interface) -> list[IPNetwork]:
-    """Those that have another address than ours."""
+def _subnets(interface: Interface, programs: Set[InterfaceName]) -> list[IPNetwork]:
+    """Those that have another address than ours, if another tunnel has a program."""
+    if len(programs) == (interface.name in programs):
+        return []
     return [net for net in interface.addresses if not (is_alone(net) or net.ip.is_link_local())]

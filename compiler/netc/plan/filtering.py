@@ -93,7 +93,7 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
         yield NoRouters(ruleset.strangers)
     yield Always.NEIGHBOURS
     ssh = Ports(wall.ssh, wall.ssh, "tcp")
-    yield from (_closed(stranger, ssh, ruleset.openings) for stranger in ruleset.strangers)
+    yield from _closed(ruleset, ssh)
     yield Opening((*wall.origin[:2], "ssh"), ports=(ssh,))
     if wall.input == "drop":
         yield Always.INVALID
@@ -107,11 +107,16 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
         yield from ruleset.strangers
 
 
-def _closed(stranger: Stranger, port: Ports, openings: Iterable[Opening]) -> Closed:
-    """Opened by what the tunnel or the firewall opens there, and the firewall names the interface."""
-    named = (one for one in openings if stranger.device in one.devices)
-    own = (one.by(stranger.device) for one in (*stranger.openings, *named) if _holds(one, port))
-    return Closed(stranger, port, tuple(dict.fromkeys(replace(one, ports=(port,)) for one in own)))
+def _closed(ruleset: Ruleset, port: Ports) -> Iterator[Closed]:
+    """Opened by what the tunnel opens, or the firewall if it names the interface."""
+    named: dict[InterfaceName, list[Opening]] = {}
+    for opening in ruleset.openings:
+        for device in opening.devices:
+            named.setdefault(device, []).append(opening)
+    for stranger in ruleset.strangers:
+        device = stranger.device
+        own = (one.by(device) for one in (*stranger.openings, *named.get(device, ())) if _holds(one, port))
+        yield Closed(stranger, port, tuple(dict.fromkeys(replace(one, ports=(port,)) for one in own)))
 
 
 def _holds(opening: Opening, port: Ports) -> bool:
