@@ -171,14 +171,14 @@ compare_gateway() { # INTERFACE ROUTER KEY: a router may have an address of each
   [[ ! $there || " $there " == *" $2 "* ]] || differs_here "router of $1" "$2" "$there" "refused: write it into $3, or set the default route of $1"
 }
 compare_default() { # INTERFACE… KEY: by which packets to the internet leave, in each family
-  local family device devices=" ${*:1:$#-1} " then
+  local family device devices=" ${*:1:$#-1} " verdict
   for device in ${devices}; do [[ ! ${mtu_of[$device]-} ]] || break; done
   [[ ${mtu_of[$device]-} ]] || return 0 # that is a row already
   for family in 4 6; do
     device=$(leave_elsewhere "$family")
-    then="odd: packets to the internet leave by $device"
-    [[ $device != unreachable ]] || then="odd: a route or policy rule stops packets to the internet"
-    [[ ! $device ]] || differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "$then"
+    verdict="odd: packets to the internet leave by $device"
+    [[ $device != unreachable ]] || verdict="odd: a route or policy rule stops packets to the internet"
+    [[ ! $device ]] || differs_here "default route, IPv$family" "${devices:1:-1}" "$device" "$verdict"
   done
 }
 leave_elsewhere() { # 4|6: prints an interface that is none of `devices`. A VPN may take all by policy rules or by halves of everything
