@@ -17,7 +17,9 @@ import pytest
 from examples import ROOT
 from live.needs import LIVE, missing, require
 from netc.lab.holder import address
-from netc.lab.waiting import wait
+from netc.lab.machine import Lab
+from netc.lab.packets import Seen, start, watched
+from netc.lab.waiting import Late, wait
 
 pytestmark = pytest.mark.live
 
@@ -353,6 +355,24 @@ def test_neighbours_in_other_ases_announce_what_their_filter_lets_in(tmp_path: P
         wait(lambda: len(re.findall(r"\[peer_(?:friend|near) ", on(topology, "router", *ask, "route"))) == 4)
         assert "AS4242420207i" in on(topology, "router", *ask, "route")
         assert "dev wg-friend" in on(topology, "router", "ip", "-6", "route", "show", "proto", "bird")
+
+
+def test_a_lab_sees_every_packet_or_says_that_it_did_not() -> None:
+    """What others send to a port that the lab listens at, such as a DNS query of the host itself, does no harm."""
+    send = "for each in query 7; do printf $each >/dev/udp/127.0.0.1/5300; sleep 0.3; done"
+    with Lab() as lab:
+        host = lab.host("here")
+        watching = [start(host, None, "watch", "here", "0", port, "") for port in ("5300", "5301")]
+        for each in watching:
+            each.wait_for("ready")
+        host.run(["bash", "-c", send])
+        watching[0].stop()
+        watching[1].stop(signal.SIGKILL)
+        seen = {7: Seen()}
+        watched("here", watching[0], seen)
+        assert seen[7].got == {("here", "127.0.0.1")}
+        with pytest.raises(Late, match="has not seen every packet at here"):
+            watched("here", watching[1], seen)
 
 
 AS_USER = """

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import time
@@ -21,6 +22,7 @@ from typing import Any
 FIRST, LAST = 61000, 61999
 IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT = 8, 19, 75
 SO_RCVBUFFORCE = 33
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 OUTGOING = 4
 WAIT = 2.5
 
@@ -77,15 +79,21 @@ def watch(name: str, any_: str, udp: str, tcp: str) -> None:
                     servers[made.fileno()] = made
                 except OSError:
                     pass  # somebody listens there
+    ending: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
     log(ready=name)
     while True:
-        for ready in select.select([sniff, *servers.values()], [], [])[0]:
+        found = select.select([sniff, *servers.values()], [], [], 0.1)[0]
+        if ending and sniff not in found:  # all that came is read
+            log(missed=struct.unpack("II", sniff.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1])
+            return
+        for ready in found:
             if ready is sniff:
                 passed(sniff, seen)
                 continue
             try:
                 (datagram if ready.type == socket.SOCK_DGRAM else stream)(ready)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # also what others send, such as a DNS query of the host itself
                 log(error=str(error))
 
 

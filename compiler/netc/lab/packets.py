@@ -15,6 +15,7 @@ from netaddr import IPAddress
 from netc.lab.machine import Host
 from netc.lab.process import Process as Started
 from netc.lab.scene import Scene
+from netc.lab.waiting import Late
 from netc.walk.journey import Journey, Process, Start, Stranger
 from netc.walk.packet import TCP, UDP, Owner, Packet, described
 
@@ -78,8 +79,8 @@ def sent(scene: Scene, probes: list[Probe]) -> dict[int, Seen]:
             if "answered" in line:
                 seen[line["answered"]].answered = True
     for name, started in watching.items():
-        started.stop()
-        _watched(name, started, seen)
+        started.stop(patience=60)
+        watched(name, started, seen)
     return seen
 
 
@@ -97,7 +98,11 @@ def _asked(scene: Scene, probe: Probe, any_: bool) -> dict[str, object]:
     }
 
 
-def _watched(name: str, started: Started, seen: dict[int, Seen]) -> None:
+def watched(name: str, started: Started, seen: dict[int, Seen]) -> None:
+    """Raises Late if it may have missed a packet: what nobody saw would count as what did not happen."""
+    if not any(line.get("missed") == 0 for line in lines_of(started)):
+        why = started.texts()[1].strip().rpartition("\n")[2]
+        raise Late(f"the lab has not seen every packet at {name}{f': {why}' if why else ', this machine is too busy'}")
     for line in lines_of(started):
         if "got" in line and line["got"] in seen:
             seen[line["got"]].got.add((name, str(ip_address(line["source"].partition("%")[0]))))
