@@ -255,7 +255,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     assert role is not None
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
-    link = peer.dn42
+    link, private = peer.dn42, private_asns(peer, bgp)
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName.of("peer", name),
@@ -279,7 +279,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         gtsm=peer.gtsm,
         bfd=peer.bfd,
         send_hold=peer.send_hold,
-        private_asns=private_asns(peer, bgp),
+        private_asns=private,
+        begins=tuple(dict.fromkeys((peer.asn, *private))) if private else (),
         requires=tuple(sorted(peer.require)),
         import_table=peer.import_table,
         log_rejects=peer.log_rejects,

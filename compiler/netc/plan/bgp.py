@@ -134,6 +134,8 @@ class Session(Struct, frozen=True):
     """Seconds; None: BIRD's own."""
     private_asns: tuple[int, ...] = ()
     """Refused ASNs that paths of the neighbour may begin with."""
+    begins: tuple[int, ...] = ()
+    """With such: all that its paths may begin with, before public ASNs. Its own comes first."""
     requires: tuple[Required, ...] = ()
     """Capabilities without which it does not come up."""
     import_table: bool = False

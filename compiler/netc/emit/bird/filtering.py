@@ -20,7 +20,6 @@ Attribute = Literal[
     "bgp_path",
     "bgp_path.len",
     "bgp_path.last",
-    "bgp_path.last_nonaggregated",
     "bgp_next_hop",
     "from",
     "ifname",
