@@ -238,4 +238,6 @@ def _next_hop(session: Session, family: Family) -> str | None:
         return "next hop: the neighbour itself"
     if session.device and is_held_to_its_device(session, family):
         return f"next hop: on {token(session.device)}"
-    return f"next hop: in {token(session.lan)}" if session.lan else None
+    if session.lan:
+        return f"next hop: in {token(session.lan)}"
+    return f"next hop: not in {_nets(session.own_hops)}" if session.own_hops else None

@@ -10,6 +10,7 @@ from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
 from netc.language.topology import Topology
 from netc.language.values import Family
+from netc.network.anycast import services_at
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
@@ -96,6 +97,35 @@ def _lans(host: HostName, network: Network) -> Iterator[IPNetwork]:
     yield from (net for bridge in table.bridges.values() for net in bridge.addresses)
     yield from (net for interface in network.interfaces[host] for net in interface.addresses)
     yield from (peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local)
+
+
+def own_hops(host: HostName, peer: BgpPeer, network: Network) -> tuple[IPNetwork, ...]:
+    """Where no next hop of a neighbour behind other routers is: networks of ours, LANs of other neighbours, uplinks but
+    for that of the session, and addresses that are no host's."""
+    topology = network.topology
+    bgp, table, uplinks = topology.bgp, topology.hosts[host].bgp, _uplinks(host, topology)
+    near = tuple(ip for ip in (peer_local(host, peer, network), peer.address) if ip)
+    own = [nets for nets in uplinks if any(ip in net for net in nets for ip in near)] or uplinks
+    between = {net for nets in own for net in nets}
+    served = (net for _, service in services_at(host, topology) for net in service.addresses)
+    ours = [*(bgp.prefixes if bgp else ()), *served, *learned_at(host, topology)]
+    ours += [net for net in known_subnets(host, network) if net not in between]
+    ours += [other.local for other in (table.peers.values() if table else ()) if other.local]
+    nobody = (IPNetwork(ip) for net in between for ip in _of_nobody(net))
+    apart = [net.cidr for net in ours if net.prefixlen > 0 and not is_fe80(net.ip)]
+    found = cidr_merge([*(net for net in apart if not any(ip in net for ip in near)), *nobody])
+    return tuple(net for net in found if peer.address.version == 6 or net.version == 4)
+
+
+def _uplinks(host: HostName, topology: Topology) -> list[tuple[IPNetwork, ...]]:
+    """Subnets by uplink: first those of the image's own, which may have several."""
+    table = topology.hosts[host]
+    return [table.addresses, *(uplink.prefixes for uplink in table.uplinks.values())]
+
+
+def _of_nobody(net: IPNetwork) -> tuple[IPAddress, ...]:
+    """The first and the last address of an IPv4 subnet (RFC 922), but for /31 (RFC 3021) and /32."""
+    return (IPAddress(net.first, 4), IPAddress(net.last, 4)) if net.version == 4 and net.prefixlen < 31 else ()
 
 
 def _refusable(nets: Iterable[IPNetwork], topology: Topology) -> tuple[IPNetwork, ...]:

@@ -22,6 +22,7 @@ from netc.emit.bird.filtering import (
     Accept,
     Add,
     All,
+    Any,
     Argument,
     Assign,
     Begins,
@@ -103,6 +104,8 @@ def _import(session: Session, router: Router, family: Family) -> Iterator[Statem
     elif session.lan:
         outside = Not(Inside("bgp_next_hop", session.lan))
         yield When(outside, (Refuse("its next hop is not in the subnet of the session"),))
+    elif ours := tuple(Inside("bgp_next_hop", net) for net in session.own_hops if family == 4 or net.version == 6):
+        yield When(Any(ours), (Refuse("its next hop is in a network of ours"),))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
