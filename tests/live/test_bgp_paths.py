@@ -153,7 +153,8 @@ SPEAKERS = {
 def test_private_asns_behind_a_public_neighbour(lab: Lab, tmp_path: Path) -> None:
     """Other ASes see the customer's public ASN as the origin of what comes from the private one behind it."""
     a, lan = install(lab, "a", compiled(PRIVATE, tmp_path)), lab.switch("lan")
-    a.write("/etc/bird/roa4.conf", "".join(f"route 45.64.{n}.0/24 max 24 as {3340 if n < 3 else 9}; " for n in range(5)))
+    roas = (f"route 45.64.{n}.0/24 max 24 as {3340 if n < 3 else 9}; " for n in range(5))
+    a.write("/etc/bird/roa4.conf", "".join(roas))
     lan.plug(a, "eth0", "46.0.0.1/24")
     a.run(script("loopback", "up"))
     start_bird(a)

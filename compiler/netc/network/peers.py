@@ -10,7 +10,7 @@ from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
 from netc.language.topology import Topology
 from netc.language.values import Family
-from netc.network.anycast import services_at
+from netc.network.anycast import is_taken, services_at
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
@@ -95,7 +95,8 @@ def _all_lans(network: Network) -> tuple[IPNetwork, ...]:
 def _lans(host: HostName, network: Network) -> Iterator[IPNetwork]:
     table = network.topology.hosts[host]
     yield from (net for bridge in table.bridges.values() for net in bridge.addresses)
-    yield from (net for interface in network.interfaces[host] for net in interface.addresses)
+    for interface in network.interfaces[host]:
+        yield from (*interface.addresses, *map(IPNetwork, interface.peer_addresses))
     yield from (peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local)
 
 
@@ -110,6 +111,7 @@ def own_hops(host: HostName, peer: BgpPeer, network: Network) -> tuple[IPNetwork
     served = (net for _, service in services_at(host, topology) for net in service.addresses)
     ours = [*(bgp.prefixes if bgp else ()), *served, *learned_at(host, topology)]
     ours += [net for net in known_subnets(host, network) if net not in between]
+    ours += [IPNetwork(ip) for one in network.interfaces[host] if not one.namespace for ip in one.peer_addresses]
     ours += [other.local for other in (table.peers.values() if table else ()) if other.local]
     nobody = (IPNetwork(ip) for net in between for ip in _of_nobody(net))
     apart = [net.cidr for net in ours if net.prefixlen > 0 and not is_fe80(net.ip)]
@@ -133,7 +135,7 @@ def _refusable(nets: Iterable[IPNetwork], topology: Topology) -> tuple[IPNetwork
     if bgp is None:
         return ()
     refused = (*REFUSED[bgp.profile], *bgp.refuse, *bgp.prefixes)
-    some = sorted({net.cidr for net in nets if net.size > 1 and net.prefixlen > 0})
+    some = sorted({net.cidr for net in nets if net.prefixlen > 0 and (net.size > 1 or is_taken(net, topology))})
     return tuple(net for net in some if is_in_world(net, topology) and not any(net in one for one in refused))
 
 
