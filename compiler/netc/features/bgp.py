@@ -60,6 +60,7 @@ from netc.network.peers import (
     peer_families,
     peer_lan,
     peer_local,
+    peer_uplink,
     private_asns,
     role_of,
 )
@@ -257,6 +258,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
     link, private = peer.dn42, private_asns(peer, bgp)
+    uplink = peer_uplink(host, peer, network)
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName.of("peer", name),
@@ -271,6 +273,7 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         hops=peer.multihop,
         shared=not peer.tunnel,
         lan=peer_lan(host, peer, network) if role == "route-server" else None,
+        uplink=uplink.table if uplink else None,
         own_hops=own_hops(host, peer, network) if role == "upstream" and peer.multihop else (),
         local_pref=peer.local_pref or LOCAL_PREF.get(role),
         limits=tuple(_limits(peer, role, bgp, known)),

@@ -17,6 +17,7 @@ from netc.network.lookup import by_origin
 from netc.network.once import once
 from netc.network.profiles import REFUSED, WORLD, is_refused
 from netc.network.speakers import families, loopback, speakers
+from netc.network.uplinks import Uplink, uplinks
 
 
 def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:
@@ -100,13 +101,22 @@ def _lans(host: HostName, network: Network) -> Iterator[IPNetwork]:
     yield from (peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local)
 
 
+def peer_uplink(host: HostName, peer: BgpPeer, network: Network) -> Uplink | None:
+    """Of a neighbour behind other routers: the uplink that has our address of the session, if it is not `wan`."""
+    local = peer_local(host, peer, network) if peer.multihop else None
+    if local is None:
+        return None
+    spans = ((net.prefixlen, uplink) for uplink in uplinks(host, network) for net in uplink.prefixes if local in net)
+    return max(spans, key=lambda span: span[0], default=(0, None))[1]
+
+
 def own_hops(host: HostName, peer: BgpPeer, network: Network) -> tuple[IPNetwork, ...]:
     """Where no next hop of a neighbour behind other routers is: networks of ours, LANs of other neighbours, uplinks but
     for that of the session, and addresses that are no host's."""
     topology = network.topology
-    bgp, table, uplinks = topology.bgp, topology.hosts[host].bgp, _uplinks(host, topology)
+    bgp, table, known = topology.bgp, topology.hosts[host].bgp, _subnets(host, topology)
     near = tuple(ip for ip in (peer_local(host, peer, network), peer.address) if ip)
-    own = [nets for nets in uplinks if any(ip in net for net in nets for ip in near)] or uplinks
+    own = [nets for nets in known if any(ip in net for net in nets for ip in near)] or known
     between = {net for nets in own for net in nets}
     served = (net for _, service in services_at(host, topology) for net in service.addresses)
     ours = [*(bgp.prefixes if bgp else ()), *served, *learned_at(host, topology)]
@@ -119,7 +129,7 @@ def own_hops(host: HostName, peer: BgpPeer, network: Network) -> tuple[IPNetwork
     return tuple(net for net in found if peer.address.version == 6 or net.version == 4)
 
 
-def _uplinks(host: HostName, topology: Topology) -> list[tuple[IPNetwork, ...]]:
+def _subnets(host: HostName, topology: Topology) -> list[tuple[IPNetwork, ...]]:
     """Subnets by uplink: first those of the image's own, which may have several."""
     table = topology.hosts[host]
     return [table.addresses, *(uplink.prefixes for uplink in table.uplinks.values())]

@@ -114,6 +114,8 @@ class Session(Struct, frozen=True):
     """Other ASes may be in the subnet of the session, as at an internet exchange."""
     lan: IPNetwork | None = None
     """Of a route server: the subnet that next hops are in, if the topology has it."""
+    uplink: int | None = None
+    """Of a neighbour behind other routers: the kernel's table of the uplink that leads there, None for main."""
     own_hops: tuple[IPNetwork, ...] = ()
     """Of an upstream behind other routers: networks of ours, where no next hop is."""
     cost: int = 0

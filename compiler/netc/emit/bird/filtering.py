@@ -15,6 +15,7 @@ from netc.plan.communities import Community
 Attribute = Literal[
     "net",
     "net.type",
+    "net.len",
     "source",
     "dest",
     "bgp_path",
