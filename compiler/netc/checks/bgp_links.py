@@ -8,6 +8,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
 from netc.language.names import HostName
+from netc.language.topology import Topology
 from netc.network.bgp import ends, four_over_six, peer_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
