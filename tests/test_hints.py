@@ -30,7 +30,7 @@ LEADS_ON = {
 }
 """What may be told next: a hint begins a table that still lacks something, or corrects the first of two mistakes."""
 
-PROSE = 601
+PROSE = 621
 """Hints of the cases that are prose."""
 
 

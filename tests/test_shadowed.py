@@ -16,7 +16,17 @@ from netc.network.sets import builtin, members
 from netc.pipeline import understand
 
 PORTS = ("80/tcp", "79-81/tcp", "81/tcp", "80/udp", "51820/udp", "22/tcp")
-DEVICES = ("eth0", "eth1", "wg-b")
+DEVICES = ("eth0", "eth1", "wg-v")
+STRANGERS = "wg-v"
+TUNNEL = {
+    "kind": "wireguard",
+    "address": "10.64.0.2/32",
+    "peer": {
+        "public_key": "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk=",
+        "endpoint": "192.0.2.77:51820",
+        "allowed_ips": "0.0.0.0/0",
+    },
+}
 SOURCES = ("8.8.8.0/30", "8.8.8.0/31", "8.8.8.2/31", "8.8.8.1/32", "8.8.8.0/29", "even", "low", "wide")
 SETS = {"even": ["8.8.8.0/32", "8.8.8.2/32"], "low": ["8.8.8.0/30"], "wide": ["8.8.8.0/28", "2001:4860::/32"]}
 Allow = dict[str, list[str]]
@@ -39,7 +49,8 @@ allows = st.lists(
 
 
 def reported(wall: dict[str, Any]) -> list[Diagnostic]:
-    hosts = {"a": {"id": 1, "wan": "eth0", "addresses": "198.51.100.1/24", "firewall": wall}}
+    host = {"id": 1, "wan": "eth0", "addresses": "198.51.100.1/24", "firewall": wall, "tunnels": {"v": TUNNEL}}
+    hosts = {"a": host}
     sets = {name: {"prefixes": prefixes, "ipset": True} for name, prefixes in SETS.items()}
     data = {"version": 1, "network": {"name": "x"}, "hosts": hosts, "sets": sets}
     found = understand(tomlkit.dumps(data), "topo.toml", lambda name: name).notes
@@ -47,10 +58,12 @@ def reported(wall: dict[str, Any]) -> list[Diagnostic]:
 
 
 def lets_in(rules: list[Allow], port: str, device: str, source: IPAddress) -> bool:
-    """By the book: netc opens ssh to everybody itself."""
-    return port == "22/tcp" or any(
+    """By the book: netc opens ssh to everybody itself, but for strangers: they come in where a rule names the interface
+    of their tunnel, or by one for everybody that is not about ssh."""
+    return (port == "22/tcp" and device != STRANGERS) or any(
         ("ports" not in rule or any(holds(each, port) for each in rule["ports"]))
         and ("interface" not in rule or device in rule["interface"])
+        and (device != STRANGERS or "interface" in rule or not (port == "22/tcp" or "from" in rule))
         and (
             "from" not in rule
             or any(source in IPNetwork(net) for name in rule["from"] for net in SETS.get(name, [name]))
@@ -90,6 +103,8 @@ def without(rules: list[Allow], path: KeyPath) -> None:
 
 @example([{"ports": ["80/tcp", "80/udp"]}, {"ports": ["80/tcp", "81/tcp"]}])
 @example([{"ports": ["80/tcp"], "from": ["low", "8.8.8.0/29"]}, {"from": ["low", "even"], "interface": ["eth0"]}])
+@example([{"ports": ["80/tcp"], "from": ["low"]}, {"ports": ["80/tcp"], "from": ["low"], "interface": ["wg-v"]}])
+@example([{"ports": ["22/tcp"], "interface": ["wg-v"]}, {"interface": ["eth0", "wg-v"]}, {"from": ["low"]}])
 @given(allows)
 def test_a_reported_rule_can_be_left_out(rules: list[Allow]) -> None:
     left = [{key: list(value) for key, value in rule.items()} for rule in rules]

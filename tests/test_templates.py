@@ -236,7 +236,7 @@ CHECKED_OTHERWISE = {
     # A stream that has no end.
     "uplinks.bash": ("done < <(exec ip -o monitor link address route)",),
     # A stream on which nothing ever comes. What BIRD does not tell of is left as it is, until the next check.
-    "anycast.bash": ("exec {never}<> <(:)", 'done < <(ask_bird show'),
+    "anycast.bash": ("exec {never}<> <(:)", "done < <(ask_bird show"),
     # For `status`, which only shows them. The addresses of one name. The next line asks whether it failed.
     "wireguard.bash": ('<(exec "${wg[@]}"', '<<<"$found"', "latest-handshakes)"),
     # Both end with a line that says that they are whole.

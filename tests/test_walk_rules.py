@@ -14,7 +14,7 @@ from examples import ROOT
 from netc.language.names import GroupName, HostName
 from netc.pipeline import plan, understand
 from netc.plan.chains import Priority
-from netc.plan.facts import Router
+from netc.plan.facts import Route, Router
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import Bird, world
 from netc.walk.journey import Journey, Process, journey
@@ -25,6 +25,7 @@ from netc.walk.stack import Stack
 from netc.walk.world import World
 from topologies import key
 
+GRE = 47
 VISIT = (TCP, int(IPAddress("203.0.113.9")), int(IPAddress("10.77.1.1")), 40000, 443)
 
 
@@ -131,6 +132,106 @@ def test_strangers_do_not_reach_what_docker_publishes(netfilter: str, arriving: 
     assert verdict.ends == ends
     if ends == "dropped":
         assert (verdict.origin, verdict.why) == (("hosts", "edge", "tunnels", "out"), "wg-out leads to strangers")
+
+
+OFFICE = """
+version = 1
+network.name = "m"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.7/24"
+
+[hosts.a.firewall]
+allow = [
+  { ports = "80/tcp" },
+  { ports = ["81/tcp", "22/tcp"], from = "203.0.113.0/24" },
+  { ports = ["82/tcp", "22/tcp"], from = "203.0.113.0/24", interface = "wg-two" },
+]
+
+[hosts.a.tunnels.one]
+kind = "wireguard"
+address = "10.9.1.2/32"
+routes = "192.0.2.0/24"
+open = "83/tcp"
+peer.public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+peer.endpoint = "198.51.100.77:51820"
+peer.allowed_ips = "0.0.0.0/0"
+
+[hosts.a.tunnels.two]
+kind = "wireguard"
+address = "10.9.2.2/32"
+peer.public_key = "v1c41BkMxDQDVwzbVmKgRHcTZHuyS3VqEtNHaFSAj0I="
+peer.endpoint = "198.51.100.78:51820"
+peer.allowed_ips = "0.0.0.0/0"
+
+[hosts.a.tunnels.inner]
+kind = "gre"
+remote = "192.0.2.55"
+address = "10.9.3.2/24"
+"""
+BESIDE_A_PROGRAM = """
+version = 1
+network.name = "m"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = ["198.51.100.7/24", "2001:db8:7::7/64"]
+
+[hosts.a.tunnels.outer]
+kind = "wireguard"
+address = ["10.64.0.2/10", "fd64::2/64"]
+peer.public_key = "q+dCgbgLdNvA//cWS/5+uwsRtykg0avzh+RnTSX9pwk="
+peer.endpoint = "198.51.100.77:51820"
+peer.allowed_ips = ["10.64.0.0/10", "fd64::/64"]
+
+[hosts.a.tunnels.inner]
+kind = "tunsafe"
+interface = "tun0"
+config = "/etc/tunsafe/x.conf"
+address = "10.8.1.2/24"
+routes = "10.5.0.0/16"
+"""
+
+
+def test_the_peer_of_a_program_that_is_in_the_subnet_of_another_tunnel_is_not_reached_by_the_uplink() -> None:
+    (host,) = planned(BESIDE_A_PROGRAM)
+    nested = next(part for part in host.parts if part.name == "nested")
+
+    assert {str(route.to) for route in nested.every(Route)} == {"10.64.0.0/10", "fd64::/64"}
+
+
+ALL = {"eth0", "wg-one", "wg-two"}
+
+
+@pytest.mark.parametrize(
+    ("source", "protocol", "port", "by"),
+    [
+        ("203.0.113.9", TCP, 80, ALL),
+        ("203.0.113.9", TCP, 81, {"eth0"}),
+        ("203.0.113.9", TCP, 82, {"wg-two"}),
+        ("203.0.114.9", TCP, 82, set()),
+        ("203.0.113.9", TCP, 83, {"wg-one"}),
+        ("203.0.113.9", TCP, 22, {"eth0", "wg-two"}),
+        ("203.0.114.9", TCP, 22, {"eth0"}),
+        ("192.0.2.55", GRE, 0, {"eth0", "wg-one"}),
+        ("192.0.2.56", GRE, 0, set()),
+    ],
+)
+def test_a_rule_for_some_sources_is_for_strangers_if_it_names_their_interface(
+    source: str, protocol: int, port: int, by: set[str]
+) -> None:
+    stack = understood(OFFICE).stacks["a", None]
+    flow = (protocol, int(IPAddress(source)), int(IPAddress("198.51.100.7")), 40000 if port else 0, port)
+
+    def verdict(arriving: str) -> str:
+        packet = Packet(4, *flow)
+        new = Met(stack, packet, Connection(4, flow, turned(flow), 0), False, "new", arriving=arriving)
+        return filtered(new, "input", (Priority.FILTER,)).ends
+
+    assert {device for device in ALL if verdict(device) == "accepted"} == by
 
 
 @pytest.mark.parametrize(("group", "kind"), [("cavorite", "lost"), (None, "internet")])

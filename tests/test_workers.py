@@ -14,8 +14,8 @@ import pytest
 
 from bench.ring import for_netc
 from examples import netc, tree
-from live.waiting import wait
 from netc import workers
+from netc.lab.waiting import wait
 from netc.workers import EACH, LEAST, spread
 
 MANY = range(LEAST + 3 * EACH + 1)

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from netaddr import IPAddress
-
 from live.draws import drawn
 from live.lab import Lab
-from live.packets import Probe, Seen, sent
-from live.scene import Scene
 from mixed import Mixed
-from netc.network.dialling import public
+from netc.lab.compared import real, same_source, way, where
+from netc.lab.packets import Probe, Seen, sent
+from netc.lab.scene import Scene
+from netc.lab.stand_ins import staged
 from netc.pipeline import plan as plan_host
-from netc.plan.image import Wire
 from netc.walk.bird import world
 from netc.walk.journey import Journey
 from netc.walk.packet import UDP
-from netc.walk.stack import SOMEWHERE
 from netc.walk.world import World
 
 
@@ -51,11 +46,11 @@ class Agreed:
 
 def agreed(made: Mixed, count: int = 25, *, keep: bool = False) -> Agreed:
     """Brings it up, sends packets, and compares."""
-    plans = [plan_host(host, made.network) for host in sorted(made.network.topology.hosts)]
-    paper = world(plans, userspace=not Path("/sys/module/wireguard").exists())
+    ours = staged([plan_host(host, made.network) for host in sorted(made.network.topology.hosts)])
+    paper = world(ours.plans, userspace=not Path("/sys/module/wireguard").exists())
     with Lab() as lab, TemporaryDirectory() as folder:
         times = [time.monotonic()]
-        scene = Scene(lab, made, paper, Path(folder))
+        scene = Scene(lab, ours, paper, Path(folder))
         scene.build()
         times.append(time.monotonic())
         probes = list(drawn(paper, random.Random(made.seed), count, scene))
@@ -77,7 +72,7 @@ def compared(paper: World, probes: Iterable[Probe], seen: dict[int, Seen], scene
         found.packets += 1
         kernel, said = seen[probe.number], probe.paper
         got = {name for name, _ in kernel.got}
-        wanted = _where(paper, said, scene, got)
+        wanted = where(paper, said, scene, got)
         arrives = wanted is not None
         found.arrived += bool(got)
         text = f"{probe.text}\n      paper: {_says(paper, said, scene)}\n      kernel: {kernel}\n      {_events(said)}"
@@ -88,13 +83,13 @@ def compared(paper: World, probes: Iterable[Probe], seen: dict[int, Seen], scene
             found.false_drops.append(f"false drop: {text}")
         elif arrives and got and wanted not in got:
             found.others.append(f"place: {text}")
-        elif arrives and got and not _same_source(said, kernel):
+        elif arrives and got and not same_source(said, kernel):
             found.others.append(f"source: {text}")
         elif kernel.answered != said.answered and (got or is_udp):
             found.others.append(f"answer: {text}")
-        elif _way(paper, said.left) != _real(paper, kernel.there):
+        elif way(paper, said.left) != real(paper, kernel.there):
             found.others.append(f"way: {text}")
-        elif said.answered and _way(paper, said.returned) != _real(paper, kernel.back):
+        elif said.answered and way(paper, said.returned) != real(paper, kernel.back):
             found.others.append(f"way back: {text}")
     return found
 
@@ -105,52 +100,5 @@ def _events(said: Journey) -> str:
 
 
 def _says(paper: World, said: Journey, scene: Scene) -> str:
-    ways = f"{sorted(_way(paper, said.left))} {sorted(_way(paper, said.returned))}"
-    return f"{_where(paper, said, scene)} answered={said.answered} {ways}"
-
-
-def _where(paper: World, said: Journey, scene: Scene, got: set[str] = frozenset()) -> str | None:
-    end = said.there
-    match end.kind:
-        case "host":
-            return paper.stacks[end.place].name
-        case "behind":
-            if isinstance(paper.stacks[end.place].devices[str(end.device)].made, Wire):
-                return "world"
-            host, name, _ = scene.containers.by_device[end.place, str(end.device)]
-            return f"{host.name} {name}"
-        case "internet":
-            return "world"
-        case "beyond":
-            is_out = public(IPAddress(end.packet.to, end.packet.family))
-            of_device = scene.strangers.ends[end.place, str(end.device)]
-            return "world" if is_out else min(of_device & got or of_device)
-        case _:
-            return None
-
-
-def _same_source(said: Journey, kernel: Seen) -> bool:
-    end = said.there
-    if end.device == SOMEWHERE and any(e.place == end.place and e.what.startswith("source NAT") for e in said.events):
-        return True  # the address of an interface that netc does not know
-    source = str(ip_address(str(IPAddress(said.there.packet.source, said.there.packet.family))))
-    return source in {source for _, source in kernel.got}
-
-
-def _way(paper: World, left: Iterable[tuple[object, str]]) -> set[tuple[str, str]]:
-    return {(paper.stacks[place].name, str(device)) for place, device in left}
-
-
-def _real(paper: World, way: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Without what is no host's, and without ports of bridges."""
-    ours = {stack.name: stack for stack in paper.stacks.values()}
-    found = set()
-    for name, device in way:
-        stack = ours.get(name)
-        if stack is None or re.fullmatch(r"c\d+|far-.*", device):
-            continue
-        known = stack.devices.get(device)
-        is_port = known is not None and getattr(known.made, "bridge", None) and not known.inner
-        if not is_port:
-            found.add((name, device))
-    return found
+    ways = f"{sorted(way(paper, said.left))} {sorted(way(paper, said.returned))}"
+    return f"{where(paper, said, scene)} answered={said.answered} {ways}"

@@ -10,7 +10,7 @@ from examples import without_promises
 from live.birds import with_targets
 from live.keys import private_key
 from live.lab import Host, Lab
-from live.waiting import wait
+from netc.lab.waiting import wait
 from netc.pipeline import compile_hosts, understand
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tarfile
-from io import BytesIO
 from pathlib import Path
 
 from live.lab import Host, Lab
@@ -15,19 +13,10 @@ TREE = "/tmp/tree"
 INSTALL = f"{TREE}/install"
 
 
-def deliver(lab: Lab, host: Host, tree: Path, to: str = TREE) -> None:
+def deliver(_: Lab, host: Host, tree: Path, to: str = TREE) -> None:
     """`tree` is a host's folder in out/, or what `compiled` gives, which is `files` in it."""
     folder = tree.parent if tree.name == "files" else tree
-    packed = lab.file(".tar")
-    with tarfile.open(packed, "w") as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_dir():
-                continue
-            entry = archive.gettarinfo(path, f"{to[1:]}/{path.relative_to(folder)}")
-            entry.uid = entry.gid = 0
-            archive.addfile(entry, BytesIO(path.read_bytes()))
-    host.run(["rm", "-rf", to])
-    host.unpack(packed)
+    host.deliver(folder, to)
 
 
 def install(host: Host, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:

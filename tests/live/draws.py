@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 from netaddr import IPAddress, IPNetwork
 
-from live.packets import FIRST, Probe
-from live.scene import Scene
-from live.strangers import FAR
+from netc.lab.packets import FIRST, Probe
+from netc.lab.scene import Scene
+from netc.lab.strangers import FAR
+from netc.lab.untried import is_crowded, taken_ports, unlike
 from netc.language.values import Ports
 from netc.network.dialling import public
-from netc.plan.facts import Foreign, PlainTunnel, Wireguard
-from netc.plan.image import Wire
-from netc.walk.journey import STRAY, Journey, Neighbour, Process, Start, Stranger, journey
+from netc.plan.facts import PlainTunnel, Wireguard
+from netc.walk.journey import Journey, Neighbour, Process, Start, Stranger, journey
 from netc.walk.packet import TCP, UDP, Owner, Packet
 from netc.walk.places import visitor
-from netc.walk.stack import LO, Place, Stack
+from netc.walk.stack import LO, Stack
 from netc.walk.world import World
 
 
@@ -36,7 +36,7 @@ def drawn(paper: World, chance: random.Random, count: int, scene: Scene) -> Iter
         found = journey(paper, start, packet)
         if _is_dull(found) and chance.random() < 0.85:
             continue
-        if is_comparable(paper, found, family=packet.family) and not is_crowded(scene, start, found):
+        if not unlike(paper, found, family=packet.family) and not is_crowded(scene, start, found):
             yield Probe(number, start, packet, found)
             number += 1
 
@@ -105,12 +105,6 @@ def _led(paper: World, start: Start) -> list[tuple[IPAddress, Ports, IPAddress |
         and (not isinstance(start, Stranger) or public(one[0]))
         and not isinstance(start, Neighbour)
     ]
-
-
-def taken_ports(paper: World) -> set[int | None]:
-    """Of sockets that the kernel or BIRD has: nobody can listen beside them. BGP, BFD (RFC 5881, RFC 5883), Babel."""
-    of_tunnels = {device.made.port for _, device in paper.devices() if isinstance(device.made, Wireguard | PlainTunnel)}
-    return of_tunnels | ({179, 3784, 4784, 6696} if any(stack.bird for stack in paper.stacks.values()) else set())
 
 
 def _source(paper: World, chance: random.Random, family: int, start: Start, scene: Scene) -> int | None:
@@ -230,57 +224,3 @@ def _port(paper: World, chance: random.Random, to: int) -> tuple[int, int]:
     taken = taken_ports(paper)
     fine = [(protocol, port) for protocol, port in edges if 0 < port < 65536 and port not in taken]
     return chance.choice(fine)
-
-
-def is_comparable(paper: World, found: Journey, *, family: int) -> bool:
-    """What the lab does as it is. Tunnels of programs carry nothing here, and at the far end of a VXLAN no stranger
-    answers neighbour solicitations for every address."""
-    end = found.there
-    if found.unsure or found.unsure_back or _is_reset(found):
-        return False
-    ours = (one for stack in paper.stacks.values() for one in (stack.local, stack.shared))
-    if end.kind == "beyond" and any((family, end.packet.to) in one for one in ours):
-        return False  # a stranger who has an address of ours
-    for place, device in (*found.left, *found.returned):
-        if family == 6 and _is_pointed(paper, place, device):
-            return False
-        fact = paper.stacks[place].devices[device].made
-        if isinstance(fact, Foreign) or (isinstance(fact, PlainTunnel) and (fact.kind != "vxlan" or family == 6)):
-            return False
-    return True
-
-
-def _is_reset(found: Journey) -> bool:
-    """Whether the answer comes to another host with the sender's address, as of an anycast service: TCP there sends a
-    reset, which has the ends of the question and goes another path."""
-    verdict = found.back.verdict if found.back else None
-    return found.there.packet.protocol == TCP and verdict is not None and verdict.why == STRAY
-
-
-def is_crowded(scene: Scene, start: Start, found: Journey) -> bool:
-    """Whether it uses a tunnel whose other end is at the address of another's."""
-    crowded = set().union(*(devices for devices in scene.strangers.at.values() if len(devices) > 1))
-    began = {(start.place, start.device)} if isinstance(start, Neighbour) else set()
-    return not crowded.isdisjoint({*began, *found.left, *found.returned}) or _is_beneath(scene.paper, start, found)
-
-
-def _is_beneath(paper: World, start: Start, found: Journey) -> bool:
-    """Whether a split chooses the outer packets of a plain tunnel too, which are of the program that sent the inner
-    ones, and leads them into a tunnel of a program: it carries nothing here."""
-    if not isinstance(start, Process) or start.owner is None:
-        return False
-    stack, owner = paper.stacks[start.place], start.owner
-    splits = stack.ruleset.splits if stack.ruleset else ()
-    into = [stack.devices[one.device].made for one in splits if (owner.group, owner.user) == (one.group, one.user)]
-    plain = any(isinstance(paper.stacks[place].devices[by].made, PlainTunnel) for place, by in found.left)
-    return plain and any(isinstance(made, Foreign) for made in into)
-
-
-def _is_pointed(paper: World, place: Place, device: str) -> bool:
-    """A default route without a gateway, as PPP has it: at the end of a cable nobody has every address."""
-    stack = paper.stacks[place]
-    ways = (way for (family, _), ways in stack.tables.items() for way in ways if family == 6)
-    is_wire = isinstance(stack.devices[device].made, Wire)
-    return is_wire and any(
-        way.device == device and way.length == 0 and way.via is None and way.table != 254 for way in ways
-    )

@@ -15,9 +15,9 @@ import pytest
 
 from live import routers
 from live.lab import Host, Lab
-from live.process import Process
-from live.waiting import wait
 from machine.root import debian_root
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 RUN = "/run/netc/frr"
 SEE = 'mount -n --rbind "$0/usr" /usr && exec "$@"'

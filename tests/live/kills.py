@@ -21,7 +21,7 @@ from live.delivered import INSTALL, at_rest, deliver, netc_host, token
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import State, difference
-from live.waiting import wait, within
+from netc.lab.waiting import wait, within
 
 KILL = r"""
 sleep "$1"

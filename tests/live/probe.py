@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from live.lab import Host
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 PORT = 7009
 SENDER = r"""#!/bin/bash

@@ -9,10 +9,10 @@ from typing import Any
 
 from live.compiled import parts, script
 from live.lab import Host, Lab
-from live.process import Process
-from live.waiting import wait
+from netc.lab.birds import SOCKET, birdc, protocol_rows, protocols
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
-SOCKET = "/run/netc/bird.ctl"
 ASN = 4242422547
 """What the world sees of the routers that netc writes for."""
 
@@ -250,10 +250,6 @@ def meet(
 # ---- what routers do and know --------------------------------------------------------------------------------------
 
 
-def birdc(host: Host, command: str) -> str:
-    return host.run(["birdc", "-s", SOCKET, *command.split()], check=False).stdout
-
-
 def start_bird(host: Host) -> Process:
     """The part `bird` comes up; the process hears what BIRD logs."""
     host.run(script("bird", "up"))
@@ -326,18 +322,6 @@ def leaves_by(host: Host, prefix: str) -> str | None:
     """The device of the kernel's route."""
     device = kernel_route(host, prefix).get("dev")
     return str(device) if device else None
-
-
-def protocol_rows(host: Host) -> list[list[str]]:
-    """`show protocols`, with a `since` of one word: ours say the date too."""
-    said = re.sub(r"(?m) (\d{4}-\d\d-\d\d) (\d\d:)", r" \1T\2", birdc(host, "show protocols"))
-    return [line.split() for line in said.splitlines()]
-
-
-def protocols(host: Host) -> dict[str, str]:
-    """The state of every BGP session: `Established`, …"""
-    rows = protocol_rows(host)
-    return {row[0]: row[5] if len(row) > 5 else row[3] for row in rows if len(row) > 3 and row[1] == "BGP"}
 
 
 def established(host: Host) -> dict[str, str]:

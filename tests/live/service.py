@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from live.lab import Host
-from live.process import Process
 from live.routers import birdc
 from live.traffic import echo
+from netc.lab.process import Process
 
 PORT = 5300
 INSIDE4, INSIDE6, WORLD4 = "172.20.16.30/32", "fd42:1::53/128", "172.22.0.53/32"

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from live.lab import Host
-from live.process import Process
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 SSHD = "/usr/local/sbin/sshd"
 SERVE = """

@@ -8,7 +8,7 @@ import pytest
 
 from live.compiled import compiled, down, script, up
 from live.lab import Host, Lab
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

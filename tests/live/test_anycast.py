@@ -14,7 +14,6 @@ from live.birds import EVERYBODY, OWN, with_birds
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
 from live.needs import require
-from live.process import Process
 from live.routers import (
     ASN,
     NETWORK,
@@ -52,7 +51,8 @@ from live.service import (
 )
 from live.state import difference
 from live.traffic import Probe, reflect
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

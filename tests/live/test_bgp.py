@@ -20,7 +20,6 @@ import pytest
 
 from live.compiled import compiled, install, netfilter, script
 from live.lab import Host, Lab
-from live.process import Process
 from live.routers import (
     ASN,
     NETWORK,
@@ -41,7 +40,8 @@ from live.routers import (
     settled,
 )
 from live.service import INSIDE4, INSIDE6, WORLD4, look_after, serve, service, state
-from live.waiting import wait, within
+from netc.lab.process import Process
+from netc.lab.waiting import wait, within
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,7 @@ from live.compiled import compiled, install, parts, script
 from live.frr import FarEnd, far_ends
 from live.lab import Lab
 from live.routers import Neighbour, faults, path, start_bird
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

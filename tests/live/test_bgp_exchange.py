@@ -22,7 +22,7 @@ from live.routers import (
     settled,
 )
 from live.test_bgp_profiles import learned
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
 from live.routers import THERE, birdc, protocols
 from live.test_bgp_operation import Pair
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,7 @@ from live.compiled import compiled, give_key, install
 from live.frr import FarEnd, far_ends
 from live.keys import private_key, public_key
 from live.routers import attributes, begin, birdc, faults, kernel_route, meet, peer, reached, settled
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 if TYPE_CHECKING:
     from pathlib import Path

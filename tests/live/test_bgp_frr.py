@@ -23,7 +23,7 @@ from live.routers import (
     router,
     settled,
 )
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -27,7 +27,7 @@ from live.routers import (
     settled,
 )
 from live.service import INSIDE4, WORLD4, service
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

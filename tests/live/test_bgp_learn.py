@@ -9,7 +9,7 @@ import pytest
 from live.compiled import compiled, install, parts, script
 from live.lab import Host, Lab
 from live.routers import attributes, birdc, faults, leaves_by, neighbour, path, reached, settled, start_bird
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -12,7 +12,7 @@ from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
 from live.routers import birdc, path, protocols, start_bird
 from live.test_bgp_operation import X4, Pair, since
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -26,7 +26,7 @@ from live.routers import (
     router,
     settled,
 )
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -12,7 +12,7 @@ from live.birds import bird_of
 from live.compiled import compiled, install
 from live.lab import Host, Lab
 from live.routers import NETWORK, begin, birdc, link, meet, neighbour, peer, router, settled
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -15,7 +15,7 @@ from live.lab import Host, Lab
 from live.routers import ASN, birdc, leaves_by, meet, missing, neighbour, path, peer, protocols, reached, settled
 from live.service import look_after, serve
 from live.test_bgp import IDS, X4, Net, topology
-from live.waiting import wait
+from netc.lab.waiting import wait
 from netc.language.names import HostName
 from netc.network.migration import Harm, Move, harm, move, order
 from netc.pipeline import understand

@@ -25,7 +25,7 @@ from live.routers import (
     reached,
     settled,
 )
-from live.waiting import wait, within
+from netc.lab.waiting import wait, within
 
 if TYPE_CHECKING:
     from live.lab import Host, Lab

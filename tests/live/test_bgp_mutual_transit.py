@@ -24,7 +24,7 @@ from live.routers import (
     router,
     settled,
 )
-from live.waiting import wait, within
+from netc.lab.waiting import wait, within
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from live.compiled import compiled, install, script
 from live.lab import Lab
 from live.routers import birdc, faults, path, protocol_rows, start_bird
 from live.test_bgp_operation import X4, Pair
-from live.waiting import wait
+from netc.lab.waiting import wait
 from test_bird import HOSTILE, hostile
 
 pytestmark = pytest.mark.live

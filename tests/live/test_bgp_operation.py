@@ -28,7 +28,7 @@ from live.routers import (
     start_bird,
 )
 from live.state import difference
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

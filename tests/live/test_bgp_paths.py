@@ -11,7 +11,7 @@ import pytest
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
 from live.routers import NETWORK, birdc, path, start_bird
-from live.waiting import wait, within
+from netc.lab.waiting import wait, within
 
 pytestmark = pytest.mark.live
 

@@ -9,7 +9,6 @@ import pytest
 
 from live.compiled import compiled, install, script
 from live.lab import Host, Lab
-from live.process import Process
 from live.routers import (
     ASN,
     NETWORK,
@@ -30,7 +29,8 @@ from live.routers import (
 )
 from live.service import INSIDE4, INSIDE6, WORLD4, asked, look_after, serve, service, state
 from live.test_anycast import FORM
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -10,11 +10,11 @@ import pytest
 from live.compiled import script
 from live.frr import FarEnd, far_ends
 from live.lab import Host, Lab
-from live.process import Process
 from live.routers import SOCKET, birdc, leaves_by, missing, monitor, neighbour, protocols
 from live.state import difference
 from live.test_bgp_operation import X4, Pair
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

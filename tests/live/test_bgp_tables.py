@@ -10,11 +10,11 @@ import pytest
 from live.compiled import compiled, down, give_key, install, met, parts, script
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.process import Process
 from live.routers import faults, neighbour, path, reached, settled, start_bird
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, client, echo
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

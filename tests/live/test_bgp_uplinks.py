@@ -8,7 +8,7 @@ import pytest
 
 from live.compiled import compiled, install
 from live.routers import Neighbour, begin, faults, forwarder, neighbour, path, reached
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,10 +14,10 @@ from live.compiled import EXAMPLES, compiled, give_key, install, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.needs import has_gre
-from live.process import Process
 from live.routers import ASN, Neighbour, begin, birdc, faults, neighbour, path, reached, settled
 from live.traffic import dns, lookup
-from live.waiting import wait
+from netc.lab.process import Process
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from netaddr import IPSet
 
 import night
 from live.compiled import compiled, down, parts, script, up
@@ -436,7 +437,7 @@ VISITOR = ("192.0.2.50", "2001:db8:50::1")
 """Somebody on the internet, who is logged in by ssh."""
 
 
-def quick(lab: Lab, folder: Path) -> Host:
+def quick(lab: Lab, folder: Path, everywhere: str = "0.0.0.0/0, ::/0") -> Host:
     """A host whose provider's own file takes everything into the tunnel."""
     host, far = lab.host("laptop", compiled(HEAD + WG_QUICK, folder)["laptop"]), lab.host("far")
     near = ("198.51.100.7/24", "2001:db8:7::7/64")
@@ -451,7 +452,7 @@ def quick(lab: Lab, folder: Path) -> Host:
         AWG,
         f"[Interface]\nPrivateKey = {own}\nAddress = 10.8.1.2/32, fd08::2/128\n\n"
         f"[Peer]\nPublicKey = {public_key(theirs)}\n"
-        "Endpoint = 198.51.100.1:51820\nAllowedIPs = 0.0.0.0/0, ::/0\n",
+        f"Endpoint = 198.51.100.1:51820\nAllowedIPs = {everywhere}\n",
         0o600,
     )
     far.run(["bash", "-c", "ip link add wg0 type wireguard 2>/dev/null || wireguard-go wg0 >/dev/null 2>&1"])
@@ -513,3 +514,36 @@ def test_wg_quick_does_not_take_the_whole_host_into_its_tunnel(lab: Lab, tmp_pat
     leads_home(host)
     host.run(script(PART, "down"))
     assert difference(start, host.state()) == ""
+
+
+def all_but(everything: str, *others: str) -> list[str]:
+    """As clients that are to leave some prefixes alone have it."""
+    left = IPSet([everything])
+    for other in others:
+        left.remove(other)
+    return [str(net) for net in left.iter_cidrs()]
+
+
+IN_PARTS = [
+    *all_but("0.0.0.0/0", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "198.51.100.0/24"),
+    *all_but("2000::/3", "2001:db8:7::/48"),
+]
+
+
+def test_a_list_of_all_but_some_prefixes_does_not_take_the_host_into_the_tunnel(lab: Lab, tmp_path: Path) -> None:
+    host = quick(lab, tmp_path, ", ".join(IN_PARTS))
+    host.run(["/usr/bin/wg-quick", "up", AWG])
+    assert " dev awg0 " in host.run(["ip", "route", "get", VISITOR[0]]).stdout, "or this test is about something else"
+    host.run(["bash", "-c", 'wg-quick down "$1" && rm -rf /run/wireguard', "down", AWG])
+    up(host)
+    leads_home(host)
+    assert host.run(script(PART, "check")).stdout == ""
+
+    for net in IN_PARTS:  # later, as when the program connects again
+        family = "-6" if ":" in net else "-4"
+        host.run(["ip", family, "route", "replace", net, "dev", "awg0"])
+    host.run(["ip", "route", "replace", "172.16.0.0/12", "dev", "awg0"])
+    found = host.run(script(PART, "check"), check=False).stdout
+    assert found.count("is not from netc and leads the host into the tunnel, with ") == 2
+    host.run(script(PART, "up"))
+    leads_home(host)

@@ -13,7 +13,7 @@ from live.lab import Host, Lab
 from live.needs import missing, require
 from live.state import FORWARDING, difference, without
 from live.traffic import Capture, Proto, client, dns, echo, lookup, refused
-from live.waiting import Late, wait
+from netc.lab.waiting import Late, wait
 
 pytestmark = pytest.mark.live
 

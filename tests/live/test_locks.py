@@ -10,7 +10,7 @@ import pytest
 from live.compiled import compiled, script
 from live.delivered import INSTALL, deliver, install, netc_host
 from live.lab import Host, Lab
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -12,7 +12,7 @@ from live.compiled import script, up
 from live.delivered import deliver, install
 from live.lab import Host, Lab
 from live.test_splits import scene, topology
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

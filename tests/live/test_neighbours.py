@@ -10,9 +10,9 @@ import pytest
 
 from live.compiled import compiled, down, parts, script, up
 from live.lab import Host, Lab
-from live.process import Process
 from live.state import FORWARDING, difference, without
 from live.traffic import ANSWER, client, echo
+from netc.lab.process import Process
 
 pytestmark = pytest.mark.live
 

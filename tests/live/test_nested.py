@@ -12,7 +12,7 @@ from live.lab import Host, Lab
 from live.state import difference
 from live.test_foreign import CONFIG, PROGRAM, STAND_IN
 from live.traffic import Capture
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.live
 

@@ -12,13 +12,14 @@ import pytest
 
 import night
 from live.agreement import compared
-from live.draws import is_comparable, is_crowded, taken_ports
 from live.lab import Lab
 from live.needs import LIVE, missing, require
-from live.packets import FIRST, Probe, Seen, sent
-from live.scene import Scene
 from live.test_agreement import drawn, example
 from mixed import Mixed
+from netc.lab.packets import FIRST, Probe, Seen, sent
+from netc.lab.scene import Scene
+from netc.lab.stand_ins import Staged, staged
+from netc.lab.untried import is_crowded, taken_ports, unlike
 from netc.pipeline import plan
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
@@ -49,7 +50,8 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
     have a test of their own (test_walked_routes.py)."""
     require(missing(LIVE))
     made, chance = topology(name), random.Random(name)
-    plans = [plan(host, made.network) for host in sorted(made.network.topology.hosts)]
+    ours = staged([plan(host, made.network) for host in sorted(made.network.topology.hosts)])
+    plans = list(ours.plans)
     paper = world(plans, userspace=USERSPACE)
     found: list[tuple[Mutant, World, list[Probe], list[Probe]]] = []
     same = only_away = unseen = number = 0
@@ -61,7 +63,7 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
         for start, packet in chance.sample(differing, len(differing)):
             old, new = journey(paper, start, packet), journey(changed, start, packet)
             both = ((paper, old), (changed, new))
-            comparable = all(is_comparable(w, j, family=packet.family) for w, j in both)
+            comparable = not any(unlike(w, j, family=packet.family) for w, j in both)
             if comparable and _is_sendable(paper, start, packet) and len(before) < PACKETS:
                 before.append(Probe(number, start, packet, old))
                 after.append(Probe(number, start, packet, new))
@@ -76,10 +78,10 @@ def test_a_mutant_is_told_from_the_original(name: str) -> None:
             break
     print(f"{name}: {len(found)} mutants in kernels, {unseen} by packets that no lab sends, on paper alone")
     print(f"{only_away} while a tunnel is away or down; {same} change nothing, by a comparison of all classes")
-    original = _seen(made, paper, [probe for _, _, probes, _ in found for probe in probes], mutant=False)
+    original = _seen(ours, paper, [probe for _, _, probes, _ in found for probe in probes])
     wrong = []
     for mutant, changed, before, after in found:
-        seen = _seen(made, changed, after, mutant=True)
+        seen = _seen(ours, changed, after)
         wrong += [f"{mutant.what}: {line}" for line in seen[1]]
         wrong += [] if any(_differs(original[0][b.number], seen[0][b.number]) for b in before) else [mutant.what]
     assert original[1] == []
@@ -113,9 +115,9 @@ def _numbered(probes: list[Probe]) -> list[Probe]:
     return probes
 
 
-def _seen(made: Mixed, paper: World, probes: list[Probe], *, mutant: bool) -> tuple[dict[int, Seen], list[str]]:
+def _seen(ours: Staged, paper: World, probes: list[Probe]) -> tuple[dict[int, Seen], list[str]]:
     with Lab() as lab, TemporaryDirectory() as folder:
-        scene = Scene(lab, made, paper, Path(folder), mutant=mutant)
+        scene = Scene(lab, ours, paper, Path(folder))
         scene.build()
         fine = [probe for probe in probes if not is_crowded(scene, probe.start, probe.paper)]
         seen = sent(scene, fine)

@@ -10,9 +10,9 @@ from live import test_splits
 from live.compiled import compiled, filter_up, give_key, up
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
-from live.lab import Lab
+from live.lab import Host, Lab
 from live.test_seedbox import Scene, dial, scene
-from live.traffic import SILENCE, Proto, client, echo
+from live.traffic import ANSWER, SILENCE, Proto, client, echo
 
 __all__ = ["scene"]
 
@@ -110,6 +110,73 @@ def test_ssh_by_the_tunnel_is_open_where_the_author_says_so(lab: Lab, tmp_path: 
     echo(there.laptop, 22)
     assert client(there.exit, "tcp", LAPTOP[0], 22) == EXIT[0]
     assert client(there.exit, "tcp", LAPTOP[1], 22, timeout=SILENCE) is None, "`from` names one address"
+
+
+OFFICE = test_splits.LISTED
+FORGED = """
+ip address add {0}/32 dev lo; ip address add {1}/128 dev lo nodad
+wg set wg0 peer {peer} allowed-ips 0.0.0.0/0,::/0
+ip rule add ipproto tcp to {2} lookup 77 priority 10; ip -6 rule add ipproto tcp to {3} lookup 77 priority 10
+ip route add {2} dev wg0 table 77; ip -6 route add {3} dev wg0 table 77
+"""
+"""The provider sends from the addresses of the office, into the tunnel: connections, not the tunnel's own packets."""
+ALLOWED = f'allow = ["{OFFICE[0]}/32", "{OFFICE[1]}/128"]'
+FOR_THE_OFFICE = f"""
+[hosts.laptop.firewall]
+allow = [
+  {{ ports = "7001/tcp", from = ["{OFFICE[0]}/32", "{OFFICE[1]}/128"] }},
+  {{ ports = ["7002/tcp", "22/tcp"], from = ["{OFFICE[0]}/32", "{OFFICE[1]}/128"], interface = "wg-escape" }},
+]
+"""
+PUBLISHED = f"""
+[hosts.laptop.bridges.br0]
+addresses = ["10.99.0.1/24", "fd99::1/64"]
+
+[[hosts.laptop.bridges.br0.publish]]
+port = "7003/tcp"
+to = ["10.99.0.2", "[fd99::2]"]
+on = ["{test_splits.LAPTOP[0]}", "{test_splits.LAPTOP[1]}"]
+{ALLOWED}
+
+[[hosts.laptop.bridges.br0.publish]]
+port = "7004/tcp"
+to = ["10.99.0.2", "[fd99::2]"]
+on = ["{LAPTOP[0]}", "{LAPTOP[1]}"]
+{ALLOWED}
+"""
+
+
+@pytest.mark.parametrize("firewall", ["", FOR_THE_OFFICE, OPEN_INPUT], ids=["none", "firewall", "accept"])
+def test_what_is_for_the_office_alone_is_not_for_who_sends_from_its_addresses_by_a_tunnel(
+    lab: Lab, tmp_path: Path, firewall: str
+) -> None:
+    """The split answers by the tunnel, so the provider would get whole connections. A rule that names the tunnel's
+    interface, or an address of it, means who comes by it."""
+    there = test_splits.scene(lab, tmp_path, of_split("") + PUBLISHED + firewall)
+    laptop, behind = there.laptop, lab.host("behind")
+    lab.wire(laptop, "lan0", behind, "eth0", b_addresses=("10.99.0.2/24", "fd99::2/64"))
+    test_splits.start(there)
+    laptop.run(["ip", "link", "set", "lan0", "master", "br0"])
+    for router in ("10.99.0.1", "fd99::1"):
+        behind.run(["ip", "route", "add", "default", "via", router])
+    peer = public_key(private_key("laptop"))
+    there.exit.run(["bash", "-ec", FORGED.format(*OFFICE, *test_splits.LAPTOP, peer=peer)])
+    for port in (22, 7001, 7002):
+        echo(laptop, port)
+    for port in (7003, 7004):
+        echo(behind, port)
+
+    def answered(host: Host, to: tuple[str, str], port: int, timeout: float = SILENCE) -> list[bool]:
+        pairs = zip(OFFICE, to, strict=True)
+        return [client(host, "tcp", ip, port, source=own, timeout=timeout) == own for own, ip in pairs]
+
+    for port in (7001, 7003):
+        assert answered(there.world, test_splits.LAPTOP, port, ANSWER) == [True, True], f"{port} by the uplink"
+        assert answered(there.exit, test_splits.LAPTOP, port) == [False, False], f"{port} by the tunnel"
+    for port in (22, 7002):
+        named = [firewall == FOR_THE_OFFICE] * 2
+        assert answered(there.exit, LAPTOP, port) == named, f"{port} by the tunnel"
+    assert answered(there.exit, LAPTOP, 7004, ANSWER) == [True, True], "published at the tunnel's address"
 
 
 def test_without_the_rules_the_provider_reaches_the_host(lab: Lab, tmp_path: Path) -> None:

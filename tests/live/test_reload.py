@@ -10,8 +10,8 @@ import pytest
 
 from live.compiled import compiled, script, up
 from live.lab import Host, Lab
-from live.process import Process
-from live.waiting import within
+from netc.lab.process import Process
+from netc.lab.waiting import within
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

@@ -14,11 +14,11 @@ from live.delivered import INSTALL, KILL, PLACE, deliver, install, netc_host, to
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.needs import require
-from live.process import Process
 from live.routers import NETWORK, birdc, link, router
 from live.service import SPACE, WORLD4, knows, serve, service, state
 from live.state import difference
-from live.waiting import wait, within
+from netc.lab.process import Process
+from netc.lab.waiting import wait, within
 
 pytestmark = pytest.mark.live
 

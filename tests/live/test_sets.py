@@ -47,7 +47,6 @@ LATER = ("198.18.7.7", "2001:db8:5ad::7")
 """Who is listed by LIST, who is taken away from it, and whom the next list has."""
 
 
-
 def long_list(prefixes: int) -> str:
     """A list of so many lines that cannot be merged, one in eight of them IPv6, in no order."""
     lines = [f"{1 + n // 65536 % 200}.{n // 256 % 256}.{n % 256}.{n % 2 * 64}/27" for n in range(prefixes * 7 // 8)]
@@ -249,8 +248,10 @@ def test_no_packet_of_a_listed_source_passes_while_lists_change(lab: Lab, a: Hos
         ("nft delete element inet netc {name} '{{ 192.0.2.8/29 }}'", "set {name}: element 192.0.2.8/29 is not there"),
         ("nft add element inet netc {name} '{{ 198.18.7.7 }}'", "set {name}: element 198.18.7.7 is not from netc"),
         ("nft flush set inet netc {name}", "set {name}: element 203.0.0.0/25 is not there"),
-        ("nft add set inet netc set4_old_0123456789ab '{{ type ipv4_addr; flags interval; }}'",
-         "set set4_old_0123456789ab is not from netc"),
+        (
+            "nft add set inet netc set4_old_0123456789ab '{{ type ipv4_addr; flags interval; }}'",
+            "set set4_old_0123456789ab is not from netc",
+        ),
     ],
 )
 def test_what_somebody_changed_in_a_long_list_is_drift_and_reload_repairs_it(a: Host, spoil: str, told: str) -> None:

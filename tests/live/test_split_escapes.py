@@ -10,9 +10,9 @@ import pytest
 
 from live.compiled import script, up
 from live.lab import Host, Lab
-from live.process import Process
 from live.test_splits import ANYONE, LAPTOP, MEMBER, PRIVATE, UNLISTED, Scene, Wrapper, scene, start, topology
 from live.traffic import SILENCE, Capture, client, echo
+from netc.lab.process import Process
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

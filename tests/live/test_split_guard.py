@@ -11,7 +11,7 @@ from live.lab import Lab
 from live.probe import Probe, count_leaks, leaked
 from live.test_splits import ANYONE, LAPTOP, LISTED, MEMBER, UNLISTED, scene, seen, start, topology
 from live.traffic import SILENCE, client, echo
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

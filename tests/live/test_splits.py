@@ -17,7 +17,7 @@ from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, HIDDEN, difference, without
 from live.traffic import ANSWER, SILENCE, Capture, Proto, client, dns, echo, lookup, refused
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

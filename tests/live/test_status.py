@@ -16,7 +16,7 @@ from live.delivered import deliver, install, netc_host
 from live.example_host import example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.waiting import within
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.live
 

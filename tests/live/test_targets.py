@@ -14,7 +14,7 @@ from live.delivered import deliver, what_is_there
 from live.delivered import install as install_tree
 from live.lab import Host, Lab
 from live.routers import NETWORK, birdc, kernel_route, neighbour, peer, protocols, reached, router, start_bird
-from live.waiting import wait, within
+from netc.lab.waiting import wait, within
 
 pytestmark = pytest.mark.live
 

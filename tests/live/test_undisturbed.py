@@ -14,7 +14,7 @@ from live.lab import Host, Lab
 from live.routers import NETWORK, attributes, established, leaves_by, meet, neighbour, path, peer, settled
 from live.test_bgp_operation import FORM
 from live.traffic import Probe, Probed, reflect
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = [pytest.mark.live, pytest.mark.alone]
 

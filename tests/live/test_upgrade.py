@@ -15,7 +15,7 @@ from live.compiled import parts
 from live.delivered import INSTALL, deliver, install, netc_host
 from live.lab import Host, Lab
 from live.state import difference
-from live.waiting import within
+from netc.lab.waiting import within
 from test_upgrade import CHANGELOG, named
 from upgrade.kept import (
     PHASES,

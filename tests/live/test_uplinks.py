@@ -13,10 +13,10 @@ import pytest
 from live.compiled import EXAMPLES, compiled, down, give_key, install, met, parts, script, up
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
-from live.process import Process
 from live.state import FORWARDING, difference, without
 from live.traffic import SILENCE, Capture, Proto, client, echo
-from live.waiting import wait, within
+from netc.lab.process import Process
+from netc.lab.waiting import wait, within
 
 pytestmark = [pytest.mark.live, pytest.mark.netfilters]
 

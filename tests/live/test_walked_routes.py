@@ -13,8 +13,8 @@ import night
 from live.compiled import compiled, install
 from live.lab import Host, Lab
 from live.routers import NETWORK, begin, birdc, link, router, settled
-from live.waiting import wait, within
 from netc.emit import emit
+from netc.lab.waiting import wait, within
 from netc.pipeline import plan, understand
 from netc.plan.facts import Router
 from netc.plan.host_plan import HostPlan

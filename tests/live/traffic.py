@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from live.lab import ENVIRONMENT, Host
-from live.process import Process
+from netc.lab.process import Process
 
 Proto = Literal["tcp", "udp"]
 

@@ -19,8 +19,8 @@ from live.compiled import EXAMPLES
 from live.lab import Host, Lab
 from live.state import State
 from live.traffic import SILENCE, client
-from live.waiting import within
 from machine.machine import MOMENTARY, Machine
+from netc.lab.waiting import within
 
 OUTER = {
     "edge1": ("198.51.100.10/24", "2001:db8:10::10/64"),

@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from live.lab import ENVIRONMENT, Host, Lab
-from live.waiting import LONG, within
 from machine.root import PACKAGES, debian_root
+from netc.lab.waiting import LONG, within
 
 BOOT = """
 # Its control groups are its own, and new with each boot.
@@ -126,9 +126,7 @@ def _control_groups() -> str:
     return next(place for _, place, kind, *_ in mounts if kind == "cgroup2")
 
 
-def machine(
-    lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES, calls: str = "", option: str = ""
-) -> Machine:
+def machine(lab: Lab, name: str, packages: tuple[str, ...] = PACKAGES, calls: str = "", option: str = "") -> Machine:
     """A machine that has booted; it ends with the lab."""
     made = Machine(name, lab, packages, calls, option)
     lab.adopt(made)

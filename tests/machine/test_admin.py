@@ -12,10 +12,10 @@ from live.compiled import compiled
 from live.delivered import INSTALL, deliver, forge, netc_host, what_is_there
 from live.lab import Host, Lab
 from live.needs import missing, require
-from live.waiting import within
 from machine.conftest import MACHINE
 from machine.machine import Machine, machine
 from machine.test_carriers import ADMIN, SUDO
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -12,9 +12,9 @@ from live.compiled import compiled, install, parts, script
 from live.lab import Lab
 from live.routers import NETWORK, attributes, leaves_by, link, monitor, router, settled, start_bird
 from live.service import ASK, DRAIN, INSIDE4, SPACE
-from live.waiting import within
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

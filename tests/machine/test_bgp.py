@@ -26,9 +26,9 @@ from live.routers import (
     reached,
     router,
 )
-from live.waiting import wait
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.machine
 

@@ -16,10 +16,10 @@ from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.test_status import metrics, status
-from live.waiting import within
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
 from machine.test_splits import began
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

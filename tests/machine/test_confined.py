@@ -11,8 +11,8 @@ import pytest
 from live.compiled import compiled, give_key
 from live.delivered import INSTALL, KILL, PLACE, deliver, install, killed, netc_host
 from live.lab import Lab
-from live.waiting import within
 from machine.machine import Machine, machine
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -11,9 +11,9 @@ from live.compiled import compiled, give_key, parts, script
 from live.compiled import install as installed
 from live.delivered import deliver, install, netc_host
 from live.lab import Host, Lab
-from live.waiting import within
 from machine.machine import CONTAINERS, Machine, machine
 from machine.root import DEFAULT, FIREWALLS, FIREWALLS_13
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -15,10 +15,10 @@ from live.delivered import INSTALL, TREE, deliver, forge, netc_host
 from live.lab import Lab
 from live.needs import missing, require
 from live.state import FORWARDING, difference, without
-from live.waiting import within
 from machine.conftest import MACHINE
 from machine.fleet import KEYLESS, OUTER, Fleet, at_rest, fleet, installed
 from machine.machine import Machine
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -11,9 +11,9 @@ from live.compiled import compiled
 from live.delivered import deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Lab
-from live.waiting import within
 from machine.machine import Machine, machine
 from machine.root import DEFAULT, FIREWALLS, FIREWALLS_13
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -12,8 +12,8 @@ from live.compiled import compiled
 from live.delivered import INSTALL, KILL, PLACE, deliver, install, killed, netc_host, token, what_is_there
 from live.lab import Lab
 from live.state import without
-from live.waiting import within
 from machine.machine import MOMENTARY, Machine, machine
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -14,10 +14,10 @@ import pytest
 from live.keys import private_key, public_key
 from live.lab import Lab
 from live.test_splits import ROUTER, ROUTERS_ANSWER, TUNNELS_ANSWER
-from live.waiting import within
 from machine.machine import Machine
 from machine.root import debian_packages
 from machine.test_splits import Scene
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 
@@ -155,9 +155,7 @@ def through_all_that_replaces_files(asking: Asking) -> None:
 
 
 @pytest.mark.parametrize("confined", [NAMESPACE, SPLITS], ids=["namespace", "split"])
-def test_check_names_a_service_from_which_a_folder_is_no_longer_hidden(
-    lab: Lab, tmp_path: Path, confined: str
-) -> None:
+def test_check_names_a_service_from_which_a_folder_is_no_longer_hidden(lab: Lab, tmp_path: Path, confined: str) -> None:
     """Somebody purged avahi while the service ran: the mount over its folder went too."""
     laptop = Asking(lab, tmp_path, confined).laptop
     assert within(60, lambda: not differing(laptop))

@@ -10,8 +10,8 @@ import pytest
 
 from live.compiled import compiled
 from live.lab import Lab
-from live.waiting import within
 from machine.machine import Machine, machine
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

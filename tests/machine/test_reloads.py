@@ -14,10 +14,10 @@ from live.keys import private_key, public_key
 from live.lab import Lab
 from live.probe import PORT, SENDER, Probe, count_leaks, leaked
 from live.test_splits import EXIT, LAPTOP, ROUTER, UNLISTED, serve_tunnel
-from live.waiting import wait
 from machine.machine import machine
 from machine.root import FIREWALLS, PACKAGES
 from machine.test_seedbox import active
+from netc.lab.waiting import wait
 
 pytestmark = pytest.mark.machine
 

@@ -11,8 +11,8 @@ from live.compiled import EXAMPLES, compiled, give_key
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import ANSWER, client, dns
-from live.waiting import within
 from machine.machine import Machine, machine
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -25,9 +25,9 @@ from live.test_splits import (
     serve_tunnel,
 )
 from live.traffic import dns, echo
-from live.waiting import within
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

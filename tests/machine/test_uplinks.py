@@ -10,9 +10,9 @@ from live.compiled import compiled
 from live.lab import Host, Lab
 from live.state import FORWARDING, difference, without
 from live.traffic import SILENCE, client
-from live.waiting import within
 from machine.machine import Machine, machine
 from machine.test_seedbox import active
+from netc.lab.waiting import within
 
 pytestmark = pytest.mark.machine
 

@@ -16,12 +16,34 @@ FAMILIES: tuple[Family, ...] = (4, 6)
 
 
 class Accept(Struct, frozen=True):
-    """A rule that accepts something. No ports or devices: all of them."""
+    """A rule that accepts something. No ports or devices: all of them, but for devices of `past`."""
 
     origin: KeyPath
     ports: tuple[Ports, ...]
     devices: tuple[str, ...]
     sources: Members
+    past: frozenset[str] = frozenset()
+
+
+class Shut(Struct, frozen=True):
+    """Interfaces of tunnels to strangers: only rules that name one open ssh there, and only these or rules for every
+    source open something else."""
+
+    devices: frozenset[str]
+    ssh: int
+
+    def is_open(self, port: Ports | None, device: str) -> bool:
+        """Whether a rule that does not name the interface may open the port there."""
+        ssh = port is None or (port.protocol == "tcp" and port.first <= self.ssh <= port.last)
+        return device not in self.devices or not ssh
+
+
+def is_ssh(origin: KeyPath) -> bool:
+    return origin[2:] == ("ssh",)
+
+
+def holds_port(wider: Ports, port: Ports) -> bool:
+    return wider.protocol == port.protocol and wider.first <= port.first and port.last <= wider.last
 
 
 class Accepts:

@@ -33,41 +33,54 @@ def check(network: Network) -> Iterator[Diagnostic]:
     held = tuple(_held(network))
     yield from _ids(network)
     yield from _twice(held)
-    yield from _loopbacks(network)
+    yield from _loopbacks(held, network)
     yield from _overlaps(held)
     yield from _bridged(network)
     yield from _subnets(held)
-    yield from map(_unusable, (one for one in held if _is_edge(one.net)))
+    yield from map(_unusable, (one for one in held if is_edge(one.net)))
     yield from _no_gateway(network)
     for name, link in network.topology.links.items():
         yield from one_subnet(name, link)
 
 
 def _held(network: Network) -> Iterator[Held]:
-    for host, table in network.topology.hosts.items():
-        for index, net in enumerate(table.addresses):
-            yield Held(net, ("hosts", host, "addresses", index), host, "the uplink", None, public(net.ip))
-        for interface in network.interfaces[host]:
-            for index, net in enumerate(interface.addresses):
-                if not net.ip.is_link_local():
-                    ours = interface.origin[0] in ("links", "meshes")
-                    key = "subnet" if interface.origin[0] == "meshes" else "address"
-                    at = (*interface.where, key, index)
-                    yield Held(net, at, host, interface.name, interface.namespace, ours or public(net.ip))
-        for name, settings in table.namespaces.items():
-            for pair in usable_pairs(settings):
-                index = next(n for n, prefix in enumerate(settings.access) if pair.host.ip in prefix)
-                at = ("hosts", host, "namespaces", name, "access", index)
-                yield Held(pair.host, at, host, f"the veth pair of {name}", None, False)
-                yield Held(pair.inner, at, host, f"the veth pair of {name}", name, False)
-            for index, net in enumerate(settings.address):
-                at = ("hosts", host, "namespaces", name, "address", index)
-                yield Held(net, at, host, f"the namespace {name}", name, public(net.ip))
-        for bridge_name, bridge in table.bridges.items():
-            for index, net in enumerate(bridge.addresses):
-                at = ("hosts", host, "bridges", bridge_name, "addresses", index)
-                if not net.ip.is_link_local():
-                    yield Held(net, at, host, f"the bridge {bridge_name}", None, public(net.ip))
+    for host in network.topology.hosts:
+        yield from _held_by(host, network)
+
+
+def _held_by(host: HostName, network: Network) -> Iterator[Held]:
+    table = network.topology.hosts[host]
+    for index, net in enumerate(table.addresses):
+        yield Held(net, ("hosts", host, "addresses", index), host, "the uplink", None, public(net.ip))
+    for interface in network.interfaces[host]:
+        for index, net in enumerate(interface.addresses):
+            if not net.ip.is_link_local():
+                ours = interface.origin[0] in ("links", "meshes")
+                key = "subnet" if interface.origin[0] == "meshes" else "address"
+                at = (*interface.where, key, index)
+                yield Held(net, at, host, interface.name, interface.namespace, ours or public(net.ip))
+    for name, settings in table.namespaces.items():
+        for pair in usable_pairs(settings):
+            index = next(n for n, prefix in enumerate(settings.access) if pair.host.ip in prefix)
+            at = ("hosts", host, "namespaces", name, "access", index)
+            yield Held(pair.host, at, host, f"the veth pair of {name}", None, False)
+            yield Held(pair.inner, at, host, f"the veth pair of {name}", name, False)
+        for index, net in enumerate(settings.address):
+            at = ("hosts", host, "namespaces", name, "address", index)
+            yield Held(net, at, host, f"the namespace {name}", name, public(net.ip))
+    for bridge_name, bridge in table.bridges.items():
+        for index, net in enumerate(bridge.addresses):
+            at = ("hosts", host, "bridges", bridge_name, "addresses", index)
+            if not net.ip.is_link_local():
+                yield Held(net, at, host, f"the bridge {bridge_name}", None, public(net.ip))
+
+
+def own_places(host: HostName, network: Network) -> dict[IPAddress, str]:
+    """Where the host has each of its addresses that are in no namespace, in words. Those of fe80 are left out."""
+    table = network.topology.hosts[host]
+    found = {net.ip: "`lo`" for net in table.loopback}
+    found |= {ip: "an uplink" for ip in own_addresses(host, network) if not ip.is_link_local()}
+    return found | {one.net.ip: one.device for one in _held_by(host, network) if one.namespace is None}
 
 
 def _ids(network: Network) -> Iterator[Diagnostic]:
@@ -130,8 +143,11 @@ def _apart(one: Held, other: Held) -> bool:
     return one.host == other.host and tunnels and one.namespace != other.namespace
 
 
-def _loopbacks(network: Network) -> Iterator[Diagnostic]:
-    """The kernel would have the address already when netc adds it to `lo`."""
+def _loopbacks(held: Iterable[Held], network: Network) -> Iterator[Diagnostic]:
+    """The kernel would have the address already when netc adds it to `lo`, or would keep packets for whoever has it."""
+    others: dict[IPAddress, list[Held]] = {}
+    for one in held:
+        others.setdefault(one.net.ip, []).append(one)
     for host, table in network.topology.hosts.items():
         own = own_addresses(host, network)
         for index, net in enumerate(table.loopback):
@@ -140,6 +156,17 @@ def _loopbacks(network: Network) -> Iterator[Diagnostic]:
                 where: KeyPath = ("hosts", host, "loopback", index)
                 other = _of_uplink(net.ip, host, network)
                 yield Diagnostic("NC0402", where, what, "write an address of its own", other)
+                continue
+            for one in [one for one in others.get(net.ip, ()) if _is_sent_to(one, host)][:1]:
+                what = f"{net.ip} is already the address of {one.device} of {one.host}"
+                where = ("hosts", host, "loopback", index)
+                yield Diagnostic("NC0402", where, what, "write an address of its own", (one.where,))
+
+
+def _is_sent_to(one: Held, host: HostName) -> bool:
+    """Whether the host, with this address on `lo`, could not send to it: somebody else's, or inside a namespace of its
+    own that is not in a tunnel of the same address."""
+    return one.shared if one.host != host else one.namespace is not None and one.where[2] == "namespaces"
 
 
 def _of_uplink(ip: IPAddress, host: HostName, network: Network) -> tuple[KeyPath, ...]:
@@ -227,7 +254,7 @@ def _no_gateway(network: Network) -> Iterator[Diagnostic]:
                     yield Diagnostic("NC0408", (*interface.where, "routes", index), what, hint)
 
 
-def _is_edge(net: IPNetwork) -> bool:
+def is_edge(net: IPNetwork) -> bool:
     """The first and last address of an IPv4 subnet of more than two are not for hosts (RFC 1122, RFC 3021)."""
     return net.version == 4 and net.prefixlen < 31 and net.ip in (net.network, net.broadcast)
 

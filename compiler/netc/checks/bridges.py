@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.addresses import is_edge
 from netc.checks.words import has, lacks, unlike
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.bridges import Bridge, PublishedContainer
@@ -127,6 +128,9 @@ def _on_the_bridge(
 ) -> Iterator[Diagnostic]:
     if any(ip == net.ip for net in ends):
         what = f"{ip} is the address of {host} on bridge `{name}`"
+        yield Diagnostic("NC1304", at, what, "write the address of the container", (also,))
+    elif edge := next((net for net in ends if ip in net and is_edge(IPNetwork(f"{ip}/{net.prefixlen}"))), None):
+        what = f"{ip} is the {'network' if ip == edge.network else 'broadcast'} address of {edge.cidr}"
         yield Diagnostic("NC1304", at, what, "write the address of the container", (also,))
     elif not any(ip in net for net in ends):
         hint = "write an address in " + ", ".join(str(net.cidr) for net in ends)

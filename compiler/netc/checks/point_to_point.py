@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress
 
+from netc.checks.addresses import own_places
 from netc.checks.words import with_address
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.network.derive import is_alone
@@ -13,13 +14,14 @@ from netc.network.interface import Interface, Network
 
 
 def check(network: Network) -> Iterator[Diagnostic]:
-    for interfaces in network.interfaces.values():
-        for interface in interfaces:
-            if interface.origin[0] == "hosts" and interface.peer_addresses:
-                yield from _far(interface)
+    for host, interfaces in network.interfaces.items():
+        far = [one for one in interfaces if one.origin[0] == "hosts" and one.peer_addresses]
+        own = own_places(host, network) if far else {}
+        for interface in far:
+            yield from _far(interface, {} if interface.namespace else own)
 
 
-def _far(interface: Interface) -> Iterator[Diagnostic]:
+def _far(interface: Interface, own: dict[IPAddress, str]) -> Iterator[Diagnostic]:
     seen: dict[int, KeyPath] = {}
     for index, ip in enumerate(interface.peer_addresses):
         at: KeyPath = (*interface.where, "peer_address", index)
@@ -37,6 +39,9 @@ def _far(interface: Interface) -> Iterator[Diagnostic]:
             yield Diagnostic("NC0409", at, what, _cure(ip, interface), ((*interface.where, "address"),))
         elif ours[0].ip == ip:
             what = f"{ip} is our own address on {interface.name}"
+            yield Diagnostic("NC0409", at, what, "write the address of the peer")
+        elif ip in own:
+            what = f"{ip} is our own address on {own[ip]}"
             yield Diagnostic("NC0409", at, what, "write the address of the peer")
 
 

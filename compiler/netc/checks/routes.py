@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 from netaddr import IPNetwork, cidr_merge
 
+from netc.checks.namespaces import usable_pairs
 from netc.diagnostic import Diagnostic, KeyPath
 from netc.language.names import HostName, NamespaceName
 from netc.network.interface import Interface, Network
@@ -28,6 +29,7 @@ def check(network: Network) -> Iterator[Diagnostic]:
         direct = tuple(_direct(host, network))
         yield from _twice(host, interfaces, direct)
         yield from _covered(host, interfaces, direct)
+        yield from _hidden(host, interfaces, network)
 
 
 def _direct(host: HostName, network: Network) -> Iterator[Direct]:
@@ -86,6 +88,19 @@ def _covered(host: HostName, interfaces: tuple[Interface, ...], direct: tuple[Di
             what = f"on {host}, {len(inside)} routes cover all of {one.net}: nothing for it leaves by {one.device}"
             also = (one.where, *(piece.where for piece in inside[:-1][:MOST]))
             yield Diagnostic("NC0407", inside[-1].where, what, "leave it out", also)
+
+
+def _hidden(host: HostName, interfaces: tuple[Interface, ...], network: Network) -> Iterator[Diagnostic]:
+    """The address inside a namespace is one alone: a narrower route takes all that is sent there."""
+    for space, settings in sorted(network.topology.hosts[host].namespaces.items()):
+        for pair in usable_pairs(settings):
+            index = next(n for n, prefix in enumerate(settings.access) if pair.inner.ip in prefix)
+            access = settings.access[index]
+            for piece in _pieces(interfaces).get(None, ()):
+                if piece.net in access and piece.net.prefixlen > access.prefixlen and pair.inner.ip in piece.net:
+                    what = f"on {host}, {piece.net} leads to {pair.inner.ip}, which is in namespace `{space}`"
+                    there: KeyPath = ("hosts", host, "namespaces", space, "access", index)
+                    yield Diagnostic("NC0407", piece.where, what, "leave it out", (there,))
 
 
 MOST = 3

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from netaddr import IPNetwork
 
-from netc.checks.accepts import FAMILIES, Accept, Accepts
+from netc.checks.accepts import FAMILIES, Accept, Accepts, Shut, holds_port, is_ssh
 from netc.checks.lockout import rulesets
 from netc.diagnostic import Diagnostic, KeyPath, Severity, dotted
 from netc.language.firewall import Allow, Firewall
@@ -27,7 +27,7 @@ from netc.network.ranges import Ranges, merged, minus
 from netc.network.sets import Members, Sets, members
 from netc.network.spans import Spans
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import input_rules
+from netc.plan.filtering import input_rules, is_limited
 from netc.plan.host_plan import HostPlan
 from netc.plan.ruleset import Opening
 
@@ -175,14 +175,15 @@ def _rules(wall: Firewall, ruleset: Ruleset, sets: Sets) -> Iterator[Diagnostic]
         )
         for protocol in ("tcp", "udp")
     }
-    accepts = {one.origin: _accept_of(one, sets) for one in openings if _is_beside(one, asked)}
+    shut = Shut(frozenset(one.device for one in ruleset.strangers), ruleset.filter.ssh if ruleset.filter else 0)
+    accepts = {one.origin: _accept_of(one, sets, shut) for one in openings if _is_beside(one, asked)}
     others = Accepts(accepts)
     # From the last to the first: of two equal rules the first stays.
     for number in reversed(range(len(wall.allow))):
         at: KeyPath = (*where, "allow", number)
         if accepts.pop(at, None) is None:
             continue
-        reported, left = _repeated(_Rule.of(wall.allow[number], at, sets), others)
+        reported, left = _repeated(_Rule.of(wall.allow[number], at, sets, shut), others)
         yield from reported
         if left:
             accepts[at] = left
@@ -201,24 +202,27 @@ def _is_beside(opening: Opening, asked: dict[str, Spans[None]]) -> bool:
     return not opening.ports or any(asked[each.protocol].within(each.first, each.last) for each in opening.ports)
 
 
-def _accept_of(opening: Opening, sets: Sets) -> Accept:
+def _accept_of(opening: Opening, sets: Sets, shut: Shut) -> Accept:
     named = opening.sources
     sources = members((*named.prefixes, *named.sets) if named else EVERYTHING, sets)
-    return Accept(opening.origin, opening.ports, opening.devices, sources)
+    past = shut.devices if is_limited(opening) or is_ssh(opening.origin) else frozenset()
+    return Accept(opening.origin, opening.ports, opening.devices, sources, past)
 
 
 class _Rule(Struct, frozen=True):
     """An `allow`, and the index of each of its parts. None is any."""
 
     at: KeyPath
+    shut: Shut
     ports: tuple[tuple[int, Ports | None], ...]
     devices: tuple[tuple[int, str | None], ...]
     sources: tuple[tuple[int, Source | None, Members], ...]
 
     @staticmethod
-    def of(allow: Allow, at: KeyPath, sets: Sets) -> _Rule:
+    def of(allow: Allow, at: KeyPath, sets: Sets, shut: Shut) -> _Rule:
         return _Rule(
             at,
+            shut,
             tuple(enumerate(allow.ports)) or ((0, None),),
             tuple(enumerate(allow.interface)) or ((0, None),),
             tuple((n, one, members((one,), sets)) for n, one in enumerate(allow.from_))
@@ -227,11 +231,27 @@ class _Rule(Struct, frozen=True):
 
     @property
     def is_partial(self) -> bool:
-        return self.sources[0][1] is not None or self.devices[0][1] is not None
+        return self.is_limited or self.devices[0][1] is not None
+
+    @property
+    def is_limited(self) -> bool:
+        return self.sources[0][1] is not None
 
     def accept(self) -> Accept:
         ports = tuple(port for _, port in self.ports if port)
-        return Accept(self.at, ports, tuple(device for _, device in self.devices if device), _both_families(self))
+        devices = tuple(device for _, device in self.devices if device)
+        past = self.shut.devices if self.is_limited and not devices else frozenset()
+        return Accept(self.at, ports, devices, _both_families(self), past)
+
+    def is_taken(self, accept: Accept, port: Ports | None, device: str | None) -> bool:
+        """Whether the other rule accepts the port by the interface too, from its sources."""
+        if accept.ports and not (port and any(holds_port(each, port) for each in accept.ports)):
+            return False
+        if accept.devices:
+            return device in accept.devices
+        if device is None:  # of tunnels to strangers, no rule for some sources means one, nor one for ssh
+            return not accept.past or self.is_limited or is_ssh(accept.origin)
+        return device not in accept.past and self.shut.is_open(port, device)
 
 
 def _both_families(rule: _Rule) -> Members:
@@ -267,7 +287,7 @@ def _repeated(rule: _Rule, others: Accepts) -> tuple[list[Diagnostic], Accept | 
 
 def _as_a_whole(rule: _Rule, by: tuple[Accept, ...]) -> Diagnostic:
     also = tuple(accept.origin for accept in by)
-    if len(by) == 1 and by[0].origin[2:] == ("ssh",):
+    if len(by) == 1 and is_ssh(by[0].origin):
         what = (
             f"netc accepts ssh ({by[0].ports[0]}) from everyone{', so this rule restricts nothing' * rule.is_partial}"
         )
@@ -291,22 +311,12 @@ def _by(rule: _Rule, others: Accepts, wanted: Members) -> tuple[Accept, ...]:
     found: dict[KeyPath, Accept] = {}
     for _, port in rule.ports:
         for _, device in rule.devices:
-            accepts = [accept for accept in others.of(port, wanted) if _takes(accept, port, device)]
+            accepts = [accept for accept in others.of(port, wanted) if rule.is_taken(accept, port, device)]
             needed = _needed(wanted, sorted(accepts, key=lambda accept: [str(key).zfill(6) for key in accept.origin]))
             if not needed:
                 return ()
             found |= {accept.origin: accept for accept in needed}
     return tuple(found.values())
-
-
-def _takes(accept: Accept, port: Ports | None, device: str | None) -> bool:
-    if accept.devices and device not in accept.devices:
-        return False
-    return not accept.ports or (port is not None and any(_holds_port(each, port) for each in accept.ports))
-
-
-def _holds_port(wider: Ports, port: Ports) -> bool:
-    return wider.protocol == port.protocol and wider.first <= port.first and port.last <= wider.last
 
 
 def _needed(wanted: Members, accepts: list[Accept]) -> tuple[Accept, ...]:

@@ -35,10 +35,10 @@ class Worlds:
     def without(self, named: str, spared: frozenset[str]) -> Iterator[tuple[str, World]]:
         """With one host or link gone, and each in turn for `any host` and `any link`, but for the hosts that the
         promise is about. Raises Wrong."""
-        links = dict(_links(self.base))
+        known = dict(links(self.base))
         hosts = [host for host in self.base.plans if str(host) not in spared]
         gone = [host for host in self.base.plans if str(host) == named] if named != "any host" else hosts
-        cut = links.values() if named == "any link" else [links[named]] if named in links else []
+        cut = known.values() if named == "any link" else [known[named]] if named in known else []
         if not (gone or cut) and not named.startswith("any "):
             raise Wrong(f"no host and no link is called `{named}`")
         yield from ((f" while {host} is gone", self._made((NONE, NONE, host))) for host in gone)
@@ -56,7 +56,7 @@ class Worlds:
         return self.known[key]
 
 
-def _links(made: World) -> Iterator[tuple[str, Tunnels]]:
+def links(made: World) -> Iterator[tuple[str, Tunnels]]:
     """Tunnels between two hosts of ours, by the name of the link. One of a mesh has those of its ends."""
     for stack, device in made.devices():
         far = far_end(made, stack, device)

@@ -9,11 +9,11 @@ from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import Diagnostic, KeyPath, Place, Severity, dotted
 from netc.language.names import DnsName, HostName, InterfaceName, TunnelName
-from netc.network.derive import DEFAULT_LENGTH, to_everywhere
+from netc.language.values import Family
+from netc.network.derive import DEFAULT_LENGTH, apart, default_routes, to_everywhere
 from netc.network.dialling import public
 from netc.network.interface import Interface, Mtu, Network, ProgramInterface, WireguardInterface, outer_ends
 from netc.network.lookup import Longest
-from netc.network.ranges import BITS
 from netc.network.sums import of_mtu
 from netc.network.underlay import Underlay
 from netc.network.uplinks import uplinks
@@ -62,13 +62,23 @@ def _swallowed(interface: Interface, underlay: Underlay) -> Iterator[Diagnostic]
     users = {split.tunnel for split in table.splits.values()} | {uplink.tunnel for uplink in table.uplinks.values()}
     if interface.origin[-1] in users:
         return  # NC1206 or NC1702
+    brought = [net for uplink in uplinks(interface.host, underlay.network) for net in uplink.prefixes]
     for index, own in enumerate(table.addresses):
         is_private = own.ip.is_ipv4_private_use() or own.ip.is_ipv6_unique_local()
-        if own.version == everywhere[0].version and not is_private:
+        if not is_private and _takes_replies(interface, own, brought):
             what = f"replies from {own.ip}, including ssh, would leave by {interface.name}"
             also: KeyPath = ("hosts", interface.host, "addresses", index)
             yield Diagnostic("NC0707", (*interface.where, "routes"), what, OUT, (also,), Severity.WARNING)
             return
+
+
+def _takes_replies(interface: Interface, own: IPNetwork, brought: list[IPNetwork]) -> bool:
+    """Replies from a prefix of an uplink ignore default routes that are not divided into more parts."""
+    family: Family = 4 if own.version == 4 else 6
+    parts = default_routes(interface.routes, family)
+    if any(own.ip in net for net in brought):
+        return any(net.prefixlen > DEFAULT_LENGTH[family] for net in parts)
+    return bool(parts)
 
 
 OUT = "take routes out of the tunnel, give it a `table`, or put it into a namespace"
@@ -137,10 +147,7 @@ def _led_aside(interface: Interface) -> Iterator[IPNetwork]:
     """What it leads to, but not for the host itself. Routes to (almost) everywhere are not meant for another tunnel."""
     if interface.namespace is None and interface.table is None:
         return
-    for version, bits in BITS.items():
-        nets = [net for net in interface.routes if net.version == version]
-        if sum(net.size for net in nets) < 2 ** (bits - DEFAULT_LENGTH[version]):
-            yield from nets
+    yield from apart(interface.routes)
     yield from (net for net in interface.addresses if interface.namespace and not net.ip.is_link_local())
 
 

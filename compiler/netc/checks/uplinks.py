@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
+from netc.checks.addresses import own_places
 from netc.checks.words import without
 from netc.diagnostic import Diagnostic, KeyPath, Severity
 from netc.language.names import HostName
@@ -23,10 +24,11 @@ SIX_TO_FOUR = IPNetwork("2002::/16")
 
 def check(network: Network) -> Iterator[Diagnostic]:
     for host, table in network.topology.hosts.items():
+        own = own_places(host, network) if table.uplinks else {}
         for name, settings in table.uplinks.items():
             where: KeyPath = ("hosts", host, "uplinks", name)
             yield from _uplink(host, settings, where, network)
-            yield from _gateways(settings, _tunnel(host, settings, network), where)
+            yield from _gateways(settings, _tunnel(host, settings, network), where, own)
             yield from _nowhere(settings, where)
             yield from _no_relay(settings, _tunnel(host, settings, network), where)
         resolved = uplinks(host, network)
@@ -90,7 +92,9 @@ def _tunnel(host: HostName, settings: Settings, network: Network) -> Interface |
     return by_origin(host, network).get(("hosts", host, "tunnels", settings.tunnel))
 
 
-def _gateways(settings: Settings, tunnel: Interface | None, where: KeyPath) -> Iterator[Diagnostic]:
+def _gateways(
+    settings: Settings, tunnel: Interface | None, where: KeyPath, own: dict[IPAddress, str]
+) -> Iterator[Diagnostic]:
     given = settings.gateway or ()
     prefixes = {net.version for net in settings.prefixes}
     inside = {net.version for net in tunnel.addresses} if tunnel else set()
@@ -113,6 +117,9 @@ def _gateways(settings: Settings, tunnel: Interface | None, where: KeyPath) -> I
             yield Diagnostic("NC1204", at, what, f"leave it out, or add an IPv{ip.version} prefix")
         elif any(ip in net and ip == net.ip for net in settings.prefixes):
             yield Diagnostic("NC1204", at, f"{ip} is the address of the host itself", "write the address of the router")
+        elif ip in own:
+            what = f"{ip} is the address of the host itself on {own[ip]}"
+            yield Diagnostic("NC1204", at, what, "write the address of the router")
     missing = prefixes - {ip.version for ip in given}
     if settings.interface and missing and settings.gateway != ():
         families = " and ".join(f"IPv{version}" for version in sorted(missing))

@@ -27,6 +27,7 @@ VERBS = {
     "schema": "schema",
     "trace": "trace",
     "exposure": "exposure",
+    "lab": "lab",
 }
 """The module of each verb in this package, which has a function of that name, or an `app` with verbs of its own."""
 

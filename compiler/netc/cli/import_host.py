@@ -76,10 +76,11 @@ def _write(topo: Path, text: str, owner: HostName, id: int, found: Found) -> Non
     while True:
         try:
             made = added(text, ("hosts", str(owner)), table, tuple(_comments(table, found)))
-            understand(made, str(topo), beside(topo))
-            break
         except NotAdded as error:
             raise wrong_use(f"{topo}: {error}") from None
+        try:
+            understand(made, str(topo), beside(topo))
+            break
         except InvalidTopology as invalid:
             if taken := _taken_out(table, owner, invalid.diagnostics):
                 left += taken

@@ -38,6 +38,7 @@ def _lines(ruleset: Ruleset) -> Iterator[str]:
             case DestinationNat():
                 ports = Ports(fact.port.number, fact.port.number, fact.port.protocol)
                 sources = "".join(f" from {net}" for net in sorted(fact.sources))
+                sources += "".join(f" not by {token(device)}" for device in fact.past)
                 for on in fact.on:
                     yield _line(on, ports, f"to {fact.to} port {fact.to_port}{sources}")
 

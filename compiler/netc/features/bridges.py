@@ -27,6 +27,7 @@ from netc.network.bridges import (
     sources,
 )
 from netc.network.interface import Network
+from netc.network.strangers import past
 from netc.network.uplinks import uplink_interfaces
 from netc.plan.facts import Address, Bridge, Carrier, LinkSetting, Ruleset
 from netc.plan.facts.forwarding import forwarding
@@ -98,7 +99,8 @@ def _passed(
 def _published(settings: Settings, host: HostName, network: Network, origin: KeyPath) -> Iterator[DestinationNat]:
     for publish in settings.publish:
         for dnat in dnats(publish, host, network):
-            yield DestinationNat(origin, publish.port, dnat.on, dnat.allow, dnat.to, dnat.port)
+            shut = past(dnat.allow, dnat.on, host, network)
+            yield DestinationNat(origin, publish.port, dnat.on, dnat.allow, dnat.to, dnat.port, shut)
 
 
 def _hairpins(

@@ -25,6 +25,7 @@ from netc.language.values import Ports
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network
 from netc.network.namespaces import INNER, Pair, asked, host_end, leaves_from, pairs, part_name
+from netc.network.strangers import past
 from netc.plan.facts import Address, Carrier, LinkSetting, Namespace, Route, Rule, Ruleset, Veth
 from netc.plan.facts.forwarding import forwarding
 from netc.plan.host_plan import Confined, Part, Share
@@ -52,7 +53,7 @@ def _share(name: NamespaceName, settings: Settings, tunnel: Interface, host: Hos
     origin: KeyPath = ("hosts", host, "namespaces", name)
     part = part_name(name)
     outer = host_end(name, settings)
-    nats = tuple(nat for publish in settings.publish for nat in _nats(publish, settings, origin))
+    nats = tuple(nat for publish in settings.publish for nat in _nats(publish, settings, origin, host, network))
     wan = network.topology.hosts[host].wan
     return Share(
         parts=(_part(part, name, settings, tunnel, origin, _udp(settings, host, name, network)),),
@@ -158,10 +159,14 @@ def _udp(settings: Settings, host: HostName, name: NamespaceName, network: Netwo
     return tuple(sorted(own | forwarded, key=lambda ports: (ports.first, ports.last)))
 
 
-def _nats(publish: Publish, settings: Settings, origin: KeyPath) -> Iterator[DestinationNat]:
+def _nats(
+    publish: Publish, settings: Settings, origin: KeyPath, host: HostName, network: Network
+) -> Iterator[DestinationNat]:
     for pair in pairs(settings):
         on = tuple(ip for ip in publish.on if ip.version == pair.family) if publish.on else (pair.host.ip,)
         sources = tuple(net for net in publish.allow if net.version == pair.family)
         if not on or (publish.allow and not sources):
             continue  # an `allow` without a prefix of this family accepts no address of it
-        yield DestinationNat(origin, publish.port, on, sources, pair.inner.ip, publish.to or publish.port.number)
+        shut = past(sources, on, host, network)
+        port = publish.to or publish.port.number
+        yield DestinationNat(origin, publish.port, on, sources, pair.inner.ip, port, shut)

@@ -5,7 +5,8 @@
     open = ["8080/tcp", { ports = "53/udp", from = "10.8.0.53/32" }]
 
 A packet filter drops new connections that arrive by them, also those to ssh, and passes none on. Where a firewall drops
-what it does not know, it keeps its own rules, and only ssh is shut.
+what it does not know, it keeps its own rules, but for ssh and those for some sources alone: these need to name the
+interface.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from netc.network.nested import nested
 from netc.network.splits import splits
 from netc.network.strangers import strangers
 from netc.plan.facts import Ruleset
+from netc.plan.filtering import is_limited
 from netc.plan.host_plan import Share
 from netc.plan.opened import opened, outer_openings
 from netc.plan.ruleset import Opening, Stranger
@@ -37,10 +39,10 @@ def plan(host: HostName, network: Network) -> Iterator[Share]:
     for tunnel in strangers(host, network):
         settings = table.tunnels[cast(TunnelName, tunnel.origin[-1])]
         own = (*opened(settings.open, tunnel.origin), *opens.get(tunnel.name, ()))
-        # Such a firewall lets in the outer packets of every tunnel by itself.
-        inner = () if shut else outer_openings(one for one in inside(tunnel.part) if one.name != tunnel.name)
-        found.append(Stranger(tunnel.origin, tunnel.name, (*own, *inner)))
-        openings += (one.by(tunnel.name) for one in own if shut)
+        inner = tuple(outer_openings(one for one in inside(tunnel.part) if one.name != tunnel.name))
+        found.append(Stranger(tunnel.origin, tunnel.name, own if shut else (*own, *inner)))
+        if shut:  # lets in the outer packets of every tunnel by itself, but those from one address by none of these
+            openings += (one.by(tunnel.name) for one in (*own, *filter(is_limited, inner)))
     if found:
         yield Share(ruleset=Ruleset(("hosts", host), strangers=tuple(found), openings=tuple(openings)))
 

@@ -69,7 +69,8 @@ class PublishedContainer(Table):
     allow: Annotated[OneOrMany[Senders], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
         (),
         description=(
-            "Prefixes of visitors that may connect. Default: everyone. It applies to the host itself and to "
+            "Prefixes of visitors that may connect. Default: everyone. They do not come by `tunnels` of the host, "
+            "unless `on` has an address of the tunnel. It applies to the host itself and to "
             "containers too."
         ),
     )

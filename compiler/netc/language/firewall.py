@@ -18,7 +18,14 @@ class Allow(Table):
     ports: AnyNumber[ServicePorts] = Field(
         (), description="Ports with their protocol. Default: all ports of every protocol."
     )
-    from_: AnyNumber[Sender] = Field((), alias="from", description="Prefixes and sets of senders. Default: anyone.")
+    from_: AnyNumber[Sender] = Field(
+        (),
+        alias="from",
+        description=(
+            "Prefixes and sets of senders. Default: anyone. With `from`, the rule is for who comes by a tunnel of "
+            "`tunnels` only if `interface` names it."
+        ),
+    )
     interface: AnyNumber[InterfaceName] = Field((), description="Interfaces where the packets arrive. Default: any.")
 
 

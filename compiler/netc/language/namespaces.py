@@ -21,7 +21,11 @@ class Publish(Table):
         OneOrMany[Address], Some("on", "no visitor arrives", left_out("on", "the address of the host in `access`"))
     ] = Field((), description="Addresses of the host that visitors dial. Default: its end of `access`.")
     allow: Annotated[OneOrMany[Senders], Some("allow", "no client may connect", left_out("allow", "everyone"))] = Field(
-        (), description="Prefixes of visitors that may connect. Default: everyone."
+        (),
+        description=(
+            "Prefixes of visitors that may connect. Default: everyone. They do not come by `tunnels` of the host, "
+            "unless `on` has an address of the tunnel."
+        ),
     )
 
 

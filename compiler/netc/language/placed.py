@@ -97,6 +97,7 @@ ReachedAddress = Annotated[IPAddress, FromText(only(address, "reached"), ADDRESS
 OwnInSubnet = Annotated[IPNetwork, FromText(own, f"({ADDRESS})({LENGTH})?")]
 Remote = Annotated[IPAddress, FromText(only(address, "dialled"), ADDRESS)]
 Neighbour = Annotated[IPAddress, FromText(only(address, "router"), ADDRESS)]
+FarEnd = Annotated[IPAddress, FromText(only(address, "peer"), ADDRESS)]
 RouterId = Annotated[IPAddress, FromText(only(address, "router id"), ADDRESS)]
 Resolver = Annotated[IPAddress, FromText(resolver, ADDRESS)]
 InterfaceAddress = Annotated[IPNetwork, FromText(held, WITH_LENGTH)]

@@ -29,6 +29,7 @@ Place = Literal[
     "server",
     "resolver",
     "router",
+    "peer",
     "router id",
     "routed",
     "carried",
@@ -50,6 +51,7 @@ REFUSED: dict[Place, tuple[Special, ...]] = {
     # A service of a namespace may be its resolver.
     "resolver": ("unspecified", "broadcast", "multicast", "reserved", "link-local"),
     "router": NEVER,
+    "peer": NEVER,
     "router id": ("unspecified",),
     # The kernel routes 240.0.0.0/4 like any other prefix.
     "routed": ("unspecified", "broadcast", "loopback", "multicast", "link-local"),
@@ -94,6 +96,7 @@ CURES: dict[Place, str] = {
     "server": "write the address at which the host reaches it",
     "resolver": "write the address of a resolver",
     "router": "write the address of the router",
+    "peer": "write the address of the peer",
     "router id": "write an IPv4 address of the host",
     "routed": "write a prefix in which hosts are",
     "carried": "write the prefixes that are behind the peer",

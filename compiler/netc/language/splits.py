@@ -73,7 +73,8 @@ class Split(Table):
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
             "All other new connections that arrive by the tunnel are dropped, also those to ssh, but not those to "
-            "ports that `publish` forwards, or that an `allow` of the `firewall` without `from` opens."
+            "ports that `publish` forwards for everyone, or that an `allow` of the `firewall` opens that has no `from` "
+            "or names the interface."
         ),
     )
     serve: Annotated[

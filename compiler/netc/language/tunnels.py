@@ -23,7 +23,7 @@ from netc.language.links import (
 )
 from netc.language.names import Argument, HostPath, InterfaceName, PublicKey, Wrong, quoted
 from netc.language.openings import Opens
-from netc.language.placed import Carried, Dialled, InterfaceAddress, Neighbour, OwnAddress, Remote, Resolver, Routed
+from netc.language.placed import Carried, Dialled, FarEnd, InterfaceAddress, OwnAddress, Remote, Resolver, Routed
 from netc.language.tables import Secret, Table
 from netc.language.values import AnyNumber, Mtu, OneOrMany, PortNumber, Some, left_out
 
@@ -97,7 +97,7 @@ class Tunnel(Table):
     address: OneOrMany[InterfaceAddress] = Field(
         (), description="The host's addresses on the tunnel. 6to4 derives its own."
     )
-    peer_address: OneOrMany[Neighbour] = Field(
+    peer_address: OneOrMany[FarEnd] = Field(
         (),
         description=(
             "The peer's address on the tunnel, at most one of each family, if our own is alone in its subnet (/32 or "
@@ -131,8 +131,9 @@ class Tunnel(Table):
         description=(
             "Ports of the host that anyone may dial through the tunnel: `60729/tcp`, or a table. "
             "All other new connections that arrive by it are dropped, also those to ssh, but not those to ports that "
-            "`publish` forwards, or that an `allow` of the `firewall` without `from` opens. In a namespace, the "
-            "namespace has `open`. An uplink or a BGP neighbour's tunnel is not filtered: write a `firewall`."
+            "`publish` forwards for everyone, or that an `allow` of the `firewall` opens that has no `from` or names "
+            "the interface. In a namespace, the namespace has `open`. An uplink or a BGP neighbour's tunnel is not "
+            "filtered: write a `firewall`."
         ),
     )
     table: TableNumber | None = Field(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from netaddr import IPAddress, IPNetwork, cidr_merge
+from netaddr import IPAddress, IPNetwork
 
 from netc.language.key_files import key_file
 from netc.language.names import CredentialName, HostPath
 from netc.language.tables import Secret
 from netc.language.values import Family
+from netc.network.dialling import public
 from netc.network.ranges import BITS
 
 PORT_BASE = 51820
@@ -70,10 +71,33 @@ DEFAULT_LENGTH: dict[Family, int] = {4: 3, 6: 4}
 to leave the host's own in place, and 2000::/3 is all of the IPv6 internet."""
 
 
+def default_routes(routes: Iterable[IPNetwork], family: Family) -> frozenset[IPNetwork]:
+    """Those that lead to as much as a default route together, whatever parts it is divided into. A route inside a part
+    counts with the others inside parts. Private prefixes are no part (find_parts() of templates/bash/foreign.bash)."""
+    found: set[IPNetwork] = set()
+    own = {net for net in routes if net.version == family and public(net.ip)}
+    left = sorted(own, key=lambda net: (net.first, -net.size))
+    while left:
+        widest: list[IPNetwork] = []
+        for net in left:
+            if not widest or net.first > widest[-1].last:
+                widest.append(net)
+        if sum(net.size for net in widest) < 2 ** (BITS[family] - DEFAULT_LENGTH[family]):
+            break
+        found.update(widest)
+        left = [net for net in left if net not in found]
+    return frozenset(found)
+
+
+def apart(routes: Sequence[IPNetwork]) -> tuple[IPNetwork, ...]:
+    """All others."""
+    everywhere = {net for family in DEFAULT_LENGTH for net in default_routes(routes, family)}
+    return tuple(net for net in routes if net not in everywhere)
+
+
 def to_everywhere(routes: Sequence[IPNetwork]) -> tuple[IPNetwork, ...]:
-    """Those of one family, if they lead to as much as a default route, whatever parts it is divided into."""
-    for family, length in DEFAULT_LENGTH.items():
-        own = tuple(net for net in routes if net.version == family)
-        if sum(net.size for net in cidr_merge(list(own))) >= 2 ** (BITS[family] - length):
-            return own
+    """Those of the first family that has default routes."""
+    for family in DEFAULT_LENGTH:
+        if found := default_routes(routes, family):
+            return tuple(net for net in routes if net in found)
     return ()

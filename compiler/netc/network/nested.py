@@ -13,7 +13,7 @@ from msgspec import Struct
 from netaddr import IPAddress, IPNetwork
 
 from netc.language.names import DnsName, HostName, InterfaceName, PartName
-from netc.network.derive import DEFAULT_LENGTH
+from netc.network.derive import apart, is_alone
 from netc.network.interface import (
     Interface,
     Network,
@@ -97,11 +97,17 @@ def _is_unsure(interface: Interface) -> bool:
 
 def _held(interfaces: Sequence[Interface], unsure: frozenset[InterfaceName]) -> list[IPNetwork]:
     """What a tunnel leads to in the main table, if there is another tunnel whose peer may be there. Default routes are
-    left out: without them the host has its own."""
+    left out: without them the host has its own. The peer of a program may be in a subnet too: names and 6to4 lead to
+    public addresses."""
+    programs = {one.name for one in interfaces if isinstance(one, ProgramInterface)}
     return [
         net.cidr
         for interface in interfaces
         if interface.namespace is None and interface.table is None and unsure - {interface.name}
-        for net in interface.routes
-        if net.prefixlen > DEFAULT_LENGTH[4 if net.version == 4 else 6]
+        for net in (*apart(interface.routes), *(_subnets(interface) if programs - {interface.name} else ()))
     ]
+
+
+def _subnets(interface: Interface) -> list[IPNetwork]:
+    """Those that have another address than ours."""
+    return [net for net in interface.addresses if not (is_alone(net) or net.ip.is_link_local())]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from netc.language.names import HostName
+from netaddr import IPAddress, IPNetwork
+
+from netc.language.names import HostName, InterfaceName
 from netc.network.interface import Interface, Network
 from netc.network.routing import router_interfaces
 from netc.network.uplinks import uplink_interfaces
@@ -17,3 +19,14 @@ def strangers(host: HostName, network: Network) -> Iterator[Interface]:
     for interface in network.interfaces[host]:
         if interface.origin[0] == "hosts" and interface.namespace is None and interface.name not in meant:
             yield interface
+
+
+def past(
+    sources: Collection[IPNetwork], on: Collection[IPAddress], host: HostName, network: Network
+) -> tuple[InterfaceName, ...]:
+    """Where a port that is published to `sources` alone is not: a stranger sends from any source. Who publishes a port
+    at the tunnel's own address means the tunnel."""
+    if not sources:
+        return ()
+    others = (one for one in strangers(host, network) if not any(net.ip in on for net in one.addresses))
+    return tuple(sorted(one.name for one in others))

@@ -54,12 +54,7 @@ class Closed(Struct, frozen=True):
 
     stranger: Stranger
     port: Ports
-
-    @property
-    def openings(self) -> Iterator[Opening]:
-        for one in self.stranger.openings:
-            if any(_holds(ports, self.port) for ports in one.ports):
-                yield replace(one, ports=(self.port,)).by(self.stranger.device)
+    openings: tuple[Opening, ...]
 
 
 class NoRouters(Struct, frozen=True):
@@ -69,12 +64,19 @@ class NoRouters(Struct, frozen=True):
 
 
 class NoStrangers(Struct, frozen=True):
-    """What comes from strangers and no rule before this one accepts is dropped: not Docker decides who they reach."""
+    """What comes from strangers and no rule before this one accepts is dropped. To the host: the rules after it match
+    sources, and a stranger sends from any. Through it: not Docker decides who strangers reach."""
 
     strangers: tuple[Stranger, ...]
 
 
-InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed | NoRouters
+NO_STRANGERS = {
+    "input": "The rules below match sources. The other end of a tunnel to strangers may send from any.",
+    "forward": "Nobody behind a tunnel to strangers reaches what Docker publishes.",
+}
+"""Why, by hook."""
+
+InputRule = RepliesOnly | Always | Denial | Opening | Stranger | Closed | NoRouters | NoStrangers
 ForwardRule = RepliesOnly | Always | Denial | Led | Passage | Transit | Stranger | NoStrangers | DockerBridges
 
 
@@ -91,7 +93,7 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
         yield NoRouters(ruleset.strangers)
     yield Always.NEIGHBOURS
     ssh = Ports(wall.ssh, wall.ssh, "tcp")
-    yield from (Closed(stranger, ssh) for stranger in ruleset.strangers)
+    yield from (_closed(stranger, ssh, ruleset.openings) for stranger in ruleset.strangers)
     yield Opening((*wall.origin[:2], "ssh"), ports=(ssh,))
     if wall.input == "drop":
         yield Always.INVALID
@@ -100,13 +102,41 @@ def input_rules(ruleset: Ruleset) -> Iterator[InputRule]:
     yield from ruleset.denials
     if wall.input == "drop":
         yield Always.ICMP
-        yield from ruleset.openings
+        yield from _openings(ruleset)
     else:
         yield from ruleset.strangers
 
 
-def _holds(ports: Ports, one: Ports) -> bool:
-    return ports.protocol == one.protocol and ports.first <= one.first and one.last <= ports.last
+def _closed(stranger: Stranger, port: Ports, openings: Iterable[Opening]) -> Closed:
+    """Opened by what the tunnel or the firewall opens there, and the firewall names the interface."""
+    named = (one for one in openings if stranger.device in one.devices)
+    own = (one.by(stranger.device) for one in (*stranger.openings, *named) if _holds(one, port))
+    return Closed(stranger, port, tuple(dict.fromkeys(replace(one, ports=(port,)) for one in own)))
+
+
+def _holds(opening: Opening, port: Ports) -> bool:
+    if not opening.ports:
+        return opening.protocol is None
+    return any(
+        ports.protocol == port.protocol and ports.first <= port.first and port.last <= ports.last
+        for ports in opening.ports
+    )
+
+
+def _openings(ruleset: Ruleset) -> Iterator[InputRule]:
+    """By a tunnel to strangers, a source says nothing: openings for some sources alone are not for who comes by one."""
+    limited = tuple(one for one in ruleset.openings if is_limited(one))
+    if not (limited and ruleset.strangers):
+        yield from ruleset.openings
+        return
+    yield from (one for one in ruleset.openings if not is_limited(one))
+    yield NoStrangers(ruleset.strangers)
+    yield from limited
+
+
+def is_limited(opening: Opening) -> bool:
+    """Whether it is for some sources, at no interface in particular."""
+    return opening.sources is not None and not opening.devices
 
 
 def forward_rules(ruleset: Ruleset) -> Iterator[ForwardRule]:

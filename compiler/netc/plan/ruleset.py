@@ -16,7 +16,8 @@ from netc.language.values import Port, Ports
 
 
 class DestinationNat(Struct, frozen=True):
-    """Packets to `port` of one of `on`, from one of `sources`, go to `to`. Their source address is not changed."""
+    """Packets to `port` of one of `on`, from one of `sources`, go to `to`. Their source address is not changed. What
+    arrives by one of `past`, where a source says nothing, goes on to `on`."""
 
     origin: KeyPath
     port: Port
@@ -24,6 +25,7 @@ class DestinationNat(Struct, frozen=True):
     sources: tuple[IPNetwork, ...]
     to: IPAddress
     to_port: int
+    past: tuple[InterfaceName, ...] = ()
 
 
 class PortForward(Struct, frozen=True):

@@ -44,6 +44,7 @@ def _is_published(met: Met, nat: DestinationNat) -> bool:
     return (
         NAMES.get(packet.protocol) == nat.port.protocol
         and equals(packet.dport, nat.port.number)
+        and met.arriving not in nat.past
         and any(is_ip(packet.to, packet, ip) for ip in nat.on)
         and (not nat.sources or in_any(packet.source, packet.family, nat.sources))
     )

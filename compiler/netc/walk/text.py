@@ -19,14 +19,14 @@ def as_text(made: World, start: Start, packet: Packet, found: Journey, line: Lin
     rows = [*_rows(made, found.events, line)]
     back = [*_rows(made, found.returning, line)]
     widths = [max((len(row[at]) for row in (*rows, *back)), default=0) for at in range(3)]
-    lines = [f"{_asker(made, start, packet)} dials {dialled(packet)}", *_printed(rows, widths)]
+    lines = [f"{asker(made, start, packet)} dials {dialled(packet)}", *_printed(rows, widths)]
     if back:
         lines += ["and back", *_printed(back, widths)]
     unsure = [f"not certain: {found.unsure or found.unsure_back}"] if found.unsure or found.unsure_back else []
     return "\n".join((*lines, *_standing(made, packet), *unsure, outcome(made, found))) + "\n"
 
 
-def _asker(made: World, start: Start, packet: Packet) -> str:
+def asker(made: World, start: Start, packet: Packet) -> str:
     if isinstance(start, Process):
         own = start.owner or Owner()
         who = next((f", {kind} {name}" for kind, name in _named(own) if name), "")
@@ -95,7 +95,7 @@ def as_json(made: World, start: Start, packet: Packet, found: Journey, line: Lin
     end = found.there
     verdict = end.verdict or (found.back.verdict if found.back else None)
     return {
-        "from": _asker(made, start, packet),
+        "from": asker(made, start, packet),
         "to": dialled(packet),
         "there": [_event(made, event, line) for event in found.events],
         "back": [_event(made, event, line) for event in found.returning],

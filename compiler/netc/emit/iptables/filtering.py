@@ -8,7 +8,7 @@ from netc.emit.iptables.words import Rule, Table, because, dialled, entering, le
 from netc.language.values import Family
 from netc.plan.chains import Chain, Hook
 from netc.plan.facts import Ruleset
-from netc.plan.filtering import Always, Closed, Led, NoRouters, NoStrangers, led
+from netc.plan.filtering import NO_STRANGERS, Always, Closed, Led, NoRouters, NoStrangers, led
 from netc.plan.ruleset import DOCKER_BRIDGES, Denial, DockerBridges, Opening, Passage, RepliesOnly, Stranger, Transit
 from netc.plan.step import PROTOCOL
 
@@ -29,10 +29,16 @@ def rules(chain: Chain, table: Table, name: str, ruleset: Ruleset, family: Famil
         else:
             raise TypeError(f"{rule!r} is no rule of the filter")
     if chain.log:
-        log = f'-j LOG --log-prefix "netc {chain.hook}: " --log-level info'
-        yield Rule(table, name, f"-m limit --limit 5/second --limit-burst 20 {log}")
+        yield from (Rule(table, name, words) for words in _logs(chain.hook, ruleset))
     if chain.policy == "drop":
         yield Rule(table, name, "-j DROP")
+
+
+def _logs(hook: Hook, ruleset: Ruleset) -> list[str]:
+    """What a drop is logged by."""
+    log = f'-j LOG --log-prefix "netc {hook}: " --log-level info'
+    wanted = ruleset.filter and ruleset.filter.log
+    return [f"-m limit --limit 5/second --limit-burst 20 {log}"] if wanted else []
 
 
 def _transit(fact: Transit, chain: str, rest: str) -> Iterator[Rule]:
@@ -84,8 +90,11 @@ def _words(rule: Judged, hook: Hook, family: Family, ruleset: Ruleset) -> tuple[
             drops = [f"{entering(stranger.device)} {words}" for stranger in strangers for words in kinds]
             return "No tunnel to strangers has a router.", drops
         case NoStrangers(strangers=strangers):
-            what = "Nobody behind a tunnel to strangers reaches what Docker publishes."
-            return what, [f"{entering(stranger.device)} -j DROP" for stranger in strangers]
+            return NO_STRANGERS[hook], [
+                f"{entering(stranger.device)} {words}"
+                for stranger in strangers
+                for words in (*_logs(hook, ruleset), "-j DROP")
+            ]
         case Denial():
             return because(rule.origin), [f"{it} -j DROP" for it in sources(rule.sources, "src", family, ruleset)]
         case Opening():

@@ -114,7 +114,12 @@ def _queries(fact: Queries, family: Family) -> Iterator[Rule]:
 def _published(facts: Sequence[DestinationNat], family: Family) -> Iterator[Rule]:
     for nat in facts:
         why = because(nat.origin)
-        what = f"-p {nat.port.protocol} --dport {nat.port.number} -j DNAT --to-destination {_at(nat.to, nat.to_port)}"
+        dialled = f"-p {nat.port.protocol} --dport {nat.port.number}"
+        what = f"{dialled} -j DNAT --to-destination {_at(nat.to, nat.to_port)}"
+        for device in nat.past:  # no other rule publishes this port of `on`
+            for on in places(nat.on, "dst", family):
+                yield Rule("nat", PUBLISHED, f"{entering(device)} {on} {dialled} -j RETURN", why)
+                why = ""
         for source in places(nat.sources, "src", family) if nat.sources else ("",):
             for on in places(nat.on, "dst", family):
                 yield Rule("nat", PUBLISHED, said(source, on, what), why)

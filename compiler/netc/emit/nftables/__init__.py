@@ -34,7 +34,18 @@ from netc.plan.facts import Flowtable, Ruleset, SplitGuard
 from netc.plan.facts.flowtable import OFFLOAD_PATH
 from netc.plan.facts.ruleset import has_pieces, ruleset_path
 from netc.plan.facts.split_guard import GUARD_PATH
-from netc.plan.filtering import Always, Closed, ForwardRule, InputRule, Led, NoRouters, NoStrangers, leads, led
+from netc.plan.filtering import (
+    NO_STRANGERS,
+    Always,
+    Closed,
+    ForwardRule,
+    InputRule,
+    Led,
+    NoRouters,
+    NoStrangers,
+    leads,
+    led,
+)
 from netc.plan.host_plan import HostPlan
 from netc.plan.lists import named_sets
 from netc.plan.ruleset import (
@@ -112,6 +123,10 @@ def _told_once(rules: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
+def _log(hook: str) -> str:
+    return f'limit rate 5/second burst 20 packets log prefix "netc {hook}: " level info'
+
+
 def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
     suffix, priority = PLACES[chain.priority]
     if (chain.hook, chain.priority) == ("output", Priority.DSTNAT):
@@ -120,8 +135,7 @@ def _chain(chain: Chain, ruleset: Ruleset) -> dict[str, object]:
     printed = ((comment, lines) for comment, lines in of_chain(chain, ruleset) if lines)
     rules = _told_once({"comment": comment, "lines": list(map(Verbatim, lines))} for comment, lines in printed)
     if chain.log:
-        log = f'limit rate 5/second burst 20 packets log prefix "netc {chain.hook}: " level info'
-        rules.append({"comment": [], "lines": [Verbatim(log)]})
+        rules.append({"comment": [], "lines": [Verbatim(_log(chain.hook))]})
     return {
         "name": Verbatim(f"{chain.hook}{suffix}"),
         "type": Verbatim(_type(chain)),
@@ -221,7 +235,9 @@ def _rule(rule: InputRule | ForwardRule, hook: str, ruleset: Ruleset) -> Printed
             entering = _any([quoted(one.device) for one in strangers])
             return ["No tunnel to strangers has a router."], [f"iifname {entering} icmpv6 type {kinds} drop"]
         case NoStrangers(strangers=strangers):
-            return [NO_STRANGERS], [f"iifname {_any([quoted(one.device) for one in strangers])} drop"]
+            entering = f"iifname {_any([quoted(one.device) for one in strangers])}"
+            logs = [f"{entering} {_log(hook)}"] if ruleset.filter and ruleset.filter.log else []
+            return [NO_STRANGERS[hook]], [*logs, f"{entering} drop"]
         case Denial():
             return [origin(rule.origin)], [f"{source} drop" for _, source in _from(rule.sources, ruleset)]
         case Opening():
@@ -243,7 +259,6 @@ def _led(device: InterfaceName | None, to: IPAddress) -> str:
     return f"{entering}{FAMILIES[to.version]} daddr {token(to)} ct status dnat accept"
 
 
-NO_STRANGERS = "Nobody behind a tunnel to strangers reaches what Docker publishes."
 WHY_DOCKER = "ports that Docker publishes, and its containers' own connections. Docker's rules decide."
 
 

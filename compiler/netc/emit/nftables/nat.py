@@ -122,6 +122,7 @@ def published(nat: DestinationNat) -> dict[str, object]:
         "family": Verbatim("ip" if v4 else "ip6"),
         "on": members(nat.on),
         "sources": members(nat.sources) if nat.sources else None,
+        "past": devices(nat.past) if nat.past else None,
         "protocol": Verbatim(nat.port.protocol),
         "port": nat.port.number,
         "to": Verbatim(f"{nat.to}:{nat.to_port}" if v4 else f"[{nat.to}]:{nat.to_port}"),

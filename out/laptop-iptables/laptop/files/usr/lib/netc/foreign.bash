@@ -12,8 +12,8 @@ in_seconds() { local up; read -r up _ </proc/uptime && printf '%s\n' $((10#${up/
 
 foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFACE exists and its routes are complete
   local name=$1 pid seen='' now quiet=0 end status
-  local -A rules_before=()
-  local found_routes=()
+  local -A rules_before=() led=()
+  local found_routes=() default_routes=()
   remember_rules
   end=$(in_seconds "$2")
   # The child keeps the part's locks (7, 9) until NETC_TUNNEL is in its environment.
@@ -35,16 +35,52 @@ foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFA
   done
   [[ -e /sys/class/net/$name ]] || { delete_new_rules; print_log_tail; say "$3 did not create interface $name within $2 s"; return 1; }
   ip link set dev "$name" group 77 && delete_default_routes "$name" || return
-  now=$(default_routes "$name")
-  [[ ! $now ]] || { say "$3 adds default routes by $name faster than they can be removed: ${now@Q}"; return 1; }
+  find_default_routes "$name" || return
+  ((!${#default_routes[@]})) || { say "$3 adds default routes by $name faster than they can be removed: ${default_routes[*]@Q}"; return 1; }
   # If the program has ended already, as some do after they made the interface, `check` does not expect it.
   if [[ $(pids_of_tunnel "$name") ]]; then : >"$journal.runs"; fi
 }
 
 # ---- what a program must not do: lead the whole host into its tunnel. wg-quick does that by a default route in a table
 # of its own and a rule for all packets without its mark.
-is_default() { # FAMILY PREFIX: also /1 to /3, and /4 in IPv6. Multicast is none (IPv4 /4, IPv6 /8)
-  [[ $2 == default || $2 == */[0-3] || $1$2 == -6*/4 ]]
+# Prefixes that together have an eighth of all addresses (IPv6: a sixteenth) are parts of a default route: clients have lists
+# of what is left of the internet without private prefixes, for instance. Private prefixes are no part.
+find_parts() { # FAMILY PREFIX…: makes keys of `parts` of them. Prefixes inside parts count on their own
+  local lines line to first size end total layer inside least=$((1 << 32 - 3))
+  [[ $1 == -4 ]] || least=$((1 << 62 - 4))
+  read_lines by_place "$@" || return
+  while :; do
+    end=-1 total=0 layer=() inside=()
+    for line in "${lines[@]}"; do
+      first=${line%% *} to=${line##* } size=${line#* } size=${size%% *}
+      if ((first > end)); then layer+=("$to") total=$((total + size)) end=$((first + size - 1)); else inside+=("$line"); fi
+    done
+    ((total >= least)) || return 0
+    for to in "${layer[@]}"; do parts["$1 $to"]=1; done
+    lines=("${inside[@]}")
+  done
+}
+by_place() { # FAMILY PREFIX…: prints for each its place, how many places it has (none: a part of one), and itself; the widest first
+  local to ip bits rest groups private='^f[c-f]|^(10|127|169\.254|192\.168|172\.(1[6-9]|2.|3[01])|100\.(6[4-9]|[7-9].|1[01].|12[0-7]))\.'
+  for to in "${@:2}"; do
+    ip=${to%/*} bits=32
+    [[ ! $ip =~ $private ]] || continue
+    [[ $1 == -4 ]] || bits=128
+    [[ $to != */* ]] || bits=${to#*/}
+    [[ $to != default ]] || ip=:: bits=0
+    if [[ $1 == -4 ]]; then # a place is an address
+      IFS=. read -ra groups <<<"${ip/::/0.0.0.0}"
+      printf '%s %s %s\n' $((groups[0] << 24 | groups[1] << 16 | groups[2] << 8 | groups[3])) $((1 << 32 - bits)) "$to"
+    else # a place is a /62, so that numbers of all places fit
+      [[ $ip != *.* ]] || ip=${ip%:*}:0:0
+      IFS=: read -ra rest <<<"${ip##*::}"
+      IFS=: read -ra groups <<<"${ip%%::*}"
+      [[ $ip != *::* ]] || while ((${#groups[@]} + ${#rest[@]} < 8)); do groups+=(0); done
+      [[ $ip != *::* ]] || groups+=("${rest[@]}")
+      printf '%s %s %s\n' $((16#${groups[0]} << 46 | 16#${groups[1]} << 30 | 16#${groups[2]} << 14 | 16#${groups[3]} >> 2)) \
+        $((bits > 62 ? 0 : 1 << 62 - bits)) "$to"
+    fi
+  done | sort -k 1,1n -k 2,2nr -k 3 -u
 }
 each_rule() { # FAMILY COMMAND…: calls COMMAND with each rule as one word, except those of netc and of Tailscale (5210 to
   # 5270), of VRFs, and of daemons that say who they are. Fails if there is no answer.
@@ -75,8 +111,8 @@ routes_by() { # INTERFACE: puts those that are not netc's into `found_routes`, e
   found_routes=()
   for family in -4 -6; do
     read_lines ip -N -o "$family" route show table all type unicast dev "$1" 2>/dev/null || return
-    for line in "${lines[@]}"; do
-      [[ " $line " != *' proto 77 '* ]] || continue
+    for line in "${lines[@]}"; do # 2: the kernel's own, of the subnets of the interface
+      [[ " $line " != *' proto '@(77|2)' '* ]] || continue
       table=254 metric=''
       read -ra words <<<"$line"
       for ((i = 1; i < ${#words[@]}; i++)); do
@@ -86,21 +122,33 @@ routes_by() { # INTERFACE: puts those that are not netc's into `found_routes`, e
     done
   done
 }
-default_routes() { # INTERFACE: prints those that are there
-  local route words found_routes=()
+find_default_routes() { # INTERFACE: puts those that are there into `default_routes`. `led` has each prefix that was there before too,
+  # since the program adds the next part after `up` has removed the first ones
+  local route family to rest prefixes
+  local -A parts=()
+  default_routes=()
   routes_by "$1" || return
   for route in "${found_routes[@]}"; do
-    read -ra words <<<"$route"
-    ! is_default "${words[@]:0:2}" || printf '%s\n' "$route"
+    read -r family to rest <<<"$route"
+    led["$family $to"]=1
+  done
+  for family in -4 -6; do
+    prefixes=()
+    for to in "${!led[@]}"; do [[ $to != "$family "* ]] || prefixes+=("${to#* }"); done
+    find_parts "$family" "${prefixes[@]}" || return
+  done
+  for route in "${found_routes[@]}"; do
+    read -r family to rest <<<"$route"
+    [[ ! ${parts["$family $to"]-} ]] || default_routes+=("$route")
   done
 }
 delete_default_routes() { # INTERFACE: in every table, and the rules that lead there
   local route family to table metric
   delete_new_rules
-  routes_by "$1" || return
-  for route in "${found_routes[@]}"; do
+  find_default_routes "$1" || return
+  for route in "${default_routes[@]}"; do
     read -r family to table metric <<<"$route"
-    ! is_default "$family" "$to" || ip "$family" route delete "$to" dev "$1" table "$table" ${metric:+metric "$metric"} 2>/dev/null || true
+    ip "$family" route delete "$to" dev "$1" table "$table" ${metric:+metric "$metric"} 2>/dev/null || true
   done
 }
 
@@ -150,19 +198,26 @@ end_foreign() { # INTERFACE NAMESPACE [COMMAND…]: runs COMMAND, then sends sig
 }
 
 leads_nothing() { # INTERFACE: a question. Programs may add default routes later, for instance when they connect again
-  local family all number line to table
-  local -A tables=()
+  local family all number line to table first prefixes
+  local -A tables=() parts=()
   for family in 4 6; do
     all="ip -N -d -o -$family route show table all protocol boot" # programs that do not say who they are
     query "$all"
+    prefixes=() first=''
     for ((number = 0; number < ${output["$all"]-0}; number++)); do
       line=${output["$all $number"]}
       [[ $line == *" dev $1 "* && $line == *' table '* ]] || continue
       read -r to _ <<<"$line"
       table=${line#* table } table=${table%% *}
       ((table >= 253 && table <= 255)) || tables["$family $table"]=1
-      ! is_default "-$family" "$to" || differs "route $to dev $1 table $table is not from netc and leads the host into the tunnel"
+      prefixes+=("$to $table")
     done
+    find_parts "-$family" "${prefixes[@]% *}" || differs "cannot be checked: the routes by $1"
+    for line in "${prefixes[@]}"; do
+      [[ ! ${parts["-$family ${line% *}"]-} || $first ]] || first=$line
+    done
+    number=${#parts[@]} parts=()
+    [[ ! $first ]] || differs "route ${first% *} dev $1 table ${first#* } is not from netc and leads the host into the tunnel$( ((number == 1)) || printf ', with %s others' $((number - 1)))"
     all="ip -N -$family rule show protocol 77" # lists all rules
     query "$all"
     for ((number = 0; number < ${output["$all"]-0}; number++)); do

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from live.waiting import LONG, Late
+from netc.lab.waiting import LONG, Late
 
 
 class Process:

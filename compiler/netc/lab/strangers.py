@@ -1,4 +1,4 @@
-"""Strangers at the far ends of tunnels: each in a namespace of the internet, with all that is behind it."""
+"""Strangers at the other ends of tunnels: each in a namespace of the internet, with all that is behind it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 from netaddr import IPAddress
 
-from live.internet import GATEWAY, Internet
-from live.lab import Host
-from live.mixed import CREDENTIALS
+from netc.lab.internet import GATEWAY, Internet
+from netc.lab.machine import Host
 from netc.language.kinds import Kind
+from netc.language.values import Family
 from netc.language.x25519 import public_key
 from netc.network.dialling import public
 from netc.network.interface import Peer
@@ -20,6 +20,8 @@ from netc.walk.stack import Device, Place, Stack
 from netc.walk.wires import router
 from netc.walk.world import World, dialled, far_of
 
+CREDENTIALS = "/run/credentials"
+"""Where systemd would put them."""
 FAR = {4: "192.88.99.77", 6: "2600:77::77"}
 """Somebody beyond a stranger's end of a tunnel."""
 
@@ -78,7 +80,7 @@ class Strangers:
         return public_key(host.read(secret_path(str(fact.private_key))).strip())
 
     def _place(self, name: str, at: list[IPAddress]) -> Iterator[str]:
-        """A namespace of the world's, behind a cable of its own."""
+        """A namespace of the internet's, behind a cable of its own."""
         yield f"ip netns add {name}"
         yield f"ip -n {name} link set lo up"
         yield f"ip link add {name} type veth peer name out netns {name}"
@@ -99,8 +101,8 @@ class Strangers:
         """The provider's end of the tunnel: it has every private address, and translates those of its customer."""
         yield f"ip -n {name} link set {name}i mtu {device.mtu or 1420} up"
         yield f"ip netns exec {name} sysctl -qw net.ipv4.conf.{name}i.proxy_arp=1"
-        for net in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"):
-            yield f"ip -n {name} -4 route add local {net} dev lo table local"
+        for inner in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"):
+            yield f"ip -n {name} -4 route add local {inner} dev lo table local"
         yield f"ip -n {name} -6 route add local fc00::/7 dev lo table local"
         near = [IPAddress(net.first + 77, net.version) for net in device.networks if net.size > 256]
         for ip in (*map(IPAddress, FAR.values()), *near):
@@ -108,19 +110,19 @@ class Strangers:
         chain = "add chain inet w p { type nat hook postrouting priority 100; }"
         yield f"ip netns exec {name} nft 'add table inet w; {chain}'"
         for net in device.networks:
-            ip, alone = ("ip", 32) if net.version == 4 else ("ip6", 128)
+            word, alone = ("ip", 32) if net.version == 4 else ("ip6", 128)
             if net.ip.is_link_local():
                 continue
             yield f"ip -n {name} -{net.version} route replace {net.ip}/{alone} dev {name}i table local"
             if net.version not in leads:
                 continue
-            family = 4 if net.version == 4 else 6
+            family: Family = 4 if net.version == 4 else 6
             shown = IPAddress(router(self.paper, stack.place, device, family), family)
             if public(net.ip):
                 yield f"ip -{family} route replace {net.ip}/{alone} via {self._via(family, name)} table local"
             else:
-                inner = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16", 6: "fc00::/7"}[family]
-                words = f"oifname out {ip} saddr {{ {inner} }} snat {ip} to {shown}"
+                private = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10", 6: "fc00::/7"}[family]
+                words = f"oifname out {word} saddr {{ {private} }} snat {word} to {shown}"
                 yield f"ip netns exec {name} nft 'add rule inet w p {words}'"
                 yield f"ip -{family} route replace {shown}/{alone} via {self._via(family, name)} table local"
         for prefix, there, by in self.paper.brought:
@@ -153,7 +155,7 @@ class Strangers:
             else None
         )
         for net in nets:
-            family = 4 if net.version == 4 else 6
+            family: Family = 4 if net.version == 4 else 6
             yield f"ip -n {name} -{family} route replace {net.cidr} dev {name}i table local"
             if peer and not is_known_beyond(self.paper, device, peer, family, int(net.ip)):
                 ip = "ip" if family == 4 else "ip6"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from netaddr import IPAddress
 
-from live.lab import Host
+from netc.lab.machine import Host
 from netc.plan.facts import Bridge
 from netc.walk.kernel import End
 from netc.walk.stack import SOMEWHERE, Device, Place, Stack

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from netaddr import IPAddress
 
-from live.process import Process as Started
-from live.scene import NUMBERS, Scene
+from netc.lab.machine import Host
+from netc.lab.process import Process as Started
+from netc.lab.scene import Scene
 from netc.walk.journey import Journey, Process, Start, Stranger
 from netc.walk.packet import TCP, UDP, Owner, Packet, described
 
@@ -57,7 +59,7 @@ def sent(scene: Scene, probes: list[Probe]) -> dict[int, Seen]:
     watching: dict[str, Started] = {}
     for name, host, space, any_ in scene.places():
         words = ["watch", name, "1" if any_ else "0", ports[UDP], ports[TCP]]
-        watching[name] = host.start(agent(*words), namespace=space)
+        watching[name] = start(host, space, *words)
     for started in watching.values():
         started.wait_for("ready", 120)
     asking: list[Started] = []
@@ -66,8 +68,8 @@ def sent(scene: Scene, probes: list[Probe]) -> dict[int, Seen]:
         by_place.setdefault(scene.place_of(probe.start, probe.packet), []).append(probe)
     for name, host, space, any_ in scene.places():
         if name in by_place:
-            said = json.dumps([_asked(probe, any_) for probe in by_place[name]])
-            asking.append(host.start(agent("ask", said), namespace=space))
+            said = json.dumps([_asked(scene, probe, any_) for probe in by_place[name]])
+            asking.append(start(host, space, "ask", said))
     for started in asking:
         started.wait(60)
     seen = {probe.number: Seen() for probe in probes}
@@ -81,16 +83,16 @@ def sent(scene: Scene, probes: list[Probe]) -> dict[int, Seen]:
     return seen
 
 
-def _asked(probe: Probe, any_: bool) -> dict[str, object]:
-    packet, owner = probe.packet, probe.start.owner if isinstance(probe.start, Process) else Owner()
+def _asked(scene: Scene, probe: Probe, any_: bool) -> dict[str, object]:
+    packet, owner = probe.packet, (isinstance(probe.start, Process) and probe.start.owner) or Owner()
     return {
         "number": probe.number,
         "protocol": "tcp" if packet.protocol == TCP else "udp",
         "source": str(IPAddress(packet.source, packet.family)) if packet.source else "",
         "to": str(IPAddress(packet.to, packet.family)),
         "port": packet.dport,
-        "gid": NUMBERS.get(str(owner.group), 0),
-        "uid": NUMBERS.get(str(owner.user), 0),
+        "gid": scene.numbers.get(str(owner.group), 0),
+        "uid": scene.numbers.get(str(owner.user), 0),
         "any": any_,
     }
 
@@ -109,11 +111,12 @@ def _ends(probe: Probe) -> set[int]:
     return {probe.packet.dport, probe.paper.there.packet.dport}
 
 
-def agent(*words: str) -> list[str]:
-    return [sys.executable, "-I", "-S", "-c", AGENT.read_text(), *words]
+def start(host: Host, namespace: str | None, *words: str) -> Started:
+    """An agent there."""
+    return host.start_beside([sys.executable, "-I", "-S", "-c", AGENT.read_text()], namespace, json.dumps(words))
 
 
-def lines_of(started: Started) -> Iterator[dict[str, object]]:
+def lines_of(started: Started) -> Iterator[dict[str, Any]]:
     for line in started.out.read_text().splitlines():
         if line.startswith("{"):
             yield json.loads(line)

@@ -1,4 +1,5 @@
-"""Packets of the agreement test: a script of its own, run in a network namespace with nothing but the standard library.
+"""The packets of a lab: a script of its own, run in a network namespace with nothing but the standard library.
+Its standard input is a verb and its words, as a list in JSON:
 
 watch NAME ANY UDP TCP  logs what passes each interface, answers probes at these ports (comma-separated), and logs them.
                         ANY 1: answers for every address that is routed to it.
@@ -13,20 +14,22 @@ import os
 import select
 import socket
 import struct
-import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 FIRST, LAST = 61000, 61999
 IP_PKTINFO, IP_TRANSPARENT, IPV6_TRANSPARENT = 8, 19, 75
+SO_RCVBUFFORCE = 33
 OUTGOING = 4
 WAIT = 2.5
 
 
-def log(**said):
-    print(json.dumps(said), flush=True)
+def log(**said: object) -> None:
+    os.write(1, f"{json.dumps(said)}\n".encode())
 
 
-def flow(packet):
+def flow(packet: bytes) -> tuple[int, str, str, int, int] | None:
     """Family, protocol, source, destination, ports; None for what is no TCP or UDP."""
     family = packet[0] >> 4
     if family == 4:
@@ -42,7 +45,7 @@ def flow(packet):
     return (protocol, *ends, *struct.unpack("!HH", packet[start : start + 4]))
 
 
-def bound(kind, family, port, any_):
+def bound(kind: socket.SocketKind, family: socket.AddressFamily, port: int, any_: bool) -> socket.socket:
     made = socket.socket(family, kind)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
@@ -60,10 +63,12 @@ def bound(kind, family, port, any_):
     return made
 
 
-def watch(name, any_, udp, tcp):
+def watch(name: str, any_: str, udp: str, tcp: str) -> None:
     sniff = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
-    sniff.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)
-    servers, seen = {}, set()
+    with contextlib.suppress(PermissionError):  # without root, as much as everybody may have
+        sniff.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+    servers: dict[int, socket.socket] = {}
+    seen: set[tuple[Any, ...]] = set()
     for kind, ports in ((socket.SOCK_DGRAM, udp), (socket.SOCK_STREAM, tcp)):
         for port in filter(None, ports.split(",")):
             for family in (socket.AF_INET, socket.AF_INET6):
@@ -79,12 +84,12 @@ def watch(name, any_, udp, tcp):
                 passed(sniff, seen)
                 continue
             try:
-                datagram(ready) if ready.type == socket.SOCK_DGRAM else stream(ready)
+                (datagram if ready.type == socket.SOCK_DGRAM else stream)(ready)
             except OSError as error:
                 log(error=str(error))
 
 
-def passed(sniff, seen):
+def passed(sniff: socket.socket, seen: set[tuple[Any, ...]]) -> None:
     packet, (device, _, kind, *_) = sniff.recvfrom(200)
     found = flow(packet)
     if found and kind == OUTGOING and device != "lo":
@@ -96,7 +101,7 @@ def passed(sniff, seen):
                 log(out=device, there=FIRST <= found[3] <= LAST, number=ports[0], source=found[1], to=found[2])
 
 
-def datagram(server):
+def datagram(server: socket.socket) -> None:
     data, ancillary, _, visitor = server.recvmsg(200, 256)
     for level, kind, value in ancillary:
         if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
@@ -109,7 +114,7 @@ def datagram(server):
         server.sendmsg([data], [(level, kind, own)], 0, visitor)
 
 
-def stream(server):
+def stream(server: socket.socket) -> None:
     made, visitor = server.accept()
     with made:
         made.settimeout(1)
@@ -119,8 +124,8 @@ def stream(server):
             made.sendall(data)
 
 
-def ask(probes):
-    waiting = {}
+def ask(probes: str) -> None:
+    waiting: dict[socket.socket, dict[str, Any]] = {}
     for probe in json.loads(probes):
         try:
             made = opened(probe)
@@ -146,14 +151,14 @@ def ask(probes):
                 del waiting[made]
 
 
-def quietly(call, *words):
+def quietly(call: Callable[..., Any], *words: Any) -> Any:
     try:
         return call(*words)
     except OSError:
         return None
 
 
-def opened(probe):
+def opened(probe: dict[str, Any]) -> socket.socket:
     os.setegid(probe["gid"])
     os.seteuid(probe["uid"])
     try:
@@ -176,5 +181,9 @@ def opened(probe):
     return made
 
 
+VERBS: dict[str, Callable[..., None]] = {"watch": watch, "ask": ask}
+
 if __name__ == "__main__":
-    {"watch": watch, "ask": ask}[sys.argv[1]](*sys.argv[2:])
+    with os.fdopen(0) as said:
+        verb, *words = json.load(said)
+    VERBS[verb](*words)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from netaddr import IPAddress, IPNetwork
 
-from live.lab import Host, Lab
+from netc.lab.machine import Host, Lab
 from netc.network.dialling import public
 from netc.plan.image import Wire
 from netc.walk.packet import Packet
@@ -23,7 +23,7 @@ class Internet:
 
     def __init__(self, lab: Lab, paper: World) -> None:
         self.lab, self.paper = lab, paper
-        self.host = lab.host("world")
+        self.host = lab.host("internet")
         self.lines: list[str] = []
         settings = [
             *("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"),
@@ -59,8 +59,13 @@ class Internet:
             self.say(*self._far(device, far, stack))
             host.run(["bash", "-ec", "\n".join(self._near(wire, far))])
 
+    def ends(self, host: str) -> list[str]:
+        """The interfaces of the internet at which the cables of a host end."""
+        wires = next(plan for name, plan in self.paper.plans.items() if name == host).around.wires
+        return [f"{host[:8]}-{number}" for number, _ in enumerate(wires)]
+
     def _far(self, device: Device, far: str, stack: Stack) -> Iterator[str]:
-        """The world's end: a router for each address of the host, and a translator for private ones."""
+        """The other end of a cable: a router for each address of the host, and a translator for private ones."""
         yield f"sysctl -qw net.ipv4.conf.{far}.proxy_arp=1 net.ipv4.conf.{far}.send_redirects=0"
         yield f"ip address add {GATEWAY}/32 dev {far}"
         yield f"ip address add fe80::1/64 dev {far} nodad"
@@ -73,11 +78,11 @@ class Internet:
             if there is stack and by is device:
                 via = next(net.ip for net in device.networks if net.version == prefix.version)
                 yield f"ip -{prefix.version} route replace {prefix} via {via} dev {far} onlink table local"
-        for net in self._others(stack, device):
-            ip = "ip" if net.version == 4 else "ip6"
-            own = [str(one.cidr) for one in device.networks if one.version == net.version]
+        for other in self._others(stack, device):
+            ip = "ip" if other.version == 4 else "ip6"
+            own = [str(one.cidr) for one in device.networks if one.version == other.version]
             but = f"{ip} daddr != {{ {', '.join(own)} }} " if own else ""
-            yield f"nft 'add rule inet world arriving iifname {far} {ip} saddr {net} {but}drop'"
+            yield f"nft 'add rule inet world arriving iifname {far} {ip} saddr {other} {but}drop'"
         for family in (4, 6):
             own = [str(net.cidr) for net in device.networks if net.version == family and not public(net.ip)]
             inner = {4: "10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10", 6: "fc00::/7"}[family]
@@ -86,7 +91,7 @@ class Internet:
                 but = f"{ip} {end} != {{ {', '.join(own)} }} " if own else ""
                 yield f"nft 'add rule inet world arriving iifname {far} {ip} {end} {{ {inner} }} {but}drop'"
 
-    def _others(self, stack: Stack, device: Device) -> Iterator[IPNetwork]:
+    def _others(self, stack: Stack, device: Device) -> Iterator[IPNetwork | IPAddress]:
         """What belongs to other uplinks of the host: a provider lets no such source in (BCP 38)."""
         for other in stack.devices.values():
             if isinstance(other.made, Wire) and other is not device:
@@ -113,7 +118,7 @@ class Internet:
         yield f"sysctl -qw net.ipv4.conf.{wire.device}.rp_filter=0"
 
     def answer_for(self, packets: list[Packet]) -> None:
-        """Who on an uplink has an IPv6 address of a packet. Of IPv4 the world answers for all (proxy_arp)."""
+        """Who on an uplink has an IPv6 address of a packet. Of IPv4 the internet answers for all (proxy_arp)."""
         asked = {end for one in packets if one.family == 6 for end in (one.source, one.to)}
         for plan in self.paper.plans.values():
             stack = self.paper.stacks[plan.host, None]
