@@ -16,10 +16,11 @@ deaf() { # sessions whose neighbour has no route refresh (RFC 2918)
     /Session: / && name ~ /^peer_/ && is_theirs && !can { print name }'
 }
 reset_deaf() { # ROAs are there for the first time: without a reset, all routes of these would stay rejected. With an import table, BIRD has them
-  local name said
-  for name in $(deaf); do
+  local name names said
+  names=$(deaf) || return
+  for name in $names; do
     said=$(ask reload in "'$name'" || ask reload bgp in "'$name'")
-    [[ $said != *failed* ]] || ask restart "'$name'" >/dev/null
+    [[ $said != *@(reload failed|not reloading)* ]] || ask restart "'$name'" >/dev/null
   done
 }
 serials() { ask show protocols all | sed -nE '/(Session ID|Serial number): +[0-9]/p'; }
@@ -29,7 +30,7 @@ while kill -0 "$keeper" 2>/dev/null && grep -q '^protocol rpki ' "$running"; do
   [[ $(<"$pidfile") == "$bird" ]] || bird=$(<"$pidfile") known='' next=0
   if said=$(serials) && [[ $said && $said != "$known" ]] && (($(up_for) >= next)); then
     ask_neighbours >/dev/null
-    if [[ $known ]]; then next=$(($(up_for) + 600)); else reset_deaf; fi
+    if [[ $known ]]; then next=$(($(up_for) + 600)); else reset_deaf || said=''; fi
     known=$said
   fi
   sleep 10 &

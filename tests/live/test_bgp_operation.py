@@ -229,7 +229,6 @@ def test_an_rtr_cache_decides_which_routes_are_imported(
     cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
     pair.a.start(cache).wait_for("listens")
     pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
-    print(birdc(pair.a, 'reload in "peer_*"'), birdc(pair.a, 'reload bgp in "peer_*"'))
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None
     assert (since(pair.a) != began) == is_reset
