@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import night
-from live import waiting
+from netc.lab import waiting
 
 EVERY = [f"moment {number}" for number in range(100)]
 

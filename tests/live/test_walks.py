@@ -14,7 +14,7 @@ from live.delivered import INSTALL, as_if_run, deliver, install, netc_host
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
 from live.state import difference
-from live.waiting import wait
+from netc.lab.waiting import wait
 
 pytestmark = [pytest.mark.live]
 

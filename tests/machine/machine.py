@@ -109,10 +109,9 @@ class Machine(Host):
         self.power_cut()
         subprocess.run(["rm", "-rf", "--one-file-system", str(self._disk)], check=False)
 
-    def entering(self, argv: Sequence[str], namespace: str | None = None) -> list[str]:
-        """By way of its own view of control groups: the kernel counts their levels from there."""
-        enter, *rest = super().entering(argv, namespace)
-        return [enter, "--cgroup", *(["--user"] if self._option == UNPRIVILEGED else []), *rest]
+    def _spaces(self) -> Sequence[str]:
+        """With its own view of control groups: the kernel counts their levels from there."""
+        return (*super()._spaces(), "--cgroup", *(["--user"] if self._option == UNPRIVILEGED else []))
 
     def _inside(self, path: str) -> str:
         if not path.startswith("/") or ".." in path.split("/"):

@@ -280,8 +280,11 @@ class Host:
     def entering(self, argv: Sequence[str], namespace: str | None = None) -> list[str]:
         """The command that runs this one on the host."""
         there = [] if namespace is None else ["ip", "netns", "exec", namespace]
-        enter = [*TIMELESS, "nsenter", f"--target={self.pid}", "--mount", "--net", "--uts", "--pid"]
-        return [*enter, "--", *there, *argv]
+        return [*TIMELESS, "nsenter", f"--target={self.pid}", *self._spaces(), "--", *there, *argv]
+
+    def _spaces(self) -> Sequence[str]:
+        """The kinds of namespaces that are the host's own, as nsenter(1) names them."""
+        return ("--mount", "--net", "--uts", "--pid")
 
     def _process(
         self, argv: Sequence[str], namespace: str | None, env: Mapping[str, str] | None, input: str
