@@ -85,7 +85,7 @@ random: packages $(VENV)/.tested
 # suites of BGP, in a root of its release.
 RELEASES := debian-12 debian-13
 BIRDS := 2.17 3.1
-ROUTING := tests/live/test_bgp*.py tests/live/test_dn42.py tests/live/test_anycast.py tests/live/test_as_sets.py
+ROUTING := tests/live/test_bgp*.py tests/live/test_dn42.py tests/live/test_anycast.py
 matrix: packages $(VENV)/.tested
 	for release in $(RELEASES); do NETC_RELEASE="$$release" $(MACHINES) || exit; done
 	for bird in $(BIRDS); do NETC_BIRD="$$bird" $(BESIDE) $(ROUTING) || exit; done

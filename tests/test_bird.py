@@ -175,3 +175,16 @@ def test_bird_3_0_lacks_what_came_with_2_17() -> None:
         *(False, True, False, False, True)
     ]
     assert can((3, 0), "send-hold")
+
+
+@pytest.mark.parametrize("said", ['address = "49.0.0.254"', 'address = "48.0.0.2"\nlocal = "49.0.0.1"\nmultihop = 2'])
+def test_packets_that_come_in_by_the_uplink_of_a_neighbour_use_the_router_s_table(said: str) -> None:
+    uplink = '[hosts.a.uplinks.two]\ninterface = "eth1"\nprefixes = "49.0.0.1/24"\ngateway = "49.0.0.254"\n'
+    text = TOPOLOGY.replace("[hosts.a.bgp]", f'{uplink}[hosts.a.bgp]\ntable = "own"')
+    text += f'[hosts.a.bgp.peers.up]\nasn = 4242420001\nrole = "upstream"\n{said}\n'
+    hosts = compile_hosts(understand(text, "names.toml", str).network)
+    files = {file.path: file.text for _, found in hosts for file in found}
+
+    assert "from all iif eth1 lookup 14000" in files["files/etc/netc/parts/bird-table/up"]
+    assert "eth1" in files["files/etc/netc/nftables.nft"]
+    assert "from all iif eth0" not in files["files/etc/netc/parts/bird-table/up"]

@@ -6,7 +6,7 @@
 # ---- what the host has
 declare -gA mtu_of=() master_of=() netcs=() # by interface; netcs: those of netc
 declare -gA called=()                    # by altname (ip-link(8)), the interface
-declare -ga addresses=() defaults=()     # `INTERFACE 4|6 ADDRESS/LENGTH FLAG…`; `4|6 INTERFACE ROUTER|- PROTOCOL METRIC`
+declare -ga addresses=() defaults=()     # `INTERFACE 4|6 ADDRESS/LENGTH FLAG…`; `4|6 INTERFACE ROUTER|- PROTOCOL METRIC onlink|-`
 
 ask_host() {
   local line lines family=4
@@ -45,15 +45,16 @@ heard_address() { # `2: eth0    inet6 2001:db8::1/64 scope 0 dynamic mngtmpaddr 
   ((${#words[@]} < 4)) || addresses+=("${words[1]} $family ${words[*]:3}")
 }
 heard_default() { # FAMILY LINE: `default via 192.0.2.1 dev eth0 proto 16 metric 100`, or with a `nexthop` for each of several
-  local words i via=- protocol=- metric=0 found=()
+  local words i via=- protocol=- metric=0 near=- found=()
   [[ ! $2 =~ ' proto '([0-9]+) ]] || protocol=${BASH_REMATCH[1]}
   [[ ! $2 =~ ' metric '([0-9]+) ]] || metric=${BASH_REMATCH[1]}
+  [[ " $2 " != *' onlink '* ]] || near=onlink
   read -ra words <<<"$2"
   for i in "${!words[@]}"; do
     case ${words[i]} in
       nexthop) via=- ;;
       via) via=${words[i + 1]-} && [[ $via != inet6 ]] || via=${words[i + 2]-} ;;
-      dev) found+=("$1 ${words[i + 1]-} ${via:--} $protocol $metric") ;;
+      dev) found+=("$1 ${words[i + 1]-} ${via:--} $protocol $metric $near") ;;
     esac
   done
   defaults+=("${found[@]}")
@@ -77,7 +78,7 @@ differing_host() { # TREE install|status|check: prints a row for each difference
   for line in "${lines[@]}"; do
     read -ra words <<<"$line"
     case ${words[0]} in
-      interface | mtu | address | gateway | default | server | ssh | forwarding | sysctls | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
+      interface | mtu | address | gateway | default | hops | server | ssh | forwarding | sysctls | ipv6 | memory) "compare_${words[0]}" "${words[@]:1}" ;;
     esac
   done
   compare_addresses_beside
@@ -169,6 +170,18 @@ compare_gateway() { # INTERFACE ROUTER KEY: a router may have an address of each
     there+="${there:+ }${words[2]}"
   done
   [[ ! $there || " $there " == *" $2 "* ]] || differs_here "router of $1" "$2" "$there" "refused: write it into $3, or set the default route of $1"
+}
+compare_hops() { # 4|6 KEY: BIRD takes no default route by a router that is in no subnet of the interface, unless it is `onlink`
+  local line lines words near
+  for line in "${defaults[@]}"; do
+    read -ra words <<<"$line"
+    [[ ${words[0]} == "$1" && ${words[2]} != @(-|fe80:*) && ${words[5]} == - ]] || continue
+    read_lines ip -N -o "-$1" route show match "${words[2]}" dev "${words[1]}" || continue
+    near=''
+    for line in "${lines[@]}"; do [[ $line == default* || $line == *' via '* || ${line%% *} != */* && $line != *' proto 2 '* ]] || near=1; done
+    [[ $near ]] || differs_here "route to ${words[2]}, IPv$1" "in a subnet of ${words[1]}, or onlink" neither \
+      "odd: BIRD resolves no next hops by ${words[1]} for $2: write an uplink with this gateway, or make the default route onlink"
+  done
 }
 compare_default() { # INTERFACE… KEY: by which packets to the internet leave, in each family
   local family device devices=" ${*:1:$#-1} " verdict

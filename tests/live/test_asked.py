@@ -692,3 +692,62 @@ def test_status_and_check_name_a_service_that_only_systemd_would_confine(lab: La
     assert "app.service: in namespace vpn by the topology, here no systemd" in found
     said = netc_host(edge, "status", check=False)
     assert "app.service" in said.stdout + said.stderr
+
+
+BEHIND = """
+version = 1
+network.name = "asked"
+
+[bgp]
+asn = 213000
+prefixes = ["45.10.0.0/23", "2a10:10::/32"]
+profile = "internet"
+
+[hosts.edge]
+id = 1
+wan = "eth0"
+addresses = ["46.0.0.1/32", "2a46::1/128"]
+loopback = ["45.10.0.1/32", "2a10:10::1/128"]
+
+[hosts.edge.bgp.peers.up4]
+asn = 20473
+role = "upstream"
+address = "47.0.0.2"
+local = "46.0.0.1"
+multihop = 2
+
+[hosts.edge.bgp.peers.up6]
+asn = 20473
+role = "upstream"
+address = "2a47::2"
+local = "2a46::1"
+multihop = 2
+"""
+BY_UPLINK = """
+[hosts.edge.uplinks.main]
+interface = "eth0"
+prefixes = ["46.0.0.1/32", "2a46::1/128"]
+gateway = ["172.31.1.1", "2a47:ff::1"]
+"""
+
+
+@pytest.mark.parametrize("form", ["link", "onlink", "subnet", "peer", "uplink"])
+def test_a_router_in_no_subnet_that_bird_does_not_take(lab: Lab, tmp_path: Path, form: str) -> None:
+    """As DHCP clients make the default route of an address of /32; `onlink` is what netplan and others say."""
+    routers = {4: "172.31.1.1", 6: "2a47:ff::1"}
+    nets = ["46.0.0.1/32", "2a46::1/128", *(("172.31.1.9/24", "2a47:ff::9/64") if form == "subnet" else ())]
+    routes = [f"-{family} {router} dev eth0" for family, router in routers.items() if form in ("link", "uplink")]
+    more = " onlink" if form == "onlink" else ""
+    routes += [f"-{family} default via {router} dev eth0{more}" for family, router in routers.items()]
+    edge = wired(lab, {"eth0": nets}, [] if form == "peer" else routes)
+    if form == "peer":
+        for family, own in ((4, "46.0.0.1"), (6, "2a46::1")):
+            edge.run(["ip", "address", "del", f"{own}/{32 if family == 4 else 128}", "dev", "eth0"])
+            edge.run(["ip", "address", "add", own, "peer", routers[family], "dev", "eth0"])
+            edge.run(["ip", f"-{family}", "route", "add", "default", "via", routers[family], "dev", "eth0"])
+    rows = rows_of(lab, edge, BEHIND + (BY_UPLINK if form == "uplink" else ""), tmp_path)
+    odd = [(what, then) for what, _, _, then in rows if what.startswith("route to ")]
+    assert [what for what, _ in odd] == (
+        [f"route to {router}, IPv{family}" for family, router in routers.items()] if form == "link" else []
+    )
+    assert all(then.startswith("odd: BIRD resolves no next hops by eth0 for hosts.edge.bgp.peers.") for _, then in odd)

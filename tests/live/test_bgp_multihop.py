@@ -13,6 +13,7 @@ from live.routers import (
     attributes,
     begin,
     best,
+    birdc,
     faults,
     forwarder,
     kernel_route,
@@ -80,6 +81,7 @@ class Provider:
         routes: dict[int, str],
         far_end: FarEnd,
         words: str = 'password "s3cret";',
+        hop: str = "next hop self on;",
     ):
         self.gateway = forwarder(lab, "gateway")
         self.far = far_end(lab, "speaker", asn, PROVIDER4, PROVIDER6, routes[4], routes[6])
@@ -105,7 +107,7 @@ class Provider:
             self.speaker.run(["ip", "route", "add", net, "via", via])
         for version, local in addresses.items():
             remote = near[0][0 if version == 4 else 1].partition("/")[0]
-            self.far.session("", local, remote, 213000, more=f"multihop 2; {words}", families=(version,))
+            self.far.session("", local, remote, 213000, more=f"multihop 2; {words}", hop=hop, families=(version,))
 
 
 def kernel(host: Host, prefix: str, table: str) -> str:
@@ -270,6 +272,84 @@ def test_a_provider_by_a_host_route_and_a_reflector_two_hops_away(lab: Lab, tmp_
     for net in ("45.77.0.0/24", "2a10:77::/48"):
         wait(lambda net=net: kernel(a, net, "main") == "")  # type: ignore[misc]
     assert faults("".join(log.said() for log in logs.values())) == []
+
+
+OURS = """
+learn = ["45.50.0.0/16", "2a50::/32"]
+
+[hosts.a.bridges.br0]
+addresses = ["45.10.1.1/24", "2a10:10:0:5::1/64"]
+
+[hosts.a.bgp.peers.customer4]
+asn = 64999
+role = "downstream"
+interface = "ext0"
+local = "45.98.0.1/24"
+address = "45.98.0.2"
+prefixes = "45.64.0.0/22"
+
+[hosts.a.bgp.peers.customer6]
+asn = 64999
+role = "downstream"
+interface = "ext0"
+local = "2a98::1/64"
+address = "2a98::2"
+prefixes = "2a10:64::/32"
+"""
+HOPS = {
+    "8.1.1.0/24": "45.10.1.9",  # a bridge
+    "8.1.2.0/24": "45.98.0.2",  # a customer
+    "8.1.3.0/24": "45.50.1.1",  # what the router learns
+    "8.1.4.0/24": "203.0.113.255",  # nobody
+    "8.1.5.0/24": "203.0.113.0",
+    "8.1.6.0/24": "45.10.0.1",  # the router itself
+    "8.1.7.0/24": "203.0.113.1",
+    "8.1.8.0/24": "203.0.113.7",
+    "2600:1::/32": "2a10:10:0:5::9",
+    "2600:2::/32": "2a98::2",
+    "2600:3::/32": "2a50::1:1",
+    "2600:6::/32": "2a10:10::1",
+    "2600:7::/32": "2001:db8:113::1",
+}
+
+
+@pytest.mark.parametrize("table", ["own", "main"])
+def test_next_hops_are_the_provider_s_and_not_ours(lab: Lab, tmp_path: Path, table: str) -> None:
+    """The provider would have the router send others' packets to its own LANs, or to its customer."""
+    text = NETWORK.format(form="", table=table) + OURS
+    for version, address, local in ((4, "45.9.8.1", "203.0.113.10"), (6, "2a09:8::1", "2001:db8:113::10")):
+        text += UP.format(version=version, asn=20473, address=address, local=local, more="")
+    a = install(lab, "a", compiled(text, tmp_path))
+    said = {
+        family: "".join(
+            f"route {net} unreachable {{ bgp_next_hop = {hop}; }};"
+            for net, hop in HOPS.items()
+            if (":" in net) == (family == 6)
+        )
+        for family in (4, 6)
+    }
+    provider = Provider(lab, a, 20473, {4: "45.9.8.1", 6: "2a09:8::1"}, said, neighbour, "", "next hop keep on;")
+    for net, via in (("45.9.8.0/24", "10.9.0.2"), ("2a09:8::/32", "fd09::2")):
+        provider.gateway.run(["ip", "route", "add", net, "via", via])
+    for device, own in (("ext0", ["45.98.0.1/24", "2a98::1/64"]), ("dd", ["45.50.1.2/24", "2a50::1:2/112"])):
+        a.run(["ip", "link", "add", device, "type", "bridge"])
+        a.plugged(device, own)
+    log = begin(a)["a"]
+    provider.far.start()
+    number = "14000" if table == "own" else "main"
+    accepted = {"8.1.7.0/24", "8.1.8.0/24", "2600:7::/32"}
+    for net in accepted:
+        wait(lambda net=net: path(a, net) == "20473")  # type: ignore[misc]
+        wait(lambda net=net: "dev eth0" in kernel(a, net, number))  # type: ignore[misc]
+    wait(lambda: "8.1.6.0/24" in filtered(a, 4) and "2600:6::/32" in filtered(a, 6))
+    for net in HOPS.keys() - accepted:
+        assert not path(a, net), net
+        assert not kernel(a, net, number), net
+    assert faults(log.said()) == []
+
+
+def filtered(host: Host, version: int) -> str:
+    return birdc(host, f"show route filtered protocol peer_up{version}")
 
 
 # ---- routes that would cut the host off, with BIRD's routes in the main table ----------------------------------------

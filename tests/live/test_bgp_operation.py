@@ -63,6 +63,9 @@ flaps = { ipv6 = "/etc/bird/flap6.conf" }
 """
 
 
+DEAF = "enable route refresh off;"
+
+
 class Pair:
     """One router of ours, and one of somebody else's."""
 
@@ -206,20 +209,29 @@ def test_only_routes_with_a_valid_roa_and_without_flaps_are_imported(lab: Lab, t
     assert faults(pair.log.said()) == []
 
 
-def test_an_rtr_cache_decides_which_routes_are_imported(lab: Lab, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "far", "is_reset"),
+    [("", "", False), ("", DEAF, True), ("import_table = true", DEAF, False)],
+    ids=["asked", "reset", "kept"],
+)
+def test_an_rtr_cache_decides_which_routes_are_imported(
+    lab: Lab, tmp_path: Path, more: str, far: str, is_reset: bool
+) -> None:
     """Nothing is let in before it has spoken, and what was said before it did is judged again."""
-    pair = Pair(lab, tmp_path, system='roa = { rtr = "127.0.0.1:8282" }')
+    pair = Pair(lab, tmp_path, more, system='roa = { rtr = "127.0.0.1:8282" }', far=far)
     pair.a.run(script("loopback", "up"))
     pair.log = start_bird(pair.a)
     pair.x.start()
     settled(pair.x.host)
     assert path(pair.a, X4) is None
+    began = since(pair.a)
 
     cache = ["python3", str(RTR), "8282", f"{X4},24,4242420001", "fd42:8::/48,48,4242420002"]
     pair.a.start(cache).wait_for("listens")
     pair.a.run(["birdc", "-s", SOCKET, "restart roa_rtr1"])
     wait(lambda: path(pair.a, X4))
     assert path(pair.a, "fd42:8::/48") is None
+    assert (since(pair.a) != began) == is_reset
 
 
 def test_what_watches_roas_is_missed_and_a_reload_starts_it(lab: Lab, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ import pytest
 from live.compiled import compiled, give_key, install, script, up
 from live.frr import FarEnd, far_ends
 from live.keys import private_key, public_key
-from live.routers import begin, faults, kernel_route, reached, settled
+from live.routers import Neighbour, begin, birdc, faults, kernel_route, neighbour, path, reached, settled
 from netc.lab.waiting import wait
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from live.lab import Lab
+    from live.lab import Lab, Switch
 
 pytestmark = pytest.mark.live
 
@@ -106,3 +106,81 @@ def test_a_neighbour_at_the_far_end_of_a_point_to_point_tunnel(lab: Lab, tmp_pat
         a.run(script(part, "down"))
     assert "172.20.16.1 peer" not in a.run(["ip", "address", "show"]).stdout
     assert a.run(["ip", "-6", "route", "show", "fd22:119::1"]).stdout == ""
+
+
+TWO = """
+version = 1
+network.name = "two"
+
+[bgp]
+asn = 4242422547
+prefixes = ["10.20.16.0/27", "fd42:1::/48"]
+profile = "private"
+
+[hosts.a]
+id = 1
+wan = "eth0"
+addresses = "198.51.100.1/24"
+loopback = ["10.20.16.1/32", "fd42:1::1/128"]
+firewall = {}
+
+[hosts.a.bgp]
+table = "TABLE"
+"""
+WAY = """
+[hosts.a.tunnels.{name}]
+kind = "vxlan"
+vni = {number}
+remote = "198.51.100.{number}"
+address = ["10.20.16.1/32", "fd42:1::1/128"]
+peer_address = ["10.127.{number}.1", "fd00:{number}::1"]
+
+[hosts.a.bgp.peers.{name}4]
+asn = 424242020{number}
+role = "peer"
+address = "10.127.{number}.1"
+tunnel = "{name}"
+
+[hosts.a.bgp.peers.{name}6]
+asn = 424242020{number}
+role = "peer"
+address = "fd00:{number}::1"
+tunnel = "{name}"
+"""
+
+
+@pytest.mark.parametrize("table", ["own", "main"])
+def test_a_neighbour_does_not_announce_the_address_of_another(lab: Lab, tmp_path: Path, table: str) -> None:
+    text = TWO.replace("TABLE", table) + "".join(WAY.format(name=name, number=n) for n, name in ((2, "x"), (3, "y")))
+    a, wire = install(lab, "a", compiled(text, tmp_path)), lab.switch("wire")
+    wire.plug(a, "eth0", "198.51.100.1/24")
+    x, y = (_far(wire, lab, name, number) for number, name in ((2, "x"), (3, "y")))
+    log = begin(a)["a"]
+    x.start()
+    y.start()
+    settled(a)
+    for net in ("10.64.3.0/24", "fd64:3::/48", "10.127.0.0/16", "fd00:2::/48"):
+        wait(lambda net=net: path(a, net) == "4242420203")  # type: ignore[misc]
+    for net in ("10.127.2.1/32", "fd00:2::1/128"):
+        assert f"{net} " in birdc(a, "show route filtered"), net
+        assert net not in birdc(a, "show route")
+        # A route around it is somebody's business, and the kernel's own route to the address is longer.
+        assert kernel_route(a, net.partition("/")[0])["dev"] == "vx-x"
+    for source, there in (("10.20.16.1", x.four), ("fd42:1::1", x.six)):
+        wait(lambda source=source, there=there: reached(a, source, there))  # type: ignore[misc]
+    assert faults(log.said()) == []
+
+
+def _far(wire: Switch, lab: Lab, name: str, number: int) -> Neighbour:
+    four = "route 10.127.2.1/32 unreachable; route 10.127.0.0/16 unreachable;"
+    six = "route fd00:2::1/128 unreachable; route fd00:2::/48 unreachable;"
+    more = (four, six) if name == "y" else ("", "")
+    far = neighbour(lab, name, 4242420200 + number, f"10.64.{number}.0/24", f"fd64:{number}::/48", *more)
+    wire.plug(far.host, "eth0", f"198.51.100.{number}/24")
+    way = ["type", "vxlan", "id", str(number), "dstport", "4789", "local", f"198.51.100.{number}"]
+    far.host.run(["ip", "link", "add", "g", *way, "remote", "198.51.100.1"])
+    for family, near, own in ((4, "10.20.16.1", f"10.127.{number}.1"), (6, "fd42:1::1", f"fd00:{number}::1")):
+        far.host.run(["ip", "address", "add", own, "peer", near, "dev", "g"])
+        far.session("g", own, near, 4242422547, more="direct;", families=(family,))
+    far.host.run(["ip", "link", "set", "g", "up"])
+    return far

@@ -8,6 +8,7 @@ from netc.diagnostic import Diagnostic, KeyPath, dotted
 from netc.language.bgp import Bgp
 from netc.language.kinds import KINDS
 from netc.language.names import HostName
+from netc.language.topology import Topology
 from netc.network.bgp import ends, four_over_six, peer_end
 from netc.network.derive import EVERYTHING
 from netc.network.interface import Interface, Network, WireguardInterface
@@ -54,13 +55,19 @@ def _link(interface: Interface, network: Network) -> Iterator[Diagnostic]:
     if other is None or interface.host > other.host:
         return
     yield from _babel(interface, other, network)
-    if topology.bgp is None:
+    if topology.bgp is None or _is_undecided(topology.bgp, topology):
         return
     for version in _lacking(interface, other, network):
         what = f"{dotted(interface.origin)} carries no IPv{version}: "
         what += f"its ends have no IPv{version} addresses in one subnet"
         hint = _cure(interface, version, network)
         yield Diagnostic("NC2103", interface.origin, what, hint, on_key=True)
+
+
+def _is_undecided(bgp: Bgp, topology: Topology) -> bool:
+    """Whether the AS has an [igp] that its form does not use, which NC2003 reports. What links must carry follows from
+    which of the two the author corrects."""
+    return has_members(bgp) and topology.igp is not None and not is_recursive(topology)
 
 
 def _lacking(near: Interface, far: Interface, network: Network) -> list[int]:

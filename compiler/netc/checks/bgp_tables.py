@@ -18,7 +18,8 @@ def check(network: Network) -> Iterator[Diagnostic]:
     for host in speakers(topology) if topology.bgp else ():
         yield from _learning(host, network)
         if has_own_table(host, topology):
-            yield from _own(host, our_addresses(topology), network)
+            # NC2007 refuses a default route among the prefixes.
+            yield from _own(host, tuple(net for net in our_addresses(topology) if net.prefixlen), network)
 
 
 def _own(host: HostName, ours: tuple[IPNetwork, ...], network: Network) -> Iterator[Diagnostic]:

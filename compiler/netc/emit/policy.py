@@ -226,6 +226,8 @@ def _imports(session: Session, system: System) -> str:
         said.append("ROA valid" if system.roa_strict else "not ROA invalid")
     if system.flaps:
         said.append("no flap")
+    if session.begins:
+        said.append(f"AS paths that begin with {_nets(session.begins)}, then public ASNs alone")
     said += dict.fromkeys(hop for family in session.families if (hop := _next_hop(session, family)))
     said += [f"at most {token(limit.routes)} IPv{token(limit.family)} routes" for limit in session.limits]
     return ", ".join(said)
@@ -236,4 +238,6 @@ def _next_hop(session: Session, family: Family) -> str | None:
         return "next hop: the neighbour itself"
     if session.device and is_held_to_its_device(session, family):
         return f"next hop: on {token(session.device)}"
-    return f"next hop: in {token(session.lan)}" if session.lan else None
+    if session.lan:
+        return f"next hop: in {token(session.lan)}"
+    return f"next hop: not in {_nets(session.own_hops)}" if session.own_hops else None

@@ -55,10 +55,12 @@ from netc.network.peers import (
     connected,
     held,
     ours_elsewhere,
+    own_hops,
     peer_device,
     peer_families,
     peer_lan,
     peer_local,
+    peer_uplink,
     private_asns,
     role_of,
 )
@@ -255,7 +257,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
     assert role is not None
     fake = bgp.internal == "fake-confederation"
     known = peer_families(peer, bgp)
-    link = peer.dn42
+    link, private = peer.dn42, private_asns(peer, bgp)
+    uplink = peer_uplink(host, peer, network)
     return Session(
         origin=("hosts", host, "bgp", "peers", name),
         name=ProtocolName.of("peer", name),
@@ -270,6 +273,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         hops=peer.multihop,
         shared=not peer.tunnel,
         lan=peer_lan(host, peer, network) if role == "route-server" else None,
+        uplink=uplink.table if uplink else None,
+        own_hops=own_hops(host, peer, network) if role == "upstream" and peer.multihop else (),
         local_pref=peer.local_pref or LOCAL_PREF.get(role),
         limits=tuple(_limits(peer, role, bgp, known)),
         export_limits=tuple(filter(None, (_limit(peer.export_limit, family) for family in known))),
@@ -279,7 +284,8 @@ def _outer(host: HostName, name: PeerName, peer: BgpPeer, network: Network) -> S
         gtsm=peer.gtsm,
         bfd=peer.bfd,
         send_hold=peer.send_hold,
-        private_asns=private_asns(peer, bgp),
+        private_asns=private,
+        begins=tuple(dict.fromkeys((peer.asn, *private))) if private else (),
         requires=tuple(sorted(peer.require)),
         import_table=peer.import_table,
         log_rejects=peer.log_rejects,

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from netc.diagnostic import KeyPath
 from netc.language.names import HostName, InterfaceName
 from netc.network.interface import Network
+from netc.network.peers import peer_uplink
 from netc.network.uplinks import uplinks
 from netc.plan.host_plan import Expected, Share
 
@@ -34,8 +36,20 @@ def _expected(host: HostName, network: Network) -> Iterator[Expected]:
         own = (net.ip for net in settings.prefixes if net.ip != net.network)
         yield from (Expected("address", (uplink.device, ip), (*its, "prefixes")) for ip in own)
         yield from (Expected("gateway", (uplink.device, ip), (*its, "gateway")) for ip in settings.gateway or ())
+    yield from _resolved(host, network)
     if table.wan:
         yield Expected("default", tuple(dict.fromkeys(leaving)), (*where, "wan"))
+
+
+def _resolved(host: HostName, network: Network) -> Iterator[Expected]:
+    """Families in which the image's own default route resolves next hops for BIRD."""
+    bgp = network.topology.hosts[host].bgp if network.topology.bgp else None
+    behind = ((name, peer) for name, peer in sorted(bgp.peers.items()) if peer.multihop) if bgp else ()
+    found: dict[int, KeyPath] = {}
+    for name, peer in behind:
+        if peer.role != "collector" and peer_uplink(host, peer, network) is None:
+            found.setdefault(peer.address.version, ("hosts", host, "bgp", "peers", name))
+    yield from (Expected("hops", (family,), key) for family, key in sorted(found.items()))
 
 
 def _largest(host: HostName, network: Network) -> int:

@@ -170,7 +170,8 @@ class BgpPeer(Table):
         description=(
             "Keep all routes of the neighbour as it announced them, too (`import table` of BIRD). Filters that change, "
             "and ROAs, are then applied to those, which takes half as much memory again. Without it, BIRD asks the "
-            "neighbour for its routes (route refresh, RFC 2918), and resets a session that does not have this."
+            "neighbour for its routes (route refresh, RFC 2918). A session that does not have this is reset when "
+            "filters change or the first ROAs come, and not when ROAs of an RTR server change later."
         ),
     )
     log_rejects: Switch = Field(

@@ -10,12 +10,14 @@ from netc.language.bgp import Bgp, BgpPeer, Role
 from netc.language.names import HostName, InterfaceName
 from netc.language.topology import Topology
 from netc.language.values import Family
+from netc.network.anycast import is_taken, services_at
 from netc.network.interface import Interface, Network
 from netc.network.learning import learned_at
 from netc.network.lookup import by_origin
 from netc.network.once import once
 from netc.network.profiles import REFUSED, WORLD, is_refused
 from netc.network.speakers import families, loopback, speakers
+from netc.network.uplinks import Uplink, uplinks
 
 
 def peer_tunnel(host: HostName, peer: BgpPeer, network: Network) -> Interface | None:
@@ -94,8 +96,48 @@ def _all_lans(network: Network) -> tuple[IPNetwork, ...]:
 def _lans(host: HostName, network: Network) -> Iterator[IPNetwork]:
     table = network.topology.hosts[host]
     yield from (net for bridge in table.bridges.values() for net in bridge.addresses)
-    yield from (net for interface in network.interfaces[host] for net in interface.addresses)
+    for interface in network.interfaces[host]:
+        yield from (*interface.addresses, *map(IPNetwork, interface.peer_addresses))
     yield from (peer.local for peer in (table.bgp.peers.values() if table.bgp else ()) if peer.local)
+
+
+def peer_uplink(host: HostName, peer: BgpPeer, network: Network) -> Uplink | None:
+    """Of a neighbour behind other routers: the uplink that has our address of the session, if it is not `wan`."""
+    local = peer_local(host, peer, network) if peer.multihop else None
+    if local is None:
+        return None
+    spans = ((net.prefixlen, uplink) for uplink in uplinks(host, network) for net in uplink.prefixes if local in net)
+    return max(spans, key=lambda span: span[0], default=(0, None))[1]
+
+
+def own_hops(host: HostName, peer: BgpPeer, network: Network) -> tuple[IPNetwork, ...]:
+    """Where no next hop of a neighbour behind other routers is: networks of ours, LANs of other neighbours, uplinks but
+    for that of the session, and addresses that are no host's."""
+    topology = network.topology
+    bgp, table, known = topology.bgp, topology.hosts[host].bgp, _subnets(host, topology)
+    near = tuple(ip for ip in (peer_local(host, peer, network), peer.address) if ip)
+    own = [nets for nets in known if any(ip in net for net in nets for ip in near)] or known
+    between = {net for nets in own for net in nets}
+    served = (net for _, service in services_at(host, topology) for net in service.addresses)
+    ours = [*(bgp.prefixes if bgp else ()), *served, *learned_at(host, topology)]
+    ours += [net for net in known_subnets(host, network) if net not in between]
+    ours += [IPNetwork(ip) for one in network.interfaces[host] if not one.namespace for ip in one.peer_addresses]
+    ours += [other.local for other in (table.peers.values() if table else ()) if other.local]
+    nobody = (IPNetwork(ip) for net in between for ip in _of_nobody(net))
+    apart = [net.cidr for net in ours if net.prefixlen > 0 and not is_fe80(net.ip)]
+    found = cidr_merge([*(net for net in apart if not any(ip in net for ip in near)), *nobody])
+    return tuple(net for net in found if peer.address.version == 6 or net.version == 4)
+
+
+def _subnets(host: HostName, topology: Topology) -> list[tuple[IPNetwork, ...]]:
+    """Subnets by uplink: first those of the image's own, which may have several."""
+    table = topology.hosts[host]
+    return [table.addresses, *(uplink.prefixes for uplink in table.uplinks.values())]
+
+
+def _of_nobody(net: IPNetwork) -> tuple[IPAddress, ...]:
+    """The first and the last address of an IPv4 subnet (RFC 922), but for /31 (RFC 3021) and /32."""
+    return (IPAddress(net.first, 4), IPAddress(net.last, 4)) if net.version == 4 and net.prefixlen < 31 else ()
 
 
 def _refusable(nets: Iterable[IPNetwork], topology: Topology) -> tuple[IPNetwork, ...]:
@@ -103,7 +145,7 @@ def _refusable(nets: Iterable[IPNetwork], topology: Topology) -> tuple[IPNetwork
     if bgp is None:
         return ()
     refused = (*REFUSED[bgp.profile], *bgp.refuse, *bgp.prefixes)
-    some = sorted({net.cidr for net in nets if net.size > 1 and net.prefixlen > 0})
+    some = sorted({net.cidr for net in nets if net.prefixlen > 0 and (net.size > 1 or is_taken(net, topology))})
     return tuple(net for net in some if is_in_world(net, topology) and not any(net in one for one in refused))
 
 

@@ -7,12 +7,14 @@ from typing import cast
 from netaddr import IPAddress, IPNetwork
 
 from netc.diagnostic import KeyPath
+from netc.language.bgp import BgpPeer
 from netc.language.names import HostName, InterfaceName, MeshName
 from netc.language.topology import Topology
 from netc.network.derive import is_alone
 from netc.network.interface import Interface, Network
 from netc.network.lookup import link_of
 from netc.network.once import once
+from netc.network.uplinks import arrives_by
 
 
 @once  # every interface asks
@@ -47,8 +49,14 @@ def router_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, 
     tunnels = {peer.tunnel for peer in peers if peer.tunnel}
     ways = {i.name for i in network.interfaces[host] if carries_routing(i.origin, network.topology)}
     behind = {i.name for i in network.interfaces[host] if i.origin[0] == "hosts" and i.origin[-1] in tunnels}
-    uplink = {table.wan} if table.wan and any(not (peer.tunnel or peer.interface) for peer in peers) else set()
-    return tuple(sorted({*ways, *behind, *uplink, *(peer.interface for peer in peers if peer.interface)}))
+    unsaid = (peer for peer in peers if not (peer.tunnel or peer.interface))
+    uplinks = {device for peer in unsaid if (device := arrives_by(_nearest(peer), host, network))}
+    return tuple(sorted({*ways, *behind, *uplinks, *(peer.interface for peer in peers if peer.interface)}))
+
+
+def _nearest(peer: BgpPeer) -> IPAddress:
+    """The address that says by which uplink packets of a neighbour come."""
+    return peer.local.ip if peer.local else peer.address
 
 
 def made_interfaces(host: HostName, network: Network) -> tuple[InterfaceName, ...]:

@@ -114,6 +114,10 @@ class Session(Struct, frozen=True):
     """Other ASes may be in the subnet of the session, as at an internet exchange."""
     lan: IPNetwork | None = None
     """Of a route server: the subnet that next hops are in, if the topology has it."""
+    uplink: int | None = None
+    """Of a neighbour behind other routers: the kernel's table of the uplink that leads there, None for main."""
+    own_hops: tuple[IPNetwork, ...] = ()
+    """Of an upstream behind other routers: networks of ours, where no next hop is."""
     cost: int = 0
     """Of a packet to the neighbour, if it is one of our routers."""
     cluster: IPAddress | None = None
@@ -134,6 +138,8 @@ class Session(Struct, frozen=True):
     """Seconds; None: BIRD's own."""
     private_asns: tuple[int, ...] = ()
     """Refused ASNs that paths of the neighbour may begin with."""
+    begins: tuple[int, ...] = ()
+    """With such: all that its paths may begin with, before public ASNs. Its own comes first."""
     requires: tuple[Required, ...] = ()
     """Capabilities without which it does not come up."""
     import_table: bool = False

@@ -82,10 +82,11 @@ class Expected(Struct, frozen=True):
     """What the host should have that netc does not configure, such as an address of an interface. `key` is where the
     topology says it."""
 
-    what: Literal["interface", "mtu", "address", "gateway", "default", "ssh"]
+    what: Literal["interface", "mtu", "address", "gateway", "default", "hops", "ssh"]
     words: tuple[InterfaceName | IPAddress | int, ...]
     """An interface and its MTU, and the largest packet that tunnels send by it; an interface and an address or a router
-    of it; all interfaces by which the host's default route may leave; a TCP port."""
+    of it; all interfaces by which the host's default route may leave; a family of next hops that
+    main resolves; a TCP port."""
     key: KeyPath
 
     def __str__(self) -> str:

@@ -19,6 +19,7 @@ from netc.emit.bird.router import (
     roa_sources,
     roa_tables,
     router_families,
+    uplinks,
 )
 from netc.emit.bird.tree import (
     Babel,
@@ -77,6 +78,7 @@ OWN = "Prefixes that this router announces."
 LOOPBACK = "Our loopback addresses, for Babel."
 OTHERS = "Connected networks of interfaces that others made."
 HOPS = "The host's routes, which resolve next hops of multihop sessions."
+UPLINK_HOPS = "The same without default routes, for sessions of this uplink."
 IGP_HOPS = "Routes of the IGP, which resolve next hops of our own routers."
 ANYCAST = "Anycast: the check of the service enables and disables this protocol. The file keeps its state."
 DRAINING = "Anycast while the service drains: the last resort (RFC 8326)."
@@ -118,11 +120,12 @@ def _beside(router: Router) -> Iterator[Table]:
         only = (family for family in learned_families(router) if family not in hops)
         yield from (Table(f"learned{family}", family) for family in only)
     yield from (Table(_hops(family), family) for family in hops)
+    yield from (Table(_hops(family, table), family) for table, family in uplinks(router))
     yield from (Table(_igp_table(family), family) for family in hops if _is_igp_apart(router))
 
 
-def _hops(family: Family) -> str:
-    return f"nexthops{family}"
+def _hops(family: Family, uplink: int | None = None) -> str:
+    return f"nexthops{family}" if uplink is None else f"nexthops{family}_{uplink}"
 
 
 def _igp_table(family: Family) -> str:
@@ -138,6 +141,11 @@ def _protocols(router: Router) -> Iterator[Protocol]:
     yield Device()
     for family in sorted({*router_families(router), *hop_families(router)}):
         yield from _kernel(router, family)
+    for table, family in uplinks(router):
+        channel = Channel(family, kernel.IMPORT_UPLINK, False, _hops(family, table))
+        yield Kernel(ProtocolName(f"uplink{family}_{table}"), channel, table, learns=True)
+        name = ProtocolName(f"uplink_pipe{family}_{table}")
+        yield Pipe(name, UPLINK_HOPS, _hops(family), _hops(family, table), kernel.of_main(family))
     if hops := hop_families(router):
         channels = tuple(Channel(family, True, False, _hops(family)) for family in hops)
         yield Connected(ProtocolName("nexthops"), HOPS, channels, ())
@@ -321,7 +329,7 @@ def _channel(session: Session, router: Router, system: System, family: Family) -
             # Next hops of routes in an import table are not looked up again when routes change.
             import_table=session.import_table and session.kind != "collector" and session.direct,
             recursive=is_multihop(session),
-            igp_tables=tuple(map(_hops, hops)) if is_multihop(session) else (),
+            igp_tables=tuple(_hops(one, session.uplink) for one in hops) if is_multihop(session) else (),
         )
     return BgpChannel(
         family,

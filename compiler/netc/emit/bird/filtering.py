@@ -15,12 +15,12 @@ from netc.plan.communities import Community
 Attribute = Literal[
     "net",
     "net.type",
+    "net.len",
     "source",
     "dest",
     "bgp_path",
     "bgp_path.len",
     "bgp_path.last",
-    "bgp_path.last_nonaggregated",
     "bgp_next_hop",
     "from",
     "ifname",

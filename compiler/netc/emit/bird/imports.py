@@ -67,8 +67,8 @@ def functions(router: Router) -> Iterator[Function]:
     """In the order in which they are printed."""
     if importing := _importing(router):
         yield _refuse(importing)
-        for private in sorted({session.private_asns for session in importing}):
-            yield _reject_path(router, private)
+        for begins in sorted({session.begins for session in importing}):
+            yield _reject_path(router, begins)
         yield _reject_prefix(router)
         channels = [(session, family) for session in importing for family in session.families]
         if any(names_its_next_hop(*channel) for channel in channels):
@@ -104,6 +104,8 @@ def _import(session: Session, router: Router, family: Family) -> Iterator[Statem
     elif session.lan:
         outside = Not(Inside("bgp_next_hop", session.lan))
         yield When(outside, (Refuse("its next hop is not in the subnet of the session"),))
+    elif ours := tuple(Inside("bgp_next_hop", net) for net in session.own_hops if family == 4 or net.version == 6):
+        yield When(Any(ours), (Refuse("its next hop is in a network of ours"),))
     if session.only:
         only = Prefixes(tuple(one for one in session.only if one.net.version == family))
         yield When(Not(In("net", only)), (Refuse("not a prefix of this neighbour"),))
@@ -138,21 +140,21 @@ _INTERNAL = Function(
 # ---- external neighbours: what functions differ in -------------------------------------------------------------
 
 Variant = tuple[tuple[int, ...], bool]
-"""Refused ASNs that the neighbour's paths may begin with, and whether ROAs of such are those of our own AS."""
+"""`Session.begins`, and whether ROAs of the private ASNs among these are those of the AS that others see instead."""
 
 
 def _variant(session: Session, router: Router) -> Variant:
     has_roas = router.system is not None and bool(router.system.roa)
-    return session.private_asns, session.kind == "downstream" and bool(session.private_asns) and has_roas
+    return session.begins, session.kind == "downstream" and bool(session.begins) and has_roas
 
 
-def _name(what: Literal["import", "reject"], private: tuple[int, ...], is_origin: bool, router: Router) -> str:
+def _name(what: Literal["import", "reject"], begins: tuple[int, ...], is_origin: bool, router: Router) -> str:
     base = {"import": "import_downstream" if is_origin else "import_external", "reject": "reject_path"}[what]
-    if not private:
+    if not begins:
         return base
-    known = sorted({session.private_asns for session in _importing(router)})
-    twin = [other for other in known if other[:1] == private[:1]].index(private)
-    return f"{base}_{private[0]}" + (f"_{twin + 1}" if twin else "")
+    known = sorted({session.begins for session in _importing(router)})
+    twin = [other for other in known if other[:1] == begins[:1]].index(begins)
+    return f"{base}_{begins[0]}" + (f"_{twin + 1}" if twin else "")
 
 
 # ---- external neighbours: functions ------------------------------------------------------------------------------
@@ -169,31 +171,39 @@ def _refuse(importing: tuple[Session, ...]) -> Function:
     return Function("refuse", (about,), (body,), (Argument("string", "reason"),))
 
 
-def _reject_path(router: Router, private: tuple[int, ...]) -> Function:
+def _reject_path(router: Router, begins: tuple[int, ...]) -> Function:
     system = router.system
     assert system is not None
-    inside = Differs("bgp_path.last", "bgp_path.last_nonaggregated")
     body = (
         When(Longer("bgp_path.len", LONGEST_PATH), (Refuse(f"more than {LONGEST_PATH} ASNs"),)),
         When(Is("bgp_path.len", 0), (Refuse("an empty AS path"),)),
-        Note("The last ASN is 0 if the path ends in a set, and another one than the last before a set inside."),
-        When(Any((Is("bgp_path.last", 0), inside)), (Refuse("AS_SET"),)),
+        _NO_SETS,
         When(In("bgp_path", our_asns(system)), (Refuse("a loop: our own AS is in the path"),)),
-        _refused(system, private),
+        _refused(system, begins),
     )
-    if not private:
+    if not begins:
         about = "AS paths that no neighbour may announce: too long, empty, with an AS_SET, our ASNs, or reserved ones."
         return Function("reject_path", (about,), body)
-    about = f"The same, but paths may begin with {', '.join(map(str, private))}, and public ASNs follow."
-    return Function(_name("reject", private, False, router), (about,), body)
+    about = f"The same, but paths may begin with {', '.join(map(str, begins))}, and public ASNs follow."
+    return Function(_name("reject", begins, False, router), (about,), body)
 
 
-def _refused(system: System, private: tuple[int, ...]) -> Statement:
-    if not private:
-        return When(In("bgp_path", reserved_asns(system)), (Refuse("a reserved ASN is in the path"),))
-    first = Numbers(tuple((asn, asn) for asn in private))
-    neither = All((Not(Begins(first)), Not(Begins(first, Numbers(system.public_asns)))))
-    return When(neither, (Refuse("a reserved ASN is in the path"),))
+# A set is found unless each of its ASNs stands both before and after it. The first ASN is in no path: it is there so
+# that the last one before a set is not 0, as `last` is for a path that ends in a set.
+_NO_SETS = Fixed(
+    """bgppath rest = prepend(bgp_path, 4294967295); # without its last ASN, again and again: a set comes last
+for int one in bgp_path do
+	if rest.last != rest.last_nonaggregated then refuse("AS_SET"); else rest = delete(rest, rest.last);"""
+)
+
+
+def _refused(system: System, begins: tuple[int, ...]) -> Statement:
+    """A route server's own ASN is not in its paths, so these may have public ASNs alone."""
+    reserved: Condition = In("bgp_path", reserved_asns(system))
+    if begins:
+        first = Numbers(tuple((asn, asn) for asn in begins))
+        reserved = All((reserved, Not(Begins(first)), Not(Begins(first, Numbers(system.public_asns)))))
+    return When(reserved, (Refuse("a reserved ASN is in the path"),))
 
 
 def _reject_prefix(router: Router) -> Function:
@@ -242,7 +252,7 @@ def _on_its_own(session: Session) -> Statement:
     return When(All((here, *elsewhere)), (Refuse("its next hop is on another interface"),))
 
 
-def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) -> Function:
+def _import_external(router: Router, begins: tuple[int, ...], is_origin: bool) -> Function:
     system = router.system
     assert system is not None
     checks = "path, prefix and ROA" if system.roa or system.flaps else "path and prefix"
@@ -250,17 +260,17 @@ def _import_external(router: Router, private: tuple[int, ...], is_origin: bool) 
         f"A route of a neighbour: checks {checks}, deletes {of_ours(system)} and MED, which only we may set,",
         "and keeps from whom we have the route.",
     )
-    name = _name("import", private, is_origin, router)
-    return Function(name, about, tuple(_imported(router, private, is_origin)), (LEARNED_FROM, PREF))
+    name = _name("import", begins, is_origin, router)
+    return Function(name, about, tuple(_imported(router, begins, is_origin)), (LEARNED_FROM, PREF))
 
 
-def _imported(router: Router, private: tuple[int, ...], is_origin: bool) -> Iterator[Statement]:
+def _imported(router: Router, begins: tuple[int, ...], is_origin: bool) -> Iterator[Statement]:
     system, families = router.system, spoken(router, outer=True)
     assert system is not None
-    yield Call(_name("reject", private, False, router))
+    yield Call(_name("reject", begins, False, router))
     yield Call("reject_prefix")
     for family in families:
-        yield from _judged(router, family, private if is_origin else ())
+        yield from _judged(router, family, begins if is_origin else ())
     yield from deletes(system)
     yield Assign("bgp_med", 0)
     yield Add(LEARNED_FROM)
@@ -273,10 +283,13 @@ def _imported(router: Router, private: tuple[int, ...], is_origin: bool) -> Iter
         yield by_family("bgp_next_hop", {family: next_hop(router, family) for family in families})
 
 
-def _judged(router: Router, family: Family, private: tuple[int, ...]) -> Iterator[Statement]:
-    """`private` are ASNs of downstreams: other ASes see our AS as the origin of their routes."""
+def _judged(router: Router, family: Family, begins: tuple[int, ...]) -> Iterator[Statement]:
+    """Of a downstream with private ASNs: other ASes see its own ASN as the origin of their routes, or ours if that is
+    private too."""
     system, families = router.system, spoken(router, outer=True)
     assert system is not None
+    private = tuple(asn for asn in begins if asn in system.private_asns)
+    seen = begins[0] if begins and begins[0] not in private else system.asn
 
     def refused(said: Condition, reason: str, *more: Condition) -> Statement:
         found = of_family(family, families, said)
@@ -288,10 +301,11 @@ def _judged(router: Router, family: Family, private: tuple[int, ...]) -> Iterato
         said = Roa(RoaTable("roa", family), verdict)
         wrong = Not(said) if system.roa_strict else said
         if private:
-            ours = replace(said, origin=system.asn)
+            ours = replace(said, origin=seen)
             origin = In("bgp_path.last", Numbers(tuple((asn, asn) for asn in private)))
             yield refused(wrong, reason, Not(origin))
-            yield Note("Other ASes see our AS as the origin of routes from a private ASN.")
+            whom = "our AS" if seen == system.asn else f"AS{seen}"
+            yield Note(f"Other ASes see {whom} as the origin of routes from a private ASN.")
             yield refused(Not(ours) if system.roa_strict else ours, reason, origin)
         else:
             yield refused(wrong, reason)

@@ -21,6 +21,7 @@ from netc.emit.bird.filtering import (
     Has,
     In,
     Is,
+    Longer,
     Not,
     Note,
     Reject,
@@ -44,7 +45,7 @@ from netc.emit.bird.router import (
     source,
 )
 from netc.language.values import Family
-from netc.network.derive import MAIN
+from netc.network.derive import DEFAULT_LENGTH, MAIN
 from netc.plan.facts import Router
 from netc.plan.step import PROTOCOL
 
@@ -87,6 +88,16 @@ def import_kernel(router: Router, family: Family) -> Filter:
         Call(LEARN),
         Accept(),
     )
+
+
+
+def of_main(family: Family) -> Filter:
+    """As the kernel's rules for packets of an uplink: main without its default routes comes first."""
+    return (When(Longer("net.len", DEFAULT_LENGTH[family]), (Accept(),)), Reject())
+
+
+# An uplink's table also has an unreachable default route, for while its interface is down.
+IMPORT_UPLINK: Filter = (When(Not(Is("dest", "RTD_UNICAST")), (Reject(),)), Accept())
 
 
 def _import_hops(router: Router, family: Family) -> Iterator[Statement]:

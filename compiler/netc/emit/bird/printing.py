@@ -117,7 +117,9 @@ def _protocol(protocol: Protocol) -> Lines:
 
 def _kernel_lines(kernel: Kernel) -> Lines:
     if kernel.table:
-        yield f"kernel table {token(kernel.table)}; # table {token(kernel.table)} is netc-bird"
+        is_own = kernel.channel.export is not False
+        about = f" # table {token(kernel.table)} is netc-bird" if is_own else ""
+        yield f"kernel table {token(kernel.table)};{about}"
     if kernel.learns:
         yield "learn;"
     yield from ("graceful restart on; scan time 10;", *_channel(kernel.channel))
@@ -127,7 +129,8 @@ def _kernel(kernel: Kernel) -> str:
     exports = kernel.channel.export is not False
     what = "Exports routes to" if exports else "Imports routes from"
     both = ", and imports routes that others made there" if exports and kernel.learns else ""
-    table = f"table {token(kernel.table)} (netc-bird)" if kernel.table else "main table"
+    whose = "netc-bird" if exports else "an uplink"
+    table = f"table {token(kernel.table)} ({whose})" if kernel.table else "main table"
     return f"{what} the kernel's {table}{both}."
 
 

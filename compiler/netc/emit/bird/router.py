@@ -142,6 +142,16 @@ def hop_families(router: Router) -> tuple[Family, ...]:
     return tuple(sorted(found))
 
 
+def uplinks(router: Router) -> tuple[tuple[int, Family], ...]:
+    """Tables of uplinks that resolve next hops, with the families of these."""
+    found: set[tuple[int, Family]] = set()
+    for session in filter(is_multihop, router.sessions):
+        if session.uplink is not None:
+            spoken: set[Family] = {*session.families, 4 if session.remote.version == 4 else 6}
+            found |= {(session.uplink, family) for family in spoken}
+    return tuple(sorted(found))
+
+
 def some_are_unresolved(router: Router) -> bool:
     """Whether BIRD looks next hops up, and may find nothing."""
     return bool((router.system and router.system.recursive) or hop_families(router))
