@@ -38,9 +38,9 @@ stock: packages $(VENV)/.tested
 	$(PYTEST) -m vm
 
 # What needs no root, with the least versions of the libraries that pyproject.toml names, beside the newest of others.
-FORMS := pytest -W ignore::DeprecationWarning -p no:cacheprovider -q \
+FORMS := pytest -W ignore::DeprecationWarning -p no:cacheprovider -q -n 2 \
 	tests/test_cli.py tests/test_fmt.py tests/test_schema.py tests/test_sets.py
-INSTALL := -m pip install --quiet --disable-pip-version-check pytest hypothesis taplo tombi --editable .
+INSTALL := -m pip install --quiet --disable-pip-version-check pytest pytest-xdist hypothesis taplo tombi --editable .
 LEAST := .cache/least
 least: $(LEAST)/.ready
 	$(LEAST)/bin/python -m $(FORMS)
