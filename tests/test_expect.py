@@ -400,3 +400,12 @@ def test_what_a_host_may_learn_of_others_is_not_supposed() -> None:
 
     assert said.startswith("NC3003")
     assert dn42('from = "nyc"\nto = "fdbc:f9dc:67ad:78::1"\narrives = false', learning) == []
+
+
+@pytest.mark.parametrize("sender", ["internet", "198.51.100.1", "nobody"])
+def test_without_hosts_nobody_is_asked(sender: str) -> None:
+    """Found by fuzzing: a traceback."""
+    empty = f'version = 1\nnetwork.name = "x"\nhosts = {{}}\n[[expect]]\nfrom = "{sender}"\nto = "10.0.0.1"\n'
+    with pytest.raises(InvalidTopology) as raised:
+        understand(empty, "topo.toml", lambda file: "")
+    assert [(one.code, one.message) for one in raised.value.diagnostics] == [("NC3002", "the network has no hosts")]

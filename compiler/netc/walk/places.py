@@ -76,8 +76,15 @@ def asked(text: str, made: World, port: str = "") -> Asked:
     return Asked(where(inside, made), PROTOCOLS[protocol], number)
 
 
+def somewhere(made: World) -> None:
+    """Raises Wrong where nobody is asked."""
+    if not made.stacks:
+        raise Wrong("the network has no hosts")
+
+
 def where(text: str, made: World) -> Where:
     """Raises Wrong, with what there is."""
+    somewhere(made)
     if text == "internet":
         return Where(None)
     if ip := _address(text):
