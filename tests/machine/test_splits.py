@@ -11,7 +11,7 @@ import pytest
 
 from live.compiled import compiled, give_key
 from live.keys import private_key, public_key
-from live.lab import ENVIRONMENT, Host, Lab
+from live.lab import ENVIRONMENT, Lab
 from live.state import FORWARDING, difference, without
 from live.test_splits import (
     EXIT,

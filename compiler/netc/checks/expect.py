@@ -22,7 +22,7 @@ from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
 from netc.walk.journey import Journey
 from netc.walk.packet import NAMES, TCP, UDP, described
-from netc.walk.places import Wrong
+from netc.walk.places import Wrong, somewhere
 from netc.walk.space import Box, Class, TooMany, classes
 from netc.walk.stack import Place
 from netc.walk.text import arrived, outcome
@@ -65,6 +65,7 @@ def _diagnostic(number: int, expect: Expect, broken: Broken) -> Diagnostic:
 def _judged(expect: Expect, worlds: Worlds, network: Network) -> Iterator[Broken]:
     for named in expect.from_:
         try:
+            somewhere(worlds.base)
             for sender in senders(named, worlds.base, network):
                 yield from _from(expect, sender, worlds, network)
         except Wrong as wrong:

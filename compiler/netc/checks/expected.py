@@ -16,7 +16,7 @@ from netc.network.ranges import Ranges, merged, minus, of_prefixes
 from netc.plan.facts import Router, Ruleset, Wireguard
 from netc.walk.journey import Neighbour, Process, Start, Stranger
 from netc.walk.packet import ICMP, ICMP6, PROTOCOLS, TCP, UDP, Owner
-from netc.walk.places import Where, Wrong, addresses, of_service, somewhere, stack_of, start_of, where
+from netc.walk.places import Where, Wrong, addresses, of_service, stack_of, start_of, where
 from netc.walk.space import Box
 from netc.walk.stack import Place, Stack
 from netc.walk.world import FAMILIES, NAMED, ROUTERS, SECRET, UNNAMED, World, is_tunnel
@@ -79,7 +79,6 @@ def _nobodys(made: World, family: Family) -> Ranges:
 
 def senders(named: str | Sender, made: World, network: Network) -> Iterator[From]:
     """Raises Wrong."""
-    somewhere(made)
     if isinstance(named, Sender):
         start = start_of(where(str(named.host), made), made, Owner(named.group, named.user, named.slice))
         if named.tunnel:

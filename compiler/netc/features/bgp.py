@@ -32,7 +32,7 @@ from netaddr import IPNetwork
 from netc.diagnostic import KeyPath
 from netc.language.bgp import Bgp, BgpPeer, Limit, RoaSource, Role
 from netc.language.names import HostName, HostPath, InterfaceName, PartName, PeerName, ProtocolName
-from netc.language.targets import Capability, can, tools_of
+from netc.language.targets import can, tools_of
 from netc.language.topology import Topology
 from netc.language.values import Family
 from netc.network.anycast import (
@@ -322,10 +322,6 @@ def _igp(host: HostName, network: Network) -> Iterator[IgpInterface]:
             yield _igp_interface(interface, other, spoken, topology)
 
 
-def _can(host: HostName, capability: Capability, topology: Topology) -> bool:
-    return can(tools_of(topology.hosts[host].target).bird, capability)
-
-
 def _carries(near: Interface, far: Interface, family: Family, topology: Topology) -> bool:
     """With extended next hops, IPv4 needs no more of a link than IPv6 does."""
     extended = topology.igp is not None and topology.igp.extended_next_hop
@@ -338,6 +334,7 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
     if kind == "babel":
         four = joined(near, far, 4)
         igp = topology.igp
+        bird = tools_of(topology.hosts[near.host].target).bird
         return IgpInterface(
             kind,
             near.name,
@@ -345,7 +342,7 @@ def _igp_interface(near: Interface, far: Interface, spoken: tuple[Family, ...], 
             cost,
             bfd=False,
             next_hop=four[0] if four else None,
-            extended_next_hop=igp.extended_next_hop if _can(near.host, "babel-extended", topology) else None,
+            extended_next_hop=igp.extended_next_hop if can(bird, "babel-extended") else None,
             rtt_cost=igp.rtt_cost,
             password=secret(igp.password),
         )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from msgspec.structs import replace
 from netaddr import IPAddress
 
 from netc.diagnostic import dotted
-from netc.emit.bird import communities, exports, imports, kernel
+from netc.emit.bird import communities, exports, igp, imports, kernel
 from netc.emit.bird.filtering import Function, RoaTable, Statement
 from netc.emit.bird.router import (
     hop_families,
@@ -19,11 +18,10 @@ from netc.emit.bird.router import (
     roa_sources,
     roa_tables,
     router_families,
+    secret_at,
     uplinks,
 )
 from netc.emit.bird.tree import (
-    Babel,
-    BabelInterface,
     Bfd,
     Bgp,
     BgpChannel,
@@ -36,8 +34,6 @@ from netc.emit.bird.tree import (
     Device,
     Kernel,
     Limit,
-    Ospf,
-    OspfInterface,
     Pipe,
     Protocol,
     RoaStatic,
@@ -51,7 +47,7 @@ from netc.network.derive import MAIN
 from netc.network.peers import is_fe80
 from netc.plan.bgp import Anycast, RoaServer, RouteLimit, Session, SessionKind, System
 from netc.plan.facts import Router
-from netc.plan.facts.router import BABEL, BIRD_PASSWORDS, BIRD_SWITCHES
+from netc.plan.facts.router import BIRD_SWITCHES
 
 ROLE: dict[SessionKind, BgpRole] = {
     "upstream": "customer",
@@ -75,7 +71,6 @@ NEIGHBOUR: dict[SessionKind, str] = {
 }
 
 OWN = "Prefixes that this router announces."
-LOOPBACK = "Our loopback addresses, for Babel."
 OTHERS = "Connected networks of interfaces that others made."
 HOPS = "The host's routes, which resolve next hops of multihop sessions."
 UPLINK_HOPS = "The same without default routes, for sessions of this uplink."
@@ -162,8 +157,7 @@ def _protocols(router: Router) -> Iterator[Protocol]:
         yield from _anycast(service)
     if any(session.bfd for session in router.sessions) or any(way.bfd for way in router.igp):
         yield Bfd(ProtocolName("bfd1"))
-    yield from _ospf(router)
-    yield from _babel(router)
+    yield from igp.protocols(router)
     yield from _roas(router)
     if router.system:
         yield from _sessions(router, router.system)
@@ -205,40 +199,6 @@ def _anycast(service: Anycast) -> Iterator[Static]:
         yield Static(name, about, service.family, service.nets, service.device, switch, said)
 
 
-def _ospf(router: Router) -> Iterator[Protocol]:
-    spoken = tuple(i for i in router.igp if i.kind == "ospf")
-    for family in router_families(router) if spoken else ():
-        interfaces = tuple(OspfInterface(i.device, i.cost, i.bfd) for i in spoken if family in i.families)
-        stubs = tuple(net for net in router.loopbacks if net.version == family)
-        channel = Channel(family, True, False)
-        if interfaces:
-            version: Literal["v2", "v3"] = "v2" if family == 4 else "v3"
-            yield Ospf(ProtocolName(f"ospf{family}"), version, channel, stubs, interfaces)
-
-
-def _babel(router: Router) -> Iterator[Protocol]:
-    """It announces routes of BIRD's table, so the host's own addresses are static routes there."""
-    spoken = tuple(i for i in router.igp if i.kind == "babel")
-    families = sorted({family for interface in spoken for family in interface.families})
-    for family in families:
-        here = tuple(net for net in router.loopbacks if net.version == family)
-        if here:
-            yield Static(ProtocolName(f"loopback{family}"), LOOPBACK, family, here)
-    if spoken:
-        channels = tuple(Channel(family, True, exports.export_babel(router, family)) for family in families)
-        interfaces = tuple(
-            BabelInterface(
-                i.device, i.cost, i.next_hop, i.extended_next_hop, i.rtt_cost, _secret(BABEL) if i.password else None
-            )
-            for i in spoken
-        )
-        yield Babel(BABEL, channels, interfaces)
-
-
-def _secret(name: ProtocolName) -> HostPath:
-    return HostPath(f"{BIRD_PASSWORDS}/{name}")
-
-
 def _roas(router: Router) -> Iterator[Protocol]:
     tables = tuple(roa_tables(router))
     for kind, sources in roa_sources(router):
@@ -246,7 +206,7 @@ def _roas(router: Router) -> Iterator[Protocol]:
             mine = tuple(table for table in tables if table.kind == kind)
             if isinstance(source, RoaServer):
                 name = ProtocolName(f"{kind}_rtr{number}")
-                yield Rpki(name, mine, source.endpoint, _secret(name) if source.password else None)
+                yield Rpki(name, mine, source.endpoint, secret_at(name) if source.password else None)
             elif (table := RoaTable(kind, source.family)) in tables:
                 yield RoaStatic(ProtocolName(f"{kind}_file{number}"), table, source.path)
 
@@ -284,7 +244,7 @@ def _bgp(session: Session, terms: BgpTerms) -> Bgp:
         device=session.device,
         neighbor_asn=session.remote_asn,
         terms=terms,
-        secret=_secret(session.name) if session.password else None,
+        secret=secret_at(session.name) if session.password else None,
     )
 
 

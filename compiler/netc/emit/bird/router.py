@@ -21,10 +21,12 @@ from netc.emit.bird.filtering import (
     When,
 )
 from netc.language.bgp import Role
+from netc.language.names import HostPath, ProtocolName
 from netc.language.values import Family
 from netc.network.once import once
 from netc.plan.bgp import Accepted, Inner, RoaFile, RoaServer, Session
 from netc.plan.facts import Router
+from netc.plan.facts.router import BIRD_PASSWORDS
 
 IS_OUTER: dict[str, bool] = {**dict.fromkeys(get_args(Inner), False), **dict.fromkeys(get_args(Role), True)}
 """By the kind of a session."""
@@ -169,3 +171,7 @@ def source(router: Router, family: Family) -> IPAddress:
     if found is None:
         raise TypeError(f"a router without an IPv{family} address of its own is no next hop")
     return found
+
+
+def secret_at(name: ProtocolName) -> HostPath:
+    return HostPath(f"{BIRD_PASSWORDS}/{name}")
