@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def bare(text: str) -> Iterator[int]:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             of = ast.unparse(node.func.value) if isinstance(node.func, ast.Attribute) else ""
             given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-            binary = any(isinstance(one, ast.Constant) and "b" in str(one.value) for one in node.args[1:])
+            words = (str(one.value) for one in node.args if isinstance(one, ast.Constant))
+            binary = any(re.fullmatch(r"[rwax]\+?b\+?", word) for word in words)
             of_files = name in TEXT and of not in ("os", "tarfile") and not binary
             of_programs = "True" in (given.get("text"), given.get("universal_newlines"))
             if (of_files or of_programs) and "encoding" not in given:

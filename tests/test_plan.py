@@ -50,9 +50,14 @@ def with_all_of_bird(router: Fact) -> Fact:
     (server, *files) = router.system.roa
     roa = (replace(server, password=HostPath("/etc/netc/keys/rtr")), *files)
     sessions = [replace(one, send_hold=480, requires=("as4", "extended-next-hop")) for one in router.sessions]
-    private: dict[str, Any] = {"private_asns": (64512,), "begins": (64515, 64512), "uplink": 12001}
-    private["own_hops"] = (IPNetwork("192.0.2.0/24"),)
+    private: dict[str, Any] = {"private_asns": (64512,), "begins": (64515, 64512)}
     sessions = [replace(one, **private) if one.kind == "upstream" else one for one in sessions]
+    # Behind other routers, by one of several uplinks.
+    hops: dict[str, Any] = {"hops": 2, "uplink": 12001, "own_hops": (IPNetwork("192.0.2.0/24"),)}
+    upstream = next(one for one in sessions if one.kind == "upstream")
+    sessions.append(
+        replace(upstream, name=ProtocolName("peer_far"), direct=False, device=None, shared=False, gtsm=False, **hops)
+    )
     # At an exchange, where a session over IPv6 carries IPv4 too.
     sessions = [replace(one, remote=IPAddress("2a99::9")) if one.shared else one for one in sessions]
     shared = next(one for one in sessions if one.shared)

@@ -330,15 +330,25 @@ for place in /etc/netc /usr/lib/netc /etc/systemd /var/lib/netc; do
 done
 """
 FILL = "cat /dev/zero >/mnt/full 2>/dev/null; true"
+FILLED_LATER = """#!/bin/sh
+[ "$1" != -f ] || exec echo /etc 0 4096 9999999 0 0
+exec /usr/bin/stat "$@"
+"""
+"""A stat(1) of a disk that something fills when the host has been asked."""
+
+
+def kib_free(edge: Host) -> int:
+    return int(edge.run(["/usr/bin/stat", "-f", "-c", "%f", "/mnt"]).stdout) * 4
 
 
 def test_a_full_disk_is_found_before_any_change_and_permits_a_rollback(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     edge.run(["bash", "-ec", SMALL, "small", "4000"])
     install(edge, "--commit")
+    edge.write("/usr/local/sbin/stat", FILLED_LATER, 0o755)
     before = at_rest(edge)
     bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
-    free = int(edge.run(["stat", "-f", "-c", "%f", "/mnt"]).stdout) * 4
+    free = kib_free(edge)
     seen = set()
     for left in range(0, free, free // 7):
         edge.run(["bash", "-c", 'head -c "$1" /dev/zero >/mnt/full', "fill", str((free - left) * 1024)], check=False)
@@ -362,8 +372,12 @@ def test_a_first_install_without_room_for_the_files_leaves_nothing(lab: Lab, edg
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     small = SMALL.replace(" /var/lib/netc;", ";")  # whose folder is what should go
     edge.run(["bash", "-ec", small, "small", "4000"])
+    edge.run(["bash", "-c", FILL])
+    assert re.search("disk: /etc/netc .* 0 KiB free +refused", install(edge, "--detach", check=False).stderr)
+    edge.run(["rm", "-f", "/mnt/full"])
+    edge.write("/usr/local/sbin/stat", FILLED_LATER, 0o755)
     before = at_rest(edge)
-    free = int(edge.run(["stat", "-f", "-c", "%f", "/mnt"]).stdout) * 4
+    free = kib_free(edge)
     for left in (0, 40, 80):
         edge.run(["bash", "-c", 'head -c "$1" /dev/zero >/mnt/full', "fill", str((free - left) * 1024)], check=False)
         said = install(edge, "--detach", check=False)
@@ -459,6 +473,7 @@ def rebooted(host: Host) -> None:
 def test_a_change_that_was_not_confirmed_before_a_boot_does_not_come_up(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
+    edge.write("/usr/local/sbin/stat", FILLED_LATER, 0o755)
     before = at_rest(edge)
     bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
     install(edge, "--detach", "--within", "600")
@@ -472,6 +487,7 @@ def test_a_change_that_was_not_confirmed_before_a_boot_does_not_come_up(lab: Lab
 def test_parts_that_came_up_after_a_boot_go_down_before_a_rollback(lab: Lab, edge: Host, tmp_path: Path) -> None:
     bring(lab, edge, TOPOLOGY, tmp_path / "a")
     install(edge, "--commit")
+    edge.write("/usr/local/sbin/stat", FILLED_LATER, 0o755)
     before = at_rest(edge)
     bring(lab, edge, MORE.replace("10.77.1", "10.77.3"), tmp_path / "b")
     install(edge, "--detach", "--within", "600")

@@ -144,7 +144,7 @@ def _apart(one: Held, other: Held) -> bool:
 
 
 def _loopbacks(held: Iterable[Held], network: Network) -> Iterator[Diagnostic]:
-    """The kernel would have the address already when netc adds it to `lo`, or would keep packets for whoever has it."""
+    """The kernel would have it already when netc adds it to `lo`, or would keep packets for the host that has it."""
     others: dict[IPAddress, list[Held]] = {}
     for one in held:
         others.setdefault(one.net.ip, []).append(one)

@@ -91,7 +91,7 @@ def _covered(host: HostName, interfaces: tuple[Interface, ...], direct: tuple[Di
 
 
 def _hidden(host: HostName, interfaces: tuple[Interface, ...], network: Network) -> Iterator[Diagnostic]:
-    """The address inside a namespace is one alone: a narrower route takes all that is sent there."""
+    """The address inside a namespace is one alone: a more specific route takes all that is sent there."""
     pieces = _pieces(interfaces).get(None, ())
     for space, settings in sorted(network.topology.hosts[host].namespaces.items()):
         for pair in usable_pairs(settings):

@@ -35,7 +35,7 @@ for line in "${addresses[@]}"; do
 done
 for line in "${defaults[@]}"; do
   read -ra words <<<"$line"
-  say_row default "${words[@]}"
+  say_row default "${words[@]:0:5}"
 done
 read_lines sshd_reach 2>/dev/null || lines=()
 for line in "${lines[@]}"; do

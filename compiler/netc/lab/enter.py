@@ -51,7 +51,7 @@ def memory() -> int:
     found = 0
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            text = "" if process.name == str(os.getpid()) else (process / "smaps_rollup").read_text()
+            text = "" if process.name == str(os.getpid()) else (process / "smaps_rollup").read_text(encoding="utf-8")
         except OSError:  # it has ended, or is the kernel's
             continue
         found += sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) * 1024
@@ -75,7 +75,10 @@ def own_folder(used: Sequence[Path]) -> Path:
         folder = Path(name)
         if folder.is_dir() and not any(path.is_relative_to(folder) for path in needed):
             done = subprocess.run(
-                ["mount", "-t", "tmpfs", "-o", "mode=0700", "lab", name], capture_output=True, text=True, check=False
+                ["mount", "-t", "tmpfs", "-o", "mode=0700", "lab", name],
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
             )
             if done.returncode:
                 raise OSError(done.returncode, done.stderr.strip())

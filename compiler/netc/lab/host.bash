@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The first process of a host of the lab: makes the host's own world, says its process id, and lives until its
 # standard input ends, which is when the lab ends, in whatever way. It runs in new namespaces for mounts, network,
-# processes and the name; whatever is still running inside ends together with it.
+# processes and the name; whatever is still running inside ends with it.
 # NAME [apart]: `apart` hides all that is this machine's own: homes, credentials, devices, what programs keep in /var.
 set -euo pipefail
 
@@ -42,7 +42,7 @@ folders() {
 }
 [[ ! $apart ]] || { folders && accounts; }
 
-# /proc is of these processes. /sys shows the network of whoever mounts it; the cgroups stay as they are.
+# /proc is of these processes. /sys shows the network of the process that mounts it; the cgroups stay as they are.
 cat >>/run/layers <<'.'
 lab/proc /proc proc defaults
 /sys/fs/cgroup /run/cgroup none rbind

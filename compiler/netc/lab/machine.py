@@ -66,7 +66,7 @@ def load_modules() -> None:
 
 def ids() -> int:
     """How many users there are, of those that a kernel can have: one without root, if newuidmap(1) gives no more."""
-    return sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text().splitlines())
+    return sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text(encoding="utf-8").splitlines())
 
 
 class Lab:
@@ -167,7 +167,7 @@ class Host:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                text=True,
+                encoding="utf-8",
                 env=ENVIRONMENT,
                 cwd="/",
                 start_new_session=True,  # an interrupt at the terminal is for the lab to handle
@@ -175,7 +175,8 @@ class Host:
         assert self._holder.stdout is not None
         said = self._holder.stdout.readline()
         if not said:
-            raise RuntimeError(f"the host {self.name} could not be made:\n{complaints.read_text()}")
+            said = complaints.read_text(encoding="utf-8")
+            raise RuntimeError(f"the host {self.name} could not be made:\n{said}")
         self.pid = int(said)
 
     def close(self) -> None:

@@ -118,10 +118,11 @@ def _ends(probe: Probe) -> set[int]:
 
 def start(host: Host, namespace: str | None, *words: str) -> Started:
     """An agent there."""
-    return host.start_beside([sys.executable, "-I", "-S", "-c", AGENT.read_text()], namespace, json.dumps(words))
+    program = AGENT.read_text(encoding="utf-8")
+    return host.start_beside([sys.executable, "-I", "-S", "-c", program], namespace, json.dumps(words))
 
 
 def lines_of(started: Started) -> Iterator[dict[str, Any]]:
-    for line in started.out.read_text().splitlines():
+    for line in started.out.read_text(encoding="utf-8").splitlines():
         if line.startswith("{"):
             yield json.loads(line)

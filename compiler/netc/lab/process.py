@@ -21,7 +21,7 @@ class Process:
         self.out = out
         self.err = err
         given = out.with_suffix(".in")
-        given.write_text(input)
+        given.write_text(input, encoding="utf-8")
         with given.open("rb") as stdin, out.open("wb") as stdout, err.open("wb") as stderr:
             self.popen = subprocess.Popen(
                 argv, stdin=stdin, stdout=stdout, stderr=stderr, env=dict(env), cwd="/", start_new_session=True
@@ -36,7 +36,8 @@ class Process:
         return self.popen.poll() is None
 
     def texts(self) -> tuple[str, str]:
-        return self.out.read_text(errors="replace"), self.err.read_text(errors="replace")
+        out, err = (said.read_text(encoding="utf-8", errors="replace") for said in (self.out, self.err))
+        return out, err
 
     def said(self) -> str:
         return "".join(self.texts())
@@ -74,6 +75,7 @@ class Process:
 
     def _children(self) -> list[int]:
         try:
-            return [int(child) for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+            children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="utf-8")
+            return [int(child) for child in children.split()]
         except (FileNotFoundError, ProcessLookupError):
             return []

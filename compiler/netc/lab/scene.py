@@ -71,7 +71,7 @@ class Scene:
             for file in emit(plan):
                 path = self.folder / str(of) / file.path
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(file.text)
+                path.write_text(file.text, encoding="utf-8")
                 path.chmod(file.mode)
         names = [str(name) for name in self.paper.plans]
         with ThreadPoolExecutor(3) as several:
@@ -110,7 +110,7 @@ class Scene:
             host.write("/usr/local/sbin/setpriv", AS_ROOT, 0o755)
         roas = self.neighbours.roas(name) if self.neighbours else {}
         for config in (self.folder / name).glob("files/etc/netc/bird.conf"):
-            for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text()):
+            for included in re.findall(r'include "(/etc/bird/[^"]+)"', config.read_text(encoding="utf-8")):
                 host.write(included, roas.get(included, ""), 0o644)
         self._secrets(name, host)
         self._shared_secrets(name, host)

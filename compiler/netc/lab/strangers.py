@@ -9,7 +9,7 @@ from netaddr import IPAddress
 
 from netc.lab.internet import GATEWAY, Internet
 from netc.lab.machine import Host
-from netc.language.kinds import Kind
+from netc.language.kinds import KINDS, Kind
 from netc.language.values import Family
 from netc.language.x25519 import public_key
 from netc.network.dialling import public
@@ -169,7 +169,7 @@ class Strangers:
 
 def plain(name: str, fact: PlainTunnel, at: IPAddress) -> str:
     """The other end of a tunnel without keys, as the same words of ip-link(8) make it."""
-    kind = Kind.SIT if fact.kind is Kind.SIX_TO_FOUR else fact.kind
+    kind = Kind.SIT if KINDS[fact.kind].form == "6to4" else fact.kind
     far = replace(fact, name=f"{name}i", kind=kind, local=at, remote=fact.local, hardware_address=None)
     return " ".join(("ip", "-n", name, *map(str, next(far.steps()).up[1:])))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from netc.lab.machine import ids
 from netc.lab.scene import Scene
+from netc.language.kinds import KINDS
 from netc.plan.facts import Foreign, PlainTunnel, Wireguard
 from netc.plan.image import Wire
 from netc.walk.journey import STRAY, Journey, Neighbour, Process, Start
@@ -53,7 +54,7 @@ def unlike(paper: World, found: Journey, *, family: int) -> str:
         fact = paper.stacks[place].devices[device].made
         if isinstance(fact, Foreign):
             return "tunnels of other programs, which carry nothing here"
-        if isinstance(fact, PlainTunnel) and (fact.kind != "vxlan" or family == 6):
+        if isinstance(fact, PlainTunnel) and (KINDS[fact.kind].form != "numbered" or family == 6):
             return f"tunnels of kind {fact.kind}"
     return ""
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from netc.lab.machine import Lab, ids
 from netc.lab.scene import Scene
 from netc.lab.stand_ins import Staged, staged
-from netc.language.kinds import Kind
+from netc.language.kinds import KINDS, Kind
 from netc.language.names import HostName
 from netc.language.splits import Split
 from netc.network.interface import Network
@@ -86,7 +86,7 @@ def _notes(made: Staged, paper: World, *, userspace: bool) -> Iterator[str]:
 def lacking(paper: World) -> list[str]:
     """Kinds of tunnels of the topology that this kernel does not have."""
     kinds = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
-    kinds = {Kind.SIT if kind is Kind.SIX_TO_FOUR else kind for kind in kinds}
+    kinds = {Kind.SIT if KINDS[kind].form == "6to4" else kind for kind in kinds}
     return sorted(str(kind) for kind in kinds if not _has(kind, *WORDS.get(kind, ())))
 
 

@@ -72,7 +72,7 @@ to leave the host's own in place, and 2000::/3 is all of the IPv6 internet."""
 
 
 def default_routes(routes: Iterable[IPNetwork], family: Family) -> frozenset[IPNetwork]:
-    """Those that lead to as much as a default route together, whatever parts it is divided into. A route inside a part
+    """Those that lead, in sum, to as much as a default route, whatever parts it is divided into. A route inside a part
     counts with the others inside parts. Private prefixes are no part (find_parts() of templates/bash/foreign.bash)."""
     found: set[IPNetwork] = set()
     own = {net for net in routes if net.version == family and public(net.ip)}

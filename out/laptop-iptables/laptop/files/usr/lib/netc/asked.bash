@@ -172,13 +172,13 @@ compare_gateway() { # INTERFACE ROUTER KEY: a router may have an address of each
   [[ ! $there || " $there " == *" $2 "* ]] || differs_here "router of $1" "$2" "$there" "refused: write it into $3, or set the default route of $1"
 }
 compare_hops() { # 4|6 KEY: BIRD takes no default route by a router that is in no subnet of the interface, unless it is `onlink`
-  local line lines words near
+  local line lines words near way
   for line in "${defaults[@]}"; do
     read -ra words <<<"$line"
     [[ ${words[0]} == "$1" && ${words[2]} != @(-|fe80:*) && ${words[5]} == - ]] || continue
     read_lines ip -N -o "-$1" route show match "${words[2]}" dev "${words[1]}" || continue
     near=''
-    for line in "${lines[@]}"; do [[ $line == default* || $line == *' via '* || ${line%% *} != */* && $line != *' proto 2 '* ]] || near=1; done
+    for way in "${lines[@]}"; do [[ $way == default* || $way == *' via '* || ${way%% *} != */* && $way != *' proto 2 '* ]] || near=1; done
     [[ $near ]] || differs_here "route to ${words[2]}, IPv$1" "in a subnet of ${words[1]}, or onlink" neither \
       "odd: BIRD resolves no next hops by ${words[1]} for $2: write an uplink with this gateway, or make the default route onlink"
   done

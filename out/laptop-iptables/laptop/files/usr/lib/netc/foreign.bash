@@ -43,7 +43,7 @@ foreign() { # INTERFACE SECONDS COMMAND…: runs COMMAND and waits until INTERFA
 
 # ---- what a program must not do: lead the whole host into its tunnel. wg-quick does that by a default route in a table
 # of its own and a rule for all packets without its mark.
-# Prefixes that together have an eighth of all addresses (IPv6: a sixteenth) are parts of a default route: clients have lists
+# Prefixes that have an eighth of all addresses (IPv6: a sixteenth) are parts of a default route: clients have lists
 # of what is left of the internet without private prefixes, for instance. Private prefixes are no part.
 find_parts() { # FAMILY PREFIX…: makes keys of `parts` of them. Prefixes inside parts count on their own
   local lines line to first size end total layer inside least=$((1 << 32 - 3))
