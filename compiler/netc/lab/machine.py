@@ -69,6 +69,11 @@ def ids() -> int:
     return sum(int(line.split()[2]) for line in Path("/proc/self/uid_map").read_text(encoding="utf-8").splitlines())
 
 
+def is_root() -> bool:
+    """Of this machine, not of a user namespace."""
+    return ids() == 2**32 - 1
+
+
 class Lab:
     """`apart`: its hosts see nothing that is this machine's own, such as homes, credentials, devices and what programs
     keep in /var. `folder` is where it may write."""

@@ -12,6 +12,7 @@ from netc.checks.expect import BUDGET
 from netc.checks.expected import boxes, devices, dialled, place_of, senders
 from netc.lab.compared import real, same_source, way, where
 from netc.lab.failures import Failure
+from netc.lab.machine import is_root
 from netc.lab.packets import FIRST, Probe, Seen, sent
 from netc.lab.scene import Scene
 from netc.lab.untried import untried
@@ -27,8 +28,9 @@ from netc.walk.world import World
 
 MOST = 200
 """Packets for one promise. Of more classes, so many are tried, from all over."""
-AT_ONCE = 900
-"""Packets that are under way at the same time. Each has a source port of its own."""
+AT_ONCE, AT_ONCE_OF_A_USER = 900, 60
+"""Packets that are under way at the same time. Each has a source port of its own. The buffers of a user without root
+have room for all packets of so many, however late they are read."""
 
 
 class Fault(Struct, frozen=True):
@@ -77,9 +79,9 @@ def tried(scene: Scene, network: Network, paper: World, gone: Failure | None = N
             result.untried[f"it does not promise to survive {gone.name}"] += 1
             continue
         trials += _trials(expect, result, scene, network, paper)
-    for first in range(0, len(trials), AT_ONCE):
-        batch = trials[first : first + AT_ONCE]
-        _send(scene, batch, paper)
+    at_once = AT_ONCE if is_root() else AT_ONCE_OF_A_USER
+    for first in range(0, len(trials), at_once):
+        _send(scene, trials[first : first + at_once], paper)
     yield from results
 
 
