@@ -161,7 +161,9 @@ class Scene:
         routers = [self.hosts[plan.host] for plan in self.paper.plans.values() if _has(plan, Router)]
         if routers:
             within(25, lambda: all(map(_is_joined, routers)))
-            within(60, lambda: all(map(self._is_announced, self.paper.plans.values())))
+            checks = (one for plan in self.paper.plans.values() for part in plan.parts for one in part.every(Checker))
+            rising = max((one.rise * one.interval for one in checks), default=0) // 1000
+            within(60 + rising, lambda: all(map(self._is_announced, self.paper.plans.values())))
             settled: list[str] = []
             within(30, lambda: _is_still(routers, settled))
 

@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 TUNNEL = "/usr/local/lib/netc-lab/tunnel"
 """In place of a program that makes a tunnel: it makes the interface and carries nothing."""
 HEALTHY = "/usr/local/lib/netc-lab/healthy"
-"""In place of the check of an anycast service: the service is healthy."""
+"""In place of the check of an anycast service: the service is healthy, and nobody waits for it."""
 PROGRAMS = {
     TUNNEL: r"""#!/usr/bin/perl
 # start NAME | stop NAME. Every Debian has Perl; ip-tuntap(8) makes an interface without a carrier.
@@ -131,6 +131,6 @@ def _harmless(fact: Fact, host: str, found: list[str]) -> Fact:
             return replace(fact, start=start, stop=stop if fact.stop else ())
         case Checker():
             found.append(f"{host}: {' '.join(fact.command)}")
-            return replace(fact, command=(Argument(HEALTHY),))
+            return replace(fact, command=(Argument(HEALTHY),), interval=1000, timeout=10_000)
         case _:
             return fact
