@@ -24,6 +24,7 @@ from netc.language.names import (
     Label,
     LinkName,
     MeshName,
+    MetricsPath,
     NamespaceName,
     PublicKey,
     SetName,
@@ -89,6 +90,13 @@ class Host(Table):
     )
     tcp_congestion: Literal["bbr"] | None = Field(
         None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: what the image sets."
+    )
+    metrics: MetricsPath | None = Field(
+        None,
+        description=(
+            "Where the host writes its metrics for Prometheus, once a minute: a file that ends in `.prom`, in the "
+            "folder that node_exporter reads. Default: nowhere."
+        ),
     )
     target: HostTarget | None = Field(
         None,
