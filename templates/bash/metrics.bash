@@ -17,5 +17,5 @@ write_metrics() { # FILE: `status` exits 1 also where something is not well, whi
   local said code=0
   said=$(/usr/local/sbin/netc-host status --metrics) || code=$?
   ((code < 2)) && [[ $said ]] || { echo "netc-host status --metrics exits with $code" >&2; return 1; }
-  put_metrics "$1" <<<"$said"
+  printf '%s\n' "$said" | put_metrics "$1"
 }

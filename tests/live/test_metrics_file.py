@@ -22,7 +22,7 @@ version = 1
 network.name = "lab"
 hosts.one = {{ id = 1, wan = "eth0", addresses = "198.51.100.10/24", firewall = {{}}, metrics = "{FILE}" }}
 """
-WRITE = "/etc/netc/parts/metrics/write"
+WRITE = "/etc/netc/parts/metrics/metrics"
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def names(text: str) -> set[str]:
 
 def test_netc_host_run_writes_them_until_it_ends(one: Host) -> None:
     assert one.read(FILE) == ""
-    assert "netc-host run does not run, and /etc/netc/parts/metrics/write needs it" in checked(one)
+    assert "netc-host run does not run, and /etc/netc/parts/metrics/metrics needs it" in checked(one)
     running = one.start(["/usr/local/sbin/netc-host", "run"])
     wait(lambda: "netc_part_up" in one.read(FILE), 60)
 

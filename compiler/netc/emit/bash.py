@@ -72,7 +72,7 @@ def _part(part: Part) -> Iterator[File]:
         yield _script(f"{folder}/health", "health.j2", values, restart_unit(f"netc-check-{part.name}.service"))
         yield _script(f"{folder}/withdraw", "withdraw.j2", values)
     for written in part.every(MetricsFile):
-        yield _script(f"{folder}/write", "write.j2", {**shared, "path": written.path})
+        yield _script(f"{folder}/metrics", "metrics.j2", {**shared, "path": written.path})
     commands = (*map(_endpoint, part.every(NamedEndpoint)), *map(_follow_key, part.every(Successor)))
     if commands:
         yield _script(

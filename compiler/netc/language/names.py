@@ -307,10 +307,6 @@ class PublicKey(Name):
             raise Wrong(self.code, "a key of zeros is not a key", self.cure)
 
 
-OF_NETC = ("/etc/netc/", "/run/netc/", "/run/netc-run/", "/usr/lib/netc/", "/var/lib/netc/")
-"""Folders on a host that are netc's own."""
-
-
 class HostPath(Name):
     """An absolute path on the target."""
 
@@ -322,20 +318,6 @@ class HostPath(Name):
     def check(self) -> None:
         if ".." in PurePosixPath(self).parts:
             raise Wrong(self.code, f"`{self}` has `..` in it", "write the path without `..`")
-
-
-class MetricsPath(Name):
-    """A file that node_exporter reads, which takes those that end in `.prom`."""
-
-    pattern = r"(/[A-Za-z0-9_.+@=:-]{1,100}){1,19}/[A-Za-z0-9_.+@=:-]{1,95}\.prom"
-    code = "NC0114"
-    noun = "the path of a file that ends in `.prom`"
-    cure = "write the whole path from `/`, such as `/var/lib/prometheus/node-exporter/netc.prom`"
-
-    def check(self) -> None:
-        HostPath(self)
-        if self.startswith(OF_NETC):
-            raise Wrong(self.code, f"`{self}` is in a folder of netc, which may remove it", self.cure)
 
 
 class Argument(Name):

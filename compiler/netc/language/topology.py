@@ -15,6 +15,7 @@ from netc.language.forwards import Forward
 from netc.language.igp import Igp
 from netc.language.key_files import key_file
 from netc.language.links import Link, Mesh
+from netc.language.metrics import MetricsPath
 from netc.language.names import (
     AnycastName,
     BridgeName,
@@ -24,7 +25,6 @@ from netc.language.names import (
     Label,
     LinkName,
     MeshName,
-    MetricsPath,
     NamespaceName,
     PublicKey,
     SetName,

@@ -9,7 +9,17 @@ from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
 from netc.emit.systemd.capabilities import HOLDING, WRITING, capabilities, devices, runs_anything
 from netc.language.names import CredentialName
-from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, MetricsFile, NamedEndpoint, Ruleset, Successor
+from netc.plan.facts import (
+    AddressSet,
+    Checker,
+    Fact,
+    HeldSlice,
+    KeptRoute,
+    MetricsFile,
+    NamedEndpoint,
+    Ruleset,
+    Successor,
+)
 from netc.plan.facts.device import Device
 from netc.plan.facts.ruleset import groups_path
 from netc.plan.hidden import folders, resolv_conf, sockets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netc.language.names import MetricsPath
+from netc.language.metrics import MetricsPath
 from netc.plan.facts.fact import Fact, Library
 from netc.plan.step import Command, Step
 
