@@ -66,7 +66,7 @@ def kinds(made: Mixed) -> Iterator[str]:
 @pytest.mark.parametrize(
     "name",
     ["start", "slim-edge", "seedbox", "laptop", "laptop-iptables", "mesh", "first-peer", "dn42", "dn42-fake"]
-    + ([pytest.param("uplinks", marks=pytest.mark.stock)] if has_gre() else []),
+    + (["uplinks"] if has_gre() else []),
 )
 def test_examples_do_what_paper_says(name: str) -> None:
     require(missing(LIVE))
@@ -86,7 +86,6 @@ def test_random_topologies_do_what_paper_says(seed: str) -> None:
     assert found.differences == []
 
 
-@pytest.mark.stock
 @pytest.mark.parametrize("seed", [f"{night.seed()}-tunnels-{n}" for n in range(PLAIN if has_gre() else 0)])
 def test_random_topologies_with_tunnels_of_stock_kernels_do_what_paper_says(seed: str) -> None:
     require(missing(LIVE))
