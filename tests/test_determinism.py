@@ -348,9 +348,11 @@ def verbs(topo: Path) -> list[str]:
         "explain": [[f"hosts.{host}.id", topo]],
         "fmt": [[topo, "--check"]],
         "keys": [[topo, "--ssh", "false"]],
+        "lab": [[topo, "down"]],
         "new": [[fresh]],
         "plan": [[topo, host]],
         "schema": [[]],
+        "status": [[topo, "--ssh", "false"], [topo, "--ssh", "false", "--json"]],
         "exposure": [[topo], [topo, str(host), "--json"]],
         "trace": [[topo, "internet", str(host)], [topo, "internet", str(host), "--json"]],
     }
