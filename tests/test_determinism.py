@@ -348,7 +348,6 @@ def verbs(topo: Path) -> list[str]:
         "explain": [[f"hosts.{host}.id", topo]],
         "fmt": [[topo, "--check"]],
         "keys": [[topo, "--ssh", "false"]],
-        "lab": [[topo, "down"]],
         "new": [[fresh]],
         "plan": [[topo, host]],
         "schema": [[]],
