@@ -26,8 +26,8 @@ def document(text: str, *, to_stderr: bool = False) -> None:
 
 
 def wipe() -> None:
-    """Clears the screen, if standard output is a terminal."""
-    typer.clear()
+    """Clears a terminal's screen (ECMA-48: ED, CUP)."""
+    typer.echo("\x1b[2J\x1b[H", nl=False)
 
 
 def _print(line: str, *, err: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,7 +43,7 @@ def status(
     connection = carrier(through, ssh, inventory, names, sudo=sudo)
     wanted = {str(name): generation(files) for name, files in compile_hosts(network) if name in names}
     for answers in states.watch(connection, names, watch):
-        if watch:
+        if watch and sys.stdout.isatty():
             wipe()
         document(states.document(answers, wanted).decode() if as_json else _text(answers, wanted))
     if any(not one.is_well or one.state is None or one.state.generation != wanted[one.host] for one in answers):
