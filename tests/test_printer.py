@@ -41,6 +41,7 @@ def test_every_verb_prints_by_the_one_printer() -> None:
         if writes.search(line)
     ]
     assert found == [
+        r'printer.py: typer.echo("\x1b[2J\x1b[H", nl=False)',  # clears a terminal
         "printer.py: typer.echo(as_line(line), err=err)",
         "topology.py: sys.stderr.write(render_text(diagnostics, str(topo), text, colour=_has_colours()))",
         "topology.py: sys.stdout.write(render(form, diagnostics, str(topo), text))",
