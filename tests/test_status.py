@@ -57,6 +57,12 @@ def test_what_is_not_well_is_told_in_words(tmp_path: Path, key: str, value: obje
     assert lines[-1].startswith(f"ams: {told}")
 
 
+def test_a_host_of_an_earlier_release_has_fewer_keys(tmp_path: Path) -> None:
+    known = {key: WELL[key] for key in ("generation", "pending", "parts")}
+    assert asked(tmp_path, known)[1][0].split("  ")[0] == "ams"
+    assert "1 up" in asked(tmp_path, known)[1][0]
+
+
 def test_peers_that_were_never_heard_are_counted(tmp_path: Path) -> None:
     peers = [{"interface": "wg0", "peer": "a", "handshake_age": age} for age in (None, 10, 200)]
     assert "  1 of 3 heard  " in asked(tmp_path, WELL | {"wireguard": peers})[1][0]

@@ -124,7 +124,8 @@ def _outer(named: Sender, made: World) -> From:
 def _service(named: Sender, service: ServiceName, made: World) -> Start:
     """Where it runs, and in which slice. Raises Wrong."""
     host = where(str(named.host), made).host
-    assert host is not None
+    if host is None:
+        raise Wrong(f"no host is called `{named.host}`: the hosts are {', '.join(map(str, made.plans))}")
     inside, slice_ = of_service(host, service, made)
     return start_of(inside, made, Owner(named.group, named.user, named.slice or slice_))
 

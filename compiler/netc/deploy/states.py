@@ -19,6 +19,8 @@ exec /usr/local/sbin/netc-host status --json
 SECONDS = 60
 """Until a host counts as one that does not answer."""
 AT_ONCE = 32
+WELL = ("up", "Established", "disabled")
+"""States of sessions and anycast services: somebody turned off what is disabled."""
 SILENT = 180
 """Seconds after which WireGuard forgets a session (REJECT_AFTER_TIME of its paper)."""
 
@@ -75,19 +77,19 @@ class WireguardPeer(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """As docs/reference/status.md has it. Keys that a later netc-host adds are left out."""
+    """As docs/reference/status.md has it. A later netc-host has more keys, an earlier one fewer."""
 
     generation: str | None
     pending: Pending | None
     parts: tuple[Part, ...]
-    broken: tuple[Broken, ...]
-    sessions: tuple[Session, ...]
-    anycast: tuple[Anycast, ...]
-    failed: tuple[str, ...]
-    host: tuple[Difference, ...]
-    dropped: tuple[Dropped, ...]
-    unasked: tuple[Unasked, ...]
-    wireguard: tuple[WireguardPeer, ...]
+    broken: tuple[Broken, ...] = ()
+    sessions: tuple[Session, ...] = ()
+    anycast: tuple[Anycast, ...] = ()
+    failed: tuple[str, ...] = ()
+    host: tuple[Difference, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    unasked: tuple[Unasked, ...] = ()
+    wireguard: tuple[WireguardPeer, ...] = ()
 
 
 class Answer(Struct, frozen=True):
@@ -167,8 +169,8 @@ def troubles(answer: Answer, wanted: str) -> Iterator[str]:
     yield from (f"part {part.name} is {part.state}" for part in state.parts if part.state not in ("up", "broken"))
     yield from (f"part {one.part} is broken: {one.what}" for one in state.broken)
     yield from (f"failed: {name}" for name in state.failed)
-    yield from (f"session {one.name} is {one.state}" for one in state.sessions if one.state != "Established")
-    yield from (f"anycast service {one.service} is {one.state}" for one in state.anycast if one.state != "up")
+    yield from (f"session {one.name} is {one.state}" for one in state.sessions if one.state not in WELL)
+    yield from (f"anycast service {one.service} is {one.state}" for one in state.anycast if one.state not in WELL)
     yield from (f"{one.what} is {one.host}, and the topology says {one.topology}: {one.then}" for one in state.host)
     yield from (f"packets of {one.table} ({one.packets}) are dropped by {one.by}" for one in state.dropped)
     yield from (f"not asked: {one.what}: {one.why}" for one in state.unasked)
