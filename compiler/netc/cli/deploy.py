@@ -11,7 +11,7 @@ import typer
 
 from netc.cli.bundle import Key, signature
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
-from netc.cli.options import Topo
+from netc.cli.options import Hosts, Topo
 from netc.cli.printer import document, warn
 from netc.cli.topology import host_of, understood, wrong_use
 
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 
 def deploy(
     topo: Topo,
-    host: Annotated[
-        list[str] | None, typer.Option(metavar="H", help="Only this host. Repeatable. Default: all hosts.")
-    ] = None,
+    host: Hosts = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="How many hosts at the same time.")] = 1,
     canary: Annotated[str | None, typer.Option(metavar="H", help="Change this host first, and alone.")] = None,
     within: Annotated[int, typer.Option(metavar="S", min=1, max=99999, help="Seconds until a host rolls back.")] = 180,

@@ -17,7 +17,7 @@ import typer
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
 from netc.cli.edit import put_secrets, replace, toml_of
 from netc.cli.files import beside
-from netc.cli.options import Topo
+from netc.cli.options import Hosts, Topo
 from netc.cli.printer import say, warn
 from netc.cli.topology import host_of, report, wrong_use
 
@@ -31,9 +31,7 @@ SECRETS = "files/etc/netc/secrets"
 
 def keys(
     topo: Topo,
-    host: Annotated[
-        list[str] | None, typer.Option(metavar="H", help="Only this host. Repeatable. Default: all hosts.")
-    ] = None,
+    host: Hosts = None,
     ssh: SshCommand = "ssh",
     through: ByWhat = Through.SSH,
     inventory: InventoryFile = None,

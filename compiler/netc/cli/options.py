@@ -10,6 +10,9 @@ import typer
 from netc.report import Format
 
 Topo = Annotated[Path, typer.Argument(metavar="TOPO", help="The topology, a TOML file.")]
+Hosts = Annotated[
+    list[str] | None, typer.Option("--host", metavar="H", help="Only this host. Repeatable. Default: all hosts.")
+]
 
 Form = Annotated[
     Format, typer.Option("--format", help="The form of diagnostics. Text goes to stderr, all others to stdout.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netc.cli.carriers import ByWhat, InventoryFile, SshCommand, Sudo, Through, carrier
-from netc.cli.options import Topo
+from netc.cli.options import Hosts, Topo
 from netc.cli.printer import document, wipe
 from netc.cli.topology import host_of, understood
 
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 
 def status(
     topo: Topo,
-    host: Annotated[
-        list[str] | None, typer.Option(metavar="H", help="Only this host. Repeatable. Default: all hosts.")
-    ] = None,
+    host: Hosts = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: what each host says.")] = False,
     watch: Annotated[int, typer.Option(metavar="S", min=0, help="Ask again every S seconds, until Ctrl-C.")] = 0,
     ssh: SshCommand = "ssh",
