@@ -149,6 +149,18 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path: Path, fold
     assert list((tmp_path / "home").iterdir()) == [tmp_path / "home" / "trees"]
 
 
+def test_an_export_brings_nothing_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*words: object, **_: object) -> None:
+        raise AssertionError(f"it runs {words}")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    exported(SLIM, folder)
+    done = netc("lab", SLIM, "test", "--export", "containerlab", folder)
+
+    assert done.code == 2
+    assert "an export runs no `test`" in done.err
+
+
 def test_there_is_one_form(folder: Path) -> None:
     done = netc("lab", SLIM, "--export", "netlab", folder)
 

@@ -57,6 +57,8 @@ def lab(
 
     if verb not in VERBS:
         raise wrong_use(f"there is no verb `{verb}`", f"the verbs are {', '.join(VERBS)}")
+    if export and (verb != "up" or words):
+        raise wrong_use(f"an export runs no `{verb}`", f"netc lab {topo} --export {export[0]} {export[1]}")
     if export:
         _export(topo, host or [], *export, run_commands=run_commands)
         return

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
 from itertools import count
+from typing import Self
 
 from msgspec import Struct
 
@@ -33,6 +34,10 @@ class Recorded(Lab):
         self.hosts: dict[str, Script] = {}
         self.links: list[Link] = []
         self._ports = count(1)
+
+    def __enter__(self) -> Self:
+        """Loads no module: nothing runs here."""
+        return self
 
     def host(self, name: str) -> Script:
         self.hosts[name] = made = Script(name, self)
@@ -83,6 +88,8 @@ class Script(Host):
         return subprocess.CompletedProcess(list(argv), 0, "", "")
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
+        if not path.startswith("/") or ".." in path.split("/"):
+            raise ValueError(f"`{path}` is no file of a host")
         self.files[path] = text, mode
 
     def read(self, path: str) -> str:
