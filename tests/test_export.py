@@ -132,6 +132,11 @@ def test_readme_has_a_packet_of_each_promise(folder: Path) -> None:
     assert "private keys are the lab's own" in said
 
 
+def test_readme_names_tunnels_that_only_a_kernel_makes(folder: Path) -> None:
+    exported(ROOT / "examples" / "dn42.toml", folder)
+    assert "- the machine's kernel needs tunnels of kind gre\n" in (folder / "README.md").read_text()
+
+
 def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path: Path, folder: Path) -> None:
     exported(SLIM, folder)
     first = texts(folder)

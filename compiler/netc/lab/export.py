@@ -18,7 +18,7 @@ from netc.lab.promises import there as on_paper
 from netc.lab.readme import Image, Try, readme
 from netc.lab.recorded import Recorded, Script
 from netc.lab.scene import Scene
-from netc.lab.up import Prepared
+from netc.lab.up import Prepared, kinds
 from netc.plan.host_plan import HostPlan
 from netc.walk.journey import Process, journey
 from netc.walk.packet import NAMES, TCP, UDP, Owner
@@ -72,7 +72,8 @@ def _write(prepared: Prepared, folder: Path) -> None:
             _files(script, secrets, folder / "root" / host)
         images = {str(plan.host): _image(plan, name) for plan in prepared.paper.plans.values()}
         _put(folder / TOPOLOGY, _topology(name, lab, images))
-        _put(folder / "README.md", readme(name, sorted(set(images.values())), tries, prepared.notes))
+        needed = [f"the machine's kernel needs tunnels of kind {', '.join(kinds(scene.paper))}"] if kinds(scene.paper) else []
+        _put(folder / "README.md", readme(name, sorted(set(images.values())), tries, (*prepared.notes, *needed)))
     (folder / "root").mkdir(exist_ok=True)
     _put(folder / "netc-lab", (HERE / "netc-lab.bash").read_text(), 0o755)
     _put(folder / "Dockerfile", (HERE / "Dockerfile").read_text())

@@ -85,11 +85,15 @@ def _notes(made: Staged, paper: World, *, userspace: bool, elsewhere: bool) -> I
         yield f"stand-ins are at the other end of {', '.join(far)}"
 
 
+def kinds(paper: World) -> list[Kind]:
+    """Of tunnels of the topology that only a kernel makes."""
+    found = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
+    return sorted({Kind.SIT if kind is Kind.SIX_TO_FOUR else kind for kind in found})
+
+
 def lacking(paper: World) -> list[str]:
-    """Kinds of tunnels of the topology that this kernel does not have."""
-    kinds = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
-    kinds = {Kind.SIT if kind is Kind.SIX_TO_FOUR else kind for kind in kinds}
-    return sorted(str(kind) for kind in kinds if not _has(kind, *WORDS.get(kind, ())))
+    """Those that this kernel does not have."""
+    return [str(kind) for kind in kinds(paper) if not _has(kind, *WORDS.get(kind, ()))]
 
 
 WORDS = {Kind.VXLAN: ("id", "7", "dstport", "4789"), Kind.IP6GRE: ("remote", "2001:db8::1")}
