@@ -72,8 +72,9 @@ def _write(prepared: Prepared, folder: Path) -> None:
             _files(script, secrets, folder / "root" / host)
         images = {str(plan.host): _image(plan, name) for plan in prepared.paper.plans.values()}
         _put(folder / TOPOLOGY, _topology(name, lab, images))
-        needed = [f"the machine's kernel needs tunnels of kind {', '.join(kinds(scene.paper))}"] if kinds(scene.paper) else []
-        _put(folder / "README.md", readme(name, sorted(set(images.values())), tries, (*prepared.notes, *needed)))
+        needed = ", ".join(kinds(scene.paper))
+        notes = [*prepared.notes, *([f"the machine's kernel needs tunnels of kind {needed}"] if needed else [])]
+        _put(folder / "README.md", readme(name, sorted(set(images.values())), tries, notes))
     (folder / "root").mkdir(exist_ok=True)
     _put(folder / "netc-lab", (HERE / "netc-lab.bash").read_text(), 0o755)
     _put(folder / "Dockerfile", (HERE / "Dockerfile").read_text())
