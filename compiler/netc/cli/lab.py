@@ -57,11 +57,8 @@ def lab(
 
     if verb not in VERBS:
         raise wrong_use(f"there is no verb `{verb}`", f"the verbs are {', '.join(VERBS)}")
-    if export and (verb != "up" or words):
-        raise wrong_use(f"an export runs no `{verb}`", f"netc lab {topo} --export {export[0]} {export[1]}")
     if export:
-        _export(topo, host or [], *export, run_commands=run_commands)
-        return
+        return _export(topo, host or [], verb if verb != "up" or words else "", *export, run_commands=run_commands)
     request: dict[str, Any] = {"verb": verb, "words": words or [], "while": gone}
     request["junit"] = str(junit.resolve()) if junit else ""
     if name:
@@ -88,10 +85,12 @@ def lab(
     raise typer.Exit(_enter(topo, ["lab", *options, "--inside", where.replace("\0", "@"), str(topo), verb, "--"]))
 
 
-def _export(topo: Path, hosts: list[str], form: str, folder: Path, *, run_commands: bool) -> None:
+def _export(topo: Path, hosts: list[str], verb: str, form: str, folder: Path, *, run_commands: bool) -> None:
     from netc.lab.export import Foreign, export
     from netc.lab.up import prepare
 
+    if verb:
+        raise wrong_use(f"an export runs no `{verb}`", f"netc lab {topo} --export containerlab {folder}")
     if form != "containerlab":
         raise wrong_use(f"netc exports no lab for {form!r}", f"netc lab {topo} --export containerlab {folder}")
     network = understood(topo).network

@@ -76,9 +76,9 @@ def _write(prepared: Prepared, folder: Path) -> None:
         notes = [*prepared.notes, *([f"the machine's kernel needs tunnels of kind {needed}"] if needed else [])]
         _put(folder / "README.md", readme(name, sorted(set(images.values())), tries, notes))
     (folder / "root").mkdir(exist_ok=True)
-    _put(folder / "netc-lab", (HERE / "netc-lab.bash").read_text(), 0o755)
-    _put(folder / "Dockerfile", (HERE / "Dockerfile").read_text())
-    _put(folder / "agent.py", AGENT.read_text())
+    _put(folder / "netc-lab", (HERE / "netc-lab.bash").read_text(encoding="utf-8"), 0o755)
+    _put(folder / "Dockerfile", (HERE / "Dockerfile").read_text(encoding="utf-8"))
+    _put(folder / "agent.py", AGENT.read_text(encoding="utf-8"))
 
 
 # ---- what a container does -------------------------------------------------------------------------------------

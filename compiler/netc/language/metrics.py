@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netc.language.names import HostPath, Name, Wrong
+from netc.language.names import Name, Wrong
 
 OF_NETC = ("/etc/netc/", "/run/netc/", "/run/netc-run/", "/usr/lib/netc/", "/var/lib/netc/")
 """Folders on a host that are netc's own."""
@@ -14,9 +14,9 @@ class MetricsPath(Name):
     pattern = r"(/[A-Za-z0-9_.+@=:-]{1,100}){1,19}/[A-Za-z0-9_.+@=:-]{1,95}\.prom"
     code = "NC0114"
     noun = "the path of a file that ends in `.prom`"
-    cure = "write the whole path from `/`, such as `/var/lib/prometheus/node-exporter/netc.prom`"
+    cure = 'write `metrics = "/var/lib/prometheus/node-exporter/netc.prom"`'
 
     def check(self) -> None:
-        HostPath(self)
-        if self.startswith(OF_NETC):
-            raise Wrong(self.code, f"`{self}` is in a folder of netc, which may remove it", self.cure)
+        if "/../" in self or self.startswith(OF_NETC):
+            what = "has `..` in it" if "/../" in self else "is in a folder of netc, which may remove it"
+            raise Wrong(self.code, f"`{self}` {what}", self.cure)
