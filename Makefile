@@ -7,7 +7,7 @@ PYTHON := $(VENV)/bin/python
 # and what an operator reaches hosts by.
 PACKAGES := iproute2 nftables ipset iptables wireguard-tools wireguard-go bird2 tcpdump conntrack iputils-ping procps kmod \
 	python3-venv systemd systemd-container debootstrap linux-image-amd64 qemu-system-x86 busybox-static util-linux \
-	openssh-client strace git socat
+	openssh-client strace git socat prometheus
 
 .PHONY: least newest demo test beside machines check stock night random matrix vm bench clean packages
 

@@ -187,6 +187,10 @@ class Host:
                 self._gain("congestion", None, f"{control} {queue}")
             case ("congestion_before", control, queue):
                 self._lose(self.find("congestion", None, f"{control} {queue}"))
+            case ("begin_metrics", path):
+                self._gain("metrics", None, path)
+            case ("remove_metrics", path):
+                self._lose(self.find("metrics", None, path))
             case ("keep_sysctls", path):
                 self._read(path)
             case ("make_groups", path):

@@ -27,6 +27,9 @@ EXPOSURE = {
     **dict.fromkeys(("anycast", "namespace", "link", "mesh", "docker", "tcp"), 4.8),
     # These may hold a WireGuard device in userspace, inside a namespace.
     "tunnel": 5.1,
+    "metrics": 4.7,
+    # Reads what daemons, namespaces and processes of other users are.
+    "write": 5.4,
     "bird": 5.5,
     "watch": 4.5,
     "hold": 4.6,

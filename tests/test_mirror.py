@@ -282,6 +282,7 @@ GRE = "type gre local 192.0.2.1 remote 192.0.2.2 ttl 64"
         ("end_foreign t -", "no link t"),
         ("instead -4 10.0.0.0/8 dev g protocol 77", "no link g"),
         ("congestion_before bbr fq", "no congestion"),
+        ("remove_metrics /x/netc.prom", "no metrics"),
         ("setting net/ipv6/conf/g/accept_dad 0", "no link g"),
         ("setting net/ipv6/conf/g/rp_filter 2", "no such setting"),
         ("ip -4 rule add priority 5 from all fwmark 0x02000000/0x01000000 lookup 5 protocol 77", "no packet"),

@@ -128,6 +128,8 @@ def other(value: Any) -> Any:
             return {4: 6, 6: 4}.get(value, value + 1)
         case Name() if value.endswith((".service", ".socket", ".slice")):
             return type(value)(f"x{value}")
+        case Name() if value.endswith(".prom"):
+            return type(value)(f"/x{value}")
         case Name() if len(value) == 44:
             return type(value)(key(value))
         case Name():

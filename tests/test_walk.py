@@ -43,6 +43,7 @@ CARRIES_NO_PACKET = {
     "AddressSet": "the rules that name a set have it in their Ruleset",
     "Checker": "it starts and ends protocols of BIRD; a walk supposes that every service is healthy",
     "Congestion": "how fast, not where",
+    "MetricsFile": "a file",
     "Filtered": "it says what comes up first, and a walk supposes that all is up",
     "Flowtable": "only flows that the filter has accepted in both directions skip it",
     "HeldSlice": "where a process runs: `netc trace --slice` says it",

@@ -56,7 +56,7 @@ def test_the_installed_package_and_templates_are_those_of_the_wheel(installed: P
 def test_the_wheel_carries_every_template_and_module(installed: Path, tmp_path: Path) -> None:
     package = Path(run(installed / "python", "-c", "import netc; print(netc.__path__[0])", folder=tmp_path).strip())
     folders = {"templates": "templates", "examples": "examples", "diagnostics": "docs/diagnostics"}
-    modules = {path for path in tree(ROOT / "compiler/netc") if path.endswith((".py", ".bash"))}
+    modules = {path for path in tree(ROOT / "compiler/netc") if path.endswith((".py", ".bash", "Dockerfile"))}
     shipped = {f"{name}/{path}" for name, folder in folders.items() for path in tree(ROOT / folder)}
 
     assert {path for path in tree(package) if not path.endswith(".pyc")} == modules | shipped

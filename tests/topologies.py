@@ -110,6 +110,7 @@ FULL: Table = {
             "offload": True,
             "docker": True,
             "tcp_congestion": "bbr",
+            "metrics": "/var/lib/prometheus/node-exporter/netc.prom",
             "loopback": ["172.22.99.1/32", "fd42:99::1/128"],
             "bgp": {
                 "member": 4225470001,

@@ -50,7 +50,7 @@ runs() { # `netc-host run` does, in process `runner`
 }
 needs_run() { # this host has no systemd, and nothing runs its `job`
   ! has_systemd && ! runs || return
-  for job in "$parts"/*/{watch,health,endpoints,hold}; do [[ ! -e $job ]] || return 0; done
+  for job in "$parts"/*/{watch,health,endpoints,hold,metrics}; do [[ ! -e $job ]] || return 0; done
   false
 }
 altered_files() { # GENERATION

@@ -126,7 +126,7 @@ resume_units() { # NEW: restarts units that still run as before their files chan
   done
   read_lines units_of "$1" || return
   for unit in "${lines[@]}"; do
-    [[ $unit == netc-*.@(timer|service) && $unit != netc-endpoints-*.service ]] || continue
+    [[ $unit == netc-*.@(timer|service) && $unit != netc-@(write|endpoints)-*.service ]] || continue
     quietly systemctl is-active "$unit" || quietly systemctl start "$unit" 8>&- || true
   done
   return "$left"

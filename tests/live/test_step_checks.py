@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from examples import EXAMPLES
 from live.compiled import compiled, give_key, parts, script
-from live.delivered import deliver, install, netc_host
+from live.delivered import as_if_run, deliver, install, netc_host
 from live.example_host import TUNSAFE, TUNSAFE_CONFIG, example
 from live.keys import private_key, public_key
 from live.lab import Host, Lab
@@ -110,6 +110,8 @@ def removal(made: Made) -> str:
             return f"wg genkey >/run/other && wg set {up[2]} private-key /run/other"
         case ["wg", "set", "preshared-key"]:
             return f"wg set {up[2]} peer {up[4]} remove"
+        case ["begin_metrics"]:
+            return f"rm {up[1]}"
         case ["congestion"]:
             return "echo reno >/proc/sys/net/ipv4/tcp_congestion_control"
         case ["make_groups"]:
@@ -206,6 +208,7 @@ id = 1
 wan = "eth0"
 addresses = ["198.51.100.7/24"]
 public_key = "KEY-OF-EDGE"
+metrics = "/var/lib/prometheus/node-exporter/netc.prom"
 offload = true
 docker = true
 
@@ -300,9 +303,10 @@ def test_check_and_up_cover_steps_that_no_example_has(lab: Lab, tmp_path: Path) 
     give_key(edge, "host", "edge")
     edge.write("/etc/netc/keys/one.psk", edge.run(["wg", "genpsk"]).stdout, 0o600)
     install_beside_docker(lab, edge, compiled(MORE, tmp_path / "again")["edge"])
+    as_if_run(edge)
     kinds = of(MORE)
     has_flowtables = edge.run(["nft", "list", "table", "inet", "netc_offload"], check=False).returncode == 0
-    new = {"past_docker", "wg set preshared-key", *(["offload"] if has_flowtables else [])}
+    new = {"past_docker", "wg set preshared-key", "begin_metrics", *(["offload"] if has_flowtables else [])}
     try_each(edge, {kind: kinds[kind] for kind in sorted(new)}, [])
 
 

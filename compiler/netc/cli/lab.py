@@ -42,6 +42,10 @@ def lab(
     run_commands: Annotated[
         bool, typer.Option("--run-commands", help="Run programs that TOPO names, in place of stand-ins.")
     ] = False,
+    export: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(metavar="containerlab DIR", help="Bring nothing up: write a lab for containerlab into DIR."),
+    ] = None,
     name: Annotated[str, typer.Option("--inside", hidden=True)] = "",
 ) -> None:
     """Bring the network up on this machine, in namespaces, and try it with packets.
@@ -53,6 +57,8 @@ def lab(
 
     if verb not in VERBS:
         raise wrong_use(f"there is no verb `{verb}`", f"the verbs are {', '.join(VERBS)}")
+    if export:
+        return _export(topo, host or [], verb if verb != "up" or words else "", *export, run_commands=run_commands)
     request: dict[str, Any] = {"verb": verb, "words": words or [], "while": gone}
     request["junit"] = str(junit.resolve()) if junit else ""
     if name:
@@ -77,6 +83,27 @@ def lab(
     options += ["--while", gone] if gone else []
     options += ["--run-commands"] if run_commands else []
     raise typer.Exit(_enter(topo, ["lab", *options, "--inside", where.replace("\0", "@"), str(topo), verb, "--"]))
+
+
+def _export(topo: Path, hosts: list[str], verb: str, form: str, folder: Path, *, run_commands: bool) -> None:
+    from netc.lab.export import Foreign, export
+    from netc.lab.up import prepare
+
+    if verb:
+        raise wrong_use(f"an export runs no `{verb}`", f"netc lab {topo} --export containerlab {folder}")
+    if form != "containerlab":
+        raise wrong_use(f"netc exports no lab for {form!r}", f"netc lab {topo} --export containerlab {folder}")
+    network = understood(topo).network
+    chosen = [host_of(one, network) for one in hosts]
+    prepared = prepare(network, chosen, commands=run_commands, elsewhere=True)
+    try:
+        export(prepared, folder)
+    except Foreign as error:
+        raise wrong_use(str(error), "name another folder") from None
+    except OSError as error:
+        raise wrong_use(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from None
+    warn(*(f"note: {note}" for note in prepared.notes))
+    say(f"{folder}: {_hosts(prepared)} in it. README.md says how to start them")
 
 
 def _line(line: str) -> None:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from netc.emit import file
 from netc.emit.file import File, Taking, restart_unit
 from netc.emit.render import Verbatim, about, plain, render
-from netc.plan.facts import Checker, KeptRoute, Launcher, NamedEndpoint, Ruleset, Successor
+from netc.plan.facts import Checker, KeptRoute, Launcher, MetricsFile, NamedEndpoint, Ruleset, Successor
 from netc.plan.facts.fact import VERBS
 from netc.plan.facts.ruleset import control_groups
 from netc.plan.hidden import RESOLVED, resolv_conf, sockets
@@ -71,6 +71,8 @@ def _part(part: Part) -> Iterator[File]:
         values = {**shared, "checker": checker}
         yield _script(f"{folder}/health", "health.j2", values, restart_unit(f"netc-check-{part.name}.service"))
         yield _script(f"{folder}/withdraw", "withdraw.j2", values)
+    for written in part.every(MetricsFile):
+        yield _script(f"{folder}/metrics", "metrics.j2", {**shared, "path": written.path})
     commands = (*map(_endpoint, part.every(NamedEndpoint)), *map(_follow_key, part.every(Successor)))
     if commands:
         yield _script(

@@ -18,6 +18,7 @@ from netc.features import (
     image,
     interfaces,
     loopback,
+    metrics,
     namespaces,
     nested,
     offload,
@@ -60,6 +61,7 @@ FEATURES: tuple[Feature, ...] = (
     routed,
     bgp,
     anycast,
+    metrics,
     expected,
     image,
 )

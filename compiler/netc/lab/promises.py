@@ -78,7 +78,7 @@ def tried(scene: Scene, network: Network, paper: World, gone: Failure | None = N
         if gone and not _outlives(expect, gone):
             result.untried[f"it does not promise to survive {gone.name}"] += 1
             continue
-        trials += _trials(expect, result, scene, network, paper)
+        trials += trials_of(expect, result, scene, network, paper)
     at_once = AT_ONCE if is_root() else AT_ONCE_OF_A_USER
     for first in range(0, len(trials), at_once):
         _send(scene, trials[first : first + at_once], paper)
@@ -106,7 +106,8 @@ def _send(scene: Scene, batch: Sequence[Trial], paper: World) -> None:
 # ---- which packets ---------------------------------------------------------------------------------------------
 
 
-def _trials(expect: Expect, result: Result, scene: Scene, network: Network, paper: World) -> list[Trial]:
+def trials_of(expect: Expect, result: Result, scene: Scene, network: Network, paper: World) -> list[Trial]:
+    """Of one promise. `result` counts those that no packet is sent of."""
     found: list[tuple[Class, Trial]] = []
     for begin in expect.from_:
         for to in expect.to:

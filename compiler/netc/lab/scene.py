@@ -61,12 +61,27 @@ class Scene:
         self.containers = Containers(paper, self.hosts)
         self.neighbours = Neighbours(paper, self.internet, self.strangers) if speaking else None
         self.late: list[str] = []
+        self.made_from: dict[str, str] = {}
+        """Keys that this lab made, and what each is made from."""
         self.numbers = {name: FIRST_NUMBER + n for n, name in enumerate(_owners(staged.plans))}
         """Of groups and users."""
         self.used = 0
 
     def build(self) -> None:
         """Raises Down."""
+        self.prepare()
+        with ThreadPoolExecutor(3) as several:
+            flushed = several.submit(self.internet.flush)
+            list(several.map(lambda name: self._up(name, self.hosts[name]), self.hosts))
+        flushed.result()
+        if self.late:
+            raise Down("\n".join(self.late))
+        self._routers()
+        self.containers.build()
+        self.shake()
+
+    def prepare(self) -> None:
+        """Everything but the hosts' own installs. What the internet does is not done yet."""
         for of, plan in self.paper.plans.items():
             for file in emit(plan):
                 path = self.folder / str(of) / file.path
@@ -84,15 +99,6 @@ class Scene:
                 self.strangers.join(stack, device)
         if self.neighbours:
             self.neighbours.join()
-        with ThreadPoolExecutor(3) as several:
-            flushed = several.submit(self.internet.flush)
-            list(several.map(lambda name: self._up(name, self.hosts[name]), self.hosts))
-        flushed.result()
-        if self.late:
-            raise Down("\n".join(self.late))
-        self._routers()
-        self.containers.build()
-        self._shake()
 
     def _prepare(self, name: str) -> None:
         """What a host has before netc comes."""
@@ -133,7 +139,12 @@ class Scene:
             case "identity" if secret.public:
                 return self.staged.private[secret.public]
             case _:
-                return private_key(f"in {secret.key}")
+                return self._key(f"in {secret.key}")
+
+    def _key(self, name: str) -> str:
+        made = private_key(name)
+        self.made_from[made] = name
+        return made
 
     def _shared_secrets(self, name: str, host: Host) -> None:
         """Both ends of a link have the same preshared key, whatever they call the file."""
@@ -143,7 +154,7 @@ class Scene:
                 far = far_of(self.paper, fact, peer) if isinstance(fact, Wireguard) else None
                 if peer.preshared_key and far:
                     ends = sorted(((str(stack.place), device.name), (str(far[0].place), far[1].name)))
-                    host.write(secret_path(str(peer.preshared_key)), f"{private_key(str(ends))}\n", 0o600)
+                    host.write(secret_path(str(peer.preshared_key)), f"{self._key(str(ends))}\n", 0o600)
 
     def _up(self, name: str, host: Host) -> None:
         """As an operator does it on a host without systemd."""
@@ -183,7 +194,7 @@ class Scene:
                             lines.append(f"{IPAddress(at[1], at[0])} {peer.endpoint.host}")
         host.write("/etc/hosts", "\n".join(dict.fromkeys(lines)) + "\n")
 
-    def _shake(self) -> None:
+    def shake(self) -> None:
         """Every tunnel sends something to each peer that it dials: with a keepalive, which is then as it was."""
         for stack, device in self.paper.devices():
             if isinstance(device.made, Wireguard):
@@ -217,7 +228,7 @@ class Scene:
             self.used = 0
             for _, host, space, _ in self.places():
                 host.start_beside(["conntrack", "-F"], space).wait()
-            self._shake()
+            self.shake()
         first, self.used = self.used, self.used + count
         return first
 

@@ -55,11 +55,12 @@ exec "$@"
 
 
 class Staged(Struct, frozen=True):
-    """Plans for a lab. `private`: private keys by the public ones. `replaced`: programs of the topology that do not
-    run."""
+    """Plans for a lab. `private`: private keys by the public ones, and `made_from`: what each is made from. `replaced`:
+    programs of the topology that do not run."""
 
     plans: tuple[HostPlan, ...]
     private: dict[str, str]
+    made_from: dict[str, str]
     replaced: tuple[str, ...]
 
 
@@ -70,7 +71,8 @@ def staged(plans: Sequence[HostPlan], *, commands: bool = False) -> Staged:
     ours = tuple(_exchanged(plan, keys) for plan in plans)
     if not commands:
         ours = tuple(_without_programs(plan, found) for plan in ours)
-    return Staged(ours, dict(keys.values()), tuple(dict.fromkeys(found)))
+    made_from = {private: _of(theirs) for theirs, (_, private) in keys.items()}
+    return Staged(ours, dict(keys.values()), made_from, tuple(dict.fromkeys(found)))
 
 
 # ---- keys ------------------------------------------------------------------------------------------------------
@@ -102,9 +104,13 @@ def _replaced(value: Struct, changed: dict[str, object]) -> Struct:
 
 def _pair(key: PublicKey, keys: dict[PublicKey, tuple[PublicKey, str]]) -> tuple[PublicKey, str]:
     if key not in keys:
-        private = private_key(f"of {key}")
+        private = private_key(_of(key))
         keys[key] = (PublicKey(public_key(private)), private)
     return keys[key]
+
+
+def _of(key: PublicKey) -> str:
+    return f"of {key}"
 
 
 def private_key(name: str) -> str:

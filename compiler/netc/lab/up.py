@@ -51,14 +51,16 @@ def missing() -> str:
     return f"apt-get install {' '.join(packages)}" if packages else ""
 
 
-def prepare(network: Network, hosts: Sequence[HostName] = (), *, commands: bool = False) -> Prepared:
-    """Of these hosts, or of all."""
+def prepare(
+    network: Network, hosts: Sequence[HostName] = (), *, commands: bool = False, elsewhere: bool = False
+) -> Prepared:
+    """Of these hosts, or of all. `elsewhere`: it comes up on other machines, of which nothing is known."""
     ours, notes = _without_services(network)
     names = [host for host in sorted(ours.topology.hosts) if not hosts or host in hosts]
     made = staged([plan(host, ours) for host in names], commands=commands)
-    userspace = not _has_wireguard()
+    userspace = not elsewhere and not _has_wireguard()
     paper = world(made.plans, userspace=userspace)
-    return Prepared(ours, made, paper, (*_notes(made, paper, userspace=userspace), *notes))
+    return Prepared(ours, made, paper, (*_notes(made, paper, userspace=userspace, elsewhere=elsewhere), *notes))
 
 
 def bring_up(prepared: Prepared, lab: Lab, folder: Path) -> Scene:
@@ -68,14 +70,14 @@ def bring_up(prepared: Prepared, lab: Lab, folder: Path) -> Scene:
     return scene
 
 
-def _notes(made: Staged, paper: World, *, userspace: bool) -> Iterator[str]:
+def _notes(made: Staged, paper: World, *, userspace: bool, elsewhere: bool) -> Iterator[str]:
     if any(made.private):
         yield "private keys are the lab's own, and so are the public keys in the hosts' files"
     for one in made.replaced:
         yield f"a stand-in runs in place of a program of {one}"
     if userspace and any(made.private):
         yield "this kernel has no WireGuard: wireguard-go carries its packets"
-    if ids() == 1:
+    if ids() == 1 and not elsewhere:
         yield "this lab has one user and one group: programs of others cannot be tried (apt-get install uidmap)"
     ends = ((stack, device) for stack, device in paper.devices() if is_tunnel(device))
     far = sorted(f"{device.name} of {stack.name}" for stack, device in ends if is_strange(paper, stack, device))
@@ -83,11 +85,15 @@ def _notes(made: Staged, paper: World, *, userspace: bool) -> Iterator[str]:
         yield f"stand-ins are at the other end of {', '.join(far)}"
 
 
+def kinds(paper: World) -> list[Kind]:
+    """Of tunnels of the topology that only a kernel makes."""
+    found = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
+    return sorted({Kind.SIT if KINDS[kind].form == "6to4" else kind for kind in found})
+
+
 def lacking(paper: World) -> list[str]:
-    """Kinds of tunnels of the topology that this kernel does not have."""
-    kinds = {device.made.kind for _, device in paper.devices() if isinstance(device.made, PlainTunnel)}
-    kinds = {Kind.SIT if KINDS[kind].form == "6to4" else kind for kind in kinds}
-    return sorted(str(kind) for kind in kinds if not _has(kind, *WORDS.get(kind, ())))
+    """Those that this kernel does not have."""
+    return [str(kind) for kind in kinds(paper) if not _has(kind, *WORDS.get(kind, ()))]
 
 
 WORDS = {Kind.VXLAN: ("id", "7", "dstport", "4789"), Kind.IP6GRE: ("remote", "2001:db8::1")}

@@ -15,6 +15,7 @@ from netc.language.forwards import Forward
 from netc.language.igp import Igp
 from netc.language.key_files import key_file
 from netc.language.links import Link, Mesh
+from netc.language.metrics import MetricsPath
 from netc.language.names import (
     AnycastName,
     BridgeName,
@@ -89,6 +90,13 @@ class Host(Table):
     )
     tcp_congestion: Literal["bbr"] | None = Field(
         None, description="The TCP congestion control. `bbr` stays fast on a lossy path. Default: what the image sets."
+    )
+    metrics: MetricsPath | None = Field(
+        None,
+        description=(
+            "Where the host writes its metrics for Prometheus, once a minute: a file that ends in `.prom`, in the "
+            "folder that node_exporter reads. Default: nowhere."
+        ),
     )
     target: HostTarget | None = Field(
         None,

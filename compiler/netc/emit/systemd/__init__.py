@@ -7,9 +7,19 @@ from collections.abc import Iterator
 from netc.emit.file import File, restart_unit
 from netc.emit.file import reload as reload_part
 from netc.emit.render import Verbatim, about, render
-from netc.emit.systemd.capabilities import HOLDING, capabilities, devices, runs_anything
+from netc.emit.systemd.capabilities import HOLDING, WRITING, capabilities, devices, runs_anything
 from netc.language.names import CredentialName
-from netc.plan.facts import AddressSet, Checker, Fact, HeldSlice, KeptRoute, NamedEndpoint, Ruleset, Successor
+from netc.plan.facts import (
+    AddressSet,
+    Checker,
+    Fact,
+    HeldSlice,
+    KeptRoute,
+    MetricsFile,
+    NamedEndpoint,
+    Ruleset,
+    Successor,
+)
 from netc.plan.facts.device import Device
 from netc.plan.facts.ruleset import groups_path
 from netc.plan.hidden import folders, resolv_conf, sockets
@@ -69,6 +79,7 @@ def _part(part: Part) -> Iterator[File]:
         wants=part.wants,
         follows=part.follows,
         endpoints=runs_endpoints(part),
+        written=part.every(MetricsFile),
         watched=part.every(KeptRoute),
         checked=part.every(Checker),
         daemon=next((Verbatim(fact.pid_file) for fact in part.facts if fact.pid_file), None),
@@ -87,6 +98,10 @@ def _part(part: Part) -> Iterator[File]:
         for kind in ("service", "timer"):
             text = render("systemd", f"endpoints.{kind}.j2", **minding, keys=part.every(Successor))
             yield _own(f"netc-endpoints-{part.name}.{kind}", text)
+    if part.every(MetricsFile):
+        bounds = {"capabilities": tuple(map(Verbatim, WRITING)), "devices": ()}
+        for kind in ("service", "timer"):
+            yield _own(f"netc-write-{part.name}.{kind}", render("systemd", f"write.{kind}.j2", **shared, **bounds))
 
 
 def runs_endpoints(part: Part) -> bool:

@@ -14,6 +14,10 @@ from netc.plan.host_plan import Part
 HOLDING = ("CAP_CHOWN", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_MODULE")
 """What it may take to reload a packet filter that matches programs by slice, in nftables or iptables."""
 
+WRITING = ("CAP_DAC_OVERRIDE", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE")
+"""What it takes to ask for the state of a host: to enter namespaces, to see processes of other users, to speak to BIRD,
+to try rules in a namespace of its own, and to list ipsets for iptables (a raw socket)."""
+
 
 def runs_anything(part: Part) -> bool:
     """Such a part has no bounding set."""

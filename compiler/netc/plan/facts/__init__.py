@@ -20,6 +20,7 @@ from netc.plan.facts.launcher import Launcher
 from netc.plan.facts.link_setting import LinkSetting
 from netc.plan.facts.loopback import Loopback
 from netc.plan.facts.loose import Loose
+from netc.plan.facts.metrics_file import MetricsFile
 from netc.plan.facts.moved_source import MovedSource
 from netc.plan.facts.named_endpoint import NamedEndpoint
 from netc.plan.facts.namespace import Namespace
@@ -64,5 +65,6 @@ FACTS: tuple[type[Fact], ...] = (
     NamedEndpoint,
     Successor,
     Checker,
+    MetricsFile,
 )
 """In the order in which those of one part come up, and go down in the reverse of it."""

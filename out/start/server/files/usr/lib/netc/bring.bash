@@ -485,7 +485,7 @@ uninstall() { # also completes one that was interrupted
 }
 
 # ---- `run`: on a host without systemd, one process does what netc's units do. Its jobs are scripts of parts. While a part is
-# up, `watch` and `health` run all the time, `endpoints` every 75 seconds, `hold` every 30. If this process is killed, its jobs
+# up, `watch` and `health` run all the time, `endpoints` every 75 seconds, `metrics` every 60, `hold` every 30. If this process is killed, its jobs
 # go on, and the next one finds them: /run/netc-run/PART has the process id, the seconds that it may take to end, the seconds
 # between two signs of life, and the script.
 jobs=/run/netc-run
@@ -509,7 +509,7 @@ run() {
   while [[ ! $ended && (-e $store/current || -e $pending) ]]; do
     read -r now _ </proc/uptime
     now=${now%.*}
-    for job in "$parts"/*/{watch,health,endpoints,hold} "$parts/bird/up" "${!pid_of[@]}"; do
+    for job in "$parts"/*/{watch,health,endpoints,hold,metrics} "$parts/bird/up" "${!pid_of[@]}"; do
       [[ ! -e $job && ! ${pid_of[$job]-} ]] || keep_job "$job"
     done
     ((now < ${due[back]-0})) || take_back
@@ -553,6 +553,8 @@ keep_job() { # SCRIPT: starts it, leaves it or ends it
       due[$1]=$((now + 1))
     elif [[ $kind == endpoints ]]; then
       due[$1]=$((now + 75))
+    elif [[ $kind == metrics ]]; then
+      due[$1]=$((now + 60))
     else
       due[$1]=$((now + 30))
     fi
@@ -579,7 +581,7 @@ start_job() { # SCRIPT
       printf '%s\n' "${now}000" >"$jobs/$part.alive"
       command=(env NETC_ALIVE="$jobs/$part.alive" "$1")
       ;;
-    endpoints | hold) command=(timeout -k 5 90 "$1") ;;
+    endpoints | hold | metrics) command=(timeout -k 5 90 "$1") ;;
     up) command=(timeout -k 5 90 flock -n -o -E 0 "$store/lock" "$1") ;; # `netc-host` has this lock while it changes parts
   esac
   setsid "${command[@]}" </dev/null 6>&- 9<&- &
