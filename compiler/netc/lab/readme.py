@@ -8,7 +8,7 @@ from msgspec import Struct
 
 
 class Image(Struct, frozen=True, order=True):
-    """A container image, and what its Dockerfile is told."""
+    """A container image, and what its Dockerfile takes."""
 
     name: str
     base: str

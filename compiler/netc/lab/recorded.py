@@ -1,4 +1,4 @@
-"""A lab that is written down: what its hosts would be told to do becomes lines of bash, and nothing is done."""
+"""A lab that is written down: what its hosts would run becomes lines of bash, and nothing is done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from netc.lab.waiting import LONG
 
 
 class Link(Struct, frozen=True):
-    """A cable. The far end gets the name `called` when it is plugged."""
+    """A cable. The other host gets the name `called` when it is plugged."""
 
     host: str
     interface: str
@@ -26,7 +26,7 @@ class Link(Struct, frozen=True):
 
 
 class Recorded(Lab):
-    """Interfaces of the host `centre` are eth1, eth2, … outside, since its own names may be too long there."""
+    """Interfaces of the host `centre` are eth1, eth2, … for containerlab, since its own names may be too long there."""
 
     def __init__(self, centre: str) -> None:
         super().__init__()
