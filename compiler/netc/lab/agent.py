@@ -68,7 +68,7 @@ def bound(kind: socket.SocketKind, family: socket.AddressFamily, port: int, any_
 
 def probes_alone(sniff: socket.socket) -> None:
     """The buffer of a user without root has room for some hundred packets: the kernel keeps those that begin a probe or
-    its answer, and none that carries them outside a tunnel. As tcpdump(8) compiles it, from the header of IP on."""
+    its answer, and none of a tunnel that carries them. As tcpdump(8) compiles it, from the header of IP on."""
     drop, accept = 21, 22
     program = [
         (0x20, 0, 0, 0xFFFFF004),  # outbound
