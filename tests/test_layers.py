@@ -32,6 +32,7 @@ ROOMS = (
     "provenance",
     "deploy",
     "lab",
+    "live",
     "cli",
 )
 """A room imports rooms that stand before it. `checks` come after `features`, whose derived names they measure."""
