@@ -73,12 +73,12 @@ cleaned() { # routes without what changes by itself, and without those that the 
 
 # ---- the copy, in a network namespace
 make_links() { # FOLDER CLIENT: prints commands of `ip -batch`
-  local line name index
+  local line name
   while read -r line; do
-    [[ $line =~ ^([0-9]+):' '([^:@ ]+)[^:]*': <'([^>]*)'>' ]] || continue
-    index=${BASH_REMATCH[1]} name=${BASH_REMATCH[2]}
+    [[ $line =~ ^[0-9]+:' '([^:@ ]+)[^:]*': <' ]] || continue
+    name=${BASH_REMATCH[1]}
     [[ $name != lo ]] || continue
-    echo "link add dev $name address $station type veth peer name end$index netns $2"
+    echo "link add dev $name address $station type veth peer name end${end_of[$name]} netns $2"
     echo "link set dev $name arp off addrgenmode none"
     [[ ! $line =~ ' group '([0-9]+) ]] || echo "link set dev $name group ${BASH_REMATCH[1]}"
   done <"$1/links"
@@ -103,7 +103,7 @@ make_held() { # FOLDER: the same, of what interfaces have
   done <"$1/links"
 }
 make_copy() { # FOLDER CLIENT
-  local family line lines number
+  local family line number
   make_links "$1" "$2" >"$1/batch"
   echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad
   ip -force -batch "$1/batch" >/dev/null 2>&1
@@ -124,8 +124,7 @@ make_copy() { # FOLDER CLIENT
   ip -N -o address show | awk '{print $2, $4}' >"$1/copied"
   compare_copy addresses "$1/wanted" "$1/copied"
   echo 0 | tee /proc/sys/net/netfilter/nf_conntrack_checksum /proc/sys/net/ipv4/ip_unprivileged_port_start >/dev/null
-  read_lines sed -n 's/^\([0-9]*\): .*/\1/p' "$1/links"
-  for number in "${lines[@]}"; do
+  for number in "${end_of[@]}"; do
     echo "link set dev end$number address $station arp off up"
     # Where packets for this interface are sent first, whatever they become
     echo "route add $(stand_in 4 "$number")/32 dev end$number"
@@ -136,8 +135,8 @@ address add ${near_end[4]}/32 dev lo
 address add ${near_end[6]}/128 dev lo nodad"
   in_client "$2" ip -force -batch "$1/batch" >/dev/null 2>&1
 }
-stand_in() { # FAMILY INDEX: prints an address
-  if [[ $1 == 4 ]]; then echo "198.18.$(($2 / 256 % 128)).$(($2 % 256))"; else printf '2001:2::1:%x\n' "$2"; fi
+stand_in() { # FAMILY NUMBER: prints an address
+  if [[ $1 == 4 ]]; then echo "198.18.$(($2 / 256)).$(($2 % 256))"; else printf '2001:2::1:%x\n' "$2"; fi
 }
 compare_copy() { # WHAT FILE FILE
   local more less
@@ -200,7 +199,7 @@ questions() { # CLIENT NUMBERS…: the first packets
       by_owner[$own]+="${words[7]} $port"$'\n'
     else
       there+=("$at $ip saddr set ${words[6]} $ip daddr set ${words[7]} $(header "$family" "${words[5]}")")
-      to+="$(stand_in "$family" "${index_of[$own]-0}") $port"$'\n'
+      to+="$(stand_in "$family" "${end_of[$own]-0}") $port"$'\n'
     fi
   done
   shapes "$1" || return
@@ -224,7 +223,7 @@ answers() { # CLIENT NUMBERS…: to packets that came out before
       own+=("${words[13]} $port ${words[14]}")
     else
       there+=("meta nfproto ipv$family udp dport $port udp sport set ${words[14]} $ip saddr set ${words[12]} $ip daddr set ${words[13]} $(header "$family" "${words[5]}")")
-      to+="$(stand_in "$family" "${index_of[${words[11]}]-0}") $port"$'\n'
+      to+="$(stand_in "$family" "${end_of[${words[11]}]-0}") $port"$'\n'
     fi
   done
   shapes "$1" || return
@@ -346,12 +345,12 @@ print_routes() { # SPACE: the route that the host itself has for each packet
 inside() { # ask|why SPACE: in an empty network
   local folder=$copies/$2 client line numbers=()
   local -a asked=()
-  local -A index_of=()
+  local -A end_of=() # the number of each interface
   unshare --net sleep 60 &
   client=$!
   until [[ ! /proc/$client/ns/net -ef /proc/self/ns/net ]]; do sleep 0.02; done
   while read -r line; do asked[${line%% *}]=$line; done < <(awk -v space="$2" '$2 == space' "$copies/asked")
-  while read -r line; do [[ ! $line =~ ^([0-9]+):' '([^:@ ]+) ]] || index_of[${BASH_REMATCH[2]}]=${BASH_REMATCH[1]}; done <"$folder/links"
+  while read -r line; do [[ ! $line =~ ^[0-9]+:' '([^:@ ]+) ]] || end_of[${BASH_REMATCH[1]}]=$((${#end_of[@]} + 1)); done <"$folder/links"
   numbers=("${!asked[@]}")
   make_copy "$folder" "$client"
   count_packets "$client" || { kill "$client"; return 1; }
