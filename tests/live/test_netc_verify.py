@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -153,7 +152,7 @@ CHANGES: list[tuple[str, str, str, set[str], str]] = [
         {VISITORS, ONLY},
         "node",
     ),
-    ("node", "a route leads into the tunnel", "ip route add 203.0.113.192/26 dev wg-edge", {OWN}, "node sends it by wg-edge"),
+    ("node", "a route leads into the tunnel", "ip route add 203.0.113.192/26 dev wg-edge", {OWN}, "it by wg-edge"),
     (
         "node",
         "a peer may send less",
@@ -161,7 +160,13 @@ CHANGES: list[tuple[str, str, str, set[str], str]] = [
         {VISITORS, ONLY},
         "the other end of wg-node may not send from",
     ),
-    ("edge", "a policy rule catches all", "ip rule add priority 5 lookup 99; ip route add default dev eth0 table 99", {BACK}, "by eth0"),
+    (
+        "edge",
+        "a policy rule catches more by its mask",
+        "ip rule add priority 5 fwmark 0/0xff lookup 99; ip route add default dev eth0 table 99",
+        {BACK, VISITORS},
+        "edge sends it by eth0: default dev eth0",
+    ),
 ]
 
 
@@ -186,3 +191,41 @@ def test_a_host_that_is_not_reached_and_one_that_is_left_out_are_not_asked(pair:
     code, found = verified(pair, "--host", "edge")
     assert (code, broken(found)) == (0, set())
     assert found[VISITORS]["not_asked"]["node, which counts as on paper"] > 0  # type: ignore[index]
+
+
+OTHERS = "add table inet others; add chain inet others f { type filter hook forward priority 5; }; "
+MORE = TOPOLOGY.replace('ports = "443/tcp"', 'ports = ["443/tcp", "80/tcp"]').replace('["22/tcp", ', '["22/tcp", "80/tcp", ')
+
+
+def test_deploy_confirms_only_a_host_whose_promises_hold(pair: Fleet) -> None:
+    edge = pair.hosts["edge"]
+    edge.run(["nft", OTHERS + "add rule inet others f tcp dport 443 drop"])
+    before = pair.netc("diff", TOPOLOGY, "--live")
+    assert before.returncode == 0, before.stdout
+
+    said = pair.deploy(MORE, "--verify", "--host", "edge", within=300)
+    assert (said.returncode, pair.log("confirm")) == (1, []), said.stderr
+    assert re.search(r"(?m)^edge +rolled back .* “visitors” does not hold: .* rule tcp dport 443 drop", said.stdout)
+    assert pair.netc("diff", TOPOLOGY, "--live", "--host", "edge").stdout == "edge: unchanged" + before.stdout[15:52]
+
+    edge.run(["nft", "delete table inet others"])
+    said = pair.deploy(MORE, "--verify")
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert pair.clean()
+
+
+def test_diff_live_says_what_a_deploy_would_do_and_leaves_nothing(pair: Fleet) -> None:
+    before = {name: (host.state(), files(host)) for name, host in pair.hosts.items()}
+    said = pair.netc("diff", MORE, "--live")
+    assert said.returncode == 1, said.stderr
+    assert re.search(r"(?m)^edge: would change, [0-9a-f]{16} -> [0-9a-f]{16}$", said.stdout)
+    assert re.search(r"(?m)^  reload +firewall$", said.stdout)
+    assert before == {name: (host.state(), files(host)) for name, host in pair.hosts.items()}
+
+    pair.fail("node copy")
+    pair.hosts["edge"].run(["bash", "-c", "echo >>/etc/netc/nftables.nft"])
+    said = pair.netc("diff", MORE, "--live")
+    assert said.returncode == 1
+    assert re.search(r"(?m)^edge: would refuse\n(  .*\n)*  .*changed by hand since the install", said.stdout)
+    assert "node: not reached\n  ssh: connect to host node port 22: Connection refused\n" in said.stdout
+    assert pair.clean()

@@ -40,7 +40,7 @@ def verify(
     connection = carrier(through, ssh, inventory, names, sudo=sudo)
     plans = [plan(one, network) for one in sorted(network.topology.hosts)]
     began = time.monotonic()
-    results = live.verified(connection, network, plans, sorted(names))
+    results, _ = live.verified(connection, network, plans, sorted(names))
     if as_json:
         document(json.dumps(live.document(results), indent=2))
     else:

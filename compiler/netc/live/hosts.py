@@ -31,7 +31,7 @@ class NotAsked(Exception):
 
 
 RUN = 'text=$(head -c "$1") && exec bash -c "$text" netc "${@:2}"'
-"""The program comes by standard input, before the questions: nothing is written to a file, and logs of sudo stay short."""
+"""The program comes by standard input, before the questions: it is in no file there, and logs of sudo stay short."""
 
 
 def program() -> bytes:

@@ -16,12 +16,23 @@ from netc.live.visitor import visit
 from netc.network.interface import Network
 from netc.plan.host_plan import HostPlan
 from netc.walk.bird import world
+from netc.walk.stack import Place
 
 if TYPE_CHECKING:
     from netc.live.question import Answer, Question
 
 SHOWN = 3
 """Packets that break one promise. Others are counted."""
+
+
+def doubts(carrier: Carrier, network: Network, plans: Collection[HostPlan], host: HostName) -> str:
+    """Why a host does not do what its plan promises; empty if it does. What could not be asked at all is a doubt."""
+    results, why_not = verified(carrier, network, plans, [host], alone=True)
+    for result in results:
+        if result.faults:
+            fault = result.faults[0]
+            return f"“{result.text}” does not hold: {fault.packet}: {fault.here}"
+    return next((f"not asked: {why}" for why in why_not.values()), "")
 
 
 def verified(
@@ -31,27 +42,20 @@ def verified(
     names: Collection[HostName],
     *,
     alone: bool = False,
-) -> list[Result]:
-    """`names`: the hosts that are asked. Others do as their plans say. `alone`: the others may not have their plans
-    yet, so tunnels carry what they carry on paper, and nobody dials from here."""
+) -> tuple[list[Result], dict[Place, str]]:
+    """Each promise, and why hosts and stacks could not be asked. `names`: the hosts that are asked. Others do as their
+    plans say. `alone`: the others may not have their plans yet, so tunnels carry what they carry on paper, and nobody
+    dials from here."""
     paper, made = world(plans), world(plans)
     hosts = Hosts(carrier, names)
     known = states(hosts, paper)
     with_real_addresses(hosts, paper, known)
     as_loaded(made, known, handshakes=not alone)
     results, trials = asked(hosts, network, paper, made, of_all(known.values()))
-    for (host, space), why in hosts.why_not.items():
-        _say_why(results, f"{host}{f'/{space}' if space else ''}: {why}")
     if not alone:
         visit(trials, known, hosts, carrier)
     _explain(results, hosts)
-    return results
-
-
-def _say_why(results: Collection[Result], why: str) -> None:
-    for result in results:
-        if not result.tried and not result.untried:
-            result.untried[why] += 1
+    return results, hosts.why_not
 
 
 def _explain(results: Collection[Result], hosts: Hosts) -> None:
