@@ -11,7 +11,7 @@ from netc.lab.promises import Fault
 
 
 class Result(Protocol):
-    """Of a promise, whoever judged it."""
+    """Of a promise."""
 
     text: str
     untried: Counter[str]

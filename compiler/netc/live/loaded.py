@@ -62,7 +62,7 @@ def states(hosts: Hosts, paper: World) -> dict[HostName, State]:
         try:
             found[host] = _state(lines)
         except (ValueError, IndexError, AddrFormatError):
-            hosts.why_not[host, None] = "what it has is told in another form than netc knows"
+            hosts.why_not[host, None] = "its answer has another form than netc knows"
     return found
 
 

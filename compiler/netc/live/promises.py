@@ -70,8 +70,8 @@ class Trial(Struct):
 def asked(
     hosts: Hosts, network: Network, paper: World, made: World, named: Iterable[Named]
 ) -> tuple[list[Result], list[Trial]]:
-    """All promises, in the order of the topology. `made` is the network as hosts have it, and decides what is outside
-    of them."""
+    """All promises, in the order of the topology. `made` is the network as hosts have it: what is between
+    them follows from it."""
     results: list[Result] = []
     trials: list[Trial] = []
     lines = tuple(named)

@@ -30,7 +30,7 @@ At = tuple[str, int]
 
 def visit(trials: Iterable[Trial], known: Mapping[HostName, State], hosts: Hosts, carrier: Carrier) -> None:
     """Tries what the internet may or may not open. A connection that opens arrived; one that is refused may have been
-    refused by a rule, and one that is silent may have been lost on the way here."""
+    refused by a rule, and one that is silent may have been lost between."""
     from_here = {_address(state.seen_from) for host, state in known.items() if carrier.jump(host) is None} - {None}
     wanted: dict[At, list[Trial]] = {}
     for trial in trials:

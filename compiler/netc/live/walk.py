@@ -59,7 +59,7 @@ class LiveWalk(Walk):
     def _ask(self, stack: Stack, question: Question) -> End:
         packet = question.packet
         if question.after is None and packet.sport != FIRST:
-            raise NotAsked("answers that come another way than the question went")
+            raise NotAsked("answers that take another path than the question")
         if question.after is None and question.way == "out" and packet.source:
             raise NotAsked("programs that choose their source themselves")
         if question.after and question.after.after:
