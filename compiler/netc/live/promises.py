@@ -221,7 +221,7 @@ def _broken(trial: Trial, live: Journey, paper: World, made: World) -> str | Non
     keys = (broken.key for broken in wrong(expect, one, made, ways, place))
     if broken := next((key for key in keys if key != "mtu"), None):
         return "arrives" if broken == "to" else broken
-    if expect.only is not None and said.there.kind != "lost" and live.there.kind == "lost":
+    if expect.only is not None and said.answered and not live.answered:
         return "only"
     if ways and place and _leaves(said, place) and not _leaves(live, place):
         return "leaves_by"
