@@ -14,6 +14,7 @@ first=61000                          # as netc.live.question has it: the source 
 copies=/mnt                          # in a mount namespace of its own
 declare -A near_end=([4]=198.18.255.254 [6]=2001:2::ffff) wide=([4]=32 [6]=128)
 most_routes=100000
+patience=110 # seconds
 
 read_lines() { # COMMAND…: its lines in `lines`
   local said
@@ -47,10 +48,42 @@ copy_legacy() { # FOLDER iptables|ip6tables
   rm "$file"
 }
 load_own() { :; } # it is among the tables
+copy_families() { # FOLDER: nft lists `meta nfproto ipv6 … reject with tcp reset` without the family, so it is read from the kernel's own code
+  local file table word
+  for file in "$1"/*.nft; do
+    [[ -e $file ]] && read -r _ word table _ <"$file" && [[ $word == inet ]] || continue
+    nft -a -s -d netlink list table inet "$table" | awk '
+      /^inet [^ ]+ [^ ]+ [0-9]+/ { rule = $3 " " $4; next }
+      /^  \[ meta load nfproto / { asks = 1; next }
+      /^  \[ / {
+        if (asks && / cmp eq reg [0-9]+ 0x0*a /) family[rule] = "ipv6"
+        if (asks && / cmp eq reg [0-9]+ 0x0*2 /) family[rule] = "ipv4"
+        asks = 0; next
+      }
+      /^table / { is_text = 1 }
+      !is_text { next }
+      $1 == "chain" { chain = $2 }
+      match($0, / # handle [0-9]+$/) {
+        rule = chain " " substr($0, RSTART + 10); $0 = substr($0, 1, RSTART - 1)
+        if (rule in family && !/nfproto|[^a-z0-9](ip6? [a-z]+ |icmp(v6)? (type|code) )/ && !/\{$/) sub(/^[[:blank:]]*/, "&meta nfproto " family[rule] " ")
+      }
+      { print }' >"$1/said" && [[ -s $1/said ]] || { not_asked "table inet $table" "nft does not print its code"; continue; }
+    sed -E '2{/^[[:blank:]]*flags /{s/(owner|persist),?//g;s/,$//;/flags $/d}}' "$1/said" >"$file"
+  done
+}
+code_of() { # prints the kernel's own code of all rules, without counters, limits and names of sets that have no name
+  nft -s -d netlink list ruleset 2>/dev/null | awk '
+    /^(ip|ip6|inet) [^ ]+ [^ ]+ [0-9]+/ { rule = $1 " " $2 " " $3; next }
+    /^  \[ / && !/^  \[ (counter|limit|connlimit|quota|last) / && rule !~ / netc_walk / { gsub(/__(set|map)[0-9]+/, "__set"); print rule, ++count[rule] $0 }' | sort
+}
 
 copy_host() { # FOLDER: of the network namespace that this runs in
   local family
   copy_filters "$1" /dev/null
+  copy_families "$1"
+  code_of >"$1/code"
+  [[ -s $1/code ]] || ! nft -a list ruleset 2>/dev/null | grep -qE '^[[:blank:]]+[^{]* # handle [0-9]+$' ||
+    not_asked "packet filters" "nft does not print the code of rules"
   ip -N -o link show >"$1/links" && ip -N -o address show >"$1/held" || return
   for family in 4 6; do
     ip -N -o "-$family" route show table all 2>/dev/null | cleaned >"$1/ways$family"
@@ -237,11 +270,12 @@ answers() { # CLIENT NUMBERS…: to packets that came out before
   echo "32768 60999" >/proc/sys/net/ipv4/ip_local_port_range
 }
 print_sets() { # PHASE: when no more packets come
-  local before='' now family set
-  for _ in {1..20}; do
+  local before='' now family set same=0
+  for _ in {1..50}; do
     sleep 0.1
     now=$(for family in 4 6; do for set in begun ends way got; do echo "set $set" && nft -n list set inet netc_walk "$set$family"; done; done)
-    [[ $now != "$before" ]] || break
+    [[ $now == "$before" ]] && ((same += 1)) || same=0
+    ((same < 2)) || break
     before=$now
   done
   printf 'phase %s\n%s\n' "$1" "$now"
@@ -346,7 +380,7 @@ inside() { # ask|why SPACE: in an empty network
   local folder=$copies/$2 client line numbers=()
   local -a asked=()
   local -A end_of=() # the number of each interface
-  unshare --net sleep 60 &
+  unshare --net sleep "$patience" &
   client=$!
   until [[ ! /proc/$client/ns/net -ef /proc/self/ns/net ]]; do sleep 0.02; done
   while read -r line; do asked[${line%% *}]=$line; done < <(awk -v space="$2" '$2 == space' "$copies/asked")
@@ -354,12 +388,14 @@ inside() { # ask|why SPACE: in an empty network
   numbers=("${!asked[@]}")
   make_copy "$folder" "$client"
   count_packets "$client" || { kill "$client"; return 1; }
-  load_filters "$folder"
+  ! compgen -G "$folder/[0-9]*" >/dev/null || load_filters "$folder"
+  code_of >"$folder/copied"
+  compgen -G "$folder/*-legacy" >/dev/null || compare_copy "packet filters" "$folder/code" "$folder/copied"
   if [[ $1 == why ]]; then traced questions "$client" "${numbers[@]}"; else questions "$client" "${numbers[@]}"; fi
   print_sets 1
   if [[ $1 == why ]]; then traced answers "$client" "${numbers[@]}"; else answers "$client" "${numbers[@]}"; fi
   print_sets 2
-  kill "$client"
+  kill "$client" 2>/dev/null || not_asked "this host" "the packets took longer than $patience s"
 }
 case ${1-} in
   state | ask | why) unshare --mount bash -c "$BASH_EXECUTION_STRING" netc apart "$1" ;;

@@ -55,7 +55,8 @@ class Result(Struct):
 
 
 class Trial(Struct):
-    """A packet of a promise. `place` is the stack at which interfaces are looked for."""
+    """A packet of a promise. `place` is the stack at which interfaces are looked for. `is_beside`: it is not the first
+    of its class, and only loaded rules or routes may tell it from that."""
 
     expect: Expect
     result: Result
@@ -63,6 +64,7 @@ class Trial(Struct):
     packet: Packet
     paper: Class
     place: Place | None
+    is_beside: bool = False
     live: Journey | None = None
     walk: LiveWalk | None = None
 
@@ -105,9 +107,19 @@ def _trials(expect: Expect, result: Result, network: Network, paper: World, line
         result.untried["`survives`: nothing is taken away on hosts"] += 1
     if expect.never_by:
         result.untried["`never_by` while a tunnel is down"] += 1
-    kept = found if len(found) <= MOST else [found[n * len(found) // MOST] for n in range(MOST)]
+    classes_first = sorted(found, key=lambda trial: trial.is_beside)
+    kept = _spread(classes_first, sum(not trial.is_beside for trial in found))
     if len(kept) < len(found):
         result.untried[f"more than {MOST} packets"] += len(found) - len(kept)
+    return kept
+
+
+def _spread(trials: list[Trial], first: int) -> list[Trial]:
+    """MOST at most, from all over: of the `first` ones, and of the others as many as there is room for."""
+    kept: list[Trial] = []
+    for some in (trials[:first], trials[first:]):
+        room = min(MOST - len(kept), len(some))
+        kept += [some[n * len(some) // room] for n in range(room)]
     return kept
 
 
@@ -124,7 +136,8 @@ def _of(
                 result.untried[why] += 1
                 continue
             for packet in dict.fromkeys((one.packet, *_beside(one, lines))):
-                yield Trial(expect, result, sender.start, replace(packet, sport=FIRST), one, place)
+                is_beside = packet is not one.packet
+                yield Trial(expect, result, sender.start, replace(packet, sport=FIRST), one, place, is_beside)
 
 
 def _impossible(start: Start, one: Class) -> str:
