@@ -28,6 +28,7 @@ def test_without_promises_there_is_nothing_to_ask(tmp_path: Path) -> None:
     topo = tmp_path / "topo.toml"
     topo.write_text('version = 1\nnetwork.name = "x"\nhosts.a = { id = 1, wan = "eth0" }\n')
     ssh, called = stand_in(tmp_path, "exit 255")
+    assert netc("verify", EDGE, "--ssh", tmp_path / "none").code == 2
     for words in (("verify", topo), ("deploy", topo, "--verify")):
         ran = netc(*words, "--ssh", ssh)
         assert (ran.code, "[[expect]]" in ran.err) == (2, True), ran.err

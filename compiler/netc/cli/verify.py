@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from shutil import which
 from typing import Annotated
 
 import typer
@@ -29,6 +30,7 @@ def verify(
 
     Exit 0 if all that was asked holds, 1 if one does not or none could be asked.
     """
+    from netc.deploy.ssh import Ssh
     from netc.lab.junit import junit as as_junit
     from netc.live import verify as live
     from netc.pipeline import plan
@@ -38,6 +40,8 @@ def verify(
         raise wrong_use(f"{topo} promises nothing", "write `[[expect]]`: docs/how-to/prove-promises.md")
     names = {host_of(name, network) for name in host or network.topology.hosts}
     connection = carrier(through, ssh, inventory, names, sudo=sudo)
+    if isinstance(connection, Ssh) and which(connection.command[0]) is None:
+        raise wrong_use(f"there is no program {connection.command[0]!r} here", "name it: --ssh COMMAND")
     plans = [plan(one, network) for one in sorted(network.topology.hosts)]
     began = time.monotonic()
     results, _ = live.verified(connection, network, plans, sorted(names))
