@@ -281,3 +281,25 @@ def test_promises_of_examples_hold_on_hosts_that_are_as_compiled(lab: Lab, name:
     assert why_not == {}
     assert "does not hold" not in [result.state for result in results], text
     assert sum(result.state == "holds" for result in results) > 1, text
+
+
+LEAK = """
+ip -n vpn route add 9.0.0.0/8 via 10.200.0.0 dev access
+ip netns exec vpn nft insert rule inet netc replies ip daddr 9.0.0.0/8 accept
+nft 'insert rule inet netc forward ip daddr 9.0.0.0/8 accept'
+nft 'add table ip leak; add chain ip leak p { type nat hook postrouting priority 99; }; add rule ip leak p oifname eth0 masquerade'
+"""
+
+
+def test_a_leak_of_a_namespace_is_found(lab: Lab, tmp_path: Path) -> None:
+    """Through a prefix that no plan names."""
+    prepared = prepare(promising("seedbox"))
+    scene = bring_up(prepared, lab, tmp_path)
+    plans = list(prepared.paper.plans.values())
+    scene.hosts["seedbox"].run(["bash", "-ec", LEAK])
+    results, _ = ask(InLab(scene.hosts), prepared.network, plans, [plan.host for plan in plans])  # type: ignore[arg-type]
+    text = "\n".join(lines(results))
+    states = [result.state for result in results]
+    assert states == ["does not hold", "does not hold", "holds", "holds", "holds"], text
+    assert "breaks `leaves_by`" in text
+    assert "leaves seedbox/vpn by access, leaves seedbox by eth0; seedbox/vpn sends it by access: 9.0.0.0/8 via" in text

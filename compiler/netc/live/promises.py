@@ -221,9 +221,9 @@ def _judge(trial: Trial, paper: World, made: World) -> None:
         result.untried[f"{host}, which counts as on paper"] += 1
     if (key := _broken(trial, live, paper, made)) is None:
         return
-    packet = described(replace(trial.packet, source=live.source))
+    packet = described(replace(trial.packet, source=live.source or trial.paper.found.source))
     result.faults.append(Fault(key, packet, f"{outcome(made, live)}{_by(live, made)}", _on_paper(trial, paper)))
-    result.deciding.append(_deciding(trial, walk))
+    result.deciding.append(_deciding(key, trial, walk))
 
 
 def _broken(trial: Trial, live: Journey, paper: World, made: World) -> str | None:
@@ -263,8 +263,11 @@ def _on_paper(trial: Trial, paper: World) -> str:
     return f"{outcome(paper, found)}{_by(found, paper)}"
 
 
-def _deciding(trial: Trial, walk: LiveWalk) -> tuple[Question, Answer] | None:
+def _deciding(key: str, trial: Trial, walk: LiveWalk) -> tuple[Question, Answer] | None:
     """The first answer that is another one than on paper, or the last one."""
+    if key == "source":
+        changed = (one for one in walk.path if one[0].packet.source not in (0, one[1].packet.source))
+        return next(changed, walk.path[-1])
     said = trial.paper.found
     ways = {*said.left, *said.returned}
     ends = {end.place for end in (said.there, said.back) if end and end.kind == "host"}
