@@ -227,7 +227,8 @@ CHANCE = {"time", "datetime", "random", "secrets", "uuid", "getpass", "platform"
 def test_no_compiling_module_imports_clocks_or_random_numbers() -> None:
     """`deploy` and `lab` wait for hosts, and compile nothing; a build is watched, which is not told to what compiles,
     and waits for another one that writes the same tree."""
-    watching = [PACKAGE / name for name in ("cli/build.py", "cli/progress.py", "cli/lab.py", "cli/verify.py", "exchange.py")]
+    verbs = ("build", "progress", "lab", "verify")
+    watching = [PACKAGE / "exchange.py", *(PACKAGE / f"cli/{name}.py" for name in verbs)]
     compiling = (module for module in all_but(("deploy", "lab")) if module not in watching)
     chances = found(lambda module: (name for name in imported(module) if name.split(".")[0] in CHANCE), compiling)
 
