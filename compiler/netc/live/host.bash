@@ -171,6 +171,12 @@ address add ${near_end[6]}/128 dev lo nodad"
 stand_in() { # FAMILY NUMBER: prints an address
   if [[ $1 == 4 ]]; then echo "198.18.$(($2 / 256)).$(($2 % 256))"; else printf '2001:2::1:%x\n' "$2"; fi
 }
+entry() { # FAMILY INTERFACE SOURCE: prints where to send what comes by it. Of an interface that netc does not know, the route to SOURCE says which it is
+  local device=$2 number=0
+  [[ ${end_of[$device]-} || ! $(ip -o route get "$3" 2>/dev/null) =~ ' dev '([^ ]+) ]] || device=${BASH_REMATCH[1]}
+  number=${end_of[$device]-0}
+  stand_in "$1" "$number"
+}
 compare_copy() { # WHAT FILE FILE
   local more less
   less=$(comm -23 <(sort "$2") <(sort "$3") | head -n 1) more=$(comm -13 <(sort "$2") <(sort "$3") | head -n 1)
@@ -232,7 +238,7 @@ questions() { # CLIENT NUMBERS…: the first packets
       by_owner[$own]+="${words[7]} $port"$'\n'
     else
       there+=("$at $ip saddr set ${words[6]} $ip daddr set ${words[7]} $(header "$family" "${words[5]}")")
-      to+="$(stand_in "$family" "${end_of[$own]-0}") $port"$'\n'
+      to+="$(entry "$family" "$own" "${words[6]}") $port"$'\n'
     fi
   done
   shapes "$1" || return
@@ -256,7 +262,7 @@ answers() { # CLIENT NUMBERS…: to packets that came out before
       own+=("${words[13]} $port ${words[14]}")
     else
       there+=("meta nfproto ipv$family udp dport $port udp sport set ${words[14]} $ip saddr set ${words[12]} $ip daddr set ${words[13]} $(header "$family" "${words[5]}")")
-      to+="$(stand_in "$family" "${end_of[${words[11]}]-0}") $port"$'\n'
+      to+="$(entry "$family" "${words[11]}" "${words[12]}") $port"$'\n'
     fi
   done
   shapes "$1" || return

@@ -118,9 +118,9 @@ class Hosts:
             else:
                 self.answers[one] = read(number, one, known[space], self.paper)
 
-    def reasons(self, questions: Iterable[Question]) -> dict[Question, str]:
-        """The rule or the route that decided, in the host's own words."""
-        found: dict[Question, str] = {}
+    def reasons(self, questions: Iterable[Question]) -> dict[Question, tuple[str, str]]:
+        """The rule that dropped each, if one did, and the route that the host has for it, in the host's own words."""
+        found: dict[Question, tuple[str, str]] = {}
         for _, batch, lines in self._called("why", questions):
             for number, one in enumerate(batch) if not isinstance(lines, str) else ():
                 port = str(FIRST + number)
@@ -128,7 +128,7 @@ class Hosts:
                 drops = [text.split(" ", 3) for text in lines if text.startswith("drop ") and "netc_walk" not in text]
                 rule = next((words[3] for words in drops if len(words) == 4 and words[column] == port), "")
                 route = next((text for text in lines if text.startswith(f"route {number} ")), "")
-                found[one] = rule or route.removeprefix(f"route {number} ")
+                found[one] = rule, route.removeprefix(f"route {number} ").strip()
         return found
 
     def _called(

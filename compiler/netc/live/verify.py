@@ -65,15 +65,22 @@ def _explain(results: Collection[Result], hosts: Hosts) -> None:
     for result in results:
         for number, one in enumerate(result.deciding[:SHOWN]):
             if one:
-                fault = result.faults[number]
-                result.faults[number] = replace(fault, here=f"{fault.here}{_decided(*one, reasons.get(one[0], ''))}")
+                fault, reason = result.faults[number], reasons.get(one[0], ("", ""))
+                result.faults[number] = replace(fault, here=f"{fault.here}{_decided(*one, reason)}")
 
 
-def _decided(question: Question, answer: Answer, reason: str) -> str:
+def _decided(question: Question, answer: Answer, reason: tuple[str, str]) -> str:
     host = "/".join(filter(None, question.place))
-    by = f" by {answer.device}" if answer.kind == "left" else ""
-    what = {"lost": "drops it", "got": "keeps it", "left": f"sends it{by}"}.get(answer.kind, "")
-    return f"; {host} {what}{f': {reason}' if reason else ''}"
+    rule, route = reason
+    match answer.kind:
+        case "left":
+            return f"; {host} sends it by {answer.device}: {route}"
+        case "got":
+            return f"; {host} keeps it"
+        case _ if answer.why:
+            return f"; {host}: {answer.why}"
+        case _:
+            return f"; {host} drops it: {rule or f'no rule does, and the route to where it was sent is {route}'}"
 
 
 def lines(results: Collection[Result]) -> Iterator[str]:

@@ -31,12 +31,13 @@ At = tuple[str, int]
 def visit(trials: Iterable[Trial], known: Mapping[HostName, State], hosts: Hosts, carrier: Carrier) -> None:
     """Tries what the internet may or may not open. A connection that opens arrived; one that is refused may have been
     refused by a rule, and one that is silent may have been lost between."""
-    from_here = {_address(state.seen_from) for host, state in known.items() if carrier.jump(host) is None} - {None}
+    from_here = {host: _address(state.seen_from) for host, state in known.items() if carrier.jump(host) is None}
     wanted: dict[At, list[Trial]] = {}
     for trial in trials:
         if not isinstance(trial.start, Stranger) or trial.live is None:
             continue
-        if why := _unlike(trial, from_here):
+        host = next((event.place[0] for event in trial.paper.found.events), None)
+        if why := _unlike(trial, from_here.get(host) if host else None):
             trial.result.untried[f"from this machine: {why}"] = 1
             continue
         packet = trial.packet
@@ -59,15 +60,14 @@ def _address(text: str) -> IPAddress | None:
         return None
 
 
-def _unlike(trial: Trial, from_here: set[IPAddress | None]) -> str:
-    """Why a connection from here is not the packet that the promise is about."""
+def _unlike(trial: Trial, from_here: IPAddress | None) -> str:
+    """Why a connection from here is not the packet that the promise is about. `from_here`: whom the host sees."""
     packet = trial.packet
     if packet.protocol != TCP:
         return "UDP, which nobody has to answer"
-    ips = [ip for ip in from_here if ip and ip.version == packet.family]
-    if not ips:
+    if from_here is None or from_here.version != packet.family:
         return f"hosts do not see it over IPv{packet.family}"
-    if not all(is_public(packet.family, int(ip)) and _has(trial, int(ip)) for ip in ips):
+    if not (is_public(packet.family, int(from_here)) and _has(trial, int(from_here))):
         return "other sources than its own"
     return ""
 

@@ -73,7 +73,8 @@ class LiveWalk(Walk):
 
     def _came_out(self, stack: Stack, question: Question, answer: Answer) -> End:
         if answer.kind == "lost":
-            return self.lost(stack, question.packet, Verdict("dropped", (), answer.why))
+            why = answer.why or (f"the answer is lost at {stack.name}" if question.after else "")
+            return self.lost(stack, question.packet, Verdict("dropped", (), why))
         if answer.packet.source != question.packet.source and question.packet.source:
             source = self.shown(answer.packet.family, answer.packet.source)
             self.say(stack, f"source NAT: from {source}")
