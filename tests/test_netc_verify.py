@@ -96,6 +96,8 @@ def test_diff_asks_hosts_only_with_live(tmp_path: Path) -> None:
 
 SAID = """
 phase 1
+set came
+\t\telements = { 61000 . 443 . "eth0" }
 set begun
 table inet netc_walk {
 \tset begun4 {
@@ -108,6 +110,8 @@ set way
 \t\telements = { 61000 . 443 . "wg-x" . 0x00000051 . 10.77.1.1,
 \t\t\t     61001 . 53 . "eth0" . 0x00000000 . 198.51.100.1 }
 phase 2
+set came
+\t\telements = { 443 . 61000 . "wg-x" }
 set ends
 \t\telements = { 443 . 61000 . 198.51.100.10 . 192.0.2.9 }
 set got
@@ -137,6 +141,7 @@ def test_answers_are_read_from_the_sets_of_the_copy() -> None:
     answer = read(1, own, known, paper)  # type: ignore[arg-type]
     assert (answer.kind, answer.began) == ("left", ip["198.18.0.0"])
     assert read(2, own, known, {}).kind == "lost"
+    assert read(2, asked, known, {}).kind == "unasked"
 
 
 # ---- this machine as a visitor ---------------------------------------------------------------------------------

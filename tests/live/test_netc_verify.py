@@ -172,6 +172,7 @@ CHANGES: list[tuple[str, str, str, set[str], str]] = [
         {VISITORS, ONLY},
         "the other end of wg-node may not send from",
     ),
+    ("node", "an interface is down", "ip link set wg-edge down", {VISITORS, ONLY}, "node: wg-edge is down"),
     (
         "edge",
         "a policy rule catches more by its mask",

@@ -1,4 +1,4 @@
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 # `netc verify` runs this on a host, behind templates/bash/walk.bash. It copies what the host has loaded (interfaces, addresses,
 # routes, policy rules, packet filters, switches of the kernel) into a network namespace, sends packets through the copy, and
 # prints where each of them comes out. The copy ends with this. The host itself gets no file, no rule and no packet, except
@@ -171,11 +171,13 @@ address add ${near_end[6]}/128 dev lo nodad"
 stand_in() { # FAMILY NUMBER: prints an address
   if [[ $1 == 4 ]]; then echo "198.18.$(($2 / 256)).$(($2 % 256))"; else printf '2001:2::1:%x\n' "$2"; fi
 }
-entry() { # FAMILY INTERFACE SOURCE: prints where to send what comes by it. Of an interface that netc does not know, the route to SOURCE says which it is
-  local device=$2 number=0
-  [[ ${end_of[$device]-} || ! $(ip -o route get "$3" 2>/dev/null) =~ ' dev '([^ ]+) ]] || device=${BASH_REMATCH[1]}
-  number=${end_of[$device]-0}
-  stand_in "$1" "$number"
+enters() { # NUMBER FAMILY INTERFACE SOURCE: sets `at` to where to send what comes by it
+  local device=$3
+  # Of the interface that netc does not know, the route to SOURCE says which it is.
+  [[ $device != unknown || ! $(ip -o route get "$4" 2>/dev/null) =~ ' dev '([^ ]+) ]] || device=${BASH_REMATCH[1]}
+  [[ ${end_of[$device]-} ]] || { echo "missing $1 there is no interface $device"; return 1; }
+  [[ ! ${down[$device]-} ]] || { echo "missing $1 $device is down"; return 1; }
+  at=$(stand_in "$2" "${end_of[$device]}")
 }
 compare_copy() { # WHAT FILE FILE
   local more less
@@ -190,10 +192,12 @@ count_packets() { # after all that drops
     [[ $family == 4 ]] || ip=ip6
     cat <<END
 table inet netc_walk {
+  set came$family { type inet_service . inet_service . ifname; flags dynamic; size 65535; }
   set begun$family { type inet_service . inet_service . ipv${family}_addr; flags dynamic; size 65535; }
   set ends$family { type inet_service . inet_service . ipv${family}_addr . ipv${family}_addr; flags dynamic; size 65535; }
   set way$family { type inet_service . inet_service . ifname . mark . ipv${family}_addr; flags dynamic; size 65535; }
   set got$family { type inet_service . inet_service . ifname; flags dynamic; size 65535; }
+  chain came { type filter hook prerouting priority -2147483648; $proto add @came$family { th sport . th dport . iifname }; }
   chain shape { type route hook output priority -1000; }
   chain sent { type filter hook output priority 2147483647; $proto add @begun$family { th sport . th dport . $ip saddr }; }
   chain taken { type filter hook input priority 2147483647; $proto add @got$family { th sport . th dport . iifname }
@@ -224,34 +228,35 @@ known_owner() { # UID:GID, as numbers or names
   [[ $uid && $gid ]] && owners[$1]=$uid:$gid
 }
 questions() { # CLIENT NUMBERS…: the first packets
-  local number words family ip port own at here=() there=() to=''
+  local number words family ip port own shape at here=() there=() to=''
   local -A by_owner=()
   for number in "${@:2}"; do
     read -ra words <<<"${asked[number]}"
     family=${words[4]} ip=ip port=$((first + number)) own=${words[3]}
     [[ $family == 4 ]] || ip=ip6
-    at="meta nfproto ipv$family udp dport $port udp sport set $port udp dport set ${words[9]}"
+    shape="meta nfproto ipv$family udp dport $port udp sport set $port udp dport set ${words[9]}"
     if [[ ${words[2]} == out ]]; then
       known_owner "$own" || { echo "nobody $number it has no user or group ${own/:/ }"; continue; }
       own=${owners[$own]}
-      here+=("$at $(header "$family" "${words[5]}") accept")
+      here+=("$shape $(header "$family" "${words[5]}") accept")
       by_owner[$own]+="${words[7]} $port"$'\n'
     else
-      there+=("$at $ip saddr set ${words[6]} $ip daddr set ${words[7]} $(header "$family" "${words[5]}")")
-      to+="$(entry "$family" "$own" "${words[6]}") $port"$'\n'
+      enters "$number" "$family" "$own" "${words[6]}" || continue
+      there+=("$shape $ip saddr set ${words[6]} $ip daddr set ${words[7]} $(header "$family" "${words[5]}")")
+      to+="$at $port"$'\n'
     fi
   done
   shapes "$1" || return
   printf '%s' "$to" | in_client "$1" bash -c "$SENDER" netc "$segment" 2>/dev/null
   for own in "${!by_owner[@]}"; do
     printf '%s' "${by_owner[$own]}" |
-      setpriv --reuid "${own%:*}" --regid "${own#*:}" --clear-groups bash -c "$SENDER" netc "$segment" 2>/dev/null
+      setpriv --reuid "${own%:*}" --regid "${own#*:}" --clear-groups bash -c "$SENDER; exit 0" netc "$segment" 2>/dev/null ||
+      not_asked "programs of $own" "setpriv cannot start them"
   done
 }
-# shellcheck disable=SC2016 # the bash that it is for expands it
 SENDER='while read -r to port; do printf "$1" >"/dev/udp/$to/$port"; done'
 answers() { # CLIENT NUMBERS…: to packets that came out before
-  local number words family ip port here=() there=() to='' own=()
+  local number words family ip port at here=() there=() to='' own=()
   for number in "${@:2}"; do
     read -ra words <<<"${asked[number]}"
     ((${#words[@]} > 10)) || continue
@@ -261,8 +266,9 @@ answers() { # CLIENT NUMBERS…: to packets that came out before
       here+=("meta nfproto ipv$family udp dport $port $ip saddr set ${words[12]} $(header "$family" "${words[5]}") accept")
       own+=("${words[13]} $port ${words[14]}")
     else
+      enters "$number" "$family" "${words[11]}" "${words[12]}" || continue
       there+=("meta nfproto ipv$family udp dport $port udp sport set ${words[14]} $ip saddr set ${words[12]} $ip daddr set ${words[13]} $(header "$family" "${words[5]}")")
-      to+="$(entry "$family" "${words[11]}" "${words[12]}") $port"$'\n'
+      to+="$at $port"$'\n'
     fi
   done
   shapes "$1" || return
@@ -279,13 +285,13 @@ print_sets() { # PHASE: when no more packets come
   local before='' now family set same=0
   for _ in {1..50}; do
     sleep 0.1
-    now=$(for family in 4 6; do for set in begun ends way got; do echo "set $set" && nft -n list set inet netc_walk "$set$family"; done; done)
+    now=$(for family in 4 6; do for set in came begun ends way got; do echo "set $set" && nft -n list set inet netc_walk "$set$family"; done; done)
     [[ $now == "$before" ]] && ((same += 1)) || same=0
     ((same < 2)) || break
     before=$now
   done
   printf 'phase %s\n%s\n' "$1" "$now"
-  for family in 4 6; do for set in begun ends way got; do echo "flush set inet netc_walk $set$family"; done; done | nft -f -
+  for family in 4 6; do for set in came begun ends way got; do echo "flush set inet netc_walk $set$family"; done; done | nft -f -
 }
 traced() { # COMMAND…: sends packets, and prints what dropped each
   local monitor
@@ -349,12 +355,12 @@ address_beyond() { # INTERFACE KEY: prints an address of this peer to which pack
 
 # ---- verbs
 apart() { # state|ask|why: in a mount namespace of its own
-  local spaces space words
+  local lines space words
   mount -n -t tmpfs none "$copies" && cat >"$copies/asked" || exit 1
   words=${SSH_CONNECTION-}
   echo "from ${words%% *}"
-  if [[ $1 == state ]]; then mapfile -t spaces <"$copies/asked"; else mapfile -t spaces < <(awk '{print $2}' "$copies/asked" | sort -u); fi
-  for space in "${spaces[@]}"; do
+  if [[ $1 == state ]]; then read_lines cat "$copies/asked"; else read_lines awk '!seen[$2]++ {print $2}' "$copies/asked"; fi || exit 1
+  for space in "${lines[@]}"; do
     echo "space $space"
     [[ $space == - || -e /run/netns/$space ]] || { echo absent; continue; }
     mkdir "$copies/$space" && in_space "$space" bash -c "$BASH_EXECUTION_STRING" netc there "$1" "$space"
@@ -383,14 +389,19 @@ print_routes() { # SPACE: the route that the host itself has for each packet
   done <"$copies/asked"
 }
 inside() { # ask|why SPACE: in an empty network
-  local folder=$copies/$2 client line numbers=()
+  local folder=$copies/$2 client line lines numbers=()
   local -a asked=()
-  local -A end_of=() # the number of each interface
+  local -A end_of=() down=() # by interface: its number, and whether it is down
   unshare --net sleep "$patience" &
   client=$!
   until [[ ! /proc/$client/ns/net -ef /proc/self/ns/net ]]; do sleep 0.02; done
-  while read -r line; do asked[${line%% *}]=$line; done < <(awk -v space="$2" '$2 == space' "$copies/asked")
-  while read -r line; do [[ ! $line =~ ^[0-9]+:' '([^:@ ]+) ]] || end_of[${BASH_REMATCH[1]}]=$((${#end_of[@]} + 1)); done <"$folder/links"
+  read_lines awk -v space="$2" '$2 == space' "$copies/asked" || return
+  for line in "${lines[@]}"; do asked[${line%% *}]=$line; done
+  while read -r line; do
+    [[ $line =~ ^[0-9]+:' '([^:@ ]+)[^:]*': <'([^>]*)'>' ]] || continue
+    end_of[${BASH_REMATCH[1]}]=$((${#end_of[@]} + 1))
+    [[ ,${BASH_REMATCH[2]}, == *,UP,* ]] || down[${BASH_REMATCH[1]}]=1
+  done <"$folder/links"
   numbers=("${!asked[@]}")
   make_copy "$folder" "$client"
   count_packets "$client" || { kill "$client"; return 1; }

@@ -60,6 +60,12 @@ def by_space(lines: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def _about(number: int, what: str, lines: Iterable[str]) -> str:
+    """What a host says of one packet."""
+    head = f"{what} {number} "
+    return next((one.removeprefix(head) for one in lines if one.startswith(head)), "")
+
+
 def unasked(lines: Iterable[str]) -> str:
     """What of a stack could not be copied; empty if all of it was."""
     rows = [one.split("\t") for one in lines if one.startswith("unasked\t")]
@@ -109,10 +115,12 @@ class Hosts:
         for number, one in enumerate(batch):
             space = one.place[1] or "-"
             lines = spaces.get(space, [])
-            nobody = next((text for text in lines if text.startswith(f"nobody {number} ")), "")
-            why = nobody.removeprefix(f"nobody {number} ") or unasked(lines)
+            why = _about(number, "nobody", lines) or unasked(lines)
+            missing = _about(number, "missing", lines)
             if "absent" in lines:
                 self.answers[one] = Answer("lost", one.packet, why=f"there is no namespace {space}")
+            elif missing:
+                self.answers[one] = Answer("lost", one.packet, why=missing)
             elif why or not any(text == "phase 2" for text in lines):
                 self.answers[one] = Answer("unasked", one.packet, why=why or BUSY)
             else:

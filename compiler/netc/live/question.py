@@ -101,6 +101,8 @@ def read(number: int, question: Question, known: Sets, paper: Addresses) -> Answ
 
     packet = question.packet
     began = next((_number(words[2], packet, paper) for words in own("begun")), packet.source)
+    if question.way == "in" and next(own("came"), None) is None:
+        return Answer("unasked", packet, why=f"no packet came into the copy by {question.by}")
     ends = next(own("ends"), None)
     got, left = next(own("got"), None), next(own("way"), None)
     if ends is None or not (got or left):
