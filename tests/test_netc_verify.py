@@ -7,17 +7,18 @@ import json
 from pathlib import Path
 
 import pytest
-from netaddr import IPAddress
+from netaddr import IPAddress, IPNetwork
 
 from examples import ROOT, netc
 from netc.language.names import HostName
 from netc.live import visitor
 from netc.live.hosts import Hosts
-from netc.live.loaded import State
+from netc.live.loaded import State, as_loaded
 from netc.live.promises import Result, _trials
 from netc.live.question import FIRST, Question, line, read, sets
 from netc.pipeline import plan, understand
 from netc.walk.bird import world
+from netc.walk.journey import Stranger, journey
 from netc.walk.packet import TCP, Packet
 from test_deploy import MESH, stand_in
 
@@ -142,6 +143,34 @@ def test_answers_are_read_from_the_sets_of_the_copy() -> None:
     assert (answer.kind, answer.began) == ("left", ip["198.18.0.0"])
     assert read(2, own, known, {}).kind == "lost"
     assert read(2, asked, known, {}).kind == "unasked"
+
+
+# ---- tunnels as they are loaded --------------------------------------------------------------------------------
+
+EVERYWHERE = (IPNetwork("0.0.0.0/0"), IPNetwork("::/0"))
+
+
+@pytest.mark.parametrize(
+    ("nets", "age", "why"),
+    [
+        (EVERYWHERE, 10, ""),
+        (EVERYWHERE, 500, "wg-node of edge1 has had no handshake for 500 s with node"),
+        (EVERYWHERE, None, "wg-node of edge1 has had no handshake yet with node"),
+        (EVERYWHERE[1:], 10, "no peer of wg-node has 10.77.1.1 in `allowed_ips`"),
+        (None, 10, "no peer of wg-node has 10.77.1.1 in `allowed_ips`"),
+    ],
+)
+def test_a_tunnel_carries_what_its_loaded_peers_and_handshakes_allow(
+    nets: tuple[IPNetwork, ...] | None, age: int | None, why: str
+) -> None:
+    network = understand(EDGE.read_text(), "x", lambda name: (EDGE.parent / name).read_text()).network
+    made = world([plan(host, network) for host in sorted(network.topology.hosts)])
+    at = ("wg-node", str(network.topology.hosts[HostName("node")].public_key))
+    state = State("", {}, {at: nets} if nets else {}, {at: age} if age is not None else {}, frozenset())
+    as_loaded(made, {HostName("edge1"): state}, handshakes=True)
+    packet = Packet(4, TCP, int(IPAddress("1.2.3.4")), int(IPAddress("198.51.100.10")), FIRST, 443)
+    found = journey(made, Stranger(), packet)
+    assert (found.answered, found.there.verdict.why if found.there.verdict else "") == (not why, why)
 
 
 # ---- this machine as a visitor ---------------------------------------------------------------------------------
