@@ -34,6 +34,7 @@ lab=$(dirname "$0")
 while [[ $1 != -- ]]; do options+=("$1"); shift; done
 host=$2 command=$3
 case $command in
+  *'head -c'*) what=verify ;;
   *mktemp*) what=copy ;;
   *'netc-host install'*) what=install ;;
   *confirm*) what=confirm ;;

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from live.compiled import compiled
+from live.compiled import EXAMPLES, compiled
 from live.delivered import INSTALL, TREE, deliver, forge, netc_host
 from live.lab import Lab
 from live.needs import missing, require
@@ -42,6 +42,18 @@ profile = "private"
 )
 for id, name in enumerate(("edge1", "node"), 1):
     ROUTED = ROUTED.replace(f"[hosts.{name}]", ROUTER.format(name=name, id=id))
+
+
+PROMISING = re.sub(r"(?m)^public_key = .*\n", "", (EXAMPLES / "slim-edge.toml").read_text())
+CONTAINERS = """
+ip link add lxcbr0 type bridge && ip link set lxcbr0 up
+ip address add 10.0.3.1/24 dev lxcbr0 && ip address add fd00:3::1/64 dev lxcbr0 nodad
+ip netns add game && ip link add ve-game master lxcbr0 type veth peer name eth0 netns game && ip link set ve-game up
+ip -n game link set eth0 up && ip -n game address add 10.0.3.20/24 dev eth0
+ip -n game address add fd00:3::20/64 dev eth0 nodad
+ip -n game route add default via 10.0.3.1 && ip -n game route add default via fd00:3::1
+"""
+OPENED = "nft insert rule inet netc input tcp dport 4444 accept"
 
 
 @pytest.fixture(scope="module")
@@ -198,3 +210,29 @@ def test_a_file_that_was_changed_by_hand_is_not_overwritten(old: Fleet) -> None:
     assert at_rest(server) == before
     server.write(path, as_installed)
     assert old.deploy(MORE, "--host", "edge1") == {"edge1": "confirmed"}
+
+
+def test_verify_asks_hosts_over_ssh_and_opens_connections_from_here(old: Fleet) -> None:
+    assert old.served("edge1", 80)
+    assert old.served("edge2", 80)
+    old.machines["node"].run(["bash", "-ec", CONTAINERS])
+    was = {name: at_rest(server) for name, server in old.machines.items()}
+    old.write(PROMISING)
+    words = ("verify", str(old.topo), "--ssh", old.ssh("near"))
+    said = old.netc(*words)
+    text = (old.folder / "out").read_text()
+    assert said.returncode == 0, text + old.said()
+    assert [line.split("  ")[0] for line in text.splitlines()[:-1] if not line.startswith(" ")] == ["holds"] * 7
+    assert "from this machine: 198.51.100.10 does not answer" not in text
+    for name, server in old.machines.items():
+        assert difference(was[name][0], at_rest(server)[0]) == "", name
+        assert was[name][1] == at_rest(server)[1], name
+
+    old.serve("edge2", 4444)
+    old.machines["edge2"].run(["bash", "-c", OPENED])
+    assert old.netc(*words).returncode == 1
+    text = (old.folder / "out").read_text()
+    assert re.search(r"(?m)^does not hold  the internet touches what the second edge forwards", text)
+    assert re.search(r"203.0.113.20:4444/tcp breaks `only`\n +here: +arrives at edge2, .*; edge2 keeps it", text)
+    old.machines["edge2"].run(["/etc/netc/parts/firewall/reload"])
+    old.machines["node"].run(["bash", "-ec", "ip netns delete game && ip link delete lxcbr0"])

@@ -120,7 +120,7 @@ def _as_it_is(expect: Expect, sender: From, asked: list[Box], made: World, place
         if one.found.there.kind != "lost":
             answering.setdefault(one.packet.protocol, []).extend(one.box.dport)
         left += any(at[0] == place[0] for at, _ in one.found.left) if place else 0
-        yield from _wrong(expect, one, made, ways, place)
+        yield from wrong(expect, one, made, ways, place)
     if ways and not left:
         yield Broken("leaves_by", f"nothing leaves {sender.text} at all")
     for ports in expect.only or ():
@@ -133,9 +133,10 @@ def _answers(ports: Ports, answering: Mapping[int, list[Range]]) -> bool:
     return not minus(((ports.first, ports.last),), found)
 
 
-def _wrong(
+def wrong(
     expect: Expect, one: Class, made: World, ways: set[tuple[Place, str]], place: Place | None
 ) -> Iterator[Broken]:
+    """What of a promise a packet breaks. Whether it leaves by one of `never_by` is another question."""
     found = one.found
     wants_answer = expect.arrives is None and expect.only is None and not (expect.leaves_by or expect.never_by)
     if (expect.arrives is not None or wants_answer) and not _arrives(expect, made, found):

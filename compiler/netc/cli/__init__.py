@@ -28,6 +28,8 @@ VERBS = {
     "trace": "trace",
     "exposure": "exposure",
     "lab": "lab",
+    "verify": "verify",
+    "diff": "diff",
 }
 """The module of each verb in this package, which has a function of that name, or an `app` with verbs of its own."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +33,7 @@ def deploy(
     inventory: InventoryFile = None,
     sudo: Sudo = False,
     key: Key = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Confirm a host only if its promises hold there.")] = False,
     revert_all: Annotated[bool, typer.Option("--revert-all", help="If one fails, roll back confirmed ones.")] = False,
 ) -> None:
     """Install on the hosts of TOPO over ssh, and confirm each change over a new connection."""
@@ -45,8 +46,8 @@ def deploy(
     if first is not None and first not in names:
         raise wrong_use(f"the canary {first} is none of the hosts that are named")
     connection = carrier(through, ssh, inventory, names, sudo=sudo)
-    bundles, generations = _bundles(network, names, key)
-    deployer = _deployer(connection, within)
+    bundles, generations = bundles_of(network, names, key)
+    deployer = _deployer(connection, within, _doubts(network, connection) if verify else None)
     order = list(waves(_order(network, names, connection), first, limit))
     results = roll_out(order, lambda name: deployer.install(name, generations[name], bundles[name]))
     failed = any(result.outcome not in FINE for result in results)
@@ -58,7 +59,9 @@ def deploy(
         raise typer.Exit(1)
 
 
-def _bundles(network: Network, names: set[HostName], key: Key) -> tuple[dict[str, Mapping[str, bytes]], dict[str, str]]:
+def bundles_of(
+    network: Network, names: set[HostName], key: Key
+) -> tuple[dict[str, Mapping[str, bytes]], dict[str, str]]:
     """What each host gets, and the generation that it is to have: made before any host is touched."""
     from netc.emit.bundle import bundle
     from netc.emit.generation import generation
@@ -87,7 +90,18 @@ def _order(network: Network, names: set[HostName], connection: Carrier) -> list[
     return [[name for name in group if name in names] for group in groups]
 
 
-def _deployer(connection: Carrier, within: int) -> Deployer:
+def _doubts(network: Network, connection: Carrier) -> Callable[[str], str]:
+    """For `--verify`: why a host is not to be confirmed."""
+    from netc.live.verify import doubts
+    from netc.pipeline import plan
+
+    if not network.topology.expect:
+        raise wrong_use("--verify needs promises", "write `[[expect]]`: docs/how-to/prove-promises.md")
+    plans = [plan(host, network) for host in sorted(network.topology.hosts)]
+    return lambda host: doubts(connection, network, plans, host_of(host, network))
+
+
+def _deployer(connection: Carrier, within: int, doubts: Callable[[str], str] | None) -> Deployer:
     from netc.deploy.host import Deployer
     from netc.emit.host import carried
 
@@ -97,7 +111,7 @@ def _deployer(connection: Carrier, within: int) -> Deployer:
         with lock:
             warn(f"{host}: {line}")
 
-    return Deployer(connection, within, report_step, carried())
+    return Deployer(connection, within, report_step, carried(), doubts)
 
 
 def _wants_back(hosts: list[str]) -> bool:

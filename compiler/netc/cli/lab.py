@@ -183,6 +183,7 @@ def _test(session: Session, request: dict[str, Any], say: Callable[[str], None])
     for line in (*said.report(results), said.total(results)):
         say(line)
     if request["junit"]:
-        Path(request["junit"]).write_bytes(junit("netc lab", results, time.monotonic() - began))
+        seconds = time.monotonic() - began
+        Path(request["junit"]).write_bytes(junit("netc lab", results, seconds, said.faults, said.untried))
     held = any(result.state == "holds" for result in results)
     return 1 if not held or any(result.state == "does not hold" for result in results) else 0

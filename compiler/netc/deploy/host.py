@@ -88,6 +88,8 @@ class Deployer(Struct, frozen=True):
     report: Callable[[str, str], None]
     carried: Mapping[str, bytes]
     """Files that every host gets beside its bundle, by path: the program that installs it, and its libraries."""
+    doubts: Callable[[str], str] | None = None
+    """Why a host that has a new generation is not to be confirmed; empty if it is."""
 
     def install(self, host: str, generation: str, files: Mapping[str, bytes]) -> Result:
         """`files`: the bundle, `<host>.tar.gz`, and its signature if there is one."""
@@ -102,7 +104,7 @@ class Deployer(Struct, frozen=True):
         self.report(host, f"install: {before} -> {generation}")
         words = (folder, f"{host}.tar.gz", "--detach", "--within", str(self.within))
         begun = self._begin(host, INSTALL, words)
-        return self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, folder)
+        return self._end(Result(host, Outcome.UNKNOWN, before), generation, begun, folder, self.doubts)
 
     def back(self, host: str, generation: str, before: str) -> Result:
         """Rolls back to a generation that the host still has, or to none. REVERTED if that succeeds."""
@@ -118,20 +120,17 @@ class Deployer(Struct, frozen=True):
         limit = self.within + PATIENCE
         return self.carrier.run(host, script, words, hear=lambda line: self.report(host, f"| {line}"), limit=limit)
 
-    def _end(self, result: Result, wanted: str, begun: Said, folder: str) -> Result:
+    def _end(
+        self, result: Result, wanted: str, begun: Said, folder: str, doubts: Callable[[str], str] | None = None
+    ) -> Result:
         host, before = result.host, result.before
         token = re.search(r"(?m)^netc-host confirm ([0-9a-f]{16})\s*\Z", begun.out)
         why = begun.last
         if token:
-            self.report(host, "confirm, over a new connection")
-            confirmed = self._confirm(host, token[1])
-            if confirmed.status == 0:
+            why = self._kept(host, token[1], doubts)
+            if not why:
                 self.report(host, "confirmed")
                 return Result(host, Outcome.CONFIRMED, before, wanted)
-            why = confirmed.last
-            if confirmed.status != LOST:
-                self.report(host, f"not confirmed: {why}; asking it to roll back")
-                self.carrier.run(host, REVERT, given=f"{token[1]}\n".encode(), fresh=True, limit=ANSWER)
         if not token and begun.status == 0 and before == wanted:
             self.report(host, "unchanged")
             return Result(host, Outcome.UNCHANGED, before, wanted)
@@ -150,6 +149,23 @@ class Deployer(Struct, frozen=True):
             outcome = Outcome.ROLLED_BACK
         self.report(host, f"{outcome}: at {now or 'an unknown generation'}")
         return Result(host, outcome, before, now or "", why)
+
+    def _kept(self, host: str, token: str, doubts: Callable[[str], str] | None) -> str:
+        """Why the change is not confirmed; empty if it is. Where the host can be asked, it rolls back at once."""
+        why, is_there = "", True
+        if doubts:
+            self.report(host, "verify")
+            why = doubts(host)
+        if not why:
+            self.report(host, "confirm, over a new connection")
+            said = self._confirm(host, token)
+            if said.status == 0:
+                return ""
+            why, is_there = said.last, said.status != LOST
+        if is_there:
+            self.report(host, f"not confirmed: {why}; asking it to roll back")
+            self.carrier.run(host, REVERT, given=f"{token}\n".encode(), fresh=True, limit=ANSWER)
+        return why or "the confirmation failed"
 
     def _confirm(self, host: str, token: str) -> Said:
         """Tries until the time is over: the route to the host may still be coming up."""

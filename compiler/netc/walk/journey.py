@@ -59,9 +59,10 @@ class Neighbour(Struct, frozen=True):
 Start = Process | Stranger | Neighbour
 
 
-def journey(made: World, start: Start, packet: Packet) -> Journey:
-    """Walks a packet there, and its answer back by what the stacks remember."""
-    walk = Walk(made, wires)
+def journey(made: World, start: Start, packet: Packet, walk: Walk | None = None) -> Journey:
+    """Walks a packet there, and its answer back by what the stacks remember. `walk` is a fresh one: of plans, or one
+    whose stacks are hosts."""
+    walk = walk or Walk(made, wires)
     match start:
         case Process():
             there = walk.send(made.stacks[start.place], replace(packet, mark=start.mark), start.owner)
