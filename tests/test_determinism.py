@@ -345,6 +345,7 @@ def verbs(topo: Path) -> list[str]:
         "bundle": [[topo, "-o", bundles]],
         "check": [[topo]],
         "deploy": [[topo, "--ssh", "false"]],
+        "diff": [[topo, "--live", "--ssh", "false"]],
         "explain": [[f"hosts.{host}.id", topo]],
         "fmt": [[topo, "--check"]],
         "keys": [[topo, "--ssh", "false"]],
@@ -355,6 +356,7 @@ def verbs(topo: Path) -> list[str]:
         "status": [[topo, "--ssh", "false"], [topo, "--ssh", "false", "--json"]],
         "exposure": [[topo], [topo, str(host), "--json"]],
         "trace": [[topo, "internet", str(host)], [topo, "internet", str(host), "--json"]],
+        "verify": [[topo, "--ssh", "false"], [topo, "--ssh", "false", "--json"]],
     }
     assert VERBS.keys() - {"import"} == words.keys()
     ran = [netc(verb, *rest) for verb, several in words.items() for rest in several]

@@ -35,7 +35,7 @@ RUN = 'text=$(head -c "$1") && exec bash -c "$text" netc "${@:2}"'
 
 
 def program() -> bytes:
-    return (template("bash/walk.bash") + Path(__file__).with_name("host.bash").read_text()).encode()
+    return template("bash/walk.bash").encode() + Path(__file__).with_name("host.bash").read_bytes()
 
 
 def said(carrier: Carrier, host: str, verb: str, given: Sequence[str]) -> list[str] | str:
